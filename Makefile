@@ -1,0 +1,61 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Each target sets up what it needs: .venv, Debian packages (as root, through apt-get, saying so), build/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo test lint types sanity unit importer integration bench docs changelog build venv clean distclean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: venv ## serve the example registry and unpack an image from it by playbook
+	@tools/demo.sh
+
+test: ## everything that CI runs: lint, types, sanity, unit, importer, integration
+	@tools/test.sh lint types unit sanity importer integration
+
+lint: venv ## format, style, YAML, shell, docs, changelog, licences
+	@tools/lint.sh
+
+types: venv ## mypy, strict
+	@tools/types.sh
+
+sanity: venv ## ansible-test sanity, every test, nothing ignored
+	@tools/sanity.sh
+
+unit: venv ## the unit tests with coverage; ARGS= goes to pytest
+	@tools/unit.sh $(ARGS)
+
+importer: venv ## galaxy-importer on the built tarball
+	@tools/importer.sh
+
+integration: venv ## playbooks against real registries; TARGETS="a b" for some of them
+	@tools/integration.sh $(TARGETS)
+
+bench: venv ## speed and memory against skopeo and umoci; RUNS=3
+	@tools/bench.sh
+
+docs: venv ## the plugins' documentation as HTML in build/docs
+	@tools/docs.sh
+
+changelog: venv ## CHANGELOG.md and .rst from changelogs/
+	@tools/changelog.sh
+
+build: ## the collection's tarball in build/
+	@$(MAKE) venv
+	@tools/build.sh
+
+venv:
+	@tools/venv.sh
+	@tools/tree.sh link
+
+clean: ## remove what the other targets made, but not .venv and the cached images
+	@tools/clean.sh
+
+distclean: ## remove all of that too
+	@tools/clean.sh --all

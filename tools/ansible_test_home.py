@@ -1,0 +1,111 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ansible_test_home.py HOME: makes a home directory in which ansible-test builds its virtual environments from PyPI alone.
+
+ansible-test downloads a pip bootstrap script from a host of its own, passes no PIP_* variable on, and takes every
+python3.X it finds on PATH for a working one. So this puts in place: its download cache, holding the pip it wants; a pip
+configuration with what the PIP_* variables say; and bin/ with a link to each Python that answers.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from ansible_test._internal.constants import SUPPORTED_PYTHON_VERSIONS
+from ansible_test._internal.python_requirements import get_venv_packages
+from ansible_test._internal.util import str_to_version
+
+OLDEST_PYTHON = (3, 9)
+
+BOOTSTRAP = """import os, runpy, sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(here, "{wheel}"))
+sys.argv = ["pip", "install", "--upgrade"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+
+
+def seed_pip(cache: Path, version: str) -> None:
+    """Puts pip's wheel and a bootstrap script under the name that ansible-test looks for."""
+    script = cache / f"get_pip_{version.replace('.', '_')}.py"
+    if script.exists():
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    download = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(cache),
+        f"pip=={version}",
+    ]
+    subprocess.run(download, check=True, stdin=subprocess.DEVNULL)
+    (wheel,) = cache.glob(f"pip-{version}-*.whl")
+    script.write_text(BOOTSTRAP.format(wheel=wheel.name))
+
+
+def write_pip_config(home: Path) -> None:
+    """The PIP_* variables as a configuration file."""
+    values = {
+        k[4:].lower().replace("_", "-"): v
+        for k, v in os.environ.items()
+        if k.startswith("PIP_") and k != "PIP_CONFIG_FILE"
+    }
+    config = home / ".config" / "pip" / "pip.conf"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in sorted(values.items())))
+
+
+def candidates(version: str) -> list[Path]:
+    """Where a Python of that version may be: on PATH, or among pyenv's, whose shims answer for the chosen ones only."""
+    places = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    places += sorted(pyenv.glob(f"versions/{version}*/bin"))
+    return [place / f"python{version}" for place in places]
+
+
+def real_python(program: Path, version: str) -> str | None:
+    """The interpreter behind a program, None unless it is of that version and can make virtual environments."""
+    ask = "import ensurepip, venv, sys; print('%d.%d' % sys.version_info[:2], sys._base_executable)"
+    if not os.access(program, os.X_OK):
+        return None
+    answer = subprocess.run([program, "-c", ask], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    found, dummy, executable = answer.stdout.strip().partition(" ")
+    return executable if answer.returncode == 0 and found == version else None
+
+
+def link_pythons(directory: Path) -> list[str]:
+    """Fills bin/ and returns the versions found."""
+    directory.mkdir(parents=True, exist_ok=True)
+    found = []
+    for version in (v for v in SUPPORTED_PYTHON_VERSIONS if str_to_version(v) >= OLDEST_PYTHON):
+        link = directory / f"python{version}"
+        link.unlink(missing_ok=True)
+        real = next(filter(None, (real_python(program, version) for program in candidates(version))), None)
+        if real:
+            link.symlink_to(real)
+            found.append(version)
+    return found
+
+
+def main() -> None:
+    home = Path(sys.argv[1])
+    write_pip_config(home)
+    versions = link_pythons(home / "bin")
+    for version in versions:
+        seed_pip(home / ".ansible" / "test" / "cache", get_venv_packages(SimpleNamespace(version=version))["pip"])
+    print(" ".join(versions))
+
+
+if __name__ == "__main__":
+    main()

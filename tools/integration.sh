@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# integration.sh [TARGET...]   the integration targets, all when none is named, with real ansible-playbook on this host
+#
+# The targets are ansible-test's; it runs them as they are ("integration --local"). What they need around them, registries with
+# images in them, is started before and ended after all of them: it takes longer to make than most of them to run.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+[ "$(id -u)" = 0 ] || die "the integration tests need root: they build a Debian root filesystem and unpack files of other owners."
+tools/apt-need.sh "the integration tests' images and registries" mmdebstrap=mmdebstrap docker-registry=docker-registry \
+  skopeo=skopeo umoci=umoci openssl=openssl htpasswd=apache2-utils mount=mount git=git \
+  /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
+tools/tree.sh copy
+home=$BUILD/ansible-test
+python tools/ansible_test_home.py "$home" >/dev/null
+
+log=$BUILD/integration.log
+version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+begin=$SECONDS
+run() {
+  cd "$COPIED"
+  HOME=$home PYTHONPATH=$BUILD/tree python -m ansible_collections.attested.registry.tests.support.integration \
+    --images "$BUILD/images" --work "$BUILD/integration" --config tests/integration/integration_config.yml -- \
+    ansible-test integration --local --python "$version" --color no --allow-root "$@"
+}
+# A line for each target as it begins and its counts as it ends; the rest is in the log.
+status=0
+run "$@" 2>&1 </dev/null | tee "$log" | sed -unE 's/^Running ([a-z_]+) integration test role.*/- \1/p; /ok=[0-9]+ .*failed=/p' || status=$?
+if [ "$status" != 0 ]; then
+  grep -nE '^(fatal|failed|ERROR|FATAL|\[ERROR\])' "$log" | head -n 20 || true
+  say "..."
+  tail -n 40 "$log"
+  die "an integration target failed; all of its output is in $log"
+fi
+say "$(grep -c '^Running .* integration test role' "$log") integration targets passed, 0 failed, in $((SECONDS - begin)) s"

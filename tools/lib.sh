@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Sourced by the other scripts: strict mode, the top of the checkout as working directory, and a few paths.
+
+set -euo pipefail
+umask 022
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+TOP=$PWD
+BUILD=$TOP/build
+VENV=$TOP/.venv
+LINKED=$BUILD/ansible_collections/attested/registry
+COPIED=$BUILD/tree/ansible_collections/attested/registry
+export TOP BUILD VENV LINKED COPIED
+
+# Nothing of the caller's own Ansible or Python set-up may change a result.
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
+CALLER_PATH=${PATH//"$VENV/bin:"/}
+export PATH="$VENV/bin:$CALLER_PATH" PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# The files of the project: tracked ones and new ones that are not ignored, without those deleted on disk.
+project_files() {
+  local name
+  git ls-files -z --cached --others --exclude-standard -- "$@" | sort -zu | while IFS= read -r -d '' name; do
+    if [ -e "$name" ] || [ -L "$name" ]; then printf '%s\0' "$name"; fi
+  done
+}

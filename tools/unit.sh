@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# unit.sh [PYTEST ARGUMENT...]
+# With arguments: just pytest. Without: all unit tests, on all cores, and the coverage of each package held to 90 %.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi
+
+export COVERAGE_FILE=$BUILD/coverage
+python -m pytest --numprocesses=auto --dist=loadfile --cov=plugins --cov-branch --cov-report= tests/unit
+python -m coverage json --quiet -o "$BUILD/coverage.json"
+python tools/coverage_gate.py "$BUILD/coverage.json" --minimum 90
