@@ -1,0 +1,99 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+from .errors import JsonInvalid
+from .media_type import parse_content_type
+from .strict_json import load
+from .text import visible
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .strict_json import JsonObject, JsonValue
+
+MAX_BODY: t.Final = 1024 * 1024
+MAX_ERRORS: t.Final = 16
+_MAX_CODE: t.Final = 64
+_MAX_TEXT: t.Final = 300
+
+UNKNOWN: t.Final = "UNKNOWN"
+
+# where servers put their words that do not follow distribution-spec (token services, proxies, clouds)
+_OTHER_FIELDS: t.Final = ("message", "error_description", "error", "details", "detail")
+
+
+@dataclass(frozen=True)
+class ApiError:
+    """One error of a registry's answer (distribution-spec, "Error Codes").
+
+    Each part is short and printable: nothing in it can forge a line of a log. code is "UNKNOWN" where the server
+    gave none, message and detail_text are "" then.
+    """
+
+    code: str
+    message: str = ""
+    detail_text: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.code, self.message) if part)
+
+
+def parse_errors(body: bytes, content_type: str | None) -> tuple[ApiError, ...]:
+    """What the body of an answer with a 4xx or 5xx status says, at most 16 errors of it; empty when that is nothing.
+
+    Bodies that are not of distribution-spec's form give one UNKNOWN error with the text they hold, unless that is a
+    page for browsers. Total: never raises.
+    """
+    try:
+        value = load(body, what="the error", max_bytes=MAX_BODY)
+    except JsonInvalid:
+        return _plain(body, content_type)
+    if not isinstance(value, dict):
+        return ()
+    errors = value.get("errors")
+    if isinstance(errors, list) and errors:
+        return tuple(_error(item) for item in errors[:MAX_ERRORS])
+    return _other(value)
+
+
+def _error(item: JsonValue) -> ApiError:
+    if not isinstance(item, dict):
+        return ApiError(UNKNOWN, _shown(item))
+    code = item.get("code")
+    return ApiError(
+        visible(code, limit=_MAX_CODE) if isinstance(code, str) and code else UNKNOWN,
+        _shown(item.get("message")),
+        _shown(item.get("detail")),
+    )
+
+
+def _other(value: JsonObject) -> tuple[ApiError, ...]:
+    for name in _OTHER_FIELDS:
+        text = value.get(name)
+        if isinstance(text, str) and text:
+            return (ApiError(UNKNOWN, _shown(text)),)
+    return ()
+
+
+def _plain(body: bytes, content_type: str | None) -> tuple[ApiError, ...]:
+    if parse_content_type(content_type) != "text/plain":
+        return ()
+    text = body[: 4 * _MAX_TEXT].decode("utf-8", "replace").strip()
+    return (ApiError(UNKNOWN, _shown(text)),) if text else ()
+
+
+def _shown(value: JsonValue) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return visible(text, limit=_MAX_TEXT)
+
+
+__all__ = ("MAX_BODY", "MAX_ERRORS", "UNKNOWN", "ApiError", "parse_errors")

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .errors import Unsupported
+from .text import quote
+
+Compression = t.Literal["none", "gzip", "zstd"]
+
+_OCI: t.Final = "application/vnd.oci.image."
+_DOCKER: t.Final = "application/vnd.docker."
+
+OCI_MANIFEST: t.Final = _OCI + "manifest.v1+json"
+OCI_INDEX: t.Final = _OCI + "index.v1+json"
+OCI_CONFIG: t.Final = _OCI + "config.v1+json"
+OCI_LAYER: t.Final = _OCI + "layer.v1.tar"
+OCI_LAYER_GZIP: t.Final = OCI_LAYER + "+gzip"
+OCI_LAYER_ZSTD: t.Final = OCI_LAYER + "+zstd"
+OCI_LAYER_NONDISTRIBUTABLE: t.Final = _OCI + "layer.nondistributable.v1.tar"
+OCI_LAYER_NONDISTRIBUTABLE_GZIP: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+gzip"
+OCI_LAYER_NONDISTRIBUTABLE_ZSTD: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+zstd"
+OCI_EMPTY: t.Final = "application/vnd.oci.empty.v1+json"
+
+DOCKER_MANIFEST: t.Final = _DOCKER + "distribution.manifest.v2+json"
+DOCKER_MANIFEST_LIST: t.Final = _DOCKER + "distribution.manifest.list.v2+json"
+DOCKER_CONFIG: t.Final = _DOCKER + "container.image.v1+json"
+DOCKER_LAYER: t.Final = _DOCKER + "image.rootfs.diff.tar"
+DOCKER_LAYER_GZIP: t.Final = DOCKER_LAYER + ".gzip"
+DOCKER_LAYER_ZSTD: t.Final = DOCKER_LAYER + ".zstd"
+DOCKER_LAYER_FOREIGN: t.Final = _DOCKER + "image.rootfs.foreign.diff.tar"
+DOCKER_LAYER_FOREIGN_GZIP: t.Final = DOCKER_LAYER_FOREIGN + ".gzip"
+DOCKER_LAYER_FOREIGN_ZSTD: t.Final = DOCKER_LAYER_FOREIGN + ".zstd"
+DOCKER_SCHEMA1: t.Final = _DOCKER + "distribution.manifest.v1+json"
+DOCKER_SCHEMA1_SIGNED: t.Final = _DOCKER + "distribution.manifest.v1+prettyjws"
+
+MANIFEST_TYPES: t.Final = (OCI_MANIFEST, DOCKER_MANIFEST)
+INDEX_TYPES: t.Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
+CONFIG_TYPES: t.Final = (OCI_CONFIG, DOCKER_CONFIG)
+SCHEMA1_TYPES: t.Final = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
+
+# what a client asks for with Accept, the preferred ones first
+ACCEPT: t.Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST)
+
+_LAYERS: t.Final[dict[str, Compression]] = {
+    OCI_LAYER: "none",
+    OCI_LAYER_GZIP: "gzip",
+    OCI_LAYER_ZSTD: "zstd",
+    DOCKER_LAYER: "none",
+    DOCKER_LAYER_GZIP: "gzip",
+    DOCKER_LAYER_ZSTD: "zstd",
+}
+_NONDISTRIBUTABLE: t.Final[dict[str, Compression]] = {
+    OCI_LAYER_NONDISTRIBUTABLE: "none",
+    OCI_LAYER_NONDISTRIBUTABLE_GZIP: "gzip",
+    OCI_LAYER_NONDISTRIBUTABLE_ZSTD: "zstd",
+    DOCKER_LAYER_FOREIGN: "none",
+    DOCKER_LAYER_FOREIGN_GZIP: "gzip",
+    DOCKER_LAYER_FOREIGN_ZSTD: "zstd",
+}
+
+
+def parse_content_type(header: str | None) -> str:
+    """The bare media type of a Content-Type header: lower case, parameters dropped, "" when there is none. Total."""
+    return (header or "").partition(";")[0].strip().lower()
+
+
+def is_manifest(media_type: str) -> bool:
+    """Whether the type is an image manifest, of OCI or of docker schema 2."""
+    return media_type in MANIFEST_TYPES
+
+
+def is_index(media_type: str) -> bool:
+    """Whether the type is an image index or a docker manifest list."""
+    return media_type in INDEX_TYPES
+
+
+def is_image_config(media_type: str) -> bool:
+    """Whether the type is an image config: only then a manifest is an image (image-spec, manifest.md)."""
+    return media_type in CONFIG_TYPES
+
+
+def is_schema1(media_type: str) -> bool:
+    """Whether the type is docker's withdrawn manifest schema 1."""
+    return media_type in SCHEMA1_TYPES
+
+
+def is_layer(media_type: str) -> bool:
+    """Whether the type is a filesystem changeset, nondistributable ones included."""
+    return media_type in _LAYERS or media_type in _NONDISTRIBUTABLE
+
+
+def is_nondistributable(media_type: str) -> bool:
+    """Whether the type is a nondistributable (docker: foreign) layer."""
+    return media_type in _NONDISTRIBUTABLE
+
+
+def layer_compression(media_type: str) -> Compression:
+    """How a layer of this type says it is compressed. Raises Unsupported for anything but a layer type."""
+    compression = _LAYERS.get(media_type) or _NONDISTRIBUTABLE.get(media_type)
+    if compression is None:
+        raise Unsupported(
+            f"A layer of media type {quote(media_type)} cannot be unpacked: it is no filesystem changeset; "
+            "check that the reference names a container image and not another artifact.",
+            media_type=media_type,
+        )
+    return compression
+
+
+__all__ = (
+    "ACCEPT",
+    "CONFIG_TYPES",
+    "DOCKER_CONFIG",
+    "DOCKER_LAYER",
+    "DOCKER_LAYER_FOREIGN",
+    "DOCKER_LAYER_FOREIGN_GZIP",
+    "DOCKER_LAYER_FOREIGN_ZSTD",
+    "DOCKER_LAYER_GZIP",
+    "DOCKER_LAYER_ZSTD",
+    "DOCKER_MANIFEST",
+    "DOCKER_MANIFEST_LIST",
+    "DOCKER_SCHEMA1",
+    "DOCKER_SCHEMA1_SIGNED",
+    "INDEX_TYPES",
+    "MANIFEST_TYPES",
+    "OCI_CONFIG",
+    "OCI_EMPTY",
+    "OCI_INDEX",
+    "OCI_LAYER",
+    "OCI_LAYER_GZIP",
+    "OCI_LAYER_NONDISTRIBUTABLE",
+    "OCI_LAYER_NONDISTRIBUTABLE_GZIP",
+    "OCI_LAYER_NONDISTRIBUTABLE_ZSTD",
+    "OCI_LAYER_ZSTD",
+    "OCI_MANIFEST",
+    "SCHEMA1_TYPES",
+    "Compression",
+    "is_image_config",
+    "is_index",
+    "is_layer",
+    "is_manifest",
+    "is_nondistributable",
+    "is_schema1",
+    "layer_compression",
+    "parse_content_type",
+)

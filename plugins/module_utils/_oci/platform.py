@@ -1,0 +1,177 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .errors import ReferenceInvalid
+from .text import quote
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .fields import Fields
+
+UNKNOWN: t.Final = "unknown"
+
+_SPECIFIER: t.Final = r"([A-Za-z0-9_.-]+)(?:\(([A-Za-z0-9_.-]+)\))?/([A-Za-z0-9_.-]+)(?:/([A-Za-z0-9_.-]+))?"
+_MAX_SPECIFIER: t.Final = 255
+
+_SYSTEMS: t.Final = {"macos": "darwin"}
+
+# what machines and people call it -> (architecture, variant) of image-spec
+_MACHINES: t.Final = {
+    "x86_64": ("amd64", None),
+    "x86-64": ("amd64", None),
+    "i386": ("386", None),
+    "i486": ("386", None),
+    "i586": ("386", None),
+    "i686": ("386", None),
+    "x86": ("386", None),
+    "aarch64": ("arm64", None),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+    "powerpc64le": ("ppc64le", None),
+    "loongarch64": ("loong64", None),
+}
+
+# image-spec, image-index.md, "Platform Variants": what an architecture without a variant means
+_BASELINES: t.Final = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
+# names that people do not write out
+_SILENT: t.Final = ("amd64", "ppc64le", "riscv64")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The platform of an image (image-spec, image-index.md and config.md): os and architecture in Go's names.
+
+    The parts are data from outside: compare and show them, do not build paths from them.
+    """
+
+    os: str
+    architecture: str
+    variant: str | None = None
+    os_version: str | None = None
+    os_features: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read "os/architecture" or "os/architecture/variant"; the os may carry its version, as "windows(10.0.1)".
+
+        The result is normalised. Raises ReferenceInvalid.
+        """
+        fits = isinstance(text, str) and len(text) <= _MAX_SPECIFIER
+        match = re.fullmatch(_SPECIFIER, text) if fits else None
+        if match is None:
+            raise ReferenceInvalid(
+                f"The platform {quote(text)} is invalid: it must look like linux/amd64 or linux/arm/v7."
+            )
+        os, version, architecture, variant = match.groups()
+        return cls(os, architecture, variant, version).normalised()
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Platform:
+        """Read the platform object of a descriptor, or the same fields of an image config, as they stand.
+
+        Image configs of artifacts leave os and architecture empty: they read as "unknown". Raises DocumentInvalid.
+        """
+        fields.refuse_lookalikes("os", "architecture", "variant")
+        return cls(
+            fields.text("os") or UNKNOWN,
+            fields.text("architecture") or UNKNOWN,
+            fields.text("variant") or None,
+            fields.text("os.version") or None,
+            fields.texts("os.features") or (),
+        )
+
+    @classmethod
+    def host(cls, machine: str, system: str) -> Platform:
+        """The platform of a host, from what uname calls its machine ("aarch64") and system ("Linux"). Total."""
+        return cls(system or UNKNOWN, machine or UNKNOWN).normalised()
+
+    def normalised(self) -> Platform:
+        """The same platform in the one way of writing it: lower case, Go's names, the variant that is meant by none.
+
+        linux/aarch64 is linux/arm64/v8, linux/armhf is linux/arm/v7; linux/amd64/v1 is linux/amd64.
+        """
+        architecture = self.architecture.lower()
+        variant = self.variant.lower() if self.variant else None
+        kernel = re.fullmatch(r"armv([5-8])[a-z]*", architecture)
+        if kernel is not None:
+            architecture, variant = "arm", variant or f"v{kernel.group(1)}"
+        elif architecture in _MACHINES:
+            architecture, implied = _MACHINES[architecture]
+            variant = variant or implied
+        if variant is not None and variant[0].isdigit() and architecture in ("arm", "arm64", "amd64"):
+            variant = "v" + variant
+        baseline = _BASELINES.get(architecture)
+        if variant is None or variant == baseline:
+            variant = None if architecture in _SILENT else baseline
+        os = self.os.lower()
+        return Platform(_SYSTEMS.get(os, os), architecture, variant, self.os_version, self.os_features)
+
+    def is_unknown(self) -> bool:
+        """Whether this is unknown/unknown, which marks what is no image (attestations in an index)."""
+        return self.os == UNKNOWN and self.architecture == UNKNOWN
+
+    def as_dict(self) -> dict[str, str | list[str]]:
+        """The platform object of image-spec, without what is not set."""
+        result: dict[str, str | list[str]] = {"architecture": self.architecture, "os": self.os}
+        if self.os_version is not None:
+            result["os.version"] = self.os_version
+        if self.os_features:
+            result["os.features"] = list(self.os_features)
+        if self.variant is not None:
+            result["variant"] = self.variant
+        return result
+
+    def __str__(self) -> str:
+        version = f"({self.os_version})" if self.os_version is not None else ""
+        variant = f"/{self.variant}" if self.variant is not None else ""
+        return f"{self.os}{version}/{self.architecture}{variant}"
+
+
+def matches(wanted: Platform, offered: Platform) -> bool:
+    """Whether a host of the wanted platform runs what is offered."""
+    return rank(wanted, offered) is not None
+
+
+def rank(wanted: Platform, offered: Platform) -> tuple[int, int] | None:
+    """How well what is offered suits the wanted platform, more is better; None when it does not.
+
+    The same os and architecture, and the same variant or a lower one of its family: v7 runs v6 and v5 on arm, v3 runs
+    v2 and v1 on amd64. os.version (its first three parts) and os.features count on windows alone, and only where they
+    are given: image-spec leaves them undefined elsewhere.
+    """
+    wanted, offered = wanted.normalised(), offered.normalised()
+    if (wanted.os, wanted.architecture) != (offered.os, offered.architecture) or not _windows_suits(wanted, offered):
+        return None
+    limit, level = _level(wanted), _level(offered)
+    if limit is not None and level is not None and limit[0] == level[0]:
+        return level[1:] if level[1:] <= limit[1:] else None
+    return (0, 0) if wanted.variant == offered.variant else None
+
+
+def _level(platform: Platform) -> tuple[tuple[str, str], int, int] | None:
+    variant = platform.variant or _BASELINES.get(platform.architecture) or ""
+    match = re.fullmatch(r"([a-z]+)([0-9]{1,4})(?:\.([0-9]{1,4}))?([a-z][a-z0-9]*)?", variant)
+    if match is None:
+        return None
+    return (match.group(1), match.group(4) or ""), int(match.group(2)), int(match.group(3) or 0)
+
+
+def _windows_suits(wanted: Platform, offered: Platform) -> bool:
+    if wanted.os != "windows":
+        return True
+    if wanted.os_features and not set(offered.os_features) <= set(wanted.os_features):
+        return False
+    if wanted.os_version is None or offered.os_version is None:
+        return True
+    return wanted.os_version.split(".")[:3] == offered.os_version.split(".")[:3]
+
+
+__all__ = ("UNKNOWN", "Platform", "matches", "rank")

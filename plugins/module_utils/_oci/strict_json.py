@@ -1,0 +1,113 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import json
+import math
+import typing as t
+
+from .errors import JsonInvalid
+from .text import quote
+
+JsonValue = t.Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]
+JsonObject = dict[str, JsonValue]
+
+MAX_BYTES: t.Final = 4 * 1024 * 1024  # distribution-spec: manifests of up to 4 MiB
+MAX_DEPTH: t.Final = 64
+_MAX_NUMBER: t.Final = 64  # characters; int64 needs 20, and long ones cost quadratic time on older Pythons
+
+
+def load(data: bytes, *, what: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JsonValue:
+    """Parse I-JSON (RFC 7493), which image-spec requires, where Python's own parser is too kind.
+
+    UTF-8 without a byte order mark, no duplicate names, no NaN or infinity, no lone surrogates, at most max_bytes long
+    and max_depth deep. what names the content in messages. Raises JsonInvalid and nothing else.
+    """
+    if len(data) > max_bytes:
+        raise JsonInvalid(f"Reading {what} failed: it has {len(data)} bytes, and {max_bytes} is the limit.")
+    try:
+        value: JsonValue = _DECODER.decode(data.decode("utf-8"))
+        _check(value, max_depth)
+    except UnicodeDecodeError as exc:
+        raise JsonInvalid(f"Reading {what} failed: it is not UTF-8 at byte {exc.start}.") from None
+    except RecursionError:
+        raise JsonInvalid(f"Reading {what} failed: it is nested more than {max_depth} levels deep.") from None
+    except json.JSONDecodeError as exc:
+        raise JsonInvalid(f"Reading {what} failed: it is not JSON ({exc.msg}, character {exc.pos}).") from None
+    except _Refused as exc:
+        raise JsonInvalid(f"Reading {what} failed: {exc}.") from None
+    return value
+
+
+def load_object(data: bytes, *, what: str, max_bytes: int = MAX_BYTES) -> JsonObject:
+    """As load, for a document that has to be a JSON object."""
+    value = load(data, what=what, max_bytes=max_bytes)
+    if not isinstance(value, dict):
+        raise JsonInvalid(f"Reading {what} failed: it is not a JSON object.")
+    return value
+
+
+class _Refused(Exception):
+    """The JSON says something that is not I-JSON; load() turns it into the typed error."""
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    result: JsonObject = {}
+    for name, value in pairs:
+        if name in result:
+            raise _Refused(f"the name {quote(name)} is given twice in one object")
+        result[name] = value
+    return result
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_NUMBER:
+        raise _Refused(f"it holds a number of {len(text)} digits")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _Refused("it holds a number that is too large")
+    return value
+
+
+def _constant(text: str) -> t.NoReturn:
+    raise _Refused(f"{text} is not a JSON value")
+
+
+def _check(root: JsonValue, max_depth: int) -> None:
+    level: list[JsonValue] = [root]
+    depth = 0
+    while level:
+        below: list[JsonValue] = []
+        for value in level:
+            if isinstance(value, str):
+                _check_text(value)
+            elif isinstance(value, (dict, list)):
+                if depth == max_depth:
+                    raise _Refused(f"it is nested more than {max_depth} levels deep")
+                below.extend(value)
+                if isinstance(value, dict):
+                    below.extend(value.values())
+        level = below
+        depth += 1
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _Refused(f"the text {quote(text)} holds half of a surrogate pair") from None
+
+
+_DECODER: t.Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_real, parse_constant=_constant
+)
+
+__all__ = ("MAX_BYTES", "MAX_DEPTH", "JsonObject", "JsonValue", "load", "load_object")

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+
+def visible(text: str, *, limit: int = 200) -> str:
+    """Text from outside made fit for a message or a log line.
+
+    Everything that is not printable (line ends, terminal escapes, bidirectional controls, lone surrogates) becomes a
+    backslash escape, and what is longer than limit characters ends in "...".
+    """
+    shown = text[:limit]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in shown)
+    return shown + "..." if len(text) > limit else shown
+
+
+def quote(value: object, *, limit: int = 100) -> str:
+    """A value from outside as it stands in a message: visible and in double quotes; what is no text by its sort."""
+    return f'"{visible(value, limit=limit)}"' if isinstance(value, str) else describe(value)
+
+
+def describe(value: object) -> str:
+    """The sort of a JSON value in words, with the value itself where that is short."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        # Python refuses to write very long integers out
+        return f"the number {value!r}" if abs(value) < 2**128 else "a huge number"
+    for kind, words in ((str, "a string"), (dict, "an object"), (list, "an array")):
+        if isinstance(value, kind):
+            return words
+    return f"a value of type {type(value).__name__}"
+
+
+__all__ = ("describe", "quote", "visible")

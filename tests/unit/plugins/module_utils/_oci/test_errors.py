@@ -1,0 +1,46 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._oci import errors
+
+KINDS = {
+    "CollectionError": "error",
+    "OciError": "oci",
+    "DigestError": "digest_invalid",
+    "DigestMismatch": "digest_mismatch",
+    "SizeMismatch": "size_mismatch",
+    "ReferenceInvalid": "reference_invalid",
+    "JsonInvalid": "json_invalid",
+    "DocumentInvalid": "manifest_invalid",
+    "Unsupported": "unsupported",
+    "PlatformNotFound": "platform_not_found",
+}
+
+
+def test_every_error_is_in_the_table() -> None:
+    assert set(errors.__all__) == set(KINDS)
+
+
+@pytest.mark.parametrize(("name", "kind"), sorted(KINDS.items()))
+def test_result_has_kind_and_fields(name: str, kind: str) -> None:
+    error = getattr(errors, name)("What failed.", registry="r", status=404, code=None)
+    assert str(error) == error.message == "What failed."
+    assert error.as_result() == {"kind": kind, "registry": "r", "status": 404}
+    assert isinstance(error, errors.CollectionError)
+
+
+def test_context_fills_gaps_only() -> None:
+    error = errors.OciError("What failed.", registry="inner")
+    assert error.add_context(registry="outer", repository="app", code=None) is error
+    assert error.as_result() == {"kind": "oci", "registry": "inner", "repository": "app"}
+
+
+def test_errors_survive_pickling() -> None:
+    error = pickle.loads(pickle.dumps(errors.DigestMismatch("What failed.", expected="a", actual="b")))
+    assert error.as_result() == {"kind": "digest_mismatch", "expected": "a", "actual": "b"}
