@@ -1,0 +1,86 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import os
+    from collections.abc import Mapping
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
+    from .errors import LayoutError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a file looked like when its content was verified. As long as it looks the same, so is its content."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Identity:
+        """The identity in the answer of fstat."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@dataclass(frozen=True)
+class StoredContent:
+    """A file of a layout whose size and digest have been verified; media_type is what the descriptor of it says."""
+
+    digest: Digest
+    media_type: str
+    identity: Identity
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self.identity.size
+
+    @property
+    def path(self) -> str:
+        """Where the file is, seen from the layout (image-spec, image-layout.md)."""
+        return f"blobs/{self.digest.algorithm}/{self.digest.encoded}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an OCI layout holds: only verified content, and all of it that index.json leads to.
+
+    tags name manifests or indexes; manifests holds manifests and indexes at any depth, blobs all other content.
+    """
+
+    path: str
+    tags: Mapping[str, Digest] = field(hash=False)
+    manifests: Mapping[Digest, StoredContent] = field(hash=False)
+    blobs: Mapping[Digest, StoredContent] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A layout and what is wrong with it.
+
+    problems: why the layout is not complete and right, in the order found; empty for a sound layout.
+    warnings: one sentence each on what was understood in one of several ways, or ignored.
+    absent: content that may be missing and is: nondistributable layers, and subjects.
+    orphans: files below blobs/ that nothing refers to, as "sha256/0123...".
+    """
+
+    layout: Layout
+    problems: tuple[LayoutError, ...] = ()
+    warnings: tuple[str, ...] = ()
+    absent: tuple[Descriptor, ...] = ()
+    orphans: tuple[str, ...] = ()
+
+
+__all__ = ("Identity", "Inspection", "Layout", "StoredContent")

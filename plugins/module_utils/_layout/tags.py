@@ -1,0 +1,63 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.annotations import REF_NAME
+from .._oci.errors import ReferenceInvalid
+from .._oci.media_type import is_index, is_manifest
+from .._oci.names import is_tag
+from .._oci.reference import Reference
+from .._oci.text import quote
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._oci.digest import Digest
+    from .._oci.index import Index
+
+
+def tag_of(name: str) -> str | None:
+    """The tag in the value of an org.opencontainers.image.ref.name annotation, or None when it holds none.
+
+    Tools write a tag, or a full reference of which only the tag counts here; image-spec leaves the value open.
+    """
+    if is_tag(name):
+        return name
+    try:
+        return Reference.parse(name, default_tag=None).tag
+    except ReferenceInvalid:
+        return None
+
+
+def read_tags(index: Index) -> tuple[dict[str, Digest], tuple[str, ...]]:
+    """The tags that index.json gives (image-spec, image-layout.md), and a warning for each that is not used.
+
+    A tag that is given twice names the last one. Only manifests and indexes can be tagged.
+    """
+    tags: dict[str, Digest] = {}
+    warnings = []
+    for descriptor in index.manifests:
+        digest = descriptor.digest
+        name = descriptor.annotations.get(REF_NAME)
+        if name is None:
+            continue
+        tag = tag_of(name)
+        if tag is None:
+            warnings.append(f"index.json names {digest} {quote(name)}, which holds no tag; it stays untagged.")
+        elif not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
+            warnings.append(
+                f"index.json gives the tag {tag} to content of the type {quote(descriptor.media_type)}; "
+                "only manifests and indexes can be tagged, so the tag is left out."
+            )
+        else:
+            if tags.get(tag, digest) != digest:
+                warnings.append(f"index.json gives the tag {tag} more than once; the last, {digest}, counts.")
+            tags[tag] = digest
+    return tags, tuple(warnings)
+
+
+__all__ = ("read_tags", "tag_of")

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import logging
+import os
+import typing as t
+
+from .._layout.layout import Identity
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .snapshot import Content
+
+_LOG: t.Final = logging.getLogger("attested.registry")
+_OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class ContentFile:
+    """A file of the snapshot, open. A context manager."""
+
+    def __init__(self, content: Content, fd: int) -> None:
+        self.content = content
+        self._fd = fd
+
+    @classmethod
+    def open(cls, content: Content) -> ContentFile | None:
+        """Open it; None, with a line in the log, unless it is the very file that was verified."""
+        try:
+            file = cls(content, os.open(content.path, _OPEN))
+        except OSError as exc:
+            _LOG.error("%s is not served: opening it failed: %s", content.path, exc.strerror)
+            return None
+        if file.is_unchanged():
+            return file
+        file.close()
+        _LOG.error("%s is not served: it was changed after it had been verified", content.path)
+        return None
+
+    def __enter__(self) -> ContentFile:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def is_unchanged(self) -> bool:
+        """Whether the file still looks as it did when it was verified."""
+        return Identity.of(os.fstat(self._fd)) == self.content.identity
+
+    def as_file(self) -> t.BinaryIO:
+        """A file object over the same open file, which stays open when the object is closed."""
+        return open(self._fd, "rb", buffering=0, closefd=False)
+
+    def read(self, position: int, length: int) -> bytes:
+        """Up to length bytes from position on. Raises OSError."""
+        return os.pread(self._fd, length, position)
+
+
+__all__ = ("ContentFile",)

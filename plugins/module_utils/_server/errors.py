@@ -1,0 +1,75 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.errors import CollectionError
+
+
+class ServerError(CollectionError):
+    """The server cannot start. exit_code is what the command ends with."""
+
+    kind = "server"
+    exit_code: t.ClassVar[int] = 1
+
+
+class UsageError(ServerError):
+    """The command line makes no sense."""
+
+    kind = "usage"
+    exit_code = 2
+
+
+class RootError(ServerError):
+    """The directory to serve is not there, or is no directory, or cannot be read."""
+
+    kind = "root"
+    exit_code = 3
+
+
+class ListenError(ServerError):
+    """The address cannot be listened on: in use, not of this host, not allowed."""
+
+    kind = "listen"
+    exit_code = 4
+
+
+class CertificateError(ServerError):
+    """The TLS certificate or its key cannot be read, or they do not belong together."""
+
+    kind = "certificate"
+    exit_code = 5
+
+
+class DependencyMissing(ServerError):
+    """A Python library that the server needs is not installed."""
+
+    kind = "dependency_missing"
+    exit_code = 6
+
+
+class Refusal(Exception):
+    """A request that gets an error as its answer (distribution-spec, "Error Codes"). Raised and answered in here."""
+
+    def __init__(self, status: int, code: str, message: str, *, headers: t.Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+__all__ = (
+    "CertificateError",
+    "DependencyMissing",
+    "ListenError",
+    "Refusal",
+    "RootError",
+    "ServerError",
+    "UsageError",
+)

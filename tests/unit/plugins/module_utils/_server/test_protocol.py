@@ -1,0 +1,85 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import re
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._server import app
+from ansible_collections.attested.registry.tests.support import images
+
+from .conftest import RunningServer, Serve
+
+IMAGE = images.image([images.layer([images.file("a", b"1")])])
+
+
+@pytest.fixture
+def server(tmp_path: pathlib.Path, serve: Serve, caplog: pytest.LogCaptureFixture) -> RunningServer:
+    caplog.set_level(logging.INFO, "attested.registry.access")
+    images.write_layout(tmp_path / "app", {"1.0": IMAGE})
+    return serve(tmp_path)
+
+
+def lines(server: RunningServer, caplog: pytest.LogCaptureFixture) -> list[str]:
+    server.close_listener()
+    return [record.getMessage() for record in caplog.records if record.name == "attested.registry.access"]
+
+
+def test_one_line_a_request(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.get("/v2/app/manifests/1.0", User_Agent="skopeo/1.9")
+    server.get("/v2/app/manifests/1.0", method="HEAD")
+    server.get("/v2/app/manifests/1.0", If_None_Match="*")
+    server.get("/v2/app/manifests/1.0", Range="bytes=0-9")
+    missing = server.get("/v2/other/manifests/1.0")
+    server.raw(b"nonsense\r\n\r\n")
+    found = [re.sub(r" \d+\.\d\d\d ", " TIME ", line) for line in lines(server, caplog)]
+    assert found == [
+        f'127.0.0.1 GET /v2/app/manifests/1.0 200 {IMAGE.size} TIME "skopeo/1.9"',
+        '127.0.0.1 HEAD /v2/app/manifests/1.0 200 0 TIME "-"',
+        '127.0.0.1 GET /v2/app/manifests/1.0 304 0 TIME "-"',
+        '127.0.0.1 GET /v2/app/manifests/1.0 206 10 TIME "-"',
+        f'127.0.0.1 GET /v2/other/manifests/1.0 404 {len(missing.body)} TIME "-"',
+        '127.0.0.1 UNKNOWN / 400 64 TIME "-"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "agent", "shown"),
+    [
+        (b"/v2/a\\nb", b"x", r"/v2/a\\nb 404"),
+        (b"/v2/", b'a" 200 1 "b', r'"a\" 200 1 \"b"'),
+        (b"/v2/", b"back\\slash", r'"back\\slash"'),
+        (b"/v2/", b"a\ttab", r'"a\ttab"'),
+        (b"/v2/", b"\xff\xfe", r'"\udcff\udcfe"'),
+        (b"/v2/" + b"a" * 2000, b"x", "a..."),
+    ],
+)
+def test_nothing_that_a_client_sends_can_forge_a_line(
+    server: RunningServer, caplog: pytest.LogCaptureFixture, target: bytes, agent: bytes, shown: str
+) -> None:
+    server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nUser-Agent: " + agent + b"\r\nConnection: close\r\n\r\n")
+    (line,) = lines(server, caplog)
+    assert line.isprintable()
+    assert shown in line
+    assert len(line.split(" ")[2]) <= 600
+
+
+def test_a_fault_of_ours(
+    server: RunningServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*dummy: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(app, "find_repository", fail)
+    answer = server.get("/v2/app/tags/list")
+    assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
+    assert b"secret" not in answer.body
+    monkeypatch.undo()
+    assert server.get("/v2/app/tags/list").status == 200
+    (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert error.exc_info is not None
+    assert "/v2/app/tags/list" in error.getMessage()

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+# Requests that no well-behaved client sends.
+import json
+import pathlib
+
+import pytest
+from ansible_collections.attested.registry.tests.support import images
+
+from .conftest import RunningServer, Serve
+
+IMAGE = images.image([images.layer([images.file("a", b"1")])])
+
+
+@pytest.fixture
+def server(tmp_path: pathlib.Path, serve: Serve) -> RunningServer:
+    images.write_layout(tmp_path / "app", {"1.0": IMAGE})
+    return serve(tmp_path)
+
+
+def _refused(answer: bytes, status: int) -> None:
+    head, dummy, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    # what cannot be read is answered as HTTP/1.0, where connections end anyway
+    assert lines[0].startswith(f"HTTP/1.0 {status} ") or "Connection: close" in lines
+    assert lines[0].split(" ")[1] == str(status)
+    assert "Content-Type: application/json" in lines
+    assert f"Content-Length: {len(body)}" in lines
+    assert [sorted(error) for error in json.loads(body)["errors"]] == [["code", "message"]]
+
+
+LAST = b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"FOO /v2/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost x\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nBad Name: y\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n",
+        b"GET /v2/ HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_what_is_no_http(server: RunningServer, request_: bytes) -> None:
+    _refused(server.raw(request_), 400)
+    assert server.get("/v2/").status == 200
+
+
+def test_a_long_head(server: RunningServer) -> None:
+    line = b"X-Long: " + b"a" * 5000 + b"\r\n"
+    head = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n"
+    assert server.raw(head + line * 3 + LAST).startswith(b"HTTP/1.1 200 ")
+    _refused(server.raw(head + line * 4 + LAST), 431)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_bodies(server: RunningServer, method: bytes) -> None:
+    head = method + b" /v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\n"
+    assert server.raw(head + b"Content-Length: 0\r\n" + LAST).startswith(b"HTTP/1.1 200 ")
+    for body in (b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"):
+        answer = server.raw(head + body)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Connection: close" in answer
+
+
+def test_a_body_is_not_waited_for(server: RunningServer) -> None:
+    head = b"PUT /v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"
+    _refused(server.raw(head), 405)
+
+
+def test_a_second_request_in_a_body_is_not_answered(server: RunningServer) -> None:
+    inner = b"GET /v2/app/tags/list HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(inner)
+    answer = server.raw(head + inner)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    _refused(answer, 405)
+
+
+def test_pipelined_requests(server: RunningServer) -> None:
+    manifest = b"GET /v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\n"
+    layer = f"GET /v2/app/blobs/{IMAGE.layers[0].digest} HTTP/1.1\r\nHost: x\r\n".encode()
+    answer = server.raw(manifest + b"\r\n" + layer + b"\r\n" + manifest + LAST)
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert answer.index(IMAGE.data) < answer.index(IMAGE.layers[0].data) < answer.rindex(IMAGE.data)
+
+
+def test_http_1_0(server: RunningServer) -> None:
+    answer = server.raw(b"GET /v2/app/manifests/1.0 HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.0 200 ")
+    assert answer.endswith(b"\r\n\r\n" + IMAGE.data)
+
+
+def test_absolute_form(server: RunningServer) -> None:
+    answer = server.raw(b"GET http://registry.example/v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\n" + LAST)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(IMAGE.data)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [b"/v2/app/../../../../etc/passwd", b"/v2/app/blobs/../../index.json", b"//v2/", b"/v2/\xc3\xa9/tags/list", b"*"],
+)
+def test_odd_targets(server: RunningServer, target: bytes) -> None:
+    answer = server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n" + LAST)
+    assert answer.split(b" ")[1] in (b"400", b"404")
+    assert b'{"errors": [' in answer
+    assert b"root:" not in answer
+
+
+def test_upgrades_are_declined(server: RunningServer) -> None:
+    head = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+    assert server.raw(head + b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_http_2_is_not_spoken(server: RunningServer) -> None:
+    _refused(server.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400)

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+# Files that are no longer what they were when they were verified are not served.
+import contextlib
+import http.client
+import logging
+import os
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._server import sending
+from ansible_collections.attested.registry.plugins.module_utils._server.content_file import ContentFile
+from ansible_collections.attested.registry.tests.support import images
+
+from .conftest import Certificate, RunningServer, Serve
+
+SMALL = images.Content(b"small" * 100, "text/plain")
+LARGE = images.Content(b"large" * 200_000, "text/plain")
+ARTIFACT = images.artifact("application/vnd.example", [SMALL, LARGE])
+CONTENTS = [SMALL, LARGE, ARTIFACT]
+
+
+@pytest.fixture
+def layout(tmp_path: pathlib.Path) -> pathlib.Path:
+    return images.write_layout(tmp_path / "root" / "app", {"1.0": ARTIFACT})
+
+
+@pytest.fixture
+def server(layout: pathlib.Path, serve: Serve) -> RunningServer:
+    return serve(layout.parent)
+
+
+def _remove(path: pathlib.Path) -> None:
+    path.unlink()
+
+
+def _truncate(path: pathlib.Path) -> None:
+    os.truncate(path, 10)
+
+
+def _append(path: pathlib.Path) -> None:
+    with path.open("ab") as stream:
+        stream.write(b"more")
+
+
+def _overwrite(path: pathlib.Path) -> None:
+    # of the same size and with the same mtime: only ctime tells
+    stat = path.stat()
+    path.write_bytes(b"?" * stat.st_size)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def _replace(path: pathlib.Path) -> None:
+    copy = path.with_name("copy")
+    shutil.copy2(path, copy)
+    copy.rename(path)
+
+
+def _link(path: pathlib.Path) -> None:
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
+def _fifo(path: pathlib.Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("change", [_remove, _truncate, _append, _overwrite, _replace, _link, _fifo])
+@pytest.mark.parametrize("content", CONTENTS, ids=["small", "large", "manifest"])
+def test_changed_before_the_request(
+    server: RunningServer,
+    layout: pathlib.Path,
+    content: images.Content,
+    change: t.Callable[[pathlib.Path], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = images.blob_path(layout, content.digest)
+    change(path)
+    kind, code = ("manifests", b"MANIFEST_UNKNOWN") if content is ARTIFACT else ("blobs", b"BLOB_UNKNOWN")
+    for method in ("GET", "HEAD"):
+        answer = server.get(f"/v2/app/{kind}/{content.digest}", method=method, Range="bytes=0-1")
+        assert answer.status == 404
+        assert method == "HEAD" or code in answer.body
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 2
+    assert all(str(path) in record.getMessage() for record in errors)
+    # the others are still there
+    others = [other for other in CONTENTS if other is not content]
+    assert [server.get(f"/v2/app/blobs/{other.digest}").body for other in others] == [other.data for other in others]
+
+
+@pytest.fixture
+def change_after_open(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[t.Callable[[pathlib.Path], None]], None]:
+    """Changes every file just after the server has opened and checked it."""
+    opened = ContentFile.open
+
+    def arrange(change: t.Callable[[pathlib.Path], None]) -> None:
+        def open_and_change(content: t.Any) -> ContentFile | None:
+            file = opened(content)
+            change(pathlib.Path(content.path))
+            return file
+
+        monkeypatch.setattr(ContentFile, "open", open_and_change)
+
+    return arrange
+
+
+@pytest.mark.parametrize("change", [_truncate, _overwrite])
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "tls"])
+def test_changed_while_it_is_sent(
+    layout: pathlib.Path,
+    serve: Serve,
+    certificate: Certificate,
+    change: t.Callable[[pathlib.Path], None],
+    with_tls: bool,
+    change_after_open: t.Callable[[t.Callable[[pathlib.Path], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(sending, "_SLICE", 300_000)
+    change_after_open(change)
+    server = serve(layout.parent, certificate if with_tls else None)
+    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+        server.get(f"/v2/app/blobs/{LARGE.digest}")
+    assert any("while it was sent" in record.getMessage() for record in caplog.records)
+    change_after_open(lambda path: None)
+
+
+def test_a_small_file_that_changes_while_it_is_read(
+    server: RunningServer, change_after_open: t.Callable[[t.Callable[[pathlib.Path], None]], None]
+) -> None:
+    change_after_open(_truncate)
+    assert server.get(f"/v2/app/blobs/{SMALL.digest}").status == 404
+
+
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "tls"])
+def test_clients_that_go_away(
+    layout: pathlib.Path, serve: Serve, certificate: Certificate, with_tls: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "attested.registry.access")
+    huge = images.Content(bytes(30_000_000), "text/plain")
+    images.write_layout(layout.parent / "huge", {"1": images.artifact("a/b", [huge])})
+    server = serve(layout.parent, certificate if with_tls else None)
+    for dummy in range(3):
+        with contextlib.closing(server.connect()) as connection:
+            connection.request("GET", f"/v2/huge/blobs/{huge.digest}")
+            assert connection.getresponse().read(10) == bytes(10)
+    assert server.get(f"/v2/app/blobs/{SMALL.digest}").body == SMALL.data
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    lines = [record.getMessage() for record in caplog.records if record.name == "attested.registry.access"]
+    sizes = [int(line.split(" ")[4]) for line in lines]
+    assert len(sizes) == 4
+    assert all(size < huge.size for size in sizes)
+
+
+def test_no_file_stays_open(server: RunningServer, layout: pathlib.Path) -> None:
+    requests: list[tuple[str, dict[str, str]]] = [
+        (f"/v2/app/blobs/{content.digest}", headers)
+        for content in CONTENTS
+        for headers in ({}, {"Range": "bytes=0-1"}, {"Range": "bytes=9999999-"}, {"If-None-Match": "*"})
+    ]
+
+    def run() -> None:
+        for path, headers in requests:
+            for method in ("GET", "HEAD"):
+                server.get(path, method=method, **headers)
+
+    run()
+    _overwrite(images.blob_path(layout, SMALL.digest))
+    run()
+    assert [path for path in _open_files() if path.startswith(str(layout))] == []
+
+
+def _open_files() -> t.Iterator[str]:
+    for fd in pathlib.Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(fd)
