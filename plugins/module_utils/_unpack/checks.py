@@ -1,0 +1,223 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from .confine import DIRECTORY
+from .errors import DestinationError, printable
+from .mounts import Mounts
+from .translate import translated
+
+_NAME_MAX = 255
+_STATE_NAME = re.compile(r"\A\..+\.oci\Z", re.DOTALL)
+_TYPES = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFREG: "a file",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class Root(t.NamedTuple):
+    """The directory that is at a destination now."""
+
+    inode: int
+    mode: int
+    empty: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a destination is: a name in a directory that is held open, so that renaming its parents changes nothing.
+
+    path is for messages; parent is the canonical path of the directory parent_fd; device its st_dev.
+    """
+
+    path: str
+    parent: str
+    name: str
+    parent_fd: int
+    device: int
+    mounts: Mounts
+
+    @property
+    def canonical(self) -> str:
+        """The destination's path without symbolic links."""
+        return os.path.join(self.parent, self.name)
+
+    @property
+    def state_name(self) -> str:
+        """The name of the state directory, beside the destination."""
+        return state_name(self.name)
+
+    @property
+    def state_path(self) -> str:
+        """The path of the state directory, for messages."""
+        return os.path.join(self.parent, self.state_name)
+
+    def close(self) -> None:
+        """Closes the parent directory."""
+        os.close(self.parent_fd)
+
+    def look(self) -> t.Optional[Root]:
+        """Returns what is at the destination, None if nothing.
+
+        Raises DestinationError for anything that is not a directory of the parent's file system.
+        """
+        with translated("looking at", self.path):
+            try:
+                status = os.stat(self.name, dir_fd=self.parent_fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+            kind = _TYPES.get(stat.S_IFMT(status.st_mode))
+            if kind is not None:
+                raise self._refusal(f"it is {kind}", "give the path of a directory, or of nothing yet")
+            if status.st_dev != self.device or self.mounts.at(self.canonical):
+                raise self._refusal("a file system is mounted there", "give the path of a directory below it")
+            return Root(status.st_ino, stat.S_IMODE(status.st_mode), self._is_empty())
+
+    def _is_empty(self) -> bool:
+        try:
+            fd = os.open(self.name, DIRECTORY, dir_fd=self.parent_fd)
+        except PermissionError:
+            return False
+        try:
+            with os.scandir(fd) as entries:
+                return next(entries, None) is None
+        finally:
+            os.close(fd)
+
+    def check_no_mounts(self, doing: str) -> None:
+        """Raises DestinationError when something is mounted below the destination or its state directory.
+
+        Moving the tree would take the mounts along, and removing it would empty them.
+        """
+        for path in (self.canonical, self.state_path):
+            for point in sorted(Mounts.read().below(path)):
+                mounted = printable(os.path.join(os.fsencode(path), point))
+                raise DestinationError(
+                    f"{doing} {printable(self.path)} is refused, because a file system is mounted at {mounted}:"
+                    " unmount it first.",
+                    path=printable(self.path),
+                )
+
+    def check_holds_no_destination(self) -> None:
+        """Raises DestinationError when something directly inside the destination is managed by this collection too."""
+        with translated("listing", self.path):
+            fd = os.open(self.name, DIRECTORY, dir_fd=self.parent_fd)
+            try:
+                inner = next((name for name in sorted(os.listdir(fd)) if _STATE_NAME.match(name)), None)
+            finally:
+                os.close(fd)
+        if inner is not None:
+            why = f"it holds the destination {printable(os.path.join(self.path, inner[1:-4]))}"
+            raise self._refusal(why, "choose another directory, or remove that one first with state: absent")
+
+    def _refusal(self, why: str, remedy: str) -> DestinationError:
+        return refusal(self.path, why, remedy)
+
+
+def state_name(name: str) -> str:
+    """Returns the name of the state directory of a destination called name."""
+    return f".{name}.oci"
+
+
+def refusal(path: str, why: str, remedy: str) -> DestinationError:
+    """Returns the error that says why path cannot be a destination and what to do about it."""
+    shown = printable(path)
+    return DestinationError(f"The destination {shown} cannot be used: {why}; {remedy}.", path=shown)
+
+
+def open_place(path: str) -> Place:
+    """Checks everything about path that does not depend on what is there, and opens its parent directory.
+
+    Raises DestinationError for a path that is relative, /, ends in . or .., has no parent directory, or is inside
+    another destination or a state directory, and for a parent directory where any local user could put another tree in
+    its place. Raises FilesystemError for what the system refuses. Creates nothing.
+    """
+    stripped = _checked_path(path)
+    head, name = os.path.split(stripped)
+    parent = _canonical_parent(path, head)
+    _check_not_nested(path, parent, name)
+    parent_fd = _open_parent(path, parent)
+    try:
+        status = os.fstat(parent_fd)
+        _check_not_public(path, parent, status.st_mode)
+    except BaseException:
+        os.close(parent_fd)
+        raise
+    return Place(stripped, parent, name, parent_fd, status.st_dev, Mounts.read())
+
+
+def _checked_path(path: str) -> str:
+    if not path.startswith("/") or "\0" in path:
+        raise refusal(path, "it is not an absolute path", "give one that starts with /")
+    stripped = path.rstrip("/")
+    name = stripped.rpartition("/")[2]
+    if not stripped:
+        raise refusal(path, "it is the root of the host's own file system", "choose a directory below it")
+    if name in (".", ".."):
+        raise refusal(path, f"it ends in {name}", "give the directory's own name")
+    if len(os.fsencode(state_name(name))) > _NAME_MAX:
+        raise refusal(path, "its name is too long for the state directory beside it", "use at most 250 bytes")
+    return stripped
+
+
+def _canonical_parent(path: str, head: str) -> str:
+    with translated("looking for the parent directory of", path):
+        parent = os.path.realpath(head or "/")
+        try:
+            is_directory = stat.S_ISDIR(os.stat(parent).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_directory = False
+    if not is_directory:
+        why = f"there is no directory {printable(parent)}"
+        raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
+    return parent
+
+
+def _open_parent(path: str, parent: str) -> int:
+    with translated("opening the parent directory of", path):
+        return os.open(parent, DIRECTORY)
+
+
+def _check_not_nested(path: str, parent: str, name: str) -> None:
+    where = ""
+    for component in [*parent.strip("/").split("/"), name]:
+        if _STATE_NAME.match(component):
+            why = f"{printable(component)} is the name of a state directory of this collection"
+            raise refusal(path, why, "choose another directory")
+    for component in parent.strip("/").split("/"):
+        if component and _is_directory(f"{where}/{state_name(component)}"):
+            outer = printable(f"{where}/{component}")
+            raise refusal(path, f"it is inside the destination {outer}", "choose a directory outside of it")
+        where = f"{where}/{component}"
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _check_not_public(path: str, parent: str, mode: int) -> None:
+    # Descriptors and O_NOFOLLOW keep this process safe there, but nobody could tell whose tree is at the destination.
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        why = f"every local user can replace what is in {printable(parent)} (mode {stat.S_IMODE(mode):04o})"
+        raise refusal(path, why, "take that permission away (chmod o-w) or choose a directory below it of your own")
+
+
+__all__ = ("Place", "Root", "open_place", "refusal", "state_name")

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+
+from .entry import Sparse
+from .limits import Budget
+
+_Piece = t.Union[bytes, memoryview]
+
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How files are made: never an existing one opened, which could be a link to elsewhere or another name of a lower
+layer's file."""
+
+_ZEROS = bytes(65536)
+
+
+def write_content(descriptor: int, pieces: t.Iterable[_Piece]) -> bytes:
+    """Writes all pieces to the open file; returns their SHA-256 digest. Raises OSError."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        _write(descriptor, piece)
+        digest.update(piece)
+    return digest.digest()
+
+
+def write_sparse(descriptor: int, pieces: t.Iterable[_Piece], sparse: Sparse, *, budget: Budget) -> bytes:
+    """Writes pieces, which are the regions of sparse one after the other, to where they belong.
+
+    Returns the SHA-256 digest of the whole file, its holes being zeros. Raises OSError, and LimitExceeded where the
+    file would be larger, holes included, than budget allows: whoever copies it later may not keep the holes.
+    """
+    budget.add_bytes(sparse.size)
+    digest = hashlib.sha256()
+    stream = _Pieces(pieces)
+    end = 0
+    for region in sparse.regions:
+        _hash_zeros(digest, region.offset - end)
+        os.lseek(descriptor, region.offset, os.SEEK_SET)
+        for piece in stream.take(region.length):
+            _write(descriptor, piece)
+            digest.update(piece)
+        end = region.offset + region.length
+    os.ftruncate(descriptor, sparse.size)
+    _hash_zeros(digest, sparse.size - end)
+    return digest.digest()
+
+
+class _Pieces:
+    """Cuts an iterable of pieces where the regions end."""
+
+    def __init__(self, pieces: t.Iterable[_Piece]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = memoryview(b"")
+
+    def take(self, size: int) -> t.Iterator[memoryview]:
+        while size:
+            if not self._rest:
+                self._rest = memoryview(next(self._pieces))
+            piece, self._rest = self._rest[:size], self._rest[size:]
+            size -= len(piece)
+            yield piece
+
+
+def _write(descriptor: int, piece: _Piece) -> None:
+    written = os.write(descriptor, piece)
+    while written < len(piece):
+        written += os.write(descriptor, memoryview(piece)[written:])
+
+
+def _hash_zeros(digest: t.Any, count: int) -> None:
+    while count > 0:
+        digest.update(_ZEROS[:count])
+        count -= len(_ZEROS)
+
+
+__all__ = ("CREATE", "write_content", "write_sparse")

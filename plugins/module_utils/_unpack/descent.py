@@ -1,0 +1,115 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import errno
+import os
+import typing as t
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""How directories are opened: never through a symbolic link in the last component."""
+
+_Names = list[bytes]
+
+
+class Descent:
+    """A position in a tree of directories, which goes down and up again however deep the tree is.
+
+    It holds one descriptor, not one for each level, and no path: going up opens .. and makes sure that it is the
+    directory it came from. OSError (ESTALE) is raised if somebody moved a directory away meanwhile.
+    """
+
+    def __init__(self, top: int) -> None:
+        self.descriptor = os.open(b".", DIRECTORY, dir_fd=top)
+        self._above: list[tuple[int, int]] = []
+
+    def __enter__(self) -> Descent:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the directory."""
+        os.close(self.descriptor)
+
+    def enter(self, name: bytes) -> None:
+        """Goes down into the directory name, which must not be a symbolic link."""
+        below = os.open(name, DIRECTORY, dir_fd=self.descriptor)
+        self._above.append(_identity(self.descriptor))
+        os.close(self.descriptor)
+        self.descriptor = below
+
+    def leave(self, before: t.Callable[[int], None] | None = None) -> None:
+        """Goes up again, after which before is called with the open directory that is left.
+
+        In this order it may take all permissions from that directory.
+        """
+        parent = os.open(b"..", DIRECTORY, dir_fd=self.descriptor)
+        if _identity(parent) != self._above.pop():
+            os.close(parent)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        left, self.descriptor = self.descriptor, parent
+        try:
+            if before is not None:
+                before(left)
+        finally:
+            os.close(left)
+
+    def names(self) -> tuple[_Names, _Names]:
+        """Returns the names here: of what is a directory, and of all else."""
+        directories: _Names = []
+        others: _Names = []
+        with os.scandir(self.descriptor) as found:
+            for item in found:
+                names = directories if item.is_dir(follow_symlinks=False) else others
+                names.append(os.fsencode(item.name))
+        return directories, others
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def visit_directories(top: int, action: t.Callable[[int], None]) -> None:
+    """Calls action with every open directory of the tree, top itself included, each after those below it.
+
+    Other file systems that are mounted in the tree are left alone. OSError is raised with the path from top to where it
+    was met as its filename.
+    """
+    way: list[bytes] = []
+    try:
+        _visit(top, action, way)
+    except OSError as error:
+        error.filename = b"/".join(way) or b"."
+        raise
+
+
+def _visit(top: int, action: t.Callable[[int], None], way: list[bytes]) -> None:
+    device = os.fstat(top).st_dev
+    with Descent(top) as here:
+        todo = [here.names()[0]]
+        while True:
+            if todo[-1]:
+                way.append(todo[-1].pop())
+                if os.stat(way[-1], dir_fd=here.descriptor, follow_symlinks=False).st_dev == device:
+                    here.enter(way[-1])
+                    todo.append(here.names()[0])
+                else:
+                    way.pop()
+                continue
+            todo.pop()
+            if not todo:
+                action(here.descriptor)
+                return
+            here.leave(action)
+            way.pop()
+
+
+__all__ = ("DIRECTORY", "Descent", "visit_directories")

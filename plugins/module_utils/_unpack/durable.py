@@ -1,0 +1,72 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import typing as t
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def read_file(dir_fd: int, name: str, *, maximum: int) -> t.Optional[bytes]:
+    """Returns what the regular file name holds, maximum bytes and one more at most, or None if there is none.
+
+    Raises OSError, EINVAL for something that is no regular file.
+    """
+    try:
+        fd = os.open(name, _READ, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        return file.read(maximum + 1)
+
+
+def create_file(dir_fd: int, name: str) -> t.BinaryIO:
+    """Opens a private file to be written from the start. Raises OSError."""
+    return open(os.open(name, _CREATE, 0o600, dir_fd=dir_fd), "wb", buffering=1 << 18)
+
+
+def replace_file(dir_fd: int, name: str, data: bytes) -> None:
+    """Gives name the content data in one step that survives a crash: either all of it or what was there before.
+
+    Raises OSError, and then the old content is still there.
+    """
+    new = f"{name}.new"
+    with create_file(dir_fd, new) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    os.fsync(dir_fd)
+
+
+def sync_directory(dir_fd: int, name: str) -> None:
+    """Writes the names in the directory name to the device. Raises OSError."""
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def inode_of_directory(dir_fd: int, name: str) -> t.Optional[int]:
+    """Returns the inode number of the directory name, None if there is none. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            return status.st_ino
+    return None
+
+
+__all__ = ("create_file", "inode_of_directory", "read_file", "replace_file", "sync_directory")

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from . import stamp as stamps
+from . import state as states
+from .checks import Place
+from .durable import create_file, read_file, replace_file, sync_directory
+from .errors import DestinationError, UnpackError, printable
+from .remove import remove_tree
+from .stamp import ForeignStamp, Stamp, StampInvalid, parse_stamp
+from .state import State, parse_state
+from .translate import translated
+
+# In the state directory, beside the lock:
+#   state.json          the State
+#   generations/NUMBER  one directory for each generation, with the three below; rootfs is absent while it is published
+#   staging-RANDOM      what will be a generation
+#   trash-RANDOM        what is being removed
+STATE: t.Final = "state.json"
+GENERATIONS: t.Final = "generations"
+STAMP: t.Final = "stamp.json"
+RECORD: t.Final = "tree"
+ROOTFS: t.Final = "rootfs"
+_NEW_STATE: t.Final = f"{STATE}.new"
+_STAGING: t.Final = "staging-"
+_TRASH: t.Final = "trash-"
+
+Warn = t.Callable[[str], None]
+
+
+def generation_path(number: int) -> str:
+    """Returns the path of a generation in the state directory."""
+    return f"{GENERATIONS}/{number}"
+
+
+def tree_path(number: int) -> str:
+    """Returns the path of a kept generation's tree in the state directory."""
+    return f"{GENERATIONS}/{number}/{ROOTFS}"
+
+
+class Store:
+    """What is in a state directory, which is open as fd and locked by the caller."""
+
+    def __init__(self, place: Place, fd: int, *, warn: Warn) -> None:
+        self.place = place
+        self.fd = fd
+        self._warn = warn
+
+    def load(self) -> State:
+        """Returns the state. Raises DestinationError when its file cannot be used or is gone, FilesystemError."""
+        with translated("reading", self.place.state_path):
+            data = read_file(self.fd, STATE, maximum=states.MAX_BYTES)
+            if data is None and not self._names(GENERATIONS):
+                return State()
+        try:
+            if data is None:
+                raise StampInvalid("it is missing, although there are generations")
+            return parse_state(data)
+        except StampInvalid as exc:
+            raise self._unusable(STATE, str(exc)) from None
+
+    def _unusable(self, name: str, reason: str) -> DestinationError:
+        shown, state = printable(self.place.path), printable(self.place.state_path)
+        return DestinationError(
+            f"The state of the destination {shown} cannot be used, because {state}/{name} is not as it was written:"
+            f" {reason}; use the newest version of this collection, or move {state} away and run the task again with"
+            " force: true, which keeps the tree at the destination as a generation.",
+            path=shown,
+        )
+
+    def save(self, state: State) -> None:
+        """Replaces the state, durably and in one step. Raises OSError."""
+        replace_file(self.fd, STATE, state.to_json())
+
+    def stamp(self, number: int) -> t.Union[Stamp, ForeignStamp]:
+        """Returns the stamp of a generation. Raises StampInvalid, FilesystemError."""
+        with translated("reading", f"{self.place.state_path}/{generation_path(number)}/{STAMP}"):
+            data = read_file(self.fd, f"{generation_path(number)}/{STAMP}", maximum=stamps.MAX_BYTES)
+        if data is None:
+            raise StampInvalid("it is missing")
+        return parse_stamp(data)
+
+    def open_record(self, number: int) -> t.Optional[t.BinaryIO]:
+        """Opens the record of a generation's tree, None if it has none. Raises OSError."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return open(os.open(f"{generation_path(number)}/{RECORD}", flags, dir_fd=self.fd), "rb")
+        except FileNotFoundError:
+            return None
+
+    def make_generations(self) -> None:
+        """Makes the directory that generations are in, if it is not there. Raises OSError."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(GENERATIONS, 0o700, dir_fd=self.fd)
+
+    def make_generation(self, number: int) -> None:
+        """Makes the directory of a generation, if it is not there. Raises OSError."""
+        self.make_generations()
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(generation_path(number), 0o700, dir_fd=self.fd)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Writes a file that nobody reads yet, to be synced later with all else. Raises OSError."""
+        with create_file(self.fd, path) as file:
+            file.write(data)
+
+    def make_staging(self) -> str:
+        """Makes a directory for a new generation with a root directory in it, and returns its name. Raises OSError."""
+        name = _random(_STAGING)
+        os.mkdir(name, 0o700, dir_fd=self.fd)
+        os.mkdir(f"{name}/{ROOTFS}", 0o700, dir_fd=self.fd)
+        return name
+
+    def new_trash(self) -> str:
+        """Returns the name under which something is to be moved here, to be removed by the next sweep()."""
+        return _random(_TRASH)
+
+    def sync(self, *paths: str) -> None:
+        """Writes the names in directories to the device. Raises OSError."""
+        for path in paths:
+            sync_directory(self.fd, path)
+
+    def discard(self, path: str) -> None:
+        """Removes something here, if it is there, after moving it out of the way.
+
+        If this fails, which only warns, a later sweep() removes the rest.
+        """
+        name = path
+        try:
+            if not path.startswith(_TRASH):
+                name = self.new_trash()
+                os.rename(path, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            remove_tree(self.fd, os.fsencode(name))
+        except FileNotFoundError:
+            return
+        except (OSError, UnpackError) as error:
+            where = printable(f"{self.place.state_path}/{name}")
+            self._warn(f"What is no longer needed in {where} could not be removed; the next run tries again. {error}")
+
+    def sweep(self, state: State) -> None:
+        """Removes what ended runs have left, and generations that are no longer kept. Raises FilesystemError."""
+        with translated("listing", self.place.state_path):
+            leftovers = [name for name in self._names(".") if name.startswith((_STAGING, _TRASH, _NEW_STATE))]
+            generations = self._names(GENERATIONS)
+        known = {str(number) for number in state.generations}
+        for path in leftovers + [f"{GENERATIONS}/{name}" for name in generations if name not in known]:
+            self.discard(path)
+
+    def clear(self) -> None:
+        """Removes the state and all that is known to belong here, if no generation is left. Raises nothing."""
+        with contextlib.suppress(OSError):
+            if self._names(GENERATIONS):
+                return
+            for name in (STATE, _NEW_STATE):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=self.fd)
+            os.rmdir(GENERATIONS, dir_fd=self.fd)
+
+    def _names(self, path: str) -> list[str]:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        except FileNotFoundError:
+            return []
+        try:
+            return sorted(os.listdir(fd))
+        finally:
+            os.close(fd)
+
+
+def _random(prefix: str) -> str:
+    return prefix + os.urandom(8).hex()
+
+
+__all__ = ("GENERATIONS", "RECORD", "ROOTFS", "STAMP", "STATE", "Store", "generation_path", "tree_path")

@@ -1,0 +1,251 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .checks import Place, Root, open_place, refusal
+from .confine import DIRECTORY
+from .drift import Change, Drift, Level, compare
+from .errors import printable
+from .generations import Store, Warn, tree_path
+from .lock import StateDirectory
+from .publish import has_happened
+from .stamp import Stamp, StampInvalid
+from .state import Pending, State
+from .translate import translated
+
+LOCK_TIMEOUT: t.Final = 60.0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A tree that is kept and can be brought back.
+
+    stamp is None for one that is foreign, which was at the destination before this collection, and for one whose stamp
+    cannot be read, for the reason problem. drifted says that it had been changed when it was replaced.
+    """
+
+    number: int
+    stamp: Stamp | None = None
+    foreign: bool = False
+    drifted: bool = False
+    problem: str | None = None
+
+
+class View:
+    """What is known about a destination: the questions that do not change anything. To be used as a context manager.
+
+    With force, what is at the destination may be replaced or removed though it was not unpacked by this collection, and
+    a stamp that cannot be read counts as none.
+    """
+
+    def __init__(self, path: str, *, warn: Warn, force: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self.path = path
+        self._warn = warn
+        self._force = force
+        self._lock_timeout = lock_timeout
+        self._stack = contextlib.ExitStack()
+        self._store: Store | None = None
+        self._state = State()
+        self._interrupted: Pending | None = None
+        self._root: Root | None = None
+
+    def __exit__(self, *dummy: object) -> None:
+        self._stack.close()
+
+    def _open_place(self) -> None:
+        self._place: Place = open_place(self.path)
+        self._stack.callback(self._place.close)
+        self.path = self._place.path
+        self._root = self._place.look()
+
+    def _open_directory(self, *, create: bool, exclusive: bool) -> StateDirectory | None:
+        directory = StateDirectory.open(self._place, create=create, exclusive=exclusive, timeout=self._lock_timeout)
+        if directory is not None:
+            self._stack.callback(directory.close)
+            self._store = Store(self._place, directory.fd, warn=self._warn)
+        self._root = self._place.look()
+        return directory
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a directory at the destination."""
+        return self._root is not None
+
+    @property
+    def current_generation(self) -> int | None:
+        """The number of the generation at the destination, None if it is not managed by this collection."""
+        return self._state.current
+
+    @property
+    def current(self) -> Stamp | None:
+        """The stamp of the tree at the destination; None for none, and for a foreign one that was brought back.
+
+        Raises DestinationError for a stamp that cannot be read, unless force is set: then it warns.
+        """
+        if self._state.current is None:
+            return None
+        generation = self._generation(self._state.current)
+        if generation.problem is None:
+            return generation.stamp
+        message = f"the stamp of what was unpacked there cannot be read ({generation.problem})"
+        if not self._force:
+            raise refusal(self.path, message, "run the task with force: true to unpack the image again")
+        self._warn(f"The destination {printable(self.path)} is taken for one of an unknown image: {message}.")
+        return None
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """The generations that are kept besides the current one, in the order in which they would be rolled back to."""
+        return tuple(self._generation(number) for number in self._state.kept)
+
+    @property
+    def rolled_back_from(self) -> int | None:
+        """The generation that was current before a roll-back, None if anything else happened since."""
+        return self._state.rolled_back_from
+
+    def _generation(self, number: int) -> Generation:
+        drifted = number in self._state.drifted
+        try:
+            stamp = self._opened_store.stamp(number)
+        except StampInvalid as exc:
+            return Generation(number, drifted=drifted, problem=str(exc))
+        if isinstance(stamp, Stamp):
+            return Generation(number, stamp, drifted=drifted)
+        return Generation(number, foreign=True, drifted=drifted)
+
+    @property
+    def _opened_store(self) -> Store:
+        if self._store is None:
+            raise refusal(self.path, "nothing was unpacked there yet", "unpack an image first")
+        return self._store
+
+    def drift(self, level: Level, *, generation: int | None = None) -> Drift:
+        """Compares the tree at the destination, or of a kept generation, with what was unpacked.
+
+        A foreign tree has nothing to be compared with, and therefore no drift; a tree that is gone is one change. What
+        is mounted in the tree at the destination is left out. Raises DestinationError for a generation that is not
+        kept, FilesystemError.
+        """
+        number = self._state.current if generation is None else self._kept(generation)
+        if number is None or level == "none" or self._generation(number).foreign:
+            return Drift()
+        with translated("comparing with what was unpacked the tree", self.path):
+            return self._compare(number, level)
+
+    def _compare(self, number: int, level: Level) -> Drift:
+        with contextlib.ExitStack() as stack:
+            root_fd = self._open_tree(number)
+            if root_fd is None:
+                return Drift((Change(".", "removed"),), 1)
+            stack.callback(os.close, root_fd)
+            record = self._opened_store.open_record(number)
+            if record is None:
+                return Drift((Change("the record of the tree is missing", "record"),), 1)
+            stack.enter_context(record)
+            skip = self._place.mounts.below(self._place.canonical) if number == self._state.current else frozenset()
+            return compare(record, root_fd, level=level, warn=self._warn, skip=skip)
+
+    def _kept(self, number: int) -> int:
+        if number != self._state.current and number not in self._state.kept:
+            raise refusal(self.path, f"generation {number} is not kept", "choose one that is, or unpack an image")
+        return number
+
+    def _open_tree(self, number: int) -> int | None:
+        store = self._opened_store
+        places = [(store.fd, tree_path(number))]
+        if number == self._state.current:
+            places.insert(0, (self._place.parent_fd, self._place.name))
+        if self._interrupted is not None and self._interrupted.generation and self._interrupted.previous == number:
+            places.append((store.fd, tree_path(self._interrupted.generation)))
+        for dir_fd, path in places:
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(path, DIRECTORY, dir_fd=dir_fd)
+        return None
+
+    def check_replaceable(self) -> None:
+        """Raises DestinationError unless a tree may be published here: what is there must be this collection's, empty
+        or nothing, or force be set; and nothing be mounted in it."""
+        self._place.check_no_mounts("Replacing")
+        if self._root is None or self._root.empty or self._state.current is not None:
+            return
+        if not self._force:
+            raise refusal(
+                self.path,
+                "it is not empty, and what is in it was not unpacked by this collection",
+                "choose another directory, or set force: true, which keeps what is there as a generation",
+            )
+        self._place.check_holds_no_destination()
+
+    def check_roll_back(self) -> Generation | None:
+        """Returns the generation that a roll-back would bring back, None if the last change was one.
+
+        Raises DestinationError when there is none, or when something is mounted in the tree.
+        """
+        if self._state.current is None:
+            raise refusal(self.path, "nothing there was unpacked by this collection", "unpack an image first")
+        if self._state.rolled_back_from is not None:
+            return None
+        target = self._state.roll_back_target
+        if target is None:
+            remedy = "unpack the image that you want there, and keep at least one with keep_generations"
+            raise refusal(self.path, "no earlier generation is kept that it could be rolled back to", remedy)
+        self._place.check_no_mounts("Rolling back")
+        return self._generation(target)
+
+    def check_remove(self) -> bool:
+        """Tells whether there is anything to remove.
+
+        Raises DestinationError when that was not unpacked by this collection, unless force is set, or when something is
+        mounted in it.
+        """
+        if self._state.current is None and self._root is None:
+            return False
+        self._place.check_no_mounts("Removing")
+        if self._state.current is None and self._root is not None and not (self._root.empty or self._force):
+            raise refusal(
+                self.path,
+                "it is to be removed, but what is in it was not unpacked by this collection",
+                "set force: true to remove it all the same",
+            )
+        return True
+
+
+class Inspection(View):
+    """Looks at a destination without creating or changing anything, for check mode.
+
+    Waits while another run changes the destination, up to lock_timeout seconds. A change that was interrupted is seen
+    as the next run will settle it.
+
+    Raises on entering what open_place() does, DestinationError for a state that cannot be used, Locked.
+    """
+
+    def __enter__(self) -> Inspection:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._stack.close)
+            self._open_place()
+            self._open_directory(create=False, exclusive=False)
+            if self._store is not None:
+                self._read(self._store)
+            stack.pop_all()
+        return self
+
+    def _read(self, store: Store) -> None:
+        state = store.load()
+        self._interrupted = state.pending
+        if state.pending is not None:
+            with translated("looking at", self.path):
+                state = state.completed() if has_happened(store, state.pending) else state.undone()
+        self._state = state
+
+
+__all__ = ("LOCK_TIMEOUT", "Generation", "Inspection", "View")

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import stat
+import time
+import typing as t
+
+from .checks import Place, refusal
+from .confine import DIRECTORY
+from .errors import Locked, printable
+from .translate import translated
+
+LOCK: t.Final = "lock"
+_POLL_SECONDS: t.Final = 0.05  # flock(2) has no time limit of its own
+_HOLDER_BYTES: t.Final = 1024
+
+
+class StateDirectory:
+    """The state directory of a destination, open and locked until close.
+
+    Never blocks without a limit: who does not get the lock in time is told who has it.
+    """
+
+    def __init__(self, fd: int, lock_fd: t.Optional[int]) -> None:
+        self.fd = fd
+        self._lock_fd = lock_fd
+
+    @classmethod
+    def open(cls, place: Place, *, create: bool, exclusive: bool, timeout: float) -> t.Optional[StateDirectory]:
+        """Opens and locks the directory beside place; makes it only with create, else answers None if there is none.
+
+        Without exclusive the lock is shared with other readers, and nothing on disk changes.
+
+        Raises Locked after timeout seconds, DestinationError for a directory that is not this user's private one.
+        """
+        deadline = time.monotonic() + timeout
+        with translated("opening", place.state_path):
+            while True:
+                fd = _open_directory(place, create=create)
+                if fd is None:
+                    return None
+                found = cls(fd, None)
+                try:
+                    found._lock(place, exclusive=exclusive, deadline=deadline)
+                    if found._is_there(place):
+                        return found
+                except BaseException:
+                    found.close()
+                    raise
+                found.close()  # whoever held the lock removed the directory and the destination: look again
+
+    def _lock(self, place: Place, *, exclusive: bool, deadline: float) -> None:
+        flags = os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY
+        try:
+            self._lock_fd = os.open(LOCK, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+        except FileNotFoundError:
+            return  # a reader came before the first writer finished making the directory, or after it was copied
+        started = time.monotonic()
+        while not _try_lock(self._lock_fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH):
+            if time.monotonic() >= deadline:
+                raise _locked(place, self._lock_fd, time.monotonic() - started)
+            time.sleep(_POLL_SECONDS)
+        if exclusive:
+            _write_holder(self._lock_fd)
+
+    def _is_there(self, place: Place) -> bool:
+        try:
+            directory = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
+            lock = None if self._lock_fd is None else os.stat(LOCK, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        same = os.path.samestat(directory, os.fstat(self.fd))
+        return same and (lock is None or os.path.samestat(lock, os.fstat(t.cast(int, self._lock_fd))))
+
+    def discard(self, place: Place) -> bool:
+        """Removes the directory if nothing but the lock is in it, and tells whether it did."""
+        with contextlib.suppress(OSError):
+            if os.listdir(self.fd) == [LOCK]:
+                os.unlink(LOCK, dir_fd=self.fd)
+                os.rmdir(place.state_name, dir_fd=place.parent_fd)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Gives the lock back."""
+        os.close(self.fd)
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+
+
+def _open_directory(place: Place, *, create: bool) -> t.Optional[int]:
+    try:
+        status = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        if not create:
+            return None
+        return _make_directory(place)
+    _check_private(place, status)
+    try:
+        fd = os.open(place.state_name, DIRECTORY, dir_fd=place.parent_fd)
+    except FileNotFoundError:
+        return _open_directory(place, create=create)
+    _check_private(place, os.fstat(fd))
+    return fd
+
+
+def _make_directory(place: Place) -> t.Optional[int]:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(place.state_name, 0o700, dir_fd=place.parent_fd)
+        fd = os.open(place.state_name, DIRECTORY, dir_fd=place.parent_fd)
+        os.fchmod(fd, 0o700)
+        for name in ("system.posix_acl_access", "system.posix_acl_default"):
+            with contextlib.suppress(OSError):  # else what is unpacked would inherit the parent's default entries
+                os.removexattr(fd, name)
+        return fd
+    return _open_directory(place, create=True)
+
+
+def _check_private(place: Place, status: os.stat_result) -> None:
+    shown = printable(place.state_path)
+    if not stat.S_ISDIR(status.st_mode):
+        why = f"{shown}, where its state is kept, is not a directory"
+        raise refusal(place.path, why, "move that out of the way")
+    if status.st_uid != os.geteuid():
+        why = f"its state directory {shown} belongs to the user id {status.st_uid}, and this is {os.geteuid()}"
+        raise refusal(place.path, why, "run the task as that user (become_user)")
+    if status.st_mode & 0o077:
+        why = f"other users have access to its state directory {shown} (mode {stat.S_IMODE(status.st_mode):04o})"
+        raise refusal(place.path, why, "if nobody tampered with it, set its mode to 0700")
+    if status.st_dev != place.device:
+        raise refusal(place.path, f"its state directory {shown} is on another file system", "unmount that")
+
+
+def _try_lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_holder(fd: int) -> None:
+    holder = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    with contextlib.suppress(OSError):  # it is for messages: a full disk must not keep anybody from removing a tree
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps(holder).encode("ascii"), 0)
+
+
+def _read_holder(fd: int) -> dict[str, str]:
+    try:
+        holder = json.loads(os.pread(fd, _HOLDER_BYTES, 0))
+    except (OSError, ValueError, RecursionError):
+        holder = None
+    if not isinstance(holder, dict):
+        return {}
+    return {name: printable(str(holder[name]), maximum=80) for name in ("pid", "host", "since") if name in holder}
+
+
+def _locked(place: Place, fd: int, waited: float) -> Locked:
+    holder = _read_holder(fd)
+    who = "another run"
+    if len(holder) == 3:
+        who = f"process {holder['pid']} on {holder['host']}, running since {holder['since']},"
+    shown = printable(place.path)
+    return Locked(
+        f"Waiting for the destination {shown} failed: {who} still held its lock after {waited:.0f} seconds;"
+        " wait until that has finished, or end it, and run the task again.",
+        path=shown,
+        **holder,
+    )
+
+
+__all__ = ("LOCK", "StateDirectory")

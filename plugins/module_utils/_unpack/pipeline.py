@@ -1,0 +1,163 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import queue
+import threading
+import typing as t
+
+from .._oci.digest import Digest
+from .decompress import Compression, Source, decompress
+from .errors import DiffIdMismatch
+from .limits import Budget
+
+Warn = t.Callable[[str], None]
+
+BATCH_BYTES = 512 * 1024
+"""How much is handed from one thread to the next at once: less costs more switches between them."""
+
+PIECE_OVERHEAD = 64
+"""What a piece counts besides its bytes: as many tiny ones as fit into a batch would take twenty times the memory."""
+
+BATCHES_AHEAD = 8
+"""How many batches a thread may be ahead of the next one; with BATCH_BYTES the memory that a stage may hold."""
+
+
+class _End(t.NamedTuple):
+    """The end of a stage: why it failed, if it did."""
+
+    error: BaseException | None
+
+
+class Ahead:
+    """Runs an iterator of byte pieces in a thread of its own, a bounded amount ahead of whoever iterates over this.
+
+    What comes out are lists of pieces, each about BATCH_BYTES together but for the last. What the iterator raises is
+    raised here, after the pieces before it.
+    """
+
+    def __init__(self, pieces: t.Iterator[bytes], *, name: str) -> None:
+        self._pieces = pieces
+        self._queue: queue.Queue[list[bytes] | _End] = queue.Queue(BATCHES_AHEAD)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> t.Iterator[list[bytes]]:
+        while True:
+            item = self._queue.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+
+    def close(self) -> None:
+        """Stops the thread, closes the iterator in it and waits for that; whoever still iterates over this sees an end.
+
+        An iterator that waits for the network stops when something comes, or at its own time limit.
+        """
+        self._stopping = True
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._queue.get(timeout=0.05)
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(_End(None))
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            with contextlib.closing(self._batches()) as found:
+                for batch in found:
+                    self._queue.put(batch)
+        except BaseException as raised:  # it is raised again in the thread that iterates
+            error = raised
+        self._queue.put(_End(error))
+
+    def _batches(self) -> t.Generator[list[bytes], None, None]:
+        batch: list[bytes] = []
+        size = 0
+        for piece in self._pieces:
+            if self._stopping:
+                break
+            batch.append(piece)
+            size += len(piece) + PIECE_OVERHEAD
+            if size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+        if batch:
+            yield batch
+
+
+def flatten(groups: t.Iterable[list[bytes]]) -> t.Iterator[bytes]:
+    """Yields the pieces of all lists; empty ones vanish."""
+    for group in groups:
+        for piece in group:
+            if piece:
+                yield piece
+
+
+class DiffIdHash:
+    """Hashes the decompressed layer in a thread of its own while another one reads it, and compares it in the end."""
+
+    def __init__(self, diff_id: Digest) -> None:
+        self._diff_id = diff_id
+        self._hash = hashlib.new(diff_id.algorithm)
+        self._queue: queue.Queue[list[bytes] | None] = queue.Queue(BATCHES_AHEAD)
+        self._thread = threading.Thread(target=self._run, name="diff_id", daemon=True)
+        self._thread.start()
+
+    def add(self, batch: list[bytes]) -> None:
+        """Takes the next pieces; waits while the thread is too far behind."""
+        self._queue.put(batch)
+
+    def close(self) -> None:
+        """Stops the thread and waits for its end."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raises DiffIdMismatch unless all that was added has the digest that was promised."""
+        self.close()
+        actual = Digest(self._diff_id.algorithm, self._hash.hexdigest())
+        if actual != self._diff_id:
+            raise DiffIdMismatch(
+                f"The decompressed layer has the digest {actual}, but the image config names {self._diff_id}:"
+                " the image is damaged or forged; nothing of it was used.",
+                expected=str(self._diff_id),
+                actual=str(actual),
+            )
+
+    def _run(self) -> None:
+        while True:
+            batch = self._queue.get()
+            if batch is None:
+                return
+            for piece in batch:
+                self._hash.update(piece)
+
+
+def inflated(
+    pieces: t.Iterator[bytes], *, declared: Compression | None, budget: Budget, warn: Warn
+) -> t.Iterator[bytes]:
+    """Yields the decompressed layer, and ends with LimitExceeded as soon as it is too much for its compressed size."""
+    source = Source(pieces)
+    total = 0
+    for piece in decompress(source, declared=declared, warn=warn):
+        total += len(piece)
+        budget.check_ratio(compressed=source.consumed, unpacked=total)
+        yield piece
+
+
+__all__ = ("BATCHES_AHEAD", "BATCH_BYTES", "Ahead", "DiffIdHash", "flatten", "inflated")

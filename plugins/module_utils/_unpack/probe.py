@@ -1,0 +1,68 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import typing as t
+
+_OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PIECE: t.Final = 256 * 1024
+_SYSTEM_XATTRS: t.Final = frozenset(("security.selinux", "security.ima", "security.evm", "system.nfs4_acl"))
+"""What the host's own policy puts on files."""
+
+_NO_XATTRS: t.Final = hashlib.sha256().digest()
+
+
+def digest_file(dir_fd: int, name: str) -> bytes:
+    """Returns the SHA-256 digest of a regular file, not following a link. Raises OSError, EINVAL for anything else."""
+    fd = os.open(name, _OPEN, dir_fd=dir_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        digest = hashlib.sha256()
+        while True:
+            piece = os.read(fd, _PIECE)
+            if not piece:
+                return digest.digest()
+            digest.update(piece)
+    finally:
+        os.close(fd)
+
+
+def digest_xattrs(dir_fd: int, name: str) -> bytes:
+    """Returns a SHA-256 digest over the names and values of extended attributes, less those of the host's own policy.
+
+    Follows no link. A file system without such attributes has none. Raises OSError.
+    """
+    path = f"/proc/self/fd/{dir_fd}/{name}"
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        names = []
+    if not names:
+        return _NO_XATTRS
+    digest = hashlib.sha256()
+    for attribute in sorted(names):
+        if attribute not in _SYSTEM_XATTRS:
+            value = os.getxattr(path, attribute, follow_symlinks=False)
+            digest.update(b"%s\0%d\0%s" % (os.fsencode(attribute), len(value), value))
+    return digest.digest()
+
+
+def can_list(dir_fd: int, name: str) -> bool:
+    """Tells whether this user may list a directory and look at what is in it."""
+    mode = os.R_OK | os.X_OK
+    return os.access(name, mode, dir_fd=dir_fd, effective_ids=True, follow_symlinks=False)
+
+
+__all__ = ("can_list", "digest_file", "digest_xattrs")

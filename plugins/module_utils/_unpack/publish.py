@@ -1,0 +1,240 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import typing as t
+from dataclasses import dataclass, replace
+
+from .durable import inode_of_directory
+from .errors import DestinationError, UnpackError, printable
+from .generations import GENERATIONS, ROOTFS, Store, generation_path, tree_path
+from .remove import change_mode
+from .state import Operation, Pending, State
+from .syscalls import exchange
+
+# Every change of a destination goes the same way. It is announced in the state, with the inode number by which one can
+# see whether it has happened; then one system call makes it; then settle() finds out what is at the destination and
+# completes or undoes the rest. After a crash the next run starts with the same settle(), so there is no other recovery.
+#
+# Where the file system cannot exchange two names, the old tree is renamed to its place among the generations and then
+# the new one to the destination. In between nothing is at the destination; settle() puts the old tree back then.
+
+_NO_EXCHANGE: t.Final = frozenset((errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tree that is to be brought to the destination.
+
+    What is there now becomes the tree of the generation previous; with None there must be nothing, or an empty
+    directory. drifted says that this tree was changed. staged is the name of the staging directory that becomes the
+    generation, None when it is one already. With keep, no more generations than that are kept afterwards.
+    """
+
+    operation: Operation
+    generation: int
+    previous: int | None
+    drifted: bool = False
+    staged: str | None = None
+    keep: int | None = None
+
+
+def switch(store: Store, state: State, plan: Plan) -> State:
+    """Carries out a plan and returns the new state; what it does not know any more is removed by the next sweep().
+
+    Raises OSError or DestinationError, and then the destination is as before, unless the state could not be written:
+    then the next run finds out.
+    """
+    pending = _announce(store, plan)
+    announced = replace(state, pending=pending)
+    try:
+        store.save(announced)
+        if plan.staged is not None:
+            os.rename(plan.staged, generation_path(plan.generation), src_dir_fd=store.fd, dst_dir_fd=store.fd)
+            store.sync(GENERATIONS)
+        _loosen(store, pending)
+        _swap(store, pending)
+    except BaseException:
+        _settle_after_failure(store)
+        raise
+    return settle(store, announced, keep=plan.keep)
+
+
+def take_away(store: Store, state: State) -> State:
+    """Moves what is at the destination, if anything, to where sweep() removes it, and forgets every generation.
+
+    Raises OSError, and then the destination is as before.
+    """
+    root = store.place.look()
+    if root is None:
+        return _forget(store, state)
+    pending = Pending("remove", root.inode, mode=root.mode)
+    announced = replace(state, pending=pending)
+    try:
+        store.save(announced)
+        _loosen(store, pending)
+        place = store.place
+        os.rename(place.name, store.new_trash(), src_dir_fd=place.parent_fd, dst_dir_fd=store.fd)
+    except BaseException:
+        _settle_after_failure(store)
+        raise
+    return settle(store, announced)
+
+
+def _forget(store: Store, state: State) -> State:
+    forgotten = State(next=state.next)
+    store.save(forgotten)
+    return forgotten
+
+
+def settle(store: Store, state: State, *, keep: int | None = None) -> State:
+    """Completes the pending change if it has happened, else undoes what there is of it; returns the state after that.
+
+    Raises OSError; DestinationError when the directories are not those of the change.
+    """
+    pending = state.pending
+    if pending is None:
+        return state
+    if has_happened(store, pending):
+        _complete(store, pending)
+        settled = state.completed()
+    else:
+        _undo(store, pending)
+        settled = state.undone()
+    if keep is not None:
+        settled = settled.pruned(keep)
+    _tighten(store, pending, settled)
+    os.fsync(store.place.parent_fd)
+    store.save(settled)
+    return settled
+
+
+def has_happened(store: Store, pending: Pending) -> bool:
+    """Tells whether the one step of a change was made. Raises OSError."""
+    there = inode_of_directory(store.place.parent_fd, store.place.name)
+    return (there != pending.root) if pending.operation == "remove" else (there == pending.root)
+
+
+def _announce(store: Store, plan: Plan) -> Pending:
+    source = tree_path(plan.generation) if plan.staged is None else f"{plan.staged}/{ROOTFS}"
+    try:
+        root = os.stat(source, dir_fd=store.fd, follow_symlinks=False)
+    except FileNotFoundError:
+        shown = printable(store.place.path)
+        raise DestinationError(
+            f"Bringing back generation {plan.generation} of {shown} failed, because its tree is gone from"
+            f" {printable(store.place.state_path)}: unpack the image that it came from again.",
+            path=shown,
+        ) from None
+    store.make_generations()
+    if plan.previous is not None:
+        store.make_generation(plan.previous)
+    there = store.place.look()
+    mode = None if there is None else there.mode
+    return Pending(
+        plan.operation,
+        root.st_ino,
+        plan.generation,
+        plan.previous,
+        plan.drifted,
+        mode=stat.S_IMODE(root.st_mode),
+        previous_mode=mode,
+    )
+
+
+def _swap(store: Store, pending: Pending) -> None:
+    place = store.place
+    coming = tree_path(t.cast(int, pending.generation))
+    if pending.previous is None:
+        os.rename(coming, place.name, src_dir_fd=store.fd, dst_dir_fd=place.parent_fd)
+        return
+    try:
+        exchange(store.fd, coming, place.parent_fd, place.name)
+    except OSError as error:
+        if error.errno not in _NO_EXCHANGE:
+            raise
+        os.rename(place.name, tree_path(pending.previous), src_dir_fd=place.parent_fd, dst_dir_fd=store.fd)
+        os.rename(coming, place.name, src_dir_fd=store.fd, dst_dir_fd=place.parent_fd)
+
+
+def _complete(store: Store, pending: Pending) -> None:
+    if pending.generation is None or pending.previous is None:
+        return
+    left = tree_path(pending.generation)
+    if inode_of_directory(store.fd, left) is not None:
+        os.rename(left, tree_path(pending.previous), src_dir_fd=store.fd, dst_dir_fd=store.fd)
+    store.sync(generation_path(pending.generation), generation_path(pending.previous))
+
+
+def _undo(store: Store, pending: Pending) -> None:
+    if pending.generation is None:
+        return
+    place = store.place
+    coming = inode_of_directory(store.fd, tree_path(pending.generation))
+    if coming not in (None, pending.root):
+        shown = printable(place.path)
+        raise DestinationError(
+            f"The destination {shown} was being changed when it was copied or restored, and nobody can tell which tree"
+            f" is the old one; look at it and at {printable(place.state_path)}/{generation_path(pending.generation)},"
+            f" move {printable(place.state_path)} away and run the task again with force: true.",
+            path=shown,
+        )
+    if pending.previous is not None and inode_of_directory(place.parent_fd, place.name) is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(tree_path(pending.previous), place.name, src_dir_fd=store.fd, dst_dir_fd=place.parent_fd)
+
+
+def _settle_after_failure(store: Store) -> None:
+    # Whatever went wrong is being raised and matters more; what is not settled here is by the next run.
+    with contextlib.suppress(OSError, UnpackError):
+        settle(store, store.load())
+
+
+def _loosen(store: Store, pending: Pending) -> None:
+    """Lets an ordinary user write to the two directories, without which rename(2) may not move them."""
+    if os.geteuid() == 0:
+        return
+    place = store.place
+    if pending.generation is None:
+        _allow_write(place.parent_fd, place.name, pending.mode)
+        return
+    _allow_write(store.fd, tree_path(pending.generation), pending.mode)
+    if pending.previous is not None:
+        _allow_write(place.parent_fd, place.name, pending.previous_mode)
+
+
+def _tighten(store: Store, pending: Pending, settled: State) -> None:
+    """Takes back what _loosen() gave."""
+    if os.geteuid() == 0:
+        return
+    modes = ((pending.generation, pending.mode), (pending.previous, pending.previous_mode))
+    for number, mode in modes:
+        if number is not None and number == settled.current:
+            _restore_mode(store.place.parent_fd, store.place.name, mode)
+        elif number is not None:
+            _restore_mode(store.fd, tree_path(number), mode)
+    if pending.operation == "remove":
+        _restore_mode(store.place.parent_fd, store.place.name, pending.mode)
+
+
+def _allow_write(dir_fd: int, path: str, mode: int | None) -> None:
+    if mode is not None and not mode & stat.S_IWUSR:
+        change_mode(dir_fd, path, mode | stat.S_IRWXU)
+
+
+def _restore_mode(dir_fd: int, path: str, mode: int | None) -> None:
+    if mode is not None and not mode & stat.S_IWUSR:
+        with contextlib.suppress(FileNotFoundError):
+            change_mode(dir_fd, path, mode)
+
+
+__all__ = ("Plan", "has_happened", "settle", "switch", "take_away")

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import typing as t
+
+from .descent import Descent
+from .listing import Entry, describe_root, list_directory, pack, unpack
+from .probe import can_list, digest_file, digest_xattrs
+
+# The record of a tree is a magic, then a block for the root itself and one for every directory, each before those below
+# it, in the order of their names, and an end. All numbers are little endian.
+#
+#   magic     MAGIC, then one byte: "x" where extended attributes are recorded, else "-"
+#   block     depth, count: uint32; length of metadata, length of content: uint64; metadata; content
+#   metadata  what listing.pack() makes of the entries
+#   content   for each entry: with "x", SHA-256 of its extended attributes; then for a regular file its SHA-256, for a
+#             symbolic link the length of its target as uint16 and the target
+#   end       a block of depth END whose count is that of all entries, less what does not fit
+MAGIC: t.Final = b"attested.registry tree record 1 "
+END: t.Final = 0xFFFFFFFF
+UNREADABLE: t.Final = 0xFFFFFFFF
+"""The count of a directory that whoever made the record could not list."""
+
+_HEADER: t.Final = struct.Struct("<IIQQ")
+_TARGET: t.Final = struct.Struct("<H")
+_DIGEST_BYTES: t.Final = 32
+_COUNT_MASK: t.Final = 0xFFFFFFFF
+
+
+class RecordInvalid(Exception):
+    """Bytes are not the record of a tree."""
+
+
+class Content(t.NamedTuple):
+    """What lstat(2) does not tell of an entry: the digest of a file or the target of a link, and a digest of xattrs."""
+
+    data: bytes
+    xattrs: bytes
+
+
+class Block(t.NamedTuple):
+    """The record of one directory."""
+
+    depth: int
+    entry_count: int
+    metadata: bytes
+    content: bytes
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is known what was in the directory."""
+        return self.entry_count != UNREADABLE
+
+    def entries(self) -> list[Entry]:
+        """Returns what was in the directory, in the order of the blocks. Raises RecordInvalid."""
+        try:
+            return unpack(self.metadata, self.entry_count if self.is_readable else 0)
+        except ValueError as exc:
+            raise RecordInvalid(str(exc)) from None
+
+    def contents(self, entries: t.Iterable[Entry], *, xattrs: bool) -> dict[str, Content]:
+        """Returns by name what is known beyond the metadata in entries. Raises RecordInvalid."""
+        cursor = _Cursor(self.content)
+        found = {}
+        for entry in entries:
+            attributes = cursor.take(_DIGEST_BYTES) if xattrs else b""
+            length = _DIGEST_BYTES if stat.S_ISREG(entry.mode) else 0
+            if stat.S_ISLNK(entry.mode):
+                length = _TARGET.unpack(cursor.take(_TARGET.size))[0]
+            found[entry.name] = Content(cursor.take(length), attributes)
+        cursor.end()
+        return found
+
+
+class _Cursor:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        taken = self._data[self._at : self._at + count]
+        if len(taken) != count:
+            raise RecordInvalid("contents are cut off")
+        self._at += count
+        return taken
+
+    def end(self) -> None:
+        if self._at != len(self._data):
+            raise RecordInvalid("contents do not match")
+
+
+class RecordReader:
+    """Reads a record block by block, whatever its bytes are, with memory for one block. Raises RecordInvalid, OSError.
+
+    xattrs tells whether extended attributes are recorded; depth is that of the next block, END after the last one.
+    """
+
+    def __init__(self, file: t.BinaryIO) -> None:
+        self._file = file
+        self._left = os.fstat(file.fileno()).st_size
+        magic = self._read(len(MAGIC) + 1)
+        if magic not in (MAGIC + b"x", MAGIC + b"-"):
+            raise RecordInvalid("it is no record, or one of another version")
+        self.xattrs = magic.endswith(b"x")
+        self._count = 0
+        self._advance()
+
+    def _read(self, count: int) -> bytes:
+        self._take(count)
+        data = self._file.read(count)
+        if len(data) != count:
+            raise RecordInvalid("it is cut off")
+        return data
+
+    def _take(self, count: int) -> None:
+        if count > self._left:
+            raise RecordInvalid("it is cut off")
+        self._left -= count
+
+    def _advance(self) -> None:
+        self.depth, self._next, self._metadata, self._content = _HEADER.unpack(self._read(_HEADER.size))
+        if self.depth == END:
+            if self._next != self._count & _COUNT_MASK or self._left:
+                raise RecordInvalid("its end does not match")
+        elif self._next != UNREADABLE:
+            self._count += self._next
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the next block tells what was in its directory."""
+        return bool(self._next != UNREADABLE)
+
+    def next(self, depth: int) -> Block:
+        """Returns the next block, which must be for a directory at that depth; the root itself is at 0."""
+        if self.depth != depth:
+            raise RecordInvalid("its directories do not match")
+        count, length = self._next, self._metadata
+        data = self._read(length + self._content)
+        self._advance()
+        return Block(depth, count, data[:length], data[length:])
+
+    def skip(self, depth: int) -> None:
+        """Passes over the next block, which must be at that depth, and all below it."""
+        if self.depth != depth:
+            raise RecordInvalid("its directories do not match")
+        while True:
+            self._take(self._metadata + self._content)
+            self._file.seek(self._metadata + self._content, os.SEEK_CUR)
+            self._advance()
+            if self.depth <= depth or self.depth == END:
+                return
+
+
+def write_record(root_fd: int, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: bool = False) -> int:
+    """Writes down what is in the tree whose root is open as root_fd; returns the number of entries, with the root.
+
+    digests maps inode numbers of regular files to the SHA-256 digests of their content; files that it lacks are read.
+    With xattrs, extended attributes are recorded too, for a system call or more each. Memory is needed for one
+    directory at a time, and the names of the directories on the way to it. Raises OSError.
+    """
+    return _Writer(out, digests, xattrs=xattrs).write(root_fd)
+
+
+class _Writer:
+    def __init__(self, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: bool) -> None:
+        self._out = out
+        self._digests = digests
+        self._xattrs = xattrs
+        self._count = 0
+
+    def write(self, root_fd: int) -> int:
+        self._out.write(MAGIC + (b"x" if self._xattrs else b"-"))
+        with Descent(root_fd) as here:
+            self._write_block(here.descriptor, describe_root(here.descriptor), depth=0)
+            todo = [self._write_directory(here.descriptor, depth=1)]
+            while True:
+                if todo[-1]:
+                    self._go_into(here, todo)
+                    continue
+                todo.pop()
+                if not todo:
+                    break
+                here.leave()
+        self._out.write(_HEADER.pack(END, self._count & _COUNT_MASK, 0, 0))
+        self._out.flush()
+        return self._count
+
+    def _go_into(self, here: Descent, todo: list[list[str]]) -> None:
+        name = todo[-1].pop()
+        depth = len(todo) + 1
+        if can_list(here.descriptor, name):
+            here.enter(os.fsencode(name))
+            todo.append(self._write_directory(here.descriptor, depth=depth))
+        else:
+            self._out.write(_HEADER.pack(depth, UNREADABLE, 0, 0))
+
+    def _write_directory(self, fd: int, *, depth: int) -> list[str]:
+        """Returns the directories in it, the first one last."""
+        entries = list_directory(fd)
+        self._write_block(fd, entries, depth=depth)
+        return [entry.name for entry in reversed(entries) if entry.is_directory]
+
+    def _write_block(self, fd: int, entries: list[Entry], *, depth: int) -> None:
+        metadata = pack(entries)
+        content = b"".join([self._content(fd, entry) for entry in entries])
+        self._out.write(_HEADER.pack(depth, len(entries), len(metadata), len(content)))
+        self._out.write(metadata)
+        self._out.write(content)
+        self._count += len(entries)
+
+    def _content(self, fd: int, entry: Entry) -> bytes:
+        xattrs = digest_xattrs(fd, entry.name) if self._xattrs else b""
+        if stat.S_ISREG(entry.mode):
+            return xattrs + (self._digests.get(entry.inode) or digest_file(fd, entry.name))
+        if stat.S_ISLNK(entry.mode):
+            target = os.fsencode(os.readlink(entry.name, dir_fd=fd))
+            return xattrs + _TARGET.pack(len(target)) + target
+        return xattrs
+
+
+__all__ = ("END", "Block", "Content", "RecordInvalid", "RecordReader", "write_record")

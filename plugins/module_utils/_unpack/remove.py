@@ -1,0 +1,156 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import typing as t
+
+from .descent import Descent
+from .errors import FilesystemError, filesystem_error, printable
+
+_ATTEMPTS = 32
+
+
+def remove_tree(parent_fd: int, name: bytes) -> None:
+    """Removes name in the directory parent_fd, whatever it is, with everything below it.
+
+    A name that does not exist is no error. Follows no symbolic link, does not go into another file system, needs
+    neither recursion nor a path, so that no depth is too deep; directories that deny their owner access are opened up
+    first. What another process adds meanwhile is removed too, within reason.
+
+    Raises FilesystemError, with what could not be removed as field path; the rest of the tree may be gone by then.
+    """
+    way: list[bytes] = [name]
+    try:
+        if not _unlink(parent_fd, name):
+            _remove_directory(parent_fd, way)
+    except OSError as error:
+        raise _removal_error(error, way) from error
+
+
+def _remove_directory(parent_fd: int, way: list[bytes]) -> None:
+    """Removes the directory that way names; when this fails, way leads to what could not be removed."""
+    with Descent(parent_fd) as here:
+        removal = _Removal(here, way)
+        removal.run()
+
+
+class _Removal:
+    def __init__(self, here: Descent, way: list[bytes]) -> None:
+        self._here = here
+        self._way = way
+        self._left = [[way.pop()]]
+        self._device = os.fstat(here.descriptor).st_dev
+        self._attempts = _ATTEMPTS
+
+    def run(self) -> None:
+        while True:
+            if self._left[-1]:
+                self._go_into(self._left[-1].pop())
+                continue
+            self._left.pop()
+            if not self._left:
+                return
+            self._here.leave()
+            self._remove_empty()
+
+    def _go_into(self, name: bytes) -> None:
+        self._way.append(name)
+        try:
+            _enter(self._here, name)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+            _unlink(self._here.descriptor, name)
+            self._way.pop()
+            return
+        self._open_up()
+        self._left.append(self._remove_files())
+
+    def _open_up(self) -> None:
+        status = os.fstat(self._here.descriptor)
+        if status.st_dev != self._device:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            with contextlib.suppress(PermissionError):
+                os.fchmod(self._here.descriptor, stat.S_IRWXU)
+
+    def _remove_files(self) -> list[bytes]:
+        """Returns the directories that are left to look into."""
+        directories = []
+        with os.scandir(self._here.descriptor) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                self._way.append(name)
+                if entry.is_dir(follow_symlinks=False) or not _unlink(self._here.descriptor, name):
+                    directories.append(name)
+                self._way.pop()
+        return directories
+
+    def _remove_empty(self) -> None:
+        name = self._way[-1]
+        try:
+            os.rmdir(name, dir_fd=self._here.descriptor)
+        except OSError as error:
+            self._attempts -= 1
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not self._attempts:
+                raise
+            self._left[-1].append(name)  # somebody put a file there, or took the directory away: looking tells which
+        self._way.pop()
+
+
+def _unlink(dir_fd: int, name: bytes) -> bool:
+    """Returns False when name is a directory and therefore still there."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return True
+    except IsADirectoryError:
+        return False
+    except PermissionError:
+        # POSIX lets a system answer EPERM for a directory, and Linux answers EACCES before it looks at the type.
+        if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+            return False
+        raise
+    return True
+
+
+def _enter(here: Descent, name: bytes) -> None:
+    try:
+        here.enter(name)
+    except PermissionError:
+        change_mode(here.descriptor, name, stat.S_IRWXU)
+        here.enter(name)
+
+
+def change_mode(dir_fd: int, name: t.Union[str, bytes], mode: int) -> None:
+    """Sets the mode of the directory name, which may deny everything, without following a link. Raises OSError."""
+    fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)
+
+
+def _removal_error(error: OSError, way: list[bytes]) -> FilesystemError:
+    path = b"/".join(way)
+    if error.errno == errno.EPERM and os.geteuid() == 0:
+        shown = printable(path)
+        return FilesystemError(
+            f"While removing {shown}: {os.strerror(errno.EPERM)} (EPERM); if it or its directory carries the immutable"
+            " or append-only attribute, clear that with chattr -R -i -a and run the task again.",
+            path=shown,
+            errno="EPERM",
+        )
+    return filesystem_error(error, doing="removing", path=path)
+
+
+__all__ = ("change_mode", "remove_tree")

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass
+
+from .._oci.digest import Digest
+from .._oci.errors import DigestError, JsonInvalid
+from .._oci.strict_json import JsonObject, JsonValue, load
+
+FORMAT: t.Final = 1
+MAX_BYTES: t.Final = 32 * 1024 * 1024
+"""A manifest and a config of 4 MiB each, with room for what JSON's escapes add."""
+
+_MAX_DEPTH: t.Final = 80  # a config may be 64 deep, and sits a few levels down
+_MAX_LAYERS: t.Final = 512
+_V = t.TypeVar("_V")
+_Bytes = bytes  # in the class below that name is a field
+
+
+class StampInvalid(Exception):
+    """Bytes are not a stamp; the message is the reason, to be put into a sentence."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What was unpacked, from where, and with which options: the answer to the question whether anything is to do.
+
+    reference is what the user asked for, digest the manifest's. image is the module result of the image, kept for
+    diffs. created is UTC, as in 2026-01-31T12:00:00Z. entries and bytes count what was unpacked.
+    """
+
+    registry: str
+    repository: str
+    reference: str
+    digest: Digest
+    index_digest: t.Optional[Digest]
+    platform: str
+    config_digest: Digest
+    diff_ids: tuple[Digest, ...]
+    annotations: t.Mapping[str, str]
+    image: JsonObject
+    ownership: bool
+    xattrs: str
+    devices: str
+    created: str
+    entries: int
+    bytes: int
+    collection_version: t.Optional[str] = None
+
+    def to_json(self) -> _Bytes:
+        """Returns what parse_stamp reads. Raises StampInvalid for what it would not read back as it is now."""
+        fields: dict[str, object] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["annotations"] = dict(self.annotations)
+        for name in ("digest", "index_digest", "config_digest"):
+            fields[name] = None if fields[name] is None else str(fields[name])
+        fields["diff_ids"] = [str(diff_id) for diff_id in self.diff_ids]
+        try:
+            data = json.dumps({"format": FORMAT, **fields}, sort_keys=True).encode("ascii")
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise StampInvalid(str(exc)) from None
+        parse_stamp(data)
+        return data
+
+
+@dataclass(frozen=True)
+class ForeignStamp:
+    """Says that a tree was at the destination before this collection, since created."""
+
+    created: str
+
+    def to_json(self) -> _Bytes:
+        """Returns what parse_stamp reads."""
+        return json.dumps({"format": FORMAT, "foreign": True, **asdict(self)}).encode("ascii")
+
+
+def parse_stamp(data: bytes) -> t.Union[Stamp, ForeignStamp]:
+    """Reads a stamp, whatever the bytes are. Raises StampInvalid and nothing else."""
+    fields = load_format(data, maximum=MAX_BYTES, max_depth=_MAX_DEPTH)
+    if fields.get("foreign") is True:
+        return ForeignStamp(_take(fields, "created", str))
+    return Stamp(
+        registry=_take(fields, "registry", str),
+        repository=_take(fields, "repository", str),
+        reference=_take(fields, "reference", str),
+        digest=_digest(fields.get("digest"), "digest"),
+        index_digest=None if fields.get("index_digest") is None else _digest(fields["index_digest"], "index_digest"),
+        platform=_take(fields, "platform", str),
+        config_digest=_digest(fields.get("config_digest"), "config_digest"),
+        diff_ids=_digests(fields),
+        annotations=_annotations(fields),
+        image=_take(fields, "image", dict),
+        ownership=_take(fields, "ownership", bool),
+        xattrs=_take(fields, "xattrs", str),
+        devices=_take(fields, "devices", str),
+        created=_take(fields, "created", str),
+        entries=_take(fields, "entries", int),
+        bytes=_take(fields, "bytes", int),
+        collection_version=_optional_text(fields, "collection_version"),
+    )
+
+
+def load_format(data: bytes, *, maximum: int, max_depth: int = 16) -> JsonObject:
+    """Returns the JSON object in data if it is of the format that this version writes. Raises StampInvalid."""
+    try:
+        fields = load(data, what="it", max_bytes=maximum, max_depth=max_depth)
+    except JsonInvalid as exc:
+        raise StampInvalid(exc.message.replace("Reading it failed: ", "").rstrip(".")) from None
+    if not isinstance(fields, dict):
+        raise StampInvalid("it is not a JSON object")
+    version = fields.get("format")
+    if not isinstance(version, int) or isinstance(version, bool) or version < FORMAT:
+        raise StampInvalid("it names no known format")
+    if version > FORMAT:
+        raise StampInvalid(f"it has format {version} of a newer version of this collection")
+    return fields
+
+
+def _take(fields: JsonObject, name: str, kind: type[_V]) -> _V:
+    value = fields.get(name)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise StampInvalid(f"its field {name} is missing or of the wrong type")
+    return value
+
+
+def _optional_text(fields: JsonObject, name: str) -> t.Optional[str]:
+    return None if fields.get(name) is None else _take(fields, name, str)
+
+
+def _digest(value: JsonValue, name: str) -> Digest:
+    try:
+        return Digest.parse(value if isinstance(value, str) else "")
+    except DigestError:
+        raise StampInvalid(f"its field {name} is no digest") from None
+
+
+def _digests(fields: JsonObject) -> tuple[Digest, ...]:
+    values = fields.get("diff_ids")
+    if not isinstance(values, list) or len(values) > _MAX_LAYERS:
+        raise StampInvalid("its field diff_ids is not a list of digests")
+    return tuple(_digest(value, "diff_ids") for value in values)
+
+
+def _annotations(fields: JsonObject) -> dict[str, str]:
+    values = fields.get("annotations")
+    if not isinstance(values, dict):
+        raise StampInvalid("its field annotations is not an object")
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    if len(texts) != len(values):
+        raise StampInvalid("its field annotations holds something else than text")
+    return texts
+
+
+__all__ = ("FORMAT", "MAX_BYTES", "ForeignStamp", "Stamp", "StampInvalid", "load_format", "parse_stamp")

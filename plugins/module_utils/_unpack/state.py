@@ -1,0 +1,180 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, replace
+
+from .._oci.strict_json import JsonObject, JsonValue
+from .stamp import FORMAT, StampInvalid, load_format
+
+MAX_BYTES: t.Final = 1024 * 1024
+
+Operation = t.Literal["publish", "restore", "roll_back", "remove"]
+_OPERATIONS: t.Final[tuple[Operation, ...]] = ("publish", "restore", "roll_back", "remove")
+_MAX_GENERATIONS: t.Final = 10_000
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A change of the destination that was announced and is not known to be finished.
+
+    root is the inode number of the directory that the change brings to the destination, or with remove takes away
+    from there: who finds it there, or not, knows whether the change happened. generation is the generation that comes,
+    previous the one that the tree at the destination belongs to, None when nothing there is worth keeping; drifted
+    says that this tree had changed since it was unpacked. The modes are those that the two directories must have in the
+    end, since an ordinary user can only move a directory that it may write to.
+    """
+
+    operation: Operation
+    root: int
+    generation: t.Optional[int] = None
+    previous: t.Optional[int] = None
+    drifted: bool = False
+    mode: t.Optional[int] = None
+    previous_mode: t.Optional[int] = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What the state directory knows. Every change is one atomic replacement of the file that holds it.
+
+    current is the generation whose tree is at the destination; kept those that can be brought back, in the order in
+    which they would be, of which drifted had changed since they were unpacked and therefore are not rolled back to.
+    rolled_back_from is set from a roll-back to the next other change.
+    """
+
+    next: int = 1
+    current: t.Optional[int] = None
+    kept: tuple[int, ...] = ()
+    drifted: tuple[int, ...] = ()
+    rolled_back_from: t.Optional[int] = None
+    pending: t.Optional[Pending] = None
+
+    @property
+    def generations(self) -> frozenset[int]:
+        """Every generation that the state knows; what else is on disk is left over."""
+        known = {*self.kept, self.current}
+        if self.pending is not None:
+            known |= {self.pending.generation, self.pending.previous}
+        return frozenset(number for number in known if number is not None)
+
+    @property
+    def roll_back_target(self) -> t.Optional[int]:
+        """The generation that a roll-back brings back."""
+        return next((number for number in self.kept if number not in self.drifted), None)
+
+    def completed(self) -> State:
+        """The state after the pending change."""
+        pending = self.pending
+        if pending is None:
+            return self
+        if pending.operation == "remove":
+            return State(next=self.next)
+        rest = tuple(number for number in self.kept if number != pending.generation)
+        before = () if pending.previous is None else (pending.previous,)
+        back = pending.operation == "roll_back"
+        kept = rest + before if back else before + rest
+        drifted = {*self.drifted, *(before if pending.drifted else ())}
+        return State(
+            next=self.next,
+            current=pending.generation,
+            kept=kept,
+            drifted=tuple(number for number in kept if number in drifted),
+            rolled_back_from=self.current if back else None,
+        )
+
+    def undone(self) -> State:
+        """The state as it was before the pending change."""
+        return replace(self, pending=None)
+
+    def pruned(self, keep: int) -> State:
+        """The state with keep kept generations at most, and the newest drifted one besides unless keep is 0.
+
+        A tree that somebody changed and that was then repaired must neither push a good one out nor be lost at once.
+        """
+        good = [number for number in self.kept if number not in self.drifted][:keep]
+        drifted = [number for number in self.kept if number in self.drifted][: min(keep, 1)]
+        kept = tuple(number for number in self.kept if number in (*good, *drifted))
+        return replace(self, kept=kept, drifted=tuple(drifted))
+
+    def to_json(self) -> bytes:
+        """Returns what parse_state reads."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True).encode("ascii")
+
+
+def parse_state(data: bytes) -> State:
+    """Reads a state, whatever the bytes are. Raises StampInvalid and nothing else."""
+    fields = load_format(data, maximum=MAX_BYTES)
+    pending = fields.get("pending")
+    state = State(
+        next=_number(fields.get("next"), "next"),
+        current=_optional(fields, "current"),
+        kept=_numbers(fields, "kept"),
+        drifted=_numbers(fields, "drifted"),
+        rolled_back_from=_optional(fields, "rolled_back_from"),
+        pending=None if pending is None else _pending(pending),
+    )
+    _check_consistent(state)
+    return state
+
+
+def _pending(value: JsonValue) -> Pending:
+    if not isinstance(value, dict):
+        raise StampInvalid("its field pending is not an object")
+    operation = next((known for known in _OPERATIONS if known == value.get("operation")), None)
+    if operation is None:
+        raise StampInvalid("it names no known operation")
+    generation = _optional(value, "generation")
+    if (generation is None) != (operation == "remove"):
+        raise StampInvalid("its pending operation does not go with its generation")
+    return Pending(
+        operation=operation,
+        root=_number(value.get("root"), "root"),
+        generation=generation,
+        previous=_optional(value, "previous"),
+        drifted=value.get("drifted") is True,
+        mode=_mode(value, "mode"),
+        previous_mode=_mode(value, "previous_mode"),
+    )
+
+
+def _check_consistent(state: State) -> None:
+    generations = [*state.kept, *([] if state.current is None else [state.current])]
+    if len(set(generations)) != len(generations) or (state.kept and state.current is None):
+        raise StampInvalid("its generations contradict each other")
+    if not set(state.drifted) <= set(state.kept) or any(number >= state.next for number in state.generations):
+        raise StampInvalid("it names generations that cannot be")
+
+
+def _number(value: JsonValue, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
+        raise StampInvalid(f"its field {name} is not a number")
+    return value
+
+
+def _optional(fields: JsonObject, name: str) -> t.Optional[int]:
+    return None if fields.get(name) is None else _number(fields[name], name)
+
+
+def _mode(fields: JsonObject, name: str) -> t.Optional[int]:
+    mode = _optional(fields, name)
+    if mode is not None and mode > 0o7777:
+        raise StampInvalid(f"its field {name} is not a mode")
+    return mode
+
+
+def _numbers(fields: JsonObject, name: str) -> tuple[int, ...]:
+    values = fields.get(name)
+    if not isinstance(values, list) or len(values) > _MAX_GENERATIONS:
+        raise StampInvalid(f"its field {name} is not a list of generations")
+    return tuple(_number(value, name) for value in values)
+
+
+__all__ = ("MAX_BYTES", "Operation", "Pending", "State", "parse_state")

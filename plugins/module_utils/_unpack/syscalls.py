@@ -1,0 +1,68 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import platform
+import typing as t
+
+_RENAME_EXCHANGE = 2
+
+# System call numbers of renameat2 for C libraries without a wrapper (glibc before 2.28, musl).
+_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "i686": 353, "ppc64le": 357, "s390x": 347}
+
+_Function = t.Callable[..., int]
+
+
+def exchange(dir_a: int, name_a: str, dir_b: int, name_b: str) -> None:
+    """Swaps two names of one file system in one step that nobody can see half done: renameat2(2), RENAME_EXCHANGE.
+
+    Raises OSError; with ENOSYS, EINVAL or EPERM when the kernel, the file system or a seccomp filter has no such call.
+    """
+    function = _renameat2()
+    if function(dir_a, os.fsencode(name_a), dir_b, os.fsencode(name_b), _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name_a)
+
+
+def sync_filesystem(fd: int) -> None:
+    """Writes everything of the file system that fd is on to its device: syncfs(2). Raises OSError."""
+    function = _function("syncfs")
+    if function is None:
+        os.sync()
+    elif function(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@functools.cache
+def _function(name: str) -> t.Optional[_Function]:
+    return t.cast(t.Optional[_Function], getattr(ctypes.CDLL(None, use_errno=True), name, None))
+
+
+@functools.cache
+def _renameat2() -> _Function:
+    function = _function("renameat2")
+    if function is not None:
+        return function
+    syscall = _function("syscall")
+    number = _RENAMEAT2.get(platform.machine())
+    if syscall is None or number is None:
+        return _not_there
+    return functools.partial(syscall, number)
+
+
+def _not_there(*dummy: object) -> int:
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
+__all__ = ("exchange", "sync_filesystem")

@@ -1,0 +1,221 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import typing as t
+
+from .confine import DIRECTORY, Resolver, walk
+from .descent import visit_directories
+from .errors import FilesystemError, filesystem_error
+from .metadata import Attributes, Attributor, set_mtime
+from .remove import remove_tree
+
+IMPLIED = Attributes(0o755, 0, 0, 0, {})
+"""Of directories that an image uses but does not describe: as moby makes them, with a time that is always the same."""
+
+_PRIVATE = 0o700
+"""The mode of directories while the tree is made; they get their own at the end."""
+
+_CACHED_DIRECTORIES = 128
+
+
+class Directory(t.NamedTuple):
+    """An open directory of a tree and its inode number, by which it is known whatever path led to it."""
+
+    descriptor: int
+    inode: int
+
+
+class Tree:
+    """The files under a root directory, confined to it.
+
+    Paths are relative to the root, without ., .. or empty components; every operation is on a single name in an open
+    directory and follows no symbolic link there. Links in the directories above are followed inside the root. The
+    attributes of directories are put on by finish, since making anything in them changes their times and may need
+    their permissions. Nothing is done in other file systems that are mounted in the tree. All methods raise OSError
+    or FilesystemError.
+    """
+
+    def __init__(self, root: int, *, resolver: Resolver) -> None:
+        self._root = Directory(os.open(b".", DIRECTORY, dir_fd=root), os.fstat(root).st_ino)
+        self._device = os.fstat(root).st_dev
+        self._resolver = resolver
+        self._cache: dict[bytes, Directory] = {}
+        self._used: set[int] = set()
+        self._retired: list[int] = []
+        self._attributes: dict[int, Attributes | int] = {self._root.inode: os.fstat(root).st_mtime_ns}
+
+    def close(self) -> None:
+        """Closes every directory."""
+        self.forget()
+        self.release()
+        os.close(self._root.descriptor)
+
+    def directory(self, path: bytes, *, make: bool = False) -> Directory:
+        """Returns the directory that path leads to, valid until release.
+
+        With make what is missing is made, and what is in the way in path itself gives way to a directory.
+        """
+        found = self._cache.get(path)
+        if found is None:
+            found = self._find(path, make=make)
+        self._used.add(found.descriptor)
+        return found
+
+    def release(self) -> None:
+        """Says that no directory that was returned is used any more."""
+        self._used.clear()
+        for descriptor in self._retired:
+            os.close(descriptor)
+        self._retired.clear()
+
+    def forget(self) -> None:
+        """Forgets what paths lead to, since a directory or a symbolic link went away."""
+        for directory in self._cache.values():
+            self._retire(directory)
+        self._cache.clear()
+
+    def make_directory(self, parent: Directory, name: bytes, attributes: Attributes) -> None:
+        """Makes the directory name, or takes the one that is there, replacing anything else and its attributes."""
+        try:
+            os.mkdir(name, _PRIVATE, dir_fd=parent.descriptor)
+        except FileExistsError:
+            if not stat.S_ISDIR(self.status(parent, name).st_mode):
+                self.remove(parent, name)
+                os.mkdir(name, _PRIVATE, dir_fd=parent.descriptor)
+        status = self.status(parent, name)
+        if status.st_dev == self._device:
+            self._attributes[status.st_ino] = attributes
+
+    def set_root(self, attributes: Attributes) -> None:
+        """Gives the root directory other attributes."""
+        self._attributes[self._root.inode] = attributes
+
+    def keep_time(self, directory: int) -> None:
+        """Remembers the time of an open directory that is about to change, unless it gets attributes anyway.
+
+        Refuses one of another file system: its inode numbers mean something else, and finish would not get there.
+        """
+        status = os.fstat(directory)
+        if status.st_dev != self._device:
+            raise FilesystemError(
+                "The layer changes something in a file system that is mounted in the tree; unmount that and run the"
+                " task again.",
+                errno=errno.errorcode[errno.EXDEV],
+            )
+        self._attributes.setdefault(status.st_ino, status.st_mtime_ns)
+
+    def imply(self, inode: int) -> None:
+        """Gives a directory, known by its inode number, the attributes of one that nobody describes."""
+        self._attributes[inode] = IMPLIED
+
+    def remove(self, parent: Directory, name: bytes) -> None:
+        """Removes name, with all that is below it."""
+        mode = self.status(parent, name).st_mode
+        if stat.S_ISDIR(mode):
+            remove_tree(parent.descriptor, name)
+        else:
+            os.unlink(name, dir_fd=parent.descriptor)
+        if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
+            self.forget()
+
+    def status(self, parent: Directory, name: bytes) -> os.stat_result:
+        """Returns lstat(2) of name."""
+        return os.stat(name, dir_fd=parent.descriptor, follow_symlinks=False)
+
+    def finish(self, attributor: Attributor) -> None:
+        """Puts their attributes on all directories that were made, described or changed. Raises FilesystemError."""
+
+        def settle(descriptor: int) -> None:
+            attributes = self._attributes.get(os.fstat(descriptor).st_ino)
+            if isinstance(attributes, Attributes):
+                attributor.clear_xattrs(descriptor)
+                attributor.set_open(descriptor, attributes)
+            elif attributes is not None:
+                set_mtime(descriptor, attributes)
+
+        try:
+            visit_directories(self._root.descriptor, settle)
+        except OSError as error:
+            raise filesystem_error(error, doing="putting attributes on the directory", path=error.filename) from error
+
+    def _find(self, path: bytes, *, make: bool) -> Directory:
+        start, names = self._nearest(path)
+        found = self._cache[start] if start else self._root
+        for name in names:
+            start = start + b"/" + name if start else name
+            found = self._remember(start, self._child(found, name, start, make=make))
+        return found
+
+    def _nearest(self, path: bytes) -> tuple[bytes, list[bytes]]:
+        """Splits path into the longest part that is cached and the names after it."""
+        start = path
+        while start and start not in self._cache:
+            start = start.rpartition(b"/")[0]
+        rest = path[len(start) :].strip(b"/")
+        return start, rest.split(b"/") if rest else []
+
+    def _remember(self, path: bytes, directory: Directory) -> Directory:
+        if len(self._cache) >= _CACHED_DIRECTORIES:
+            self._retire(self._cache.pop(next(iter(self._cache))))
+        self._cache[path] = directory
+        return directory
+
+    def _retire(self, directory: Directory) -> None:
+        if directory.descriptor in self._used:
+            self._retired.append(directory.descriptor)
+        else:
+            os.close(directory.descriptor)
+
+    def _child(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> Directory:
+        try:
+            descriptor = os.open(name, DIRECTORY, dir_fd=parent.descriptor)
+        except FileNotFoundError:
+            if not make:
+                raise
+            descriptor = self._make_implied(parent, name)
+        except NotADirectoryError:
+            descriptor = self._instead(parent, name, path, make=make)
+        try:
+            self.keep_time(descriptor)
+        except FilesystemError:
+            os.close(descriptor)
+            raise
+        return Directory(descriptor, os.fstat(descriptor).st_ino)
+
+    def _make_implied(self, parent: Directory, name: bytes) -> int:
+        self._make(parent.descriptor, name)
+        return os.open(name, DIRECTORY, dir_fd=parent.descriptor)
+
+    def _make(self, parent: int, name: bytes) -> None:
+        self.keep_time(parent)
+        os.mkdir(name, _PRIVATE, dir_fd=parent)
+        self.imply(os.stat(name, dir_fd=parent, follow_symlinks=False).st_ino)
+
+    def _instead(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> int:
+        """Opens what a symbolic link leads to, or makes a directory in the place of anything else."""
+        if stat.S_ISLNK(self.status(parent, name).st_mode):
+            return self._through_link(path, make=make)
+        if not make:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        os.unlink(name, dir_fd=parent.descriptor)
+        return self._make_implied(parent, name)
+
+    def _through_link(self, path: bytes, *, make: bool) -> int:
+        try:
+            return self._resolver(self._root.descriptor, path)
+        except FileNotFoundError:
+            if not make:
+                raise
+            return walk(self._root.descriptor, path, make=self._make)
+
+
+__all__ = ("IMPLIED", "Directory", "Tree")

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Small trees with a bit of everything, and what is on disk as a value to compare."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+from pathlib import Path
+
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination, Outcome
+from ansible_collections.attested.registry.plugins.module_utils._unpack.stamp import Stamp
+
+MTIME = 1_700_000_000_123_456_789
+
+
+def make_tree(root: Path | str, version: str, *, mode: int = 0o755) -> None:
+    """Fills a directory; trees of two versions differ in content, names and the mode of a directory."""
+    root = Path(root)
+    (root / "etc").mkdir()
+    (root / "etc/version").write_text(version)
+    (root / "etc/common").write_text("the same in all versions")
+    (root / f"only-{version}").mkdir(mode=0o711)
+    (root / f"only-{version}/file\n\udcff").write_bytes(version.encode() * 1000)
+    (root / "link").symlink_to(f"/etc/{version}")
+    os.mkfifo(root / "fifo", 0o640)
+    os.link(root / "etc/version", root / "hard link")
+    for path in sorted(root.rglob("*"), reverse=True):
+        os.utime(path, ns=(MTIME, MTIME), follow_symlinks=False)
+    root.chmod(mode)
+
+
+def snapshot(root: Path | str) -> t.Any:
+    """Everything about a tree that matters: None for nothing there."""
+    root = Path(root)
+    if not root.is_dir() or root.is_symlink():
+        return None
+    found = {".": stat.S_IMODE(root.stat().st_mode)}
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        content: t.Any = None
+        if stat.S_ISREG(status.st_mode):
+            content = path.read_bytes()
+        elif stat.S_ISLNK(status.st_mode):
+            content = os.readlink(path)
+        time = None if stat.S_ISDIR(status.st_mode) else status.st_mtime_ns
+        found[str(path.relative_to(root))] = (status.st_mode, status.st_uid, status.st_gid, time, content)
+    return found
+
+
+def make_stamp(version: str, **fields: t.Any) -> Stamp:
+    """A stamp whose reference and digests follow from the version."""
+    values: dict[str, t.Any] = {
+        "registry": "registry.example:5000",
+        "repository": "debian",
+        "reference": version,
+        "digest": Digest.of(b"manifest " + version.encode()),
+        "index_digest": None,
+        "platform": "linux/amd64",
+        "config_digest": Digest.of(b"config " + version.encode()),
+        "diff_ids": (Digest.of(b"layer " + version.encode()),),
+        "annotations": {"org.opencontainers.image.version": version},
+        "image": {"config": {"Env": ["A=1"]}, "size": 3},
+        "ownership": True,
+        "xattrs": "keep",
+        "devices": "skip",
+        "created": "2026-01-31T12:00:00Z",
+        "entries": 9,
+        "bytes": 1234,
+    }
+    return Stamp(**{**values, **fields})
+
+
+def no_warning(message: str) -> None:
+    """For a Destination that must not warn."""
+    raise AssertionError(message)
+
+
+def publish(
+    path: Path | str,
+    version: str,
+    *,
+    keep: int = 1,
+    force: bool = False,
+    drifted: bool = False,
+    mode: int = 0o755,
+    warn: t.Callable[[str], None] = no_warning,
+    fill: t.Callable[[Path], None] | None = None,
+) -> Outcome:
+    """Publishes a tree of that version, or one that fill makes."""
+    with Destination(str(path), warn=warn, force=force) as destination, destination.staging() as staging:
+        if fill is None:
+            make_tree(staging.path, version, mode=mode)
+        else:
+            fill(Path(staging.path))
+        return destination.publish(staging, make_stamp(version), digests={}, keep=keep, drifted=drifted)
+
+
+def state_directory(path: Path | str) -> Path:
+    """Where the state of a destination is."""
+    path = Path(path)
+    return path.parent / f".{path.name}.oci"
