@@ -63,6 +63,8 @@ through what is reserved."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = tuple(bytes((0x50 + i, 0x2A, 0x4D, 0x18)) for i in range(16))
+_FOREIGN_MAGIC = (("xz", b"\xfd7zXZ\0", 0), ("bzip2", b"1AY&SY", 4))
+_MAGIC_BYTES = 10
 _GZIP_WINDOW_BITS = 31
 
 
@@ -122,7 +124,7 @@ def decompress(source: Source, *, declared: Compression | None, warn: Warn) -> t
     containerd and skopeo do. An empty layer is empty whatever its type. Raises LayerInvalid for a corrupt or truncated
     stream or for trailing garbage, CompressionUnavailable for zstd on a host without a library for it.
     """
-    head = source.peek(4)
+    head = source.peek(_MAGIC_BYTES)
     actual = detect(head)
     if declared is not None and head and actual != declared:
         warn(f"A layer is declared as {_shown(declared)} but is {_shown(actual)}; it was unpacked as what it is.")
@@ -130,6 +132,9 @@ def decompress(source: Source, *, declared: Compression | None, warn: Warn) -> t
         return _gunzip(source)
     if actual == "zstd":
         return _unzstd(source)
+    for form, magic, position in _FOREIGN_MAGIC:
+        if head[position:].startswith(magic):
+            raise _corrupt("gzip or zstd", f"it is compressed with {form}, which images may not use")
     return _plain(source)
 
 

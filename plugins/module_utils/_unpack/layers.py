@@ -17,6 +17,7 @@ from .._oci.errors import CollectionError
 from .changeset import Changeset, DevicePolicy
 from .confine import Resolver, choose_resolver
 from .decompress import Compression
+from .errors import LayerInvalid, LimitExceeded
 from .limits import Budget, Limits
 from .metadata import Attributor, XattrPolicy
 from .pipeline import Ahead, DiffIdHash, flatten, inflated
@@ -143,8 +144,15 @@ def _apply(layer: LayerSource, compressed: Ahead, changeset: Changeset, *, budge
         stack.callback(inflating.close)
         stack.callback(compressed.close)  # first, so that nobody waits for bytes that nobody wants
         stream = ByteStream(_watched(inflating, diff_id, budget))
-        changeset.apply(TarReader(stream))
-        stream.drain()
+        try:
+            changeset.apply(TarReader(stream))
+            stream.drain()
+        except LayerInvalid:
+            # that the bytes are not those that were asked for would be the better explanation
+            with contextlib.suppress(LayerInvalid, LimitExceeded):
+                inflating.drain()
+            compressed.drain()
+            raise
         diff_id.check()
 
 

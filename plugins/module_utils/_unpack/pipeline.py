@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import queue
 import threading
+import time
 import typing as t
 
 from .._oci.digest import Digest
@@ -30,6 +31,10 @@ BATCHES_AHEAD = 8
 """How many batches a thread may be ahead of the next one; with BATCH_BYTES the memory that a stage may hold."""
 
 
+PATIENCE = 5.0
+"""How many seconds one stage waits for another after a failure: for its end, or for a better explanation from it."""
+
+
 class _End(t.NamedTuple):
     """The end of a stage: why it failed, if it did."""
 
@@ -47,25 +52,44 @@ class Ahead:
         self._pieces = pieces
         self._queue: queue.Queue[list[bytes] | _End] = queue.Queue(BATCHES_AHEAD)
         self._stopping = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def __iter__(self) -> t.Iterator[list[bytes]]:
         while True:
-            item = self._queue.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
+            batch = self._take()
+            if batch is None:
                 return
-            yield item
+            yield batch
+
+    def drain(self) -> None:
+        """Passes over what is left, for the error that may stand at its end; for PATIENCE at most."""
+        patience = time.monotonic() + PATIENCE
+        with contextlib.suppress(queue.Empty):
+            while self._take(max(0.0, patience - time.monotonic())) is not None:
+                pass
+
+    def _take(self, timeout: float | None = None) -> list[bytes] | None:
+        if self._ended:
+            return None
+        item = self._queue.get(timeout=timeout)
+        if not isinstance(item, _End):
+            return item
+        self._ended = True
+        if item.error is not None:
+            raise item.error
+        return None
 
     def close(self) -> None:
-        """Stops the thread, closes the iterator in it and waits for that; whoever still iterates over this sees an end.
+        """Stops the thread and closes the iterator in it; whoever still iterates over this sees an end.
 
-        An iterator that waits for the network stops when something comes, or at its own time limit.
+        Waits for that, but not longer than PATIENCE: an iterator that waits for the network stops when something comes
+        or at its own time limit, and whoever reports why all this is stopped should not wait for it.
         """
         self._stopping = True
-        while self._thread.is_alive():
+        patience = time.monotonic() + PATIENCE
+        while self._thread.is_alive() and time.monotonic() < patience:
             with contextlib.suppress(queue.Empty):
                 self._queue.get(timeout=0.05)
         with contextlib.suppress(queue.Full):

@@ -264,6 +264,7 @@ def test_no_failure_waits_for_the_next_layer(bad: LayerSource, root: Path, monke
     ids=["none", "zstd"],
 )
 def test_no_failure_waits_for_the_rest_of_the_layer(blob: bytes, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "PATIENCE", 0.1)
     stalled = Stalled(monkeypatch, blob)
     with pytest.raises(LayerInvalid, match="unknown type"):
         unpack(root, layer(LAYER, pieces=stalled.pieces), warnings=[])
