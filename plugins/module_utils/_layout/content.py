@@ -53,13 +53,16 @@ def check_digest(file: OpenFile, digest: Digest, *, what: str, keep: bool) -> by
 
 def _chunks(file: OpenFile, *, what: str) -> t.Iterator[bytes]:
     """The content, and at its end a check that nobody wrote to the file in the meantime."""
+    left = file.identity.size
     try:
-        while chunk := os.read(file.fd, _CHUNK):
+        # one that somebody goes on writing to may have no end
+        while left >= 0 and (chunk := os.read(file.fd, _CHUNK)):
             yield chunk
+            left -= len(chunk)
         now = Identity.of(os.fstat(file.fd))
     except OSError as exc:
         raise _unreadable(what, exc.strerror or type(exc).__name__) from None
-    if now != file.identity:
+    if left < 0 or now != file.identity:
         raise _unreadable(what, "it was changed meanwhile")
 
 

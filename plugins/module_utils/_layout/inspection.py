@@ -195,7 +195,7 @@ class _Walk:
         self._seen.add(digest)
         found = self._manifests if reference.is_document else self._blobs
         if digest in found:
-            return _check_size(reference, found[digest].identity)
+            return _check_again(reference, found[digest])
         file = self._directory.open_blob(digest)
         if file is None:
             return self._miss(reference)
@@ -236,6 +236,16 @@ def _parse(data: bytes, media_type: str, *, what: str) -> Index | Manifest:
         return parse_document(data, media_type=media_type, what=what)
     except OciError as exc:
         raise DocumentRefused(exc.message) from None
+
+
+def _check_again(reference: _Reference, stored: StoredContent) -> None:
+    _check_size(reference, stored.identity)
+    media_type = reference.descriptor.media_type
+    if reference.is_document and media_type != stored.media_type:
+        raise DocumentRefused(
+            f"Reading {reference.what} failed: {reference.referrer} states the type {media_type}, "
+            f"and another descriptor {stored.media_type}; {_AGAIN}."
+        )
 
 
 def _check_size(reference: _Reference, identity: Identity) -> None:

@@ -57,6 +57,8 @@ class Application:
 def _check_head(request: web.BaseRequest) -> None:
     """Refuse what no request to a read-only registry has, before anything is looked up."""
     raw = request.raw_path
+    if request.version not in ((1, 0), (1, 1)):
+        raise Refusal(505, "UNSUPPORTED", "This server speaks HTTP/1.1 and HTTP/1.0 only.")
     if request.method not in ("GET", "HEAD") and is_api(raw):
         message = f"This registry is read-only: the method {request.method[:20]} is not supported."
         raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": "GET, HEAD"})

@@ -14,6 +14,7 @@ import sys
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.text import visible
 from .aio import require_aiohttp
 from .app import Application
 from .errors import ServerError, UsageError
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _LOG: t.Final = logging.getLogger("attested.registry")
 _GRACE_SECONDS: t.Final = 10.0
 _SHOWN: t.Final = 10
+_LINE: t.Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def parse_options(arguments: t.Sequence[str]) -> Options:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:6]) < 65536):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
     return int(text)
 
@@ -82,7 +84,7 @@ def main(arguments: t.Sequence[str]) -> int:
         with bind(options.host, options.port) as sock:
             asyncio.run(_serve(load_snapshot(options.root), sock, tls))
     except ServerError as exc:
-        sys.stderr.write(f"{exc.message}\n")
+        sys.stderr.write(f"{visible(exc.message, limit=_LINE)}\n")
         return exc.exit_code
     except KeyboardInterrupt:
         return 130
@@ -115,7 +117,8 @@ def summary(snapshot: Snapshot) -> str:
     """What is served and what was left out and why, in one line."""
     served = [f"{name} ({_count(len(item.tags), 'tag')})" for name, item in snapshot.repositories.items()]
     left = [f"{item.name} ({item.reason})" for item in snapshot.left_out]
-    text = f"serves {_count(len(served), 'repository', 'repositories')} of {snapshot.root}{_some(served)}"
+    root = visible(snapshot.root, limit=_LINE)
+    text = f"serves {_count(len(served), 'repository', 'repositories')} of {root}{_some(served)}"
     return f"{text}; left out {len(left)}{_some(left)}" if left else text
 
 

@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import typing as t
 
 from .._layout.layout import Identity
+from .errors import Refusal
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .snapshot import Content
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 _OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# these say nothing about the file
+_SHORTAGES: t.Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class ContentFile:
@@ -28,11 +32,16 @@ class ContentFile:
 
     @classmethod
     def open(cls, content: Content) -> ContentFile | None:
-        """Open it; None, with a line in the log, unless it is the very file that was verified."""
+        """Open it; None, with a line in the log, unless it is the very file that was verified.
+
+        Raises Refusal, 503, when there is no telling for now.
+        """
         try:
             file = cls(content, os.open(content.path, _OPEN))
         except OSError as exc:
             _LOG.error("%s is not served: opening it failed: %s", content.path, exc.strerror)
+            if exc.errno in _SHORTAGES:
+                raise Refusal(503, "UNAVAILABLE", "The server is short of resources; try again later.") from None
             return None
         if file.is_unchanged():
             return file

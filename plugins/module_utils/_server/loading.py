@@ -31,6 +31,8 @@ def load_snapshot(root: str) -> Snapshot:
     Names with a leading full stop are passed over. What is not sound is left out, with the reason, and the rest is
     served. Raises RootError when the root directory itself cannot be read.
     """
+    if not root:
+        raise RootError("Reading the registry directory failed: its name is empty; give the directory of OCI layouts.")
     root = os.path.abspath(root)
     loader = _Loader()
     try:

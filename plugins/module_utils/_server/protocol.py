@@ -95,13 +95,16 @@ class HttpServer(web.Server):
             logger=_LOG,
             lingering_time=_LINGER_SECONDS,
             keepalive_timeout=_KEEPALIVE_SECONDS,
+            # bodies are thrown away: unpacking them first would be work for nothing, and bombs would go off
+            auto_decompress=False,
         )
 
     async def close(self, grace: float) -> None:
         """End idle connections now, and others when their answer is out, or is cut after about grace seconds."""
         for connection in self.connections:
             connection.close()
-        await self.shutdown(grace)
+        # aiohttp waits this long twice: for the answer, then for the connection
+        await self.shutdown(grace / 2)
 
     def __call__(self) -> _RequestHandler:
         return _RequestHandler(self, loop=self._loop, **self._kwargs)

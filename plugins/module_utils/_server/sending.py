@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import typing as t
 
@@ -23,6 +24,8 @@ _SLICE: t.Final = 16 * 1024 * 1024
 _CHUNK: t.Final = 256 * 1024
 # what is not longer than this is read at once and goes out together with its headers
 _SMALL: t.Final = 64 * 1024
+# what the system says, besides ConnectionError, when the client can no longer be reached
+_UNREACHABLE: t.Final = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 class FileResponse(web.StreamResponse):
@@ -48,9 +51,18 @@ async def send(
         for piece in body.pieces:
             await sender.send(piece)
         await response.write_eof()
-    except ConnectionError as exc:
+    except OSError as exc:
+        if not isinstance(exc, ConnectionError) and exc.errno not in _UNREACHABLE:
+            raise
         _LOG.debug("%s was not sent to its end: %s", file.content.path, exc)
+        # a failed sendfile leaves the connection open
+        _abort(request)
     return response
+
+
+def _abort(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _send_at_once(file: ContentFile, body: Body) -> web.Response | None:
@@ -70,7 +82,7 @@ class _Sender:
         self._send_slice = self._sendfile if zero_copy else self._copy
 
     async def send(self, piece: Piece) -> None:
-        """Raises ConnectionError, also when the file changes."""
+        """Raises OSError: a ConnectionError when the client has gone, and when the file changes."""
         if not isinstance(piece, Span):
             return await self._write(piece)
         position, end = piece.start, piece.start + piece.length
@@ -84,7 +96,7 @@ class _Sender:
 
     async def _sendfile(self, position: int, length: int) -> None:
         transport = self._request.transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
         with self._file.as_file() as file:
             sent = await asyncio.get_running_loop().sendfile(transport, file, position, length)
@@ -108,8 +120,6 @@ class _Sender:
 
     def _cut(self) -> t.NoReturn:
         _LOG.error("%s was changed while it was sent; the connection is cut", self._file.content.path)
-        if self._request.transport is not None:
-            self._request.transport.abort()
         raise ConnectionResetError("the file was changed")
 
 

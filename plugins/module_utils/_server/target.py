@@ -95,7 +95,8 @@ def _origin_form(raw: str) -> str:
         return raw
     scheme, separator, rest = raw.partition("://")
     if separator and scheme.lower() in ("http", "https"):
-        return "/" + rest.partition("/")[2]
+        authority, dummy, path = rest.partition("/")
+        return "/" if "?" in authority else "/" + path
     return raw
 
 

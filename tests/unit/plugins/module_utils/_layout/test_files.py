@@ -113,6 +113,14 @@ def test_a_file_that_changes_while_it_is_read(layout: pathlib.Path, monkeypatch:
     assert "changed" in inspection.problems[0].message
 
 
+def test_a_file_that_grows_without_end(layout: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = iter([b" " * 1000] * 10)
+    monkeypatch.setattr(os, "read", lambda fd, length: next(chunks))
+    inspection = inspect(layout)
+    assert kinds(inspection) == ["unreadable"]
+    assert "changed" in inspection.problems[0].message
+
+
 def test_a_file_that_cannot_be_read_to_its_end(layout: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(fd: int, length: int) -> bytes:
         raise OSError(5, "Input/output error")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
@@ -284,6 +285,19 @@ def test_content_may_be_a_manifest_and_a_layer(tmp_path: pathlib.Path) -> None:
     manifests, blobs = as_sets(inspection)
     assert IMAGE.digest in manifests
     assert IMAGE.digest in blobs
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_document_has_one_type(layout: pathlib.Path, first: bool) -> None:
+    path = layout / "index.json"
+    index = json.loads(path.read_bytes())
+    (entry,) = index["manifests"]
+    other = {**entry, "mediaType": "application/vnd.oci.image.index.v1+json"}
+    index["manifests"] = [other, entry] if first else [entry, other]
+    path.write_text(json.dumps(index))
+    inspection = inspect(layout)
+    assert kinds(inspection) == ["document_invalid"]
+    assert inspection.problems[0].fields["digest"] == IMAGE.digest
 
 
 def test_empty_content(tmp_path: pathlib.Path) -> None:

@@ -98,6 +98,8 @@ FAULTS: dict[str, tuple[list[str], int, str]] = {
     "certificate without tls": (["--root", "{root}", "--cert", "{cert}", "--key", "{key}"], 2, "--tls tls"),
     "unknown tls": (["--root", "{root}", "--tls", "ra-tls"], 2, "ra-tls"),
     "bad root": (["--root", "{root}/nowhere", "--port", "0"], 3, "{root}/nowhere"),
+    "empty root": (["--root", "", "--port", "0"], 3, "empty"),
+    "a line end in a name": (["--root", "{root}/no\nwhere", "--port", "0"], 3, "{root}/no\\nwhere failed"),
     "port in use": (["--root", "{root}", "--port", "{taken}"], 4, "port {taken}"),
     "no such address": (["--root", "{root}", "--port", "0", "--host", "192.0.2.1"], 4, "192.0.2.1"),
     "bad certificate": (["--root", "{root}", "--tls", "tls", "--cert", "{key}", "--key", "{key}"], 5, "{key}"),
@@ -177,7 +179,7 @@ def test_options() -> None:
     assert options == cli.Options("dir", "::1", 1337, "tls", "cert", "key")
 
 
-@pytest.mark.parametrize("port", ["", "-1", "65536", "x", "1e3", " 1", "\u0661", "9" * 5000])
+@pytest.mark.parametrize("port", ["", "-1", "65536", "x", "1e3", " 1", "\u0661", "9" * 5000, "00000099999"])
 def test_bad_ports(port: str) -> None:
     with pytest.raises(UsageError):
         cli.parse_options(["--root", "dir", f"--port={port}"])
@@ -188,6 +190,10 @@ def test_a_long_summary_is_cut() -> None:
     text = cli.summary(Snapshot("/srv", {}, left_out=left))
     assert text.startswith("serves 0 repositories of /srv; left out 12: app00 (why), ")
     assert text.endswith("app09 (why), and 2 more")
+
+
+def test_the_summary_is_one_line_that_can_be_written_out() -> None:
+    assert cli.summary(Snapshot("/srv\n/\udcff", {})) == "serves 0 repositories of /srv\\n/\\udcff"
 
 
 def test_interrupted_while_loading(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

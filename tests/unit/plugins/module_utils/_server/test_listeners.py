@@ -166,3 +166,14 @@ def test_closing_cuts_what_does_not_end(tmp_path: pathlib.Path, serve: Serve) ->
     with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         response.read()
     busy.close()
+
+
+def test_closing_takes_no_longer_than_its_grace(tmp_path: pathlib.Path, serve: Serve) -> None:
+    huge = images.Content(bytes(30_000_000), "text/plain")
+    images.write_layout(tmp_path / "app", {"1": images.artifact("a/b", [huge])})
+    server = serve(tmp_path)
+    busy = server.connect()
+    busy.request("GET", f"/v2/app/blobs/{huge.digest}")
+    assert busy.getresponse().read(10) == bytes(10)
+    server.call(asyncio.wait_for(server.listener.close(2), 3.5))
+    busy.close()

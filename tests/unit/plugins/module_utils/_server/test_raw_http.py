@@ -6,6 +6,7 @@ from __future__ import annotations
 
 # Requests that no well-behaved client sends.
 import json
+import logging
 import pathlib
 
 import pytest
@@ -126,3 +127,16 @@ def test_upgrades_are_declined(server: RunningServer) -> None:
 
 def test_http_2_is_not_spoken(server: RunningServer) -> None:
     _refused(server.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400)
+
+
+@pytest.mark.parametrize("version", [b"", b" HTTP/2.0"])
+def test_versions_that_are_not_spoken(server: RunningServer, version: bytes) -> None:
+    answer = server.raw(b"GET /v2/" + version + b"\r\n\r\n")
+    assert answer.split(b" ")[1] == b"505"
+
+
+def test_a_body_is_not_decoded(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"PUT /v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+    _refused(server.raw(head + b"abc"), 405)
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

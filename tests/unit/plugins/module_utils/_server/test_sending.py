@@ -6,11 +6,16 @@ from __future__ import annotations
 
 # Files that are no longer what they were when they were verified are not served.
 import contextlib
+import errno
 import http.client
+import json
 import logging
 import os
 import pathlib
 import shutil
+import socket
+import struct
+import threading
 import typing as t
 
 import pytest
@@ -159,6 +164,59 @@ def test_clients_that_go_away(
     sizes = [int(line.split(" ")[4]) for line in lines]
     assert len(sizes) == 4
     assert all(size < huge.size for size in sizes)
+
+
+def test_a_client_that_has_gone_before_its_answers_begin(
+    server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = threading.Event()
+    server.loop.call_soon_threadsafe(gone.wait, 30)
+    with socket.create_connection(server.address, timeout=30) as sock:
+        # so many that the server reads no further, and learns that the client has gone only when it answers
+        sock.sendall(f"GET /v2/app/blobs/{LARGE.digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 50)
+        # without lingering, closing resets the connection
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gone.set()
+    assert server.get("/v2/").status == 200
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.ETIMEDOUT, errno.EHOSTUNREACH])
+def test_a_client_that_cannot_be_reached_any_more(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    sendfile, calls = os.sendfile, iter([10])
+
+    def fail_after_10_bytes(to: int, source: int, offset: int, count: int) -> int:
+        for length in calls:
+            return sendfile(to, source, offset, length)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "sendfile", fail_after_10_bytes)
+    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+        server.get(f"/v2/app/blobs/{LARGE.digest}")
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_content_that_cannot_be_opened_for_now_is_not_called_unknown(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    opened = os.open
+
+    def fail(path: t.Any, *arguments: t.Any, **named: t.Any) -> int:
+        if SMALL.digest.partition(":")[2] in str(path):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", fail)
+    answer = server.get(f"/v2/app/blobs/{SMALL.digest}", method=method)
+    assert answer.status == 503
+    assert method == "HEAD" or json.loads(answer.body)["errors"][0]["code"] == "UNAVAILABLE"
+    monkeypatch.undo()
+    assert server.get(f"/v2/app/blobs/{SMALL.digest}").body == SMALL.data
 
 
 def test_no_file_stays_open(server: RunningServer, layout: pathlib.Path) -> None:

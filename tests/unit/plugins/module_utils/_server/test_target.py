@@ -75,6 +75,7 @@ def test_targets(raw: str, target: Target) -> None:
         "http:/v2/",
         "http://host",
         "http://host/",
+        "http://host?/v2/",
         "ftp://host/v2/",
     ],
 )
