@@ -1,0 +1,252 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .._oci.digest import Digest, Verifier
+from .._oci.errors import OciError, SizeMismatch
+from .caller import Call
+from .content_range import parse_content_range
+from .errors import ConnectionFailed, NotFound, ProtocolBroken, RegistryError
+from .guard import CHUNK
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Iterator
+    from hashlib import _Hash
+
+    from .answer import Answer
+    from .caller import Caller
+    from .errors import Operation
+    from .foreign import ForeignSource
+    from .retry import Attempts
+    from .url import Url
+
+MAX_UNKNOWN: t.Final = 1 << 40  # bytes of a blob whose size nobody has said
+_MAX_ETAG: t.Final = 1024
+
+
+@dataclass(frozen=True)
+class BlobRequest:
+    """Which blob to download. size is None where it is not known; the bytes before offset are in state already."""
+
+    url: Url
+    digest: Digest
+    size: int | None
+    offset: int = 0
+    state: _Hash | None = field(default=None, repr=False)
+    foreign: ForeignSource | None = None
+
+
+class BlobStream:
+    """The bytes of a blob from an offset on, as an iterator and a context manager; for one thread at a time.
+
+    What is iterated over is verified only when the iteration has ended: it raises SizeMismatch or DigestMismatch in
+    place of its end. Nothing is requested before the first piece is. After a cut it carries on where it was, with a
+    Range request to the registry. size is known at the latest with the first piece, received counts the bytes up to
+    here, offset included.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        operation: Operation,
+        request: BlobRequest,
+        *,
+        count: Callable[[int], None],
+    ) -> None:
+        self.operation = operation
+        self.size = request.size
+        self.resumed_from = request.offset
+        self._caller = caller
+        self._request = request
+        self._count = count
+        self._deadline = caller.deadline()
+        self._verifier = Verifier(
+            request.digest,
+            request.size,
+            what=f"the blob {request.digest}",
+            state=request.state,
+            received=request.offset,
+        )
+        self._etag: str | None = None
+        self._ranges = True
+        self._from_foreign = False
+        self._pieces = self._run()
+
+    def __enter__(self) -> BlobStream:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the blob have passed, those before the offset included."""
+        return self._verifier.received
+
+    def close(self) -> None:
+        """End the download; the connection is closed unless the blob was read to its end."""
+        self._pieces.close()
+
+    def _run(self) -> t.Generator[bytes, None, None]:
+        attempts = self._caller.attempts(self._deadline)
+        while self.size is None or self.received < self.size:
+            try:
+                yield from self._attempt(attempts)
+                break
+            except RegistryError as exc:
+                error = exc
+            except OciError as exc:
+                self.operation.annotate(exc)
+                raise
+            attempts.wait_or_raise(error)
+        try:
+            self._verifier.finish()
+        except OciError as exc:
+            self.operation.annotate(exc)
+            raise
+
+    def _attempt(self, attempts: Attempts) -> Iterator[bytes]:
+        start = self.received
+        with self._open() as answer:
+            skip = self._skip(answer)
+            if skip is None:
+                return
+            try:
+                yield from self._pieces_of(answer, skip)
+            finally:
+                if self.received - start >= self._caller.retry.progress:
+                    attempts.progressed()
+
+    def _pieces_of(self, answer: Answer, skip: int) -> Iterator[bytes]:
+        update, count = self._verifier.update, self._count
+        for piece in answer.chunks(self._left(skip)):
+            count(len(piece))
+            data = piece
+            if skip:
+                data = piece[skip:]
+                skip -= len(piece) - len(data)
+            if data:
+                update(data)
+                yield data
+        if self.size is not None and self.received < self.size:
+            raise self._cut()
+        self.size = self.received
+
+    def _left(self, skip: int) -> int:
+        """How long the body may be: a piece more than it should, so that the verifier gets to see what is too much."""
+        return (MAX_UNKNOWN if self.size is None else self.size - self.received) + skip + CHUNK
+
+    def _open(self) -> Answer:
+        """The answer that the blob goes on with: from the registry, or from a foreign URL if that is allowed."""
+        headers = {"Accept": "*/*"}
+        statuses: tuple[int, ...] = (200,)
+        if self.received and self._ranges:
+            headers["Range"] = f"bytes={self.received}-"
+            if self._etag is not None:
+                headers["If-Range"] = self._etag
+            statuses = (200, 206, 416)
+        call = Call(self.operation, self._request.url, headers=headers, statuses=statuses, deadline=self._deadline)
+        foreign = self._request.foreign
+        if not self._from_foreign or foreign is None:
+            try:
+                return self._caller.open(call)
+            except NotFound as exc:
+                if foreign is None:
+                    raise
+                missing = exc
+            foreign.require_allowed(missing)
+            self._from_foreign = True
+        return foreign.open(call)
+
+    def _skip(self, answer: Answer) -> int | None:
+        """How many bytes of the body to leave out; None if there is nothing left to read."""
+        etag = answer.header("ETag")
+        if etag is not None and etag.startswith('"') and len(etag) <= _MAX_ETAG:
+            self._etag = etag
+        if answer.status == 200:
+            self._learn_size(answer.length)
+            return self.received
+        stated = answer.header("Content-Range")
+        if answer.status == 416:
+            if self.size is None and (stated or "").replace(" ", "").lower() == f"bytes*/{self.received}":
+                self.size = self.received
+                return None
+            raise self._unusable_range("it finds nothing there (416)")
+        part = parse_content_range(stated)
+        if part is None or part.first != self.received or (part.total or self.size) != (self.size or part.total):
+            raise self._unusable_range("its Content-Range is not what was asked for")
+        if answer.length not in (None, part.last - part.first + 1):
+            raise self._unusable_range("its Content-Length does not fit its Content-Range")
+        self._learn_size(part.total)
+        return 0
+
+    def _learn_size(self, stated: int | None) -> None:
+        if stated is None:
+            return
+        if self.size is None:
+            self.size = self._verifier.size = stated
+        if stated != self.size or stated < self.received:
+            message = self.operation.sentence(
+                f"the registry has {stated} bytes of it, expected were {self.size}",
+                "the image is broken, or the registry is not to be trusted",
+            )
+            raise SizeMismatch(message, expected=self.size, actual=stated)
+
+    def _unusable_range(self, why: str) -> RegistryError:
+        """Next time without Range: all of it comes again, and what is here already is left out."""
+        self._ranges = False
+        return self.operation.error(
+            ProtocolBroken,
+            f"the registry does not carry on at byte {self.received} as asked, {why}",
+            "report this to who runs the registry",
+            transient=True,
+        )
+
+    def _cut(self) -> RegistryError:
+        return self.operation.error(
+            ConnectionFailed,
+            f"it ended after {self.received} of {self.size} bytes",
+            "try again, and check the network and the registry if that does not help",
+            transient=True,
+        )
+
+
+def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) -> int | None:
+    """The size of a blob by HEAD, None if it is absent. Raises RegistryError.
+
+    Where the answer describes a message and not the blob, the head of a GET is read instead, and its body left.
+    """
+    call = Call(operation, url, "HEAD", statuses=(200, 404), deadline=caller.deadline())
+    answer, dummy = caller.document(call, limit=0)
+    if answer.status == 404:
+        return None
+    if answer.length is not None and _describes(answer, digest):
+        return answer.length
+    with caller.open(replace(call, method="GET")) as answer:
+        if answer.status == 404:
+            return None
+        if answer.length is not None:
+            return answer.length
+    raise operation.error(ProtocolBroken, "the registry does not say how long it is", "download it instead")
+
+
+def _describes(answer: Answer, digest: Digest) -> bool:
+    if answer.header("Docker-Content-Digest") is not None:
+        return (answer.header("Docker-Content-Digest") or "").strip() == str(digest)
+    return not (answer.header("Content-Type") or "text/").lower().startswith("text/")
+
+
+__all__ = ("MAX_UNKNOWN", "BlobRequest", "BlobStream", "blob_size")

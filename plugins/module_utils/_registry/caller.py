@@ -1,0 +1,155 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .._oci.text import visible
+from .errors import RegistryError
+from .retry import Attempts
+from .transport import Request
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from .answer import Answer
+    from .authentication import Authenticator, Authorization
+    from .effects import Effects
+    from .endpoint import Endpoint
+    from .errors import Operation
+    from .options import RetryPolicy, Timeouts
+    from .transport import Transport
+    from .url import Url
+
+_AUTHENTICATION_TRIES: t.Final = 3  # unasked, with credentials, with a renewed or wider token
+_MAX_WARNINGS: t.Final = 20
+_MAX_WARNING: t.Final = 4096  # distribution-spec, "Warnings"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of the distribution API. statuses are those that are no error; deadline is by the monotonic clock."""
+
+    operation: Operation
+    url: Url
+    method: t.Literal["GET", "HEAD"] = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    statuses: tuple[int, ...] = (200,)
+    deadline: float | None = None
+
+
+class Caller:
+    """Makes the calls of one registry: authentication, errors of the API, and trying again.
+
+    authenticator is called when the registry asks for credentials, or at once if it is to send some unasked (eager).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        transport: Transport,
+        authenticator: Callable[[], Authenticator],
+        eager: bool,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        effects: Effects,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.endpoint = endpoint
+        self.retry = retry
+        self.effects = effects
+        self._transport = transport
+        self._make_authenticator = authenticator
+        self._authenticator = authenticator() if eager else None
+        self._lock = threading.Lock()
+        self._timeouts = timeouts
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._deadline: float | None = None
+
+    def deadline(self) -> float | None:
+        """When all has to be done; the first call starts the count."""
+        if self._deadline is None and self._timeouts.total is not None:
+            self._deadline = self.effects.clock() + self._timeouts.total
+        return self._deadline
+
+    def attempts(self, deadline: float | None) -> Attempts:
+        """A counter of attempts for one operation."""
+        return Attempts(self.retry, effects=self.effects, deadline=deadline)
+
+    def open(self, call: Call) -> Answer:
+        """Make a call once; the answer has one of call.statuses and its body is unread. Raises RegistryError."""
+        operation, repository = call.operation, call.operation.repository
+        for tries_left in reversed(range(_AUTHENTICATION_TRIES)):
+            sent = self._authorization(call)
+            request = Request(
+                operation,
+                call.method,
+                call.url,
+                headers=call.headers,
+                authorization=None if sent is None else sent.value,
+                deadline=call.deadline,
+            )
+            answer = self._transport.fetch(request)
+            if answer.status in call.statuses:
+                self._pass_on_warnings(answer)
+                return answer
+            own = answer.status in (401, 403) and answer.url.origin == self.endpoint.origin
+            if not own or not tries_left or not self._learns(answer, call, sent):
+                break
+            answer.discard()
+        from .statuses import status_error
+
+        used = None
+        if self._authenticator is not None and sent is not None and sent.value is not None:
+            used = self._authenticator.describe(repository)
+        raise status_error(answer, operation, used=used, now=self.effects.now())
+
+    def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
+        """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""
+        attempts = self.attempts(call.deadline)
+        while True:
+            try:
+                with self.open(call) as answer:
+                    return answer, answer.read(limit)
+            except RegistryError as exc:
+                error = exc
+            attempts.wait_or_raise(error)
+
+    def _authorization(self, call: Call) -> Authorization | None:
+        if self._authenticator is None:
+            return None
+        return self._authenticator.authorization(
+            call.operation, repository=call.operation.repository, deadline=call.deadline
+        )
+
+    def _learns(self, answer: Answer, call: Call, sent: Authorization | None) -> bool:
+        with self._lock:
+            if self._authenticator is None:
+                self._authenticator = self._make_authenticator()
+        try:
+            return self._authenticator.learn(
+                answer, operation=call.operation, repository=call.operation.repository, sent=sent
+            )
+        except RegistryError:
+            answer.close()
+            raise
+
+    def _pass_on_warnings(self, answer: Answer) -> None:
+        for line in answer.header_lines("Warning"):
+            code, dummy, rest = line[:_MAX_WARNING].partition(" ")
+            text = rest.partition(" ")[2].strip().strip('"').strip()
+            if code == "299" and text and text not in self._warned and len(self._warned) < _MAX_WARNINGS:
+                self._warned.add(text)
+                self._warn(f"{self.endpoint.name} warns: {visible(text, limit=500)}")
+
+
+__all__ = ("Call", "Caller")

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import threading
+import typing as t
+
+from .caller import Call, Caller
+from .credentials import Anonymous, Basic, Fixed, IdentityToken, Token
+from .effects import Effects
+from .endpoint import Endpoint
+from .errors import Operation
+from .options import RetryPolicy, Timeouts, TlsOptions
+from .proxies import Proxies
+from .transport import Transport
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Sequence
+    from hashlib import _Hash
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
+    from .._oci.image import Image
+    from .._oci.platform import Platform
+    from .._oci.reference import Selector
+    from .authentication import Authenticator
+    from .blobs import BlobStream
+    from .credentials import Credentials, CredentialSource
+    from .foreign import ForeignSource
+    from .manifest_head import ManifestHead
+    from .manifests import Fetched, ManifestReader
+    from .realm import RealmPolicy
+    from .tags import TagList
+
+USER_AGENT: t.Final = "attested.registry (Ansible collection)"
+
+
+class Registry:
+    """One registry, spoken to over the distribution API. A context manager; threads may share it.
+
+    registry is "host[:port][/prefix]". credentials are asked for when the registry wants some. trusted_realm_hosts
+    ("host" or "host:port") may be sent credentials to when the registry names them as its token service. foreign_urls
+    allows to fetch layers from where an image, and not the registry, says they are. warn gets sentences for people,
+    never secrets. Nothing is connected, and no library loaded, before the first request.
+
+    Every operation raises RegistryError and the errors of _oci; all of them have kind and fields. Repository names
+    follow distribution-spec; on Docker Hub "debian" is "library/debian".
+    """
+
+    def __init__(
+        self,
+        registry: str,
+        *,
+        tls: TlsOptions | None = None,
+        credentials: Credentials | CredentialSource | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        proxies: Proxies | None = None,
+        trusted_realm_hosts: Sequence[str] = (),
+        foreign_urls: bool = False,
+        warn: Callable[[str], None] | None = None,
+        user_agent: str = USER_AGENT,
+        effects: Effects | None = None,
+    ) -> None:
+        tls, timeouts, effects = tls or TlsOptions(), timeouts or Timeouts(), effects or Effects()
+        self._endpoint = Endpoint.parse(registry, mode=tls.mode)
+        self._effects, self._warn = effects, warn or _ignore
+        self._foreign_urls, self._trusted = foreign_urls, tuple(trusted_realm_hosts)
+        self._source = _source(credentials)
+        self._transport = Transport(
+            registry=self._endpoint.origin,
+            tls=tls,
+            timeouts=timeouts,
+            proxies=proxies or Proxies(),
+            user_agent=user_agent,
+            effects=effects,
+        )
+        self._caller = Caller(
+            self._endpoint,
+            transport=self._transport,
+            authenticator=self._authenticator,
+            eager=isinstance(self._source, Fixed) and isinstance(self._source.credentials, Token),
+            timeouts=timeouts,
+            retry=retry or RetryPolicy(),
+            effects=effects,
+            warn=self._warn,
+        )
+        self._lock, self._downloaded = threading.Lock(), 0
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    @property
+    def name(self) -> str:
+        """What people call the registry: "host[:port][/prefix]", docker.io for Docker Hub."""
+        return self._endpoint.name
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have been sent so far, redirects and token requests included."""
+        return self._transport.requests
+
+    @property
+    def downloaded(self) -> int:
+        """How many bytes of blobs have arrived so far, those that came twice included."""
+        return self._downloaded
+
+    def repository(self, name: str) -> str:
+        """The full name of a repository. Raises ReferenceInvalid."""
+        return self._endpoint.repository(name)
+
+    def ping(self) -> str | None:
+        """Check that this is a registry that lets one in (end-1); returns its Docker-Distribution-API-Version."""
+        operation = Operation(f"reach the registry {self.name}", self.name)
+        call = Call(operation, self._endpoint.base(), deadline=self._caller.deadline())
+        answer, dummy = self._caller.document(call, limit=1024 * 1024)
+        return answer.header("Docker-Distribution-API-Version")
+
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
+        """The tags of a repository after last, n of them or all."""
+        from .tags import TagLister
+
+        repository = self.repository(repository)
+        operation = self._operation("list the tags", repository)
+        lister = TagLister(self._caller, operation, repository=repository, warn=self._warn)
+        return lister.read(n=n, last=last)
+
+    def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
+        """What the registry says about a manifest without sending it; both parts None where it does not say.
+
+        That a manifest does not exist is not said here: manifest() tells, and why.
+        """
+        repository = self.repository(repository)
+        operation = self._operation(f"look up the manifest {selector}", repository, str(selector))
+        from .manifest_head import head_manifest
+
+        return head_manifest(self._caller, operation, selector, repository=repository, warn=self._warn)
+
+    def manifest(self, repository: str, selector: Selector) -> Fetched:
+        """A manifest or index and the digest of its bytes, which is the one asked for; a tag has to lead to it."""
+        repository = self.repository(repository)
+        operation = self._operation(f"get the manifest {selector}", repository, str(selector))
+        return self._reader(repository).get(operation, selector)
+
+    def resolve(
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
+    ) -> Image:
+        """The image for a platform, its manifest and config verified. fetched is what manifest() returned before.
+
+        An artifact gives an Image without config.
+        """
+        from .resolver import Resolver
+
+        repository = self.repository(repository)
+        operation = self._operation(f"resolve the image {selector}", repository, str(selector))
+        if fetched is None:
+            fetched = self.manifest(repository, selector)
+        resolver = Resolver(
+            operation,
+            self._reader(repository),
+            lambda descriptor: self._config(repository, descriptor, operation),
+            platform,
+            self._warn,
+        )
+        return resolver.resolve(fetched, registry=self.name, repository=repository, selector=selector)
+
+    def blob(
+        self,
+        repository: str,
+        descriptor: Descriptor | Digest,
+        *,
+        offset: int = 0,
+        digest_state: _Hash | None = None,
+    ) -> BlobStream:
+        """The verified bytes of a blob; with a Digest alone its size is what the registry says.
+
+        To carry on with a blob whose first offset bytes are there already, give the hash object that has seen them.
+        """
+        from .._oci.descriptor import Descriptor
+        from .blobs import BlobRequest, BlobStream
+
+        repository = self.repository(repository)
+        known = descriptor if isinstance(descriptor, Descriptor) else None
+        digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor
+        operation = self._operation(f"download the blob {digest}", repository, str(digest))
+        request = BlobRequest(
+            self._endpoint.blob(repository, str(digest)),
+            digest,
+            None if known is None else known.size,
+            offset=offset,
+            state=digest_state,
+            foreign=None if known is None else self._foreign(known),
+        )
+        return BlobStream(self._caller, operation, request, count=self._count)
+
+    def head_blob(self, repository: str, digest: Digest) -> int | None:
+        """The size of a blob, None if the registry does not have it."""
+        from .blobs import blob_size
+
+        repository = self.repository(repository)
+        operation = self._operation(f"look up the blob {digest}", repository, str(digest))
+        return blob_size(self._caller, operation, self._endpoint.blob(repository, str(digest)), digest)
+
+    def _authenticator(self) -> Authenticator:
+        from .authentication import Authenticator
+
+        return Authenticator(
+            registry=self.name,
+            source=self._source,
+            transport=self._transport,
+            policy=self._policy(),
+            effects=self._effects,
+        )
+
+    def _policy(self) -> RealmPolicy:
+        from .realm import RealmPolicy
+
+        return RealmPolicy(self._endpoint.origin, self._trusted)
+
+    def _operation(self, doing: str, repository: str, reference: str | None = None) -> Operation:
+        return Operation(f"{doing} of {repository} from {self.name}", self.name, repository, reference)
+
+    def _reader(self, repository: str) -> ManifestReader:
+        from .manifests import ManifestReader
+
+        return ManifestReader(self._caller, repository=repository, warn=self._warn, deadline=self._caller.deadline())
+
+    def _config(self, repository: str, descriptor: Descriptor, operation: Operation) -> bytes:
+        from .blobs import BlobRequest, BlobStream
+
+        if descriptor.data is not None:
+            return descriptor.data
+        request = BlobRequest(
+            self._endpoint.blob(repository, str(descriptor.digest)), descriptor.digest, descriptor.size
+        )
+        with BlobStream(self._caller, operation, request, count=self._count) as stream:
+            return b"".join(stream)
+
+    def _foreign(self, descriptor: Descriptor) -> ForeignSource | None:
+        from .._oci.media_type import is_nondistributable
+
+        if not descriptor.urls or not is_nondistributable(descriptor.media_type):
+            return None
+        from .foreign import ForeignSource
+
+        return ForeignSource(descriptor.urls, self._foreign_urls, self._transport, self._policy(), self._effects)
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._downloaded += size
+
+
+def _source(credentials: Credentials | CredentialSource | None) -> CredentialSource:
+    if credentials is None:
+        return Fixed(Anonymous())
+    if isinstance(credentials, (Anonymous, Basic, IdentityToken, Token)):
+        return Fixed(credentials)
+    return credentials
+
+
+def _ignore(text: str) -> None:
+    """A warning that nobody wants."""
+
+
+__all__ = ("USER_AGENT", "Registry")

@@ -1,0 +1,258 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import traceback
+import typing as t
+from dataclasses import dataclass, field
+
+from .errors import DependencyMissing
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from .guard import Guard
+
+IMPORT_ERROR: str | None = None
+try:
+    from requests.__version__ import __version__ as _found_version
+    from requests.adapters import HTTPAdapter
+    from requests.models import PreparedRequest
+    from requests.structures import CaseInsensitiveDict
+    from urllib3 import __version__ as _urllib3_version  # type: ignore[attr-defined]
+    from urllib3 import disable_warnings
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import HTTPError, InsecureRequestWarning
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+    _found_version = _urllib3_version = "0"
+    HTTPAdapter = HTTPConnection = HTTPSConnection = object  # type: ignore[assignment, misc]
+    HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment, misc]
+    HTTPError = Exception  # type: ignore[assignment, misc]
+
+MINIMUM_REQUESTS: t.Final = "2.25.0"
+
+_BUFFER: t.Final = 16 * 1024
+_POOL_SIZE: t.Final = 32
+
+
+def require_requests() -> None:
+    """Raises DependencyMissing if requests is absent or too old."""
+    wanted = f"requests >= {MINIMUM_REQUESTS}"
+    if IMPORT_ERROR is not None:
+        error = DependencyMissing(f"The Python library {wanted} cannot be imported; install it.", library=wanted)
+        error.traceback = IMPORT_ERROR
+        raise error
+    if _release(_found_version) < _release(MINIMUM_REQUESTS):
+        raise DependencyMissing(
+            f"The Python library {wanted} is needed and {_found_version[:20]} was found; upgrade it.", library=wanted
+        )
+
+
+@dataclass
+class Exchange:
+    """One request and what it needs on its way through the libraries; belongs to the thread that sends it."""
+
+    guard: Guard
+    check_peer: Callable[[str], None] | None = None
+    peer: str | None = field(default=None, init=False)
+    response: http.client.HTTPResponse | None = field(default=None, init=False)
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer whose body has not been read yet. One of finish and abandon has to be called, once."""
+
+    response: http.client.HTTPResponse
+    _raw: t.Any
+
+    def finish(self) -> None:
+        """Give the connection back for the next request; the body has been read to its end."""
+        # read1 does not close the response at its end on every Python, and the connection waits for that
+        self.response.close()
+        self._raw.release_conn()
+
+    def abandon(self) -> None:
+        """Close the connection; what has not been read of the body is lost."""
+        self._raw.close()
+        self.response.close()
+        self._raw.release_conn()
+
+
+class _Current(threading.local):
+    exchange: Exchange | None = None
+
+
+_current = _Current()
+
+
+class _WatchedSocket(io.RawIOBase):
+    """The reading side of a socket; it tells the guard of every read and takes its timeouts from it."""
+
+    def __init__(self, raw: t.Any, sock: socket.socket, guard: Guard) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._guard = guard
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        guard = self._guard
+        timeout = guard.read_timeout()
+        if timeout != self._sock.gettimeout():
+            self._sock.settimeout(timeout)
+        start = guard.clock()
+        try:
+            count: int = self._raw.readinto(buffer) or 0
+        except socket.timeout:
+            raise guard.timed_out() from None
+        guard.received(count, guard.clock() - start)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+            super().close()
+
+
+class _WatchedResponse(http.client.HTTPResponse):
+    """http.client's response on a watched socket; it makes itself known to the exchange."""
+
+    def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        exchange = _current.exchange
+        if exchange is not None:
+            watched = _WatchedSocket(self.fp.detach(), sock, exchange.guard)
+            self.fp = io.BufferedReader(watched, _BUFFER)
+            exchange.response = self
+
+
+class _Connection(HTTPConnection):
+    response_class = _WatchedResponse
+
+    def request(self, *args: t.Any, **kwargs: t.Any) -> None:
+        _meet(self)
+        super().request(*args, **kwargs)
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _WatchedResponse
+
+    def request(self, *args: t.Any, **kwargs: t.Any) -> None:
+        _meet(self)
+        super().request(*args, **kwargs)
+
+
+def _meet(connection: t.Any) -> None:
+    """Connect if need be and check who is there, before a byte of the request is sent."""
+    if connection.sock is None:
+        connection.connect()
+    exchange = _current.exchange
+    if exchange is None:
+        return
+    exchange.peer = str(connection.sock.getpeername()[0])
+    if exchange.check_peer is not None:
+        exchange.check_peer(exchange.peer)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter with watched connections, which trusts what the context trusts and nothing besides."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().init_poolmanager(*args, **{**kwargs, "ssl_context": self._context})
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
+        manager = super().proxy_manager_for(proxy, **{**kwargs, "ssl_context": self._context})
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
+
+    def cert_verify(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Nothing: requests would add its own list of authorities to the context."""
+
+
+class Pool:
+    """The connections to some hosts with one TLS configuration; threads may share it."""
+
+    def __init__(self, context: ssl.SSLContext | None, *, verify: bool) -> None:
+        require_requests()
+        if not verify:
+            # the option is shown as a warning of the task; the library's goes to standard error
+            disable_warnings(InsecureRequestWarning)
+        if context is not None and _release(_urllib3_version) < (2,):
+            # it gives OpenSSL no name to check where the host is an address, and checks both itself
+            context.check_hostname = False
+        self._adapter = _Adapter(context)
+        self._verify = verify
+
+    def send(
+        self,
+        exchange: Exchange,
+        *,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        proxy: str | None = None,
+    ) -> Received:
+        """Send one request and read the head of its answer; nothing is followed, decoded, stored or repeated.
+
+        Raises RegistryError of the guard and the peer check, and LIBRARY_ERRORS.
+        """
+        request = PreparedRequest()
+        request.method, request.url, request.body = method, url, body
+        request.headers = CaseInsensitiveDict(headers)
+        guard = exchange.guard
+        _current.exchange = exchange
+        try:
+            answer = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(guard.connect_timeout(), guard.read_timeout()),
+                verify=self._verify,
+                proxies={} if proxy is None else {"http": proxy, "https": proxy},
+            )
+        finally:
+            _current.exchange = None
+        if exchange.response is None:
+            answer.close()
+            raise http.client.HTTPException("no response was captured")
+        return Received(exchange.response, answer.raw)
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._adapter.close()
+
+
+LIBRARY_ERRORS: t.Final = (OSError, HTTPError, http.client.HTTPException, ValueError)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+
+
+__all__ = ("IMPORT_ERROR", "LIBRARY_ERRORS", "MINIMUM_REQUESTS", "Exchange", "Pool", "Received", "require_requests")

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import quote as percent_encode
+
+from .._oci.names import check_repository
+from .._oci.text import quote
+from .errors import ConfigurationError
+from .url import Origin, Url, UrlInvalid, parse_authority
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .options import TlsMode
+
+DOCKER_HUB: t.Final = "docker.io"
+DOCKER_HUB_API: t.Final = "registry-1.docker.io"
+DOCKER_HUB_NAMES: t.Final = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_API)
+
+_MODES: t.Final = {"http": "no-tls", "https": "tls"}
+_PREFIX: t.Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_MAX_NAME: t.Final = 1024
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a registry's API is. name is "host[:port][/prefix]" with the port as it was given; prefix is "" or "/...".
+
+    Docker Hub is called docker.io, and its API is at registry-1.docker.io.
+    """
+
+    name: str
+    origin: Origin
+    prefix: str
+
+    @classmethod
+    def parse(cls, text: str, *, mode: TlsMode) -> Endpoint:
+        """Read the registry option: "host[:port][/prefix]", with or without the scheme of the mode.
+
+        Raises ConfigurationError.
+        """
+        scheme = "http" if mode == "no-tls" else "https"
+        rest = _without_scheme(text, scheme)
+        authority, dummy, path = rest.rstrip("/").partition("/")
+        prefix = f"/{path}" if path else ""
+        if "@" in authority:
+            raise ConfigurationError(
+                "The registry must not hold a user name or password; use the options username and password."
+            )
+        if not _PREFIX.fullmatch(prefix) or any(part in (".", "..") for part in prefix.split("/")):
+            raise _invalid(text, "what follows the host must be a path of plain segments")
+        try:
+            host, port = parse_authority(authority, scheme=scheme)
+        except UrlInvalid as exc:
+            raise _invalid(text, str(exc)) from None
+        origin = Origin(scheme, host, port)
+        shown = f"[{host}]" if ":" in host else host
+        if authority.rpartition("]")[2].partition(":")[2]:
+            shown = f"{shown}:{port}"
+        if origin.authority in DOCKER_HUB_NAMES:
+            return cls(DOCKER_HUB + prefix, Origin(scheme, DOCKER_HUB_API, port), prefix)
+        return cls(shown + prefix, origin, prefix)
+
+    @property
+    def is_docker_hub(self) -> bool:
+        """Whether this is Docker Hub."""
+        return self.origin.host == DOCKER_HUB_API
+
+    def repository(self, name: str) -> str:
+        """The full repository name: on Docker Hub, "debian" is "library/debian". Raises ReferenceInvalid."""
+        check_repository(name)
+        return f"library/{name}" if self.is_docker_hub and "/" not in name else name
+
+    def base(self) -> Url:
+        """The URL of end-1, /v2/."""
+        return Url(self.origin, f"{self.prefix}/v2/")
+
+    def manifest(self, repository: str, reference: str) -> Url:
+        """The URL of a manifest by tag or digest."""
+        return Url(self.origin, f"{self.prefix}/v2/{repository}/manifests/{reference}")
+
+    def blob(self, repository: str, digest: str) -> Url:
+        """The URL of a blob."""
+        return Url(self.origin, f"{self.prefix}/v2/{repository}/blobs/{digest}")
+
+    def tags(self, repository: str, *, n: int | None, last: str | None) -> Url:
+        """The URL of a page of tags."""
+        pairs = [("n", None if n is None else str(n)), ("last", last)]
+        query = "&".join(f"{name}={percent_encode(value, safe='')}" for name, value in pairs if value is not None)
+        return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", query or None)
+
+
+def _without_scheme(text: str, scheme: str) -> str:
+    if not isinstance(text, str) or not text or len(text) > _MAX_NAME:
+        raise ConfigurationError(f"The registry must be a host of 1 to {_MAX_NAME} characters, with a port if need be.")
+    given, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    if given.lower() not in _MODES:
+        raise _invalid(text, "its scheme is neither http nor https")
+    if given.lower() != scheme:
+        raise ConfigurationError(
+            f"The registry is given with {given.lower()}:// while the option tls is {_MODES[scheme]}; "
+            f"leave the scheme out, or set tls to {_MODES[given.lower()]}."
+        )
+    return rest
+
+
+def _invalid(text: str, why: str) -> ConfigurationError:
+    shown = text.rpartition("@")[2]
+    return ConfigurationError(f"The registry {quote(shown)} is invalid: {why}; write it as host[:port][/prefix].")
+
+
+__all__ = ("DOCKER_HUB", "DOCKER_HUB_API", "DOCKER_HUB_NAMES", "Endpoint")

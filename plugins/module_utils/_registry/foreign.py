@@ -1,0 +1,105 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._oci.text import visible
+from .errors import NotFound, RedirectRefused, RegistryError
+from .realm import NotEntitled
+from .statuses import status_error
+from .transport import Request
+from .url import Url, UrlInvalid
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .answer import Answer
+    from .caller import Call
+    from .effects import Effects
+    from .errors import Operation
+    from .realm import RealmPolicy
+    from .transport import Transport
+
+_MAX_URLS: t.Final = 8
+
+
+@dataclass(frozen=True)
+class ForeignSource:
+    """Where a nondistributable layer is when the registry does not have it (image-spec, descriptor.md, "urls").
+
+    Whoever made the image chose these addresses. So they are used only if allowed, get no credentials, and have to be
+    of the hosts that the realm policy lets a registry point to.
+    """
+
+    urls: tuple[str, ...]
+    allowed: bool
+    transport: Transport
+    policy: RealmPolicy
+    effects: Effects
+
+    def require_allowed(self, missing: NotFound) -> None:
+        """Raises the error that says how to allow foreign layers, in place of the one that the blob is missing."""
+        if self.allowed:
+            return
+        hosts = ", ".join(visible(url.partition("://")[2].partition("/")[0], limit=80) for url in self.urls[:3])
+        error = NotFound(
+            f"{missing.message} It is a foreign layer, which its image places at {hosts}; "
+            "set foreign_layers to true to fetch it from there.",
+            **missing.fields,
+        )
+        raise error
+
+    def open(self, call: Call) -> Answer:
+        """The answer of the first URL that has the layer. Raises the RegistryError of the last one."""
+        error: RegistryError | None = None
+        for text in self.urls[:_MAX_URLS]:
+            try:
+                return self._fetch(call, text)
+            except RegistryError as exc:
+                error = exc
+        raise error or call.operation.error(NotFound, "its image gives no URL for it", "pull another image")
+
+    def _fetch(self, call: Call, text: str) -> Answer:
+        try:
+            url = Url.parse(text)
+        except UrlInvalid as exc:
+            raise call.operation.error(
+                RedirectRefused, f"a URL that the image gives for it cannot be used, {exc}", "pull another image"
+            ) from None
+        request = Request(call.operation, "GET", url, headers=call.headers, deadline=call.deadline)
+        answer = self.transport.fetch(request, hops=_ForeignHops(self.policy, call.operation))
+        if answer.status in call.statuses:
+            return answer
+        raise status_error(answer, call.operation, used=None, now=self.effects.now())
+
+
+@dataclass(frozen=True)
+class _ForeignHops:
+    policy: RealmPolicy
+    operation: Operation
+
+    def check_url(self, url: Url) -> None:
+        try:
+            self.policy.check(url)
+        except NotEntitled as exc:
+            raise self._error(url, str(exc)) from None
+
+    def check_peer(self, url: Url, peer: str) -> None:
+        try:
+            self.policy.check_peer(url.origin, peer, registry_peer=None)
+        except NotEntitled as exc:
+            raise self._error(url, str(exc)) from None
+
+    def _error(self, url: Url, why: str) -> RedirectRefused:
+        return self.operation.error(
+            RedirectRefused,
+            f"its image places it at {visible(str(url.origin))}, which is refused: {why}",
+            "have the layer pushed to the registry",
+        )
+
+
+__all__ = ("ForeignSource",)

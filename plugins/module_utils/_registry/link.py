@@ -1,0 +1,66 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+MAX_LENGTH: t.Final = 32 * 1024
+
+_TARGET: t.Final = re.compile(r"[ \t,]*<([^<>]*)>")
+_PARAMETER: t.Final = re.compile(
+    r"""[ \t]*;[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]+))?)?"""
+)
+_END: t.Final = re.compile(r"[ \t]*(?:,|$)")
+
+
+class LinkInvalid(Exception):
+    """A Link header breaks RFC 8288."""
+
+
+def next_link(headers: t.Iterable[str]) -> str | None:
+    """The target of the first link with the relation "next" in Link headers (RFC 8288); None without one.
+
+    The target is as it was sent: relative or absolute, and to be checked. Raises LinkInvalid and nothing else.
+    """
+    for text in headers:
+        if len(text) > MAX_LENGTH:
+            raise LinkInvalid(f"it is longer than {MAX_LENGTH} characters")
+        for target, relation in _links(text):
+            if "next" in relation.lower().split():
+                return target
+    return None
+
+
+def _links(text: str) -> t.Iterator[tuple[str, str]]:
+    at = 0
+    while text[at:].strip(" \t,"):
+        match = _TARGET.match(text, at)
+        if match is None:
+            raise LinkInvalid(f"there is no <URL> at character {at}")
+        relation, at = _relation(text, match.end())
+        yield match.group(1), relation
+        end = _END.match(text, at)
+        if end is None:
+            raise LinkInvalid(f"it cannot be read from character {at} on")
+        at = end.end()
+
+
+def _relation(text: str, at: int) -> tuple[str, int]:
+    """The first rel parameter of a link (RFC 8288, 3.3: later ones are ignored), and where the parameters end."""
+    relation: str | None = None
+    match = _PARAMETER.match(text, at)
+    while match is not None:
+        at = match.end()
+        name, value = match.group(1) or "", match.group(2) or ""
+        if name.lower() == "rel" and relation is None:
+            relation = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+        match = _PARAMETER.match(text, at)
+    return relation or "", at
+
+
+__all__ = ("MAX_LENGTH", "LinkInvalid", "next_link")

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._oci.digest import Digest
+from .._oci.document import parse_document
+from .._oci.errors import DigestMismatch, OciError, SizeMismatch
+from .caller import Call
+from .manifest_head import ACCEPT_HEADER, ManifestHead, manifest_path, stated_digest
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.index import Index
+    from .._oci.manifest import Manifest
+    from .._oci.reference import Selector
+    from .answer import Answer
+    from .caller import Caller
+    from .errors import Operation
+
+MAX_BYTES: t.Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A manifest or index, and the digest that was computed over its bytes."""
+
+    digest: Digest
+    document: Manifest | Index
+
+
+class ManifestReader:
+    """Gets manifests of one repository and checks them."""
+
+    def __init__(self, caller: Caller, *, repository: str, warn: Callable[[str], None], deadline: float | None) -> None:
+        self._caller = caller
+        self._repository = repository
+        self._warn = warn
+        self._deadline = deadline
+
+    def get(self, operation: Operation, selector: Selector) -> Fetched:
+        """GET a manifest; a tag with a digest has to lead to that digest.
+
+        The digest is computed over the bytes and must be the one asked for and the one that the answer states.
+        Raises RegistryError, DigestMismatch, and what parse_document raises.
+        """
+        call = Call(
+            operation,
+            self._caller.endpoint.manifest(self._repository, manifest_path(selector)),
+            headers=ACCEPT_HEADER,
+            deadline=self._deadline,
+        )
+        answer, body = self._caller.document(call, limit=MAX_BYTES)
+        digest = Digest.of(body) if selector.digest is None else Digest.of(body, selector.digest.algorithm)
+        if selector.digest is not None and digest != selector.digest:
+            raise _mismatch(operation, selector, digest)
+        self._check_header(answer, body, operation)
+        return self._parsed(operation, body, digest, answer.header("Content-Type"), strict=selector.digest is None)
+
+    def get_child(self, operation: Operation, descriptor: Descriptor) -> Fetched:
+        """GET what an index points to: digest, size and type must be those of the descriptor. Raises as get() does."""
+        if descriptor.data is not None:
+            body = descriptor.data
+        else:
+            url = self._caller.endpoint.manifest(self._repository, str(descriptor.digest))
+            call = Call(operation, url, headers=ACCEPT_HEADER, deadline=self._deadline)
+            dummy, body = self._caller.document(call, limit=MAX_BYTES)
+        digest = Digest.of(body, descriptor.digest.algorithm)
+        if digest != descriptor.digest:
+            raise _wrong_digest(operation, expected=descriptor.digest, actual=digest)
+        if len(body) != descriptor.size:
+            raise _annotated(
+                operation,
+                SizeMismatch(
+                    operation.sentence(
+                        f"it has {len(body)} bytes, and the index says {descriptor.size}",
+                        "the index is broken; have the image pushed again",
+                    ),
+                    expected=descriptor.size,
+                    actual=len(body),
+                ),
+            )
+        return self._parsed(operation, body, digest, descriptor.media_type, strict=True)
+
+    def _parsed(
+        self, operation: Operation, body: bytes, digest: Digest, media_type: str | None, *, strict: bool
+    ) -> Fetched:
+        try:
+            document = parse_document(body, media_type=media_type, strict=strict, what=f"the manifest {digest}")
+        except OciError as exc:
+            raise _annotated(operation, exc) from None
+        return Fetched(digest, document)
+
+    def _check_header(self, answer: Answer, body: bytes, operation: Operation) -> None:
+        stated = stated_digest(answer, self._caller.endpoint, self._repository, self._warn)
+        if stated is not None and Digest.of(body, stated.algorithm) != stated:
+            raise _wrong_digest(operation, expected=stated, actual=Digest.of(body, stated.algorithm))
+
+
+def _mismatch(operation: Operation, selector: Selector, actual: Digest) -> DigestMismatch:
+    if selector.tag is None:
+        return _wrong_digest(operation, expected=selector.digest, actual=actual)
+    message = operation.sentence(
+        f"the tag {selector.tag} leads to {actual} now and not to {selector.digest}",
+        "ask for the tag alone or for the digest alone, or for the digest that the tag has now",
+    )
+    return _annotated(operation, DigestMismatch(message, expected=str(selector.digest), actual=str(actual)))
+
+
+def _wrong_digest(operation: Operation, *, expected: Digest | None, actual: Digest) -> DigestMismatch:
+    message = operation.sentence(
+        f"what came has the digest {actual}, expected was {expected}",
+        "it is damaged, or the registry is not to be trusted",
+    )
+    return _annotated(operation, DigestMismatch(message, expected=str(expected), actual=str(actual)))
+
+
+E = t.TypeVar("E", bound=OciError)
+
+
+def _annotated(operation: Operation, error: E) -> E:
+    operation.annotate(error)
+    return error
+
+
+__all__ = ("MAX_BYTES", "Fetched", "ManifestHead", "ManifestReader")

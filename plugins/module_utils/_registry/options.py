@@ -1,0 +1,83 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .errors import ConfigurationError
+
+TlsMode = t.Literal["no-tls", "tls"]
+
+
+@dataclass(frozen=True)
+class TlsOptions:
+    """How to speak to the registry.
+
+    ca_path is a PEM file, or a directory of PEM files under any names, that replaces the certificates that the system
+    trusts. client_cert may hold its key too. validate_certs=False lets anybody on the way pose as the registry.
+    """
+
+    mode: TlsMode = "tls"
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    validate_certs: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("no-tls", "tls"):
+            raise ConfigurationError("The option tls must be no-tls or tls.")
+        if self.client_key is not None and self.client_cert is None:
+            raise ConfigurationError("The option client_key needs client_cert as well.")
+
+    @property
+    def scheme(self) -> str:
+        """The URL scheme of the mode."""
+        return "http" if self.mode == "no-tls" else "https"
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Limits in seconds. read is silence; total is all that one client does, counted from its first operation.
+
+    A body must bring minimum_rate bytes a second, averaged over a window of waiting time; 0 allows any rate. Time in
+    which the caller does not read is not waiting time.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    total: float | None = None
+    minimum_rate: int = 1024
+    window: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.connect <= 0 or self.read <= 0 or (self.total is not None and self.total <= 0):
+            raise ConfigurationError("Timeouts must be more than 0 seconds.")
+        if self.minimum_rate < 0:
+            raise ConfigurationError("The minimum throughput must not be negative.")
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often to try again, and how long to wait: a random part of base * 2**n, at most ceiling seconds.
+
+    A Retry-After of the server is kept to, up to retry_after_ceiling seconds. A blob that brought progress bytes
+    since the last failure starts counting anew.
+    """
+
+    retries: int = 4
+    base: float = 0.5
+    ceiling: float = 30.0
+    retry_after_ceiling: float = 60.0
+    progress: int = 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise ConfigurationError("The number of retries must not be negative.")
+
+
+__all__ = ("RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")

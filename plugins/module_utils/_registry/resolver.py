@@ -1,0 +1,164 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .._oci.config import ImageConfig
+from .._oci.errors import DocumentInvalid, OciError, PlatformNotFound, Unsupported
+from .._oci.image import Image
+from .._oci.index import Index, select
+from .._oci.media_type import is_index
+from .._oci.platform import matches
+from .._oci.text import visible
+from .manifests import MAX_BYTES
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
+    from .._oci.manifest import Manifest
+    from .._oci.platform import Platform
+    from .._oci.reference import Selector
+    from .errors import Operation
+    from .manifests import Fetched, ManifestReader
+
+MAX_NESTING: t.Final = 8
+MAX_CANDIDATES: t.Final = 32  # manifests that are looked at for one platform
+
+
+@dataclass
+class Resolver:
+    """Follows a fetched document to the image for one platform. read_config gets the bytes of a config, verified."""
+
+    operation: Operation
+    reader: ManifestReader
+    read_config: Callable[[Descriptor], bytes]
+    wanted: Platform
+    warn: Callable[[str], None]
+    _looked_at: int = field(default=0, init=False)
+
+    def resolve(self, fetched: Fetched, *, registry: str, repository: str, selector: Selector) -> Image:
+        """The image. An index is followed to its best entry; a manifest of another platform is taken with a warning.
+
+        Raises RegistryError, PlatformNotFound, and what reading documents and configs raises.
+        """
+        found = self._found(fetched)
+        platform = None if found.config is None else found.config.platform
+        if isinstance(fetched.document, Index):
+            platform = found.offered or platform
+        elif platform is not None and not platform.is_unknown() and not matches(self.wanted, platform):
+            self.warn(
+                f"The image {repository} ({selector}) is for {visible(str(platform))}, not for {self.wanted}; "
+                "the registry offers no other."
+            )
+        try:
+            return Image(
+                registry=registry,
+                repository=repository,
+                selector=selector,
+                digest=found.digest,
+                manifest=found.manifest,
+                config=found.config,
+                platform=platform,
+                index_digest=fetched.digest if isinstance(fetched.document, Index) else None,
+                platforms=fetched.document.platforms if isinstance(fetched.document, Index) else (),
+            )
+        except OciError as exc:
+            raise self._annotated(exc) from None
+
+    def _found(self, fetched: Fetched) -> _Found:
+        if not isinstance(fetched.document, Index):
+            return self._manifest(fetched.digest, fetched.document)
+        found = self._search(fetched.document, depth=1)
+        if found is not None:
+            return found
+        try:
+            select(fetched.document, self.wanted)
+        except PlatformNotFound as exc:
+            raise self._annotated(exc) from None
+        raise self._annotated(
+            PlatformNotFound(
+                self.operation.sentence(
+                    f"none of the images in the index is for {self.wanted}", "set the platform to one that there is"
+                ),
+                platform=str(self.wanted),
+            )
+        )
+
+    def _search(self, index: Index, *, depth: int) -> _Found | None:
+        """The first candidate that holds the platform, depth first; entries that name none have to be looked at."""
+        if depth > MAX_NESTING:
+            raise self._annotated(
+                Unsupported(
+                    self.operation.sentence(f"its index is nested deeper than {MAX_NESTING}", "pull another image")
+                )
+            )
+        for entry in index.candidates(self.wanted):
+            found = self._candidate(entry, depth)
+            if found is not None:
+                return found
+        return None
+
+    def _candidate(self, entry: Descriptor, depth: int) -> _Found | None:
+        self._looked_at += 1
+        if self._looked_at > MAX_CANDIDATES:
+            raise self._annotated(
+                Unsupported(
+                    self.operation.sentence(
+                        f"more than {MAX_CANDIDATES} entries of its index would have to be looked at",
+                        "ask for the digest of the image that you want",
+                    )
+                )
+            )
+        child = self.reader.get_child(self.operation, entry)
+        if isinstance(child.document, Index):
+            return self._search(child.document, depth=depth + 1)
+        if is_index(entry.media_type):
+            raise self._annotated(
+                DocumentInvalid(self.operation.sentence("its index is not consistent", "push it again"))
+            )
+        found = self._manifest(child.digest, child.document, offered=entry.platform)
+        if entry.platform is None and (found.config is None or not matches(self.wanted, found.config.platform)):
+            return None
+        return found
+
+    def _manifest(self, digest: Digest, manifest: Manifest, *, offered: Platform | None = None) -> _Found:
+        if not manifest.is_image:
+            return _Found(digest, manifest, None, offered)
+        if manifest.config.size > MAX_BYTES:
+            raise self._annotated(
+                Unsupported(
+                    self.operation.sentence(
+                        f"its config has {manifest.config.size} bytes, and {MAX_BYTES} is the limit",
+                        "pull another image",
+                    )
+                )
+            )
+        try:
+            raw = self.read_config(manifest.config)
+            config = ImageConfig.parse(raw, what=f"the config {manifest.config.digest}")
+        except OciError as exc:
+            raise self._annotated(exc) from None
+        return _Found(digest, manifest, config, offered)
+
+    def _annotated(self, error: OciError) -> OciError:
+        self.operation.annotate(error)
+        return error
+
+
+@dataclass(frozen=True)
+class _Found:
+    digest: Digest
+    manifest: Manifest
+    config: ImageConfig | None
+    offered: Platform | None
+
+
+__all__ = ("MAX_CANDIDATES", "MAX_NESTING", "Resolver")

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import math
+import re
+import typing as t
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .effects import Effects
+    from .errors import RegistryError
+    from .options import RetryPolicy
+
+_NEVER_BETTER: t.Final = (501, 505)
+
+
+def is_transient(status: int) -> bool:
+    """Whether an answer with this status may be another one next time: 408, 429 and 5xx but 501 and 505."""
+    return status in (408, 429) or (status >= 500 and status not in _NEVER_BETTER)
+
+
+def parse_retry_after(value: str | None, *, now: float) -> float | None:
+    """Seconds to wait by a Retry-After header, as seconds or HTTP-date (RFC 9110, 10.2.3); None for none. Total."""
+    text = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    if not text or len(text) > 64:
+        return None
+    # imported here because they bring half of the network stack along
+    from calendar import timegm
+    from email.utils import parsedate_tz
+
+    try:
+        parsed = parsedate_tz(text)
+        moment = None if parsed is None else timegm(parsed[:6] + (0, 0, 0)) - (parsed[9] or 0)
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
+    return None if moment is None else max(0.0, moment - now)
+
+
+class Attempts:
+    """Counts the failures of one operation and waits between its attempts, never past its deadline."""
+
+    def __init__(self, policy: RetryPolicy, *, effects: Effects, deadline: float | None) -> None:
+        self._policy = policy
+        self._effects = effects
+        self._deadline = deadline
+        self.failures = 0
+
+    def progressed(self) -> None:
+        """Start counting anew."""
+        self.failures = 0
+
+    def wait_or_raise(self, error: RegistryError) -> None:
+        """Wait before the next attempt; raise the error if it will not pass, or there is no attempt or time left."""
+        if not error.transient or self.failures >= self._policy.retries:
+            raise error
+        pause = self._pause(error.retry_after)
+        if self._deadline is not None and self._effects.clock() + pause >= self._deadline:
+            raise error
+        self.failures += 1
+        self._effects.sleep(pause)
+
+    def _pause(self, retry_after: float | None) -> float:
+        backoff = min(self._policy.ceiling, math.ldexp(self._policy.base, min(self.failures, 30)))
+        jittered = backoff * self._effects.jitter()
+        if retry_after is None:
+            return jittered
+        return min(self._policy.retry_after_ceiling, retry_after) + jittered
+
+
+__all__ = ("Attempts", "is_transient", "parse_retry_after")

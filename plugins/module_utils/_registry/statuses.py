@@ -1,0 +1,108 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.api_error import MAX_BODY, UNKNOWN, parse_errors
+from .._oci.text import visible
+from .errors import (
+    Denied,
+    NotFound,
+    ProtocolBroken,
+    RateLimited,
+    RegistryError,
+    ServerFailed,
+    Unauthorized,
+)
+from .retry import is_transient, parse_retry_after
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._oci.api_error import ApiError
+    from .answer import Answer
+    from .errors import Operation
+
+_LATER: t.Final = "try again later"
+_CONFUSED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
+
+_KINDS: t.Final[dict[int, tuple[type[RegistryError], str]]] = {
+    404: (NotFound, "check the names of the registry, the repository and the reference"),
+    406: (ProtocolBroken, "the registry does not have it in a form that this client can use"),
+    429: (RateLimited, "log in, or try again later"),
+}
+
+
+def status_error(answer: Answer, operation: Operation, *, used: str | None, now: float) -> RegistryError:
+    """The error for an answer with a status that is no success; reads and ends its body.
+
+    used describes the credentials that were sent, None if none were; now is seconds since 1970.
+    """
+    body = _body(answer)
+    errors = parse_errors(body, answer.header("Content-Type"))
+    kind, advice = _kind(answer, body, used)
+    code = next((error.code for error in errors if error.code != UNKNOWN), None)
+    transient = is_transient(answer.status)
+    return operation.error(
+        kind,
+        _why(answer, errors, used),
+        advice,
+        transient=transient,
+        retry_after=parse_retry_after(answer.header("Retry-After"), now=now) if transient else None,
+        status=answer.status,
+        code=code,
+        url=answer.url.safe,
+    )
+
+
+def _body(answer: Answer) -> bytes:
+    try:
+        return answer.read(MAX_BODY)
+    except RegistryError:
+        # the status is the better message than a fault in the body that explains it
+        return b""
+    finally:
+        answer.close()
+
+
+def _kind(answer: Answer, body: bytes, used: str | None) -> tuple[type[RegistryError], str]:
+    status = answer.status
+    if status == 401 and used is None:
+        return Unauthorized, "give username and password, a token, or an auth_file with an entry for this registry"
+    if status == 401:
+        return Unauthorized, "check the credentials, and that they are for this registry"
+    if status == 403:
+        return Denied, "check that these credentials may pull from the repository"
+    if status in _KINDS:
+        return _KINDS[status]
+    if status == 408 or status >= 500:
+        return ServerFailed, _LATER
+    if status == 400 and answer.url.origin.scheme == "http" and any(words in body.lower() for words in _CONFUSED):
+        return ProtocolBroken, "is `tls: tls` meant?"
+    return ProtocolBroken, "check that this is the address of a registry"
+
+
+def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None) -> str:
+    authority = visible(answer.url.origin.authority)
+    said = "; ".join(_shown(error) for error in errors[:3])
+    verdict = f"{authority} answers {answer.status}"
+    if answer.status == 401:
+        verdict = f"{authority} rejected {used}" if used is not None else f"{authority} wants credentials"
+    elif answer.status == 403:
+        verdict = f"{authority} denies it to {used or 'clients without credentials'}"
+    elif answer.status == 404:
+        verdict = f"{authority} does not have it"
+    elif answer.status == 429:
+        verdict = f"{authority} has had too many requests"
+    return f"{verdict} ({said})" if said else verdict
+
+
+def _shown(error: ApiError) -> str:
+    text = error.message if error.code == UNKNOWN else str(error)
+    return text.rstrip(". ")
+
+
+__all__ = ("status_error",)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import os
+import ssl
+import typing as t
+
+from .errors import ConfigurationError
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .options import TlsOptions
+
+_MARK: t.Final = "-----BEGIN CERTIFICATE-----"
+_MAX_FILE: t.Final = 8 * 1024 * 1024
+_MAX_FILES: t.Final = 4096
+
+
+def make_context(options: TlsOptions, *, client_auth: bool) -> ssl.SSLContext:
+    """A context for connections to servers, TLS 1.2 or later. The client certificate is loaded if client_auth is set.
+
+    Raises ConfigurationError, which names the file that cannot be used.
+    """
+    context = _trusting(options.ca_path)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not options.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_auth and options.client_cert is not None:
+        _load_client(context, options.client_cert, options.client_key)
+    return context
+
+
+def _trusting(ca_path: str | None) -> ssl.SSLContext:
+    if ca_path is None:
+        return ssl.create_default_context()
+    try:
+        if os.path.isdir(ca_path):
+            return ssl.create_default_context(cadata=_directory(ca_path))
+        return ssl.create_default_context(cafile=ca_path)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(
+            f"Cannot use the option ca_path: {ca_path} cannot be read ({_reason(exc)}); "
+            "it must be a file, or a directory of files, with certificates in PEM form.",
+            path=ca_path,
+        ) from None
+
+
+def _directory(path: str) -> str:
+    """All certificates in the files of a directory, whatever their names; other files are passed over."""
+    found: dict[str, None] = {}
+    for name in sorted(os.listdir(path))[:_MAX_FILES]:
+        full = os.path.join(path, name)
+        if os.path.isfile(full) and os.path.getsize(full) <= _MAX_FILE:
+            with open(full, encoding="ascii", errors="replace") as stream:
+                text = stream.read()
+            if _MARK in text:
+                found.setdefault(text)
+    if not found:
+        raise ValueError("no file in it holds a certificate in PEM form")
+    return "\n".join(found)
+
+
+def _load_client(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    try:
+        # without a password here, OpenSSL would ask on the terminal for one
+        context.load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as exc:
+        paths = cert if key is None else f"{cert} and {key}"
+        raise ConfigurationError(
+            f"Cannot use the options client_cert and client_key: {paths} cannot be loaded ({_reason(exc)}); "
+            "they must be a certificate in PEM form and its private key without a password.",
+            path=cert,
+        ) from None
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, ssl.SSLError):
+        return str(exc.reason or "not in PEM form").replace("_", " ").lower()
+    return exc.strerror or "unreadable" if isinstance(exc, OSError) else str(exc)
+
+
+__all__ = ("make_context",)

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .._oci.text import visible
+from .answer import Answer
+from .errors import ProtocolBroken, RedirectRefused
+from .guard import Guard
+from .url import UrlInvalid
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from .connection import Pool
+    from .effects import Effects
+    from .errors import Operation
+    from .options import Timeouts, TlsOptions
+    from .proxies import Proxies
+    from .url import Origin, Url
+
+MAX_REDIRECTS: t.Final = 10
+
+_REDIRECTS: t.Final = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. authorization is sent to the origin of url alone; deadline is by the monotonic clock."""
+
+    operation: Operation
+    method: t.Literal["GET", "HEAD", "POST"]
+    url: Url
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    authorization: str | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    deadline: float | None = None
+
+
+class Hops(t.Protocol):
+    """What a caller has to say about where a request may go; raises RegistryError to stop it."""
+
+    def check_url(self, url: Url) -> None:
+        """Called before each URL is requested."""
+
+    def check_peer(self, url: Url, peer: str) -> None:
+        """Called with the address of the server, before anything is sent to it; not when there is a proxy."""
+
+
+class Transport:
+    """Sends requests over one set of connections. Redirects are followed here, no cookies kept, no netrc read."""
+
+    def __init__(
+        self,
+        *,
+        registry: Origin,
+        tls: TlsOptions,
+        timeouts: Timeouts,
+        proxies: Proxies,
+        user_agent: str,
+        effects: Effects,
+    ) -> None:
+        self._registry = registry
+        self._tls = tls
+        self._timeouts = timeouts
+        self._proxies = proxies
+        self._user_agent = user_agent
+        self._effects = effects
+        self._pools: dict[tuple[str, bool], Pool] = {}
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+
+    def fetch(self, request: Request, *, hops: Hops | None = None) -> Answer:
+        """Send a request and follow its redirects (RFC 9110, 15.4), at most 10 and none from https to http.
+
+        Authorization goes along as long as scheme, host and port stay the same. The Answer may have any status but
+        those of redirects. Raises RegistryError.
+        """
+        url, seen, authorization = request.url, {request.url}, request.authorization
+        while True:
+            if hops is not None:
+                hops.check_url(url)
+            answer = self._send(request, url, authorization=authorization, hops=hops)
+            if answer.status not in _REDIRECTS:
+                return answer
+            answer.discard()
+            target = _target(request, answer, url)
+            if target in seen or len(seen) > MAX_REDIRECTS:
+                raise _refused(request, url, f"{url.origin.authority} redirects in circles or too often")
+            seen.add(target)
+            if target.origin != url.origin:
+                authorization = None
+            url = target
+
+    def _send(self, request: Request, url: Url, *, authorization: str | None, hops: Hops | None) -> Answer:
+        # not at the top: a run that needs no registry must not pay for importing requests
+        from .connection import LIBRARY_ERRORS, Exchange
+
+        guard = Guard(request.operation, timeouts=self._timeouts, deadline=request.deadline, clock=self._effects.clock)
+        proxy = self._proxies.for_origin(url.origin)
+        check = None if hops is None or proxy is not None else _peer_check(hops, url)
+        exchange = Exchange(guard, check_peer=check)
+        headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        pool = self._pool(url.origin)
+        with self._lock:
+            self.requests += 1
+        try:
+            received = pool.send(
+                exchange, method=request.method, url=url.text, headers=headers, body=request.body, proxy=proxy
+            )
+        except LIBRARY_ERRORS as exc:
+            from .failures import translate
+
+            raise translate(exc, request.operation, url.origin) from None
+        peer = None if proxy is not None else exchange.peer
+        answer = Answer(received, guard, url=url, method=request.method, peer=peer)
+        _check_coding(answer)
+        return answer
+
+    def _pool(self, origin: Origin) -> Pool:
+        """The pool for an origin. A client certificate is shown to the host of the registry alone."""
+        from .connection import Pool
+
+        secure = origin.scheme == "https"
+        own = secure and origin.host == self._registry.host
+        with self._lock:
+            if (origin.scheme, own) not in self._pools:
+                context = None
+                if secure:
+                    from .tls import make_context
+
+                    context = make_context(self._tls, client_auth=own)
+                self._pools[origin.scheme, own] = Pool(context, verify=self._tls.validate_certs)
+            return self._pools[origin.scheme, own]
+
+
+def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:
+    return lambda peer: hops.check_peer(url, peer)
+
+
+def _target(request: Request, answer: Answer, url: Url) -> Url:
+    """Where a redirect leads. Raises RedirectRefused."""
+    location = answer.header("Location")
+    if location is None:
+        raise _refused(request, url, f"{url.origin.authority} redirects without saying where to")
+    if request.body is not None and answer.status not in (307, 308):
+        raise _refused(request, url, f"{url.origin.authority} redirects a POST to a GET")
+    try:
+        target = url.join(location)
+    except UrlInvalid as exc:
+        raise _refused(request, url, f"{url.origin.authority} redirects to a URL that cannot be used, {exc}") from None
+    if url.origin.scheme == "https" and target.origin.scheme != "https":
+        raise _refused(request, url, f"{url.origin.authority} redirects from https to http, to {target.origin}")
+    return target
+
+
+def _refused(request: Request, url: Url, why: str) -> RedirectRefused:
+    return request.operation.error(
+        RedirectRefused, visible(why, limit=600), "report this to who runs the registry", url=url.safe
+    )
+
+
+def _check_coding(answer: Answer) -> None:
+    """Content that is not as it is stored could not be checked against its digest."""
+    coding = ",".join(answer.header_lines("Content-Encoding")).strip().lower()
+    if coding in ("", "identity") or not answer.has_body:
+        return
+    answer.close()
+    raise answer.operation.error(
+        ProtocolBroken,
+        f"{answer.url.origin.authority} answers with Content-Encoding {visible(coding, limit=40)}, "
+        "although it was asked for none",
+        "switch off compression for the registry at whatever compresses",
+        status=answer.status,
+        url=answer.url.safe,
+    )
+
+
+__all__ = ("MAX_REDIRECTS", "Hops", "Request", "Transport")

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import quote as percent_encode
+from urllib.parse import urljoin
+
+MAX_URL: t.Final = 16 * 1024
+
+_DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
+_UNSAFE: t.Final = re.compile(r'[^!-~]|["<>\\^`{|}]')
+_URL: t.Final = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
+_HOST: t.Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
+_AUTHORITY: t.Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^:@\[\]]{1,255})(?::([0-9]{0,5}))?")
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ipaddress import IPv4Address, IPv6Address
+
+    IpAddress = t.Union[IPv4Address, IPv6Address]
+
+
+class UrlInvalid(Exception):
+    """A URL, or the host and port of one, cannot be used; the text says why and holds nothing of the URL."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port (RFC 6454): who is spoken to. host is lower case, an IPv6 address is without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """The host, and the port unless it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+@dataclass(frozen=True)
+class Url:
+    """An http or https URL without user information and fragment, in the characters of RFC 3986.
+
+    There is one way to read each part, so that what is checked is what is connected to.
+    """
+
+    origin: Origin
+    path: str
+    query: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Url:
+        """Read an absolute URL. Raises UrlInvalid."""
+        if len(text) > MAX_URL:
+            raise UrlInvalid(f"it is longer than {MAX_URL} characters")
+        if _UNSAFE.search(text):
+            raise UrlInvalid("it holds characters that a URL cannot hold")
+        match = _URL.fullmatch(text)
+        if match is None:
+            raise UrlInvalid("it is not an http or https URL")
+        scheme, authority, path, query = match.groups()
+        if "@" in authority:
+            raise UrlInvalid("it holds a user name or password")
+        host, port = parse_authority(authority, scheme=scheme.lower())
+        return cls(Origin(scheme.lower(), host, port), path or "/", query)
+
+    def join(self, location: str) -> Url:
+        """Resolve a reference, such as a Location or Link, against this URL (RFC 3986, 5.2). Raises UrlInvalid.
+
+        Spaces and characters outside of ASCII are percent-encoded, as servers send them raw.
+        """
+        if len(location) > MAX_URL:
+            raise UrlInvalid(f"it is longer than {MAX_URL} characters")
+        raw = location.encode("latin-1", "replace") if _is_latin(location) else location.encode("utf-8", "replace")
+        encoded = percent_encode(raw, safe="!#$%&'()*+,/:;=?@[]~-._\"<>\\^`{|}\t\r\n\0")
+        if _UNSAFE.search(encoded):
+            raise UrlInvalid("it holds characters that a URL cannot hold")
+        try:
+            joined = urljoin(self.text, encoded)
+        except ValueError:
+            raise UrlInvalid("it is malformed") from None
+        return Url.parse(joined)
+
+    @property
+    def text(self) -> str:
+        """The URL itself; its query may hold secrets."""
+        return self.safe if self.query is None else f"{self.safe}?{self.query}"
+
+    @property
+    def safe(self) -> str:
+        """The URL without its query, for messages."""
+        return f"{self.origin}{self.path}"
+
+    def __str__(self) -> str:
+        return self.safe
+
+
+def parse_authority(text: str, *, scheme: str) -> tuple[str, int]:
+    """Split "host", "host:port" or "[IPv6]:port" into lower-case host and port. Raises UrlInvalid."""
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        raise UrlInvalid("it has no valid host and port; an IPv6 address stands in brackets")
+    host, digits = match.groups()
+    port = int(digits) if digits else _DEFAULT_PORTS[scheme]
+    if not 0 < port < 65536:
+        raise UrlInvalid("its port is not between 1 and 65535")
+    if host.startswith("["):
+        address = _literal(host[1:-1])
+        if address is None or address.version != 6:
+            raise UrlInvalid("what it has in brackets is no IPv6 address")
+        return str(address), port
+    if len(host) > 253 or not _HOST.fullmatch(host):
+        raise UrlInvalid("its host is neither a name nor an address (write names outside of ASCII in their xn-- form)")
+    return host.lower(), port
+
+
+def literal_address(host: str) -> IpAddress | None:
+    """The address that a host part spells, None for a name. Raises UrlInvalid for addresses in an odd spelling.
+
+    Resolvers take 127.1, 0x7f000001 and 2130706433 for addresses too; no name ends in a label that is a number.
+    """
+    host = host.rstrip(".")
+    address = _literal(host)
+    if address is None and re.fullmatch(r"(?:0x[0-9a-f]*|[0-9]+)", host.rpartition(".")[2], re.IGNORECASE):
+        raise UrlInvalid("its host is an address in an unusual spelling")
+    return address
+
+
+def _literal(text: str) -> IpAddress | None:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(char) < 256 for char in text)
+
+
+__all__ = ("MAX_URL", "Origin", "Url", "UrlInvalid", "literal_address", "parse_authority")

@@ -1,0 +1,329 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A registry on 127.0.0.1 that is right until it is told to be wrong, and that keeps what it was sent.
+
+    with FaultyRegistry() as registry:
+        registry.publish("debian", {"1.0": images.image([...])})
+        registry.on("/blobs/", Reply(cut=1000), times=1)      # the first blob breaks off after 1000 bytes
+        Registry(registry.name, tls=TlsOptions("no-tls")).blob(...)
+        assert registry.requests[-1].header("Range") == "bytes=1000-"
+
+What it does right: /v2/, tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their digests, OCI
+errors, keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic authentication and tokens (``auth=``), its own token
+service at /token.
+
+What it does wrong is said by rules: ``on(pattern, reply, times=..., method=...)``. The pattern is a regular
+expression that is searched in the path with its query; the newest rule that fits and is not used up answers, in place
+of the registry. The reply is a Reply, or a function from the Request to a Reply, or to None to let the registry
+answer after all. A Reply without body or status changes what the registry would have answered: ``Reply(cut=10)``,
+``Reply(drop=("Content-Length",))``, ``Reply(headers={"Docker-Content-Digest": "sha256:..."})``,
+``Reply(body=b"lies")``. Nothing waits for time to pass, except a drip, by a millisecond a byte.
+
+``requests`` has every request in order; ``sent(pattern)`` those whose path fits.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import threading
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+from .registry_replies import Reply, Request, error, merge, redirect
+from .registry_sockets import Server
+
+if t.TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from .images import Content
+
+_INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+
+Answering = t.Union[Reply, "Callable[[Request], t.Optional[Reply]]"]
+
+
+@dataclass
+class _Rule:
+    pattern: re.Pattern[str]
+    method: str | None
+    reply: Answering
+    left: int | None
+
+
+class FaultyRegistry:
+    """See the beginning of the file.
+
+    ``auth``: None, "basic" or "bearer". ``users``: names and passwords. ``realm``: what challenges name as the token
+    service (default: this server's own /token). ``expires_in``: what tokens say of their life. ``anonymous``: whether
+    the token service gives tokens to anybody. ``refresh_tokens``: identity tokens that the token service takes.
+    ``page``: the most tags in a page. ``ranges``: whether Range is understood. ``host``: the name in ``name``, such
+    as "localhost".
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        auth: t.Literal["basic", "bearer"] | None = None,
+        users: Mapping[str, str] | None = None,
+        realm: str | None = None,
+        service: str = "registry.test",
+        expires_in: int | None = 300,
+        anonymous: bool = True,
+        refresh_tokens: t.Collection[str] = (),
+        page: int | None = None,
+        ranges: bool = True,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.auth, self.users, self.realm, self.service = auth, dict(users or {}), realm, service
+        self.expires_in, self.anonymous, self.refresh_tokens = expires_in, anonymous, set(refresh_tokens)
+        self.page, self.ranges, self.host = page, ranges, host
+        self.requests: list[Request] = []
+        self.repositories: dict[str, _Repository] = {}
+        self.tokens: dict[str, set[str]] = {}
+        self.connections = 0
+        self.stopping = threading.Event()
+        self._rules: list[_Rule] = []
+        self._lock = threading.Lock()
+        self._tls = tls
+        self._server = Server(self, tls)
+        self.port: int = self._server.server_address[1]
+
+    def __enter__(self) -> FaultyRegistry:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def name(self) -> str:
+        """host:port, for the registry option."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"{'http' if self._tls is None else 'https'}://{self.name}"
+
+    # --- content ---
+
+    def publish(self, repository: str, tagged: Mapping[str, Content], *, algorithm: str = "sha256") -> None:
+        """Store contents, and all they refer to, and tag them."""
+        for tag, content in tagged.items():
+            self.add_tag(repository, tag, self.add_content(repository, content, algorithm=algorithm))
+
+    def add_content(self, repository: str, content: Content, *, algorithm: str = "sha256") -> str:
+        """Store a content and all it refers to; gives its digest."""
+        store = self._repository(repository)
+        store.blobs.update(content.blobs())
+        digest = self.add_manifest(repository, content.data, content.media_type, algorithm=algorithm)
+        for digest_text, data in content.blobs().items():
+            kind = _document_type(data)
+            if kind is not None:
+                store.manifests[digest_text] = (data, kind)
+        store.manifests[digest] = (content.data, content.media_type)
+        return digest
+
+    def add_manifest(self, repository: str, data: bytes, media_type: str, *, algorithm: str = "sha256") -> str:
+        """Store bytes as a manifest; gives their digest."""
+        digest = f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+        self._repository(repository).manifests[digest] = (data, media_type)
+        return digest
+
+    def add_blob(self, repository: str, data: bytes, *, algorithm: str = "sha256") -> str:
+        """Store a blob; gives its digest."""
+        digest = f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+        self._repository(repository).blobs[digest] = data
+        return digest
+
+    def add_tag(self, repository: str, tag: str, digest: str) -> None:
+        """Make a tag lead to a digest."""
+        self._repository(repository).tags[tag] = digest
+
+    def _repository(self, name: str) -> _Repository:
+        return self.repositories.setdefault(name, _Repository())
+
+    # --- rules and records ---
+
+    def on(self, pattern: str, reply: Answering, *, times: int | None = None, method: str | None = None) -> None:
+        """Answer so, and so often (None: always), when the pattern is found in path and query; the newest rule wins."""
+        with self._lock:
+            self._rules.insert(0, _Rule(re.compile(pattern), method, reply, times))
+
+    def clear(self) -> None:
+        """Forget all rules and all requests."""
+        with self._lock:
+            self._rules.clear()
+            self.requests.clear()
+
+    def revoke_tokens(self) -> None:
+        """Let no token given so far be valid any more."""
+        with self._lock:
+            self.tokens.clear()
+
+    def sent(self, pattern: str = "", *, method: str | None = None) -> list[Request]:
+        """The requests so far in whose path and query the pattern is found."""
+        with self._lock:
+            return [
+                request
+                for request in self.requests
+                if re.search(pattern, request.target) and method in (None, request.method)
+            ]
+
+    # --- answering ---
+
+    def answer(self, request: Request) -> Reply:
+        """The reply to a request, by the rules and by what is right."""
+        with self._lock:
+            self.requests.append(request)
+        chosen = self._rule(request)
+        if chosen is not None and (chosen.raw is not None or (chosen.status is not None and chosen.body is not None)):
+            return chosen
+        right = self._right(request)
+        return right if chosen is None else merge(right, chosen)
+
+    def _rule(self, request: Request) -> Reply | None:
+        with self._lock:
+            for rule in self._rules:
+                fits = rule.method in (None, request.method) and rule.pattern.search(request.target)
+                if not fits or rule.left == 0:
+                    continue
+                reply = rule.reply if isinstance(rule.reply, Reply) else rule.reply(request)
+                if reply is None:
+                    continue
+                if rule.left is not None:
+                    rule.left -= 1
+                return reply
+        return None
+
+    def _right(self, request: Request) -> Reply:
+        if request.path == "/token":
+            return self._token(request)
+        match = re.fullmatch(r"(?:/[^/]+)*?/v2/(?:(.+)/(tags|manifests|blobs)/(.+))?", request.path)
+        if match is None:
+            return error(404, "UNKNOWN", "no such route")
+        refusal = self._refusal(request, match.group(1))
+        if refusal is not None:
+            return refusal
+        if match.group(1) is None:
+            return Reply(200, b"{}", {"Docker-Distribution-API-Version": "registry/2.0"})
+        repository = self.repositories.get(match.group(1))
+        if repository is None:
+            return error(404, "NAME_UNKNOWN", "repository name not known to registry")
+        kind, reference = match.group(2), unquote(match.group(3))
+        if kind == "tags":
+            return self._tags(match.group(1), repository, request)
+        return (
+            repository.manifest(reference) if kind == "manifests" else repository.blob(reference, request, self.ranges)
+        )
+
+    def _tags(self, name: str, repository: _Repository, request: Request) -> Reply:
+        tags = sorted(repository.tags)
+        last = request.query.get("last", [""])[0]
+        tags = [tag for tag in tags if not last or tag > last]
+        limits = [int(value) for value in request.query.get("n", [])] + ([self.page] if self.page else [])
+        headers = {"Content-Type": "application/json"}
+        if limits and len(tags) > min(limits):
+            tags = tags[: min(limits)]
+            if tags:
+                target = f"/v2/{name}/tags/list?n={min(limits)}&last={quote(tags[-1])}"
+                headers["Link"] = f'<{target}>; rel="next"'
+        return Reply(200, json.dumps({"name": name, "tags": tags}).encode(), headers)
+
+    def _refusal(self, request: Request, repository: str | None) -> Reply | None:
+        given = request.header("Authorization") or ""
+        if self.auth is None or (self.auth == "basic" and self._user(given) is not None):
+            return None
+        if self.auth == "basic":
+            return error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="test"'})
+        scope = None if repository is None else f"repository:{repository}:pull"
+        with self._lock:
+            granted = self.tokens.get(given.partition(" ")[2]) if given.lower().startswith("bearer ") else None
+        if granted is not None and (scope is None or scope in granted):
+            return None
+        challenge = f'Bearer realm="{self.realm or self.url + "/token"}",service="{self.service}"'
+        challenge += f',scope="{scope}"' if scope is not None else ""
+        if given:
+            challenge += ',error="invalid_token"' if granted is None else ',error="insufficient_scope"'
+        return error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": challenge})
+
+    def _user(self, authorization: str) -> str | None:
+        scheme, dummy, encoded = authorization.partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        name, dummy, password = base64.b64decode(encoded).decode().partition(":")
+        return name if self.users.get(name) == password else None
+
+    def _token(self, request: Request) -> Reply:
+        if request.method == "POST":
+            allowed = request.form.get("refresh_token", [""])[0] in self.refresh_tokens
+            scopes = set(request.form.get("scope", [""])[0].split())
+        else:
+            given = request.header("Authorization")
+            allowed = self.anonymous if given is None else self._user(given) is not None
+            scopes = set(request.query.get("scope", []))
+        if not allowed:
+            return error(401, "UNAUTHORIZED", "who are you?")
+        with self._lock:
+            token = f"token-{len(self.requests)}-{len(self.tokens)}"
+            self.tokens[token] = scopes
+        document: dict[str, t.Any] = {"token": token, "access_token": token}
+        if self.expires_in is not None:
+            document["expires_in"] = self.expires_in
+        return Reply(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+
+@dataclass
+class _Repository:
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def manifest(self, reference: str) -> Reply:
+        digest = self.tags.get(reference, reference)
+        if digest not in self.manifests:
+            return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        data, media_type = self.manifests[digest]
+        return Reply(200, data, {"Content-Type": media_type, "Docker-Content-Digest": digest})
+
+    def blob(self, digest: str, request: Request, ranges: bool) -> Reply:
+        if digest not in self.blobs:
+            return error(404, "BLOB_UNKNOWN", "blob unknown to registry")
+        data = self.blobs[digest]
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Docker-Content-Digest": digest,
+            "ETag": f'"{digest}"',
+            "Accept-Ranges": "bytes",
+        }
+        match = re.fullmatch(r"bytes=([0-9]+)-", request.header("Range") or "")
+        condition = request.header("If-Range")
+        if match is None or not ranges or condition not in (None, headers["ETag"]):
+            return Reply(200, data, headers)
+        start = int(match.group(1))
+        if start >= len(data):
+            return Reply(416, b"", {**headers, "Content-Range": f"bytes */{len(data)}"})
+        headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        return Reply(206, data[start:], headers)
+
+
+def _document_type(data: bytes) -> str | None:
+    with contextlib.suppress(ValueError):
+        document = json.loads(data)
+        if isinstance(document, dict) and document.get("schemaVersion") == 2:
+            return str(document.get("mediaType") or _INDEX_TYPE)
+    return None
+
+
+__all__ = ("FaultyRegistry", "Reply", "Request", "error", "redirect")

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests as a FaultyRegistry records them, and replies as it is told to make them; see faulty_registry."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qs, urlsplit
+
+if t.TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came in. ``target`` is the path with its query."""
+
+    method: str
+    target: str
+    headers: t.Any
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path without the query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The parameters of the query."""
+        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    def header(self, name: str) -> str | None:
+        """A header, None if it was not sent."""
+        value: str | None = self.headers.get(name)
+        return value
+
+    @property
+    def form(self) -> dict[str, list[str]]:
+        """The parameters of a POSTed form."""
+        return parse_qs(self.body.decode("ascii", "replace"), keep_blank_values=True)
+
+
+Headers = t.Union["Mapping[str, str]", "tuple[tuple[str, str], ...]"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer, and what to do wrong with it.
+
+    ``status``, ``body``: None leaves that of the registry. ``headers`` are set, or added if they are pairs; ``drop``
+    are left out. ``length``: another Content-Length than the body's. ``chunked``: send the body in chunks of so many
+    bytes. ``cut``: break off after so many bytes of the body, with a reset if ``reset``, or into silence if
+    ``stall``. ``endless``: send the body again and again. ``drip``: send byte by byte, with a pause. ``close``: do
+    not keep the connection. ``hold``: wait for the event (or the end of the server) before answering. ``raw``: send
+    these bytes and nothing else.
+    """
+
+    status: int | None = None
+    body: bytes | None = None
+    headers: Headers = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    length: int | None = None
+    chunked: int | None = None
+    cut: int | None = None
+    reset: bool = False
+    endless: bool = False
+    drip: bool = False
+    close: bool = False
+    hold: threading.Event | None = None
+    stall: bool = False
+    raw: bytes | None = None
+
+
+def redirect(location: str, status: int = 307) -> Reply:
+    """A redirect."""
+    return Reply(status=status, body=b"", headers={"Location": location})
+
+
+def error(status: int, code: str = "UNKNOWN", message: str = "", headers: Mapping[str, str] | None = None) -> Reply:
+    """An error as distribution-spec writes it."""
+    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+    return Reply(status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def merge(right: Reply, change: Reply) -> Reply:
+    """The right reply with what another one says to change about it."""
+    headers = dict(right.headers)
+    added: tuple[tuple[str, str], ...] = ()
+    if isinstance(change.headers, tuple):
+        added = change.headers
+    else:
+        headers.update(change.headers)
+    return replace(
+        change,
+        status=change.status if change.status is not None else right.status,
+        body=change.body if change.body is not None else right.body,
+        headers=tuple(headers.items()) + added,
+    )
+
+
+__all__ = ("Reply", "Request", "error", "merge", "redirect")

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._registry.content_range import (
+    ContentRange,
+    parse_content_range,
+)
+from ansible_collections.attested.registry.plugins.module_utils._registry.link import LinkInvalid, next_link
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        ([], None),
+        ([""], None),
+        (['</v2/a/tags/list?n=2&last=b>; rel="next"'], "/v2/a/tags/list?n=2&last=b"),
+        (["</x>;rel=next"], "/x"),
+        (["</x> ; REL = NEXT"], "/x"),
+        (['</x>; rel="prev next"'], "/x"),
+        (['</a>; rel="prev", </b>; rel="next"'], "/b"),
+        (['</a>; rel="prev"', '</b>; rel="next"'], "/b"),
+        (['</a,b;c>; title="x, y; rel=next", </d>; rel=next'], "/d"),
+        (['</a>; title="\\"<\\">"; rel="next"'], "/a"),
+        (['</a>; rel="first"; rel="next"'], None),
+        (["</a>"], None),
+        (["</a>; next"], None),
+        ([" , </a>; rel=next ,"], "/a"),
+        (["<>; rel=next"], ""),
+    ],
+)
+def test_next(headers: list[str], target: str | None) -> None:
+    assert next_link(headers) == target
+
+
+@pytest.mark.parametrize(
+    "text", ["/x; rel=next", "</x; rel=next", '</x>; rel="next', "</x> rel=next", "<" * 50, "x" * 40000]
+)
+def test_refused(text: str) -> None:
+    with pytest.raises(LinkInvalid):
+        next_link([text])
+
+
+@given(st.lists(st.text('</x>;rel="next, \\\t'), max_size=3) | st.lists(st.text(), max_size=2))
+def test_total(headers: list[str]) -> None:
+    try:
+        target = next_link(headers)
+    except LinkInvalid:
+        return
+    assert target is None or any(f"<{target}>" in header for header in headers)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("bytes 0-9/10", ContentRange(0, 9, 10)),
+        ("Bytes  5-9/*", ContentRange(5, 9, None)),
+        (None, None),
+        ("", None),
+        ("bytes */10", None),
+        ("bytes 5-4/10", None),
+        ("bytes 5-10/10", None),
+        ("bytes 18446744073709452785-5/10", None),
+        ("bytes -5-9/10", None),
+        ("bytes 0x0-9/10", None),
+        ("items 0-9/10", None),
+        ("bytes 0-9/10, bytes 0-9/10", None),
+    ],
+)
+def test_content_range(value: str | None, expected: ContentRange | None) -> None:
+    assert parse_content_range(value) == expected
+
+
+@given(st.text())
+def test_content_range_is_total(value: str) -> None:
+    found = parse_content_range(value)
+    assert found is None or found.first <= found.last
