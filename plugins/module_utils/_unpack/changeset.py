@@ -31,6 +31,10 @@ _MINOR_BITS = 20
 """What Linux's device numbers hold."""
 
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR)
+_MISLED = {
+    errno.ELOOP: "lies behind symbolic links that lead in circles",
+    errno.ENOTDIR: "lies behind a symbolic link to something that is no directory",
+}
 
 
 class Changeset:
@@ -80,8 +84,8 @@ class Changeset:
         except UnpackError as error:
             raise error.add_context(path=printable(path)) from error.__cause__
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise _broken(path, "lies behind symbolic links that lead in circles") from error
+            if error.errno in _MISLED:
+                raise _broken(path, _MISLED[error.errno]) from error
             raise filesystem_error(error, doing="unpacking", path=path) from error
 
     def _entry(self, entry: Entry, reader: TarReader) -> None:
@@ -94,7 +98,7 @@ class Changeset:
     def _root(self, entry: Entry) -> None:
         if entry.kind != "directory":
             raise _broken(entry.path, f"would make the root of the tree a {entry.kind}")
-        self._tree.set_root(_attributes(entry))
+        self._tree.set_root(self._held(entry))
 
     def _marker(self, directory: bytes, name: bytes) -> bool:
         """Acts on a whiteout or AUFS bookkeeping; returns whether it was one."""
@@ -155,7 +159,7 @@ class Changeset:
         if entry.kind == "file":
             self._file(parent, name, entry, reader)
         elif entry.kind == "directory":
-            self._tree.make_directory(parent, name, _attributes(entry))
+            self._tree.make_directory(parent, name, self._held(entry))
         elif entry.kind == "symlink":
             self._symlink(parent, name, entry)
         elif entry.kind == "hardlink":
@@ -164,6 +168,12 @@ class Changeset:
             return
         if self._lower is not None:
             self._lower.add(parent.inode, name)
+
+    def _held(self, entry: Entry) -> Attributes:
+        """The attributes of a directory, which are put on at the end."""
+        attributes = self._attributor.kept(_attributes(entry))
+        self._budget.hold(sum(len(name) + len(value) for name, value in attributes.xattrs.items()))
+        return attributes
 
     def _file(self, parent: Directory, name: bytes, entry: Entry, reader: TarReader) -> None:
         descriptor = self._replacing(parent, name, lambda: os.open(name, CREATE, 0o600, dir_fd=parent.descriptor))
@@ -239,7 +249,8 @@ def _attributes(entry: Entry) -> Attributes:
 
 
 def _broken(path: bytes, why: str) -> LayerInvalid:
-    return LayerInvalid(f"The entry {printable(path)} of the layer {why}; the image cannot be unpacked.")
+    shown = printable(path)
+    return LayerInvalid(f"The entry {shown} of the layer {why}; the image cannot be unpacked.", path=shown)
 
 
 __all__ = ("Changeset", "DevicePolicy")

@@ -38,7 +38,7 @@ def write_sparse(descriptor: int, pieces: t.Iterable[_Piece], sparse: Sparse, *,
     Returns the SHA-256 digest of the whole file, its holes being zeros. Raises OSError, and LimitExceeded where the
     file would be larger, holes included, than budget allows: whoever copies it later may not keep the holes.
     """
-    budget.add_bytes(sparse.size)
+    budget.add_bytes(sparse.size - sum(region.length for region in sparse.regions))
     digest = hashlib.sha256()
     stream = _Pieces(pieces)
     end = 0

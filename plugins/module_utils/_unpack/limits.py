@@ -20,6 +20,9 @@ PATH_BYTES = 4095
 SPARSE_REGIONS = 65536
 """The most regions of a sparse file."""
 
+HELD_XATTR_BYTES = 16 * 1024 * 1024
+"""The most bytes of extended attributes of directories, over all layers: they stay in memory until the end."""
+
 RATIO_FLOOR = 64 * 1024 * 1024
 """The ratio of compression is not looked at before this many bytes came out: small layers may compress extremely well.
 """
@@ -45,6 +48,7 @@ class Budget:
         self._limits = limits
         self.entries = 0
         self.bytes = 0
+        self._held = 0
 
     def add_entry(self) -> None:
         """Counts one tar entry."""
@@ -57,6 +61,17 @@ class Budget:
         self.bytes += count
         if self.bytes > self._limits.unpacked_bytes:
             raise _exceeded("max_unpacked_bytes", self._limits.unpacked_bytes, "unpacked bytes")
+
+    def hold(self, count: int) -> None:
+        """Counts count bytes that stay in memory until the end."""
+        self._held += count
+        if self._held > HELD_XATTR_BYTES:
+            raise LimitExceeded(
+                f"The directories of the image have more than {HELD_XATTR_BYTES} bytes of extended attributes; build"
+                " the image without them, or set xattrs: skip.",
+                limit="xattr_bytes",
+                maximum=HELD_XATTR_BYTES,
+            )
 
     def check_ratio(self, *, compressed: int, unpacked: int) -> None:
         """Compares what went into a decompressor with what came out of it, both in bytes since the layer's start."""
@@ -73,4 +88,4 @@ def _exceeded(option: str, maximum: int, unit: str) -> LimitExceeded:
     )
 
 
-__all__ = ("HEADER_BYTES", "PATH_BYTES", "RATIO_FLOOR", "SPARSE_REGIONS", "Budget", "Limits")
+__all__ = ("HEADER_BYTES", "HELD_XATTR_BYTES", "PATH_BYTES", "RATIO_FLOOR", "SPARSE_REGIONS", "Budget", "Limits")

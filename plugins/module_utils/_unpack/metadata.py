@@ -56,6 +56,10 @@ class Attributor:
         self._warn = warn
         self._warned: set[str] = set()
 
+    def kept(self, wanted: Attributes) -> Attributes:
+        """Returns wanted without what the policy for extended attributes leaves out anyway."""
+        return wanted._replace(xattrs={}) if self._xattrs == "skip" else wanted
+
     def set_open(self, descriptor: int, wanted: Attributes) -> None:
         """For an open regular file or directory."""
         if self._ownership:

@@ -45,13 +45,14 @@ class Tree:
     """
 
     def __init__(self, root: int, *, resolver: Resolver) -> None:
-        self._root = Directory(os.open(b".", DIRECTORY, dir_fd=root), os.fstat(root).st_ino)
-        self._device = os.fstat(root).st_dev
+        status = os.fstat(root)
+        self._root = Directory(_reopened(root), status.st_ino)
+        self._device = status.st_dev
         self._resolver = resolver
         self._cache: dict[bytes, Directory] = {}
         self._used: set[int] = set()
         self._retired: list[int] = []
-        self._attributes: dict[int, Attributes | int] = {self._root.inode: os.fstat(root).st_mtime_ns}
+        self._attributes: dict[int, Attributes | int] = {status.st_ino: status.st_mtime_ns}
 
     def close(self) -> None:
         """Closes every directory."""
@@ -216,6 +217,13 @@ class Tree:
             if not make:
                 raise
             return walk(self._root.descriptor, path, make=self._make)
+
+
+def _reopened(root: int) -> int:
+    try:
+        return os.open(b".", DIRECTORY, dir_fd=root)
+    except OSError as error:
+        raise filesystem_error(error, doing="opening the root of the tree", path=b".") from error
 
 
 __all__ = ("IMPLIED", "Directory", "Tree")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError, DigestMismatch
-from ansible_collections.attested.registry.plugins.module_utils._unpack import content, pipeline
+from ansible_collections.attested.registry.plugins.module_utils._unpack import content, limits, pipeline
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DiffIdMismatch,
     FilesystemError,
@@ -33,9 +33,10 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
     unpack_layers,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import Limits
+from ansible_collections.attested.registry.plugins.module_utils._unpack.metadata import XattrPolicy
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import Ahead, DiffIdHash
 from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.tar_bytes import END, header, member
+from ansible_collections.attested.registry.tests.support.tar_bytes import END, header, member, pax
 from ansible_collections.attested.registry.tests.support.tar_entries import (
     Compression,
     compress,
@@ -470,3 +471,19 @@ def test_a_stage_that_does_not_stop_is_left_alone(monkeypatch: pytest.MonkeyPatc
     assert not stalled.is_set()
     stalled.set()
     ahead._thread.join(LONG)
+
+
+@pytest.mark.parametrize("policy", ["keep", "skip"])
+def test_attributes_that_are_kept_until_the_end_are_limited(
+    policy: XattrPolicy, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HELD_XATTR_BYTES", 50)
+    attributes = pax([(b"SCHILY.xattr.user.name", b"x" * 20)])
+    data = b"".join(attributes + member(b"d%d" % number, typeflag=b"5") for number in range(2)) + END
+    options = Options(ownership=False, xattrs=policy)
+    if policy == "skip":
+        assert unpack(root, layer(data), options=options).entries == 2
+        return
+    with pytest.raises(LimitExceeded, match="bytes of extended attributes") as caught:
+        unpack(root, layer(data), options=options)
+    assert caught.value.fields["limit"] == "xattr_bytes"

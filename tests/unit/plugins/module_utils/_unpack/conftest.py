@@ -1,0 +1,61 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.attested.registry.tests.support.layer_maker import (
+    RESOLVERS,
+    Box,
+    Ground,
+    require_root,
+)
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
+    """A directory in memory where that has extended attributes: thousands of trees are made and removed."""
+    shared = Path("/dev/shm")
+    place = Path(
+        tempfile.mkdtemp(prefix="attested-", dir=shared if _has_xattrs(shared) else tmp_path_factory.getbasetemp())
+    )
+    place.chmod(0o711)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def ground(memory: Path) -> t.Iterator[Ground]:
+    """What surrounds every root; that it stays as it is is checked after every test."""
+    require_root()
+    base = Path(tempfile.mkdtemp(dir=memory))
+    made = Ground(base)
+    yield made
+    made.clear()
+    shutil.rmtree(base)
+
+
+def _has_xattrs(place: Path) -> bool:
+    try:
+        with tempfile.NamedTemporaryFile(dir=place) as file:
+            os.setxattr(file.name, "user.probe", b"")
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(params=RESOLVERS)
+def box(request: pytest.FixtureRequest, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Box]:
+    """An empty root on hostile ground, once for each resolver; in the end nothing around it may have changed."""
+    made = Box(ground, resolver=request.param)
+    monkeypatch.chdir(ground.cwd)
+    yield made
+    made.check()
+    ground.clear()
