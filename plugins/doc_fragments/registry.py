@@ -1,0 +1,181 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This doc fragment is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of all modules that speak to a registry; kept in step with C(module_utils/_module/argument_spec.py)."""
+
+    DOCUMENTATION = r"""
+options:
+  registry:
+    description:
+      - The registry, as C(host), C(host:port) or C(host:port/prefix). An IPv6 address stands in brackets.
+      - V(docker.io) is Docker Hub, where a repository without a namespace is in V(library/).
+      - A name that begins with C(http://) or C(https://) says how to speak to it, as O(tls) does.
+    type: str
+    default: localhost:1337
+    aliases:
+      - host
+  repository:
+    description:
+      - The name of the repository inside the registry, for example V(library/debian).
+    type: str
+    required: true
+    aliases:
+      - app_name
+      - name
+  tls:
+    description:
+      - How to speak to O(registry).
+      - V(tls) uses HTTPS, V(no-tls) plain HTTP.
+      - If not set, plain HTTP is used for a registry on the loopback interface (C(localhost), C(127.0.0.0/8), C([::1]))
+        unless one of O(ca_path), O(client_cert) or O(client_key) is given, and HTTPS is used for every other registry.
+      - Plain HTTP to another host shows everything, credentials included, to whoever is on the way. It has to be asked
+        for with V(no-tls), and the result then carries a warning.
+    type: str
+    choices:
+      - no-tls
+      - tls
+  ca_path:
+    description:
+      - A file of PEM certificates, or a directory of such files, that are trusted to sign the
+        certificate of the registry. They replace the certificates that the system trusts.
+    type: path
+    aliases:
+      - root_ca
+  client_cert:
+    description:
+      - A PEM file with the certificate, and its chain, to present to the registry. It may hold the private key too.
+    type: path
+  client_key:
+    description:
+      - A PEM file with the private key of O(client_cert). It must not be encrypted.
+      - Requires O(client_cert).
+    type: path
+  validate_certs:
+    description:
+      - Whether the certificate of the registry must be valid and must be made out to its name.
+      - With V(false) anybody on the way can pose as the registry and can read the credentials; the result then carries
+        a warning. Give O(ca_path) instead where you can.
+    type: bool
+    default: true
+  username:
+    description:
+      - The name to log in with.
+      - Requires O(password). Mutually exclusive with O(token).
+    type: str
+  password:
+    description:
+      - The password, or access token, of O(username).
+      - Requires O(username). Mutually exclusive with O(token).
+    type: str
+  token:
+    description:
+      - A bearer token for the registry, ready for use.
+      - Mutually exclusive with O(username) and O(password).
+    type: str
+  auth_file:
+    description:
+      - A file with credentials as C(podman login), C(skopeo login) and C(docker login) write it.
+      - If neither this nor O(username) nor O(token) is given, the usual places are looked at in this order, and the
+        first entry for this registry or repository is taken. They are the file that E(REGISTRY_AUTH_FILE) names,
+        C(containers/auth.json) in E(XDG_RUNTIME_DIR), C(containers/auth.json) in E(XDG_CONFIG_HOME) (or C(~/.config)),
+        C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), C(~/.dockercfg).
+      - These are files, and variables, of the user that the task runs as, on the host that it runs on.
+    type: path
+  trusted_realm_hosts:
+    description:
+      - Hosts, besides the registry itself, that credentials may be sent to when the registry names them as its token
+        service.
+      - The host of the registry is always trusted. For other hosts see the guide on authentication.
+    type: list
+    elements: str
+    default: []
+  mirrors:
+    description:
+      - Registries that hold copies, as C(host), C(host:port) or C(host:port/prefix), asked in this order before
+        O(registry) whenever a manifest, a config or a layer is fetched. Tags are listed by O(registry) alone.
+      - A mirror that does not have what is wanted is passed over, and so is one that fails, with a warning.
+      - All that is addressed by digest is verified wherever it comes from. A tag is what the first mirror that knows it
+        says it is.
+      - A mirror on the loopback interface is spoken to over plain HTTP, any other one over HTTPS, unless its name
+        begins with C(http://) or C(https://). O(ca_path), O(client_cert), O(client_key) and O(validate_certs) hold for
+        mirrors too.
+      - O(username), O(password) and O(token) are never sent to a mirror; O(auth_file) may hold credentials for it.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description:
+      - How many seconds to wait for the next bytes of an answer.
+    type: float
+    default: 30
+  connect_timeout:
+    description:
+      - How many seconds to wait for a connection.
+    type: float
+    default: 10
+  total_timeout:
+    description:
+      - How many seconds one operation may take, such as the download of one layer, tries and waits included. Not
+        limited if not set.
+    type: float
+  minimum_throughput:
+    description:
+      - The least bytes a second that a download must bring, averaged over a while. V(0) means any.
+    type: int
+    default: 1024
+  retries:
+    description:
+      - How many times to try again after a failure that may pass, such as a lost connection or an answer 408, 429 or
+        5xx.
+      - The wait between tries grows and is what the registry asks for where it says so.
+    type: int
+    default: 4
+requirements:
+  - requests >= 2.25.0
+"""
+
+    IMAGE = r"""
+options:
+  reference:
+    description:
+      - Which image of the repository, as a tag, a digest, or both in the form C(tag@digest).
+      - With both, the tag must lead to that digest.
+    type: str
+    default: latest
+    aliases:
+      - tag
+      - digest
+  platform:
+    description:
+      - Which image to take from a reference that leads to an index of images for several platforms, as
+        C(os/architecture) or C(os/architecture/variant), for example V(linux/arm64/v8).
+      - If not set, the platform of the host that the task runs on.
+    type: str
+  foreign_layers:
+    description:
+      - Whether layers that the manifest places outside of the registry, by a C(urls) list, may be fetched from there.
+      - Those addresses are chosen by whoever made the image, not by you.
+    type: bool
+    default: false
+"""
+
+    QUERY = r"""
+options:
+  query:
+    description:
+      - A JMESPath expression that is applied to what the module returns; the outcome is returned as RV(query_result).
+      - Requires the Python library C(jmespath) on the host that the task runs on.
+    type: str
+requirements:
+  - jmespath >= 0.10.0 (for O(query))
+"""
+
+
+__all__ = ("ModuleDocFragment",)

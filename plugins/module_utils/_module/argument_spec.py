@@ -1,0 +1,91 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+Options = dict[str, dict[str, t.Any]]
+"""Options of a module in the form that AnsibleModule takes them."""
+
+REGISTRY: t.Final[Options] = {
+    "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
+    "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
+    "tls": {"type": "str", "choices": ["no-tls", "tls"]},
+    "ca_path": {"type": "path", "aliases": ["root_ca"]},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "validate_certs": {"type": "bool", "default": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "token": {"type": "str", "no_log": True},
+    "auth_file": {"type": "path"},
+    "trusted_realm_hosts": {"type": "list", "elements": "str", "default": []},
+    "mirrors": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "float", "default": 30},
+    "connect_timeout": {"type": "float", "default": 10},
+    "total_timeout": {"type": "float"},
+    "minimum_throughput": {"type": "int", "default": 1024},
+    "retries": {"type": "int", "default": 4},
+}
+"""The options of the fragment C(attested.registry.registry)."""
+
+IMAGE: t.Final[Options] = {
+    "reference": {"type": "str", "default": "latest", "aliases": ["tag", "digest"]},
+    "platform": {"type": "str"},
+    "foreign_layers": {"type": "bool", "default": False},
+}
+"""The options of the fragment C(attested.registry.registry.image)."""
+
+TREE: t.Final[Options] = {
+    "ownership": {"type": "bool", "default": True},
+    "xattrs": {"type": "str", "choices": ["keep", "require", "skip"], "default": "keep"},
+    "devices": {"type": "str", "choices": ["create", "skip", "fail"], "default": "skip"},
+    "max_unpacked_bytes": {"type": "bytes", "default": "100G"},
+    "max_entries": {"type": "int", "default": 10000000},
+    "max_ratio": {"type": "int", "default": 2000},
+    "lock_timeout": {"type": "float", "default": 60},
+}
+"""The options of the fragment C(attested.registry.tree)."""
+
+QUERY: t.Final[Options] = {"query": {"type": "str"}}
+"""The options of the fragment C(attested.registry.registry.query)."""
+
+_TOGETHER: t.Final = [("username", "password")]
+_EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
+_REQUIRED_BY: t.Final = {"client_key": "client_cert"}
+
+
+def registry_module(
+    *options: Options,
+    required_if: t.Sequence[t.Sequence[t.Any]] = (),
+    add_file_common_args: bool = False,
+) -> AnsibleModule:
+    """Returns the module of a task that speaks to a registry, with the shared options and C(options)."""
+    return AnsibleModule(
+        argument_spec=merge(REGISTRY, *options),
+        required_together=_TOGETHER,
+        mutually_exclusive=_EXCLUSIVE,
+        required_by=_REQUIRED_BY,
+        required_if=required_if,
+        add_file_common_args=add_file_common_args,
+        supports_check_mode=True,
+    )
+
+
+def local_module(options: Options) -> AnsibleModule:
+    """Returns the module of a task that speaks to no registry."""
+    return AnsibleModule(argument_spec=options, supports_check_mode=True)
+
+
+def merge(*parts: Options) -> Options:
+    """Returns all options of C(parts) as one spec; a later part wins."""
+    return {name: dict(option) for part in parts for name, option in part.items()}
+
+
+__all__ = ("IMAGE", "QUERY", "REGISTRY", "TREE", "Options", "local_module", "merge", "registry_module")

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from base64 import b64encode
+from ipaddress import ip_address
+
+from .._registry.client import Registry
+from .._registry.credentials import Basic, IdentityToken, Token
+from .._registry.endpoint import Endpoint
+from .._registry.options import RetryPolicy, Timeouts, TlsOptions
+from .._registry.proxies import Proxies
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .._registry.credentials import Credentials, CredentialSource
+    from .._registry.options import TlsMode
+    from .sources import Source
+
+_SCHEMES: t.Final[t.Mapping[str, TlsMode]] = {"http": "no-tls", "https": "tls"}
+
+
+@contextlib.contextmanager
+def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
+    """Yields the registry of the task's options, its mirrors before it if there are any. Raises RegistryError.
+
+    Nothing is connected before the first request. What the options give up is said in warnings of the task.
+    """
+    params = module.params
+    origin = _registry(module, params["registry"], mode=_mode(params["registry"], params), is_mirror=False)
+    source: Source = origin
+    if params["mirrors"]:
+        from .sources import Mirrored
+
+        mirrors = [_registry(module, name, mode=_mirror_mode(name), is_mirror=True) for name in params["mirrors"]]
+        source = Mirrored(mirrors, origin, warn=module.warn)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: bool) -> Registry:
+    params = module.params
+    credentials = _credentials(module, explicit=not is_mirror)
+    registry = Registry(
+        name,
+        tls=TlsOptions(
+            mode=mode,
+            ca_path=params["ca_path"],
+            client_cert=params["client_cert"],
+            client_key=params["client_key"],
+            validate_certs=params["validate_certs"],
+        ),
+        credentials=credentials,
+        timeouts=Timeouts(
+            connect=params["connect_timeout"],
+            read=params["timeout"],
+            total=params["total_timeout"],
+            minimum_rate=params["minimum_throughput"],
+        ),
+        retry=RetryPolicy(retries=params["retries"]),
+        proxies=Proxies.from_environment(os.environ),
+        trusted_realm_hosts=params["trusted_realm_hosts"],
+        foreign_urls=bool(params.get("foreign_layers")) and not is_mirror,
+        warn=module.warn,
+    )
+    _warn_about(module, registry.name, mode=mode)
+    return registry
+
+
+def _credentials(module: AnsibleModule, *, explicit: bool) -> t.Union[Credentials, CredentialSource]:
+    params = module.params
+    if explicit and params["token"] is not None:
+        return Token(params["token"])
+    if explicit and params["username"] is not None:
+        return Basic(params["username"], params["password"])
+    return _Files(module)
+
+
+class _Files:
+    """A CredentialSource of the files of docker and podman, which keeps their secrets out of all output."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+
+    def credentials_for(self, registry: str, repository: t.Optional[str]) -> Credentials:
+        """See CredentialSource. The file that the option names has to exist, those of the usual places may."""
+        from .._registry.auth_file import AuthFiles, default_places
+
+        named = self._module.params["auth_file"]
+        home = os.path.expanduser("~")
+        places = default_places(os.environ, home=home) if named is None else (named,)
+        files = AuthFiles(places, required=named is not None, run=self._run)
+        found = files.credentials_for(registry, repository)
+        self._module.no_log_values.update(_secrets(found))
+        return found
+
+    def _run(self, arguments: list[str], data: str) -> tuple[int, str, str]:
+        status, output, errors = self._module.run_command(
+            arguments, data=data, binary_data=True, handle_exceptions=False
+        )
+        return status, output, errors
+
+
+def _secrets(credentials: Credentials) -> list[str]:
+    if isinstance(credentials, Basic):
+        header = b64encode(f"{credentials.username}:{credentials.password}".encode()).decode("ascii")
+        return [credentials.password, header]
+    return [credentials.token] if isinstance(credentials, (Token, IdentityToken)) else []
+
+
+def _mode(name: str, params: t.Mapping[str, t.Any]) -> TlsMode:
+    if params["tls"] is not None:
+        return t.cast("TlsMode", params["tls"])
+    means_tls = any(params[option] is not None for option in ("ca_path", "client_cert", "client_key"))
+    return _stated_mode(name) or ("tls" if means_tls else _default_mode(name))
+
+
+def _mirror_mode(name: str) -> TlsMode:
+    return _stated_mode(name) or _default_mode(name)
+
+
+def _stated_mode(name: str) -> t.Optional[TlsMode]:
+    scheme, separator, dummy = name.partition("://")
+    return _SCHEMES.get(scheme.lower()) if separator else None
+
+
+def _default_mode(name: str) -> TlsMode:
+    return "no-tls" if _is_loopback(name) else "tls"
+
+
+def _is_loopback(name: str) -> bool:
+    host = Endpoint.parse(name.rpartition("://")[2], mode="no-tls").origin.host
+    if host.rstrip(".") == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _warn_about(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
+    if mode == "no-tls" and not _is_loopback(name):
+        secrets = any(module.params[option] is not None for option in ("password", "token"))
+        what = "everything, the credentials included" if secrets else "everything"
+        module.warn(
+            f"{name} is spoken to over plain HTTP (tls: no-tls): whoever is on the way can read and change {what}."
+        )
+    if mode == "tls" and not module.params["validate_certs"]:
+        module.warn(
+            f"The certificate of {name} is not checked (validate_certs: false): anybody on the way can pose as it."
+        )
+
+
+__all__ = ("opened_source",)

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import typing as t
+
+from .._oci.errors import CollectionError
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+@contextlib.contextmanager
+def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
+    """Turns every error raised inside into a failed result: one sentence in C(msg), the facts in C(error).
+
+    C(doing) says in the continuous form what the task does, for errors that do not say it themselves. Ansible adds the
+    traceback by itself where the user has turned that on.
+    """
+    try:
+        yield
+    except CollectionError as error:
+        _fail(module, error.message, error.as_result())
+    except MemoryError:
+        _fail(
+            module, f"While {doing}: the host ran out of memory; free some, then run the task again.", _facts("memory")
+        )
+    except OSError as error:
+        _fail(module, _os_message(error, doing=doing), {**_facts("filesystem"), **_errno(error)})
+    except (
+        Exception
+    ) as error:  # the last resort: whatever was not foreseen is a defect, and must be readable all the same
+        _fail(module, _defect_message(error, doing=doing), {**_facts("internal"), "exception": type(error).__name__})
+
+
+def _fail(module: AnsibleModule, message: str, error: t.Mapping[str, t.Union[str, int]]) -> None:
+    module.fail_json(msg=message, error=dict(error))
+
+
+def _facts(kind: str) -> dict[str, t.Union[str, int]]:
+    return {"kind": kind}
+
+
+def _errno(error: OSError) -> dict[str, t.Union[str, int]]:
+    facts = {"errno": errno.errorcode.get(error.errno or 0), "path": _path(error)}
+    return {name: value for name, value in facts.items() if value}
+
+
+def _path(error: OSError) -> str:
+    return os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+
+
+def _os_message(error: OSError, *, doing: str) -> str:
+    reason = error.strerror or type(error).__name__
+    where = f" ({_path(error)})" if _path(error) else ""
+    return f"While {doing}: {reason}{where}; see to that, then run the task again."
+
+
+def _defect_message(error: Exception, *, doing: str) -> str:
+    return (
+        f"While {doing}: an error that was not foreseen, {type(error).__name__}: {_one_line(str(error))}; please report"
+        " it with the output of the same task run with ANSIBLE_DISPLAY_TRACEBACK=error."
+    )
+
+
+def _one_line(text: str, *, maximum: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= maximum else line[: maximum - 3] + "..."
+
+
+__all__ = ("reported_errors",)

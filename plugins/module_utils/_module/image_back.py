@@ -1,0 +1,54 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._unpack.destination import Destination
+from .diff import describe_foreign, describe_stamp
+from .image_tree import Report, describe_current, digest_of
+
+if t.TYPE_CHECKING:
+    from .._unpack.stamp import Stamp
+    from .image_tree import Json, Place
+
+
+def ensure_absent(place: Place) -> Report:
+    """Removes the tree, all that were kept and the state directory. Raises UnpackError."""
+    with place.open(create=False) as view:
+        stamp = view.current
+        report = Report(
+            changed=view.check_remove(), before=describe_current(view, stamp), previous_digest=digest_of(stamp)
+        )
+        if isinstance(view, Destination):
+            view.remove()
+        return report
+
+
+def ensure_rolled_back(place: Place) -> Report:
+    """Brings back the tree that was there before the last change, unless that was a roll-back. Raises UnpackError."""
+    with place.open(create=False) as view:
+        stamp, before, current = view.current, describe_current(view, view.current), view.current_generation
+        target = view.check_roll_back()
+        if target is None:
+            return Report(changed=False, before=before, after=before, generation=current, **_shown(stamp, stamp))
+        if isinstance(view, Destination):
+            view.roll_back()
+        return Report(
+            changed=True,
+            before=before,
+            after=describe_foreign() if target.stamp is None else describe_stamp(target.stamp),
+            generation=target.number,
+            **_shown(target.stamp, stamp),
+        )
+
+
+def _shown(stamp: t.Optional[Stamp], previous: t.Optional[Stamp]) -> Json:
+    return {"image": None if stamp is None else stamp.image, "previous_digest": digest_of(previous)}
+
+
+__all__ = ("ensure_absent", "ensure_rolled_back")

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import replace
+
+from .._unpack.destination import Destination
+from .image_lookup import look_up
+from .image_tree import Report, describe_current, digest_of
+
+if t.TYPE_CHECKING:
+    from .._oci.image import Image, Layer
+    from .._registry.manifests import ManifestHead
+    from .._unpack.inspection import Generation, View
+    from .._unpack.layers import LayerSource
+    from .._unpack.stamp import Stamp
+    from .image_lookup import Found, Question
+    from .image_tree import Place, Warn, Wish
+    from .sources import Source
+
+
+def ensure_present(
+    place: Place, source: Source, question: Question, wish: Wish, *, head: t.Optional[ManifestHead] = None
+) -> Report:
+    """Makes the directory hold the image.
+
+    Nothing changes exactly if the tree there was made from the same config and the same layers with the same options,
+    and has not drifted. A kept tree like that is brought back; else the image is unpacked. Raises RegistryError,
+    UnpackError, OciError.
+    """
+    with place.open(create=True) as view:
+        stamp = view.current
+        found = look_up(source, question, known=stamp, head=head)
+        report = _predict(view, stamp, found, wish)
+        is_right = stamp is not None and view.exists and found.is_in(stamp) and wish.fits(stamp)
+        if is_right and not report.drift:
+            return replace(report, changed=False, generation=view.current_generation)
+        view.check_replaceable()
+        kept = None if is_right else _kept(view, found, wish)
+        if kept is not None:
+            report = replace(report, generation=kept.number)
+        if not isinstance(view, Destination):
+            return report
+        if kept is not None:
+            view.restore(kept.number)
+            return report
+        image = found.image or source.resolve(question.repository, question.selector, platform=question.platform)
+        return _unpack(view, source, question, wish, image, report, drifted=is_right, warn=place.warn)
+
+
+def _predict(view: View, stamp: t.Optional[Stamp], found: Found, wish: Wish) -> Report:
+    return Report(
+        changed=True,
+        before=describe_current(view, stamp),
+        after=wish.describe(found.shown),
+        image=found.shown,
+        previous_digest=digest_of(stamp),
+        drift=None if stamp is None else view.drift(wish.drift),
+    )
+
+
+def _kept(view: View, found: Found, wish: Wish) -> t.Optional[Generation]:
+    """The kept tree that is as it is wished for."""
+    for kept in view.generations:
+        stamp = kept.stamp
+        if stamp is None or kept.drifted or not found.is_in(stamp) or not wish.fits(stamp):
+            continue
+        if not view.drift(wish.drift, generation=kept.number):
+            return kept
+    return None
+
+
+def _unpack(
+    view: Destination,
+    source: Source,
+    question: Question,
+    wish: Wish,
+    image: Image,
+    report: Report,
+    *,
+    drifted: bool,
+    warn: Warn,
+) -> Report:
+    from .._unpack.layers import unpack_layers
+
+    shown, downloaded = image.as_dict(), source.downloaded
+    layers = [_layer_source(source, question.repository, layer) for layer in image.layers]
+    with view.staging() as staging:
+        unpacked = unpack_layers(staging.root_fd, layers, options=wish.options.for_unpack(), warn=warn)
+        stamp = _stamp(image, question, wish, entries=unpacked.entries, size=unpacked.size)
+        outcome = view.publish(
+            staging,
+            stamp,
+            digests=unpacked.digests,
+            keep=wish.keep,
+            drifted=drifted,
+            xattrs=wish.options.xattrs != "skip",
+        )
+    return replace(
+        report,
+        after=wish.describe(shown),
+        image=shown,
+        generation=outcome.generation,
+        entries=unpacked.entries,
+        bytes=unpacked.size,
+        downloaded=source.downloaded - downloaded,
+    )
+
+
+def _layer_source(source: Source, repository: str, layer: Layer) -> LayerSource:
+    from .._unpack.layers import LayerSource
+
+    return LayerSource(
+        name=str(layer.descriptor.digest),
+        compression=layer.compression,
+        diff_id=layer.diff_id,
+        open=lambda: source.blob(repository, layer.descriptor),
+    )
+
+
+def _stamp(image: Image, question: Question, wish: Wish, *, entries: int, size: int) -> Stamp:
+    from .._unpack.stamp import Stamp
+
+    return Stamp(
+        registry=image.registry,
+        repository=image.repository,
+        reference=str(image.selector),
+        digest=image.digest,
+        index_digest=image.index_digest,
+        platform=str(question.platform),
+        config_digest=image.manifest.config.digest,
+        diff_ids=image.require_config().diff_ids,
+        annotations=image.manifest.annotations,
+        image=image.as_dict(),
+        ownership=wish.options.ownership,
+        xattrs=wish.options.xattrs,
+        devices=wish.options.devices,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        entries=entries,
+        bytes=size,
+    )
+
+
+__all__ = ("ensure_present",)

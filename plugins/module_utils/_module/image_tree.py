@@ -1,0 +1,95 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .diff import describe_foreign, describe_image, describe_stamp
+
+if t.TYPE_CHECKING:
+    from .._unpack.destination import Destination
+    from .._unpack.drift import Drift, Level
+    from .._unpack.inspection import Inspection, View
+    from .._unpack.stamp import Stamp
+    from .tree_options import TreeOptions
+
+Json = dict[str, t.Any]
+Warn = t.Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a tree is to be: made with these options, unchanged as far as drift looks, with keep others kept besides."""
+
+    options: TreeOptions
+    drift: Level
+    keep: int
+
+    def fits(self, stamp: Stamp) -> bool:
+        """Tells whether a tree was made with the options that are wished for now."""
+        options = self.options
+        return (stamp.ownership, stamp.xattrs, stamp.devices) == (options.ownership, options.xattrs, options.devices)
+
+    def describe(self, image: Json) -> Json:
+        """Returns what a diff shows of the image unpacked in this way."""
+        options = self.options
+        return describe_image(image, ownership=options.ownership, xattrs=options.xattrs, devices=options.devices)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tree is to be, and how to get at it. With C(check) nothing is changed, only told."""
+
+    dest: str
+    force: bool
+    lock_timeout: float
+    check: bool
+    warn: Warn
+
+    def open(self, *, create: bool) -> t.Union[Inspection, Destination]:
+        """Returns what answers questions about it, and unless C(check) is set changes it: a context manager."""
+        from .._unpack.destination import Destination
+
+        if self.check:
+            return Destination.inspect(self.dest, warn=self.warn, force=self.force, lock_timeout=self.lock_timeout)
+        return Destination(self.dest, warn=self.warn, force=self.force, lock_timeout=self.lock_timeout, create=create)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done, or in check mode would be.
+
+    C(before) and C(after) are for the diff, None where there is no tree; C(image) is the result, None where no image is
+    known. C(generation) is None where there is no tree, and for one that would be new.
+    """
+
+    changed: bool
+    before: t.Optional[Json] = None
+    after: t.Optional[Json] = None
+    image: t.Optional[Json] = None
+    previous_digest: t.Optional[str] = None
+    generation: t.Optional[int] = None
+    drift: t.Optional[Drift] = None
+    entries: int = 0
+    bytes: int = 0
+    downloaded: int = 0
+
+
+def describe_current(view: View, stamp: t.Optional[Stamp]) -> t.Optional[Json]:
+    """Returns what a diff shows of the tree that is there now."""
+    if stamp is not None:
+        return describe_stamp(stamp)
+    return describe_foreign() if view.exists else None
+
+
+def digest_of(stamp: t.Optional[Stamp]) -> t.Optional[str]:
+    """Returns the digest of the manifest as text."""
+    return None if stamp is None else str(stamp.digest)
+
+
+__all__ = ("Place", "Report", "Wish", "describe_current", "digest_of")

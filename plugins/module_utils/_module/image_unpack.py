@@ -1,0 +1,58 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .image_lookup import Question
+from .image_tree import Place, Report, Wish
+from .quick_check import QuickCheck
+from .ranges import check_minimum
+from .results import image_results
+from .tree_options import TreeOptions
+from .wanted import wanted_platform, wanted_selector
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .sources import Source
+
+# What only some tasks need is imported when they do: most tasks find that nothing has to change.
+
+
+def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
+    """Brings the directory to the state that the options say; returns what oci_image_unpack returns."""
+    params = module.params
+    check_minimum(params, 0, "keep_generations")
+    place = Place(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
+    if params["state"] == "present":
+        return _present(module, place)
+    from .image_back import ensure_absent, ensure_rolled_back
+
+    ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
+    return image_results(module, ensure(place), requests=0)
+
+
+def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
+    params = module.params
+    wish = Wish(TreeOptions.of(params), params["drift"], params["keep_generations"])
+    question = Question(params["repository"], wanted_selector(module), wanted_platform(module))
+    with QuickCheck(place, question, wish) as check:
+        from .connection import opened_source
+
+        with opened_source(module) as source:
+            report = check.ask(source) or _ensure(place, source, question, wish, check)
+            return image_results(module, report, requests=source.requests)
+
+
+def _ensure(place: Place, source: Source, question: Question, wish: Wish, check: QuickCheck) -> Report:
+    from .image_present import ensure_present
+
+    return ensure_present(place, source, question, wish, head=check.head)
+
+
+__all__ = ("run_image_unpack",)

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import typing as t
+
+from .._unpack.errors import LayerInvalid, filesystem_error, printable
+from .._unpack.layers import LayerSource
+from .._unpack.limits import Budget, Limits
+from .._unpack.pipeline import DiffIdHash, inflated
+from .._unpack.stream import ByteStream
+from .._unpack.tar import TarReader
+
+if t.TYPE_CHECKING:
+    from .._oci.digest import Digest
+    from .._unpack.decompress import Compression
+
+_PIECE: t.Final = 1024 * 1024
+_OPEN: t.Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+Warn = t.Callable[[str], None]
+
+
+class LayerFile:
+    """A layer in a local file, read twice: once to verify it, then to apply it.
+
+    The first reading keeps a digest of every piece, and the second hands out no piece that has another one, so what is
+    applied is what was verified, whoever can write to the file. A context manager. Raises FilesystemError,
+    LayerInvalid.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._pieces: list[bytes] = []
+        try:
+            self._fd = os.open(path, _OPEN)
+        except OSError as error:
+            raise filesystem_error(error, doing="opening the layer file", path=path) from error
+        self.size = os.fstat(self._fd).st_size
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            self.close()
+            raise LayerInvalid(
+                f"The layer {printable(path)} is not a file; give the path of a layer file.", path=printable(path)
+            )
+
+    def __enter__(self) -> LayerFile:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._fd)
+
+    def verify(self, diff_id: Digest, *, compression: t.Optional[Compression], limits: Limits, warn: Warn) -> None:
+        """Reads all of it: decompressed, it must have the digest diff_id and be a tar archive within limits.
+
+        Without C(compression) it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
+        """
+        budget = Budget(limits)
+        with contextlib.ExitStack() as stack:
+            checker = DiffIdHash(diff_id)
+            stack.callback(checker.close)
+            pieces = inflated(self._first_reading(), declared=compression, budget=budget, warn=warn)
+            stream = ByteStream(_watched(pieces, checker, budget))
+            for dummy in TarReader(stream).entries():
+                budget.add_entry()
+            stream.drain()
+            checker.check()
+
+    def source(self, diff_id: Digest, *, compression: t.Optional[Compression]) -> LayerSource:
+        """Returns the layer to unpack. It must have been verified."""
+        return LayerSource(name=printable(self.path), compression=compression, diff_id=diff_id, open=self._open)
+
+    @contextlib.contextmanager
+    def _open(self) -> t.Iterator[t.Iterator[bytes]]:
+        yield self._second_reading()
+
+    def _first_reading(self) -> t.Iterator[bytes]:
+        self._pieces = []
+        for piece in self._read():
+            self._pieces.append(hashlib.sha256(piece).digest())
+            yield piece
+
+    def _second_reading(self) -> t.Iterator[bytes]:
+        known = iter(self._pieces)
+        for piece in self._read():
+            if hashlib.sha256(piece).digest() != next(known, None):
+                raise self._changed()
+            yield piece
+        if next(known, None) is not None:
+            raise self._changed()
+
+    def _read(self) -> t.Iterator[bytes]:
+        offset = 0
+        while True:
+            try:
+                piece = os.pread(self._fd, _PIECE, offset)
+            except OSError as error:
+                raise filesystem_error(error, doing="reading the layer file", path=self.path) from error
+            if not piece:
+                return
+            offset += len(piece)
+            yield piece
+
+    def _changed(self) -> LayerInvalid:
+        shown = printable(self.path)
+        return LayerInvalid(
+            f"The layer file {shown} was changed while it was applied, and only a part of it is in place: see who"
+            " writes to it, and run the task again.",
+            path=shown,
+        )
+
+
+def _watched(pieces: t.Iterator[bytes], checker: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:
+    for piece in pieces:
+        checker.add([piece])
+        budget.add_bytes(len(piece))
+        yield piece
+
+
+__all__ = ("LayerFile",)

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import replace
+
+from .glance import Glance
+from .image_tree import Report
+
+if t.TYPE_CHECKING:
+    from .._registry.manifests import ManifestHead
+    from .image_lookup import Question
+    from .image_tree import Place, Wish
+    from .sources import Source
+
+Json = dict[str, t.Any]
+
+
+class QuickCheck:
+    """The answer to the most frequent question, whether there is anything to do at all, from two processes at once.
+
+    One compares the tree with its record while this one, in ask(), asks the registry for the digest. It never says that
+    nothing is to do where ensure_present would do something; where it says nothing, that has to find out. A context
+    manager: it begins with entering it.
+    """
+
+    def __init__(self, place: Place, question: Question, wish: Wish) -> None:
+        self._question = question
+        self._glance = Glance(lambda: _look(place, question, wish)) if _may_be_there(place.dest) else None
+        self._wish = wish
+        self.head: t.Optional[ManifestHead] = None
+
+    def __enter__(self) -> QuickCheck:
+        if self._glance is not None:
+            self._glance.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self._glance is not None:
+            self._glance.__exit__(*details)
+
+    def ask(self, source: Source) -> t.Optional[Report]:
+        """Returns the report that nothing has changed, if that is so; what the registry said stays in head.
+
+        Raises RegistryError.
+        """
+        if self._glance is None or not self._glance.is_running:
+            return None
+        self.head = source.head_manifest(self._question.repository, self._question.selector)
+        tree = self._glance.result()  # in any case, so that nobody holds the lock any more
+        if tree is None or self.head.digest is None or str(self.head.digest) not in tree["digests"]:
+            return None
+        from .image_lookup import shown_as
+
+        shown = shown_as(tree["image"], source, self._question, digest=str(self.head.digest))
+        described = self._wish.describe(shown)
+        report = Report(changed=False, before=described, after=described, image=shown)
+        return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])
+
+
+def _may_be_there(dest: str) -> bool:
+    head, name = os.path.split(dest.rstrip("/"))
+    return os.path.isdir(os.path.join(head, f".{name}.oci"))
+
+
+def _look(place: Place, question: Question, wish: Wish) -> t.Optional[Json]:
+    """What the tree was unpacked from, if it is as wished for; None if it is not, or if there is anything to say."""
+    warnings: list[str] = []
+    with replace(place, warn=warnings.append, lock_timeout=0.0).open(create=False) as view:
+        stamp = view.current
+        if stamp is None or not view.exists or not wish.fits(stamp) or stamp.platform != str(question.platform):
+            return None
+        if view.drift(wish.drift) or warnings:
+            return None
+        digests = [str(digest) for digest in (stamp.digest, stamp.index_digest) if digest is not None]
+        return {"digests": digests, "image": stamp.image, "generation": view.current_generation}
+
+
+__all__ = ("QuickCheck",)

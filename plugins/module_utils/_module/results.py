@@ -1,0 +1,43 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .diff import image_diff
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .image_tree import Report
+
+
+def image_results(module: AnsibleModule, report: Report, *, requests: int) -> dict[str, t.Any]:
+    """Returns what oci_image_unpack returns, with the diff if it was asked for."""
+    dest = module.params["dest"]
+    drift = report.drift
+    results = {
+        "changed": report.changed,
+        "dest": dest,
+        "image": report.image,
+        "generation": report.generation,
+        "previous_digest": report.previous_digest,
+        "drift": [{"path": change.path, "change": change.what} for change in (drift.changes if drift else ())],
+        "drift_total": drift.total if drift else 0,
+        "stats": {
+            "entries": report.entries,
+            "bytes": report.bytes,
+            "downloaded_bytes": report.downloaded,
+            "requests": requests,
+        },
+    }
+    if module._diff:
+        results["diff"] = image_diff(dest, before=report.before, after=report.after, drift=drift)
+    return results
+
+
+__all__ = ("image_results",)

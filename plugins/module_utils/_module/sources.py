@@ -1,0 +1,235 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import replace
+
+from .._oci.descriptor import Descriptor
+from .._oci.errors import CollectionError
+from .._registry.errors import NotFound
+from .._registry.manifests import ManifestHead
+
+if t.TYPE_CHECKING:
+    from .._oci.digest import Digest
+    from .._oci.image import Image
+    from .._oci.platform import Platform
+    from .._oci.reference import Selector
+    from .._registry.client import Registry
+    from .._registry.manifests import Fetched
+    from .._registry.tags import TagList
+
+_T = t.TypeVar("_T")
+Warn = t.Callable[[str], None]
+
+
+class Stream(t.Protocol):
+    """The verified bytes of a blob: an iterator that raises in place of its end what was wrong with them."""
+
+    def __enter__(self) -> t.Iterator[bytes]: ...
+
+    def __exit__(self, *dummy: object) -> None: ...
+
+
+class Source(t.Protocol):
+    """Where images come from: a registry, or mirrors and a registry."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have been sent so far."""
+
+    @property
+    def downloaded(self) -> int:
+        """How many bytes of blobs have arrived so far."""
+
+    def close(self) -> None:
+        """Closes all connections."""
+
+    def repository(self, name: str) -> str:
+        """See Registry."""
+
+    def tags(self, repository: str, *, n: t.Optional[int] = None, last: t.Optional[str] = None) -> TagList:
+        """See Registry."""
+
+    def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
+        """See Registry."""
+
+    def manifest(self, repository: str, selector: Selector) -> Fetched:
+        """See Registry."""
+
+    def resolve(
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: t.Optional[Fetched] = None
+    ) -> Image:
+        """See Registry."""
+
+    def blob(
+        self, repository: str, descriptor: t.Union[Descriptor, Digest], *, offset: int = 0, digest_state: t.Any = None
+    ) -> Stream:
+        """See Registry."""
+
+    def head_blob(self, repository: str, digest: Digest) -> t.Optional[int]:
+        """See Registry."""
+
+
+class Mirrored:
+    """A Source of registries that are tried in order; the last one is the origin, whose errors and name are shown.
+
+    A registry that fails is passed over with a warning, one that does not have what is wanted without. What has a
+    digest is verified by the registry that brings it.
+    """
+
+    def __init__(self, mirrors: t.Sequence[Registry], origin: Registry, *, warn: Warn) -> None:
+        self._registries = (*mirrors, origin)
+        self._origin = origin
+        self._warn = warn
+
+    @property
+    def name(self) -> str:
+        """That of the origin."""
+        return self._origin.name
+
+    @property
+    def requests(self) -> int:
+        """Those to all registries."""
+        return sum(registry.requests for registry in self._registries)
+
+    @property
+    def downloaded(self) -> int:
+        """Those of all registries."""
+        return sum(registry.downloaded for registry in self._registries)
+
+    def close(self) -> None:
+        """Closes the connections to all registries."""
+        for registry in self._registries:
+            registry.close()
+
+    def repository(self, name: str) -> str:
+        """The full name of a repository at the origin."""
+        return self._origin.repository(name)
+
+    def tags(self, repository: str, *, n: t.Optional[int] = None, last: t.Optional[str] = None) -> TagList:
+        """Those of the origin: a mirror may hold some of them only."""
+        return self._origin.tags(repository, n=n, last=last)
+
+    def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
+        """What the first one says that says something."""
+        repository = self._origin.repository(repository)
+        for registry in self._registries[:-1]:
+            try:
+                head = registry.head_manifest(repository, selector)
+            except CollectionError as error:
+                self._pass_over(registry, error)
+                continue
+            if head.digest is not None:
+                return head
+        return self._origin.head_manifest(repository, selector)
+
+    def manifest(self, repository: str, selector: Selector) -> Fetched:
+        """That of the first one that has it."""
+        return self._first(repository, lambda registry, name: registry.manifest(name, selector))
+
+    def resolve(
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: t.Optional[Fetched] = None
+    ) -> Image:
+        """The image of the first one that has all of its documents, under the name of the origin."""
+        image = self._first(
+            repository,
+            lambda registry, name: registry.resolve(name, selector, platform=platform, fetched=fetched),
+        )
+        return replace(image, registry=self._origin.name)
+
+    def blob(
+        self, repository: str, descriptor: t.Union[Descriptor, Digest], *, offset: int = 0, digest_state: t.Any = None
+    ) -> MirroredStream:
+        """The blob from the first one that has it; where that one breaks off, the next one carries on."""
+        name = self._origin.repository(repository)
+        return MirroredStream(
+            self._registries, name, descriptor, offset=offset, state=digest_state, warn=self._pass_over
+        )
+
+    def head_blob(self, repository: str, digest: Digest) -> t.Optional[int]:
+        """The size that the first one says that has it."""
+        return self._first(repository, lambda registry, name: registry.head_blob(name, digest))
+
+    def _first(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
+        name = self._origin.repository(repository)
+        for registry in self._registries[:-1]:
+            try:
+                found = ask(registry, name)
+            except CollectionError as error:
+                self._pass_over(registry, error)
+                continue
+            if found is not None:
+                return found
+        return ask(self._origin, name)
+
+    def _pass_over(self, registry: Registry, error: CollectionError) -> None:
+        if not isinstance(error, NotFound):
+            self._warn(f"The mirror {registry.name} was passed over: {error.message}")
+
+
+class MirroredStream:
+    """The verified bytes of a blob from the first registry that has it, used like a BlobStream."""
+
+    def __init__(
+        self,
+        registries: t.Sequence[Registry],
+        repository: str,
+        descriptor: t.Union[Descriptor, Digest],
+        *,
+        offset: int,
+        state: t.Any,
+        warn: t.Callable[[Registry, CollectionError], None],
+    ) -> None:
+        self._registries = registries
+        self._repository = repository
+        self._descriptor = descriptor
+        self._warn = warn
+        digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor
+        self._hash = hashlib.new(digest.algorithm) if state is None else state.copy()
+        self._received = offset
+        self.size: t.Optional[int] = descriptor.size if isinstance(descriptor, Descriptor) else None
+        self.resumed_from = offset
+        self._pieces = self._run()
+
+    def __enter__(self) -> t.Iterator[bytes]:
+        return self._pieces
+
+    def __exit__(self, *dummy: object) -> None:
+        self._pieces.close()
+
+    def _run(self) -> t.Generator[bytes, None, None]:
+        for registry in self._registries[:-1]:
+            try:
+                yield from self._from(registry)
+                return
+            except CollectionError as error:
+                if self._is_complete():
+                    raise
+                self._warn(registry, error)
+        yield from self._from(self._registries[-1])
+
+    def _from(self, registry: Registry) -> t.Iterator[bytes]:
+        state = self._hash.copy()
+        with registry.blob(self._repository, self._descriptor, offset=self._received, digest_state=state) as stream:
+            for piece in stream:
+                self.size = stream.size
+                self._hash.update(piece)
+                self._received += len(piece)
+                yield piece
+
+    def _is_complete(self) -> bool:
+        """Whether all bytes have been passed on: then they were wrong, and no other registry can mend that."""
+        return self.size is not None and self._received >= self.size
+
+
+__all__ = ("Mirrored", "MirroredStream", "Source", "Stream")

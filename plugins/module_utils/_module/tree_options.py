@@ -1,0 +1,45 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._unpack.limits import Limits
+from .ranges import check_minimum
+
+if t.TYPE_CHECKING:
+    from .._unpack.layers import Options
+
+
+@dataclass(frozen=True)
+class TreeOptions:
+    """How layers are put on disk: the options of the fragment C(attested.registry.tree)."""
+
+    ownership: bool
+    xattrs: t.Literal["keep", "require", "skip"]
+    devices: t.Literal["create", "skip", "fail"]
+    limits: Limits
+
+    @classmethod
+    def of(cls, params: t.Mapping[str, t.Any]) -> TreeOptions:
+        """Returns what the parameters of a module say. Raises OptionInvalid."""
+        check_minimum(params, 0, "lock_timeout")
+        check_minimum(params, 1, "max_entries", "max_unpacked_bytes", "max_ratio")
+        limits = Limits(
+            entries=params["max_entries"], unpacked_bytes=params["max_unpacked_bytes"], ratio=params["max_ratio"]
+        )
+        return cls(params["ownership"], params["xattrs"], params["devices"], limits)
+
+    def for_unpack(self) -> Options:
+        """Returns the same for the unpacking, whose libraries take time to load and are not needed without it."""
+        from .._unpack.layers import Options
+
+        return Options(ownership=self.ownership, xattrs=self.xattrs, devices=self.devices, limits=self.limits)
+
+
+__all__ = ("TreeOptions",)

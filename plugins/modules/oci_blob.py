@@ -1,0 +1,143 @@
+#!/usr/bin/python
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: oci_blob
+short_description: Downloads one blob from a registry to a file
+version_added: 0.1.0
+description:
+  - Downloads a blob of a repository, such as a layer or a config, to a file, verifies its digest and only then puts it
+    in place.
+  - A download that breaks off is carried on by the next run. What there is of it is kept beside O(dest) in a file whose
+    name begins with C(.oci_blob.) and is hashed again before it is used.
+author:
+  - attested.registry contributors (@attested-registry)
+extends_documentation_fragment:
+  - attested.registry.registry
+  - ansible.builtin.files
+  - attested.registry.attributes
+  - attested.registry.attributes.files
+  - attested.registry.attributes.actiongroup_registry
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  safe_file_operations:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  digest:
+    description:
+      - The digest of the blob, as C(sha256:), C(sha384:) or C(sha512:) and the hexadecimal digits.
+    type: str
+    required: true
+  dest:
+    description:
+      - The file to write. Its directory must exist.
+      - The file is left alone if its content has that digest already; what it holds is hashed to know.
+    type: path
+    required: true
+seealso:
+  - module: attested.registry.oci_image_info
+  - module: attested.registry.oci_layer_unpack
+"""
+
+EXAMPLES = r"""
+- name: Find the layers of an image
+  attested.registry.oci_image_info:
+    repository: com.example.app
+    reference: stable
+  register: app
+
+- name: Download the lowest of them
+  attested.registry.oci_blob:
+    repository: com.example.app
+    digest: "{{ app.image.layers[0].digest }}"
+    dest: /var/tmp/layer.tar.gz
+    mode: "0644"
+"""
+
+RETURN = r"""
+digest:
+  description:
+    - The digest of the blob.
+  returned: success
+  type: str
+  sample: sha256:733da0bad0eb61af50fb99692f420a636a3d42ff97ac2faa31d777b679e32e57
+size:
+  description:
+    - The size of the blob in bytes.
+  returned: success
+  type: int
+  sample: 145
+resumed_from:
+  description:
+    - How many bytes of an earlier download were used. V(0) if there was nothing to carry on.
+  returned: success
+  type: int
+  sample: 0
+"""
+
+import typing as t
+
+from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import (
+    BlobFile,
+    Content,
+    Download,
+    blob_diff,
+    blob_size,
+)
+from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Brings the file to the wanted state and returns what the module returns."""
+    params = module.params
+    file = BlobFile(params["dest"], Digest.parse(params["digest"]))
+    found = file.content()
+    done = Download(found.size, 0) if found is not None and found.digest == file.digest else None
+    changed = done is None
+    if done is None:
+        with opened_source(module) as source:
+            if module.check_mode:
+                done = Download(blob_size(source, params["repository"], file.digest), 0)
+            else:
+                done = file.download(source, params["repository"], move=module.atomic_move)
+    diff = blob_diff(file.path, before=found, after=Content(file.digest, done.size))
+    attributes = module.load_file_common_arguments(params)
+    changed = module.set_fs_attributes_if_different(attributes, changed, diff)
+    results = {"digest": str(file.digest), "size": done.size, "resumed_from": done.resumed_from}
+    return {"changed": changed, "diff": diff, **results}
+
+
+def main() -> t.NoReturn:
+    """Runs the module."""
+    module = registry_module(
+        {
+            "digest": {"type": "str", "required": True},
+            "dest": {"type": "path", "required": True},
+        },
+        add_file_common_args=True,
+    )
+    with reported_errors(module, doing="downloading a blob"):
+        results = run(module)
+    module.exit_json(**results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: oci_layer_unpack
+short_description: Applies a local layer file to a directory
+version_added: 0.1.0
+description:
+  - Reads a layer of an OCI image from a file on the host, verifies it against its diff_id, and only then applies it to
+    a directory as the specification says, whiteouts included.
+  - The file is read twice. What the second reading applies is exactly what the first one verified, even if somebody
+    writes to the file in between.
+  - Which layers were applied is noted in a file beside O(dest), C(.NAME.oci-layers) for C(NAME).
+  - The directory is changed in place. To have an image replace another one in one step, use
+    M(attested.registry.oci_image_unpack).
+author:
+  - attested.registry contributors (@attested-registry)
+extends_documentation_fragment:
+  - attested.registry.tree
+  - attested.registry.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The layer is read and verified.
+  diff_mode:
+    support: full
+    details:
+      - Shows the list of applied layers before and after, not the files.
+  idempotent:
+    support: full
+    details:
+      - Changes that others make to the directory are not noticed.
+  platform:
+    support: full
+    platforms: linux
+options:
+  src:
+    description:
+      - The layer file on the host, for example what M(attested.registry.oci_blob) downloaded.
+    type: path
+    required: true
+  dest:
+    description:
+      - The directory to apply the layer to. What is in it counts as the layers below.
+      - It is made if it is not there. Its parent directory must exist.
+      - It cannot be a directory that M(attested.registry.oci_image_unpack) manages, nor a mount point.
+    type: path
+    required: true
+  diff_id:
+    description:
+      - The digest that the layer must have decompressed, as the image config lists it.
+    type: str
+    required: true
+  media_type:
+    description:
+      - The media type of the layer, which says how it is compressed. It is found out from the content if not set.
+    type: str
+  force:
+    description:
+      - Whether to apply the layer although it was applied before.
+    type: bool
+    default: false
+seealso:
+  - module: attested.registry.oci_blob
+  - module: attested.registry.oci_image_unpack
+"""
+
+EXAMPLES = r"""
+- name: Find the layers of an image
+  attested.registry.oci_image_info:
+    repository: com.example.app
+    reference: stable
+  register: app
+
+- name: Download the lowest of them
+  attested.registry.oci_blob:
+    repository: com.example.app
+    digest: "{{ app.image.layers[0].digest }}"
+    dest: /var/tmp/layer.tar.gz
+    mode: "0644"
+
+- name: Apply it to a directory
+  attested.registry.oci_layer_unpack:
+    src: /var/tmp/layer.tar.gz
+    media_type: "{{ app.image.layers[0].media_type }}"
+    diff_id: "{{ app.image.layers[0].diff_id }}"
+    dest: /var/tmp/app
+"""
+
+RETURN = r"""
+dest:
+  description:
+    - The directory.
+  returned: success
+  type: str
+  sample: /var/tmp/app
+diff_id:
+  description:
+    - The diff_id of the layer.
+  returned: success
+  type: str
+  sample: sha256:0e5d509e4f80ea2aee1e5fe56e4874aa85d9198f016bbe798f43938d234c13b6
+applied:
+  description:
+    - The diff_ids of all layers that this module applied to the directory, in their order.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - sha256:0e5d509e4f80ea2aee1e5fe56e4874aa85d9198f016bbe798f43938d234c13b6
+stats:
+  description:
+    - What was done.
+  returned: success
+  type: dict
+  contains:
+    entries:
+      description:
+        - The entries of the layer. V(0) if nothing was applied.
+      type: int
+      sample: 7
+    bytes:
+      description:
+        - The bytes of the layer decompressed. V(0) if nothing was applied.
+      type: int
+      sample: 10240
+"""
+
+import typing as t
+
+from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import TREE, local_module, merge
+from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._module.layer_apply import ensure_applied
+from ansible_collections.attested.registry.plugins.module_utils._module.tree_options import TreeOptions
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+    from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
+
+OPTIONS: Options = {
+    "src": {"type": "path", "required": True},
+    "dest": {"type": "path", "required": True},
+    "diff_id": {"type": "str", "required": True},
+    "media_type": {"type": "str"},
+    "force": {"type": "bool", "default": False},
+}
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Applies the layer and returns what the module returns."""
+    params = module.params
+    diff_id = Digest.parse(params["diff_id"])
+    done = ensure_applied(
+        params["dest"],
+        params["src"],
+        diff_id,
+        media_type=params["media_type"],
+        options=TreeOptions.of(params),
+        force=params["force"],
+        lock_timeout=params["lock_timeout"],
+        check=module.check_mode,
+        warn=module.warn,
+    )
+    before, after = ([str(digest) for digest in digests] for digests in (done.before, done.after))
+    return {
+        "changed": done.changed,
+        "dest": params["dest"],
+        "diff_id": str(diff_id),
+        "applied": after,
+        "stats": {"entries": done.entries, "bytes": done.bytes},
+        "diff": {"before": {"applied": before}, "after": {"applied": after}},
+    }
+
+
+def main() -> t.NoReturn:
+    """Runs the module."""
+    module = local_module(merge(TREE, OPTIONS))
+    with reported_errors(module, doing=f"applying a layer to {module.params['dest']}"):
+        results = run(module)
+    module.exit_json(**results)
+
+
+if __name__ == "__main__":
+    main()

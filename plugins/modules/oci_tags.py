@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: oci_tags
+short_description: Lists the tags of a repository in a registry
+version_added: 0.1.0
+description:
+  - Lists the tags of a repository, following the pages of the registry to the end.
+author:
+  - attested.registry contributors (@attested-registry)
+extends_documentation_fragment:
+  - attested.registry.registry
+  - attested.registry.registry.query
+  - attested.registry.attributes
+  - attested.registry.attributes.info_module
+  - attested.registry.attributes.actiongroup_registry
+attributes:
+  platform:
+    support: full
+    platforms: posix
+options:
+  n:
+    description:
+      - How many tags to ask for at most. All of them if not set.
+      - The number is of what the registry lists, before O(pattern) is applied.
+    type: int
+  last:
+    description:
+      - List only the tags that come after this one in the order of the registry. Take it from RV(last) of a task
+        before.
+    type: str
+  pattern:
+    description:
+      - Return only the tags that match this pattern.
+    type: str
+  pattern_type:
+    description:
+      - How O(pattern) is understood.
+      - V(fnmatch) is the shell's way (C(*), C(?), C([...])), upper and lower case being different; the whole tag must
+        match.
+      - V(regex) is a Python regular expression that may match anywhere in the tag.
+    type: str
+    choices:
+      - fnmatch
+      - regex
+    default: fnmatch
+seealso:
+  - module: attested.registry.oci_image_info
+"""
+
+EXAMPLES = r"""
+- name: List all tags
+  attested.registry.oci_tags:
+    repository: com.example.greeter
+  register: all
+
+- name: List the releases of the first major version
+  attested.registry.oci_tags:
+    repository: com.example.greeter
+    pattern: ^1\.[0-9]+$
+    pattern_type: regex
+  register: releases
+
+- name: List the first page and then what follows it
+  attested.registry.oci_tags:
+    repository: com.example.greeter
+    n: 1
+  register: first
+
+- name: List the rest
+  attested.registry.oci_tags:
+    repository: com.example.greeter
+    last: "{{ first.last }}"
+"""
+
+RETURN = r"""
+tags:
+  description:
+    - The tags in the order of the registry.
+  returned: success
+  type: list
+  elements: str
+  sample: ["1.0", "1.1", latest]
+count:
+  description:
+    - How many tags RV(tags) has.
+  returned: success
+  type: int
+  sample: 3
+last:
+  description:
+    - The last tag that the registry listed, whether or not it matches O(pattern), for O(last) of the next task.
+    - It is V(null) when the list is complete.
+  returned: success
+  type: str
+  sample: "1.0"
+query_result:
+  description:
+    - What O(query) makes of the values that the module returns.
+  returned: if O(query) is given
+  type: raw
+  sample: latest
+"""
+
+import typing as t
+
+from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import QUERY, registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._module.pattern import compile_pattern
+from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
+from ansible_collections.attested.registry.plugins.module_utils._module.ranges import check_minimum
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+    from ansible_collections.attested.registry.plugins.module_utils._module.query import Results
+
+
+def run(module: AnsibleModule) -> Results:
+    """Returns what the module returns."""
+    params = module.params
+    check_minimum(params, 1, "n")
+    query = Query(module, params["query"])
+    matches = compile_pattern(params["pattern"], kind=params["pattern_type"])
+    with opened_source(module) as source:
+        found = source.tags(params["repository"], n=params["n"], last=params["last"])
+    tags = [tag for tag in found.tags if matches(tag)]
+    return query.add_to({"tags": tags, "count": len(tags), "last": found.last})
+
+
+def main() -> t.NoReturn:
+    """Runs the module."""
+    module = registry_module(
+        QUERY,
+        {
+            "n": {"type": "int"},
+            "last": {"type": "str"},
+            "pattern": {"type": "str"},
+            "pattern_type": {"type": "str", "choices": ["fnmatch", "regex"], "default": "fnmatch"},
+        },
+    )
+    with reported_errors(module, doing="listing tags"):
+        results = run(module)
+    module.exit_json(changed=False, **results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import re
+import typing as t
+
+import pytest
+import yaml
+from ansible.module_utils.common.text.formatters import human_to_bytes
+from ansible_collections.attested.registry.plugins.doc_fragments import registry as registry_fragment
+from ansible_collections.attested.registry.plugins.doc_fragments import tree as tree_fragment
+from ansible_collections.attested.registry.plugins.module_utils._module import argument_spec, query
+from ansible_collections.attested.registry.plugins.module_utils._registry.connection import MINIMUM_REQUESTS
+
+TOP = pathlib.Path(__file__).resolve().parents[5]
+MODULES = sorted(path.stem for path in (TOP / "plugins/modules").glob("*.py"))
+FRAGMENTS = {
+    "registry": (registry_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.REGISTRY),
+    "registry.image": (registry_fragment.ModuleDocFragment.IMAGE, argument_spec.IMAGE),
+    "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
+    "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
+}
+
+
+def documentation(name: str) -> dict[str, t.Any]:
+    module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
+    found: dict[str, t.Any] = yaml.safe_load(module.DOCUMENTATION)
+    return found
+
+
+def examples(name: str) -> list[dict[str, t.Any]]:
+    module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
+    found: list[dict[str, t.Any]] = yaml.safe_load(module.EXAMPLES)
+    return found
+
+
+def documented_options(name: str) -> set[str]:
+    """The options of a module with their aliases, from its own documentation and its fragments."""
+    wanted = documentation(name)
+    parts = [wanted.get("options", {})]
+    for fragment in wanted["extends_documentation_fragment"]:
+        short = fragment.replace("attested.registry.", "", 1)
+        if short in FRAGMENTS:
+            parts.append(yaml.safe_load(FRAGMENTS[short][0])["options"])
+        elif fragment == "ansible.builtin.files":
+            parts.append(dict.fromkeys(("mode", "owner", "group"), {}))
+    return {alias for part in parts for option, facts in part.items() for alias in (option, *facts.get("aliases", ()))}
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_fragment_and_spec_say_the_same(name: str) -> None:
+    text, spec = FRAGMENTS[name]
+    options = yaml.safe_load(text)["options"]
+    assert list(options) == list(spec)
+    for option, facts in options.items():
+        documented = {key: value for key, value in facts.items() if key != "description"}
+        specified = {key: value for key, value in spec[option].items() if key != "no_log"}
+        if documented.get("type") == "bytes":
+            documented["default"], specified["default"] = (
+                human_to_bytes(found["default"]) for found in (documented, specified)
+            )
+        assert documented == specified, option
+
+
+def test_secrets_are_marked() -> None:
+    hidden = {name for name, option in argument_spec.REGISTRY.items() if option.get("no_log")}
+    assert hidden == {"password", "token"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_use_documented_options_of_modules_that_exist(name: str) -> None:
+    for task in examples(name):
+        modules = [key for key in task if key.startswith("attested.registry.")]
+        for found in modules:
+            short = found.rpartition(".")[2]
+            assert set(task[found]) <= documented_options(short), task["name"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_how_it_behaves(name: str) -> None:
+    wanted = documentation(name)
+    fragments = wanted["extends_documentation_fragment"]
+    assert "attested.registry.attributes" in fragments
+    attributes = wanted["attributes"]
+    assert "platforms" in attributes["platform"]
+    if "attested.registry.attributes.info_module" not in fragments:
+        for attribute in ("check_mode", "diff_mode", "idempotent"):
+            assert attributes[attribute]["support"] == "full"
+
+
+def test_the_action_group_has_the_modules_that_speak_to_a_registry() -> None:
+    runtime = yaml.safe_load((TOP / "meta/runtime.yml").read_text())
+    with_fragment = [
+        name
+        for name in MODULES
+        if "attested.registry.registry" in documentation(name)["extends_documentation_fragment"]
+    ]
+    assert sorted(runtime["action_groups"]["registry"]) == with_fragment
+
+
+def test_minimum_versions_are_the_same_everywhere() -> None:
+    required = dict(re.findall(r"^([a-z]+)>=([0-9.]+)$", (TOP / "requirements.txt").read_text(), re.MULTILINE))
+    assert required == {"requests": MINIMUM_REQUESTS, "jmespath": query.MINIMUM_JMESPATH}
+    fragment = registry_fragment.ModuleDocFragment
+    assert f"requests >= {MINIMUM_REQUESTS}" in fragment.DOCUMENTATION
+    assert f"jmespath >= {query.MINIMUM_JMESPATH}" in fragment.QUERY
+
+
+def test_the_readme_lists_what_there_is() -> None:
+    readme = (TOP / "README.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
+    filters = sorted(path.stem for path in (TOP / "plugins/filter").glob("*.py"))
+    assert sorted(listed) == sorted([*MODULES, *filters])

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import IMAGE, REGISTRY
+from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._module.wanted import wanted_platform
+from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
+
+
+class Module:
+    """What the connection wants of an AnsibleModule."""
+
+    def __init__(self, **params: t.Any) -> None:
+        spec = {**REGISTRY, **IMAGE}
+        self.params = {name: option.get("default") for name, option in spec.items()} | params
+        self.no_log_values: set[str] = set()
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+class Seen(t.NamedTuple):
+    """A registry that was made."""
+
+    name: str
+    options: dict[str, t.Any]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Seen]:
+    """The registries that are made, in their order."""
+    found: list[Seen] = []
+    real = Registry.__init__
+
+    def remember(self: Registry, name: str, **options: t.Any) -> None:
+        found.append(Seen(name, options))
+        real(self, name, **options)
+
+    monkeypatch.setattr(Registry, "__init__", remember)
+    return found
+
+
+def opened(module: Module) -> None:
+    with opened_source(t.cast(t.Any, module)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "mode"),
+    [
+        ({"registry": "localhost:1337"}, "no-tls"),
+        ({"registry": "LOCALHOST:1337"}, "no-tls"),
+        ({"registry": "127.0.0.1:5000"}, "no-tls"),
+        ({"registry": "127.8.9.10"}, "no-tls"),
+        ({"registry": "[::1]:5000"}, "no-tls"),
+        ({"registry": "localhost:5000/prefix"}, "no-tls"),
+        ({"registry": "localhost:5000", "tls": "tls"}, "tls"),
+        ({"registry": "localhost:5000", "ca_path": "/ca.pem"}, "tls"),
+        ({"registry": "localhost:5000", "client_cert": "/cert.pem"}, "tls"),
+        ({"registry": "https://localhost:5000"}, "tls"),
+        ({"registry": "http://localhost:5000", "ca_path": "/ca.pem"}, "no-tls"),
+        ({"registry": "localhost.example.com"}, "tls"),
+        ({"registry": "127.0.0.1.example.com"}, "tls"),
+        ({"registry": "registry.example.com"}, "tls"),
+        ({"registry": "10.0.0.1:5000"}, "tls"),
+        ({"registry": "0.0.0.0:5000"}, "tls"),
+        ({"registry": "[2001:db8::1]:5000"}, "tls"),
+        ({"registry": "docker.io"}, "tls"),
+        ({"registry": "registry.example.com", "tls": "no-tls"}, "no-tls"),
+        ({"registry": "http://registry.example.com"}, "no-tls"),
+    ],
+)
+def test_plain_http_is_for_loopback_and_for_those_who_ask(
+    made: list[Seen], options: dict[str, t.Any], mode: str
+) -> None:
+    opened(Module(**options))
+    assert made[0].options["tls"].mode == mode
+
+
+def test_a_scheme_that_contradicts_the_option_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="tls"):
+        opened(Module(registry="http://localhost", tls="tls"))
+
+
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ({"registry": "localhost"}, None),
+        ({"registry": "registry.example.com"}, None),
+        ({"registry": "registry.example.com", "tls": "no-tls"}, "plain HTTP"),
+        ({"registry": "localhost", "tls": "no-tls", "username": "me", "password": "secret"}, None),
+        (
+            {"registry": "example.com", "tls": "no-tls", "username": "me", "password": "secret"},
+            "the credentials included",
+        ),
+        ({"registry": "registry.example.com", "validate_certs": False}, "is not checked"),
+        ({"registry": "localhost", "validate_certs": False}, None),
+        ({"registry": "localhost", "mirrors": ["http://mirror.example.com"]}, "plain HTTP"),
+    ],
+)
+def test_what_gives_up_protection_is_warned_about(options: dict[str, t.Any], warning: str | None) -> None:
+    module = Module(**options)
+    opened(module)
+    assert len(module.warnings) == (warning is not None)
+    assert warning is None or warning in module.warnings[0]
+    assert "secret" not in str(module.warnings)
+
+
+def test_mirrors_get_no_credentials_of_the_options(made: list[Seen]) -> None:
+    opened(Module(username="me", password="secret", mirrors=["mirror.example.com", "127.0.0.1:5001"]))
+    origin, *mirrors = made
+    assert origin.options["credentials"].username == "me"
+    for mirror in mirrors:
+        assert "secret" not in str(vars(mirror.options["credentials"]))
+        assert not hasattr(mirror.options["credentials"], "password")
+        assert mirror.options["foreign_urls"] is False
+    assert [mirror.options["tls"].mode for mirror in mirrors] == ["tls", "no-tls"]
+
+
+def test_options_reach_the_client(made: list[Seen]) -> None:
+    opened(
+        Module(
+            ca_path="/ca",
+            client_cert="/cert",
+            client_key="/key",
+            timeout=7,
+            connect_timeout=8,
+            total_timeout=9,
+            minimum_throughput=10,
+            retries=11,
+            trusted_realm_hosts=["auth.example.com"],
+            foreign_layers=True,
+        )
+    )
+    options = made[0].options
+    assert (options["tls"].ca_path, options["tls"].client_cert, options["tls"].client_key) == ("/ca", "/cert", "/key")
+    timeouts = options["timeouts"]
+    assert (timeouts.read, timeouts.connect, timeouts.total, timeouts.minimum_rate) == (7, 8, 9, 10)
+    assert options["retry"].retries == 11
+    assert options["trusted_realm_hosts"] == ["auth.example.com"]
+    assert options["foreign_urls"] is True
+
+
+def test_the_platform_is_that_of_the_host_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Uname(t.NamedTuple):
+        sysname: str = "Linux"
+        machine: str = "aarch64"
+
+    monkeypatch.setattr(os, "uname", Uname)
+    assert str(wanted_platform(t.cast(t.Any, Module()))) == "linux/arm64/v8"
+    assert str(wanted_platform(t.cast(t.Any, Module(platform="linux/x86_64")))) == "linux/amd64"

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.layered_directory import (
+    LayeredDirectory,
+    _parse,
+)
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import Locked
+from hypothesis import given
+from hypothesis import strategies as st
+
+FIRST, SECOND = (Digest.of(data) for data in (b"1", b"2"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=80) | st.just(str(FIRST)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_remembers_layers_in_their_order(tmp_path: pathlib.Path) -> None:
+    with LayeredDirectory(str(tmp_path / "tree")) as directory:
+        assert directory.applied() == ()
+        with directory.opened(lock_timeout=0) as root:
+            (tmp_path / "tree/file").touch()
+            directory.note(root, [FIRST, SECOND])
+    with LayeredDirectory(str(tmp_path / "tree")) as directory:
+        assert directory.applied() == (FIRST, SECOND)
+
+
+def test_an_empty_directory_has_no_layers(tmp_path: pathlib.Path) -> None:
+    with LayeredDirectory(str(tmp_path / "tree")) as directory:
+        with directory.opened(lock_timeout=0) as root:
+            directory.note(root, [FIRST])
+        assert directory.applied() == ()
+
+
+def test_looking_makes_nothing(tmp_path: pathlib.Path) -> None:
+    with LayeredDirectory(str(tmp_path / "tree")) as directory:
+        directory.applied()
+        directory.is_managed()
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_task_at_work_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "tree").mkdir()
+    other = os.open(tmp_path / "tree", os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with (
+            LayeredDirectory(str(tmp_path / "tree")) as directory,
+            pytest.raises(Locked, match="another task"),
+            directory.opened(lock_timeout=0),
+        ):
+            pass
+    finally:
+        os.close(other)
+
+
+def checked(data: bytes) -> None:
+    try:
+        inode, diff_ids = _parse(data)
+    except ValueError:
+        return
+    assert isinstance(inode, int)
+    assert all(isinstance(diff_id, Digest) for diff_id in diff_ids)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_note_or_are_not(data: bytes) -> None:
+    checked(data)
+
+
+@given(st.fixed_dictionaries({}, optional={"format": st.just(1), "inode": VALUES, "diff_ids": VALUES}))
+def test_any_json_is_a_note_or_is_not(value: dict[str, t.Any]) -> None:
+    checked(json.dumps(value).encode())

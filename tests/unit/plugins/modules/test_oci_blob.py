@@ -1,0 +1,196 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+
+DATA = bytes(range(256)) * 4000
+OTHER = b"something else"
+
+
+@pytest.fixture
+def digest(registry: FaultyRegistry) -> str:
+    return registry.add_blob("team/app", DATA)
+
+
+@pytest.fixture
+def dest(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "blob"
+
+
+@pytest.fixture
+def blob(run_module: t.Any, registry: FaultyRegistry, digest: str, dest: pathlib.Path) -> t.Any:
+    def run(**options: t.Any) -> t.Any:
+        settings = {"registry": registry.name, "repository": "team/app", "digest": digest, "dest": str(dest)}
+        return run_module("oci_blob", **{**settings, "retries": 0, **options})
+
+    return run
+
+
+def partial(dest: pathlib.Path, digest: str) -> pathlib.Path:
+    return dest.parent / f".oci_blob.{digest.replace(':', '-')}"
+
+
+def test_check_run_check_run(blob: t.Any, dest: pathlib.Path, digest: str, registry: FaultyRegistry) -> None:
+    first = blob(check=True)
+    assert (first["changed"], first["size"], first["digest"]) == (True, len(DATA), digest)
+    assert not list(dest.parent.iterdir())
+    assert not registry.sent("/blobs/", method="GET")
+
+    second = blob()
+    assert (second["changed"], second["size"], second["resumed_from"]) == (True, len(DATA), 0)
+    assert dest.read_bytes() == DATA
+    assert list(dest.parent.iterdir()) == [dest]
+
+    registry.clear()
+    for check in (True, False):
+        again = blob(check=check)
+        assert (again["changed"], again["size"]) == (False, len(DATA))
+    assert registry.requests == []
+
+
+def test_replaces_other_content_and_shows_the_difference(blob: t.Any, dest: pathlib.Path, digest: str) -> None:
+    dest.write_bytes(OTHER)
+    dest.chmod(0o600)
+    run = blob(diff=True)
+    assert run["changed"] is True
+    assert run["diff"]["before"]["size"] == len(OTHER)
+    assert run["diff"]["after"] == {"digest": digest, "size": len(DATA)}
+    assert dest.read_bytes() == DATA
+    assert dest.stat().st_mode & 0o777 == 0o600
+
+
+def test_sets_file_attributes(blob: t.Any, dest: pathlib.Path) -> None:
+    assert blob(mode="0640")["changed"] is True
+    assert dest.stat().st_mode & 0o777 == 0o640
+    assert blob(mode="0640")["changed"] is False
+    assert blob(mode="0600", check=True)["changed"] is True
+    assert dest.stat().st_mode & 0o777 == 0o640
+    assert blob(mode="0600")["changed"] is True
+
+
+def test_carries_on_where_it_broke_off(blob: t.Any, dest: pathlib.Path, digest: str, registry: FaultyRegistry) -> None:
+    registry.on("/blobs/", Reply(cut=300_000), times=1)
+    assert blob().failed
+    rest = partial(dest, digest)
+    kept = rest.stat()
+    assert 0 < kept.st_size <= 300_000
+    assert kept.st_mode & 0o777 == 0o600
+    assert not dest.exists()
+
+    run = blob()
+    assert (run["changed"], run["resumed_from"]) == (True, kept.st_size)
+    assert registry.requests[-1].header("Range") == f"bytes={kept.st_size}-"
+    assert dest.read_bytes() == DATA
+    assert not rest.exists()
+
+
+def test_a_wrong_beginning_is_thrown_away(blob: t.Any, dest: pathlib.Path, digest: str) -> None:
+    rest = partial(dest, digest)
+    rest.write_bytes(b"x" * 1000)
+    rest.chmod(0o600)
+    run = blob()
+    assert (run["changed"], run["resumed_from"]) == (True, 0)
+    assert dest.read_bytes() == DATA
+
+
+def test_a_beginning_that_is_all_of_it_needs_only_to_be_checked(blob: t.Any, dest: pathlib.Path, digest: str) -> None:
+    rest = partial(dest, digest)
+    rest.write_bytes(DATA)
+    rest.chmod(0o600)
+    assert blob()["resumed_from"] == len(DATA)
+    assert dest.read_bytes() == DATA
+
+
+def test_wrong_content_never_gets_to_its_place(
+    blob: t.Any, dest: pathlib.Path, digest: str, registry: FaultyRegistry
+) -> None:
+    dest.write_bytes(OTHER)
+    registry.on("/blobs/", Reply(body=DATA[::-1]))
+    run = blob()
+    assert run.failed
+    assert run["error"]["kind"] == "digest_mismatch"
+    assert dest.read_bytes() == OTHER
+    assert list(dest.parent.iterdir()) == [dest]
+
+
+def test_a_link_in_place_of_the_partial_file_is_not_followed(
+    blob: t.Any, dest: pathlib.Path, digest: str, tmp_path_factory: t.Any
+) -> None:
+    victim = tmp_path_factory.mktemp("else") / "victim"
+    victim.write_bytes(OTHER)
+    partial(dest, digest).symlink_to(victim)
+    assert blob().failed
+    assert victim.read_bytes() == OTHER
+
+
+@pytest.mark.parametrize("how", ["mode", "link"])
+def test_a_partial_file_that_others_could_change_is_refused(
+    blob: t.Any, dest: pathlib.Path, digest: str, how: str
+) -> None:
+    rest = partial(dest, digest)
+    rest.write_bytes(DATA[:10])
+    rest.chmod(0o666 if how == "mode" else 0o600)
+    if how == "link":
+        os.link(rest, dest.parent / "other")
+    run = blob()
+    assert run.failed
+    assert "remove it" in run["msg"]
+
+
+def test_a_directory_as_destination(blob: t.Any, dest: pathlib.Path) -> None:
+    dest.mkdir()
+    run = blob()
+    assert run.failed
+    assert "it is a directory" in run["msg"]
+
+
+def test_a_missing_directory(blob: t.Any, dest: pathlib.Path) -> None:
+    run = blob(dest=str(dest / "below"))
+    assert run.failed
+    assert "create it first" in run["msg"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_blob_that_is_not_there(blob: t.Any, dest: pathlib.Path, check: bool) -> None:
+    run = blob(digest="sha256:" + "0" * 64, check=check)
+    assert run.failed
+    assert run["error"]["kind"] == "not_found"
+    assert not list(dest.parent.iterdir())
+
+
+def test_sha512(blob: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
+    digest = registry.add_blob("team/app", DATA, algorithm="sha512")
+    assert blob(digest=digest)["digest"] == digest
+    assert dest.read_bytes() == DATA
+
+
+def test_a_full_disk_leaves_nothing_behind(blob: t.Any, dest: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.attested.registry.plugins.module_utils._module import blob_file
+
+    def full(descriptor: int, piece: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(blob_file, "_write_all", full)
+    run = blob()
+    assert run.failed
+    assert run["error"]["kind"] == "no_space"
+    assert not list(dest.parent.iterdir())
+
+
+def test_two_registries_share_the_download(blob: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
+    with FaultyRegistry() as mirror:
+        mirror.add_blob("team/app", DATA)
+        mirror.on("/blobs/", Reply(cut=200_000))
+        run = blob(mirrors=[mirror.name])
+    assert run["changed"] is True
+    assert any(f"The mirror {mirror.name} was passed over" in text for text in run.warnings)
+    assert registry.requests[-1].header("Range") is not None
+    assert dest.read_bytes() == DATA

@@ -1,0 +1,447 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module import glance, image_present
+from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def dest(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "tree"
+
+
+@pytest.fixture(params=["one process", "two processes"])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the module look for changes by itself, or with a second process at the same time."""
+    threads = 1 if request.param == "two processes" else 2
+    monkeypatch.setattr(glance.threading, "active_count", lambda: threads)
+    monkeypatch.setattr(glance.os, "sched_getaffinity", lambda pid: {0, 1})
+
+
+@pytest.fixture
+def unpack(
+    processes: None, run_module: t.Any, registry: FaultyRegistry, dest: pathlib.Path, old: t.Any, new: t.Any
+) -> t.Any:
+    registry.publish("team/app", {"1": old, "2": new})
+
+    def run(reference: str | None = None, **options: t.Any) -> t.Any:
+        settings = {"registry": registry.name, "repository": "team/app", "dest": str(dest)}
+        settings.update({"ownership": False, "platform": "linux/amd64", "retries": 0})
+        if reference is not None:
+            settings["reference"] = reference
+        registry.clear()
+        return run_module("oci_image_unpack", **{**settings, **options})
+
+    return run
+
+
+@pytest.fixture
+def back(run_module: t.Any, dest: pathlib.Path) -> t.Any:
+    def run(state: str = "rolled_back", **options: t.Any) -> t.Any:
+        return run_module("oci_image_unpack", dest=str(dest), state=state, **options)
+
+    return run
+
+
+def listing(path: pathlib.Path) -> list[tuple[str, int, int]]:
+    """Everything below a directory, hidden state included, so that any change shows."""
+    return sorted(
+        (str(entry), entry.lstat().st_ino, entry.lstat().st_mtime_ns)
+        for entry in path.rglob("*")
+        if entry.name not in ("lock", ".tree.oci")
+    )
+
+
+def motd(dest: pathlib.Path) -> str:
+    return (dest / "etc/motd").read_text()
+
+
+# --- present ---
+
+
+def test_check_run_check_run(unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, old: images.Image) -> None:
+    first = unpack("1", check=True)
+    assert (first["changed"], first["generation"], first["previous_digest"]) == (True, None, None)
+    assert first["image"]["digest"] == old.digest
+    assert not list(dest.parent.iterdir())
+    assert not registry.sent(old.children[1].digest)
+
+    second = unpack("1")
+    assert (second["changed"], second["generation"], second["previous_digest"]) == (True, 1, None)
+    assert second["image"] == first["image"]
+    assert second["stats"]["entries"] == 2
+    assert second["stats"]["downloaded_bytes"] == old.children[1].size
+    assert motd(dest) == "hello\n"
+
+    before = listing(dest.parent)
+    for check in (True, False):
+        again = unpack("1", check=check)
+        assert (again["changed"], again["generation"], again["drift"]) == (False, 1, [])
+        assert again["image"] == first["image"]
+        assert again["stats"] == {"entries": 0, "bytes": 0, "downloaded_bytes": 0, "requests": 1}
+        assert [request.method for request in registry.requests] == ["HEAD"]
+    assert listing(dest.parent) == before
+
+
+def test_two_processes_need_nothing_more_to_see_that_all_is_well(
+    unpack: t.Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*args: t.Any, **kwargs: t.Any) -> None:
+        raise AssertionError("called")
+
+    unpack("1")
+    monkeypatch.setattr(image_present, "ensure_present", surprise)
+    alone = "one process" in request.node.name
+    assert unpack("1").failed is alone
+    assert unpack("1", drift="content").failed is alone
+    assert unpack("1", drift="content", check=True).failed is alone
+
+
+def test_upgrade_with_prediction_and_diff(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, old: images.Image, new: images.Image, top: images.Layer
+) -> None:
+    unpack("1")
+    before = listing(dest.parent)
+    predicted = unpack("2", check=True, diff=True)
+    assert listing(dest.parent) == before
+    assert not registry.sent(top.digest)
+    done = unpack("2", diff=True)
+    for name in ("changed", "image", "previous_digest", "drift", "diff"):
+        assert predicted[name] == done[name]
+    assert (done["changed"], done["generation"], done["previous_digest"]) == (True, 2, old.digest)
+    shown = done["diff"]
+    assert (shown["before"]["digest"], shown["after"]["digest"]) == (old.digest, new.digest)
+    assert shown["after"]["layers"] == [layer["diff_id"] for layer in done["image"]["layers"]]
+    assert shown["before"]["annotations"] == {"org.example.version": "1"}
+    assert motd(dest) == "good morning\n"
+
+
+def test_the_diff_of_the_first_time(unpack: t.Any) -> None:
+    shown = unpack("1", diff=True)["diff"]
+    assert shown["before"] == {"state": "absent"}
+    assert shown["after"]["config"]["architecture"] == "amd64"
+
+
+def test_a_registry_that_does_not_answer_head_gets_one_request_more(unpack: t.Any, registry: FaultyRegistry) -> None:
+    unpack("1")
+    registry.clear()
+    registry.on("/manifests/", Reply(drop=("Docker-Content-Digest",)))
+    run = unpack_again(unpack, registry)
+    assert run["changed"] is False
+    assert [request.method for request in registry.requests] == ["HEAD", "GET"]
+
+
+def unpack_again(unpack: t.Any, registry: FaultyRegistry) -> t.Any:
+    """As unpack, with the rules of the registry kept."""
+    rules = registry._rules[:]
+    original = registry.clear
+
+    def keep() -> None:
+        original()
+        registry._rules[:] = rules
+
+    registry.clear = keep  # type: ignore[method-assign]
+    return unpack("1")
+
+
+def test_another_tag_of_the_same_image_changes_nothing(
+    unpack: t.Any, registry: FaultyRegistry, old: images.Image
+) -> None:
+    unpack("1")
+    registry.add_tag("team/app", "stable", old.digest)
+    run = unpack("stable")
+    assert (run["changed"], run["image"]["tag"]) == (False, "stable")
+
+
+def test_the_same_layers_under_another_manifest_change_nothing(
+    unpack: t.Any, registry: FaultyRegistry, base: images.Layer
+) -> None:
+    unpack("1")
+    again = images.image([base], annotations={"org.example.version": "1, signed"})
+    registry.publish("team/app", {"1": again})
+    run = unpack("1")
+    assert (run["changed"], run["image"]["digest"]) == (False, again.digest)
+    assert not registry.sent(base.digest)
+
+
+def test_another_config_of_the_same_layers_is_a_change(
+    unpack: t.Any, registry: FaultyRegistry, base: images.Layer
+) -> None:
+    unpack("1")
+    registry.publish("team/app", {"1": images.image([base], config_members={"author": "somebody else"})})
+    assert unpack("1")["changed"] is True
+
+
+def test_an_index_is_remembered_by_its_digest(
+    unpack: t.Any, registry: FaultyRegistry, old: images.Image, new: images.Image
+) -> None:
+    arm = images.image([images.layer([images.file("arm", b"")])], platform="linux/arm64")
+    both = images.index([old, arm])
+    registry.publish("team/app", {"both": both})
+    first = unpack("both")
+    assert first["image"]["index_digest"] == both.digest
+    second = unpack("both")
+    assert (second["changed"], second["stats"]["requests"]) == (False, 1)
+    assert second["image"] == first["image"]
+    directly = unpack("1")
+    assert (directly["changed"], directly["stats"]["requests"]) == (False, 1)
+    assert (directly["image"]["index_digest"], directly["image"]["platforms"]) == (None, ["linux/amd64"])
+    other = unpack("both", platform="linux/arm64")
+    assert (other["changed"], other["image"]["digest"]) == (True, arm.digest)
+
+
+def test_drift_is_repaired(unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
+    unpack("1")
+    (dest / "etc/motd").write_text("tampered with\n")
+    predicted = unpack("1", check=True, diff=True)
+    assert motd(dest) == "tampered with\n"
+    run = unpack("1", diff=True)
+    assert run["changed"] is predicted["changed"] is True
+    assert run["drift"] == predicted["drift"]
+    assert {"path": "etc/motd", "change": "size"} in run["drift"]
+    assert run["drift_total"] == len(run["drift"])
+    assert "etc/motd: size" in run["diff"]["before"]["drift"]
+    assert motd(dest) == "hello\n"
+    assert unpack("1")["changed"] is False
+
+
+def test_drift_of_content_alone(unpack: t.Any, dest: pathlib.Path) -> None:
+    unpack("1")
+    path = dest / "etc/motd"
+    status = path.stat()
+    path.write_text("HELLO\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert unpack("1")["changed"] is False
+    run = unpack("1", drift="content")
+    assert (run["changed"], run["drift"]) == (True, [{"path": "etc/motd", "change": "content"}])
+
+
+def test_no_drift_is_looked_for(unpack: t.Any, dest: pathlib.Path) -> None:
+    unpack("1")
+    (dest / "etc/motd").unlink()
+    run = unpack("1", drift="none")
+    assert (run["changed"], run["drift"]) == (False, [])
+
+
+@pytest.mark.parametrize("drift", ["none", "metadata"])
+def test_a_tree_that_is_gone_is_made_again(unpack: t.Any, dest: pathlib.Path, drift: str) -> None:
+    unpack("1")
+    dest.rename(dest.parent / "elsewhere")
+    assert unpack("1", drift=drift, check=True)["changed"] is True
+    assert unpack("1", drift=drift)["changed"] is True
+    assert motd(dest) == "hello\n"
+
+
+def test_a_much_changed_tree_is_listed_in_bounds(unpack: t.Any, dest: pathlib.Path) -> None:
+    unpack("1")
+    for number in range(300):
+        (dest / f"new{number}").touch()
+    run = unpack("1", check=True, diff=True)
+    assert run["drift_total"] == 300
+    assert len(run["drift"]) == 100
+    assert run["diff"]["before"]["drift"][-1] == "and 280 more"
+
+
+@pytest.mark.parametrize("options", [{"xattrs": "skip"}, {"devices": "fail"}])
+def test_other_options_for_the_tree_unpack_again(unpack: t.Any, options: dict[str, t.Any]) -> None:
+    unpack("1")
+    assert unpack("1", check=True, **options)["changed"] is True
+    assert unpack("1", **options)["changed"] is True
+    assert unpack("1", **options)["changed"] is False
+
+
+def test_a_kept_tree_comes_back_without_a_download(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, base: images.Layer
+) -> None:
+    unpack("1")
+    unpack("2")
+    assert unpack("1", check=True)["generation"] == 1
+    run = unpack("1")
+    assert (run["changed"], run["generation"], run["stats"]["downloaded_bytes"]) == (True, 1, 0)
+    assert not registry.sent(base.digest)
+    assert motd(dest) == "hello\n"
+    assert unpack("1")["changed"] is False
+
+
+def test_a_kept_tree_that_was_changed_is_not_trusted(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, base: images.Layer
+) -> None:
+    unpack("1")
+    unpack("2")
+    kept = next(dest.parent.glob(".tree.oci/**/etc/motd"))
+    kept.write_text("tampered with\n")
+    run = unpack("1")
+    assert run["generation"] == 3
+    assert registry.sent(base.digest)
+    assert motd(dest) == "hello\n"
+
+
+def test_nothing_is_kept_if_so_wished(unpack: t.Any, back: t.Any) -> None:
+    unpack("1")
+    unpack("2", keep_generations=0)
+    assert back().failed
+
+
+def test_a_directory_of_somebody_else(unpack: t.Any, back: t.Any, dest: pathlib.Path) -> None:
+    dest.mkdir()
+    (dest / "precious").touch()
+    for check in (True, False):
+        run = unpack("1", check=check)
+        assert run.failed
+        assert run["error"]["kind"] == "destination"
+        assert "force" in run["msg"]
+    assert (dest / "precious").exists()
+    assert unpack("1", force=True)["changed"] is True
+    assert back()["image"] is None
+    assert (dest / "precious").exists()
+
+
+@pytest.mark.parametrize("where", ["/", "relative/path", "missing/parent"])
+def test_impossible_destinations(unpack: t.Any, tmp_path: pathlib.Path, where: str) -> None:
+    run = unpack("1", dest=str(tmp_path / where) if where.startswith("missing") else where)
+    assert run.failed
+    assert run["error"]["kind"] == "destination"
+
+
+def test_an_artifact_has_no_tree(unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path) -> None:
+    registry.publish("team/app", {"sbom": images.artifact("application/vnd.example.sbom", [images.layer([])])})
+    run = unpack("sbom")
+    assert run.failed
+    assert run["error"]["kind"] == "unsupported"
+    assert not dest.exists()
+
+
+def test_a_wrong_layer_changes_nothing(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, top: images.Layer, run_module: t.Any
+) -> None:
+    unpack("1")
+    before = listing(dest.parent)
+    registry.repositories["team/app"].blobs[top.digest] = images.layer([images.file("etc/evil", b"!")]).data
+    run = unpack("2")
+    assert run.failed
+    assert run["error"]["kind"] in ("digest_mismatch", "size_mismatch")
+    assert run["error"]["layer"] == top.digest
+    assert listing(dest.parent) == before
+
+
+def test_a_diff_id_that_is_wrong(
+    unpack: t.Any, registry: FaultyRegistry, base: images.Layer, top: images.Layer
+) -> None:
+    lying = images.image([base], config_content=images.config([top]))
+    registry.publish("team/app", {"lie": lying})
+    run = unpack("lie")
+    assert run.failed
+    assert run["error"]["kind"] == "diff_id_mismatch"
+
+
+def test_limits(unpack: t.Any) -> None:
+    for option, value in (("max_entries", 1), ("max_unpacked_bytes", 1000)):
+        run = unpack("1", **{option: value})
+        assert run.failed
+        assert (run["error"]["kind"], run["error"]["limit"]) == ("limit_exceeded", option)
+
+
+@pytest.mark.parametrize(
+    "options", [{"keep_generations": -1}, {"max_entries": 0}, {"max_unpacked_bytes": "0"}, {"lock_timeout": -1}]
+)
+def test_numbers_out_of_range(unpack: t.Any, options: dict[str, t.Any]) -> None:
+    run = unpack("1", **options)
+    assert run.failed
+    assert run["error"]["kind"] == "option_invalid"
+    assert run["error"]["option"] in run["msg"]
+
+
+def test_units_are_understood(unpack: t.Any) -> None:
+    assert unpack("1", max_unpacked_bytes="1M")["changed"] is True
+
+
+def test_the_repository_is_needed_to_unpack(run_module: t.Any, dest: pathlib.Path) -> None:
+    run = run_module("oci_image_unpack", dest=str(dest))
+    assert run.failed
+    assert "repository" in run["msg"]
+
+
+def test_mirrors_come_first(unpack: t.Any, registry: FaultyRegistry, old: images.Image, base: images.Layer) -> None:
+    with FaultyRegistry() as mirror, FaultyRegistry() as gone:
+        dead = gone.name
+        gone.__exit__()
+        mirror.publish("team/app", {"1": old})
+        run = unpack("1", mirrors=[dead, mirror.name], retries=0)
+    assert run["changed"] is True
+    assert registry.requests == []
+    assert mirror.sent(base.digest)
+    assert run["image"]["registry"] == registry.name
+    assert any(dead in text and "passed over" in text for text in run.warnings)
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+def test_owners_are_those_of_the_image(unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path) -> None:
+    owned = images.image([images.layer([images.file("mine", b"", uid=12, gid=34)])])
+    registry.publish("team/app", {"owned": owned})
+    unpack("owned", ownership=True)
+    assert ((dest / "mine").stat().st_uid, (dest / "mine").stat().st_gid) == (12, 34)
+
+
+# --- rolled_back and absent ---
+
+
+def test_roll_back(unpack: t.Any, back: t.Any, dest: pathlib.Path, old: images.Image, new: images.Image) -> None:
+    unpack("1")
+    unpack("2")
+    predicted, done = back(check=True, diff=True), None
+    assert motd(dest) == "good morning\n"
+    done = back(diff=True)
+    for name in ("changed", "image", "generation", "previous_digest", "diff"):
+        assert predicted[name] == done[name]
+    assert (done["changed"], done["generation"], done["stats"]["requests"]) == (True, 1, 0)
+    assert (done["previous_digest"], done["image"]["digest"]) == (new.digest, old.digest)
+    assert motd(dest) == "hello\n"
+    for check in (True, False):
+        assert back(check=check)["changed"] is False
+    assert unpack("2")["stats"]["downloaded_bytes"] == 0
+    assert motd(dest) == "good morning\n"
+
+
+def test_nothing_to_roll_back_to(unpack: t.Any, back: t.Any) -> None:
+    for check in (True, False):
+        assert back(check=check).failed
+    unpack("1")
+    for check in (True, False):
+        run = back(check=check)
+        assert run.failed
+        assert run["error"]["kind"] == "destination"
+
+
+def test_remove(unpack: t.Any, back: t.Any, dest: pathlib.Path, old: images.Image) -> None:
+    unpack("1")
+    predicted = back("absent", check=True, diff=True)
+    assert (predicted["changed"], predicted["previous_digest"]) == (True, old.digest)
+    assert dest.exists()
+    done = back("absent", diff=True)
+    assert done["diff"] == predicted["diff"]
+    assert done["diff"]["after"] == {"state": "absent"}
+    assert (done["changed"], done["image"], done["generation"]) == (True, None, None)
+    assert not list(dest.parent.iterdir())
+    for check in (True, False):
+        assert back("absent", check=check)["changed"] is False
+
+
+def test_what_is_not_ours_is_not_removed(back: t.Any, dest: pathlib.Path) -> None:
+    dest.mkdir()
+    (dest / "precious").touch()
+    for check in (True, False):
+        assert back("absent", check=check).failed
+    assert (dest / "precious").exists()
+    assert back("absent", force=True)["changed"] is True
+    assert not dest.exists()
