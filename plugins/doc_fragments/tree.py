@@ -15,7 +15,7 @@ options:
   ownership:
     description:
       - Whether files get the owners and groups that the layers say, which only root can do.
-      - With V(false) everything belongs to the user that the task runs as.
+      - With V(false) everything belongs to the user that the task runs as, and no file is setuid or setgid.
     type: bool
     default: true
   xattrs:

@@ -39,7 +39,7 @@ def snapshot(root: Path | str) -> t.Any:
     root = Path(root)
     if not root.is_dir() or root.is_symlink():
         return None
-    found = {".": stat.S_IMODE(root.stat().st_mode)}
+    found: dict[str, t.Any] = {".": stat.S_IMODE(root.stat().st_mode)}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         content: t.Any = None

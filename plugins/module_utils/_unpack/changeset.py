@@ -182,7 +182,7 @@ class Changeset:
                 digest = write_content(descriptor, reader.content())
             else:
                 digest = write_sparse(descriptor, reader.content(), entry.sparse, budget=self._budget)
-            self._attributor.set_open(descriptor, _attributes(entry))
+            self._attributor.set_file(descriptor, _attributes(entry))
             self._digests[os.fstat(descriptor).st_ino] = digest
         finally:
             os.close(descriptor)

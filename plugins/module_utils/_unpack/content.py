@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from .entry import Sparse
+from .errors import LayerInvalid
 from .limits import Budget
 
 _Piece = t.Union[bytes, memoryview]
@@ -64,10 +65,15 @@ class _Pieces:
     def take(self, size: int) -> t.Iterator[memoryview]:
         while size:
             if not self._rest:
-                self._rest = memoryview(next(self._pieces))
+                self._rest = self._next()
             piece, self._rest = self._rest[:size], self._rest[size:]
             size -= len(piece)
             yield piece
+
+    def _next(self) -> memoryview:
+        for piece in self._pieces:
+            return memoryview(piece)
+        raise LayerInvalid("A sparse file of the layer has less content than its map says; the image is damaged.")
 
 
 def _write(descriptor: int, piece: _Piece) -> None:

@@ -17,7 +17,7 @@ from .._oci.errors import CollectionError
 from .changeset import Changeset, DevicePolicy
 from .confine import Resolver, choose_resolver
 from .decompress import Compression
-from .errors import LayerInvalid, LimitExceeded
+from .errors import LayerInvalid, LimitExceeded, filesystem_error
 from .limits import Budget, Limits
 from .metadata import Attributor, XattrPolicy
 from .pipeline import Ahead, DiffIdHash, flatten, inflated
@@ -91,6 +91,7 @@ def unpack_layers(
         stack.callback(tree.close)
         if fresh:
             tree.set_root(IMPLIED)
+            attributor.clear_xattrs(root)  # every file would inherit the default ACL of the directory above
         for number, (layer, compressed) in enumerate(zip(layers, _Upcoming(layers, stack))):
             changeset = Changeset(
                 tree,
@@ -131,8 +132,11 @@ class _Upcoming:
 
 
 def _fetched(layer: LayerSource) -> t.Iterator[bytes]:
-    with layer.open() as pieces:
-        yield from pieces
+    try:
+        with layer.open() as pieces:
+            yield from pieces
+    except OSError as error:
+        raise filesystem_error(error, doing="reading the layer", path=layer.name) from error
 
 
 def _apply(layer: LayerSource, compressed: Ahead, changeset: Changeset, *, budget: Budget, warn: Warn) -> None:

@@ -18,6 +18,7 @@ Warn = t.Callable[[str], None]
 XattrPolicy = t.Literal["keep", "require", "skip"]
 
 MODE_BITS = 0o7777
+_SET_ID_BITS = 0o6000
 _FURTHEST = 2**55 * 10**9
 """Times beyond are clamped: every file system clamps far earlier, and the system call takes no more than 63 bits of
 seconds."""
@@ -60,8 +61,12 @@ class Attributor:
         """Returns wanted without what the policy for extended attributes leaves out anyway."""
         return wanted._replace(xattrs={}) if self._xattrs == "skip" else wanted
 
+    def set_file(self, descriptor: int, wanted: Attributes) -> None:
+        """For an open regular file. Without its owner it must not run as whoever owns it instead."""
+        self.set_open(descriptor, wanted if self._ownership else wanted._replace(mode=wanted.mode & ~_SET_ID_BITS))
+
     def set_open(self, descriptor: int, wanted: Attributes) -> None:
-        """For an open regular file or directory."""
+        """For an open directory, and all that set_file does besides."""
         if self._ownership:
             os.fchown(descriptor, wanted.uid, wanted.gid)
         if wanted.xattrs:

@@ -116,7 +116,7 @@ def test_what_the_operating_system_refuses_is_one_kind_of_error(
     with pytest.raises(error, match=errno.errorcode[number]) as caught:
         box.unpack([hardlink("l", "old")] if call == "link" else layer, fresh=False)
     monkeypatch.undo()
-    assert type(caught.value) is error
+    assert caught.type is error
     assert caught.value.fields["errno"] == errno.errorcode[number]
 
 

@@ -93,7 +93,7 @@ def modelled(layers: t.Sequence[t.Sequence[Entry]]) -> Model | None:
     return model
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(LAYERS)
 def test_the_tree_is_the_model_s_tree(ground: Ground, layers: list[list[Entry]]) -> None:
     layers = possible(layers)
@@ -106,7 +106,7 @@ def test_the_tree_is_the_model_s_tree(ground: Ground, layers: list[list[Entry]])
         box.check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(LAYERS)
 def test_what_the_model_refuses_is_refused(ground: Ground, layers: list[list[Entry]]) -> None:
     model = modelled(layers)

@@ -228,7 +228,7 @@ def test_gzip_around_the_size_of_a_piece(data: bytes, content: bytes) -> None:
         {"extra": b""},
         {"name": b""},
     ],
-    ids=lambda fields: ", ".join(fields),
+    ids=", ".join,
 )
 def test_gzip_header_that_is_cut_anywhere(fields: dict[str, t.Any]) -> None:
     data = member(TEXT, **fields)

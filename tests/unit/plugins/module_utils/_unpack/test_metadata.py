@@ -262,5 +262,5 @@ def test_a_file_system_without_extended_attributes_has_none_to_clear(
     expectation: t.ContextManager[object] = contextlib.nullcontext()
     if number == errno.EIO:
         expectation = pytest.raises(OSError, match="Input/output")
-    with place.opened(".") as directory, expectation:
+    with expectation, place.opened(".") as directory:
         place.attributor().clear_xattrs(directory)

@@ -112,8 +112,8 @@ class TestAhead:
     @pytest.mark.parametrize("failure", [SystemExit(3), KeyboardInterrupt(), MemoryError(), StopAsyncIteration()])
     def test_an_error_of_any_sort_is_raised_where_it_is_iterated(self, failure: BaseException) -> None:
         def pieces() -> t.Iterator[bytes]:
+            yield from ()
             raise failure
-            yield b""
 
         ahead = Ahead(pieces(), name="test")
         with pytest.raises(type(failure)):

@@ -176,7 +176,7 @@ def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path, monkeypatch: pyt
 def test_who_adds_for_ever_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = tmp_path / "tree/inner"
     inner.mkdir(parents=True)
-    Intruder(monkeypatch, lambda: (inner / "late").touch())
+    Intruder(monkeypatch, (inner / "late").touch)
     with pytest.raises(FilesystemError, match="ENOTEMPTY"):
         remove_from(tmp_path, b"tree")
 
