@@ -38,6 +38,9 @@ class Answer:
         self.headers = received.response.headers
         self.has_body = method != "HEAD" and self.status not in (204, 304)
         self.length = self._content_length()
+        if self.status < 200:
+            self.close()
+            raise self._broken("it switches to another protocol, which nobody asked for")
 
     def __enter__(self) -> Answer:
         return self
@@ -68,7 +71,10 @@ class Answer:
 
     def read(self, limit: int) -> bytes:
         """The whole body. Raises as chunks() does."""
-        return b"".join(self.chunks(limit))
+        body = bytearray()  # a list of its pieces could take a hundred times as much
+        for piece in self.chunks(limit):
+            body += piece
+        return bytes(body)
 
     def discard(self) -> None:
         """Be done with the body: read a short one, to keep the connection for the next request, or give both up."""
@@ -111,7 +117,7 @@ class Answer:
 
     def _content_length(self) -> int | None:
         """The Content-Length of the body, None without one (RFC 9110, 8.6; RFC 9112, 6.3)."""
-        coding = ",".join(self.header_lines("Transfer-Encoding")).strip().lower()
+        coding = ",".join(self.header_lines("Transfer-Encoding")).lower()
         if coding and coding != "chunked":
             self.close()
             raise self._broken(f"its Transfer-Encoding {visible(coding, limit=40)} is not known")

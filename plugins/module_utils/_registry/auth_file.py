@@ -60,8 +60,8 @@ class AuthFile:
             raise _bad(path, "credHelpers does not hold strings")
         return cls(
             path,
-            {normalise_key(key): entry for key, entry in entries.items()},
-            {normalise_key(key): str(name) for key, name in helpers.items()},
+            _by_key(entries),
+            {key: str(name) for key, name in _by_key(helpers).items()},
             store or None,
         )
 
@@ -187,6 +187,16 @@ def _objects(value: JsonObject, name: str, path: str) -> JsonObject:
     if inner is not None and not isinstance(inner, dict):
         raise _bad(path, f"{name} is not an object")
     return inner or {}
+
+
+def _by_key(entries: JsonObject) -> JsonObject:
+    """The entries by their normalised keys. Of several for one key, that which is written so counts, as in docker."""
+    found: JsonObject = {}
+    for key, entry in entries.items():
+        name = normalise_key(key)
+        if not found.get(name) or (key == name and entry):
+            found[name] = entry
+    return found
 
 
 def _legacy(value: JsonObject) -> JsonObject:

@@ -11,7 +11,7 @@ import typing as t
 from .endpoint import DOCKER_HUB, DOCKER_HUB_NAMES
 
 _HUB_SERVER: t.Final = "https://index.docker.io/v1/"  # what docker calls Docker Hub when it talks to helpers
-_VERSIONS: t.Final = ("/v1", "/v2")
+_VERSIONS: t.Final = ("v1", "v2")
 
 
 def key_candidates(registry: str, repository: str | None) -> tuple[str, ...]:
@@ -32,11 +32,10 @@ def normalise_key(key: str) -> str:
     scheme, separator, rest = key.strip().partition("://")
     text = rest.partition("/")[0] if separator and scheme.lower() in ("http", "https") else key.strip()
     text = text.rstrip("/")
-    for version in _VERSIONS:
-        if text.endswith(version):
-            text = text[: -len(version)].rstrip("/")
     host, slash, path = text.partition("/")
     host = host.lower()
+    if path in _VERSIONS:
+        slash = path = ""
     return (DOCKER_HUB if host in DOCKER_HUB_NAMES else host) + slash + path
 
 

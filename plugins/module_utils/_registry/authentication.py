@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .transport import Transport
 
 _MARGIN: t.Final = 0.1  # of its lifetime, within which a token is renewed before its end
-_MAX_SCOPE: t.Final = 4096
+_MAX_SCOPE: t.Final = 4096  # characters of all scopes of a token
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,8 @@ class Authenticator:
             self._bearer_scheme(bearer, operation, answer, repository), scopes=scheme.scopes | _scopes(bearer)
         )
         if bearer.parameters.get("error") == "insufficient_scope" and wider.scopes != scheme.scopes:
+            if sum(map(len, wider.scopes)) > _MAX_SCOPE:
+                return False
             self._schemes[repository] = wider
             return True
         if answer.status != 401 or sent.fresh:

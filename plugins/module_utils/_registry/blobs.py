@@ -107,11 +107,10 @@ class BlobStream:
                 yield from self._attempt(attempts)
                 break
             except RegistryError as exc:
-                error = exc
+                attempts.wait_or_raise(exc)
             except OciError as exc:
                 self.operation.annotate(exc)
                 raise
-            attempts.wait_or_raise(error)
         try:
             self._verifier.finish()
         except OciError as exc:

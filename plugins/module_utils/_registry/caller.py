@@ -108,10 +108,10 @@ class Caller:
             answer.discard()
         from .statuses import status_error
 
-        used = None
-        if self._authenticator is not None and sent is not None and sent.value is not None:
+        used, value = None, None if sent is None else sent.value
+        if self._authenticator is not None and value is not None:
             used = self._authenticator.describe(repository)
-        raise status_error(answer, operation, used=used, now=self.effects.now())
+        raise status_error(answer, operation, used=used, now=self.effects.now(), sent=value)
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
         """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""
@@ -121,8 +121,7 @@ class Caller:
                 with self.open(call) as answer:
                     return answer, answer.read(limit)
             except RegistryError as exc:
-                error = exc
-            attempts.wait_or_raise(error)
+                attempts.wait_or_raise(exc)
 
     def _authorization(self, call: Call) -> Authorization | None:
         if self._authenticator is None:

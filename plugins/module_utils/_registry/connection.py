@@ -137,6 +137,12 @@ class _WatchedResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(watched, _BUFFER)
             exchange.response = self
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client passes over 100 alone: 103 would be the answer, and the real one that of the next request
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
+        return version, http.client.CONTINUE if interim else status, reason
+
 
 class _Connection(HTTPConnection):
     response_class = _WatchedResponse

@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
 from .._oci.text import quote
+from .errors import ConfigurationError
+
+_TOKEN: t.Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,27 @@ class Basic:
     password: str = field(repr=False)
     source: str = "the module options"
 
+    def __post_init__(self) -> None:
+        try:
+            f"{self.username}:{self.password}".encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"The user name and password from {self.source} are not UTF-8; correct them."
+            ) from None
+
     def __str__(self) -> str:
         return f"the user name {quote(self.username)} and its password from {self.source}"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token, ready for the registry itself."""
+    """A bearer token, ready for the registry itself. Raises ConfigurationError for what cannot be one (RFC 6750)."""
 
     token: str = field(repr=False)
     source: str = "the module options"
+
+    def __post_init__(self) -> None:
+        _check_token(self.token, f"token from {self.source}")
 
     def __str__(self) -> str:
         return f"the token from {self.source}"
@@ -50,8 +65,18 @@ class IdentityToken:
     token: str = field(repr=False)
     source: str = "the module options"
 
+    def __post_init__(self) -> None:
+        _check_token(self.token, f"identity token from {self.source}")
+
     def __str__(self) -> str:
         return f"the identity token from {self.source}"
+
+
+def _check_token(token: str, what: str) -> None:
+    if not _TOKEN.fullmatch(token):
+        raise ConfigurationError(
+            f"The {what} is empty or holds what no token does, such as a space or the end of a line; correct it."
+        )
 
 
 Credentials = t.Union[Anonymous, Basic, Token, IdentityToken]

@@ -178,7 +178,7 @@ def _broken(operation: Operation, origin: Origin) -> RegistryError:
 
 
 def _proxy(chain: list[BaseException], operation: Operation) -> RegistryError:
-    tunnel = next((str(cause) for cause in chain if type(cause) is OSError and str(cause).startswith("Tunnel")), "")
+    tunnel = next((str(cause) for cause in chain if isinstance(cause, OSError) and str(cause).startswith("Tunnel")), "")
     system = next((c.strerror for c in chain if isinstance(c, OSError) and c.errno is not None and c.strerror), "")
     detail = visible(tunnel or system or "its URL or its answer is not usable")
     return operation.error(

@@ -45,7 +45,7 @@ class ForeignSource:
         """Raises the error that says how to allow foreign layers, in place of the one that the blob is missing."""
         if self.allowed:
             return
-        hosts = ", ".join(visible(url.partition("://")[2].partition("/")[0], limit=80) for url in self.urls[:3])
+        hosts = ", ".join(_host(url) for url in self.urls[:3])
         error = NotFound(
             f"{missing.message} It is a foreign layer, which its image places at {hosts}; "
             "set foreign_layers to true to fetch it from there.",
@@ -75,6 +75,13 @@ class ForeignSource:
         if answer.status in call.statuses:
             return answer
         raise status_error(answer, call.operation, used=None, now=self.effects.now())
+
+
+def _host(text: str) -> str:
+    try:
+        return visible(Url.parse(text).origin.authority, limit=80)
+    except UrlInvalid:
+        return "a URL that cannot be used"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from .errors import ConfigurationError
+from .url import UrlInvalid, parse_authority
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
@@ -46,11 +51,30 @@ class Proxies:
         )
 
     def for_origin(self, origin: Origin) -> str | None:
-        """The URL of the proxy for an origin, None for a direct connection. Loopback is always direct."""
+        """The URL of the proxy for an origin, None for a direct connection. Loopback is always direct.
+
+        Raises ConfigurationError, which shows nothing of the URL.
+        """
         proxy = self.https if origin.scheme == "https" else self.http
         if proxy is None or _is_loopback(origin.host) or any(_excludes(entry, origin) for entry in self.no_proxy):
             return None
-        return proxy if "://" in proxy else f"http://{proxy}"
+        return _checked(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _checked(url: str) -> str:
+    """The URL itself; the libraries take a bad one for a fault of the server, or fall over it."""
+    user, dummy, place = re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")
+    try:
+        parse_authority(place, scheme="http")
+        unquote(user).encode("latin-1")
+        return url
+    except UrlInvalid as exc:
+        why = str(exc)
+    except UnicodeError:
+        why = "its user name or password holds characters outside of ISO 8859-1"
+    raise ConfigurationError(
+        f"The proxy in the environment of the task cannot be used: {why}; correct http_proxy, https_proxy or all_proxy."
+    )
 
 
 def _excludes(entry: str, origin: Origin) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from .url import UrlInvalid, literal_address, parse_authority
 
@@ -19,7 +19,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _LOCAL_SUFFIXES: t.Final = (".localhost", ".localdomain")
 
 # metadata services of clouds that are not at a link-local address
-_METADATA: t.Final = tuple(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
+_METADATA: t.Final = tuple(
+    map(ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"))
+)
+
+# what some Pythons call global: protocol assignments, IPv4 in IPv6 as it was once, NAT64 and site-local prefixes
+_INTERNAL: t.Final = tuple(map(ip_network, ("192.0.0.0/24", "::/96", "64:ff9b:1::/48", "fec0::/10")))
 
 
 class Reach(IntEnum):
@@ -99,7 +104,8 @@ def address_reach(text: str) -> Reach:
         return Reach.LOOPBACK
     if address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified:
         return Reach.FORBIDDEN
-    return Reach.PUBLIC if address.is_global else Reach.PRIVATE
+    internal = not address.is_global or any(address in network for network in _INTERNAL)
+    return Reach.PRIVATE if internal else Reach.PUBLIC
 
 
 def _embedded(address: IpAddress) -> Reach | None:

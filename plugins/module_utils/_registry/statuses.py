@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import binascii
 import typing as t
 
 from .._oci.api_error import MAX_BODY, UNKNOWN, parse_errors
@@ -26,6 +27,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .answer import Answer
     from .errors import Operation
 
+_SHORT: t.Final = 4  # characters: what is shorter turns up by chance
+_SHOWN: t.Final = 16  # characters of a secret that give it away; long ones may be cut off in a message
+
 _LATER: t.Final = "try again later"
 _CONFUSED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
 
@@ -36,13 +40,18 @@ _KINDS: t.Final[dict[int, tuple[type[RegistryError], str]]] = {
 }
 
 
-def status_error(answer: Answer, operation: Operation, *, used: str | None, now: float) -> RegistryError:
+def status_error(
+    answer: Answer, operation: Operation, *, used: str | None, now: float, sent: str | None = None
+) -> RegistryError:
     """The error for an answer with a status that is no success; reads and ends its body.
 
-    used describes the credentials that were sent, None if none were; now is seconds since 1970.
+    used describes the credentials that were sent, None if none were; now is seconds since 1970. sent is the value of
+    Authorization: an answer that repeats what is secret of it is not quoted.
     """
     body = _body(answer)
     errors = parse_errors(body, answer.header("Content-Type"))
+    if any(secret[:_SHOWN] in f"{error.code} {error.message}" for secret in _secrets(sent) for error in errors):
+        errors = ()
     kind, advice = _kind(answer, body, used)
     code = next((error.code for error in errors if error.code != UNKNOWN), None)
     transient = is_transient(answer.status)
@@ -68,6 +77,14 @@ def _body(answer: Answer) -> bytes:
         answer.close()
 
 
+def _secrets(sent: str | None) -> tuple[str, ...]:
+    scheme, dummy, value = (sent or "").partition(" ")
+    found = [value]
+    if scheme == "Basic":
+        found.append(binascii.a2b_base64(value).decode("utf-8", "replace").partition(":")[2])
+    return tuple(secret for secret in found if len(secret) >= _SHORT)
+
+
 def _kind(answer: Answer, body: bytes, used: str | None) -> tuple[type[RegistryError], str]:
     status = answer.status
     if status == 401 and used is None:
@@ -87,7 +104,7 @@ def _kind(answer: Answer, body: bytes, used: str | None) -> tuple[type[RegistryE
 
 def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None) -> str:
     authority = visible(answer.url.origin.authority)
-    said = "; ".join(_shown(error) for error in errors[:3])
+    said = "; ".join(filter(None, map(_shown, errors[:3])))
     verdict = f"{authority} answers {answer.status}"
     if answer.status == 401:
         verdict = f"{authority} rejected {used}" if used is not None else f"{authority} wants credentials"

@@ -31,6 +31,8 @@ MAX_PAGES: t.Final = 10_000
 MAX_TAGS: t.Final = 1_000_000
 PAGE: t.Final = 1000  # what common registries give at most
 
+_MAX_WARNINGS: t.Final = 20
+
 _REPORT: t.Final = "report this to who runs the registry"
 
 
@@ -54,6 +56,7 @@ class TagLister:
         self._repository = repository
         self._warn = warn
         self._found: dict[str, None] = {}
+        self._unusable: set[str] = set()
         self._deadline = caller.deadline()
 
     def read(self, *, n: int | None, last: str | None) -> TagList:
@@ -111,12 +114,14 @@ class TagLister:
         return [str(tag) for tag in tags]
 
     def _is_usable(self, name: str) -> bool:
-        if not is_tag(name):
+        if is_tag(name):
+            return True
+        if name not in self._unusable and len(self._unusable) < _MAX_WARNINGS:
+            self._unusable.add(name)
             self._warn(
                 f"The registry lists {quote(name)} as a tag of {self._repository}, which is none; it is left out."
             )
-            return False
-        return True
+        return False
 
     def _linked(self, answer: Answer, url: Url) -> Url | None:
         try:

@@ -104,9 +104,9 @@ class TokenService:
         authority = visible(wanted.realm.origin.authority)
         used = str(wanted.credentials) if isinstance(wanted.credentials, (Basic, IdentityToken)) else None
         if answer.status not in _REFUSALS:
-            return status_error(
-                answer, operation.about(f"{operation.doing} (token service)"), used=used, now=self._effects.now()
-            )
+            step = operation.about(f"{operation.doing} (token service)")
+            sent = _sent(wanted.credentials)
+            return status_error(answer, step, used=used, now=self._effects.now(), sent=sent)
         answer.discard()
         if used is None:
             return operation.error(
@@ -163,18 +163,20 @@ def basic_header(username: str, password: str) -> str:
     return "Basic " + b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
+def _sent(credentials: Credentials) -> str | None:
+    if isinstance(credentials, Basic):
+        return basic_header(credentials.username, credentials.password)
+    return basic_header("<token>", credentials.token) if isinstance(credentials, IdentityToken) else None
+
+
 def _get(wanted: TokenRequest, operation: Operation, deadline: float | None) -> Request:
     pairs = [] if wanted.service is None else [("service", wanted.service)]
     pairs += [("scope", scope) for scope in sorted(wanted.scopes)]
-    authorization = None
     if isinstance(wanted.credentials, Basic):
         pairs.append(("account", wanted.credentials.username))
-        authorization = basic_header(wanted.credentials.username, wanted.credentials.password)
-    elif isinstance(wanted.credentials, IdentityToken):
-        authorization = basic_header("<token>", wanted.credentials.token)
     query = "&".join(part for part in (wanted.realm.query, urlencode(pairs)) if part)
     url = Url(wanted.realm.origin, wanted.realm.path, query or None)
-    return Request(operation, "GET", url, authorization=authorization, deadline=deadline)
+    return Request(operation, "GET", url, authorization=_sent(wanted.credentials), deadline=deadline)
 
 
 def _oauth2(wanted: TokenRequest, identity: IdentityToken, operation: Operation, deadline: float | None) -> Request:

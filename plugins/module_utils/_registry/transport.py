@@ -167,6 +167,9 @@ def _target(request: Request, answer: Answer, url: Url) -> Url:
         raise _refused(request, url, f"{url.origin.authority} redirects to a URL that cannot be used, {exc}") from None
     if url.origin.scheme == "https" and target.origin.scheme != "https":
         raise _refused(request, url, f"{url.origin.authority} redirects from https to http, to {target.origin}")
+    if request.body is not None and target.origin != url.origin:
+        # what is posted holds credentials as much as Authorization does
+        raise _refused(request, url, f"{url.origin.authority} redirects a POST to another server, {target.origin}")
     return target
 
 

@@ -84,6 +84,10 @@ def test_entries(entry: dict[str, str], expected: t.Any) -> None:
         (["docker.io/library"], "docker.io", "library/debian", "docker.io/library"),
         (["r.example/mirror"], "r.example/mirror", "a", "r.example/mirror"),
         (["docker.io.evil.example"], "docker.io", "a/b", None),
+        (["r.example/team/v2"], "r.example", "team/app", None),
+        (["r.example/team/v2"], "r.example", "team/v2/app", "r.example/team/v2"),
+        (["https://r.example/v1/", "r.example"], "r.example", "a", "r.example"),
+        (["r.example", "https://r.example/v1/"], "r.example", "a", "r.example"),
         (["evil.example/docker.io"], "docker.io", "a/b", None),
     ],
 )
@@ -104,6 +108,21 @@ def test_config_without_credentials() -> None:
 
 def test_an_empty_entry_does_not_hide_a_shorter_key() -> None:
     assert pair(find({"auths": {"r.example/a": {}, "r.example": auth("u:p")}}, "r.example", "a/b")) == ("u", "p")
+
+
+def test_an_empty_entry_does_not_hide_another_way_of_writing_its_key() -> None:
+    for auths in (
+        {"r.example": {}, "https://r.example": auth("u:p")},
+        {"http://r.example": auth("u:p"), "r.example": {}},
+    ):
+        assert pair(find({"auths": auths}, "r.example")) == ("u", "p")
+
+
+@pytest.mark.parametrize("name", ["registrytoken", "identitytoken"])
+def test_what_is_no_token_is_not_sent(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="token from the auth file /x/auth.json .*end of a line") as raised:
+        find({"auths": {"r.example": {name: "hunter2\n"}}}, "r.example")
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,13 @@ def test_rejected(start, connect) -> None:
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("make", [lambda: Basic("u", "\udcff"), lambda: Token("t0p\n"), lambda: Token("")])
+def test_credentials_that_cannot_be_sent(make) -> None:
+    with pytest.raises(ConfigurationError, match="from the module options .*correct") as raised:
+        make()
+    assert "t0p" not in str(raised.value)
+
+
 def test_non_ascii_credentials(start, connect) -> None:
     server = start(auth="basic", users={"ü": "pä€"})
     connect(server, credentials=Basic("ü", "pä€")).manifest("app", TAG)
@@ -236,6 +243,22 @@ def test_insufficient_scope(start, connect) -> None:
     assert [request.query["scope"] for request in server.sent("/token")] == [["repository:app:pull"], wide.split()]
 
 
+def test_scopes_do_not_grow_for_ever(start, connect) -> None:
+    server = start(auth="bearer")
+    scopes = (f"repository:{'x' * 200}{number}:pull" for number in range(1000))
+
+    def greedy(request):
+        text = f'Bearer realm="{server.url}/token",scope="{next(scopes)}",error="insufficient_scope"'
+        return challenge(text) if request.header("Authorization") else None
+
+    server.on("/manifests/", greedy)
+    client = connect(server)
+    for dummy in range(30):
+        with pytest.raises(Unauthorized):
+            client.manifest("app", TAG)
+    assert max(len(request.target) for request in server.requests) < 8192
+
+
 def test_insufficient_scope_by_403(start, connect) -> None:
     server = start(auth="bearer")
     text = f'Bearer realm="{server.url}/token",scope="repository:app:pull,push",error="insufficient_scope"'
@@ -356,6 +379,15 @@ def test_a_post_is_not_made_a_get(start, connect, status, allowed) -> None:
         return
     with pytest.raises(RedirectRefused, match="circles"):
         client.manifest("app", TAG)
+
+
+def test_an_identity_token_is_not_posted_to_another_server(start, serve, connect) -> None:
+    """A redirect 307 carries the body on, and the body holds the token."""
+    server, other = start(auth="bearer", refresh_tokens=["r3fresh"]), serve()
+    server.on("^/token$", redirect(f"{other.url}/token"))
+    with pytest.raises(RedirectRefused, match="POST to another server"):
+        connect(server, credentials=IdentityToken("r3fresh")).manifest("app", TAG)
+    assert other.requests == []
 
 
 # --- answers of the token service ---
@@ -488,8 +520,8 @@ def test_a_realm_that_redirects_to_another_host(start, connect) -> None:
     other = start(host="localhost")
     server = start(auth="bearer")
     server.on("/token", redirect(other.url + "/token"))
-    for credentials in (USER, IdentityToken("hunter2")):
-        with pytest.raises(RealmRefused):
+    for credentials, kind in ((USER, RealmRefused), (IdentityToken("hunter2"), RedirectRefused)):
+        with pytest.raises(kind):
             connect(server, credentials=credentials).manifest("app", TAG)
     assert other.requests == []
 

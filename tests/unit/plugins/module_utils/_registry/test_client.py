@@ -112,6 +112,30 @@ def test_secrets_are_in_no_message(serve, connect, caplog) -> None:
     assert "hunter2" not in caplog.text
 
 
+@pytest.mark.parametrize("credentials", [Basic("u", "hunter2-" * 5), Token("hunter2-" * 50)])
+def test_an_answer_that_repeats_credentials_is_not_quoted(serve, connect, credentials) -> None:
+    """As servers do that are made for looking at requests, and those with a debugging middleware."""
+    server = serve(auth="basic", users={"u": "other"})
+
+    def echo(request):
+        given = request.header("Authorization")
+        shown = given if isinstance(credentials, Token) else f"wrong password {'hunter2-' * 5}"
+        return None if given is None else error(403, "DENIED", f"see: {shown}")
+
+    server.on("", echo)
+    with pytest.raises(RegistryError, match="denies it to [^()]*;") as raised:
+        connect(server, credentials=credentials).manifest("app", TAG)
+    assert "hunter2" not in f"{raised.value} {raised.value.fields}"
+    assert raised.value.fields["status"] == 403
+
+
+def test_a_token_service_that_repeats_credentials_is_not_quoted(serve, connect) -> None:
+    server = serve(auth="bearer")
+    server.on("/token", lambda request: error(418, "UNKNOWN", f"got {request.header('Authorization')}"))
+    with pytest.raises(RegistryError, match="answers 418;"):
+        connect(server, credentials=Basic("u", "hunter2")).manifest("app", TAG)
+
+
 # --- foreign layers ---
 
 
@@ -137,6 +161,15 @@ def test_foreign_layers_are_not_fetched(foreign, connect) -> None:
     with pytest.raises(NotFound, match=f"at {other.name}; set foreign_layers to true"):
         read(connect(server, credentials=Basic("u", "p")), layer)
     assert other.requests == []
+
+
+def test_secrets_in_foreign_urls_are_not_shown(foreign, connect) -> None:
+    server, other, layer = foreign
+    urls = ("https://u:hunter2@a.example/x", "https://b.example?signature=hunter2")
+    layer = Descriptor(layer.media_type, layer.digest, layer.size, urls=urls)
+    with pytest.raises(NotFound, match=r"at a URL that cannot be used, b\.example; set") as raised:
+        read(connect(server, credentials=Basic("u", "p")), layer)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_foreign_layers_when_allowed(foreign, connect) -> None:
@@ -233,7 +266,7 @@ class Proxy:
         while b"\r\n\r\n" not in head:
             head += peer.recv(65536)
         self.heads.append(head)
-        with socket.create_connection(("127.0.0.1", self._target)) as server, peer:
+        with peer, socket.create_connection(("127.0.0.1", self._target)) as server:
             if head.startswith(b"CONNECT"):
                 peer.sendall(b"HTTP/1.1 " + self._status + b"\r\n\r\n")
             else:

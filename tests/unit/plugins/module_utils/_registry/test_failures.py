@@ -9,6 +9,7 @@ import http.client
 import socket
 import ssl
 import threading
+import tracemalloc
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
@@ -92,6 +93,9 @@ def test_no_connection_in_time(connect) -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ConnectionFailed),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", ConnectionFailed),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 2_000_000, ProtocolBroken),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked \r\n\r\n2\r\n{}\r\n0\r\n\r\n", ProtocolBroken),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 60000, ProtocolBroken),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", ProtocolBroken),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nHELLO!", ConnectionFailed),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", ProtocolBroken),
     ],
@@ -120,6 +124,36 @@ def test_http_1_0(serve, connect) -> None:
     server = serve()
     server.on("", Reply(raw=b"HTTP/1.0 200 OK\r\n\r\n{}"))
     assert connect(server).ping() is None
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_interim_answers_are_passed_over(serve, connect, status) -> None:
+    """Taken for the answer, an interim one would leave the real one to be that of the next request."""
+    server = serve()
+    final = b"HTTP/1.1 200 OK\r\nDocker-Distribution-API-Version: 9\r\nContent-Length: 2\r\n\r\n{}"
+    server.on("", Reply(raw=b"HTTP/1.1 " + status + b"\r\nLink: </x>; rel=preload\r\n\r\n" + final))
+    assert connect(server, retry=ONCE).ping() == "9"
+
+
+def test_a_body_in_tiny_pieces_takes_no_more_memory(serve, connect) -> None:
+    server = serve()
+    size = 100_000
+    server.on("", Reply(200, b"x" * size, chunked=2))
+    client = connect(server, retry=ONCE)
+    client.ping()
+    tracemalloc.start()
+    try:
+        client.ping()
+        assert tracemalloc.get_traced_memory()[1] < 10 * size
+    finally:
+        tracemalloc.stop()
+
+
+def test_errors_that_say_nothing_are_not_listed(serve, connect) -> None:
+    server = serve()
+    server.on("", Reply(418, b'{"errors": [{}, {"message": ""}]}', {"Content-Type": "application/json"}))
+    with pytest.raises(ProtocolBroken, match="answers 418; check"):
+        connect(server).ping()
 
 
 def test_a_connection_that_the_server_closed_meanwhile(serve, connect) -> None:

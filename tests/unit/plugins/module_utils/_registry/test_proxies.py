@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
 from ansible_collections.attested.registry.plugins.module_utils._registry.proxies import Proxies
 from ansible_collections.attested.registry.plugins.module_utils._registry.url import Origin
 
@@ -61,6 +62,26 @@ def test_environment(environ: dict[str, str], http: str | None, https: str | Non
 def test_no_proxy(no_proxy: str, host: str, port: int, direct: bool) -> None:
     proxies = Proxies.from_environment({"https_proxy": "http://p", "no_proxy": no_proxy})
     assert (proxies.for_origin(Origin("https", host, port)) is None) is direct
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://u:hunter2@", "no valid host and port"),
+        ("http://", "no valid host and port"),
+        ("u:hunter2@p:http", "no valid host and port"),
+        ("http://u:hunter2@p:99999", "its port"),
+        ("http://u:hunter2#x@p:1", "no valid host and port"),
+        ("http://u:hunter2@[::1", "no valid host and port"),
+        ("http://u:hunter2\u20ac@p:1", "ISO 8859-1"),
+        ("http://u:hunter2%E2%82%AC@p:1", "ISO 8859-1"),
+        ("http://u:hunter2@p p:1", "its host"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_and_not_shown(url: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"proxy.*{why}.*https_proxy") as raised:
+        Proxies(https=url).for_origin(HTTPS)
+    assert "hunter2" not in f"{raised.value} {raised.value.fields}"
 
 
 def test_passwords_are_not_shown() -> None:

@@ -103,6 +103,12 @@ def test_trusted_hosts() -> None:
         ("168.63.129.16", Reach.FORBIDDEN),
         ("0.0.0.0", Reach.FORBIDDEN),
         ("224.0.0.1", Reach.FORBIDDEN),
+        ("192.0.0.192", Reach.FORBIDDEN),
+        ("fd20:ce::254", Reach.FORBIDDEN),
+        ("192.0.0.8", Reach.PRIVATE),
+        ("fec0::1", Reach.PRIVATE),
+        ("::10.0.0.1", Reach.PRIVATE),
+        ("64:ff9b:1::7f00:1", Reach.PRIVATE),
         ("/run/socket", Reach.FORBIDDEN),
     ],
 )

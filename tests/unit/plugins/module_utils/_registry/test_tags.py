@@ -143,6 +143,14 @@ def test_what_is_no_tag_is_left_out(serve, connect, warnings) -> None:
     assert all(text.isprintable() for text in warnings)
 
 
+def test_warnings_do_not_go_on_for_ever(serve, connect, warnings) -> None:
+    server = serve()
+    server.on("last=b", page(*[f"-{number}" for number in range(1000)]))
+    server.on("list$", page("b", "", "", "", link='<list?last=b>; rel="next"'))
+    assert connect(server).tags("app") == TagList(("b",))
+    assert len(set(warnings)) == len(warnings) == 20
+
+
 @pytest.mark.parametrize(
     "link", ['<list>; rel="next"', '<?last=a>; rel="next"', '</v2/app/tags/list?last=a>; rel="next"']
 )
