@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ansible_test_home.py HOME: makes a home directory in which ansible-test builds its virtual environments from PyPI alone.
+"""ansible_test_home.py HOME: makes a home directory in which ansible-test builds its environments from PyPI alone.
 
 ansible-test downloads a pip bootstrap script from a host of its own, passes no PIP_* variable on, and takes every
 python3.X it finds on PATH for a working one. So this puts in place: its download cache, holding the pip it wants; a pip
@@ -15,9 +15,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 from ansible_test._internal.constants import SUPPORTED_PYTHON_VERSIONS
+from ansible_test._internal.host_configs import VirtualPythonConfig
 from ansible_test._internal.python_requirements import get_venv_packages
 from ansible_test._internal.util import str_to_version
 
@@ -103,7 +103,7 @@ def main() -> None:
     write_pip_config(home)
     versions = link_pythons(home / "bin")
     for version in versions:
-        seed_pip(home / ".ansible" / "test" / "cache", get_venv_packages(SimpleNamespace(version=version))["pip"])
+        seed_pip(home / ".ansible" / "test" / "cache", get_venv_packages(VirtualPythonConfig(version=version))["pip"])
     print(" ".join(versions))
 
 

@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # In the copy: elsewhere antsibull-changelog makes one of its own, of everything, build/ included.
 tools/tree.sh copy
-cd "$COPIED"
+cd "$COPIED" || exit
 antsibull-changelog lint
 version=$(python -c 'import yaml; print(yaml.safe_load(open("galaxy.yml"))["version"])')
 if grep -qsE "^  $version:" changelogs/changelog.yaml; then

@@ -12,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 [ "$(id -u)" = 0 ] || die "the integration tests need root: they build a Debian root filesystem and unpack files of other owners."
 tools/apt-need.sh "the integration tests' images and registries" mmdebstrap=mmdebstrap docker-registry=docker-registry \
-  skopeo=skopeo umoci=umoci openssl=openssl htpasswd=apache2-utils mount=mount git=git \
+  skopeo=skopeo umoci=umoci openssl=openssl ssh-keygen=openssh-client htpasswd=apache2-utils mount=mount git=git \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 tools/tree.sh copy
 home=$BUILD/ansible-test
@@ -22,7 +22,7 @@ log=$BUILD/integration.log
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 begin=$SECONDS
 run() {
-  cd "$COPIED"
+  cd "$COPIED" || return
   HOME=$home PYTHONPATH=$BUILD/tree python -m ansible_collections.attested.registry.tests.support.integration \
     --images "$BUILD/images" --work "$BUILD/integration" --config tests/integration/integration_config.yml -- \
     ansible-test integration --local --python "$version" --color no --allow-root "$@"

@@ -16,10 +16,14 @@ COPIED=$BUILD/tree/ansible_collections/attested/registry
 export TOP BUILD VENV LINKED COPIED
 
 # Nothing of the caller's own Ansible or Python set-up may change a result.
-unset PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_INVENTORY ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
 CALLER_PATH=${PATH//"$VENV/bin:"/}
 export PATH="$VENV/bin:$CALLER_PATH" PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+export ANSIBLE_CONFIG=$TOP/tools/ansible.cfg
+
+# Ansible refuses to work in the locale of a machine that has none set.
+unset LC_CTYPE LC_MESSAGES
+export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }

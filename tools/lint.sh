@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 step() { say "- $1"; shift; "$@"; }
 
 shell_scripts() {
-  project_files | xargs -0 grep -lIZE -m1 '^#!.*\b(ba)?sh$|^# shellcheck shell=' -- | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
+  project_files . | xargs -0 grep -lIZE -m1 '^#!.*\b(ba)?sh$|^# shellcheck shell=' -- | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
 }
 
 # The modules' side of the collection runs on hosts with Python 3.9; ruff's target version is about style only.
@@ -24,11 +24,11 @@ collection_docs() {
 changelog() { (cd "$COPIED" && antsibull-changelog lint); }
 
 # From the copy: ansible-lint looks for a collection's name in its path, and would walk build/ in the checkout.
-ansible_lint() { (cd "$COPIED" && ANSIBLE_COLLECTIONS_PATH=$BUILD/tree ANSIBLE_HOME=$BUILD/ansible-home ansible-lint --offline --quiet); }
+ansible_lint() { (cd "$COPIED" && ANSIBLE_COLLECTIONS_PATH=$BUILD/tree ANSIBLE_HOME=$BUILD/ansible-home ansible-lint --offline -q); }
 
 tools/apt-need.sh "lint" shellcheck=shellcheck git=git
 tools/tree.sh copy
-step "ruff check" ruff check --quiet .
+step "ruff check" ruff check --quiet --output-format=concise .
 step "ruff format" ruff format --quiet --check .
 step "yamllint" yamllint --strict .
 step "shellcheck" shell_scripts

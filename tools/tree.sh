@@ -18,7 +18,7 @@ copy() {
   # Times are kept, so that tools with a cache by mtime see what did not change.
   rm -rf "$COPIED"
   mkdir -p "$COPIED"
-  project_files | tar -c --null --no-recursion --files-from=- | tar -x -C "$COPIED" --no-same-owner
+  project_files . | tar -c --null --no-recursion --files-from=- | tar -x -C "$COPIED" --no-same-owner
   # ansible-test asks git for the files and would find the checkout above, which ignores build/.
   git init --quiet "$COPIED"
 }

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a command while the registries of the integration tests run, and tells it about them in a file of variables.
+
+    python -m ansible_collections.attested.registry.tests.support.integration \\
+        --images DIR --work DIR --config FILE -- COMMAND...
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+from . import debian_images, lying_registries
+from .peers import DockerRegistry, OwnServer, make_htpasswd, make_tls
+
+TOP = Path(__file__).resolve().parent.parent.parent
+USERNAME = "reader"
+
+
+@contextlib.contextmanager
+def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[str, t.Any]]:
+    """Starts all registries and yields the variables that the targets know them by."""
+    password = secrets.token_urlsafe(12)
+    storage = work / "storage"
+    shutil.copytree(made.storage, storage)
+    tls = make_tls(work / "tls")
+    htpasswd = make_htpasswd(work / "htpasswd", USERNAME, password)
+    with contextlib.ExitStack() as stack:
+        plain = stack.enter_context(DockerRegistry(storage, work / "plain").running())
+        secured = stack.enter_context(DockerRegistry(storage, work / "secured", tls=tls, htpasswd=htpasswd).running())
+        example = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own").running())
+        example_tls = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own-tls", tls=tls).running())
+        yield {
+            **stack.enter_context(lying_registries.running()),
+            "plain_registry": plain,
+            "tls_registry": secured,
+            "example_registry": example,
+            "example_tls_registry": example_tls,
+            "tls_ca": str(tls.ca),
+            "registry_username": USERNAME,
+            "registry_password": password,
+            "image_layout": str(made.layout),
+            "compare_with_1": compare_with(made.expected("1.0")),
+            # Of directories that a layer implies without an entry umoci keeps no time: they get that of the unpacking.
+            "compare_with_2": compare_with(
+                made.expected("2.0"), "var/lib:mtime_ns", "var/lib/implied:mtime_ns", "var/lib/implied/parents:mtime_ns"
+            ),
+        }
+
+
+def compare_with(tree: Path, *ignored: str) -> str:
+    """The beginning of a command line that compares a tree with one that umoci made."""
+    options = "".join(f" --ignore {item}" for item in ignored)
+    return f"{sys.executable} {Path(__file__).with_name('compare_trees.py')}{options} {tree}"
+
+
+def tools(work: Path) -> dict[str, str]:
+    """The variables about this machine."""
+    bare = work / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    (work / "targets").mkdir()
+    return {
+        "test_python": sys.executable,
+        "bare_python": str(bare / "bin" / "python"),
+        "work_root": str(work / "targets"),
+    }
+
+
+@contextlib.contextmanager
+def ordinary_user() -> t.Iterator[dict[str, str]]:
+    """The variables for tasks that run as nobody, for whom neither .venv nor the checkout need be readable."""
+    with tempfile.TemporaryDirectory(prefix="ordinary-user-") as place:
+        Path(place).chmod(0o755)
+        libraries = Path(place) / "libraries"
+        for name in ("requests", "urllib3", "idna", "certifi", "charset_normalizer"):
+            (source,) = importlib.import_module(name).__path__
+            shutil.copytree(source, libraries / name)
+        yield {"user_root": place, "user_libraries": str(libraries), "user_python": _python_for_all()}
+
+
+def _python_for_all() -> str:
+    for python in (os.path.realpath(sys.executable), "/usr/bin/python3"):
+        command = ("su", "-s", "/bin/sh", "nobody", "-c", f"{shlex.quote(python)} -c 'import ssl'")
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return python
+    sys.exit("error: there is no Python that an ordinary user can run; install Debian's package python3.")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    made = debian_images.test_images(options.images)
+    work = options.work.resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, mode=0o755)
+    with registries(made, work) as variables, ordinary_user() as user:
+        # JSON is YAML.
+        options.config.write_text(json.dumps({**variables, **user, **tools(work)}, indent=2) + "\n")
+        status = subprocess.run(options.command, stdin=subprocess.DEVNULL, check=False, env=os.environ).returncode
+    if status == 0:
+        shutil.rmtree(work)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
