@@ -1,0 +1,17 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible.module_utils import _internal
+
+
+@pytest.fixture(autouse=True)
+def _on_a_managed_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules put warnings into their results, whether or not a test of a filter has loaded the controller's code.
+
+    With that in the same process ansible-core would write them to the screen instead.
+    """
+    monkeypatch.setattr(_internal, "is_controller", False)
