@@ -74,7 +74,7 @@ def _tls(exc: BaseException, operation: Operation, origin: Origin) -> RegistryEr
         return _untrusted(exc, operation, origin)
     if type(exc).__name__ == "CertificateError":
         return _other_name(operation, origin)
-    if isinstance(exc, ssl.SSLEOFError):
+    if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return operation.error(
             TlsFailed, f"{origin.authority} broke off the TLS connection", _TRY_AGAIN + _WANTS_CERT, transient=True
         )
@@ -82,7 +82,7 @@ def _tls(exc: BaseException, operation: Operation, origin: Origin) -> RegistryEr
         return None
     reason = str(getattr(exc, "reason", None) or "")
     if reason in _NOT_TLS:
-        return operation.error(TlsFailed, f"{origin.authority} does not speak TLS", "is `tls: no-tls` meant?")
+        return operation.error(TlsFailed, f"{origin.authority} does not speak TLS", "`tls: no-tls` may be meant")
     if "ALERT" in reason and reason.endswith(_CLIENT_REJECTED):
         return operation.error(
             TlsFailed,
@@ -146,7 +146,7 @@ def _http(exc: BaseException, operation: Operation, origin: Origin) -> RegistryE
     if not isinstance(exc, http.client.HTTPException) and type(exc).__name__ != "InvalidHeader":
         return None
     if str(getattr(exc, "line", "")).startswith(_TLS_ALERT):
-        return operation.error(ProtocolBroken, f"{origin.authority} speaks TLS", "is `tls: tls` meant?")
+        return operation.error(ProtocolBroken, f"{origin.authority} speaks TLS", "`tls: tls` may be meant")
     return operation.error(
         ProtocolBroken,
         f"what {origin.authority} answers is not valid HTTP ({type(exc).__name__})",

@@ -98,7 +98,7 @@ def _kind(answer: Answer, body: bytes, used: str | None) -> tuple[type[RegistryE
     if status == 408 or status >= 500:
         return ServerFailed, _LATER
     if status == 400 and answer.url.origin.scheme == "http" and any(words in body.lower() for words in _CONFUSED):
-        return ProtocolBroken, "is `tls: tls` meant?"
+        return ProtocolBroken, "`tls: tls` may be meant"
     return ProtocolBroken, "check that this is the address of a registry"
 
 

@@ -139,7 +139,9 @@ class TagLister:
 
 def _is_everything(names: list[str], size: int | None, last: str | None) -> bool:
     """Whether a page shows that the server knows neither n nor last and gives all tags, as distribution 2.8 does."""
-    return (size is not None and len(names) > size) or last in names
+    if size is not None and len(names) > size:
+        return True
+    return last is not None and any(name <= last and name.lower() <= last.lower() for name in names)
 
 
 def _after(names: list[str], last: str | None) -> list[str]:

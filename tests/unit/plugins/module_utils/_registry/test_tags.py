@@ -99,6 +99,7 @@ def test_a_server_that_knows_neither_n_nor_last(serve, connect, n) -> None:
     assert last is None
     assert client.tags("app").tags == ("1.0", "a", "b", "multi")
     assert client.tags("app", last="a").tags == ("b", "multi")
+    assert client.tags("app", last="aa").tags == ("b", "multi")
 
 
 @pytest.mark.parametrize("names", [("A", "B", "a", "b"), ("A", "a", "b", "C")])

@@ -122,7 +122,7 @@ def test_the_client_certificate_is_shown_to_the_registry_alone(serve, connect, a
 
 
 def test_a_server_without_tls(serve, connect) -> None:
-    with pytest.raises(TlsFailed, match="does not speak TLS; is `tls: no-tls` meant"):
+    with pytest.raises(TlsFailed, match="does not speak TLS; `tls: no-tls` may be meant"):
         connect(serve(), tls=TlsOptions(), retry=RetryPolicy(retries=0)).ping()
 
 
@@ -146,7 +146,7 @@ def test_a_server_with_tls(server, connect) -> None:
 def test_how_tls_servers_answer_plain_http(serve, connect, reply) -> None:
     server = serve()
     server.on("", reply)
-    with pytest.raises(ProtocolBroken, match="is `tls: tls` meant"):
+    with pytest.raises(ProtocolBroken, match="`tls: tls` may be meant"):
         connect(server).ping()
 
 
