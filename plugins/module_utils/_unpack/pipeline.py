@@ -168,8 +168,7 @@ class DiffIdHash:
             batch = self._queue.get()
             if batch is None:
                 return
-            for piece in batch:
-                self._hash.update(piece)
+            self._hash.update(b"".join(batch))  # each update gives up the interpreter's lock and waits for it again
 
 
 def inflated(
