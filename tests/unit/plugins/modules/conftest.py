@@ -11,7 +11,6 @@ import typing as t
 from dataclasses import dataclass
 
 import pytest
-from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.attested.registry.tests.support import images
@@ -57,10 +56,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
 
 
 @pytest.fixture
-def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Run]:
+def run_module(capsys: pytest.CaptureFixture[str]) -> t.Callable[..., Run]:
     """Runs a module as Ansible does, but in this process."""
-    # tests of controller plugins in the same process make Ansible show warnings instead of returning them
-    monkeypatch.setattr(_internal, "is_controller", False)
 
     def run(name: str, /, *, check: bool = False, diff: bool = False, **options: t.Any) -> Run:
         module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
