@@ -224,7 +224,9 @@ class Box:
     """An empty root on some ground, to unpack into with one resolver.
 
     The process should be in ground.cwd, which holds the names that layers use, so that a path relative to the wrong
-    directory finds something. check tells whether anything outside the root changed or a descriptor was left open.
+    directory finds something. Unless apart is changed, one resolver works in a process of its own, the other one in
+    this one: what is put in the place of a system call can only be seen there. check tells whether anything outside the
+    root changed or a descriptor was left open.
     """
 
     def __init__(self, ground: Ground, *, resolver: ResolverName, owner: int = 0) -> None:
@@ -234,6 +236,7 @@ class Box:
         self.victim = ground.victim
         self.warnings: list[str] = []
         self.resolver = resolver
+        self.apart = resolver == "openat2"
         self._resolve = resolver_named(resolver)
         self._descriptors = set(os.listdir("/proc/self/fd"))
 
@@ -255,6 +258,7 @@ class Box:
                 warn=self.warnings.append,
                 fresh=fresh,
                 resolver=self._resolve,
+                apart=self.apart,
             )
         finally:
             os.close(root)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 import typing as t
+
+from .._unpack.forked import fork, is_worth_it
 
 Json = dict[str, t.Any]
 
@@ -29,7 +30,7 @@ class Glance:
         self._answer = -1
 
     def __enter__(self) -> Glance:
-        if threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1:
+        if is_worth_it():
             self._start()
         return self
 
@@ -53,18 +54,14 @@ class Glance:
         return None
 
     def _start(self) -> None:
-        reading, writing = os.pipe()
-        self._pid = os.fork()
-        if self._pid:
-            os.close(writing)
-            self._answer = reading
-            return
-        try:
-            os.close(reading)
-            with open(writing, "wb") as answer:
-                answer.write(json.dumps(self._look()).encode())
-        finally:
-            os._exit(0)  # nothing of the parent's is cleaned up, flushed or printed here
+        self._answer, writing = os.pipe()
+        self._pid = fork(lambda: self._run(writing))
+        os.close(writing)
+
+    def _run(self, writing: int) -> None:
+        os.close(self._answer)
+        with open(writing, "wb") as answer:
+            answer.write(json.dumps(self._look()).encode())
 
 
 __all__ = ("Glance",)

@@ -100,7 +100,7 @@ def _unpack(
             digests=unpacked.digests,
             keep=wish.keep,
             drifted=drifted,
-            xattrs=wish.options.xattrs != "skip",
+            xattrs=None if wish.options.xattrs == "skip" else unpacked.marked,
         )
     return replace(
         report,

@@ -123,7 +123,7 @@ class LayerFile:
 
 def _watched(pieces: t.Iterator[bytes], checker: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:
     for piece in pieces:
-        checker.add([piece])
+        checker.add(piece)
         budget.add_bytes(len(piece))
         yield piece
 

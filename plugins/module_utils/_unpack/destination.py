@@ -140,14 +140,14 @@ class Destination(View):
         digests: t.Mapping[int, bytes],
         keep: int = 1,
         drifted: bool = False,
-        xattrs: bool = False,
+        xattrs: t.Container[int] | None = None,
     ) -> Outcome:
         """Brings the tree that was unpacked into staging to the destination.
 
         digests are the SHA-256 digests of its regular files by inode number; those that are missing are computed.
         keep is how many earlier generations stay. drifted says that the tree there now is replaced because it changed
-        after it was unpacked: it is kept once, besides the others, and never rolled back to. With xattrs, extended
-        attributes are recorded for the comparison of contents.
+        after it was unpacked: it is kept once, besides the others, and never rolled back to. With xattrs, the inode
+        numbers of what was given extended attributes, those are recorded for the comparison of contents.
 
         Raises what check_replaceable() does, and FilesystemError or NoSpace; the destination is as before then.
         """
@@ -162,7 +162,13 @@ class Destination(View):
             return self._switch(store, replace(state, next=state.next + 1), plan)
 
     def _write_generation(
-        self, store: Store, staging: Staging, stamp: Stamp, digests: t.Mapping[int, bytes], *, xattrs: bool
+        self,
+        store: Store,
+        staging: Staging,
+        stamp: Stamp,
+        digests: t.Mapping[int, bytes],
+        *,
+        xattrs: t.Container[int] | None,
     ) -> None:
         try:
             data = stamp.to_json()

@@ -14,18 +14,14 @@ import typing as t
 
 from .._oci.digest import Digest
 from .._oci.errors import CollectionError
-from .changeset import Changeset, DevicePolicy
+from .apart import ApartWriter
 from .confine import Resolver, choose_resolver
 from .decompress import Compression
 from .errors import LayerInvalid, LimitExceeded, filesystem_error
-from .limits import Budget, Limits
-from .metadata import Attributor, XattrPolicy
+from .forked import is_worth_it
+from .limits import Budget
 from .pipeline import Ahead, DiffIdHash, flatten, inflated
-from .stream import ByteStream
-from .tar import TarReader
-from .tree import IMPLIED, Tree
-
-Warn = t.Callable[[str], None]
+from .writer import Options, TreeWriter, Unpacked, Warn, Writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,29 +39,6 @@ class LayerSource:
     open: t.Callable[[], t.ContextManager[t.Iterator[bytes]]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How an image is put on disk.
-
-    Without ownership every file belongs to the user that unpacks, as an ordinary user must. devices says what becomes
-    of device nodes; xattrs whether extended attributes are set where possible, must be set, or are left out.
-    """
-
-    ownership: bool = True
-    devices: DevicePolicy = "skip"
-    xattrs: XattrPolicy = "keep"
-    limits: Limits = dataclasses.field(default_factory=Limits)
-
-
-@dataclasses.dataclass(frozen=True)
-class Unpacked:
-    """What an unpack did: tar entries, decompressed bytes, and the SHA-256 digest of each file by inode number."""
-
-    entries: int
-    size: int
-    digests: t.Mapping[int, bytes]
-
-
 def unpack_layers(
     root: int,
     layers: t.Sequence[LayerSource],
@@ -74,38 +47,35 @@ def unpack_layers(
     warn: Warn,
     fresh: bool = True,
     resolver: Resolver | None = None,
+    apart: bool | None = None,
 ) -> Unpacked:
     """Applies layers, lowest first, to the directory that is open as root (image-spec, layer.md, "Applying
     Changesets").
 
     With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers.
-    Download, decompression, hashing and writing overlap in threads; while a layer is applied, the next one is opened
-    and a few megabytes of it are fetched. The first failure stops everything and is raised with the layer's name as
-    field layer: UnpackError, or whatever a source raises. The tree is then half done: the caller discards it.
+    Download, decompression, hashing and writing overlap, in threads, and with apart, which by default is decided by
+    what is faster, in a process of its own for the writing; while a layer is applied, the next one is opened and a few
+    megabytes of it are fetched. The first failure stops everything and is raised with the layer's name as field layer:
+    UnpackError, or whatever a source raises. The tree is then half done: the caller discards it.
     """
-    budget = Budget(options.limits)
-    digests: dict[int, bytes] = {}
-    attributor = Attributor(ownership=options.ownership, xattrs=options.xattrs, warn=warn)
+
+    def open_writer(warn: Warn) -> TreeWriter:
+        return TreeWriter(root, options=options, resolver=resolver or choose_resolver(), fresh=fresh, warn=warn)
+
     with contextlib.ExitStack() as stack:
-        tree = Tree(root, resolver=resolver or choose_resolver())
-        stack.callback(tree.close)
-        if fresh:
-            tree.set_root(IMPLIED)
-            attributor.clear_xattrs(root)  # every file would inherit the default ACL of the directory above
-        for number, (layer, compressed) in enumerate(zip(layers, _Upcoming(layers, stack))):
-            changeset = Changeset(
-                tree,
-                attributor=attributor,
-                devices=options.devices,
-                budget=budget,
-                digests=digests,
-                lower=number > 0 or not fresh,
-                warn=warn,
-            )
+        writer = stack.enter_context(_writer(open_writer, warn, apart=is_worth_it() if apart is None else apart))
+        limits = Budget(options.limits)
+        for layer, compressed in zip(layers, _Upcoming(layers, stack)):
             with _naming(layer):
-                _apply(layer, compressed, changeset, budget=budget, warn=warn)
-        tree.finish(attributor)
-    return Unpacked(budget.entries, budget.bytes, digests)
+                _apply(layer, compressed, writer, limits=limits, warn=warn)
+        return writer.finish()
+
+
+def _writer(open_writer: t.Callable[[Warn], TreeWriter], warn: Warn, *, apart: bool) -> Writer:
+    if apart:
+        with contextlib.suppress(OSError):  # no other process can be had: it is slower without, but no less right
+            return ApartWriter(open_writer, warn=warn)
+    return open_writer(warn)
 
 
 class _Upcoming:
@@ -139,18 +109,16 @@ def _fetched(layer: LayerSource) -> t.Iterator[bytes]:
         raise filesystem_error(error, doing="reading the layer", path=layer.name) from error
 
 
-def _apply(layer: LayerSource, compressed: Ahead, changeset: Changeset, *, budget: Budget, warn: Warn) -> None:
+def _apply(layer: LayerSource, compressed: Ahead, writer: Writer, *, limits: Budget, warn: Warn) -> None:
     with contextlib.ExitStack() as stack:
         diff_id = DiffIdHash(layer.diff_id)
         stack.callback(diff_id.close)
-        pieces = inflated(flatten(compressed), declared=layer.compression, budget=budget, warn=warn)
+        pieces = inflated(flatten(compressed), declared=layer.compression, budget=limits, warn=warn)
         inflating = Ahead(pieces, name="decompress")
         stack.callback(inflating.close)
         stack.callback(compressed.close)  # first, so that nobody waits for bytes that nobody wants
-        stream = ByteStream(_watched(inflating, diff_id, budget))
         try:
-            changeset.apply(TarReader(stream))
-            stream.drain()
+            writer.apply(_hashed(inflating.batches(writer.check), diff_id))
         except LayerInvalid:
             # that the bytes are not those that were asked for would be the better explanation
             with contextlib.suppress(LayerInvalid, LimitExceeded):
@@ -160,12 +128,11 @@ def _apply(layer: LayerSource, compressed: Ahead, changeset: Changeset, *, budge
         diff_id.check()
 
 
-def _watched(inflating: t.Iterable[list[bytes]], diff_id: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:
-    for batch in inflating:
-        diff_id.add(batch)
-        for piece in batch:
-            budget.add_bytes(len(piece))
-            yield piece
+def _hashed(batches: t.Iterable[list[bytes]], diff_id: DiffIdHash) -> t.Iterator[bytes]:
+    for batch in batches:
+        piece = b"".join(batch)  # each use of a piece gives up the interpreter's lock and waits for it again
+        diff_id.add(piece)
+        yield piece
 
 
 @contextlib.contextmanager

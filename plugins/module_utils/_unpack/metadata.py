@@ -56,6 +56,8 @@ class Attributor:
         self._xattrs = xattrs
         self._warn = warn
         self._warned: set[str] = set()
+        self.marked: set[int] = set()
+        """The inode numbers of what was given extended attributes."""
 
     def kept(self, wanted: Attributes) -> Attributes:
         """Returns wanted without what the policy for extended attributes leaves out anyway."""
@@ -120,6 +122,7 @@ class Attributor:
     def _set_xattrs(self, where: int | bytes, xattrs: t.Mapping[str, bytes]) -> None:
         if self._xattrs == "skip":
             return
+        self.marked.add(os.stat(where, follow_symlinks=isinstance(where, int)).st_ino)
         for name, value in xattrs.items():
             if _is_foreign(name):
                 self._warn_once(name, "it belongs to the host, not to an image")

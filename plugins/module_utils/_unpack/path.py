@@ -29,6 +29,8 @@ def split_path(path: bytes) -> Split:
             f" name: {printable(path, maximum=100)}."
         )
     clean = path.strip(b"/")
+    if clean.startswith(b"./"):
+        clean = clean[2:]
     if clean.startswith(b".") or b"/." in clean or b"//" in clean:
         clean = b"/".join(_cleaned(clean.split(b"/")))
     directory, dummy, name = clean.rpartition(b"/")

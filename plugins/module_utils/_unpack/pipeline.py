@@ -35,6 +35,10 @@ PATIENCE = 5.0
 """How many seconds one stage waits for another after a failure: for its end, or for a better explanation from it."""
 
 
+_NOW_AND_THEN = 0.1
+"""Seconds between two looks at something else while one waits."""
+
+
 class _End(t.NamedTuple):
     """The end of a stage: why it failed, if it did."""
 
@@ -57,8 +61,16 @@ class Ahead:
         self._thread.start()
 
     def __iter__(self) -> t.Iterator[list[bytes]]:
+        return self.batches()
+
+    def batches(self, meanwhile: t.Callable[[], None] | None = None) -> t.Iterator[list[bytes]]:
+        """Yields what comes; while nothing does, calls meanwhile now and then, which may raise."""
         while True:
-            batch = self._take()
+            try:
+                batch = self._take(None if meanwhile is None else _NOW_AND_THEN)
+            except queue.Empty:
+                t.cast("t.Callable[[], None]", meanwhile)()
+                continue
             if batch is None:
                 return
             yield batch
@@ -137,13 +149,13 @@ class DiffIdHash:
     def __init__(self, diff_id: Digest) -> None:
         self._diff_id = diff_id
         self._hash = hashlib.new(diff_id.algorithm)
-        self._queue: queue.Queue[list[bytes] | None] = queue.Queue(BATCHES_AHEAD)
+        self._queue: queue.Queue[bytes | None] = queue.Queue(BATCHES_AHEAD)
         self._thread = threading.Thread(target=self._run, name="diff_id", daemon=True)
         self._thread.start()
 
-    def add(self, batch: list[bytes]) -> None:
-        """Takes the next pieces; waits while the thread is too far behind."""
-        self._queue.put(batch)
+    def add(self, piece: bytes) -> None:
+        """Takes the next bytes; waits while the thread is too far behind."""
+        self._queue.put(piece)
 
     def close(self) -> None:
         """Stops the thread and waits for its end."""
@@ -165,10 +177,10 @@ class DiffIdHash:
 
     def _run(self) -> None:
         while True:
-            batch = self._queue.get()
-            if batch is None:
+            piece = self._queue.get()
+            if piece is None:
                 return
-            self._hash.update(b"".join(batch))  # each update gives up the interpreter's lock and waits for it again
+            self._hash.update(piece)
 
 
 def inflated(

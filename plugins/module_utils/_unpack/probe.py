@@ -18,7 +18,8 @@ _PIECE: t.Final = 256 * 1024
 _SYSTEM_XATTRS: t.Final = frozenset(("security.selinux", "security.ima", "security.evm", "system.nfs4_acl"))
 """What the host's own policy puts on files."""
 
-_NO_XATTRS: t.Final = hashlib.sha256().digest()
+NO_XATTRS: t.Final = hashlib.sha256().digest()
+"""What digest_xattrs returns for a file that has none."""
 
 
 def digest_file(dir_fd: int, name: str) -> bytes:
@@ -50,7 +51,7 @@ def digest_xattrs(dir_fd: int, name: str) -> bytes:
             raise
         names = []
     if not names:
-        return _NO_XATTRS
+        return NO_XATTRS
     digest = hashlib.sha256()
     for attribute in sorted(names):
         if attribute not in _SYSTEM_XATTRS:
@@ -65,4 +66,4 @@ def can_list(dir_fd: int, name: str) -> bool:
     return os.access(name, mode, dir_fd=dir_fd, effective_ids=True, follow_symlinks=False)
 
 
-__all__ = ("can_list", "digest_file", "digest_xattrs")
+__all__ = ("NO_XATTRS", "can_list", "digest_file", "digest_xattrs")

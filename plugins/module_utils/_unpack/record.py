@@ -14,7 +14,7 @@ import typing as t
 
 from .descent import Descent
 from .listing import Entry, describe_root, list_directory, pack, unpack
-from .probe import can_list, digest_file, digest_xattrs
+from .probe import NO_XATTRS, can_list, digest_file, digest_xattrs
 
 # The record of a tree is a magic, then a block for the root itself and one for every directory, each before those below
 # it, in the order of their names, and an end. All numbers are little endian.
@@ -160,25 +160,28 @@ class RecordReader:
                 return
 
 
-def write_record(root_fd: int, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: bool = False) -> int:
+def write_record(
+    root_fd: int, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: t.Container[int] | None = None
+) -> int:
     """Writes down what is in the tree whose root is open as root_fd; returns the number of entries, with the root.
 
     digests maps inode numbers of regular files to the SHA-256 digests of their content; files that it lacks are read.
-    With xattrs, extended attributes are recorded too, for a system call or more each. Memory is needed for one
-    directory at a time, and the names of the directories on the way to it. Raises OSError.
+    With xattrs, extended attributes are recorded too: it holds the inode numbers of what was given some, so that only
+    those need be looked at. Where the file system itself adds some, all are. Memory is needed for one directory at a
+    time, and the names of the directories on the way to it. Raises OSError.
     """
     return _Writer(out, digests, xattrs=xattrs).write(root_fd)
 
 
 class _Writer:
-    def __init__(self, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: bool) -> None:
+    def __init__(self, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: t.Container[int] | None) -> None:
         self._out = out
         self._digests = digests
         self._xattrs = xattrs
         self._count = 0
 
     def write(self, root_fd: int) -> int:
-        self._out.write(MAGIC + (b"x" if self._xattrs else b"-"))
+        self._out.write(MAGIC + (b"-" if self._xattrs is None else b"x"))
         with Descent(root_fd) as here:
             self._write_block(here.descriptor, describe_root(here.descriptor), depth=0)
             todo = [self._write_directory(here.descriptor, depth=1)]
@@ -211,20 +214,29 @@ class _Writer:
 
     def _write_block(self, fd: int, entries: list[Entry], *, depth: int) -> None:
         metadata = pack(entries)
-        content = b"".join([self._content(fd, entry) for entry in entries])
+        xattrs = self._digests_of_xattrs(fd, entries)
+        content = b"".join([found + self._content(fd, entry) for found, entry in zip(xattrs, entries)])
         self._out.write(_HEADER.pack(depth, len(entries), len(metadata), len(content)))
         self._out.write(metadata)
         self._out.write(content)
         self._count += len(entries)
 
+    def _digests_of_xattrs(self, fd: int, entries: list[Entry]) -> list[bytes]:
+        marked = self._xattrs
+        if marked is None:
+            return [b""] * len(entries)
+        unmarked = next((entry for entry in entries if entry.inode not in marked), None)
+        if unmarked is not None and digest_xattrs(fd, unmarked.name) != NO_XATTRS:
+            return [digest_xattrs(fd, entry.name) for entry in entries]
+        return [digest_xattrs(fd, entry.name) if entry.inode in marked else NO_XATTRS for entry in entries]
+
     def _content(self, fd: int, entry: Entry) -> bytes:
-        xattrs = digest_xattrs(fd, entry.name) if self._xattrs else b""
         if stat.S_ISREG(entry.mode):
-            return xattrs + (self._digests.get(entry.inode) or digest_file(fd, entry.name))
+            return self._digests.get(entry.inode) or digest_file(fd, entry.name)
         if stat.S_ISLNK(entry.mode):
             target = os.fsencode(os.readlink(entry.name, dir_fd=fd))
-            return xattrs + _TARGET.pack(len(target)) + target
-        return xattrs
+            return _TARGET.pack(len(target)) + target
+        return b""
 
 
 __all__ = ("END", "Block", "Content", "RecordInvalid", "RecordReader", "write_record")

@@ -31,8 +31,19 @@ class ByteStream:
             return b""
         return b"".join(self.pieces(size))
 
-    def pieces(self, size: int) -> t.Iterator[bytes | memoryview]:
-        """Yields the next size bytes as they lie in memory; raises LayerInvalid when there are fewer."""
+    def pieces(self, size: int) -> t.Iterable[bytes | memoryview]:
+        """Returns the next size bytes as they lie in memory; raises LayerInvalid, if only later, when there are fewer.
+
+        What is not all there yet is read while the result is iterated, which has to be done to its end.
+        """
+        end = self._position + size
+        if end > len(self._piece):
+            return self._reading(size)
+        found = memoryview(self._piece)[self._position : end]
+        self._position = end
+        return (found,) if size else ()
+
+    def _reading(self, size: int) -> t.Iterator[bytes | memoryview]:
         while size:
             if not self._more():
                 raise LayerInvalid(

@@ -80,8 +80,8 @@ class TarReader:
             yield found
             self._stream.skip(self._unread + -found.size % BLOCK)
 
-    def content(self) -> t.Iterator[bytes | memoryview]:
-        """Yields the content of the member that entries yielded last; to be used once, and to its end."""
+    def content(self) -> t.Iterable[bytes | memoryview]:
+        """Returns the content of the member that entries yielded last, in pieces; to be used once, and to its end."""
         size, self._unread = self._unread, 0
         return self._stream.pieces(size)
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import typing as t
 
@@ -17,6 +18,10 @@ BLOCK = 512
 
 _FIELDS = struct.Struct("100s8s8s8s12s12s8s1s100s6s2s32s32s8s8s155s12x")
 _CHECKSUM = slice(148, 156)
+_NUMBERS = slice(100, 156)
+_USUAL_NUMBERS = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})[ \0]{2}")
+"""Mode, uid, gid, size, mtime and checksum as nearly all archives have them; read at once, in a third of the time."""
+
 _USTAR = b"ustar\0"
 _GNU = b"ustar "
 
@@ -34,6 +39,15 @@ class Header(t.NamedTuple):
     linkname: bytes
     device: tuple[int, int]
     gnu: bool
+
+
+class _Numbers(t.NamedTuple):
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: int
+    checksum: int = 0
 
 
 def parse_header(block: bytes) -> Header:
@@ -56,18 +70,30 @@ def parse_header(block: bytes) -> Header:
         minor,
         prefix,
     ) = _FIELDS.unpack(block)
-    _check_sum(block, checksum)
+    usual = _USUAL_NUMBERS.fullmatch(block, _NUMBERS.start, _NUMBERS.stop)
+    if usual:
+        numbers = _Numbers(*[int(digits, 8) for digits in usual.groups()])
+        _check_sum(block, numbers.checksum)
+    else:
+        _check_sum(block, _number(checksum, "checksum"))
+        numbers = _Numbers(
+            _number(mode, "mode"),
+            _number(uid, "uid"),
+            _number(gid, "gid"),
+            _number(size, "size"),
+            _number(mtime, "mtime"),
+        )
     name = _text(name)
     if prefix[0] and (magic == _USTAR or (magic == _GNU and _is_misplaced(prefix))):
         name = _text(prefix) + b"/" + name
     is_device = flag in (b"3", b"4")
     return Header(
         name,
-        _number(mode, "mode"),
-        _number(uid, "uid"),
-        _number(gid, "gid"),
-        _number(size, "size"),
-        _number(mtime, "mtime"),
+        numbers.mode,
+        numbers.uid,
+        numbers.gid,
+        numbers.size,
+        numbers.mtime,
         flag,
         _text(link),
         (_number(major, "devmajor"), _number(minor, "devminor")) if is_device else (0, 0),
@@ -91,8 +117,7 @@ def parse_number(field: bytes, what: str) -> int:
     return _number(field, what)
 
 
-def _check_sum(block: bytes, field: bytes) -> None:
-    wanted = _number(field, "checksum")
+def _check_sum(block: bytes, wanted: int) -> None:
     spaces = 8 * 0x20
     total = sum(block) - sum(block[_CHECKSUM]) + spaces
     if total == wanted:

@@ -9,7 +9,8 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module import glance, image_present
+from ansible_collections.attested.registry.plugins.module_utils._module import image_present
+from ansible_collections.attested.registry.plugins.module_utils._unpack import forked
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
 
@@ -25,8 +26,8 @@ def dest(tmp_path: pathlib.Path) -> pathlib.Path:
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the module look for changes by itself, or with a second process at the same time."""
     threads = 1 if request.param == "two processes" else 2
-    monkeypatch.setattr(glance.threading, "active_count", lambda: threads)
-    monkeypatch.setattr(glance.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(forked.threading, "active_count", lambda: threads)
+    monkeypatch.setattr(forked.os, "sched_getaffinity", lambda pid: {0, 1})
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import signal
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module import glance
 from ansible_collections.attested.registry.plugins.module_utils._module.glance import Glance
+from ansible_collections.attested.registry.plugins.module_utils._unpack import forked
 
 
 @pytest.fixture(autouse=True)
 def _two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glance.threading, "active_count", lambda: 1)
-    monkeypatch.setattr(glance.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(forked.threading, "active_count", lambda: 1)
+    monkeypatch.setattr(forked.os, "sched_getaffinity", lambda pid: {0, 1})
 
 
 def result_of(look: t.Callable[[], t.Any]) -> t.Any:
@@ -62,8 +62,8 @@ def test_an_error_here_ends_the_other_process_too() -> None:
 def test_runs_nothing_where_that_is_not_safe_or_not_faster(
     monkeypatch: pytest.MonkeyPatch, threads: int, processors: int
 ) -> None:
-    monkeypatch.setattr(glance.threading, "active_count", lambda: threads)
-    monkeypatch.setattr(glance.os, "sched_getaffinity", lambda pid: set(range(processors)))
+    monkeypatch.setattr(forked.threading, "active_count", lambda: threads)
+    monkeypatch.setattr(forked.os, "sched_getaffinity", lambda pid: set(range(processors)))
     with Glance(dict) as started:
         assert not started.is_running
         assert started.result() is None

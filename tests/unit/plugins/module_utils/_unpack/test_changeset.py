@@ -101,6 +101,7 @@ def test_errors_name_the_layer_and_the_path_in_characters_that_can_be_shown(
 def test_what_the_operating_system_refuses_is_one_kind_of_error(
     box: Box, monkeypatch: pytest.MonkeyPatch, call: str, number: int, error: type[FilesystemError]
 ) -> None:
+    box.apart = False
     box.unpack([file("old"), file("gone/f"), symlink("hidden", "x")])
     failing = {"mkfifo": "mknod"}.get(call, call)
     genuine = getattr(os, failing)

@@ -833,7 +833,7 @@ def test_a_staged_tree_is_recorded_with_the_digests_given(app: Path) -> None:
     with opened(app) as destination, destination.staging() as staging:
         make_tree(staging.path, "v1")
         inode = os.stat("etc/common", dir_fd=staging.root_fd).st_ino
-        destination.publish(staging, make_stamp("v1"), digests={inode: bytes(32)}, xattrs=True)
+        destination.publish(staging, make_stamp("v1"), digests={inode: bytes(32)}, xattrs=())
         changes = destination.drift("content").changes
     assert [(change.path, change.what) for change in changes] == [("etc/common", "content")]
     os.setxattr(app / "etc/version", "user.x", b"1")

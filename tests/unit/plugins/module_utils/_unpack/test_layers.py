@@ -387,10 +387,10 @@ def test_every_piece_is_hashed_before_it_is_used(root: Path, monkeypatch: pytest
     hashed = 0
     add = DiffIdHash.add
 
-    def counting(diff_id: DiffIdHash, batch: list[bytes]) -> None:
+    def counting(diff_id: DiffIdHash, piece: bytes) -> None:
         nonlocal hashed
-        hashed += sum(map(len, batch))
-        add(diff_id, batch)
+        hashed += len(piece)
+        add(diff_id, piece)
 
     monkeypatch.setattr(DiffIdHash, "add", counting)
     unpack(root, layer(LAYER + bytes(7777), compression="gzip"))

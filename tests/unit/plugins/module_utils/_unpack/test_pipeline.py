@@ -201,8 +201,8 @@ class TestDiffIdHash:
     def test_the_right_digest(self, algorithm: str) -> None:
         diff_id = DiffIdHash(Digest.of(b"abcdef" * 1000, algorithm))
         for dummy in range(500):
-            diff_id.add([b"abc", b"def"])
-            diff_id.add([b"abcdef"])
+            diff_id.add(b"abcdef")
+            diff_id.add(b"abcdef")
         diff_id.check()
         diff_id.close()
 
@@ -211,7 +211,7 @@ class TestDiffIdHash:
 
     def test_the_wrong_digest_names_both(self) -> None:
         diff_id = DiffIdHash(Digest.of(b"promised"))
-        diff_id.add([b"delivered"])
+        diff_id.add(b"delivered")
         with pytest.raises(DiffIdMismatch, match="damaged or forged") as caught:
             diff_id.check()
         assert caught.value.fields == {"expected": str(Digest.of(b"promised")), "actual": str(Digest.of(b"delivered"))}
@@ -219,7 +219,7 @@ class TestDiffIdHash:
     def test_close_without_check(self) -> None:
         diff_id = DiffIdHash(Digest.of(b""))
         for dummy in range(BATCHES_AHEAD * 3):
-            diff_id.add([bytes(1000)])
+            diff_id.add(bytes(1000))
         diff_id.close()
         diff_id.close()
 

@@ -47,9 +47,13 @@ class Tree:
         fd = os.open(self.root, os.O_RDONLY)
         try:
             with open(self.record, "wb") as file:
-                return write_record(fd, file, digests or {}, xattrs=xattrs)
+                return write_record(fd, file, digests or {}, xattrs=self.inodes() if xattrs else None)
         finally:
             os.close(fd)
+
+    def inodes(self) -> set[int]:
+        """The inode numbers of all that is in the tree."""
+        return {path.lstat().st_ino for path in self.root.rglob("*")} | {self.root.stat().st_ino}
 
     def drift(
         self, level: Level = "metadata", *, skip: frozenset[bytes] = frozenset(), warn: t.Any = no_warning

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+from .changeset import Changeset, DevicePolicy
+from .confine import Resolver
+from .limits import Budget, Limits
+from .metadata import Attributor, XattrPolicy
+from .stream import ByteStream
+from .tar import TarReader
+from .tree import IMPLIED, Tree
+
+Warn = t.Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How an image is put on disk.
+
+    Without ownership every file belongs to the user that unpacks, as an ordinary user must. devices says what becomes
+    of device nodes; xattrs whether extended attributes are set where possible, must be set, or are left out.
+    """
+
+    ownership: bool = True
+    devices: DevicePolicy = "skip"
+    xattrs: XattrPolicy = "keep"
+    limits: Limits = dataclasses.field(default_factory=Limits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpacked:
+    """What an unpack did: tar entries, decompressed bytes, the SHA-256 digest of each file by inode number, and the
+    inode numbers of everything that was given extended attributes."""
+
+    entries: int
+    size: int
+    digests: t.Mapping[int, bytes]
+    marked: t.AbstractSet[int]
+
+
+class Writer(t.Protocol):
+    """Puts layers on disk, lowest first. A context manager; all methods raise UnpackError, and OSError."""
+
+    def __enter__(self) -> Writer: ...
+
+    def __exit__(self, *dummy: object) -> None: ...
+
+    def apply(self, pieces: t.Iterator[bytes]) -> None:
+        """Applies a layer, given as the bytes of its tar archive, of which all are taken."""
+
+    def check(self) -> None:
+        """To be called while apply has to wait for pieces: raises what made the writer fail, if it has."""
+
+    def finish(self) -> Unpacked:
+        """Does what can only be done after the last layer."""
+
+
+class TreeWriter:
+    """The Writer that does the work: to the directory that is open as root.
+
+    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers.
+    """
+
+    def __init__(self, root: int, *, options: Options, resolver: Resolver, fresh: bool, warn: Warn) -> None:
+        self._options = options
+        self._warn = warn
+        self._lower = not fresh
+        self._budget = Budget(options.limits)
+        self._digests: dict[int, bytes] = {}
+        self._attributor = Attributor(ownership=options.ownership, xattrs=options.xattrs, warn=warn)
+        self._tree = Tree(root, resolver=resolver)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._tree.close)
+            if fresh:
+                self._tree.set_root(IMPLIED)
+                self._attributor.clear_xattrs(root)  # every file would inherit the default ACL of the directory above
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> TreeWriter:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self._stack.close()
+
+    def apply(self, pieces: t.Iterator[bytes]) -> None:
+        """See Writer."""
+        changeset = Changeset(
+            self._tree,
+            attributor=self._attributor,
+            devices=self._options.devices,
+            budget=self._budget,
+            digests=self._digests,
+            lower=self._lower,
+            warn=self._warn,
+        )
+        stream = ByteStream(self._counted(pieces))
+        changeset.apply(TarReader(stream))
+        stream.drain()
+        self._lower = True
+
+    def check(self) -> None:
+        """See Writer: here nothing happens unless apply is at work."""
+
+    def _counted(self, pieces: t.Iterator[bytes]) -> t.Iterator[bytes]:
+        for piece in pieces:
+            self._budget.add_bytes(len(piece))
+            yield piece
+
+    def finish(self) -> Unpacked:
+        """See Writer."""
+        self._tree.finish(self._attributor)
+        return Unpacked(self._budget.entries, self._budget.bytes, self._digests, self._attributor.marked)
+
+
+__all__ = ("Options", "TreeWriter", "Unpacked", "Writer")
