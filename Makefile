@@ -37,8 +37,8 @@ importer: venv ## galaxy-importer on the built tarball
 integration: venv ## playbooks against real registries; TARGETS="a b" for some of them
 	@tools/integration.sh $(TARGETS)
 
-bench: venv ## speed and memory against skopeo and umoci; RUNS=3
-	@tools/bench.sh
+bench: venv ## speed and memory against skopeo, umoci, nginx and docker-registry; RUNS=3, BENCH="unpack server"
+	@tools/bench.sh $(BENCH)
 
 docs: venv ## the plugins' documentation as HTML in build/docs
 	@tools/docs.sh

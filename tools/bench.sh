@@ -3,11 +3,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# bench.sh [ARGUMENT...]   what benchmarks/README.md describes; RUNS in the environment is how often (3).
+# bench.sh [unpack|server]...   what benchmarks/README.md describes, both when none is named; RUNS in the environment is how often (3).
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 [ "$(id -u)" = 0 ] || die "the benchmark needs root: it builds a Debian root filesystem and unpacks files of other owners."
 tools/apt-need.sh "the benchmark's images and peers" mmdebstrap=mmdebstrap docker-registry=docker-registry skopeo=skopeo \
-  umoci=umoci /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
-PYTHONPATH=$BUILD exec python -m ansible_collections.attested.registry.benchmarks.bench --runs "${RUNS:-3}" "$@"
+  umoci=umoci nginx=nginx wrk=wrk curl=curl openssl=openssl \
+  /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
+[ $# -gt 0 ] || set -- unpack server
+for name; do
+  PYTHONPATH=$BUILD python -m "ansible_collections.attested.registry.benchmarks.$name" --runs "${RUNS:-3}"
+done
