@@ -30,6 +30,9 @@ _MAJOR_BITS = 12
 _MINOR_BITS = 20
 """What Linux's device numbers hold."""
 
+_SKIPPED_NAMES = 65536
+"""How many device nodes that were left out are remembered, for the hard links to them."""
+
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR)
 _MISLED = {
     errno.ELOOP: "lies behind symbolic links that lead in circles",
@@ -63,6 +66,7 @@ class Changeset:
         self._warn = warn
         self._lower = Pruner(touch=tree.keep_time, imply=tree.imply) if lower else None
         self._hidden_files: dict[tuple[int, bytes], bytes] = {}
+        self._skipped: set[tuple[int, bytes]] = set()
         self._skipped_devices = 0
 
     def apply(self, reader: TarReader) -> None:
@@ -163,7 +167,8 @@ class Changeset:
         elif entry.kind == "symlink":
             self._symlink(parent, name, entry)
         elif entry.kind == "hardlink":
-            self._hardlink(parent, name, entry)
+            if not self._hardlink(parent, name, entry):
+                return
         elif not self._node(parent, name, entry):
             return
         if self._lower is not None:
@@ -193,10 +198,14 @@ class Changeset:
         self._replacing(parent, name, lambda: os.symlink(entry.target, name, dir_fd=parent.descriptor))
         self._attributor.set_symlink(parent.descriptor, name, _attributes(entry))
 
-    def _hardlink(self, parent: Directory, name: bytes, entry: Entry) -> None:
-        """Links to what entry.target names below the root; the attributes in a link's header do not count."""
+    def _hardlink(self, parent: Directory, name: bytes, entry: Entry) -> bool:
+        """Links to what entry.target names below the root; the attributes in a link's header do not count. Returns
+        whether it did: a link to a device node that was left out is one too."""
         directory, target = split_path(entry.target)
         found = self._look(directory, target)
+        if found is None and self._is_skipped(directory, target):
+            self._skip(parent, name)
+            return False
         if found is None or stat.S_ISDIR(found[1]):
             raise _broken(entry.path, f"is a hard link to {printable(entry.target)}, where there is no file")
         source = found[0]
@@ -210,6 +219,7 @@ class Changeset:
             self._replacing(parent, name, link)
         except FileNotFoundError as error:
             raise _broken(entry.path, f"is a hard link to {printable(entry.target)}, which it replaces") from error
+        return True
 
     def _node(self, parent: Directory, name: bytes, entry: Entry) -> bool:
         """Makes a device node or fifo; returns whether the policy let it be made."""
@@ -219,14 +229,24 @@ class Changeset:
         if entry.kind != "fifo" and self._devices != "create":
             if self._devices == "fail":
                 raise _broken(entry.path, "is a device node, which devices: fail does not accept")
-            self._skipped_devices += 1
-            self._replacing(parent, name, lambda: self._must_be_free(parent, name))
+            self._skip(parent, name)
             return False
         number = os.makedev(major, minor)
         mode = _NODES[entry.kind] | 0o600
         self._replacing(parent, name, lambda: os.mknod(name, mode, number, dir_fd=parent.descriptor))
         self._attributor.set_node(parent.descriptor, name, _attributes(entry))
         return True
+
+    def _skip(self, parent: Directory, name: bytes) -> None:
+        """Leaves a device node out, and whatever lower layers have there."""
+        self._skipped_devices += 1
+        if len(self._skipped) < _SKIPPED_NAMES:
+            self._skipped.add((parent.inode, name))
+        self._replacing(parent, name, lambda: self._must_be_free(parent, name))
+
+    def _is_skipped(self, directory: bytes, name: bytes) -> bool:
+        found = self._look(directory, b"") if self._skipped else None
+        return found is not None and (found[0].inode, name) in self._skipped
 
     def _must_be_free(self, parent: Directory, name: bytes) -> None:
         try:

@@ -72,6 +72,16 @@ def test_19_a_skipped_device_replaces_what_was_there(box: Box, old: str) -> None
     assert not [name for name in box.tree() if name.partition("/")[0] == "n"]
 
 
+def test_19_a_hard_link_to_a_skipped_device_is_skipped_too(box: Box) -> None:
+    box.unpack(
+        [file("old/m")], [device("n", "b", 8, 0), hardlink("old/m", "n"), hardlink("l", "old/m")], devices="skip"
+    )
+    assert box.tree() == {"old": "/"}
+    assert box.warnings == ["3 device nodes of the image were left out; devices: create makes them."]
+    with pytest.raises(LayerInvalid, match="where there is no file"):
+        box.unpack([device("n", "b", 8, 0), hardlink("x", "m")], devices="skip")
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_20_a_directory_over_a_directory_replaces_its_attributes_and_keeps_its_content(box: Box, at_once: bool) -> None:
     lower = [
