@@ -66,7 +66,8 @@ def transfer(serving: Serving, path: str, *, connections: int) -> tuple[float, f
 
 def requests_per_second(serving: Serving, path: str) -> float:
     """How often wrk gets an answer, on 16 connections."""
-    command = ["wrk", "-t1", "-c16", f"-d{_WRK_SECONDS}s", f"{serving.url}{path}"]
+    accept = f"Accept: {server_content.MANIFEST}"
+    command = ["wrk", "-t1", "-c16", f"-d{_WRK_SECONDS}s", "-H", accept, f"{serving.url}{path}"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text:
         sys.exit(f"{' '.join(command)}:\n{text}")

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _REF_NAME = "org.opencontainers.image.ref.name"
@@ -61,7 +61,7 @@ def _image(layout: Path, layers: t.Sequence[Blob], *, label: str = "") -> Blob:
     }
     manifest = {
         "schemaVersion": 2,
-        "mediaType": _MANIFEST,
+        "mediaType": MANIFEST,
         "config": _document(layout, config).descriptor(_CONFIG),
         "layers": [layer.descriptor(_LAYER) for layer in layers],
     }
@@ -103,6 +103,6 @@ def _directory(layout: Path) -> Path:
 
 
 def _finish(layout: Path, tags: t.Mapping[str, Blob]) -> None:
-    manifests = [blob.descriptor(_MANIFEST, annotations={_REF_NAME: tag}) for tag, blob in tags.items()]
+    manifests = [blob.descriptor(MANIFEST, annotations={_REF_NAME: tag}) for tag, blob in tags.items()]
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

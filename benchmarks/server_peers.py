@@ -47,6 +47,7 @@ def ours(root: Path, work: Path, *options: str, tls: Tls | None = None) -> t.Ite
     """The collection's server, without an access log, as the others have none."""
     port = free_port()
     command = [sys.executable, "-m", _SERVER, "--root", str(root), "--port", str(port), "--access-log", "none"]
+    command += ["--connections-per-address", "0"]
     if tls:
         command += ["--tls", "tls", "--cert", str(tls.certificate), "--key", str(tls.key)]
     with _started([*command, *options], f"http{'s' if tls else ''}://127.0.0.1:{port}", work / "ours.log") as serving:
@@ -93,7 +94,16 @@ def docker_registry(layout: Path, work: Path, *, tls: Tls | None = None) -> t.It
     if not storage.exists():
         with DockerRegistry(storage, work / "push").running() as address:
             source, target = f"oci:{layout}:latest", f"docker://{address}/bench:latest"
-            run("skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", source, target)
+            run(
+                "skopeo",
+                "copy",
+                "--quiet",
+                "--insecure-policy",
+                "--preserve-digests",
+                "--dest-tls-verify=false",
+                source,
+                target,
+            )
     port = free_port()
     config = work / "docker-registry.yml"
     secure = f", tls: {{certificate: {tls.certificate}, key: {tls.key}}}" if tls else ""
