@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.digest import Digest
     from .directory import OpenFile
 
-_CHUNK: t.Final = 1024 * 1024
+_CHUNK: t.Final = 256 * 1024
 
 
 def read_document(file: OpenFile, *, what: str) -> bytes:
@@ -31,9 +31,12 @@ def read_document(file: OpenFile, *, what: str) -> bytes:
     return b"".join(_chunks(file, what=what))
 
 
-def check_digest(file: OpenFile, digest: Digest, *, what: str, keep: bool) -> bytes:
+def check_digest(
+    file: OpenFile, digest: Digest, *, what: str, keep: bool, advance: t.Callable[[int], None] | None = None
+) -> bytes:
     """Read the whole file and compare its digest; give its bytes when keep is set, else nothing.
 
+    advance is called with the length of each piece that has been read, unless the bytes are kept.
     Raises WrongDigest, Unreadable, and DocumentRefused for more than 4 MiB to keep.
     """
     verifier = Verifier(digest, file.identity.size, what=what)
@@ -45,6 +48,8 @@ def check_digest(file: OpenFile, digest: Digest, *, what: str, keep: bool) -> by
         else:
             for chunk in _chunks(file, what=what):
                 verifier.update(chunk)
+                if advance is not None:
+                    advance(len(chunk))
         verifier.finish()
     except (DigestMismatch, SizeMismatch) as exc:
         raise WrongDigest(exc.message, **exc.fields) from None
@@ -56,7 +61,7 @@ def _chunks(file: OpenFile, *, what: str) -> t.Iterator[bytes]:
     left = file.identity.size
     try:
         # one that somebody goes on writing to may have no end
-        while left >= 0 and (chunk := os.read(file.fd, _CHUNK)):
+        while left >= 0 and (chunk := os.read(file.fd, min(_CHUNK, left + 1))):
             yield chunk
             left -= len(chunk)
         now = Identity.of(os.fstat(file.fd))

@@ -36,15 +36,19 @@ class LayoutDirectory:
     """The files of one OCI layout, opened relative to its directory and never through a symbolic link.
 
     A context manager. follow says whether path itself may be a symbolic link; what is inside may never be one.
+    With folder, a descriptor of the directory that stays the caller's, path is no more than its name in messages.
     Raises LayoutInvalid when path is no directory or cannot be opened.
     """
 
-    def __init__(self, path: str, *, follow: bool = True) -> None:
+    def __init__(self, path: str, *, follow: bool = True, folder: int | None = None) -> None:
         self.path = path
         self._stack = contextlib.ExitStack()
         self._algorithms: dict[str, int] = {}
         try:
-            self._root = os.open(path, _DIRECTORY | (0 if follow else os.O_NOFOLLOW))
+            if folder is not None:
+                self._root = os.open(".", _DIRECTORY, dir_fd=folder)
+            else:
+                self._root = os.open(path, _DIRECTORY | (0 if follow else os.O_NOFOLLOW))
         except OSError as exc:
             raise LayoutInvalid(
                 f"Opening the layout failed: {exc.strerror}; it must be a directory that this user may read.", path=path

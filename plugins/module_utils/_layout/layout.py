@@ -16,10 +16,11 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .errors import LayoutError
+    from .stored import StoredContents
 
 
-@dataclass(frozen=True)
-class Identity:
+# tuples, because there are many of them in memory: a third of the size of objects with dictionaries
+class Identity(t.NamedTuple):
     """What a file looked like when its content was verified. As long as it looks the same, so is its content."""
 
     device: int
@@ -34,8 +35,7 @@ class Identity:
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-@dataclass(frozen=True)
-class StoredContent:
+class StoredContent(t.NamedTuple):
     """A file of a layout whose size and digest have been verified; media_type is what the descriptor of it says."""
 
     digest: Digest
@@ -58,12 +58,15 @@ class Layout:
     """What an OCI layout holds: only verified content, and all of it that index.json leads to.
 
     tags name manifests or indexes; manifests holds manifests and indexes at any depth, blobs all other content.
+    referrers has the manifests and indexes with a subject by the digest of that subject, which need not be there:
+    descriptors as the distribution-spec wants them listed, with the artifact type and the annotations of the document.
     """
 
     path: str
     tags: Mapping[str, Digest] = field(hash=False)
-    manifests: Mapping[Digest, StoredContent] = field(hash=False)
-    blobs: Mapping[Digest, StoredContent] = field(hash=False)
+    manifests: StoredContents = field(hash=False)
+    blobs: StoredContents = field(hash=False)
+    referrers: Mapping[Digest, tuple[Descriptor, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
-# The one place where aiohttp is imported; without it everything can be imported, and nothing can be served.
+# The one place where third-party libraries are imported; without them everything can be imported, and what needs them
+# says so when it is asked for.
+import types
+import typing as t
+
 from .errors import DependencyMissing
 
 try:
@@ -22,13 +26,68 @@ except ImportError:
         RequestHandler = Server = StreamResponse = object
 
 
+yaml: types.ModuleType | None
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+bcrypt: types.ModuleType | None
+try:
+    import bcrypt
+except ImportError:
+    bcrypt = None
+
+prometheus_client: types.ModuleType | None
+try:
+    import prometheus_client
+    import prometheus_client.core
+except ImportError:
+    prometheus_client = None
+
+
 def require_aiohttp() -> None:
     """Raise DependencyMissing unless aiohttp can be used."""
     if not HAS_AIOHTTP:
-        raise DependencyMissing(
-            "Starting the server failed: the Python library aiohttp is not installed; install the package "
-            "python3-aiohttp, or run pip install aiohttp with the Python that runs the server."
-        )
+        raise _missing("Starting the server", "aiohttp", "aiohttp")
 
 
-__all__ = ("HAS_AIOHTTP", "require_aiohttp", "web")
+def require_yaml() -> t.Any:
+    """PyYAML. Raises DependencyMissing."""
+    return _found(yaml, "Reading a configuration file", "PyYAML", "yaml")
+
+
+def require_bcrypt() -> t.Any:
+    """The library bcrypt. Raises DependencyMissing."""
+    return _found(bcrypt, "Checking passwords", "bcrypt", "bcrypt")
+
+
+def require_prometheus() -> t.Any:
+    """The library prometheus-client. Raises DependencyMissing."""
+    return _found(prometheus_client, "Serving metrics", "prometheus-client", "prometheus-client")
+
+
+def _found(library: types.ModuleType | None, doing: str, name: str, package: str) -> types.ModuleType:
+    if library is None:
+        raise _missing(doing, name, package)
+    return library
+
+
+def _missing(doing: str, name: str, package: str) -> DependencyMissing:
+    return DependencyMissing(
+        f"{doing} failed: the Python library {name} is not installed; install the package python3-{package}, "
+        f"or run pip install {name} with the Python that runs the server."
+    )
+
+
+__all__ = (
+    "HAS_AIOHTTP",
+    "bcrypt",
+    "prometheus_client",
+    "require_aiohttp",
+    "require_bcrypt",
+    "require_prometheus",
+    "require_yaml",
+    "web",
+    "yaml",
+)

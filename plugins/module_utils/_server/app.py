@@ -8,83 +8,133 @@ from __future__ import annotations
 
 import typing as t
 
+from .accel import Accel
+from .access import OpenAccess, Peer
 from .aio import web
-from .answers import content_headers, error_answer, find_content, find_repository, json_answer, tags_answer, unknown
+from .answers import PRIVATE, PUBLIC, content_headers, error_answer, json_answer
 from .body import plan
-from .conditions import if_range, none_match
-from .content_file import ContentFile
+from .conditions import if_range, is_not_modified
+from .content_file import ContentFile, is_unchanged
 from .errors import Refusal
+from .head import check_head, check_method, ends_connection
+from .lists import catalog_answer, referrers_answer, tags_answer
+from .lookup import find_content, find_repository, unknown
+from .memory import Memory
 from .ranges import parse_range
-from .sending import send
-from .target import is_api, parse_page, parse_target
+from .sending import SMALL, send
+from .target import parse_artifact_types, parse_page, parse_target
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from .access import Access, Identity
+    from .answers import Headers
     from .ranges import Span
     from .snapshot import Content, Snapshot
     from .target import Target
 
-MAX_HEAD: t.Final = 16 * 1024
-
 
 class Application:
-    """The registry: answers the requests for one snapshot (distribution-spec, categories pull and tag listing).
+    """The registry: answers the requests for one snapshot (distribution-spec, categories pull and content discovery).
 
-    snapshot may be replaced at any time; requests under way keep the one they began with. zero_copy says whether files
-    can go out by sendfile, which encrypted connections cannot do.
+    snapshot may be replaced at any time; requests under way keep the one they began with. Without access, everybody may
+    see everything. accel is the prefix of X-Accel-Redirect, for blobs that nginx is to send; raises UsageError when it
+    can be none.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, *, access: Access | None = None, accel: str | None = None) -> None:
+        self._access: Access = OpenAccess() if access is None else access
+        self._caching = PUBLIC if isinstance(self._access, OpenAccess) else PRIVATE
+        self._accel = None if accel is None else Accel(accel, root=snapshot.root)
+        self._memory = Memory()
         self.snapshot = snapshot
 
-    async def handle(self, request: web.BaseRequest, *, zero_copy: bool) -> web.StreamResponse:
-        """Answer a request; every refusal is an error document."""
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is served."""
+        return self._snapshot
+
+    @snapshot.setter
+    def snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        # sorted once, not for every request
+        self._names = sorted(snapshot.repositories)
+
+    async def handle(
+        self, request: web.BaseRequest, *, zero_copy: bool, peer: Peer | None = None
+    ) -> web.StreamResponse:
+        """Answer a request; every refusal is an error document.
+
+        zero_copy says whether files can go out by sendfile, which encrypted connections cannot do.
+        """
         try:
-            _check_head(request)
-            target = parse_target(request.raw_path)
-            if target.kind == "base":
-                return json_answer({})
-            repository = find_repository(self.snapshot, target.name)
-            if target.kind == "tags":
-                return tags_answer(repository, parse_page(target.query))
-            return await _answer_content(request, target, find_content(repository, target), zero_copy=zero_copy)
+            check_head(request)
+            # before anything is looked at: nobody learns from the answer what there is
+            peer = peer or Peer(request.remote or None)
+            identity = self._access.authenticate(request.headers.get("Authorization"), peer)
+            check_method(request)
+            answer = await self._answer(request, parse_target(request.raw_path), identity, zero_copy=zero_copy)
         except Refusal as refusal:
             answer = error_answer(refusal)
-            if request.body_exists:
-                answer.force_close()
-            return answer
+        if ends_connection(request):
+            answer.force_close()
+        return answer
 
+    async def _answer(
+        self, request: web.BaseRequest, target: Target, identity: Identity, *, zero_copy: bool
+    ) -> web.StreamResponse:
+        cache = self._caching.checked
 
-def _check_head(request: web.BaseRequest) -> None:
-    """Refuse what no request to a read-only registry has, before anything is looked up."""
-    raw = request.raw_path
-    if request.version not in ((1, 0), (1, 1)):
-        raise Refusal(505, "UNSUPPORTED", "This server speaks HTTP/1.1 and HTTP/1.0 only.")
-    if request.method not in ("GET", "HEAD") and is_api(raw):
-        message = f"This registry is read-only: the method {request.method[:20]} is not supported."
-        raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": "GET, HEAD"})
-    if request.body_exists:
-        raise Refusal(400, "UNSUPPORTED", "The request has a body, which no request to this registry may have.")
-    if len(raw) + sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > MAX_HEAD:
-        raise Refusal(431, "UNSUPPORTED", f"The head of the request is longer than {MAX_HEAD} bytes.")
+        def may_see(name: str) -> bool:
+            return self._access.may_see(identity, name)
 
+        if target.kind == "base":
+            return json_answer({}, cache=cache)
+        if target.kind == "catalog":
+            return catalog_answer(self._names, may_see, parse_page(target.query), cache=cache)
+        repository = find_repository(self._snapshot, target.name, may_see)
+        if target.kind == "tags":
+            return tags_answer(repository, parse_page(target.query), cache=cache)
+        if target.kind == "referrers":
+            types = parse_artifact_types(target.query)
+            return referrers_answer(repository, target.reference, types, cache=cache)
+        content = find_content(repository, target)
+        headers = content_headers(content, target, self._caching)
+        if is_not_modified(request, content.digest):
+            return web.Response(status=304, headers=headers)
+        answer = await self._send(request, target, content, headers, zero_copy=zero_copy)
+        if answer is None:
+            raise unknown(target)
+        return answer
 
-async def _answer_content(
-    request: web.BaseRequest, target: Target, content: Content, *, zero_copy: bool
-) -> web.StreamResponse:
-    headers = content_headers(content, target)
-    if none_match(",".join(request.headers.getall("If-None-Match", ())), content.digest):
-        return web.Response(status=304, headers=headers)
-    file = ContentFile.open(content)
-    if file is None:
-        raise unknown(target)
-    with file:
-        body = plan(content, headers, _spans(request, content))
+    async def _send(
+        self, request: web.BaseRequest, target: Target, content: Content, headers: Headers, *, zero_copy: bool
+    ) -> web.StreamResponse | None:
+        if not is_unchanged(content):
+            return None
+        spans = _spans(request, content)
         if request.method == "HEAD":
-            return web.Response(headers=body.headers)
-        answer = await send(request, file, body, zero_copy=zero_copy)
-    if answer is None:
-        raise unknown(target)
-    return answer
+            return web.Response(headers={**headers, "Content-Length": str(content.size)})
+        if self._accel is not None and target.kind == "blob":
+            accel = self._accel.header(content)
+            if accel:
+                return web.Response(headers={**headers, **accel})
+        if content.size <= SMALL:
+            return self._send_short(content, headers, spans)
+        file = ContentFile.open(content)
+        if file is None:
+            return None
+        with file:
+            return await send(request, file, plan(content, headers, spans), zero_copy=zero_copy)
+
+    def _send_short(
+        self, content: Content, headers: Headers, spans: tuple[Span, ...] | None
+    ) -> web.StreamResponse | None:
+        data = self._memory.read(content)
+        if data is None:
+            return None
+        if spans is None:
+            return web.Response(headers=headers, body=data)
+        body = plan(content, headers, spans)
+        return web.Response(status=body.status, headers=body.headers, body=body.cut_from(data))
 
 
 def _spans(request: web.BaseRequest, content: Content) -> tuple[Span, ...] | None:
@@ -103,4 +153,4 @@ def _spans(request: web.BaseRequest, content: Content) -> tuple[Span, ...] | Non
     return spans
 
 
-__all__ = ("MAX_HEAD", "Application")
+__all__ = ("Application",)

@@ -30,6 +30,13 @@ class Body(t.NamedTuple):
         """The number of bytes of all pieces."""
         return sum(piece.length if isinstance(piece, Span) else len(piece) for piece in self.pieces)
 
+    def cut_from(self, data: bytes) -> bytes:
+        """The bytes to send, when data is the whole content."""
+        return b"".join(
+            data[piece.start : piece.start + piece.length] if isinstance(piece, Span) else piece
+            for piece in self.pieces
+        )
+
 
 def plan(content: Content, headers: dict[str, str], spans: tuple[Span, ...] | None) -> Body:
     """What to send for these ranges: the whole (None), one range, or several (RFC 9110, 15.3.7 and 14.6).
@@ -37,8 +44,8 @@ def plan(content: Content, headers: dict[str, str], spans: tuple[Span, ...] | No
     headers are those of the whole content without its length.
     """
     if spans is None:
-        body = Body(200, headers, (Span(0, content.size),))
-    elif len(spans) == 1:
+        return Body(200, {**headers, "Content-Length": str(content.size)}, (Span(0, content.size),))
+    if len(spans) == 1:
         body = Body(206, {**headers, "Content-Range": spans[0].content_range(content.size)}, spans)
     else:
         body = _multipart(content, headers, spans)

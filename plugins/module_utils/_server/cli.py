@@ -7,42 +7,22 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import signal
-import sys
 import typing as t
-from dataclasses import dataclass
 
-from .._oci.text import visible
-from .aio import require_aiohttp
-from .app import Application
-from .errors import ServerError, UsageError
-from .listeners import bind, listen, tls_context
-from .loading import load_snapshot
+from .config_file import read_config
+from .errors import UsageError
+from .settings import FIELDS, Settings, make_settings
+from .version import VERSION
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    import socket
-    import ssl
-
-    from .snapshot import Snapshot
-
-_LOG: t.Final = logging.getLogger("attested.registry")
-_GRACE_SECONDS: t.Final = 10.0
-_SHOWN: t.Final = 10
-_LINE: t.Final = 20_000
+_LATER: t.Final = ("-u", "--veraison-url"), ("-v", "--veraison-pubkey"), ("-j", "--reference-json")
+_NOT_YET: t.Final = "is not available yet in this version"
 
 
-@dataclass(frozen=True)
-class Options:
-    """The command line."""
+class Command(t.NamedTuple):
+    """The command line: the settings, and whether they are only to be checked."""
 
-    root: str
-    host: str
-    port: int
-    tls: t.Literal["no-tls", "tls"]
-    cert: str | None
-    key: str | None
+    settings: Settings
+    check_only: bool
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,85 +30,74 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"The command line is wrong: {message}; --help shows what there is.")
 
 
-def parse_options(arguments: t.Sequence[str]) -> Options:
-    """Read the command line. Raises UsageError; --help raises SystemExit after it was shown."""
-    parser = _Parser(prog="attested.registry", description="Serve a directory of OCI image layouts as a registry.")
-    parser.add_argument("-r", "--root", required=True, metavar="DIR", help="directory of OCI image layouts")
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (%(default)s)")
-    parser.add_argument("-p", "--port", default=1337, type=_port, metavar="N", help="0: any free one (%(default)s)")
-    parser.add_argument("-t", "--tls", default="no-tls", choices=("no-tls", "tls"), help="(%(default)s)")
-    parser.add_argument("-c", "--cert", metavar="FILE", help="certificate chain, PEM; for --tls tls")
-    parser.add_argument("-k", "--key", metavar="FILE", help="private key, PEM; for --tls tls")
-    options = Options(**vars(parser.parse_args(arguments)))
-    if options.tls == "tls" and not (options.cert and options.key):
-        parser.error("--tls tls needs --cert and --key")
-    if options.tls == "no-tls" and (options.cert or options.key):
-        parser.error("--cert and --key need --tls tls")
-    return options
+class _NotYet(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *dummy: object, **dummies: object) -> None:
+        parser.error(f"{'/'.join(self.option_strings)} {_NOT_YET}")
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
-    return int(text)
+def parse_command(arguments: t.Sequence[str]) -> Command:
+    """Read the command line and the configuration file that it names, whose settings its switches override.
+
+    Raises UsageError, ConfigError and DependencyMissing; --help and --version raise SystemExit after they were shown.
+    """
+    parser = _parser()
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    config, check_only = given.pop("config", None), given.pop("check_config")
+    switches = {name: _value(parser, name, value) for name, value in given.items()}
+    values = {} if config is None else read_config(config)
+    if switches.keys() & {"host", "port"} and "listen" not in switches:
+        # in the file it would have taken their place
+        values.pop("listen", None)
+    return Command(make_settings({**values, **switches}), check_only)
 
 
-def main(arguments: t.Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT; gives the exit code, after one line on stderr if it is not 0."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="attested.registry",
+        description="Serve a directory of OCI image layouts as a registry.",
+        epilog="Every setting can also stand in the configuration file, under its long name with underscores.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {VERSION}")
+    parser.add_argument("--config", metavar="FILE", help="configuration file, YAML; switches override it")
+    parser.add_argument(
+        "--check-config", action="store_true", help="check all settings, say so in a line, do not serve"
+    )
+    for name, field in FIELDS.items():
+        if not field.metavar:
+            continue
+        names = [*([field.short] if field.short else []), switch(name)]
+        action = "append" if field.kind.many else "store"
+        parser.add_argument(*names, dest=name, action=action, metavar=field.metavar, help=_help(name, field.help))
+    for later in _LATER:
+        parser.add_argument(*later, nargs="?", action=_NotYet, dest=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return parser
+
+
+def switch(name: str) -> str:
+    """The long switch of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def _help(name: str, text: str) -> str:
+    default = getattr(Settings, name, None)
+    if default is None or default == ():
+        return text
+    shown = f"{default:04o}" if name == "unix_mode" else ", ".join(default) if isinstance(default, tuple) else default
+    return f"{text} ({shown})"
+
+
+def _value(parser: _Parser, name: str, given: str | list[str]) -> object:
+    field = FIELDS[name]
+    if name == "tls" and given == "ra-tls":
+        parser.error(f"--tls ra-tls {_NOT_YET}")
     try:
-        require_aiohttp()
-        options = parse_options(arguments)
-        # what can fail at once comes before the reading of all content, which can take long
-        tls = _tls(options)
-        with bind(options.host, options.port) as sock:
-            asyncio.run(_serve(load_snapshot(options.root), sock, tls))
-    except ServerError as exc:
-        sys.stderr.write(f"{visible(exc.message, limit=_LINE)}\n")
-        return exc.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        parsed: object = (
+            [field.kind.parse(text) for text in given] if isinstance(given, list) else field.kind.parse(given)
+        )
+        return field.kind.check(parsed)
+    except ValueError as exc:
+        parser.error(f"{switch(name)} {exc}")
 
 
-def _tls(options: Options) -> ssl.SSLContext | None:
-    if options.cert is None or options.key is None:
-        return None
-    return tls_context(options.cert, options.key)
-
-
-async def _serve(snapshot: Snapshot, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    listener = await listen(Application(snapshot), sock, tls=tls)
-    for warning in snapshot.warnings:
-        _LOG.warning("%s", warning)
-    for left in snapshot.left_out:
-        _LOG.warning("left out %s: %s", left.name, left.reason)
-    sys.stdout.write(f"{listener.url} {summary(snapshot)}\n")
-    sys.stdout.flush()
-    await stop.wait()
-    _LOG.info("stopping")
-    await listener.close(_GRACE_SECONDS)
-
-
-def summary(snapshot: Snapshot) -> str:
-    """What is served and what was left out and why, in one line."""
-    served = [f"{name} ({_count(len(item.tags), 'tag')})" for name, item in snapshot.repositories.items()]
-    left = [f"{item.name} ({item.reason})" for item in snapshot.left_out]
-    root = visible(snapshot.root, limit=_LINE)
-    text = f"serves {_count(len(served), 'repository', 'repositories')} of {root}{_some(served)}"
-    return f"{text}; left out {len(left)}{_some(left)}" if left else text
-
-
-def _count(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
-
-
-def _some(items: list[str]) -> str:
-    more = [f"and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
-    return f": {', '.join(items[:_SHOWN] + more)}" if items else ""
-
-
-__all__ = ("Options", "main", "parse_options", "summary")
+__all__ = ("Command", "parse_command", "switch")

@@ -6,6 +6,30 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from .errors import Refusal
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .aio import web
+
+
+def is_not_modified(request: web.BaseRequest, digest: str) -> bool:
+    """Whether 304 is the answer for the content with this digest (RFC 9110, 13.2.2).
+
+    Raises Refusal, 412, when the client wants other content than this. Dates are ignored, because no Last-Modified is
+    ever sent.
+    """
+    headers = request.headers
+    if "If-Match" in headers and not match(",".join(headers.getall("If-Match")), digest):
+        raise Refusal(412, "UNSUPPORTED", "The content is not what If-Match names.")
+    return "If-None-Match" in headers and none_match(",".join(headers.getall("If-None-Match")), digest)
+
+
+def match(header: str, digest: str) -> bool:
+    """Whether If-Match names the entity tag of this digest; the comparison is strong (RFC 9110, 13.1.1)."""
+    return any(part.strip(" \t") in ("*", entity_tag(digest)) for part in header.split(","))
+
 
 def none_match(header: str, digest: str) -> bool:
     """Whether If-None-Match names the entity tag of this digest, so that 304 is the answer (RFC 9110, 13.1.2).
@@ -32,4 +56,4 @@ def entity_tag(digest: str) -> str:
     return f'"{digest}"'
 
 
-__all__ = ("entity_tag", "if_range", "none_match")
+__all__ = ("entity_tag", "if_range", "is_not_modified", "match", "none_match")

@@ -53,6 +53,20 @@ class DependencyMissing(ServerError):
     exit_code = 6
 
 
+class ConfigError(ServerError):
+    """The configuration file cannot be read, or what it says makes no sense."""
+
+    kind = "config"
+    exit_code = 2
+
+
+class PasswordFileError(ServerError):
+    """The file of passwords cannot be read, or a line of it cannot be used."""
+
+    kind = "password_file"
+    exit_code = 7
+
+
 class Refusal(Exception):
     """A request that gets an error as its answer (distribution-spec, "Error Codes"). Raised and answered in here."""
 
@@ -66,8 +80,10 @@ class Refusal(Exception):
 
 __all__ = (
     "CertificateError",
+    "ConfigError",
     "DependencyMissing",
     "ListenError",
+    "PasswordFileError",
     "Refusal",
     "RootError",
     "ServerError",

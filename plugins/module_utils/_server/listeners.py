@@ -7,51 +7,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import logging
+import os
 import socket
 import ssl
+import stat
 import typing as t
 from dataclasses import dataclass
 
-from .errors import CertificateError, ListenError
-from .protocol import HttpServer
+from .addresses import Address, TcpAddress, UnixAddress
+from .connections import Connections, Rarely
+from .errors import ListenError
+from .protocol import HttpServer, plain_address
+from .tls import tls_context
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .app import Application
 
-_BACKLOG: t.Final = 1024
+_LOG: t.Final = logging.getLogger("attested.registry")
+BACKLOG: t.Final = 1024
 _HANDSHAKE_SECONDS: t.Final = 10.0
-
-
-def tls_context(certificate: str, key: str) -> ssl.SSLContext:
-    """What a TLS server needs: TLS 1.2 or later, HTTP/1.1, this certificate chain (PEM) and its private key (PEM).
-
-    Raises CertificateError.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except ssl.SSLError as exc:
-        raise CertificateError(
-            f"Loading the certificate {certificate} with the key {key} failed: {_why(exc)}; both must be PEM files, "
-            "the key without a password, and belong together."
-        ) from None
-    except OSError as exc:
-        raise CertificateError(
-            f"Loading the certificate {certificate} with the key {key} failed: {exc.strerror}; "
-            "check both paths and that this user may read them."
-        ) from None
-    return context
-
-
-def _no_password() -> str:
-    # without this, OpenSSL would ask on the terminal
-    return ""
-
-
-def _why(exc: ssl.SSLError) -> str:
-    return (exc.reason or "they cannot be read").replace("_", " ").lower()
+_SHORTAGES: t.Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE_SECONDS: t.Final = 0.2
+# few, so that several processes share what comes in at once
+_AT_ONCE: t.Final = 4
+_FIRST_FD: t.Final = 3
+_MAX_FDS: t.Final = 64
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -78,33 +61,205 @@ def _refused(host: str, port: int, exc: OSError | UnicodeError) -> ListenError:
     return ListenError(f"Listening on {host} port {port} failed: {why}; choose another --host or --port.")
 
 
+def bind_unix(path: str, mode: int) -> socket.socket:
+    """A unix socket, not listening yet; one that nobody listens on any more is replaced. Raises ListenError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _clear(path)
+        before = os.umask(0o777 & ~mode)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+    except OSError as exc:
+        sock.close()
+        raise ListenError(f"Listening on unix:{path} failed: {exc.strerror}; choose another path.") from None
+    return sock
+
+
+def _clear(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "there is a file of that name that is no socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(path) == 0:
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        os.unlink(path)
+
+
+def passed_by_systemd(environment: t.Mapping[str, str]) -> list[socket.socket]:
+    """The listening stream sockets that systemd passes to this process (sd_listen_fds). Raises ListenError."""
+    count = environment.get("LISTEN_FDS", "")
+    if environment.get("LISTEN_PID") != str(os.getpid()) or not (count.isascii() and count.isdigit()):
+        raise ListenError(
+            "Listening on sockets of systemd failed: it has passed none to this process; "
+            "start the server by a socket unit."
+        )
+    if not 0 < int(count[:4]) <= _MAX_FDS:
+        raise ListenError(
+            f"Listening on sockets of systemd failed: it has passed {count[:4]}; give from 1 to {_MAX_FDS}."
+        )
+    return [_passed(fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
+
+
+def _passed(fd: int) -> socket.socket:
+    try:
+        os.set_inheritable(fd, False)
+        sock = socket.socket(fileno=fd)
+        if sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return sock
+        why = "it is no listening stream socket; use ListenStream= and Accept=no"
+    except OSError as exc:
+        why = str(exc.strerror)
+    raise ListenError(f"Listening on the socket {fd} of systemd failed: {why}.")
+
+
+def bind_all(addresses: t.Sequence[Address], *, unix_mode: int) -> list[socket.socket]:
+    """A socket for each address, several for systemd's. Raises ListenError, with nothing left bound."""
+    with contextlib.ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        for address in addresses:
+            if isinstance(address, TcpAddress):
+                found = [bind(address.host, address.port)]
+            elif isinstance(address, UnixAddress):
+                found = [bind_unix(address.path, unix_mode)]
+            else:
+                found = passed_by_systemd(os.environ)
+            sockets += [stack.enter_context(sock) for sock in found]
+        stack.pop_all()
+        return sockets
+
+
+def url_of(sock: socket.socket, *, tls: bool) -> str:
+    """Where a socket can be reached, as a URL; unix:/path for a unix socket."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host, port = name[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class Acceptor:
+    """Takes connections from a listening socket, which other processes may share, and hands them to a server."""
+
+    def __init__(
+        self, sock: socket.socket, server: HttpServer, connections: Connections, *, tls: ssl.SSLContext | None
+    ) -> None:
+        self._sock = sock
+        self._server = server
+        self._connections = connections
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rarely = Rarely()
+        sock.setblocking(False)
+        self._start()
+
+    def _start(self) -> None:
+        self._timer = None
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for dummy in range(_AT_ONCE):
+            try:
+                sock, name = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                break
+            except OSError as exc:
+                self._wait(exc)
+                break
+            address = plain_address(str(name[0])) if isinstance(name, tuple) else None
+            admission = self._connections.admit(address)
+            if admission is None:
+                sock.close()
+                continue
+            sock.setblocking(False)
+            task = self._loop.create_task(self._hand_over(sock, self._server.connect(admission)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _wait(self, exc: OSError) -> None:
+        # the connection stays in the queue: without a pause the loop would spin
+        if exc.errno in _SHORTAGES:
+            self._connections.counters.add("refused", "descriptors")
+        self._rarely.warn("taking a connection failed, and is tried again: %s", exc.strerror)
+        self._loop.remove_reader(self._sock.fileno())
+        self._timer = self._loop.call_later(_PAUSE_SECONDS, self._start)
+
+    async def _hand_over(self, sock: socket.socket, connection: t.Any) -> None:
+        handshake = None if self._tls is None else _HANDSHAKE_SECONDS
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection, sock, ssl=self._tls, ssl_handshake_timeout=handshake
+            )
+        except (OSError, asyncio.TimeoutError) as exc:
+            # ssl.SSLError is an OSError
+            self._connections.counters.add("handshake_failures")
+            _LOG.debug("a connection ended in its handshake: %s", exc)
+            connection.release()
+            sock.close()
+        except BaseException:
+            connection.release()
+            sock.close()
+            raise
+
+    def close(self) -> None:
+        """Take no more connections; those in their handshake go on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+        self._sock.close()
+
+    def cut(self) -> None:
+        """End the handshakes under way."""
+        for task in self._tasks:
+            task.cancel()
+
+
 @dataclass(frozen=True)
 class Listener:
     """An address that requests come in by."""
 
     url: str
-    _server: asyncio.AbstractServer
+    _acceptor: Acceptor
     _http: HttpServer
 
     async def close(self, grace: float) -> None:
         """Stop listening at once, let the requests under way end for up to grace seconds, then cut them."""
-        self._server.close()
+        self._acceptor.close()
         await self._http.close(grace)
+        self._acceptor.cut()
 
 
 async def listen(application: Application, sock: socket.socket, *, tls: ssl.SSLContext | None = None) -> Listener:
-    """Serve on a bound socket, plain or with TLS. Raises ListenError."""
+    """Serve on a bound socket in this process, plain or with TLS, without limits. Raises ListenError."""
     http = HttpServer(application, zero_copy=tls is None)
-    host, port = sock.getsockname()[:2]
-    handshake = None if tls is None else _HANDSHAKE_SECONDS
+    connections = Connections(http.counters, limit=1_000_000, per_address=0)
+    start_listening(sock)
+    return Listener(url_of(sock, tls=tls is not None), Acceptor(sock, http, connections, tls=tls), http)
+
+
+def start_listening(sock: socket.socket) -> None:
+    """Let connections come. Raises ListenError."""
     try:
-        server = await asyncio.get_running_loop().create_server(
-            http, sock=sock, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
-        )
+        sock.listen(BACKLOG)
     except OSError as exc:
+        host, port = sock.getsockname()[:2] if sock.family != socket.AF_UNIX else (sock.getsockname(), 0)
         raise _refused(host, port, exc) from None
-    scheme = "http" if tls is None else "https"
-    return Listener(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", server, http)
 
 
-__all__ = ("Listener", "bind", "listen", "tls_context")
+__all__ = (
+    "BACKLOG",
+    "Acceptor",
+    "Listener",
+    "bind",
+    "bind_all",
+    "bind_unix",
+    "listen",
+    "passed_by_systemd",
+    "start_listening",
+    "tls_context",
+    "url_of",
+)

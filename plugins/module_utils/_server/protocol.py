@@ -6,66 +6,147 @@
 
 from __future__ import annotations
 
-import functools
+import asyncio
 import http
 import logging
+import socket
+import struct
 import typing as t
+from dataclasses import dataclass
 
 from .._oci.text import visible
+from .access import Peer
+from .access_log import Form, body_bytes, log_request
 from .aio import web
 from .answers import error_answer
+from .counters import Board
+from .delivery import Pace, delivery_of
 from .errors import Refusal
-from .sending import FileResponse
+from .passwords import parse_basic
+from .tls import subject_of
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .app import Application
+    from .connections import Admission
+    from .counters import Counters
+    from .passwords import Passwords
 
 _LOG: t.Final = logging.getLogger("attested.registry")
-_ACCESS: t.Final = logging.getLogger("attested.registry.access")
 # how long to go on reading, and throwing away, the body of a request that was refused
 _LINGER_SECONDS: t.Final = 1.0
-_KEEPALIVE_SECONDS: t.Final = 75.0
+# how long a retired server waits for one more request on a connection that is kept alive
+_RETIRED_SECONDS: t.Final = 5.0
+_POLL_SECONDS: t.Final = 0.05
+_RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
 
 
-class AccessLog:
-    """One line a request: peer, method, target, status, bytes of the body, seconds, client program.
+class Handler(t.Protocol):
+    """What answers requests, such as Application."""
 
-    It has the shape of aiohttp's AbstractAccessLogger, with its arguments.
-    """
-
-    def __init__(self, logger: logging.Logger, log_format: str) -> None:
-        self.enabled = logger.isEnabledFor(logging.INFO)
-        self._logger = logger
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write the line. What the client chose is escaped, so that it can neither end the line nor forge a field."""
-        agent = request.headers.get("User-Agent", "-")
-        self._logger.info(
-            '%s %s %s %d %d %.3f "%s"',
-            request.remote or "-",
-            _field(request.method),
-            _field(request.raw_path),
-            response.status,
-            _body_bytes(request, response),
-            time,
-            visible(agent.replace("\\", "\\\\").replace('"', '\\"')),
-        )
+    async def handle(self, request: web.BaseRequest, *, zero_copy: bool, peer: Peer | None) -> web.StreamResponse:
+        """Answer a request of this peer; zero_copy says whether files can go out by sendfile."""
+        ...
 
 
-def _field(text: str) -> str:
-    return visible(text.replace("\\", "\\\\"), limit=500).replace(" ", "\\x20")
+@dataclass(frozen=True)
+class Limits:
+    """How long clients may take, in seconds, and the bytes a second that they must take of an answer."""
+
+    head_seconds: float = 20
+    idle_seconds: float = 75
+    stall_seconds: float = 60
+    minimum_rate: float = 1024
 
 
-def _body_bytes(request: web.BaseRequest, response: web.StreamResponse) -> int:
-    if isinstance(response, FileResponse):
-        return response.sent
-    return 0 if request.method == "HEAD" or response.status == 304 else response.content_length or 0
+class _Connection(web.RequestHandler):
+    """aiohttp's connection; it knows its peer and what it waits for, and its own errors are the distribution-spec's."""
 
+    __slots__ = ("_admission", "_busy", "_head_since", "_idle_since", "_pace", "_used", "peer", "server", "user")
 
-class _RequestHandler(web.RequestHandler):
-    """aiohttp's connection, with the errors that it answers itself in the form of the distribution-spec."""
+    def __init__(self, server: HttpServer, *, admission: Admission | None, **options: t.Any) -> None:
+        super().__init__(server, **options)
+        self.server = server
+        self._admission = admission
+        limits = server.limits
+        self._pace = Pace(seconds=limits.stall_seconds, minimum=limits.minimum_rate * limits.stall_seconds)
+        self._busy = self._used = False
+        self._head_since: float | None = None
+        self._idle_since = self._loop.time()
+        self.peer = Peer(None)
+        # whose password came with the request under way
+        self.user: str | None = None
 
-    __slots__ = ()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The handshake, if any, is over."""
+        self._idle_since = self._loop.time()
+        self.peer = peer_of(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone."""
+        self.release()
+        super().connection_lost(exc)
+
+    def release(self) -> None:
+        """Give up the place among the connections."""
+        if self._admission is not None:
+            self._admission.release()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request is there."""
+        if not self._busy and self._head_since is None:
+            self._head_since = self._loop.time()
+        super().data_received(data)
+
+    def begin(self) -> None:
+        """The head of a request is complete."""
+        self._busy = self._used = True
+        self._head_since = self.user = None
+
+    def end(self) -> None:
+        """The request is answered."""
+        self._busy = False
+        self._idle_since = self._loop.time()
+        self._pace.rest()
+
+    def check(self, now: float) -> None:
+        """Close the connection if its client takes too long. To be called every now and then."""
+        if self.transport is None:
+            return
+        limits = self.server.limits
+        if self._busy:
+            if limits.minimum_rate and self._pace.is_too_slow(delivery_of(self._socket()), now):
+                self.cut("slow")
+        elif self._head_since is not None or not self._used:
+            since = self._idle_since if self._head_since is None else self._head_since
+            if now - since > limits.head_seconds:
+                self.cut("head")
+        elif self.server.retired_at is not None and now - self.server.retired_at > _RETIRED_SECONDS:
+            self.finish()
+
+    def finish(self) -> None:
+        """End the connection with the answer under way, now if there is none."""
+        if self._busy:
+            self.close()
+        else:
+            self.force_close()
+
+    def _socket(self) -> t.Any:
+        return None if self.transport is None else self.transport.get_extra_info("socket")
+
+    def cut(self, why: str) -> None:
+        """End the connection now, whatever it does; why is one of counters.CUT."""
+        _LOG.debug("the connection of %s is cut: %s", self.peer.address or "a unix socket", why)
+        self.server.counters.add("cut", why)
+        sock = self._socket()
+        try:
+            # what the client did not take is not kept for it
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            # wakes up a sendfile, which closing the transport would not
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError as exc:
+            _LOG.debug("it was gone already: %s", exc)
+        if not self._busy and self.transport is not None:
+            self.transport.abort()
 
     def handle_error(
         self,
@@ -84,30 +165,123 @@ class _RequestHandler(web.RequestHandler):
         return answer
 
 
-class HttpServer(web.Server):
-    """Makes a protocol for every connection: what loop.create_server wants. One for each listener."""
+def peer_of(transport: asyncio.BaseTransport) -> Peer:
+    """Who is at the other end: an IPv4 address in IPv6 form is shown as what it is, and without a zone."""
+    name = transport.get_extra_info("peername")
+    address = None
+    if isinstance(name, tuple):
+        address = plain_address(str(name[0]))
+    return Peer(address, subject_of(transport.get_extra_info("peercert")))
 
-    def __init__(self, application: Application, *, zero_copy: bool) -> None:
+
+def plain_address(address: str) -> str:
+    """An IP address without what only this host knows it by."""
+    address = address.partition("%")[0]
+    return address[len("::ffff:") :] if address.startswith("::ffff:") and "." in address else address
+
+
+class _Observer:
+    """Has the shape of aiohttp's access logger, which is told of every answer."""
+
+    enabled = True
+
+    def __init__(self, counters: Counters, form: Form) -> None:
+        self._counters = counters
+        self._form = form
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """The answer is out."""
+        connection = t.cast("_Connection", request.protocol)
+        connection.end()
+        size = body_bytes(request, response)
+        self._counters.request(request.method, response.status, size=size, seconds=time)
+        peer, user = connection.peer.address, connection.user
+        log_request(request, response, time, form=self._form, peer=peer, user=user, size=size)
+
+
+class HttpServer(web.Server):
+    """Makes a protocol for every connection. One for all listeners of a process; needs a running event loop.
+
+    retired_at is the time at which it was told that others take over: its answers then end their connections.
+    """
+
+    def __init__(
+        self,
+        application: Handler,
+        *,
+        zero_copy: bool,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        counters: Counters | None = None,
+        passwords: Passwords | None = None,
+        access_log: Form = "text",
+    ) -> None:
+        self.limits = limits
+        self.counters = counters or Board(1).take()
+        self.retired_at: float | None = None
+        self._application = application
+        self._zero_copy = zero_copy
+        self._passwords = passwords
+        observer = _Observer(self.counters, access_log)
         super().__init__(
-            functools.partial(application.handle, zero_copy=zero_copy),
-            access_log_class=AccessLog,
-            access_log=_ACCESS,
+            self._answer,
+            request_factory=self._begin,
+            access_log_class=lambda *dummy: observer,
+            access_log=_LOG,
             logger=_LOG,
             lingering_time=_LINGER_SECONDS,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
+            keepalive_timeout=limits.idle_seconds,
             # bodies are thrown away: unpacking them first would be work for nothing, and bombs would go off
             auto_decompress=False,
         )
 
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = t.cast("_Connection", request.protocol)
+        if self._passwords is not None:
+            authorization = request.headers.get("Authorization")
+            try:
+                await self._passwords.verify(authorization)
+            except Refusal as refusal:
+                return error_answer(refusal)
+            credentials = parse_basic(authorization)
+            if credentials is not None and self._passwords.is_known(credentials):
+                connection.user = credentials.user
+        return await self._application.handle(request, zero_copy=self._zero_copy, peer=connection.peer)
+
+    def _begin(self, message: t.Any, payload: t.Any, protocol: t.Any, writer: t.Any, task: t.Any) -> web.BaseRequest:
+        protocol.begin()
+        if self.retired_at is not None:
+            message = message._replace(should_close=True)
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
+
+    def connect(self, admission: Admission | None = None) -> _Connection:
+        """The protocol of a new connection."""
+        return _Connection(self, admission=admission, loop=self._loop, **self._kwargs)
+
+    def __call__(self) -> _Connection:
+        return self.connect()
+
+    def retire(self) -> None:
+        """Others take over: let connections end with their next answer, and those without one after a while."""
+        self.retired_at = self._loop.time()
+
+    def check(self) -> None:
+        """Look at all connections; to be called about every second."""
+        now = self._loop.time()
+        for connection in self.connections:
+            t.cast("_Connection", connection).check(now)
+
     async def close(self, grace: float) -> None:
         """End idle connections now, and others when their answer is out, or is cut after about grace seconds."""
+        self.retire()
         for connection in self.connections:
-            connection.close()
-        # aiohttp waits this long twice: for the answer, then for the connection
-        await self.shutdown(grace / 2)
+            t.cast("_Connection", connection).finish()
+        deadline = self._loop.time() + grace
+        while self.connections and self._loop.time() < deadline:
+            await asyncio.sleep(min(_POLL_SECONDS, grace))
+        for connection in self.connections:
+            t.cast("_Connection", connection).cut("drain")
+        # to aiohttp nought would mean to wait for ever
+        await self.shutdown(_POLL_SECONDS)
 
-    def __call__(self) -> _RequestHandler:
-        return _RequestHandler(self, loop=self._loop, **self._kwargs)
 
-
-__all__ = ("AccessLog", "HttpServer")
+__all__ = ("Handler", "HttpServer", "Limits", "peer_of", "plain_address")

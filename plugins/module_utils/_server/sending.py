@@ -12,6 +12,7 @@ import logging
 import typing as t
 
 from .aio import web
+from .head import ends_connection
 from .ranges import Span
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -23,7 +24,7 @@ _LOG: t.Final = logging.getLogger("attested.registry")
 _SLICE: t.Final = 16 * 1024 * 1024
 _CHUNK: t.Final = 256 * 1024
 # what is not longer than this is read at once and goes out together with its headers
-_SMALL: t.Final = 64 * 1024
+SMALL: t.Final = 64 * 1024
 # what the system says, besides ConnectionError, when the client can no longer be reached
 _UNREACHABLE: t.Final = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
@@ -42,9 +43,11 @@ async def send(
     Once the headers are out, only a broken connection can tell the client that something is wrong. So it is cut when
     the file changes meanwhile; the response is given back all the same, for the log.
     """
-    if body.length <= _SMALL:
+    if body.length <= SMALL:
         return _send_at_once(file, body)
     response = FileResponse(status=body.status, headers=body.headers)
+    if ends_connection(request):
+        response.force_close()
     sender = _Sender(request, response, file, zero_copy=zero_copy)
     try:
         await response.prepare(request)
@@ -108,13 +111,19 @@ class _Sender:
         loop = asyncio.get_running_loop()
         end = position + length
         while position < end:
-            chunk = await loop.run_in_executor(None, self._file.read, position, min(_CHUNK, end - position))
+            wanted = min(_CHUNK, end - position)
+            # another thread takes longer to say that it is there than the reading takes
+            chunk: bytes | memoryview | None = self._file.read_cached(position, wanted)
+            if chunk is None:
+                chunk = await loop.run_in_executor(None, self._file.read, position, wanted)
             if not chunk:
                 self._cut()
             await self._write(chunk)
             position += len(chunk)
+            # a fast reader is not to keep the others waiting
+            await asyncio.sleep(0)
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes | memoryview) -> None:
         await self._response.write(data)
         self._response.sent += len(data)
 
@@ -123,4 +132,4 @@ class _Sender:
         raise ConnectionResetError("the file was changed")
 
 
-__all__ = ("FileResponse", "send")
+__all__ = ("SMALL", "FileResponse", "send")

@@ -15,12 +15,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._layout.layout import Identity
 
 
-@dataclass(frozen=True)
-class Content:
-    """A verified file that can be served. path is absolute; it comes from the disk, never from a request."""
+# a tuple, because there are many of them in memory: a third of the size of an object with a dictionary
+class Content(t.NamedTuple):
+    """A verified file that can be served; layout is the absolute path of the OCI layout that it is in."""
 
     digest: str
-    path: str
+    layout: str
     media_type: str
     identity: Identity
 
@@ -29,12 +29,33 @@ class Content:
         """The number of bytes."""
         return self.identity.size
 
+    @property
+    def path(self) -> str:
+        """The absolute path of the file; the digest is one that was found on the disk, never that of a request."""
+        return f"{self.layout}/blobs/{self.digest.replace(':', '/', 1)}"
+
+
+@dataclass(frozen=True)
+class Referrer:
+    """A manifest or index with a subject, as the list of that subject's referrers shows it.
+
+    artifact_type is the artifactType of the document, or else the media type of its config; an index may have none
+    (distribution-spec, "Listing Referrers").
+    """
+
+    digest: str
+    media_type: str
+    size: int
+    artifact_type: str | None
+    annotations: Mapping[str, str] = field(hash=False)
+
 
 @dataclass(frozen=True)
 class Repository:
     """What is served under one name. manifests and blobs are found by digest; every manifest is among the blobs too.
 
-    tag_names are in the order of their bytes (ASCII).
+    tag_names are in the order of their bytes (ASCII). referrers are found by the digest of their subject, which need
+    not be there itself.
     """
 
     name: str
@@ -42,6 +63,7 @@ class Repository:
     tag_names: tuple[str, ...]
     manifests: Mapping[str, Content] = field(hash=False)
     blobs: Mapping[str, Content] = field(hash=False)
+    referrers: Mapping[str, tuple[Referrer, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -55,12 +77,16 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that is served at one time. Never changes: a reload makes another one and puts it in this one's place."""
+    """All that is served at one time. Never changes: a reload makes another one and puts it in this one's place.
+
+    began_ns is when its loading began, in nanoseconds since 1970.
+    """
 
     root: str
     repositories: Mapping[str, Repository] = field(hash=False)
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+    began_ns: int = 0
 
 
-__all__ = ("Content", "LeftOut", "Repository", "Snapshot")
+__all__ = ("Content", "LeftOut", "Referrer", "Repository", "Snapshot")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 import urllib.parse
@@ -14,13 +15,16 @@ from .._oci.text import quote
 from .errors import Refusal
 
 API: t.Final = "/v2"
-MAX_TAGS: t.Final = 1000
+MAX_ENTRIES: t.Final = 1000
 
 _DIGITS: t.Final = re.compile(r"[0-9]+")
 _REFUSED_ESCAPE: t.Final = re.compile(r"%(?:00|25|2[fF]|5[cC])")
 _MAX_PARAMETERS: t.Final = 32
+_SHORT: t.Final = 256
 
-Kind = t.Literal["base", "tags", "manifest", "blob"]
+Kind = t.Literal["base", "catalog", "tags", "manifest", "blob", "referrers"]
+
+_KINDS: t.Final[dict[str, Kind]] = {"manifests": "manifest", "blobs": "blob", "referrers": "referrers"}
 
 
 class Target(t.NamedTuple):
@@ -40,8 +44,11 @@ class Page(t.NamedTuple):
 
 
 def is_api(raw: str) -> bool:
-    """Whether a request target is below the distribution API, known end point or not."""
-    path = _origin_form(raw).partition("?")[0]
+    """Whether a request target is below the distribution API, known end point or not; so is what cannot be decoded."""
+    try:
+        path, dummy = _split(raw)
+    except Refusal:
+        return True
     return path == API or path.startswith(API + "/")
 
 
@@ -51,31 +58,33 @@ def parse_target(raw: str) -> Target:
     Percent escapes are decoded once; what could smuggle a separator through is refused. Name and reference are not
     checked: they are looked up in the snapshot, and nothing else is ever done with them.
     """
-    path, dummy, query = _origin_form(raw).partition("?")
-    if "%" in path:
-        path = _decode(path)
+    return _parse_again(raw) if len(raw) <= _SHORT else _parse(raw)
+
+
+def _parse(raw: str) -> Target:
+    path, query = _split(raw)
     if path in (API, API + "/"):
         return Target("base", query=query)
     if path.startswith(API + "/"):
         rest = path[len(API) + 1 :]
+        if rest == "_catalog":
+            return Target("catalog", query=query)
         if rest.endswith("/tags/list"):
             return Target("tags", rest[: -len("/tags/list")], query=query)
         head, dummy, reference = rest.rpartition("/")
         name, dummy, kind = head.rpartition("/")
-        if kind == "manifests":
-            return Target("manifest", name, reference, query)
-        if kind == "blobs":
-            return Target("blob", name, reference, query)
+        if kind in _KINDS:
+            return Target(_KINDS[kind], name, reference, query)
     raise Refusal(404, "UNSUPPORTED", f"This registry has no end point {quote(path)}.")
+
+
+# clients ask for the same tags again and again
+_parse_again: t.Final = functools.lru_cache(maxsize=512)(_parse)
 
 
 def parse_page(query: str) -> Page:
     """The parameters n and last of a list (distribution-spec, "Listing Tags"); n is cut to 1000. Raises Refusal."""
-    try:
-        pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
-    except ValueError:
-        raise Refusal(400, "UNSUPPORTED", "The query has too many parameters.") from None
-    numbers, lasts = ([value for key, value in pairs if key == name] for name in ("n", "last"))
+    numbers, lasts = _parameters(query, "n"), _parameters(query, "last")
     if len(numbers) > 1 or (numbers and not _DIGITS.fullmatch(numbers[0])):
         raise Refusal(400, "PAGINATION_NUMBER_INVALID", "The parameter n must be given once and be a number from 0 on.")
     if len(lasts) > 1:
@@ -83,10 +92,31 @@ def parse_page(query: str) -> Page:
     return Page(_count(numbers[0]) if numbers else None, lasts[0] if lasts else None)
 
 
+def parse_artifact_types(query: str) -> frozenset[str]:
+    """The artifact types that referrers are wanted of (distribution-spec, "Listing Referrers"); empty: of all.
+
+    Raises Refusal.
+    """
+    return frozenset(filter(None, _parameters(query, "artifactType")))
+
+
+def _parameters(query: str, name: str) -> list[str]:
+    try:
+        pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise Refusal(400, "UNSUPPORTED", "The query has too many parameters.") from None
+    return [value for key, value in pairs if key == name]
+
+
 def _count(digits: str) -> int:
     # long numbers are not converted: that takes quadratic time, or is refused
     digits = digits.lstrip("0") or "0"
-    return min(int(digits), MAX_TAGS) if len(digits) < 10 else MAX_TAGS
+    return min(int(digits), MAX_ENTRIES) if len(digits) < 10 else MAX_ENTRIES
+
+
+def _split(raw: str) -> tuple[str, str]:
+    path, dummy, query = _origin_form(raw).partition("?")
+    return _decode(path) if "%" in path else path, query
 
 
 def _origin_form(raw: str) -> str:
@@ -108,4 +138,4 @@ def _decode(path: str) -> str:
     raise Refusal(400, "NAME_INVALID", f"The path {quote(path)} holds escapes that no name has.")
 
 
-__all__ = ("API", "MAX_TAGS", "Page", "Target", "is_api", "parse_page", "parse_target")
+__all__ = ("API", "MAX_ENTRIES", "Page", "Target", "is_api", "parse_artifact_types", "parse_page", "parse_target")

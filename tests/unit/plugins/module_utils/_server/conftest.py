@@ -42,9 +42,11 @@ class Answer:
 class RunningServer:
     """The server on a real socket, in a thread of the test."""
 
-    def __init__(self, root: pathlib.Path, tls: ssl.SSLContext | None, trust: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, root: pathlib.Path, tls: ssl.SSLContext | None, trust: ssl.SSLContext | None, **options: t.Any
+    ) -> None:
         self._trust = trust
-        self.application = Application(load_snapshot(str(root)))
+        self.application = Application(load_snapshot(str(root)), **options)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
@@ -138,13 +140,13 @@ Serve = t.Callable[..., RunningServer]
 
 @pytest.fixture
 def serve() -> t.Iterator[Serve]:
-    """Starts servers, which end with the test: plain, or with TLS when given a certificate."""
+    """Starts servers, which end with the test: plain, or with TLS given a certificate; options are Application's."""
     with contextlib.ExitStack() as stack:
 
-        def start(root: pathlib.Path, certificate: Certificate | None = None) -> RunningServer:
+        def start(root: pathlib.Path, certificate: Certificate | None = None, **options: t.Any) -> RunningServer:
             tls = trust = None
             if certificate is not None:
                 tls, trust = tls_context(str(certificate.cert), str(certificate.key)), certificate.trust()
-            return stack.enter_context(contextlib.closing(RunningServer(root, tls, trust)))
+            return stack.enter_context(contextlib.closing(RunningServer(root, tls, trust, **options)))
 
         yield start

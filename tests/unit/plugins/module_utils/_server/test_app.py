@@ -176,6 +176,12 @@ def test_accept_changes_nothing(server: RunningServer) -> None:
     assert (answer.status, answer.body) == (200, MANY.data)
 
 
+def test_what_mirrors_are_asked_for_more_is_ignored(server: RunningServer) -> None:
+    answer = server.get("/v2/app/manifests/latest?ns=registry.example")
+    assert (answer.status, answer.body) == (200, MANY.data)
+    assert server.get(f"/v2/app/blobs/{LAYER.digest}?ns=registry.example").body == LAYER.data
+
+
 ERRORS = [
     ("/v2/app/manifests/2.0", 404, "MANIFEST_UNKNOWN"),
     ("/v2/app/manifests/..", 404, "MANIFEST_UNKNOWN"),
@@ -200,7 +206,7 @@ ERRORS = [
     ("/v2/team%2fsub%2fapp/tags/list", 400, "NAME_INVALID"),
     ("/v2/app%00/tags/list", 400, "NAME_INVALID"),
     (f"/v2/{'a' * 300}/tags/list", 400, "NAME_INVALID"),
-    ("/v2/_catalog", 404, "UNSUPPORTED"),
+    ("/v2/_catalog/", 404, "UNSUPPORTED"),
     ("/", 404, "UNSUPPORTED"),
     ("/etc/passwd", 404, "UNSUPPORTED"),
 ]
@@ -237,6 +243,23 @@ def test_not_modified(server: RunningServer, method: str) -> None:
         assert answer.headers["docker-content-digest"] == IMAGE.digest
         assert "cache-control" in answer.headers
         assert server.get(path, method=method, If_None_Match=f'"{ABSENT}"').status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_only_if_it_is_this_content(server: RunningServer, method: str) -> None:
+    path = "/v2/app/manifests/1.0"
+    assert server.get(path, method=method, If_Match=f'"{ABSENT}", "{IMAGE.digest}"').status == 200
+    answer = server.get(path, method=method, If_Match=f'"{ABSENT}"', If_None_Match="*")
+    assert (answer.status, answer.headers["cache-control"]) == (412, "no-store")
+    assert server.get(path, method=method, If_Match="*", If_None_Match="*").status == 304
+    assert server.get("/v2/app/manifests/2.0", method=method, If_Match="*").status == 404
+
+
+def test_dates_are_ignored(server: RunningServer) -> None:
+    future = "Fri, 31 Dec 9999 23:59:59 GMT"
+    answer = server.get("/v2/app/manifests/1.0", If_Modified_Since=future, If_Unmodified_Since="x", If_Range=future)
+    assert (answer.status, answer.body) == (200, IMAGE.data)
+    assert "last-modified" not in answer.headers
 
 
 def test_the_connection_stays_usable(server: RunningServer) -> None:

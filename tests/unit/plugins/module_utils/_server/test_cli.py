@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import pathlib
 import signal
@@ -18,14 +17,16 @@ import urllib.request
 
 import ansible_collections.attested.registry
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server import aio, cli
-from ansible_collections.attested.registry.plugins.module_utils._server.errors import UsageError
+from ansible_collections.attested.registry.plugins.module_utils._server import aio
+from ansible_collections.attested.registry.plugins.module_utils._server.main import main
 from ansible_collections.attested.registry.plugins.module_utils._server.snapshot import LeftOut, Snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.summary import summary
 from ansible_collections.attested.registry.tests.support import images
 
 from .conftest import Certificate
 
-MODULE = "ansible_collections.attested.registry.plugins.module_utils._server"
+PACKAGE = "ansible_collections.attested.registry.plugins.module_utils._server"
+MODULE = f"{PACKAGE}.serve"
 # the directory that holds ansible_collections: two names of its own, and the namespace package's
 COLLECTIONS = str(pathlib.Path(ansible_collections.attested.registry.__path__[0]).parents[2])
 IMAGE = images.image([images.layer([images.file("a", b"1")])])
@@ -77,7 +78,7 @@ def test_serve_and_stop(root: pathlib.Path, number: signal.Signals) -> None:
     assert process.returncode == 0
     assert out == ""
     assert "left out broken: There is no file oci-layout" in err
-    assert f"127.0.0.1 GET /v2/app/manifests/1.0 200 {IMAGE.size} 0.0" in err
+    assert f"127.0.0.1 - GET /v2/app/manifests/1.0 200 {IMAGE.size} 0.0" in err
     assert "Traceback" not in err
 
 
@@ -98,7 +99,7 @@ FAULTS: dict[str, tuple[list[str], int, str]] = {
     "certificate without tls": (["--root", "{root}", "--cert", "{cert}", "--key", "{key}"], 2, "--tls tls"),
     "unknown tls": (["--root", "{root}", "--tls", "ra-tls"], 2, "ra-tls"),
     "bad root": (["--root", "{root}/nowhere", "--port", "0"], 3, "{root}/nowhere"),
-    "empty root": (["--root", "", "--port", "0"], 3, "empty"),
+    "empty root": (["--root", "", "--port", "0"], 2, "empty"),
     "a line end in a name": (["--root", "{root}/no\nwhere", "--port", "0"], 3, "{root}/no\\nwhere failed"),
     "port in use": (["--root", "{root}", "--port", "{taken}"], 4, "port {taken}"),
     "no such address": (["--root", "{root}", "--port", "0", "--host", "192.0.2.1"], 4, "192.0.2.1"),
@@ -117,7 +118,7 @@ def test_faults(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         values = {"root": root, "cert": certificate.cert, "key": certificate.key, "taken": taken.getsockname()[1]}
-        found = cli.main([argument.format(**values) for argument in arguments])
+        found = main([argument.format(**values) for argument in arguments])
     captured = capsys.readouterr()
     assert found == code
     assert captured.out == ""
@@ -142,7 +143,7 @@ def test_without_aiohttp(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(aio, "HAS_AIOHTTP", False)
-    assert cli.main(["--root", str(tmp_path)]) == 6
+    assert main(["--root", str(tmp_path)]) == 6
     assert "aiohttp" in capsys.readouterr().err
 
 
@@ -153,7 +154,7 @@ def test_every_file_can_be_imported_without_aiohttp(tmp_path: pathlib.Path) -> N
     (tmp_path / "aiohttp.py").write_text("raise ImportError('not here')\n")
     script = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
     done = subprocess.run(
-        [sys.executable, "-c", script, *(f"{MODULE}.{name}" for name in names)],
+        [sys.executable, "-c", script, *(f"{PACKAGE}.{name}" for name in names)],
         env={**os.environ, "PYTHONPATH": f"{tmp_path}:{COLLECTIONS}"},
         capture_output=True,
         text=True,
@@ -171,35 +172,12 @@ def test_every_file_can_be_imported_without_aiohttp(tmp_path: pathlib.Path) -> N
     assert "aiohttp is not installed" in done.stderr
 
 
-def test_options() -> None:
-    options = cli.parse_options(["-r", "dir", "-p", "0"])
-    assert options == cli.Options("dir", "127.0.0.1", 0, "no-tls", None, None)
-    assert cli.parse_options(["--root", "dir"]).port == 1337
-    options = cli.parse_options(["-r", "dir", "--host", "::1", "-t", "tls", "-c", "cert", "-k", "key"])
-    assert options == cli.Options("dir", "::1", 1337, "tls", "cert", "key")
-
-
-@pytest.mark.parametrize("port", ["", "-1", "65536", "x", "1e3", " 1", "\u0661", "9" * 5000, "00000099999"])
-def test_bad_ports(port: str) -> None:
-    with pytest.raises(UsageError):
-        cli.parse_options(["--root", "dir", f"--port={port}"])
-
-
 def test_a_long_summary_is_cut() -> None:
     left = tuple(LeftOut(f"app{n:02}", "layout_invalid", "why") for n in range(12))
-    text = cli.summary(Snapshot("/srv", {}, left_out=left))
+    text = summary(Snapshot("/srv", {}, left_out=left))
     assert text.startswith("serves 0 repositories of /srv; left out 12: app00 (why), ")
     assert text.endswith("app09 (why), and 2 more")
 
 
 def test_the_summary_is_one_line_that_can_be_written_out() -> None:
-    assert cli.summary(Snapshot("/srv\n/\udcff", {})) == "serves 0 repositories of /srv\\n/\\udcff"
-
-
-def test_interrupted_while_loading(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(path: str) -> Snapshot:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "load_snapshot", interrupt)
-    assert cli.main(["--root", str(root), "--port", "0"]) == 130
-    assert logging.getLogger("attested.registry").handlers == []
+    assert summary(Snapshot("/srv\n/\udcff", {})) == "serves 0 repositories of /srv\\n/\\udcff"

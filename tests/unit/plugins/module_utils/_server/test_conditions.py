@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server.conditions import if_range, none_match
+from ansible_collections.attested.registry.plugins.module_utils._server.conditions import if_range, match, none_match
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -49,3 +49,19 @@ def test_if_none_match(header: str, matches: bool) -> None:
 )
 def test_if_range(header: str | None, matches: bool) -> None:
     assert if_range(header, DIGEST) is matches
+
+
+@pytest.mark.parametrize(
+    ("header", "matches"),
+    [
+        (f'"{DIGEST}"', True),
+        (f'"{OTHER}", "{DIGEST}"', True),
+        ("*", True),
+        (f'W/"{DIGEST}"', False),
+        (f'"{OTHER}"', False),
+        (DIGEST, False),
+        ("", False),
+    ],
+)
+def test_if_match(header: str, matches: bool) -> None:
+    assert match(header, DIGEST) is matches

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import os
 import pathlib
+import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._layout import inspection
+from ansible_collections.attested.registry.plugins.module_utils._server import directories, load_progress, loading
+from ansible_collections.attested.registry.plugins.module_utils._server.content_file import ContentFile
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import RootError
 from ansible_collections.attested.registry.plugins.module_utils._server.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.snapshot import Snapshot
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support import images, layout_corpus
 
 IMAGE = images.image([images.layer([images.file("a", b"1")])])
 MANY = images.index([IMAGE])
@@ -128,7 +132,7 @@ def test_a_relative_root_is_made_absolute(tmp_path: pathlib.Path, monkeypatch: p
     assert pathlib.Path(content.path).read_bytes() == IMAGE.data
 
 
-@pytest.mark.parametrize("name", ["nowhere", "file", "layout"])
+@pytest.mark.parametrize("name", ["nowhere", "file", "layout", "nul\0"])
 def test_bad_roots(tmp_path: pathlib.Path, name: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     images.write_layout(tmp_path / "layout", {"1": IMAGE})
@@ -140,14 +144,134 @@ def test_bad_roots(tmp_path: pathlib.Path, name: str) -> None:
 def test_a_directory_that_cannot_be_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images.write_layout(tmp_path / "app", {"1": IMAGE})
     (tmp_path / "secret").mkdir()
-    scandir = os.scandir
+    real_open = os.open
 
-    def refuse(path: str) -> object:
-        if path.endswith("secret"):
+    def refuse(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path == "secret":
             raise PermissionError(13, "Permission denied")
-        return scandir(path)
+        return real_open(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     snapshot = load(tmp_path)
     assert set(snapshot.repositories) == {"app"}
     assert left_out(snapshot) == {"secret": "unreadable"}
+
+
+def test_a_root_that_cannot_be_listed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(RootError, match="Permission denied"):
+        load(tmp_path)
+
+
+def test_links_among_the_directories_of_layouts(tmp_path: pathlib.Path) -> None:
+    outside = images.write_layout(tmp_path / "outside" / "app", {"1": IMAGE})
+    images.write_layout(tmp_path / "root" / "team" / "app", {"1": IMAGE})
+    (tmp_path / "root" / "team" / "link").symlink_to(outside)
+    (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
+    (tmp_path / "root" / "nowhere").symlink_to("nothing")
+    snapshot = load(tmp_path / "root")
+    assert set(snapshot.repositories) == {"team/app"}
+    assert left_out(snapshot) == dict.fromkeys(["loop", "nowhere", "team/link"], "file_refused")
+
+
+@pytest.mark.parametrize("swapped", ["team", "team/app"])
+def test_a_directory_swapped_for_a_link_between_listing_and_opening(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    images.write_layout(tmp_path / "outside" / "app", {"evil": IMAGE})
+    images.write_layout(tmp_path / "outside" / "evil", {"evil": IMAGE})
+    root = tmp_path / "root"
+    images.write_layout(root / "team" / "app", {"1": IMAGE})
+    images.write_layout(root / "good", {"1": IMAGE})
+    listing = directories.list_directory
+
+    def list_and_swap(fd: int) -> object:
+        entries = listing(fd)
+        if swapped.rpartition("/")[2] in entries:
+            (root / swapped).rename(tmp_path / "away")
+            (root / swapped).symlink_to(tmp_path / "outside")
+        return entries
+
+    monkeypatch.setattr(loading, "list_directory", list_and_swap)
+    snapshot = load(root)
+    assert set(snapshot.repositories) == {"good"}
+    assert left_out(snapshot) == {swapped: "file_refused"}
+
+
+def test_a_layout_swapped_while_it_is_inspected(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = images.write_layout(tmp_path / "outside", {"evil": IMAGE})
+    app = images.write_layout(tmp_path / "root" / "app", {"1": IMAGE})
+    begin = inspection.begin_inspection
+
+    def swap_and_begin(*args: t.Any, **more: t.Any) -> object:
+        app.rename(tmp_path / "away")
+        app.symlink_to(outside)
+        return begin(*args, **more)
+
+    monkeypatch.setattr(loading, "begin_inspection", swap_and_begin)
+    app_then = load(tmp_path / "root").repositories["app"]
+    assert app_then.tag_names == ("1",)
+    # the same bytes, but another file: not the one that was verified
+    assert ContentFile.open(app_then.tags["1"]) is None
+
+
+def test_no_file_stays_open(tmp_path: pathlib.Path) -> None:
+    layout_corpus.write_corpus(tmp_path)
+    load(tmp_path)
+    before = sorted(os.listdir("/proc/self/fd"))
+    load(tmp_path)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("workers", [0, 1, 5])
+def test_the_number_of_threads_changes_nothing(tmp_path: pathlib.Path, workers: int) -> None:
+    large = [images.layer([images.file("a", bytes([n]) * 100_000)], compression="none") for n in range(12)]
+    for number in range(40):
+        images.write_layout(tmp_path / f"app{number}", {"1": images.image(large)})
+    layout_corpus.flip(large[7].digest)(tmp_path / "app3")
+    layout_corpus.flip(large[2].digest)(tmp_path / "app3")
+    layout_corpus.append(large[1].digest)(tmp_path / "app3")
+    snapshot = load_snapshot(str(tmp_path), workers=workers)
+    assert list(snapshot.repositories) == [name for name in sorted(os.listdir(tmp_path)) if name != "app3"]
+    (left,) = snapshot.left_out
+    assert (left.name, left.kind) == ("app3", "wrong_size")
+    assert left.reason.endswith("(2 more problems.)")
+    assert len(snapshot.repositories["app0"].blobs) == 14
+
+
+def test_progress_is_told_by_the_bytes_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_progress, "_STEP", 300_000)
+    large = [images.layer([images.file("a", bytes([n]) * 100_000)], compression="none") for n in range(10)]
+    images.write_layout(tmp_path / "app", {"1": images.image(large)})
+    told: list[str] = []
+    load_snapshot(str(tmp_path), progress=told.append)
+    read = sum(layer.size for layer in large)
+    assert len(told) == read // 300_000
+    assert "3 GiB" in told[-1]
+
+
+def test_small_registries_tell_nothing(tmp_path: pathlib.Path) -> None:
+    images.write_layout(tmp_path / "app", {"1": IMAGE})
+    told: list[str] = []
+    load_snapshot(str(tmp_path), progress=told.append)
+    assert told == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_progress_can_end_the_loading(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(text: str) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(load_progress, "_STEP", 100_000)
+    large = [images.layer([images.file("a", bytes([n]) * 300_000)], compression="none") for n in range(30)]
+    images.write_layout(tmp_path / "app", {"1": images.image(large)})
+    before = sorted(os.listdir("/proc/self/fd"))
+    with pytest.raises(Stopped):
+        load_snapshot(str(tmp_path), progress=stop, workers=workers)
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import logging
 import pathlib
 import re
 
+import bcrypt
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server import app
+from ansible_collections.attested.registry.plugins.module_utils._server.htpasswd import PasswordFile
+from ansible_collections.attested.registry.plugins.module_utils._server.passwords import Passwords
 from ansible_collections.attested.registry.tests.support import images
 
 from .conftest import RunningServer, Serve
@@ -38,12 +43,12 @@ def test_one_line_a_request(server: RunningServer, caplog: pytest.LogCaptureFixt
     server.raw(b"nonsense\r\n\r\n")
     found = [re.sub(r" \d+\.\d\d\d ", " TIME ", line) for line in lines(server, caplog)]
     assert found == [
-        f'127.0.0.1 GET /v2/app/manifests/1.0 200 {IMAGE.size} TIME "skopeo/1.9"',
-        '127.0.0.1 HEAD /v2/app/manifests/1.0 200 0 TIME "-"',
-        '127.0.0.1 GET /v2/app/manifests/1.0 304 0 TIME "-"',
-        '127.0.0.1 GET /v2/app/manifests/1.0 206 10 TIME "-"',
-        f'127.0.0.1 GET /v2/other/manifests/1.0 404 {len(missing.body)} TIME "-"',
-        '127.0.0.1 UNKNOWN / 400 64 TIME "-"',
+        f'127.0.0.1 - GET /v2/app/manifests/1.0 200 {IMAGE.size} TIME "skopeo/1.9"',
+        '127.0.0.1 - HEAD /v2/app/manifests/1.0 200 0 TIME "-"',
+        '127.0.0.1 - GET /v2/app/manifests/1.0 304 0 TIME "-"',
+        '127.0.0.1 - GET /v2/app/manifests/1.0 206 10 TIME "-"',
+        f'127.0.0.1 - GET /v2/other/manifests/1.0 404 {len(missing.body)} TIME "-"',
+        '127.0.0.1 - UNKNOWN / 400 64 TIME "-"',
     ]
 
 
@@ -65,7 +70,7 @@ def test_nothing_that_a_client_sends_can_forge_a_line(
     (line,) = lines(server, caplog)
     assert line.isprintable()
     assert shown in line
-    assert len(line.split(" ")[2]) <= 600
+    assert len(line.split(" ")[3]) <= 600
 
 
 def test_a_fault_of_ours(
@@ -83,3 +88,25 @@ def test_a_fault_of_ours(
     (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert error.exc_info is not None
     assert "/v2/app/tags/list" in error.getMessage()
+
+
+def test_a_server_that_others_take_over_from_answers_once_more(server: RunningServer) -> None:
+    with contextlib.closing(server.connect()) as connection:
+        connection.request("GET", "/v2/")
+        first = connection.getresponse()
+        assert (first.read(), first.getheader("Connection")) == (b"{}", None)
+        server.loop.call_soon_threadsafe(server.listener._http.retire)
+        connection.request("GET", "/v2/app/manifests/1.0")
+        last = connection.getresponse()
+        assert (last.read(), last.getheader("Connection")) == (IMAGE.data, "close")
+
+
+def test_the_user_of_a_request_is_shown(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    stored = bcrypt.hashpw(b"secret", bcrypt.gensalt(4))
+    http = server.listener._http
+    http._passwords = Passwords(PasswordFile({"joe smith": stored}), realm="here")
+    for password in ("secret", "wrong"):
+        value = base64.b64encode(f"joe smith:{password}".encode()).decode()
+        server.get("/v2/", Authorization=f"Basic {value}")
+    found = [line.split(" ")[1] for line in lines(server, caplog)]
+    assert found == ["joe\\x20smith", "-"]

@@ -14,7 +14,8 @@ from ansible_collections.attested.registry.tests.support import images
 
 from .conftest import RunningServer, Serve
 
-IMAGE = images.image([images.layer([images.file("a", b"1")])])
+LARGE = images.layer([images.file("large", bytes(100_000))], compression="none")
+IMAGE = images.image([images.layer([images.file("a", b"1")]), LARGE])
 
 
 @pytest.fixture
@@ -47,6 +48,13 @@ LAST = b"Connection: close\r\n\r\n"
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nBad Name: y\r\n\r\n",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n",
         b"GET /v2/ HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 200 + b"\r\n",
         b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -140,3 +148,37 @@ def test_a_body_is_not_decoded(server: RunningServer, caplog: pytest.LogCaptureF
     _refused(server.raw(head + b"abc"), 405)
     server.close_listener()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: x\r\n"])
+def test_a_request_has_one_host(server: RunningServer, hosts: bytes) -> None:
+    assert server.raw(b"GET /v2/ HTTP/1.1\r\n" + hosts + LAST).split(b" ")[1] == b"400"
+
+
+INNER = b"GET /v2/app/tags/list HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \r\n\r\n", b"400"),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", b"400"),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", b"200"),
+        (b"GET /v2/app/blobs/LARGE HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", b"200"),
+        (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"CONNECT /v2/ HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+    ],
+)
+def test_nothing_is_read_after_what_may_be_no_head(server: RunningServer, head: bytes, status: bytes) -> None:
+    answer = server.raw(head.replace(b"LARGE", LARGE.digest.encode()) + INNER)
+    assert answer.split(b" ")[1] == status
+    assert answer.count(b"Docker-Distribution-API-Version") == 1
+    assert b"Connection: close" in answer or answer.startswith(b"HTTP/1.0 ")
+
+
+@pytest.mark.parametrize(
+    "target", [b"/%762/app/manifests/1.0", b"/v2/app/m%61nifests/1.0", b"http://h/%762/app/tags/list"]
+)
+def test_no_other_spelling_gets_around_the_methods(server: RunningServer, target: bytes) -> None:
+    answer = server.raw(b"DELETE " + target + b" HTTP/1.1\r\nHost: x\r\n" + LAST)
+    assert answer.split(b" ")[1] == b"405"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 # Files that are no longer what they were when they were verified are not served.
+import asyncio
 import contextlib
 import errno
 import http.client
@@ -19,7 +20,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server import sending
+from ansible_collections.attested.registry.plugins.module_utils._server import memory, sending
 from ansible_collections.attested.registry.plugins.module_utils._server.content_file import ContentFile
 from ansible_collections.attested.registry.tests.support import images
 
@@ -99,6 +100,53 @@ def test_changed_before_the_request(
     # the others are still there
     others = [other for other in CONTENTS if other is not content]
     assert [server.get(f"/v2/app/blobs/{other.digest}").body for other in others] == [other.data for other in others]
+
+
+@pytest.mark.parametrize("cached", [0, 1, 1000, None], ids=["nothing", "one", "some", "unknown"])
+def test_what_is_not_in_memory_yet_is_sent_all_the_same(
+    layout: pathlib.Path,
+    serve: Serve,
+    certificate: Certificate,
+    cached: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served = images.Content(LARGE.data[:70_000], "text/plain")
+    images.write_layout(layout.parent / "other", {"1": images.artifact("a/b", [served])})
+    asked: list[int] = []
+
+    def preadv(fd: int, buffers: list[bytearray], position: int, flags: int) -> int:
+        asked.append(position)
+        if cached is None:
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+        data = os.pread(fd, cached if len(asked) < 100 else len(buffers[0]), position)
+        buffers[0][: len(data)] = data
+        return len(data)
+
+    server = serve(layout.parent, certificate)
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert server.get(f"/v2/other/blobs/{served.digest}").body == served.data
+    assert asked
+
+
+def test_a_fast_reader_does_not_keep_the_others_waiting(
+    layout: pathlib.Path, serve: Serve, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_CHUNK", 1000)
+    server = serve(layout.parent, certificate)
+    finished = asyncio.Event()
+    turns = 0
+
+    async def count() -> int:
+        nonlocal turns
+        while not finished.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns
+
+    counting = asyncio.run_coroutine_threadsafe(count(), server.loop)
+    assert server.get(f"/v2/app/blobs/{LARGE.digest}").body == LARGE.data
+    server.loop.call_soon_threadsafe(finished.set)
+    assert counting.result(30) >= LARGE.size // 1000
 
 
 @pytest.fixture
@@ -200,23 +248,57 @@ def test_a_client_that_cannot_be_reached_any_more(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("content", CONTENTS, ids=["small", "large", "manifest"])
 def test_content_that_cannot_be_opened_for_now_is_not_called_unknown(
-    server: RunningServer, monkeypatch: pytest.MonkeyPatch, method: str
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, content: images.Content
 ) -> None:
     opened = os.open
 
     def fail(path: t.Any, *arguments: t.Any, **named: t.Any) -> int:
-        if SMALL.digest.partition(":")[2] in str(path):
+        if content.digest.partition(":")[2] in str(path):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return opened(path, *arguments, **named)
 
     monkeypatch.setattr(os, "open", fail)
-    answer = server.get(f"/v2/app/blobs/{SMALL.digest}", method=method)
+    answer = server.get(f"/v2/app/blobs/{content.digest}")
     assert answer.status == 503
-    assert method == "HEAD" or json.loads(answer.body)["errors"][0]["code"] == "UNAVAILABLE"
+    assert json.loads(answer.body)["errors"][0]["code"] == "UNAVAILABLE"
+    # nothing needs to be opened for that
+    assert server.get(f"/v2/app/blobs/{content.digest}", method="HEAD").status == 200
     monkeypatch.undo()
-    assert server.get(f"/v2/app/blobs/{SMALL.digest}").body == SMALL.data
+    assert server.get(f"/v2/app/blobs/{content.digest}").body == content.data
+
+
+def test_short_content_is_read_once_and_its_file_looked_at_each_time(
+    server: RunningServer, layout: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v2/app/blobs/{SMALL.digest}"
+    assert server.get(path).body == SMALL.data
+
+    def fail(content: t.Any) -> t.NoReturn:
+        raise RuntimeError("opened again")
+
+    monkeypatch.setattr(ContentFile, "open", fail)
+    assert server.get(path).body == SMALL.data
+    assert server.get(path, Range="bytes=1-3").body == SMALL.data[1:4]
+    _overwrite(images.blob_path(layout, SMALL.digest))
+    assert server.get(path).status == 404
+    assert server.get(path, method="HEAD").status == 404
+
+
+def test_no_more_is_kept_in_memory_than_is_allowed(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_KEPT", ARTIFACT.size + 10)
+    opened: list[str] = []
+    open_ = ContentFile.open
+
+    def note(content: t.Any) -> ContentFile | None:
+        opened.append(content.digest)
+        return open_(content)
+
+    monkeypatch.setattr(ContentFile, "open", note)
+    for content in (SMALL, ARTIFACT, ARTIFACT.config, ARTIFACT, SMALL, ARTIFACT):
+        assert server.get(f"/v2/app/blobs/{content.digest}").body == content.data
+    assert opened == [content.digest for content in (SMALL, ARTIFACT, ARTIFACT.config, SMALL, ARTIFACT)]
 
 
 def test_no_file_stays_open(server: RunningServer, layout: pathlib.Path) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.target i
     Page,
     Target,
     is_api,
+    parse_artifact_types,
     parse_page,
     parse_target,
 )
@@ -28,12 +29,21 @@ DIGEST = "sha256:" + "a" * 64
         ("/v2", Target("base")),
         ("/v2/", Target("base")),
         ("/v2/?a=b", Target("base", query="a=b")),
+        ("/v2/_catalog", Target("catalog")),
+        ("/v2/_catalog?n=1", Target("catalog", query="n=1")),
         ("/v2/app/tags/list", Target("tags", "app")),
         ("/v2/team/app/tags/list?n=1&last=a", Target("tags", "team/app", query="n=1&last=a")),
         ("/v2/app/manifests/1.0", Target("manifest", "app", "1.0")),
         ("/v2/team/app/web/manifests/1.0", Target("manifest", "team/app/web", "1.0")),
         (f"/v2/app/blobs/{DIGEST}", Target("blob", "app", DIGEST)),
         (f"/v2/app/blobs/{DIGEST.replace(':', '%3A')}", Target("blob", "app", DIGEST)),
+        (
+            f"/v2/team/app/referrers/{DIGEST}?artifactType=a/b",
+            Target("referrers", "team/app", DIGEST, "artifactType=a/b"),
+        ),
+        # what is written otherwise is the same end point
+        ("/%762/app/manifests/1.0", Target("manifest", "app", "1.0")),
+        ("/v2/app/manifest%73/1.0", Target("manifest", "app", "1.0")),
         ("/v2/%61pp/manifests/1%2e0", Target("manifest", "app", "1.0")),
         ("/v2/manifests/manifests/manifests", Target("manifest", "manifests", "manifests")),
         ("/v2/a/blobs/b/manifests/c", Target("manifest", "a/blobs/b", "c")),
@@ -62,14 +72,14 @@ def test_targets(raw: str, target: Target) -> None:
         "/v22/",
         "/V2/",
         "//v2/",
-        "/v2/_catalog",
+        "/v2/_catalog/",
         "/v2/app",
         "/v2/app/",
         "/v2/app/tags",
         "/v2/app/tags/list/",
         "/v2/tags/list",
         "/v2/app/blobs/uploads/",
-        f"/v2/app/referrers/{DIGEST}",
+        "/v2/app/referrers",
         "/v2/app/manifests/a/b",
         "/v2/app/manifest/1.0",
         "http:/v2/",
@@ -147,6 +157,21 @@ def test_pages_that_make_no_sense(query: str, code: str) -> None:
     assert (caught.value.status, caught.value.code) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("query", "types"),
+    [
+        ("", set()),
+        ("artifactType=", set()),
+        ("artifacttype=a/b", set()),
+        ("artifactType=a/b", {"a/b"}),
+        ("artifactType=application/vnd.example%2Bjson&n=5", {"application/vnd.example+json"}),
+        ("artifactType=a/b&artifactType=c/d", {"a/b", "c/d"}),
+    ],
+)
+def test_artifact_types(query: str, types: set[str]) -> None:
+    assert parse_artifact_types(query) == types
+
+
 pieces = st.sampled_from(["/", "v2", "app", "manifests", "blobs", "tags", "list", "..", "%", "%2f", "?", "n=", "http:"])
 
 
@@ -161,7 +186,8 @@ def test_any_target(raw: str) -> None:
 
 @given(st.text(), st.text())
 def test_any_query(first: str, second: str) -> None:
-    for query in (first, f"n={first}&last={second}"):
+    for query in (first, f"n={first}&last={second}&artifactType={second}"):
         with contextlib.suppress(Refusal):
+            parse_artifact_types(query)
             page = parse_page(query)
             assert page.n is None or 0 <= page.n <= 1000

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._oci.annotations import REF_NAME
+from .._oci.document import parse_document
+from .._oci.errors import OciError
+from .._oci.index import Index
+from .._oci.media_type import OCI_INDEX
+from .._oci.strict_json import MAX_BYTES, load_object
+from .errors import DocumentRefused
+from .tags import read_tags, tag_of
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Mapping
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
+    from .._oci.strict_json import JsonObject
+
+_EMPTY: t.Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One element of manifests: what it says, and all of it as it stands in the file."""
+
+    descriptor: Descriptor
+    value: JsonObject
+
+    @property
+    def tag(self) -> str | None:
+        """The tag that its org.opencontainers.image.ref.name gives, None if there is none in it."""
+        name = self.descriptor.annotations.get(REF_NAME)
+        return None if name is None else tag_of(name)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has an org.opencontainers.image.ref.name, whatever that says."""
+        return REF_NAME in self.descriptor.annotations
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """The index.json of a layout (image-spec, image-layout.md), to be changed entry by entry.
+
+    What this collection does not know in it, in entries too, stays as it is. Changes give a new object, or the same one
+    if there is nothing to change.
+    """
+
+    document: JsonObject
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def parse(cls, data: bytes) -> IndexFile:
+        """Read the bytes of the file. Raises DocumentRefused and nothing else."""
+        try:
+            index = parse_document(data, media_type=OCI_INDEX, what="index.json")
+            document = load_object(data, what="index.json")
+        except OciError as exc:
+            raise DocumentRefused(exc.message) from None
+        if not isinstance(index, Index):
+            raise DocumentRefused("Reading index.json failed: it is not an image index.")
+        values = t.cast("list[JsonObject]", document["manifests"] or [])
+        return cls(document, tuple(Entry(*pair) for pair in zip(index.manifests, values)))
+
+    @classmethod
+    def empty(cls) -> IndexFile:
+        """That of a layout with nothing in it."""
+        return cls.parse(_EMPTY)
+
+    @property
+    def tags(self) -> dict[str, Digest]:
+        """What the tags lead to, as readers of the layout understand them."""
+        return read_tags(Index(b"", OCI_INDEX, tuple(entry.descriptor for entry in self.entries)))[0]
+
+    def tagged(self, tag: str) -> Descriptor | None:
+        """The descriptor that a tag leads to: the last, if there are several."""
+        found = [entry.descriptor for entry in self.entries if entry.tag == tag]
+        return found[-1] if found else None
+
+    def with_tag(self, tag: str, descriptor: Descriptor) -> IndexFile:
+        """Make a tag lead to this descriptor, and to nothing else. Its annotations are added to the entry."""
+        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: tag})
+        return self._with(lambda entry: entry.tag == tag, named)
+
+    def with_untagged(self, descriptor: Descriptor) -> IndexFile:
+        """Make sure that there is an entry for this content; a tagged one serves as well."""
+        if any(_says(entry, descriptor) for entry in self.entries):
+            return self
+        return self._with(
+            lambda entry: not entry.is_named and entry.descriptor.digest == descriptor.digest,
+            descriptor,
+        )
+
+    def without_tag(self, tag: str, *, digest: Digest | None = None) -> IndexFile:
+        """Remove a tag; with a digest only where the tag leads to that."""
+        return self._without(lambda entry: entry.tag == tag and digest in (None, entry.descriptor.digest))
+
+    def without_untagged(self, digest: Digest) -> IndexFile:
+        """Remove the entries of this digest that have no name at all."""
+        return self._without(lambda entry: not entry.is_named and entry.descriptor.digest == digest)
+
+    def to_bytes(self) -> bytes:
+        """The file. Raises DocumentRefused if it would be longer than anybody reads."""
+        data = json.dumps(self.document, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+        if len(data) > MAX_BYTES:
+            raise DocumentRefused(
+                f"Writing index.json failed: it would have {len(data)} bytes, and {MAX_BYTES} is the limit; "
+                "remove tags, or use another layout."
+            )
+        return data
+
+    def _with(self, fits: Callable[[Entry], bool], descriptor: Descriptor) -> IndexFile:
+        same = [entry for entry in self.entries if fits(entry)]
+        if len(same) == 1 and _says(same[0], descriptor):
+            return self
+        old = next((entry.value for entry in same if entry.descriptor.digest == descriptor.digest), {})
+        new = Entry(descriptor, _value(old, descriptor))
+        place = self.entries.index(same[0]) if same else len(self.entries)
+        before = [entry for entry in self.entries[:place] if not fits(entry)]
+        after = [entry for entry in self.entries[place:] if not fits(entry)]
+        return self._of([*before, new, *after])
+
+    def _without(self, fits: Callable[[Entry], bool]) -> IndexFile:
+        kept = [entry for entry in self.entries if not fits(entry)]
+        return self if len(kept) == len(self.entries) else self._of(kept)
+
+    def _of(self, entries: t.Sequence[Entry]) -> IndexFile:
+        document: JsonObject = {**self.document, "manifests": [entry.value for entry in entries]}
+        return IndexFile(document, tuple(entries))
+
+
+def _says(entry: Entry, wanted: Descriptor) -> bool:
+    """Whether an entry needs no change: the same content, and every annotation that is wanted except the name."""
+    found = entry.descriptor
+    same = (found.media_type, found.digest, found.size) == (wanted.media_type, wanted.digest, wanted.size)
+    return same and _without_name(wanted.annotations).items() <= found.annotations.items()
+
+
+def _without_name(annotations: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in annotations.items() if name != REF_NAME}
+
+
+def _value(old: JsonObject, descriptor: Descriptor) -> JsonObject:
+    new = descriptor.as_dict()
+    annotations = old.get("annotations")
+    if isinstance(annotations, dict):
+        new["annotations"] = {**annotations, **descriptor.annotations}
+    return {**old, **new}
+
+
+__all__ = ("Entry", "IndexFile")

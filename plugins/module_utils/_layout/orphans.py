@@ -1,0 +1,134 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import collections
+import typing as t
+from dataclasses import dataclass
+
+from .._oci.digest import Digest
+from .._oci.document import parse_document
+from .._oci.errors import DigestError, OciError
+from .._oci.index import Index
+from .._oci.media_type import is_index, is_manifest
+from .errors import DocumentRefused, ManifestMissing
+from .inspection import MAX_NESTING
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.manifest import Manifest
+    from .index_file import IndexFile
+    from .view import LayoutView
+
+_MEND: t.Final = "bring that image into the layout again, or remove its tag"
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """What nothing in a layout refers to: blobs with their sizes, and how many other files there are below blobs/."""
+
+    blobs: dict[Digest, int]
+    others: int
+
+    @property
+    def count(self) -> int:
+        """How many files that is."""
+        return len(self.blobs) + self.others
+
+
+def find_orphans(view: LayoutView, index: IndexFile, *, document: Callable[[Digest], bytes | None]) -> Orphans:
+    """What of the files in view nothing would refer to any more with this index.json.
+
+    document gives the verified bytes of manifests and indexes, also of those that are still to be written. Raises
+    LayoutError when one of them is missing or wrong, as then nobody can tell what it refers to.
+    """
+    known = _referred_to(index, document)
+    blobs, others = {}, 0
+    for name in view.blob_names():
+        digest = _digest_of(name)
+        if digest in known:
+            continue
+        size = None if digest is None else view.size_of(digest)
+        if digest is None or size is None:
+            others += 1
+        else:
+            blobs[digest] = size
+    return Orphans(blobs, others)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A descriptor on the way. Only an entry is read: a config or layer may have any type, and is data all the same."""
+
+    descriptor: Descriptor
+    depth: int
+    is_entry: bool = True
+    optional: bool = False
+
+    @property
+    def is_document(self) -> bool:
+        kind = self.descriptor.media_type
+        return self.is_entry and (is_manifest(kind) or is_index(kind))
+
+
+def _referred_to(index: IndexFile, document: Callable[[Digest], bytes | None]) -> set[Digest]:
+    queue = collections.deque(_Step(entry.descriptor, 1) for entry in index.entries)
+    known: set[Digest] = set()
+    read: set[Digest] = set()
+    while queue:
+        step = queue.popleft()
+        digest = step.descriptor.digest
+        known.add(digest)
+        if not step.is_document or digest in read:
+            continue
+        data = document(digest)
+        if data is not None:
+            read.add(digest)
+            queue.extend(_children(_parse(data, step), step.depth))
+        elif not step.optional:
+            raise ManifestMissing(
+                f"Finding what nothing refers to failed: {digest} is missing or damaged, so what it refers to cannot "
+                f"be told; {_MEND}.",
+                digest=str(digest),
+            )
+    return known
+
+
+def _children(document: Index | Manifest, depth: int) -> t.Iterator[_Step]:
+    if isinstance(document, Index):
+        yield from (_Step(entry, depth + 1) for entry in document.manifests)
+    else:
+        yield from (_Step(part, depth, is_entry=False) for part in (document.config, *document.layers))
+    if document.subject is not None:
+        yield _Step(document.subject, depth, optional=True)
+
+
+def _parse(data: bytes, step: _Step) -> Index | Manifest:
+    descriptor, depth = step.descriptor, step.depth
+    try:
+        document = parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
+    except OciError as exc:
+        raise DocumentRefused(f"Finding what nothing refers to failed: {exc.message}") from None
+    if isinstance(document, Index) and depth > MAX_NESTING:
+        raise DocumentRefused(
+            f"Finding what nothing refers to failed: the index {descriptor.digest} is nested {depth} indexes deep, and "
+            f"{MAX_NESTING} is the limit; {_MEND}."
+        )
+    return document
+
+
+def _digest_of(name: str) -> Digest | None:
+    algorithm, dummy, encoded = name.partition("/")
+    try:
+        return Digest(algorithm, encoded)
+    except DigestError:
+        return None
+
+
+__all__ = ("Orphans", "find_orphans")

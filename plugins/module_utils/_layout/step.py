@@ -1,0 +1,68 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.media_type import is_index, is_manifest
+from .errors import BlobMissing, ConfigMissing, IndexMissing, ManifestMissing, WrongSize
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._oci.descriptor import Descriptor
+    from .errors import LayoutError
+    from .layout import Identity
+
+AGAIN: t.Final = "copy the image into the layout again"
+
+
+class Step(t.NamedTuple):
+    """A descriptor on the way through a layout: who refers to it, as what, and how many indexes are above it."""
+
+    descriptor: Descriptor
+    role: t.Literal["entry", "config", "layer"]
+    referrer: str
+    depth: int
+    optional: bool = False
+
+    @property
+    def is_document(self) -> bool:
+        """Whether this is a manifest or an index, which leads on."""
+        kind = self.descriptor.media_type
+        return self.role == "entry" and (is_manifest(kind) or is_index(kind))
+
+    @property
+    def what(self) -> str:
+        """How messages call it."""
+        return f"the {self._noun} {self.descriptor.digest}"
+
+    def missing(self) -> LayoutError:
+        """The error for content that is not there."""
+        kinds = {"index": IndexMissing, "manifest": ManifestMissing, "config": ConfigMissing}
+        return kinds.get(self._noun, BlobMissing)(
+            f"Reading the layout failed: {self.what}, which {self.referrer} refers to, is not there; {AGAIN}."
+        )
+
+    def check_size(self, identity: Identity) -> None:
+        """Raises WrongSize unless the file is as long as the descriptor states."""
+        stated, actual = self.descriptor.size, identity.size
+        if stated != actual:
+            raise WrongSize(
+                f"The size of {self.what} is {actual} bytes, and {self.referrer} states {stated}; {AGAIN}.",
+                expected=stated,
+                actual=actual,
+            )
+
+    @property
+    def _noun(self) -> str:
+        if self.role != "entry":
+            return self.role
+        if is_index(self.descriptor.media_type):
+            return "index"
+        return "manifest" if is_manifest(self.descriptor.media_type) else "blob"
+
+
+__all__ = ("AGAIN", "Step")

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from .._oci.errors import OciError
+from .._oci.strict_json import MAX_BYTES, load_object
+from .._oci.text import quote, visible
+from .content import check_digest, read_document
+from .directory import LayoutDirectory
+from .errors import LayoutInvalid, WrongDigest
+from .index_file import IndexFile
+from .inspection import LAYOUT_VERSION
+from .partial import digest_of_partial
+from .write_errors import NotALayout, write_errors
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from types import TracebackType
+
+    from .._oci.digest import Digest
+
+STATE: t.Final = ".oci_layout"
+"""The directory in a layout where what is not finished is kept; it is gone when nothing is."""
+
+_OF_THE_SYSTEM: t.Final = frozenset({"lost+found"})
+
+
+class LayoutView:
+    """What a directory that is, or is to be, a layout holds at this moment. Nothing in it is changed or followed.
+
+    The directory may be missing, empty, a layout, or one that was begun and not finished. A context manager.
+    is_complete says whether readers take it for a layout. Raises NotALayout when it holds something else, and
+    LayoutError for a layout that cannot be understood.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.index = IndexFile.empty()
+        self.is_complete = False
+        self._content: LayoutDirectory | None = None
+        self._stack = contextlib.ExitStack()
+        try:
+            if os.path.lexists(path):
+                self._read()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> LayoutView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def size_of(self, digest: Digest) -> int | None:
+        """The size of the file that bears this digest, None if there is none. Raises FileRefused, Unreadable."""
+        file = None if self._content is None else self._content.open_blob(digest)
+        if file is None:
+            return None
+        os.close(file.fd)
+        return file.identity.size
+
+    def is_right(self, digest: Digest) -> bool:
+        """Whether there is a file with this digest, by reading all of it. Raises FileRefused, Unreadable."""
+        return self._checked(digest, keep=False) is not None
+
+    def document(self, digest: Digest) -> bytes | None:
+        """The verified bytes of a manifest, index or config; None if they are not there, wrong, or above 4 MiB.
+
+        Raises FileRefused, Unreadable.
+        """
+        size = self.size_of(digest)
+        return None if size is None or size > MAX_BYTES else self._checked(digest, keep=True)
+
+    def blob_names(self) -> tuple[str, ...]:
+        """Every name below blobs/, as "sha256/0123...". Raises FileRefused, Unreadable."""
+        return () if self._content is None else tuple(self._content.blob_names())
+
+    def unfinished(self) -> dict[Digest, int]:
+        """The downloads that were begun and not finished, with the number of bytes there are. Raises WriteFailed."""
+        place = os.path.join(self.path, STATE)
+        found = {}
+        with (
+            write_errors("Reading the directory", place),
+            contextlib.suppress(FileNotFoundError),
+            os.scandir(place) as files,
+        ):
+            for file in files:
+                digest = digest_of_partial(file.name)
+                if digest is not None and file.is_file(follow_symlinks=False):
+                    found[digest] = file.stat(follow_symlinks=False).st_size
+        return found
+
+    def _checked(self, digest: Digest, *, keep: bool) -> bytes | None:
+        file = None if self._content is None else self._content.open_blob(digest)
+        if file is None:
+            return None
+        try:
+            return check_digest(file, digest, what=f"the blob {digest}", keep=keep)
+        except WrongDigest:
+            return None
+        finally:
+            os.close(file.fd)
+
+    def _read(self) -> None:
+        top = self._stack.enter_context(LayoutDirectory(self.path))
+        with write_errors("Reading the directory", self.path):
+            names = set(os.listdir(self.path))
+        if not names & {STATE, "oci-layout"} and names - _OF_THE_SYSTEM:
+            shown = visible(self.path)
+            raise NotALayout(
+                f"{shown} cannot become an OCI layout: it is not empty, and there is no file oci-layout in it; "
+                "give the path of a layout, of an empty directory or of one that does not exist.",
+                path=shown,
+            )
+        version = _bytes_of(top, "oci-layout")
+        if version is not None:
+            _check_version(version, path=self.path)
+        index = _bytes_of(top, "index.json")
+        if index is not None:
+            self.index = IndexFile.parse(index)
+        self.is_complete = version is not None and index is not None
+        if "blobs" in names:
+            self._content = top
+        elif STATE in names:
+            self._content = self._stack.enter_context(LayoutDirectory(os.path.join(self.path, STATE), follow=False))
+
+
+def _bytes_of(top: LayoutDirectory, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
+    file = top.open_top(name)
+    if file is None:
+        return None
+    try:
+        return read_document(file, what=name)
+    finally:
+        os.close(file.fd)
+
+
+def _check_version(data: bytes, *, path: str) -> None:
+    try:
+        version = load_object(data, what="oci-layout").get("imageLayoutVersion")
+    except OciError as exc:
+        raise LayoutInvalid(exc.message, path=path) from None
+    if version != LAYOUT_VERSION:
+        raise LayoutInvalid(
+            f"The layout has the version {quote(version)} in oci-layout, and only {LAYOUT_VERSION} can be written to.",
+            path=path,
+        )
+
+
+__all__ = ("STATE", "LayoutView")

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import collections
+import os
+import types
+import typing as t
+
+from .._oci.document import parse_document
+from .._oci.errors import OciError
+from .._oci.index import Index
+from .._oci.media_type import OCI_INDEX, is_nondistributable
+from .._oci.strict_json import load_object
+from .._oci.text import quote
+from .content import check_digest, read_document
+from .errors import DocumentRefused, IndexMissing, LayoutError, LayoutInvalid, WrongSize
+from .faults import Faults
+from .layout import Inspection, Layout
+from .referrers import as_referrer
+from .step import AGAIN, Step
+from .stored import StoredContents
+from .tags import read_tags
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
+    from .._oci.manifest import Manifest
+    from .checker import Check, Checker
+    from .directory import LayoutDirectory, OpenFile
+    from .layout import Identity
+
+LAYOUT_VERSION: t.Final = "1.0.0"
+MAX_NESTING: t.Final = 8
+
+
+class Walk:
+    """One way through a layout. Each file is read once, however often it is referred to.
+
+    run() reads all documents and leaves other content to the checker; finish() waits for it and gives the result.
+    """
+
+    def __init__(self, directory: LayoutDirectory, checker: Checker) -> None:
+        self._directory = directory
+        self._checker = checker
+        self._documents: collections.deque[Step] = collections.deque()
+        self._checks: collections.deque[tuple[int, Check]] = collections.deque()
+        self._seen: set[str] = set()
+        self._bad: set[str] = set()
+        self._manifests = StoredContents()
+        self._blobs = StoredContents()
+        self._referrers: dict[Digest, list[Descriptor]] = {}
+        self._absent: dict[str, Descriptor] = {}
+        self._faults = Faults(directory.path)
+        self._steps = 0
+        self._tags: dict[str, Digest] = {}
+        self._warnings: tuple[str, ...] = ()
+        self._orphans: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        """Go through the layout. Raises LayoutError when there is no telling what it holds."""
+        self._check_version()
+        self._read_top()
+        # in order of depth, so that what is referred to at several depths counts as being at the least
+        while self._documents:
+            self._visit(self._documents.popleft())
+        self._orphans = tuple(
+            name for name in self._directory.blob_names() if name.replace("/", ":", 1) not in self._seen
+        )
+        self._seen.clear()
+
+    def finish(self) -> Inspection:
+        """The whole inspection."""
+        while self._checks:
+            self._settle(*self._checks.popleft())
+        for digest in self._faults.digests():
+            self._blobs.discard(digest)
+        tags = {tag: digest for tag, digest in self._tags.items() if str(digest) in self._manifests.raw}
+        referrers = {subject: tuple(found) for subject, found in self._referrers.items()}
+        return Inspection(
+            layout=Layout(
+                path=self._directory.path,
+                tags=types.MappingProxyType(tags),
+                manifests=self._manifests,
+                blobs=self._blobs,
+                referrers=types.MappingProxyType(referrers),
+            ),
+            problems=self._faults.problems(),
+            warnings=self._warnings,
+            absent=tuple(self._absent.values()),
+            orphans=self._orphans,
+        )
+
+    def _check_version(self) -> None:
+        data = self._top("oci-layout")
+        if data is None:
+            raise LayoutInvalid("There is no file oci-layout, so this is not an OCI layout; check the path.")
+        try:
+            version = load_object(data, what="oci-layout").get("imageLayoutVersion")
+        except OciError as exc:
+            raise LayoutInvalid(exc.message) from None
+        if version != LAYOUT_VERSION:
+            raise LayoutInvalid(
+                f"The layout has the version {quote(version)} in oci-layout, and only {LAYOUT_VERSION} can be read."
+            )
+
+    def _read_top(self) -> None:
+        data = self._top("index.json")
+        if data is None:
+            raise IndexMissing(f"There is no file index.json, so nothing in the layout can be found; {AGAIN}.")
+        document = _parse(data, OCI_INDEX, what="index.json")
+        if not isinstance(document, Index):
+            raise DocumentRefused("Reading index.json failed: it is not an image index.")
+        self._tags, self._warnings = read_tags(document)
+        self._follow(document, "index.json", depth=0)
+
+    def _top(self, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
+        file = self._directory.open_top(name)
+        if file is None:
+            return None
+        try:
+            return read_document(file, what=name)
+        finally:
+            os.close(file.fd)
+
+    def _follow(self, document: Index | Manifest, name: str, *, depth: int) -> None:
+        if isinstance(document, Index):
+            self._documents.extend(Step(entry, "entry", name, depth + 1) for entry in document.manifests)
+        else:
+            # at once, so that not everything that a large layout holds is in memory as descriptors
+            self._visit(Step(document.config, "config", name, depth))
+            for layer in document.layers:
+                self._visit(Step(layer, "layer", name, depth, optional=is_nondistributable(layer.media_type)))
+        if document.subject is not None:
+            self._documents.append(Step(document.subject, "entry", name, depth, optional=True))
+
+    def _visit(self, step: Step) -> None:
+        self._steps += 1
+        number, digest = self._steps, str(step.descriptor.digest)
+        try:
+            if digest not in self._bad:
+                self._take(step, number, digest)
+        except LayoutError as exc:
+            self._faults.add(number, digest, exc)
+            if not isinstance(exc, WrongSize):
+                self._bad.add(digest)
+
+    def _take(self, step: Step, number: int, digest: str) -> None:
+        self._seen.add(digest)
+        found = self._manifests if step.is_document else self._blobs
+        if digest in found.raw:
+            return _check_again(step, *found.raw[digest])
+        file = self._directory.open_blob(step.descriptor.digest)
+        if file is None:
+            if not step.optional:
+                raise step.missing()
+            self._absent.setdefault(digest, step.descriptor)
+            return None
+        try:
+            step.check_size(file.identity)
+        except WrongSize:
+            os.close(file.fd)
+            raise
+        if step.is_document:
+            self._descend(step, file)
+        else:
+            self._check(number, self._checker.start(file, step.descriptor.digest, what=step.what))
+        found.add(digest, step.descriptor.media_type, file.identity)
+        return None
+
+    def _descend(self, step: Step, file: OpenFile) -> None:
+        try:
+            data = check_digest(file, step.descriptor.digest, what=step.what, keep=True)
+        finally:
+            os.close(file.fd)
+        document = _parse(data, step.descriptor.media_type, what=step.what)
+        if isinstance(document, Index) and step.depth > MAX_NESTING:
+            raise DocumentRefused(
+                f"Reading {step.what} failed: it is nested {step.depth} indexes deep, and {MAX_NESTING} is the limit."
+            )
+        if document.subject is not None:
+            self._referrers.setdefault(document.subject.digest, []).append(as_referrer(document, step.descriptor))
+        self._follow(document, step.what, depth=step.depth)
+
+    def _check(self, number: int, check: Check | None) -> None:
+        if check is not None:
+            self._checks.append((number, check))
+        while self._checks and self._checks[0][1].outcome.done():
+            self._settle(*self._checks.popleft())
+
+    def _settle(self, number: int, check: Check) -> None:
+        try:
+            self._checker.finish(check)
+        except LayoutError as exc:
+            self._faults.add(number, str(check.digest), exc)
+
+
+def _parse(data: bytes, media_type: str, *, what: str) -> Index | Manifest:
+    try:
+        return parse_document(data, media_type=media_type, what=what)
+    except OciError as exc:
+        raise DocumentRefused(exc.message) from None
+
+
+def _check_again(step: Step, media_type: str, identity: Identity) -> None:
+    step.check_size(identity)
+    stated = step.descriptor.media_type
+    if step.is_document and stated != media_type:
+        raise DocumentRefused(
+            f"Reading {step.what} failed: {step.referrer} states the type {stated}, "
+            f"and another descriptor {media_type}; {AGAIN}."
+        )
+
+
+__all__ = ("LAYOUT_VERSION", "MAX_NESTING", "Walk")

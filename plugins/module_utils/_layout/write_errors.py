@@ -1,0 +1,74 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import typing as t
+
+from .._oci.text import visible
+from .errors import LayoutError
+
+
+class NotALayout(LayoutError):
+    """The directory that is to be a layout holds something else. Fields: path."""
+
+    kind = "destination"
+
+
+class Locked(LayoutError):
+    """Another run is at work on the layout. Fields: path."""
+
+    kind = "locked"
+
+
+class WriteFailed(LayoutError):
+    """The operating system refused to write to the layout. Fields: path, errno (its symbolic name)."""
+
+    kind = "filesystem"
+
+
+class NoSpace(WriteFailed):
+    """The file system of the layout, or the quota, is full."""
+
+    kind = "no_space"
+
+
+_FULL: t.Final = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES: t.Final = {
+    errno.ENOSPC: "free some space there, or put the layout on a larger file system",
+    errno.EDQUOT: "raise the quota, or put the layout on another file system",
+    errno.EROFS: "mount that file system read-write",
+    errno.EACCES: "run the task as a user that may write there",
+    errno.EPERM: "run the task as a user that may write there",
+    errno.ELOOP: "it is a symbolic link, and links are not followed; put the content itself in its place",
+    errno.ENOTDIR: "a link or a file stands where a directory should; put the directory itself in its place",
+    **dict.fromkeys(
+        # what NFS says to a lock on a directory
+        (errno.EBADF, errno.ENOLCK),
+        "the file system cannot lock a directory; mount NFS with local_lock=flock, or use another one",
+    ),
+    errno.EXDEV: "all of a layout must be on one file system, so move what is mounted inside of it",
+}
+
+
+@contextlib.contextmanager
+def write_errors(doing: str, path: str) -> t.Iterator[None]:
+    """Turns an OSError raised inside into WriteFailed or NoSpace; doing is what was done, in the continuous form."""
+    try:
+        yield
+    except OSError as exc:
+        number = exc.errno or 0
+        name = errno.errorcode.get(number, str(number))
+        remedy = _REMEDIES.get(number, "check the file system and the permissions there")
+        shown = visible(path)
+        kind = NoSpace if number in _FULL else WriteFailed
+        raise kind(f"{doing} {shown} failed: {os.strerror(number)}; {remedy}.", path=shown, errno=name) from exc
+
+
+__all__ = ("Locked", "NoSpace", "NotALayout", "WriteFailed", "write_errors")

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import collections
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .._layout.inspection import MAX_NESTING
+from .._oci.digest import verify
+from .._oci.document import parse_document
+from .._oci.errors import DocumentInvalid, Unsupported
+from .._oci.index import Index
+from .._oci.media_type import is_index, is_manifest, is_nondistributable
+from .._oci.reference import Selector
+
+if t.TYPE_CHECKING:
+    from .._layout.view import LayoutView
+    from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
+    from .._oci.manifest import Manifest
+    from .sources import Source
+
+MAX_DOCUMENTS: t.Final = 4096
+MAX_DOCUMENT_BYTES: t.Final = 64 * 1024 * 1024  # of all manifests and indexes of one image together
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that an image consists of. data is its bytes where they are known already; stored: the layout has it."""
+
+    descriptor: Descriptor
+    data: t.Optional[bytes] = field(repr=False)
+    stored: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """A manifest of an image and the descriptor that leads to it."""
+
+    descriptor: Descriptor
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that an image consists of, each file once; left_out are layers that are not to be fetched from elsewhere."""
+
+    root: t.Union[Manifest, Index]
+    members: tuple[Member, ...]
+    files: tuple[Content, ...]
+    left_out: tuple[Descriptor, ...]
+
+
+class Collector:
+    """Finds out what an image consists of, reading manifests from the layout, or else from the registry.
+
+    Verified bytes that came along already are in C(known). With C(rehash) a file counts as stored only if its content
+    is right, otherwise if its size is.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        view: LayoutView,
+        *,
+        repository: str,
+        known: t.Mapping[Digest, bytes],
+        foreign: bool,
+        rehash: bool,
+    ) -> None:
+        self._source, self._view, self._repository = source, view, repository
+        self._known, self._foreign, self._rehash = known, foreign, rehash
+        self._files: dict[Digest, Content] = {}
+        self._members: list[Member] = []
+        self._left_out: dict[Digest, Descriptor] = {}
+        self._read: set[Digest] = set()
+        self._bytes = 0
+
+    def collect(self, root: Descriptor) -> Contents:
+        """Follows a descriptor through all indexes and manifests below it.
+
+        Raises what Source.manifest raises, DocumentInvalid for documents that contradict each other, Unsupported above
+        the limits, LayoutError for files of the layout that cannot be read.
+        """
+        queue = collections.deque([(root, 1)])
+        top: t.Union[Manifest, Index, None] = None
+        while queue:
+            descriptor, depth = queue.popleft()
+            if not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
+                self._blob(descriptor)
+                continue
+            if self._is_known(descriptor) and descriptor.digest in self._read:
+                continue
+            document = self._document(descriptor, depth)
+            top = top or document
+            if isinstance(document, Index):
+                queue.extend((entry, depth + 1) for entry in document.manifests)
+            else:
+                self._manifest(descriptor, document)
+        if top is None:
+            raise _unsupported(f"{root.digest} is neither a manifest nor an index", "check the reference")
+        return Contents(top, tuple(self._members), tuple(self._files.values()), tuple(self._left_out.values()))
+
+    def _document(self, descriptor: Descriptor, depth: int) -> t.Union[Manifest, Index]:
+        if is_index(descriptor.media_type) and depth > MAX_NESTING:
+            raise _unsupported(f"its index is nested deeper than {MAX_NESTING}", "take another image")
+        stored = self._view.document(descriptor.digest)
+        data = stored if stored is not None else self._fetched(descriptor)
+        verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
+        self._read.add(descriptor.digest)
+        self._bytes += len(data)
+        if len(self._read) > MAX_DOCUMENTS or self._bytes > MAX_DOCUMENT_BYTES:
+            raise _unsupported(
+                f"it has more than {MAX_DOCUMENTS} manifests, or {MAX_DOCUMENT_BYTES} bytes of them", "set platform"
+            )
+        self._files[descriptor.digest] = Content(replace(descriptor, data=None), data, stored is not None)
+        return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
+
+    def _fetched(self, descriptor: Descriptor) -> bytes:
+        data = self._known.get(descriptor.digest, descriptor.data)
+        if data is not None:
+            return data
+        return self._source.manifest(self._repository, Selector(None, descriptor.digest)).document.raw
+
+    def _manifest(self, descriptor: Descriptor, manifest: Manifest) -> None:
+        self._members.append(Member(descriptor, manifest))
+        for part in (manifest.config, *manifest.layers):
+            if is_nondistributable(part.media_type) and not self._foreign:
+                self._left_out[part.digest] = part
+            else:
+                self._blob(part)
+
+    def _is_known(self, descriptor: Descriptor) -> bool:
+        seen = self._files.get(descriptor.digest)
+        if seen is not None and seen.descriptor.size != descriptor.size:
+            raise DocumentInvalid(
+                f"The image contradicts itself: {descriptor.digest} has {seen.descriptor.size} bytes in one place and "
+                f"{descriptor.size} in another; have it built again."
+            )
+        return seen is not None
+
+    def _blob(self, descriptor: Descriptor) -> None:
+        if self._is_known(descriptor):
+            return
+        digest = descriptor.digest
+        stored = self._view.size_of(digest) == descriptor.size and (not self._rehash or self._view.is_right(digest))
+        self._files[digest] = Content(descriptor, self._known.get(digest, descriptor.data), stored)
+
+
+def _unsupported(why: str, advice: str) -> Unsupported:
+    return Unsupported(f"Finding out what the image consists of failed: {why}; {advice}.")
+
+
+__all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Content", "Contents", "Member")

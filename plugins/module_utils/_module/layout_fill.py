@@ -1,0 +1,56 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.errors import OciError
+
+if t.TYPE_CHECKING:
+    from .._layout.partial import Partial
+    from .._layout.store import LayoutStore
+    from .._oci.descriptor import Descriptor
+    from .layout_contents import Content
+    from .sources import Source
+
+
+def fill(store: LayoutStore, source: Source, repository: str, missing: t.Sequence[Content]) -> None:
+    """Brings what is missing into a layout, carrying on where an earlier run broke off.
+
+    Raises what Source.blob raises, LayoutError. What has come so far is kept for the next run then, unless it is wrong
+    or the disk is full.
+    """
+    for content in missing:
+        if content.data is not None:
+            store.write(content.descriptor.digest, content.data)
+        else:
+            _download(store, source, repository, content.descriptor)
+
+
+def _download(store: LayoutStore, source: Source, repository: str, descriptor: Descriptor) -> None:
+    with store.partial(descriptor.digest) as partial:
+        if partial.size > descriptor.size:
+            partial.reset()
+        begun = partial.size
+        try:
+            _carry_on(partial, source, repository, descriptor)
+        except OciError:
+            if not begun:
+                raise
+            partial.reset()  # the beginning was damaged since: that of a whole download is not
+            _carry_on(partial, source, repository, descriptor)
+        store.keep(partial)
+
+
+def _carry_on(partial: Partial, source: Source, repository: str, descriptor: Descriptor) -> None:
+    offset, state = partial.read_back()
+    with source.blob(repository, descriptor, offset=offset, digest_state=state) as pieces:
+        for piece in pieces:
+            partial.append(piece)
+
+
+__all__ = ("fill",)

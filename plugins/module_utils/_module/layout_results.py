@@ -1,0 +1,58 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .._layout.index_file import IndexFile
+    from .layout_run import Outcome
+
+Json = dict[str, t.Any]
+
+
+def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
+    """Returns what oci_layout returns, without changed, with the diff if it was asked for."""
+    plan, pruning = outcome.plan, outcome.pruning
+    missing = len(plan.missing) if plan is not None else 0
+    results: Json = {
+        "dest": module.params["dest"],
+        "tag": outcome.tag,
+        "digest": None if plan is None else str(plan.entry.digest),
+        "image": None if plan is None else plan.image,
+        "tags": _tags(outcome.after),
+        "blobs": {
+            "present": 0 if plan is None else len(plan.files) - missing,
+            "downloaded": missing,
+            "left_out": 0 if plan is None else len(plan.left_out),
+        },
+        "pruned": {"blobs": pruning.removed, "bytes": pruning.bytes},
+        "orphans": pruning.orphans,
+        "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests},
+    }
+    if module._diff:
+        results["diff"] = _diff(module.params["dest"], outcome)
+    return results
+
+
+def _diff(dest: str, outcome: Outcome) -> Json:
+    missing = [] if outcome.plan is None else [str(file.descriptor.digest) for file in outcome.plan.missing]
+    return {
+        "before_header": dest,
+        "after_header": dest,
+        "before": {"tags": _tags(outcome.before), "missing": missing, "orphans": outcome.pruning.removed},
+        "after": {"tags": _tags(outcome.after), "missing": [], "orphans": []},
+    }
+
+
+def _tags(index: IndexFile) -> dict[str, str]:
+    return {tag: str(digest) for tag, digest in sorted(index.tags.items())}
+
+
+__all__ = ("layout_results",)

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .passwords import Passwords
+    from .rules import Rule
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is at the other end of a connection.
+
+    address is the IP address without the port, None on a unix socket; certificate_subject is the subject of the client
+    certificate that was verified in the TLS handshake, None without one.
+    """
+
+    address: str | None
+    certificate_subject: str | None = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a request comes from: the peer, and the user whose password was right, None where none is asked for."""
+
+    user: str | None
+    peer: Peer
+
+
+class Access(t.Protocol):
+    """Decides who gets in and who sees what."""
+
+    def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
+        """Read the Authorization header of a request. Raises Refusal 401 with its challenge."""
+        ...
+
+    def may_see(self, identity: Identity, repository: str) -> bool:
+        """Whether a repository exists, as far as this one can tell."""
+        ...
+
+
+class OpenAccess:
+    """Lets everybody see everything."""
+
+    def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
+        """Never raises."""
+        return Identity(None, peer)
+
+    def may_see(self, identity: Identity, repository: str) -> bool:
+        """Always."""
+        return True
+
+
+class RestrictedAccess:
+    """Lets in those whose password is right, if there are passwords; they see what a rule allows, if there are any."""
+
+    def __init__(self, *, passwords: Passwords | None, rules: tuple[Rule, ...] | None) -> None:
+        self._passwords = passwords
+        self._rules = rules
+
+    def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
+        """Read the Authorization header, which Passwords.verify has seen. Raises Refusal 401 with its challenge."""
+        return Identity(None if self._passwords is None else self._passwords.user_of(authorization), peer)
+
+    def may_see(self, identity: Identity, repository: str) -> bool:
+        """Whether there are no rules, or one of them allows it."""
+        return self._rules is None or any(rule.allows(identity, repository) for rule in self._rules)
+
+
+__all__ = ("Access", "Identity", "OpenAccess", "Peer", "RestrictedAccess")

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import socket
+import sys
+import typing as t
+
+from .._oci.text import visible
+from .access_log import set_up_logging
+from .addresses import UnixAddress, parse_tcp
+from .aio import require_aiohttp, require_prometheus
+from .cli import parse_command
+from .errors import RootError, ServerError
+from .listeners import bind, bind_all, start_listening, url_of
+from .notify import Notifier
+from .reload import Credentials
+from .snapshot import Snapshot
+from .summary import LINE
+from .supervisor import Supervisor, run_supervisor
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .settings import Settings
+
+_LOG: t.Final = logging.getLogger("attested.registry")
+
+
+def main(arguments: t.Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; gives the exit code, after one line on stderr if it is not 0."""
+    check_only = False
+    try:
+        command = parse_command(arguments)
+        check_only = command.check_only
+        require_aiohttp()
+        if check_only:
+            check(command.settings)
+            sys.stdout.write("The configuration is sound.\n")
+        else:
+            serve(command.settings)
+    except ServerError as exc:
+        sys.stderr.write(f"{visible(exc.message, limit=LINE)}\n")
+        # what sort of error it is, is for those who start servers
+        return 1 if check_only or "--check-config" in arguments else exc.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def check(settings: Settings) -> Credentials:
+    """Check all that can be checked without listening and without reading the content. Raises ServerError."""
+    if settings.admin is not None:
+        require_prometheus()
+    credentials = Credentials.read(settings)
+    credentials.application(Snapshot(os.path.abspath(settings.root), {}), settings)
+    try:
+        with os.scandir(settings.root):
+            return credentials
+    except OSError as exc:
+        raise RootError(
+            f"Reading the registry directory {settings.root} failed: {exc.strerror}; "
+            "it must be a directory of OCI layouts that this user may read."
+        ) from None
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to end. Raises ServerError when that cannot begin."""
+    set_up_logging(settings.log_level, settings.access_log)
+    # what can fail at once comes before the reading of all content, which can take long
+    credentials = check(settings)
+    _warn(settings)
+    _allow_many_files()
+    with contextlib.ExitStack() as stack:
+        sockets = bind_all(settings.addresses, unix_mode=settings.unix_mode)
+        for sock in sockets:
+            stack.enter_context(sock)
+        stack.callback(_remove_unix_sockets, settings)
+        for sock in sockets:
+            start_listening(sock)
+        supervisor = Supervisor(
+            settings,
+            credentials,
+            sockets=sockets,
+            urls=[url_of(sock, tls=settings.tls == "tls") for sock in sockets],
+            admin=_admin_socket(settings, stack),
+            notifier=Notifier(os.environ),
+        )
+        run_supervisor(supervisor)
+
+
+def _warn(settings: Settings) -> None:
+    if settings.htpasswd is not None and settings.tls == "no-tls":
+        _LOG.warning(
+            "passwords come in the clear without tls; only a proxy on this host may reach the server like this"
+        )
+
+
+def _admin_socket(settings: Settings, stack: contextlib.ExitStack) -> socket.socket | None:
+    if settings.admin is None:
+        return None
+    address = parse_tcp(settings.admin)
+    return stack.enter_context(bind(address.host, address.port))
+
+
+def _remove_unix_sockets(settings: Settings) -> None:
+    for address in settings.addresses:
+        if isinstance(address, UnixAddress):
+            with contextlib.suppress(OSError):
+                os.unlink(address.path)
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files as far as this process may: each connection needs one or two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+__all__ = ("check", "main", "serve")

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing as t
+
+from .access import RestrictedAccess
+from .app import Application
+from .errors import ServerError
+from .htpasswd import PasswordFile
+from .passwords import Passwords
+from .tls import context_of
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import ssl
+
+    from .settings import Settings
+    from .snapshot import Snapshot
+
+
+@dataclasses.dataclass(frozen=True)
+class Credentials:
+    """What is read from files besides the content: certificates and passwords."""
+
+    tls: ssl.SSLContext | None
+    passwords: PasswordFile | None
+
+    @classmethod
+    def read(cls, settings: Settings) -> Credentials:
+        """Read the files. Raises CertificateError, PasswordFileError, DependencyMissing."""
+        passwords = None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
+        return cls(context_of(settings), passwords)
+
+    def renewed(self, settings: Settings, problems: list[str]) -> Credentials:
+        """Read the files again; what cannot be used stays as it was, and problems gets a sentence about it."""
+        tls, passwords = self.tls, self.passwords
+        try:
+            tls = context_of(settings)
+        except ServerError as exc:
+            problems.append(exc.message)
+        try:
+            passwords = None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
+        except ServerError as exc:
+            problems.append(exc.message)
+        return Credentials(tls, passwords)
+
+    def application(self, snapshot: Snapshot, settings: Settings) -> tuple[Application, Passwords | None]:
+        """What answers requests, and what is to see their passwords first. Raises UsageError for a bad accel."""
+        passwords = None if self.passwords is None else Passwords(self.passwords, realm=settings.realm)
+        access = None
+        if passwords is not None or settings.allow is not None:
+            access = RestrictedAccess(passwords=passwords, rules=settings.allow)
+        return Application(snapshot, access=access, accel=settings.accel), passwords
+
+
+def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:
+    """The new snapshot, with what the old one served and the new one found broken as it was.
+
+    A layout that is being written, or was damaged, goes on being served as far as its files are still those that were
+    verified; what is gone on purpose is gone.
+    """
+    if old is None:
+        return new
+    broken = {item.name: item for item in new.left_out if item.name in old.repositories}
+    if not broken:
+        return new
+    repositories = {**new.repositories, **{name: old.repositories[name] for name in broken}}
+    warnings = [f"{name}: it is served as it was before, because {item.reason}" for name, item in broken.items()]
+    return dataclasses.replace(
+        new,
+        repositories=types.MappingProxyType(repositories),
+        left_out=tuple(item for item in new.left_out if item.name not in broken),
+        warnings=(*new.warnings, *warnings),
+    )
+
+
+__all__ = ("Credentials", "keep_served")

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+# where a look at a registry ends, however deep its directories are
+_MAX_DEPTH: t.Final = 16
+Fingerprint = t.Mapping[str, tuple[int, int, int]]
+
+
+def fingerprint(root: str) -> Fingerprint:
+    """What changes when a layout is added, changed or removed: the index of each, and the times of its directories.
+
+    Never raises; what cannot be read is missing in it.
+    """
+    found: dict[str, tuple[int, int, int]] = {}
+    pending = [(root, 0)]
+    while pending:
+        path, depth = pending.pop()
+        directories = _look(path, found)
+        if depth < _MAX_DEPTH:
+            pending += [(name, depth + 1) for name in directories]
+    return found
+
+
+def _look(path: str, found: dict[str, tuple[int, int, int]]) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and _matters(entry)]
+    except OSError:
+        return []
+    _note(path, found)
+    if "index.json" in names:
+        _note(os.path.join(path, "index.json"), found)
+        # new blobs come as new names; they may come after the index that names them
+        for algorithm in ("sha256", "sha512"):
+            _note(os.path.join(path, "blobs", algorithm), found)
+        return []
+    return [os.path.join(path, name) for name in names]
+
+
+def _matters(entry: os.DirEntry[str]) -> bool:
+    return entry.name == "index.json" or entry.is_dir(follow_symlinks=False)
+
+
+def _note(path: str, found: dict[str, tuple[int, int, int]]) -> None:
+    try:
+        about = os.lstat(path)
+    except OSError:
+        return
+    size = 0 if stat.S_ISDIR(about.st_mode) else about.st_size
+    found[path] = (about.st_ino, size, about.st_mtime_ns)
+
+
+class Watch:
+    """Tells when a registry has changed and come to rest again: two looks in a row that are alike."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._loaded = self._last = fingerprint(root)
+
+    def has_changed(self) -> bool:
+        """Look; True once for each change that has come to rest."""
+        seen = fingerprint(self._root)
+        settled, self._last = seen == self._last, seen
+        if settled and seen != self._loaded:
+            self._loaded = seen
+            return True
+        return False
+
+
+__all__ = ("Fingerprint", "Watch", "fingerprint")

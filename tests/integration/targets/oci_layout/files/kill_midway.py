@@ -1,0 +1,65 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kills a command that fills a layout in the middle of a layer, runs it again, and says what that took.
+
+kill_midway.py LAYOUT -- COMMAND...        {address} in the command is that of a registry with the image app:2.0
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(path.parent) for path in Path(__file__).absolute().parents if path.name == "ansible_collections"]
+
+from ansible_collections.attested.registry.tests.support.faulty_registry import (  # noqa: E402
+    FaultyRegistry,
+    Reply,
+)
+from ansible_collections.attested.registry.tests.support.lying_registries import LAYER, WRONG  # noqa: E402
+
+_SECONDS = 60.0
+
+
+def kill_when_begun(command: list[str], partial: Path) -> int:
+    """Kills the command and all that it started once the file has content; returns how much."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    limit = time.monotonic() + _SECONDS
+    try:
+        while not (partial.exists() and partial.stat().st_size):
+            if process.poll() is not None or time.monotonic() > limit:
+                sys.exit(f"error: the command did not begin to download; it ended with {process.returncode}.")
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return partial.stat().st_size
+
+
+def main() -> int:
+    layout, dummy, *command = sys.argv[1:]
+    partial = Path(layout) / ".oci_layout" / LAYER.digest.replace(":", "-")
+    with FaultyRegistry() as registry:
+        registry.publish("app", {"2.0": WRONG})
+        registry.on(LAYER.digest, Reply(cut=100_000, stall=True), times=1)
+        words = [word.replace("{address}", registry.name) for word in command]
+        kept = kill_when_begun(words, partial)
+        again = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if again.returncode != 0:
+            sys.exit(f"error: the second run failed:\n{again.stdout}{again.stderr}")
+        sent = registry.sent(LAYER.digest)[-1].header("Range")
+    index = json.loads((Path(layout) / "index.json").read_text())
+    tags = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index["manifests"]]
+    sys.stdout.write(json.dumps({"kept": kept, "range": sent, "tags": tags}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

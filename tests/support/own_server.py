@@ -1,0 +1,125 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The collection's own server in a process of its own, with any of its options, and the ways to reach it.
+
+with serving(root, tmp_path / "log", Way("tls", authority), "--workers", "2") as served:
+    served.get("/v2/app/tags/list")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .certificates import Authority, Certificate
+from .peers import PeerError, ended, make_htpasswd
+
+SERVER = "ansible_collections.attested.registry.plugins.module_utils._server"
+USERNAME = "reader"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it came: header names in lower case."""
+
+    status: int
+    headers: t.Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Way:
+    """How clients reach the server and how they show who they are, with the files for that."""
+
+    name: t.Literal["plain", "tls", "basic", "certificate"]
+    options: tuple[str | Path, ...] = ()
+    authority: Authority | None = None
+    password: str | None = field(default=None, repr=False)
+    client: Certificate | None = None
+
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """What a client over TLS needs."""
+        if self.authority is None:
+            return None
+        context = ssl.create_default_context(cafile=str(self.authority.path))
+        if self.client is not None:
+            context.load_cert_chain(self.client.cert, self.client.key)
+        return context
+
+
+def make_ways(directory: Path, password: str) -> tuple[Way, ...]:
+    """Every way: plain, TLS, TLS with Basic authentication, TLS with client certificates."""
+    directory.mkdir(parents=True)
+    authority = Authority(directory)
+    server, client = authority.server(), authority.client("host1")
+    passwords = make_htpasswd(directory / "htpasswd", USERNAME, password)
+    tls: tuple[str | Path, ...] = ("--tls", "tls", "--cert", server.cert, "--key", server.key)
+    required = ("--client-ca", authority.path, "--client-auth", "required")
+    return (
+        Way("plain"),
+        Way("tls", tls, authority),
+        Way("basic", (*tls, "--htpasswd", passwords), authority, password),
+        Way("certificate", (*tls, *required), authority, client=client),
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server. address is "127.0.0.1:PORT"."""
+
+    address: str
+    way: Way
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a path."""
+        return f"{'http' if self.way.authority is None else 'https'}://{self.address}"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A client for several requests."""
+        trust = self.way.trust
+        if trust is None:
+            return http.client.HTTPConnection(self.address, timeout=60)
+        return http.client.HTTPSConnection(self.address, timeout=60, context=trust)
+
+    def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
+        """One request on a connection of its own; header names are given with underscores."""
+        with contextlib.closing(self.connect()) as connection:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            got = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, got, response.read())
+
+
+@contextlib.contextmanager
+def serving(root: Path, log: Path, way: Way, *options: str | Path) -> t.Iterator[Served]:
+    """Starts it on a free port and yields once it serves; ends it afterwards. log gets what it says meanwhile."""
+    command = [sys.executable, "-m", SERVER, "--root", root, "--host", "127.0.0.1", "--port", "0"]
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            [str(word) for word in (*command, *way.options, *options)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+        ) as process,
+        ended(process),
+    ):
+        assert process.stdout is not None
+        # the line that says where it serves and what comes when it does
+        url = process.stdout.readline().decode().partition(" ")[0]
+        if not url:
+            raise PeerError(f"The server ended with {process.wait()}:\n{log.read_text()}")
+        yield Served(url.strip().partition("://")[2], way)
+
+
+__all__ = ("USERNAME", "Answer", "Served", "Way", "make_ways", "serving")

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import threading
+import time
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._layout.checker import Checker
+from ansible_collections.attested.registry.plugins.module_utils._layout.directory import OpenFile
+from ansible_collections.attested.registry.plugins.module_utils._layout.errors import WrongDigest
+from ansible_collections.attested.registry.plugins.module_utils._layout.layout import Identity
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+
+DATA = b"x" * 100_000
+RIGHT = Digest.of(DATA)
+
+
+class Book:
+    """A ledger that knows nothing and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[Digest, Identity, int]] = []
+
+    def knows(self, digest: Digest, identity: Identity) -> bool:
+        return any(entry[:2] == (digest, identity) for entry in self.entries)
+
+    def record(self, digest: Digest, identity: Identity, *, began_ns: int) -> None:
+        self.entries.append((digest, identity, began_ns))
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "file").write_bytes(DATA)
+    return tmp_path / "file"
+
+
+def open_file(path: pathlib.Path) -> OpenFile:
+    fd = os.open(path, os.O_RDONLY)
+    return OpenFile(fd, Identity.of(os.fstat(fd)))
+
+
+def compare(checker: Checker, path: pathlib.Path, digest: Digest) -> None:
+    check = checker.start(open_file(path), digest, what="it")
+    if check is not None:
+        checker.finish(check)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_what_is_right_is_recorded_and_then_known(path: pathlib.Path, threads: int) -> None:
+    book, before = Book(), sorted(os.listdir("/proc/self/fd"))
+    with Checker(threads=threads, ledger=book) as checker:
+        start = time.time_ns()
+        compare(checker, path, RIGHT)
+        ((digest, identity, began_ns),) = book.entries
+        assert (digest, identity) == (RIGHT, Identity.of(path.stat()))
+        assert start <= began_ns <= time.time_ns()
+        assert checker.start(open_file(path), RIGHT, what="it") is None
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_what_is_wrong_is_raised_and_not_recorded(path: pathlib.Path, threads: int) -> None:
+    book, before = Book(), sorted(os.listdir("/proc/self/fd"))
+    with Checker(threads=threads, ledger=book) as checker, pytest.raises(WrongDigest):
+        compare(checker, path, Digest.of(b""))
+    assert book.entries == []
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_files_under_way_are_bounded(path: pathlib.Path) -> None:
+    held, started = threading.Event(), []
+
+    def advance(count: int) -> None:
+        held.wait(30)
+
+    def begin_all() -> None:
+        for dummy in range(20):
+            started.append(checker.start(open_file(path), RIGHT, what="it"))
+
+    with Checker(threads=2, advance=advance) as checker:
+        starter = threading.Thread(target=begin_all)
+        starter.start()
+        starter.join(0.2)
+        assert starter.is_alive()
+        assert len(started) <= 10
+        held.set()
+        starter.join()
+        for check in started:
+            assert check is not None
+            checker.finish(check)
+
+
+def test_what_is_under_way_is_broken_off(path: pathlib.Path) -> None:
+    os.truncate(path, 1 << 40)
+    before, reading = sorted(os.listdir("/proc/self/fd")), threading.Event()
+
+    def interrupt() -> None:
+        for dummy in range(3):
+            checker.start(open_file(path), RIGHT, what="it")
+        assert reading.wait(30)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Checker(threads=1, advance=lambda count: reading.set()) as checker:
+        interrupt()
+    assert sorted(os.listdir("/proc/self/fd")) == before
