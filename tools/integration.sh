@@ -13,6 +13,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 [ "$(id -u)" = 0 ] || die "the integration tests need root: they build a Debian root filesystem and unpack files of other owners."
 tools/apt-need.sh "the integration tests' images and registries" mmdebstrap=mmdebstrap docker-registry=docker-registry \
   skopeo=skopeo umoci=umoci openssl=openssl ssh-keygen=openssh-client htpasswd=apache2-utils mount=mount git=git \
+  nginx=nginx curl=curl haproxy=haproxy systemd-nspawn=systemd-container iptables=iptables ip=iproute2 ssh=openssh-client ps=procps \
+  systemd-analyze=systemd \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 tools/tree.sh copy
 home=$BUILD/ansible-test
@@ -29,11 +31,11 @@ run() {
 }
 # A line for each target as it begins and its counts as it ends; the rest is in the log.
 status=0
-run "$@" 2>&1 </dev/null | tee "$log" | sed -unE 's/^Running ([a-z_]+) integration test role.*/- \1/p; /ok=[0-9]+ .*failed=/p' || status=$?
+run "$@" 2>&1 </dev/null | tee "$log" | sed -unE 's/^Running ([a-z0-9_]+) integration test (role|script).*/- \1/p; /ok=[0-9]+ .*failed=/p' || status=$?
 if [ "$status" != 0 ]; then
   grep -nE '^(fatal|failed|ERROR|FATAL|\[ERROR\])' "$log" | head -n 20 || true
   say "..."
   tail -n 40 "$log"
   die "an integration target failed; all of its output is in $log"
 fi
-say "$(grep -c '^Running .* integration test role' "$log") integration targets passed, 0 failed, in $((SECONDS - begin)) s"
+say "$(grep -cE '^Running .* integration test (role|script)' "$log") integration targets passed, 0 failed, in $((SECONDS - begin)) s"

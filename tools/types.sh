@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export MYPYPATH=$BUILD
 utils=ansible_collections.attested.registry.plugins.module_utils
 strict=()
-for package in _oci _registry _unpack _layout _server; do
+for package in _oci _tls13 _ratls _registry _unpack _layout _server; do
   if [ -d "plugins/module_utils/$package" ]; then strict+=(-p "$utils.$package"); fi
 done
 say "- mypy --strict: ${strict[*]//-p $utils./}"
@@ -19,7 +19,7 @@ mypy --strict "${strict[@]}"
 rest=()
 while IFS= read -r -d '' name; do rest+=("build/ansible_collections/attested/registry/$name"); done < <(
   project_files plugins/module_utils/_module plugins/modules plugins/filter plugins/doc_fragments tests/support \
-    tools benchmarks examples | grep -z '\.py$'
+    tools benchmarks examples roles | grep -z '\.py$'
 )
 say "- mypy: ${#rest[@]} other files"
 mypy "${rest[@]}"

@@ -39,11 +39,9 @@ class Access(t.Protocol):
 
     def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
         """Read the Authorization header of a request. Raises Refusal 401 with its challenge."""
-        ...
 
     def may_see(self, identity: Identity, repository: str) -> bool:
         """Whether a repository exists, as far as this one can tell."""
-        ...
 
 
 class OpenAccess:

@@ -31,13 +31,13 @@ class _Pickler(pickle.Pickler):
 
     def persistent_id(self, value: t.Any) -> str | None:
         """A repository that is as it was need not be sent; nor will it be in memory twice."""
-        if type(value) is Repository and self._repositories.get(value.name) == value:
+        if isinstance(value, Repository) and self._repositories.get(value.name) == value:
             return value.name
         return None
 
     def reducer_override(self, value: t.Any) -> t.Any:
         """A read-only view is made again over a copy; pickle itself cannot do that."""
-        if type(value) is types.MappingProxyType:
+        if isinstance(value, types.MappingProxyType):
             return _view, (dict(value),)
         return NotImplemented
 

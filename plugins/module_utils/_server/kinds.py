@@ -25,11 +25,9 @@ class Kind(t.Protocol):
 
     def parse(self, text: str) -> object:
         """The value of a switch, as the configuration file would have it."""
-        ...
 
     def check(self, value: object) -> t.Any:
         """The value as the program has it."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,6 @@ class Handler(t.Protocol):
 
     async def handle(self, request: web.BaseRequest, *, zero_copy: bool, peer: Peer | None) -> web.StreamResponse:
         """Answer a request of this peer; zero_copy says whether files can go out by sendfile."""
-        ...
 
 
 @dataclass(frozen=True)

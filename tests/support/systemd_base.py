@@ -1,0 +1,96 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The root filesystem that the hosts of systemd_hosts start from: a minimal Debian 12 with systemd, ssh and Python.
+
+It is kept and used again until its recipe changes or a month has passed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+import typing as t
+from pathlib import Path
+
+from .debian_images import KEYRING, SUITE, mirror
+from .peers import run
+
+# What a Debian host that Ansible can reach has, and nothing that the role should bring itself.
+_PACKAGES: t.Final = (
+    *("systemd", "systemd-sysv", "dbus", "libnss-systemd", "python3", "ca-certificates"),
+    *("iproute2", "procps", "sudo", "openssh-server"),
+)
+_UNWANTED: t.Final = ("man", "doc", "locale")
+# They would use the network and the processor at a moment of their own choice.
+_MASKED: t.Final = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service")
+# The mirrors of test machines are often snapshots, and their clocks are not always right.
+_APT: t.Final = (
+    *('Acquire::Check-Valid-Until "false";', 'Acquire::Check-Date "false";'),
+    *('Acquire::Languages "none";', 'APT::Install-Recommends "false";'),
+)
+# Of networks without a DHCP server: each host gets its address from the file that systemd_hosts writes.
+_FILES: t.Final = {
+    "etc/apt/apt.conf.d/90test": "\n".join(_APT) + "\n",
+    "etc/dpkg/dpkg.cfg.d/90test": "force-unsafe-io\n",
+    "etc/ssh/sshd_config.d/test.conf": "UseDNS no\nMaxStartups 100\n",
+    "etc/hosts": "127.0.0.1 localhost\n",
+    "etc/pip.conf": "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\ndisable-pip-version-check = true\n",
+}
+_EXTRA_CAS: t.Final = Path("/usr/local/share/ca-certificates")
+_AGE: t.Final = 30 * 24 * 3600
+
+
+def base_root(cache: Path) -> Path:
+    """The directory of the root filesystem, made if there is no fresh one in the cache. Needs root."""
+    root = cache / f"systemd-{_recipe()}"
+    if root.is_dir() and time.time() - root.stat().st_mtime < _AGE:
+        return root
+    partial = cache / f".systemd-{_recipe()}"
+    for old in (partial, *cache.glob("systemd-*")):
+        shutil.rmtree(old, ignore_errors=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    _bootstrap(partial)
+    _configure(partial)
+    partial.touch()
+    partial.rename(root)
+    return root
+
+
+def _recipe() -> str:
+    cas = [path.read_bytes() for path in sorted(_EXTRA_CAS.glob("*.crt"))]
+    return hashlib.sha256(Path(__file__).read_bytes() + mirror().encode() + b"".join(cas)).hexdigest()[:12]
+
+
+def _bootstrap(root: Path) -> None:
+    options = ["--variant=minbase", "--mode=root", "--format=dir", "--quiet", "--dpkgopt=force-unsafe-io"]
+    options += [f"--aptopt={line.rstrip(';')}" for line in _APT]
+    options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _UNWANTED]
+    options.append(f"--include={','.join(_PACKAGES)}")
+    run("mmdebstrap", *options, SUITE, root, f"deb [signed-by={KEYRING}] {mirror()} {SUITE} main")
+
+
+def _configure(root: Path) -> None:
+    for name, text in _FILES.items():
+        (root / name).write_text(text)
+    # A hostname file would win over the name that the host is started with.
+    (root / "etc/hostname").unlink(missing_ok=True)
+    resolver = root / "etc/resolv.conf"
+    resolver.unlink(missing_ok=True)
+    resolver.write_text(Path("/etc/resolv.conf").read_text())
+    for unit in _MASKED:
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    # The keyring by which apt on the host knows its mirror.
+    keyring = root / KEYRING.relative_to("/")
+    if not keyring.exists():
+        keyring.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(KEYRING, keyring)
+    for path in _EXTRA_CAS.glob("*.crt"):
+        shutil.copy(path, root / "usr/local/share/ca-certificates")
+    run("chroot", root, "update-ca-certificates")
+    run("chroot", root, "systemctl", "enable", "systemd-networkd.service")
+
+
+__all__ = ("base_root",)

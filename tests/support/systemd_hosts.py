@@ -1,0 +1,203 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Debian hosts with a real systemd, sshd and an address each, without a container engine, while a command runs.
+
+    python -m ansible_collections.attested.registry.tests.support.systemd_hosts \\
+        --cache DIR --hosts one,two --registry DIR -- COMMAND...
+
+The command finds an inventory of the hosts in the file that the environment variable TEST_INVENTORY names, the first of
+them in the group registry, the others in the group clients, and a configuration of ssh in TEST_SSH_CONFIG. They are
+systemd-nspawn containers on overlays over one root filesystem, with a bridge and NAT to the world. Nothing of them is
+left when the command has ended. With --registry, the hosts reach a registry with those layouts on port 5000 of the
+machine; its address is the variable source_registry of the inventory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+from .debian_images import KEYRING
+from .nspawn_host import Host, HostError, cgroup_roots
+from .peers import PeerError, ended, run
+from .systemd_base import base_root
+
+_PROGRAMS: t.Final = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "nsenter": "util-linux",
+    "curl": "curl",
+    "openssl": "openssl",
+    str(KEYRING): "debian-archive-keyring",
+}
+_TOP: t.Final = Path(__file__).resolve().parent.parent.parent
+_BRIDGE: t.Final = "atr-test"
+_PRIVATE: t.Final = "ATTESTED_TEST_HOSTS_PRIVATE"
+
+
+def check_machine() -> None:
+    """Raises HostError with all that this machine lacks or forbids."""
+    if os.geteuid() != 0:
+        raise HostError("The test hosts need root: they are made of namespaces, mounts and a bridge.")
+    run(_TOP / "tools/apt-need.sh", "the test hosts", *(f"{name}={package}" for name, package in _PROGRAMS.items()))
+    kinds = {"mount": "--mount", "PID": "--pid", "network": "--net", "UTS": "--uts", "IPC": "--ipc"}
+    refused = [name for name, option in kinds.items() if not _succeeds("unshare", "--fork", option, "true")]
+    if refused:
+        raise HostError(f"The test hosts cannot run: this machine refuses {', '.join(refused)} namespaces to root.")
+    for root in cgroup_roots():
+        if not os.access(root, os.W_OK):
+            raise HostError(f"The test hosts cannot run: {root} is read-only, so they can have no cgroup of their own.")
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def network() -> t.Iterator[str]:
+    """A bridge with NAT to the world; yields the first three numbers of its addresses."""
+    prefix = _free_prefix()
+    subnet = f"{prefix}.0/24"
+    rules = (
+        ("-t", "nat", "POSTROUTING", "-s", subnet, "!", "-d", subnet, "-j", "MASQUERADE"),
+        # Some machines, those with a container engine for one, forward nothing that is not named.
+        ("-t", "filter", "FORWARD", "-i", _BRIDGE, "-j", "ACCEPT"),
+        ("-t", "filter", "FORWARD", "-o", _BRIDGE, "-j", "ACCEPT"),
+    )
+    forward = Path("/proc/sys/net/ipv4/ip_forward")
+    before = forward.read_text()
+    with contextlib.ExitStack() as stack:
+        run("ip", "link", "add", _BRIDGE, "type", "bridge")
+        stack.callback(_succeeds, "ip", "link", "del", _BRIDGE)
+        run("ip", "addr", "add", f"{prefix}.1/24", "dev", _BRIDGE)
+        run("ip", "link", "set", _BRIDGE, "up")
+        forward.write_text("1\n")
+        stack.callback(forward.write_text, before)
+        for option, table, *rule in rules:
+            run("iptables", option, table, "-I", *rule)
+            stack.callback(_succeeds, "iptables", option, table, "-D", *rule)
+        yield prefix
+
+
+def _free_prefix() -> str:
+    """Raises HostError when another run is using the bridge."""
+    if Path(f"/sys/class/net/{_BRIDGE}").exists():
+        if any(Path(f"/sys/class/net/{_BRIDGE}/brif").iterdir()):
+            raise HostError(f"The bridge {_BRIDGE} is in use: wait for the other run of the test hosts to end.")
+        _succeeds("ip", "link", "del", _BRIDGE)
+    taken = run("ip", "-4", "route")
+    for number in range(77, 256):
+        if f"10.231.{number}." not in taken:
+            return f"10.231.{number}"
+    raise HostError("No network of 10.231.0.0/16 is free for the test hosts.")
+
+
+@contextlib.contextmanager
+def source_registry(root: Path, prefix: str, log: Path) -> t.Iterator[dict[str, str]]:
+    """Serves layouts to the hosts; yields the inventory's variables about it."""
+    command = [sys.executable, "-m", "ansible_collections.attested.registry.plugins.module_utils._server"]
+    command += ["--root", str(root), "--host", f"{prefix}.1", "--port", "5000"]
+    with log.open("wb") as output, ended(subprocess.Popen(command, stdout=output, stderr=output)):
+        yield {"source_registry": f"{prefix}.1:5000", "source_tls": "no-tls"}
+
+
+@contextlib.contextmanager
+def running(names: t.Sequence[str], cache: Path, *, registry: Path | None = None) -> t.Iterator[Path]:
+    """Boots the hosts and yields the inventory. Raises HostError or PeerError."""
+    check_machine()
+    base = base_root(cache)
+    with contextlib.ExitStack() as stack:
+        # /var/tmp and not /tmp: an overlay on a tmpfs would lack what some kernels want of its upper directory.
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="test-hosts-", dir="/var/tmp")))
+        key = work / "id"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        prefix = stack.enter_context(network())
+        hosts = [
+            Host(name, f"{prefix}.{octet}", _BRIDGE, base, work / name, key) for octet, name in enumerate(names, 11)
+        ]
+        for host in hosts:
+            stack.enter_context(host.booted())
+        for host in hosts:
+            host.wait_until_up()
+        more = stack.enter_context(source_registry(registry, prefix, work / "log")) if registry else {}
+        inventory = work / "inventory.json"
+        (work / "ssh_config").write_text(_ssh_config(hosts))
+        variables = {**more, "machine_address": f"{prefix}.1"}
+        inventory.write_text(json.dumps(_inventory(hosts, work, variables), indent=2))
+        yield inventory
+
+
+def _inventory(hosts: t.Sequence[Host], work: Path, variables: t.Mapping[str, str]) -> dict[str, t.Any]:
+    options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    return {
+        "all": {
+            "hosts": {host.name: {"ansible_host": host.address} for host in hosts},
+            "vars": {
+                "ansible_user": "root",
+                "ansible_ssh_private_key_file": str(hosts[0].key),
+                "ansible_ssh_common_args": options,
+                "ansible_ssh_pipelining": True,
+                "ansible_control_path_dir": str(work / "cp"),
+                "ansible_python_interpreter": "/usr/bin/python3",
+                **variables,
+            },
+            "children": {
+                "registry": {"hosts": {hosts[0].name: {}}},
+                "clients": {"hosts": {host.name: {} for host in hosts[1:]}},
+            },
+        }
+    }
+
+
+def _ssh_config(hosts: t.Sequence[Host]) -> str:
+    always = ["User root", f"IdentityFile {hosts[0].key}", "StrictHostKeyChecking no", "UserKnownHostsFile /dev/null"]
+    addresses = [f"Host {host.name}\n  HostName {host.address}" for host in hosts]
+    return "\n".join([*addresses, "Host *", *(f"  {line}" for line in [*always, "LogLevel ERROR"])]) + "\n"
+
+
+def _in_private_mounts() -> None:
+    """Starts the program again where its mounts go away with it, however it ends."""
+    if os.environ.pop(_PRIVATE, None) is None:
+        os.environ[_PRIVATE] = "1"
+        module = __spec__.name if __spec__ else __name__
+        command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", module, *sys.argv[1:]]
+        os.execvp(command[0], command)  # noqa: S606
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--hosts", default="one,two")
+    parser.add_argument("--registry", type=Path)
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    # SystemExit, so that all with blocks are left.
+    signal.signal(signal.SIGTERM, lambda number, dummy_frame: sys.exit(128 + number))
+    try:
+        check_machine()
+        _in_private_mounts()
+        with running(options.hosts.split(","), options.cache, registry=options.registry) as inventory:
+            environment = {**os.environ, "TEST_INVENTORY": str(inventory)}
+            environment["TEST_SSH_CONFIG"] = str(inventory.with_name("ssh_config"))
+            return subprocess.run(options.command, check=False, env=environment).returncode
+    except (HostError, PeerError) as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role registry_server says of itself, against what it does and what the server knows."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import re
+import tarfile
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.attested.registry.plugins.module_utils._server.settings import FIELDS
+
+TOP = Path(__file__).parents[3]
+ROLE = TOP / "roles" / "registry_server"
+# What the role sets itself, from variables of other names.
+_OWN_SETTINGS = {"cert", "key", "client_ca", "htpasswd", "cache", "unix_mode"}
+
+
+def load(name: str) -> t.Any:
+    return yaml.safe_load((ROLE / name).read_text())
+
+
+def script(name: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROLE / "files" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, dict[str, t.Any]]:
+    found: dict[str, dict[str, t.Any]] = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    return found
+
+
+def test_the_defaults_are_the_documented_ones(options: dict[str, dict[str, t.Any]]) -> None:
+    documented = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert load("defaults/main.yml") == documented
+
+
+def test_every_variable_used_is_documented(options: dict[str, dict[str, t.Any]]) -> None:
+    text = "\n".join(path.read_text() for part in ("tasks", "templates", "vars") for path in (ROLE / part).iterdir())
+    used = set(re.findall(r"(?<![\w.])registry_server_[a-z_]+[a-z]\b", text))
+    assert used - set(options) == set()
+
+
+def test_every_setting_of_the_server_has_a_variable(options: dict[str, dict[str, t.Any]]) -> None:
+    passed = load("vars/main.yml")["_registry_server_passed"]
+    assert {f"registry_server_{name}" for name in passed} <= set(options)
+    assert set(FIELDS) == {*passed, *_OWN_SETTINGS, "root", "host", "port", "listen", "tls"}
+
+
+def test_the_libraries_are_pinned_by_hash() -> None:
+    wanted = re.findall(r"^([a-z-]+)==\S+(.*?)(?=^\S|\Z)", (ROLE / "files/requirements.txt").read_text(), re.M | re.S)
+    assert {name for name, dummy in wanted} >= {"aiohttp", "bcrypt", "prometheus-client", "pyyaml"}
+    assert [name for name, hashes in wanted if "--hash=sha256:" not in hashes] == []
+
+
+def test_the_archive_holds_the_code_and_nothing_of_the_machine(tmp_path: Path) -> None:
+    pack = script("pack")
+    files = pack.sources(TOP, load("vars/main.yml")["_registry_server_code"])
+    assert f"{pack.PREFIX}/_server/serve.py" in files
+    first, second = pack.archive(files), pack.archive(dict(files))
+    assert first == second
+    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+        assert {entry.name: (entry.uid, entry.mtime, entry.mode) for entry in tar} == {
+            name: (0, 0, 0o644) for name in files
+        }
+
+
+def test_the_digest_is_that_of_names_and_contents() -> None:
+    pack = script("pack")
+    digests = {pack.digest(files) for files in ({"a": b"1"}, {"a": b"2"}, {"b": b"1"}, {"a": b"1", "b": b""}, {})}
+    assert len(digests) == 5
+
+
+def test_code_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="_server has no code"):
+        script("pack").sources(tmp_path, ["_server"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("MANIFEST.json", '{"collection_info": {"version": "1.2.3"}}'), ("galaxy.yml", "---\nname: x\nversion: 1.2.3\n")],
+)
+def test_the_version_is_that_of_the_collection(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert script("pack").version(tmp_path) == "1.2.3"
+
+
+def test_files_are_listed_with_what_tells_them_apart(tmp_path: Path) -> None:
+    (tmp_path / "app/blobs/sha256").mkdir(parents=True)
+    (tmp_path / "app/blobs/sha256/aa").write_bytes(b"12345")
+    (tmp_path / "app/index.json").write_bytes(b"{}")
+    listing = script("list_files").listing
+    index = hashlib.sha256(b"{}").hexdigest()
+    assert listing(str(tmp_path)) == {"app/blobs/sha256/aa": "5", "app/index.json": index}
+    assert listing(str(tmp_path / "missing")) == {}
