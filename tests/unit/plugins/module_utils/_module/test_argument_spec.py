@@ -115,4 +115,5 @@ def test_the_readme_lists_what_there_is() -> None:
     readme = (TOP / "README.md").read_text()
     listed = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
     filters = sorted(path.stem for path in (TOP / "plugins/filter").glob("*.py"))
-    assert sorted(listed) == sorted([*MODULES, *filters])
+    roles = sorted(path.name for path in (TOP / "roles").iterdir())
+    assert sorted(listed) == sorted([*MODULES, *filters, *roles])
