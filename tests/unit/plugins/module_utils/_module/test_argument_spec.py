@@ -15,6 +15,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.attested.registry.plugins.doc_fragments import registry as registry_fragment
 from ansible_collections.attested.registry.plugins.doc_fragments import tree as tree_fragment
 from ansible_collections.attested.registry.plugins.module_utils._module import argument_spec, query
+from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import MINIMUM_CRYPTOGRAPHY
 from ansible_collections.attested.registry.plugins.module_utils._registry.connection import MINIMUM_REQUESTS
 
 TOP = pathlib.Path(__file__).resolve().parents[5]
@@ -105,7 +106,11 @@ def test_the_action_group_has_the_modules_that_speak_to_a_registry() -> None:
 
 def test_minimum_versions_are_the_same_everywhere() -> None:
     required = dict(re.findall(r"^([a-z]+)>=([0-9.]+)$", (TOP / "requirements.txt").read_text(), re.MULTILINE))
-    assert required == {"requests": MINIMUM_REQUESTS, "jmespath": query.MINIMUM_JMESPATH}
+    assert required == {
+        "requests": MINIMUM_REQUESTS,
+        "jmespath": query.MINIMUM_JMESPATH,
+        "cryptography": MINIMUM_CRYPTOGRAPHY,
+    }
     fragment = registry_fragment.ModuleDocFragment
     assert f"requests >= {MINIMUM_REQUESTS}" in fragment.DOCUMENTATION
     assert f"jmespath >= {query.MINIMUM_JMESPATH}" in fragment.QUERY

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import typing as t
+
+from ansible.module_utils.basic import missing_required_lib
+
+from .._oci.errors import CollectionError
+from .._ratls import crypto
+from .._ratls.bounded_file import NotReadable, read_bounded
+from .._ratls.cca_token import MAX_TOKEN, CcaToken
+from .._ratls.challenge import CHALLENGE_SIZE
+from .._ratls.errors import RatlsError
+from .._ratls.key_file import MAX_KEY_FILE, read_keys
+from .._ratls.plain_data import hexadecimal
+from .._ratls.reference_values import MAX_FILE, parse_reference_file
+from .._ratls.trust_anchors import TrustAnchor, TrustAnchors
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .._ratls.platform_claims import PlatformClaims, SoftwareComponent
+    from .._ratls.realm_claims import RealmClaims
+
+Json = dict[str, t.Any]
+
+_MAX_TEXT: t.Final = 2 * MAX_TOKEN  # base64 with line ends
+
+
+class InputInvalid(CollectionError):
+    """What an option gives cannot be used; field C(option)."""
+
+    kind = "input_invalid"
+
+
+def require_cryptography(module: AnsibleModule) -> None:
+    """Fails the module where the library is missing or too old."""
+    try:
+        crypto.require_cryptography()
+    except RatlsError as error:
+        missing = missing_required_lib(str(error.fields["library"]), reason="for attestation tokens")
+        module.fail_json(msg=missing, exception=crypto.IMPORT_ERROR, error=error.as_result())
+
+
+def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
+    """Returns the token that the options C(path) or C(content) give. Raises L(InputInvalid)."""
+    if params["path"] is not None:
+        return _file(params["path"], limit=MAX_TOKEN, option="path")
+    if len(params["content"]) > _MAX_TEXT:
+        raise InputInvalid(
+            f"Reading the CCA token failed: the option content has more than {_MAX_TEXT} characters; see whether it is "
+            "really a token.",
+            option="content",
+        )
+    text = "".join(params["content"].split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise InputInvalid(
+            "Reading the CCA token failed: the option content is not base64 text; encode the token in base64, or name "
+            "its file with path.",
+            option="content",
+        ) from None
+
+
+def describe(token: CcaToken, *, size: int) -> Json:
+    """Returns everything that a token says."""
+    return {
+        "digest": token.digest,
+        "size": size,
+        "platform": _platform(token.platform, algorithm=token.platform_token.algorithm.name),
+        "realm": _realm(token.realm, algorithm=token.realm_token.algorithm.name),
+        "simulated": token.platform.simulated,
+    }
+
+
+def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json]:
+    """Returns the outcome of each check: C(passed), which is None if it was not asked for, and C(reason).
+
+    Raises L(InputInvalid) and L(RatlsError) for options that cannot be used.
+    """
+    return {
+        "realm_signature": _outcome(
+            token.verify_realm_signature, passed="the realm token is signed with the key that it holds"
+        ),
+        "key_binding": _outcome(token.verify_key_binding, passed="the platform token is for the key of the realm"),
+        "challenge": _challenge(token, params["challenge"]),
+        "platform_signature": _platform_signature(token, params["trust_anchors"]),
+        "lifecycle": _lifecycle(token, params["lifecycle"]),
+        "reference_values": _reference_values(token, params["reference_values"]),
+    }
+
+
+def _platform(claims: PlatformClaims, *, algorithm: str) -> Json:
+    return {
+        "profile": claims.profile,
+        "challenge": claims.challenge.hex(),
+        "instance_id": claims.instance_id.hex(),
+        "implementation_id": claims.implementation_id.hex(),
+        "lifecycle": claims.lifecycle,
+        "lifecycle_state": claims.lifecycle_state,
+        "software_components": [_component(component) for component in claims.software_components],
+        "verification_service": claims.verification_service,
+        "config": claims.config.hex(),
+        "hash_algorithm": claims.hash_algorithm,
+        "signature_algorithm": algorithm,
+        "unknown_claims": list(claims.unknown),
+    }
+
+
+def _component(component: SoftwareComponent) -> Json:
+    return {
+        "type": component.type,
+        "measurement": component.measurement.hex(),
+        "version": component.version,
+        "signer_id": component.signer_id.hex(),
+        "hash_algorithm": component.hash_algorithm,
+    }
+
+
+def _realm(claims: RealmClaims, *, algorithm: str) -> Json:
+    return {
+        "profile": claims.profile,
+        "challenge": claims.challenge.hex(),
+        "rim": claims.initial_measurement.hex(),
+        "rems": [measurement.hex() for measurement in claims.extensible_measurements],
+        "personalization_value": claims.personalization_value.hex(),
+        "hash_algorithm": claims.hash_algorithm,
+        "public_key": claims.public_key.hex(),
+        "public_key_hash_algorithm": claims.public_key_hash_algorithm,
+        "signature_algorithm": algorithm,
+        "unknown_claims": list(claims.unknown),
+    }
+
+
+def _outcome(check: t.Callable[[], object], *, passed: str) -> Json:
+    try:
+        check()
+    except RatlsError as error:
+        return _result(False, error.message)
+    return _result(True, passed)
+
+
+def _result(passed: t.Optional[bool], reason: str) -> Json:
+    return {"passed": passed, "reason": reason}
+
+
+def _challenge(token: CcaToken, text: t.Optional[str]) -> Json:
+    if text is None:
+        return _result(None, "not asked for (challenge)")
+    right = hmac.compare_digest(hexadecimal(CHALLENGE_SIZE)(text, "challenge"), token.realm.challenge)
+    return _result(right, "the token is for this challenge" if right else "the token is for another challenge")
+
+
+def _platform_signature(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
+    if not paths:
+        return _result(None, "not asked for (trust_anchors)")
+    files = [(path, _file(path, limit=MAX_KEY_FILE, option="trust_anchors")) for path in paths]
+    anchors = TrustAnchors(TrustAnchor(key) for path, data in files for key in read_keys(data, what=path))
+    return _outcome(lambda: anchors.verify(token), passed="the platform token is signed with one of the trust anchors")
+
+
+def _lifecycle(token: CcaToken, states: list[str]) -> Json:
+    state = token.platform.lifecycle_state
+    return _result(state in states, f"the platform is in the state {state}")
+
+
+def _reference_values(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
+    if not paths:
+        return _result(None, "not asked for (reference_values)")
+    for path in paths:
+        data = _file(path, limit=MAX_FILE, option="reference_values")
+        if parse_reference_file(data, what=path).matches(token.realm):
+            return _result(True, f"the realm measures what {path} says")
+    return _result(False, "the realm measures something else than the reference values say")
+
+
+def _file(path: str, *, limit: int, option: str) -> bytes:
+    try:
+        return read_bounded(path, limit=limit)
+    except NotReadable as error:
+        raise InputInvalid(
+            f"Reading {path}, which the option {option} names, failed: {error}; name another file.", option=option
+        ) from None
+
+
+__all__ = ("InputInvalid", "describe", "require_cryptography", "run_checks", "token_bytes")

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import typing as t
+
+from .errors import ChallengeInvalid, TokenUntrusted
+
+CHALLENGE_SIZE: t.Final = 64
+_AUTHORITY_SIZE: t.Final = 88  # base64 with padding of 64 bytes
+
+
+class Challenge:
+    """What a server demands of one connection: 64 random bytes, good for one answer.
+
+    The bytes travel as the only entry of certificate_authorities, in base64 with padding and not as a DER name.
+    """
+
+    def __init__(self) -> None:
+        self._value: bytes | None = secrets.token_bytes(CHALLENGE_SIZE)
+        self.authority: t.Final = base64.b64encode(self._value)
+
+    def __repr__(self) -> str:
+        return f"<Challenge, {'used' if self._value is None else 'not used yet'}>"
+
+    def answer_for(self, public_key: bytes) -> bytes:
+        """The realm challenge that a token has to hold, for the SubjectPublicKeyInfo of the certificate.
+
+        May be asked once, whatever comes of it. Raises ChallengeInvalid.
+        """
+        value, self._value = self._value, None
+        if value is None:
+            raise ChallengeInvalid(
+                "Checking an attestation failed: the challenge of this connection was answered before; connect again."
+            )
+        return realm_challenge(value, public_key)
+
+
+def realm_challenge(challenge: bytes, public_key: bytes) -> bytes:
+    """SHA-512 of the challenge and the DER of the SubjectPublicKeyInfo: what claim 10 of the realm token has to be."""
+    return hashlib.sha512(challenge + public_key).digest()
+
+
+def challenge_of(authorities: t.Sequence[bytes]) -> bytes:
+    """The challenge in the certificate_authorities of a CertificateRequest, of which there has to be exactly one.
+
+    Raises ChallengeInvalid.
+    """
+    if len(authorities) != 1:
+        raise _no_challenge(f"it names {len(authorities)} certificate authorities where the challenge alone should be")
+    text = bytes(authorities[0])
+    try:
+        value = base64.b64decode(text, validate=True) if len(text) == _AUTHORITY_SIZE else b""
+    except binascii.Error:
+        value = b""
+    if len(value) != CHALLENGE_SIZE or base64.b64encode(value) != text:
+        raise _no_challenge("the certificate authority that it names is not the base64 of 64 bytes")
+    return value
+
+
+def check_answer(expected: bytes, claimed: bytes) -> None:
+    """Compare the realm challenge of a token with the one that it should have, in constant time.
+
+    Raises TokenUntrusted.
+    """
+    if not hmac.compare_digest(expected, claimed):
+        raise TokenUntrusted(
+            "Checking the CCA token failed: its challenge is not the one of this connection and key, so it was made "
+            "for another connection; a static token cannot pass, have the realm make a new one for every connection.",
+            check="challenge",
+        )
+
+
+def _no_challenge(why: str) -> ChallengeInvalid:
+    return ChallengeInvalid(
+        f"Answering the server's request for a certificate failed: {why}; see whether the server speaks RA-TLS."
+    )
+
+
+__all__ = ("CHALLENGE_SIZE", "Challenge", "challenge_of", "check_answer", "realm_challenge")

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+from .._oci.errors import CollectionError
+
+
+class RatlsError(CollectionError):
+    """Root of everything that goes wrong with attestation."""
+
+    kind = "ratls"
+
+
+class DependencyMissing(RatlsError):
+    """A Python library is absent or too old. Field: library."""
+
+    kind = "dependency_missing"
+    traceback: str | None = None
+
+
+class ConfigurationInvalid(RatlsError):
+    """A setting of the attestation cannot be used: a key, an address, a source of evidence, a policy."""
+
+    kind = "ratls_configuration"
+
+
+class ChallengeInvalid(RatlsError):
+    """What should be the challenge of a server is none, or a challenge is used a second time."""
+
+    kind = "challenge_invalid"
+
+
+class CertificateInvalid(RatlsError):
+    """A client certificate breaks the rules of RA-TLS."""
+
+    kind = "certificate_invalid"
+
+
+class EvidenceUnavailable(RatlsError):
+    """A source gave no attestation token. Field: evidence, the sort of the source."""
+
+    kind = "evidence_unavailable"
+
+
+class TokenInvalid(RatlsError):
+    """Bytes are not a CCA token: structure, a claim, or an algorithm. Field: claim, where it is about one."""
+
+    kind = "token_invalid"
+
+
+class TokenUntrusted(RatlsError):
+    """A well-formed token proves nothing: a signature, the key binding or the challenge is wrong. Field: check."""
+
+    kind = "token_untrusted"
+
+
+class AppraisalFailed(RatlsError):
+    """A trustworthy token says something that the policy does not accept. Field: appraiser."""
+
+    kind = "appraisal_failed"
+
+
+class VeraisonFailed(RatlsError):
+    """The Veraison service could not be used, or did not answer as it should. Field: status."""
+
+    kind = "veraison_failed"
+
+
+__all__ = (
+    "AppraisalFailed",
+    "CertificateInvalid",
+    "ChallengeInvalid",
+    "ConfigurationInvalid",
+    "DependencyMissing",
+    "EvidenceUnavailable",
+    "RatlsError",
+    "TokenInvalid",
+    "TokenUntrusted",
+    "VeraisonFailed",
+)

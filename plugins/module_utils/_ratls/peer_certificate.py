@@ -1,0 +1,103 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+from . import crypto
+from .certificate import EXTENSION_OID
+from .errors import CertificateInvalid
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.x509 import Certificate
+
+MAX_CERTIFICATE: t.Final = 32 * 1024
+MIN_RSA, MAX_RSA = 2048, 8192
+
+
+@dataclass(frozen=True)
+class PeerCertificate:
+    """What the certificate of an attested client says. That the client has its key is for TLS to check."""
+
+    public_key: bytes
+    """The SubjectPublicKeyInfo in DER, encoded anew from the key."""
+    token: bytes = field(repr=False)
+    """The bytes of the token, not parsed."""
+
+
+def read_certificate(data: bytes, *, now: datetime.datetime) -> PeerCertificate:
+    """Read a client certificate in DER: valid now, signed by itself, with the token extension and no doubled one.
+
+    now is the time, with a time zone. Raises CertificateInvalid, DependencyMissing.
+    """
+    crypto.require_cryptography()
+    if len(data) > MAX_CERTIFICATE:
+        raise _invalid(f"it has {len(data)} bytes, and {MAX_CERTIFICATE} is the limit")
+    certificate = _parsed(data)
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise _invalid("it is not valid now")
+    public_key = _public_key(certificate)
+    token = _token(certificate)
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, crypto.InvalidSignature, crypto.UnsupportedAlgorithm):
+        raise _invalid("it is not signed by itself") from None
+    return PeerCertificate(public_key, token)
+
+
+def _parsed(data: bytes) -> Certificate:
+    try:
+        certificate = crypto.x509.load_der_x509_certificate(data)
+        if certificate.version is not crypto.x509.Version.v3:
+            raise _invalid("it is not of version 3")
+    except (ValueError, TypeError, crypto.UnsupportedAlgorithm, crypto.x509.InvalidVersion):
+        raise _invalid("it is no X.509 certificate in DER") from None
+    return certificate
+
+
+def _public_key(certificate: Certificate) -> bytes:
+    try:
+        key = certificate.public_key()
+    except (ValueError, crypto.UnsupportedAlgorithm):
+        raise _invalid("its key is of an unknown sort") from None
+    if isinstance(key, crypto.rsa.RSAPublicKey):
+        accepted = MIN_RSA <= key.key_size <= MAX_RSA
+    elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
+        accepted = isinstance(key.curve, (crypto.ec.SECP256R1, crypto.ec.SECP384R1))
+    else:
+        accepted = isinstance(key, crypto.ed25519.Ed25519PublicKey)
+    if not accepted:
+        raise _invalid(f"its key is none of RSA of {MIN_RSA} to {MAX_RSA} bits, P-256, P-384 and Ed25519")
+    serialization = crypto.serialization
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _token(certificate: Certificate) -> bytes:
+    x509 = crypto.x509
+    try:
+        extensions = certificate.extensions
+    except x509.DuplicateExtension:
+        raise _invalid("it has an extension twice") from None
+    except (ValueError, TypeError, crypto.UnsupportedAlgorithm, x509.UnsupportedGeneralNameType):
+        raise _invalid("it has an extension that cannot be read") from None
+    found = [extension.value for extension in extensions if extension.oid.dotted_string == EXTENSION_OID]
+    if any(extension.critical for extension in extensions):
+        raise _invalid("it has a critical extension")
+    if len(found) != 1 or not isinstance(found[0], x509.UnrecognizedExtension):
+        raise _invalid(f"it has no extension {EXTENSION_OID}, where the token should be")
+    return found[0].value
+
+
+def _invalid(why: str) -> CertificateInvalid:
+    return CertificateInvalid(
+        f"Reading the client certificate failed: {why}; connect with a client that speaks RA-TLS."
+    )
+
+
+__all__ = ("MAX_CERTIFICATE", "MAX_RSA", "MIN_RSA", "PeerCertificate", "read_certificate")

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+# Settings come from YAML or JSON that somebody else has parsed. This reads such plain data, strictly.
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._oci.text import describe, quote
+from .errors import ConfigurationInvalid
+
+MAX_LIST: t.Final = 1000
+MAX_TEXT: t.Final = 1000
+_HEX: t.Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
+_T = t.TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class PlainMap:
+    """A mapping with names that are known. Every method raises ConfigurationInvalid naming the place."""
+
+    value: t.Mapping[str, object]
+    where: str
+
+    @classmethod
+    def of(cls, value: object, where: str, known: t.Collection[str]) -> PlainMap:
+        """Take a mapping; a name that is not known is refused, as nobody should believe that it has an effect."""
+        if not isinstance(value, dict):
+            raise invalid(where, f"is {describe(value)}, not a mapping")
+        for name in value:
+            if not isinstance(name, str) or name not in known:
+                raise invalid(where, f"has {quote(name)}, which is none of {', '.join(known)}")
+        return cls(value, where)
+
+    def items(self, name: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...] | None:
+        """A list that is not empty, each item read by the function, which also gets its place; None if not given."""
+        if name not in self.value:
+            return None
+        return read_list(self.value[name], f"{self.where}.{name}", read)
+
+    def required_items(self, name: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...]:
+        """As items, for a list that has to be given."""
+        found = self.items(name, read)
+        if found is None:
+            raise invalid(self.where, f"has no {name}")
+        return found
+
+    def one(self, name: str, read: t.Callable[[object, str], _T]) -> _T | None:
+        """One value; None if not given."""
+        return read(self.value[name], f"{self.where}.{name}") if name in self.value else None
+
+    def required(self, name: str, read: t.Callable[[object, str], _T]) -> _T:
+        """One value that has to be given."""
+        if name not in self.value:
+            raise invalid(self.where, f"has no {name}")
+        return read(self.value[name], f"{self.where}.{name}")
+
+
+def read_list(value: object, where: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...]:
+    """The items of a list that is not empty, each read by the function. Raises ConfigurationInvalid."""
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_LIST:
+        raise invalid(where, f"is not a list of 1 to {MAX_LIST} items")
+    return tuple(read(item, f"{where}[{number}]") for number, item in enumerate(value))
+
+
+def text(value: object, where: str) -> str:
+    """A printable text that is not empty. Raises ConfigurationInvalid."""
+    if not isinstance(value, str):
+        raise invalid(where, f"is {describe(value)}, not a text; put it in quotes")
+    if not 0 < len(value) <= MAX_TEXT or not value.isprintable():
+        raise invalid(where, f"is not a printable text of 1 to {MAX_TEXT} characters")
+    return value
+
+
+def hexadecimal(*sizes: int) -> t.Callable[[object, str], bytes]:
+    """The reader of bytes of one of these sizes that are written in hexadecimal."""
+
+    def read(value: object, where: str) -> bytes:
+        shown = text(value, where)
+        if not _HEX.fullmatch(shown) or len(shown) // 2 not in sizes:
+            raise invalid(where, f"is not {' or '.join(map(str, sizes))} bytes in hexadecimal")
+        return bytes.fromhex(shown)
+
+    return read
+
+
+def choice(*choices: _T) -> t.Callable[[object, str], _T]:
+    """The reader of one of some values."""
+
+    def read(value: object, where: str) -> _T:
+        for known in choices:
+            if type(value) is type(known) and value == known:
+                return known
+        raise invalid(where, f"is none of {', '.join(map(str, choices))}")
+
+    return read
+
+
+def invalid(where: str, why: str) -> ConfigurationInvalid:
+    """The error about one place, for the caller to raise."""
+    return ConfigurationInvalid(f"The attestation settings cannot be used: {where} {why}; correct it.")
+
+
+__all__ = ("MAX_LIST", "PlainMap", "choice", "hexadecimal", "invalid", "read_list", "text")

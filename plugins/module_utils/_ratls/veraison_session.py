@@ -1,0 +1,153 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import time
+import typing as t
+import urllib.parse
+from dataclasses import dataclass
+
+from .._oci.errors import JsonInvalid
+from .._oci.strict_json import load_object
+from .ear import failed, is_nonce
+from .errors import VeraisonFailed
+from .jwk import encode_base64url
+from .platform_claims import OLD_PROFILE
+from .veraison_http import MAX_BODY, Http, HttpAnswer, ServiceUrl
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._oci.strict_json import JsonObject
+
+SESSION_TYPE: t.Final = "application/vnd.veraison.challenge-response-session+json"
+_NEW_SESSION: t.Final = "challenge-response/v1/newSession"
+_MAX_POLLS: t.Final = 60
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, and waiting for it to pass."""
+
+    now: t.Callable[[], float] = time.time
+    wait: t.Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of the challenge-response API of Veraison.
+
+    https://github.com/veraison/docs/tree/main/api/challenge-response
+    """
+
+    service: ServiceUrl
+    http: Http
+    clock: Clock
+    poll_interval: float = 1
+
+    def verify(self, token: bytes, realm_challenge: bytes, *, profile: str) -> tuple[str, tuple[str, ...]]:
+        """Have a token of a platform profile verified; returns the result, not verified, and warnings.
+
+        The session is deleted whatever happens. Raises VeraisonFailed.
+        """
+        url, accepted = self._open(realm_challenge)
+        try:
+            result = self._result(url, token, media_type(accepted, profile))
+        except BaseException:
+            self._delete(url)
+            raise
+        return result, self._delete(url)
+
+    def _open(self, realm_challenge: bytes) -> tuple[str, tuple[str, ...]]:
+        nonce = encode_base64url(realm_challenge)
+        nonce = urllib.parse.quote(nonce + "=" * (-len(nonce) % 4), safe="")
+        url = self.service.api(_NEW_SESSION)
+        answer = self._send("POST", f"{url}?nonce={nonce}", {}, None, accepted=(200, 201))
+        location = answer.headers.get("location")
+        if not location:
+            raise failed("it made a session and did not say where")
+        session = self.service.resolve(url, location)
+        try:
+            return session, _opened(answer, realm_challenge)
+        except VeraisonFailed:
+            self._delete(session)
+            raise
+
+    def _result(self, url: str, token: bytes, content_type: str) -> str:
+        answer = self._send("POST", url, {"Content-Type": content_type}, token, accepted=(200, 202))
+        for dummy in range(_MAX_POLLS):
+            body = _body(answer)
+            status = body.get("status")
+            if status == "complete":
+                result = body.get("result")
+                if not isinstance(result, str):
+                    raise failed("its session is complete and holds no result")
+                return result
+            if status == "failed":
+                raise failed("it could not verify the token")
+            if status not in ("waiting", "processing"):
+                raise failed("its session is in an unknown state")
+            self.clock.wait(self.poll_interval)
+            answer = self._send("GET", url, {}, None, accepted=(200, 202))
+        raise failed("it did not come to a result in time")
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, *, accepted: tuple[int, ...]
+    ) -> HttpAnswer:
+        try:
+            answer = self.http(method, url, headers={"Accept": SESSION_TYPE, **headers}, body=body)
+        except OSError as exc:
+            raise failed(
+                f"it cannot be reached ({exc.strerror or type(exc).__name__})", "see whether the service runs"
+            ) from None
+        if answer.status not in accepted:
+            raise failed(f"it answered a {method} with status {answer.status}", status=answer.status)
+        return answer
+
+    def _delete(self, url: str) -> tuple[str, ...]:
+        try:
+            self._send("DELETE", url, {}, None, accepted=(200, 202, 204, 404))
+        except VeraisonFailed as exc:
+            return (f"A session of the Veraison service was not deleted: {exc.message}",)
+        return ()
+
+
+def media_type(accepted: t.Sequence[str], profile: str) -> str:
+    """The media type to send a token with: one that the session accepts, for the profile or else the old one.
+
+    Raises VeraisonFailed.
+    """
+    for wanted in (profile, OLD_PROFILE):
+        for offered in accepted:
+            name, dummy, parameters = offered.partition(";")
+            profiles = {part.strip() for part in parameters.split(";")}
+            if name.strip() in ("application/eat-collection", "application/eat+cwt") and profiles & {
+                f'profile="{wanted}"',
+                f'eat_profile="{wanted}"',
+            }:
+                return offered
+    raise failed("it does not accept CCA tokens of this profile", "have the service set up for Arm CCA")
+
+
+def _opened(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, ...]:
+    body = _body(answer)
+    nonce, accept = body.get("nonce"), body.get("accept")
+    if not isinstance(nonce, str) or not is_nonce(nonce, realm_challenge):
+        raise failed("its session is for another challenge")
+    if body.get("status") != "waiting":
+        raise failed("its new session does not wait for a token")
+    if not isinstance(accept, list) or len(accept) > 100:
+        raise failed("its session does not say what it accepts")
+    return tuple(text for text in accept if isinstance(text, str) and len(text) < 256 and text.isprintable())
+
+
+def _body(answer: HttpAnswer) -> JsonObject:
+    try:
+        return load_object(answer.body, what="the session", max_bytes=MAX_BODY)
+    except JsonInvalid:
+        raise failed("its session is no JSON object") from None
+
+
+__all__ = ("SESSION_TYPE", "Clock", "Session", "media_type")

@@ -1,0 +1,303 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import time
+import typing as t
+
+from .client import ClientEngine
+from .engine import Engine
+from .errors import CertificateRejected, InternalError, TimedOut, TlsError, Truncated
+from .events import CertificateRequested, Data, Event, PeerCertificate
+from .keys import Credentials
+from .limits import SEND_BATCH
+from .names import Alert
+from .state import State
+
+Judge = t.Callable[[PeerCertificate], None]
+"""Looks at the certificate of the other end; raises a TlsError, best a CertificateRejected, if it is not good."""
+
+Chooser = t.Callable[[CertificateRequested], t.Optional[Credentials]]
+"""Gives the certificate that a server asks for, None for none."""
+
+_DRAIN_SECONDS: t.Final = 2.0
+_DRAIN_BYTES: t.Final = 1024 * 1024
+
+
+class TlsSocket:
+    """A blocking TLS connection over a connected stream socket, which it owns from here on.
+
+    It has the methods of sockets that http.client and urllib3 use. Reads and writes take as long as settimeout allows,
+    the handshake as a whole as long as handshake() is told. Errors of the connection are OSErrors, those of TLS
+    TlsErrors. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        engine: Engine,
+        *,
+        judge: Judge,
+        choose: t.Optional[Chooser] = None,
+    ) -> None:
+        self.engine = engine
+        self._sock = sock
+        self._judge = judge
+        self._choose = choose
+        self._waiting = memoryview(b"")
+        self._makefiles = 0
+        self._closed = False
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            # without it the first request waits for a delayed ACK of the handshake
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> TlsSocket:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def handshake(self, *, timeout: t.Optional[float] = 30.0) -> None:
+        """Goes through the handshake, in timeout seconds at most, whatever the other end sends meanwhile.
+
+        Raises TlsError (TimedOut too) and OSError; then the other end was told by an alert and the socket is closed.
+        """
+        before = self._sock.gettimeout()
+        until = None if timeout is None else time.monotonic() + timeout
+        try:
+            self._flush(until)
+            while self.engine.state not in (State.CONNECTED, State.CLOSED):
+                self._receive(until)
+            self._flush(until)
+        except BaseException as exc:
+            self._abort(exc)
+            raise
+        self._sock.settimeout(before)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Up to size bytes, at least one unless the other end said close_notify. Raises TlsError and OSError."""
+        while not self._waiting and self._fill():
+            pass
+        taken = bytes(self._waiting[:size])
+        self._waiting = self._waiting[size:]
+        return taken
+
+    def recv_into(self, buffer: t.Any, size: int = 0, flags: int = 0) -> int:
+        """As recv, into buffer; returns how many bytes."""
+        while not self._waiting and self._fill():
+            pass
+        with memoryview(buffer).cast("B") as view:
+            count = min(len(self._waiting), len(view), size or len(view))
+            view[:count] = self._waiting[:count]
+        self._waiting = self._waiting[count:]
+        return count
+
+    def sendall(self, data: t.Any, flags: int = 0) -> None:
+        """Sends all of data. Raises TlsError and OSError."""
+        with memoryview(data).cast("B") as view:
+            for at in range(0, len(view), SEND_BATCH):
+                self.engine.send(view[at : at + SEND_BATCH])
+                try:
+                    self._flush(None)
+                except ConnectionError:
+                    self._look_for_alert()
+                    raise
+
+    def _look_for_alert(self) -> None:
+        """The other end went away while this one wrote: raises what it said before, if it said something. In TLS 1.3 a
+        server judges the client's certificate when the client is already writing its request."""
+        until = time.monotonic() + _DRAIN_SECONDS
+        with contextlib.suppress(OSError, Truncated, TimedOut):
+            while self.engine.state is State.CONNECTED:
+                self._receive(until)
+
+    def send(self, data: t.Any, flags: int = 0) -> int:
+        """Sends all of data, which is what this returns the size of."""
+        self.sendall(data)
+        return memoryview(data).nbytes
+
+    def makefile(self, mode: str = "r", buffering: t.Optional[int] = None, **text: t.Any) -> t.Any:
+        """A file object for reading or writing, or both, as that of socket.socket; text only with an encoding."""
+        raw = socket.SocketIO(t.cast("socket.socket", self), t.cast(t.Any, mode.replace("b", "")))
+        self._makefiles += 1
+        size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
+        if size == 0:
+            return raw
+        reads, writes = "r" in mode, "w" in mode
+        stream: t.Any = io.BufferedRWPair(raw, raw, size) if reads and writes else None
+        stream = stream or (io.BufferedReader(raw, size) if reads else io.BufferedWriter(raw, size))
+        return stream if "b" in mode else io.TextIOWrapper(stream, **text)
+
+    def _decref_socketios(self) -> None:
+        """Called by socket.SocketIO when a file object is closed: the last one may close the socket."""
+        self._makefiles -= 1
+        if self._closed and self._makefiles <= 0:
+            self._close()
+
+    def settimeout(self, seconds: t.Optional[float]) -> None:
+        """How long a read or write may take; None means forever."""
+        self._sock.settimeout(seconds)
+
+    def gettimeout(self) -> t.Optional[float]:
+        """What settimeout was told."""
+        return self._sock.gettimeout()
+
+    def fileno(self) -> int:
+        """The file descriptor. Readable data may wait in this object while the descriptor has none: see pending."""
+        return self._sock.fileno()
+
+    def pending(self) -> int:
+        """How many bytes recv would give without reading from the descriptor."""
+        return len(self._waiting)
+
+    def getpeername(self) -> t.Any:
+        """The address of the other end."""
+        return self._sock.getpeername()
+
+    def setsockopt(self, *args: t.Any) -> None:
+        """Of the socket below."""
+        self._sock.setsockopt(*args)
+
+    def shutdown(self, how: int) -> None:
+        """Says close_notify if that direction is meant, and shuts the socket down. Raises OSError."""
+        if how in (socket.SHUT_WR, socket.SHUT_RDWR):
+            self.engine.close()
+            self._flush(None)
+        self._sock.shutdown(how)
+
+    def close(self) -> None:
+        """Says close_notify without waiting for the other end, and closes the socket once its file objects are."""
+        self._closed = True
+        if self._makefiles <= 0:
+            self._close()
+
+    def _close(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        self.engine.close()
+        data = self.engine.data_to_send()
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(0)
+            self._sock.send(data)
+        self._sock.close()
+
+    def _fill(self) -> bool:
+        """Reads until there is data; False if there will be none. Raises TlsError and OSError."""
+        if self.engine.state is State.CLOSED or self._sock.fileno() < 0:
+            self._take_events()
+            return False
+        try:
+            self._receive(None)
+        except TlsError as exc:
+            self._abort(exc)
+            raise
+        return True
+
+    def _receive(self, until: t.Optional[float]) -> None:
+        """One read, what the engine makes of it, and what it wants to send."""
+        if until is not None:
+            self._sock.settimeout(_left(until))
+        try:
+            count = self._sock.recv_into(self.engine.space())
+        except socket.timeout:
+            if until is None:
+                raise
+            raise _timed_out() from None
+        if not count:
+            self.engine.receive_eof()
+            return
+        self.engine.received(count)
+        self._take_events()
+        self._flush(until)
+
+    def _take_events(self) -> None:
+        found = []
+        event = self.engine.next_event()
+        while event is not None:
+            if isinstance(event, Data):
+                found.append(event.data)
+            else:
+                self._decide(event)
+            event = self.engine.next_event()
+        if found:
+            self._waiting = memoryview(found[0] if len(found) == 1 else b"".join(found))
+
+    def _decide(self, event: Event) -> None:
+        if isinstance(event, PeerCertificate):
+            _ask(self.engine, lambda: self._judge(event))
+            self.engine.accept_peer()
+        elif isinstance(event, CertificateRequested):
+            chosen = self._choose(event) if self._choose is not None else None
+            t.cast(ClientEngine, self.engine).provide_certificate(chosen)
+
+    def _flush(self, until: t.Optional[float]) -> None:
+        with self.engine.view_to_send() as view:
+            if not view:
+                return
+            if until is not None:
+                self._sock.settimeout(_left(until))
+            try:
+                self._sock.sendall(view)
+            except socket.timeout:
+                # part of a record may be on its way: nothing can follow it
+                error = _timed_out()
+                self.engine.abort(error)
+                if until is None:
+                    raise
+                raise error from None
+
+    def _abort(self, exc: BaseException) -> None:
+        """Sends the alert, and reads on for a moment: with unread bytes, closing would destroy the alert."""
+        self.engine.abort(exc if isinstance(exc, TlsError) else InternalError("TLS was given up."))
+        with contextlib.suppress(OSError):
+            _drain(self._sock, self.engine.data_to_send())
+        self._closed = True
+        self._sock.close()
+
+
+def _ask(engine: Engine, judge: t.Callable[[], None]) -> None:
+    """Lets judge look; its error, of whatever sort, becomes the engine's end and an alert."""
+    try:
+        judge()
+    except TlsError as exc:
+        engine.reject_peer(exc)
+    except Exception as exc:
+        engine.reject_peer(
+            CertificateRejected(
+                f"The certificate of the other end could not be judged ({type(exc).__name__}).",
+                alert=Alert.CERTIFICATE_UNKNOWN,
+            )
+        )
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise _timed_out()
+    return left
+
+
+def _timed_out() -> TimedOut:
+    return TimedOut("The other end of the TLS connection did not answer, or take data, in time; try again later.")
+
+
+def _drain(sock: socket.socket, alert: bytes) -> None:
+    if not alert:
+        return
+    sock.settimeout(_DRAIN_SECONDS)
+    sock.sendall(alert)
+    sock.shutdown(socket.SHUT_WR)
+    until, left = time.monotonic() + _DRAIN_SECONDS, _DRAIN_BYTES
+    while left > 0 and time.monotonic() < until:
+        count = len(sock.recv(65536))
+        left -= count if count else left
+
+
+__all__ = ("Chooser", "Judge", "TlsSocket")

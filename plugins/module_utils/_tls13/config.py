@@ -1,0 +1,97 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+from dataclasses import dataclass, field
+
+from .errors import UsageError
+from .groups import GROUPS
+from .keys import Credentials
+from .names import Group
+from .suites import SUITES, Suite
+
+_SUITES: t.Final = tuple(SUITES.values())
+
+
+def _check(what: str, given: t.Sequence[object], known: t.Sequence[object]) -> None:
+    if not given or len(set(given)) != len(given) or not set(given) <= set(known):
+        raise UsageError(f"The TLS settings cannot be used: {what} must be some of {', '.join(map(str, known))}.")
+
+
+def _check_protocols(protocols: tuple[str, ...]) -> None:
+    for name in protocols:
+        if not (name.isascii() and 0 < len(name) < 256):
+            raise UsageError(f"The TLS settings cannot be used: {name!r} is no name of an application protocol.")
+
+
+@dataclass(frozen=True)
+class ClientConfig:
+    """What a client offers. Raises UsageError for what the engine does not have.
+
+    server_name is the host name that the server is asked for (no address), protocols are application protocols (ALPN),
+    suites and groups are in the order of preference, the first group gets a key share, or the first shares of them.
+    compatible switches the middlebox compatibility mode of RFC 8446, appendix D.4.
+    """
+
+    server_name: t.Optional[str] = None
+    protocols: tuple[str, ...] = ()
+    suites: tuple[Suite, ...] = _SUITES
+    groups: tuple[Group, ...] = GROUPS
+    shares: int = 1
+    compatible: bool = True
+
+    def __post_init__(self) -> None:
+        _check("suites", self.suites, _SUITES)
+        _check("groups", self.groups, GROUPS)
+        _check_protocols(self.protocols)
+        if not 0 <= self.shares <= len(self.groups):
+            raise UsageError("The TLS settings cannot be used: there cannot be more key shares than groups.")
+        if self.server_name is not None and not _is_host_name(self.server_name):
+            raise UsageError(f"The TLS settings cannot be used: {self.server_name!r} is no host name in ASCII.")
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What a server takes. Raises UsageError for what the engine does not have.
+
+    credentials are tried in their order; client_certificate says whether clients are asked for one, and whether they
+    must have it; authorities are opaque names for certificate_authorities: for RA-TLS they hold a challenge, so each
+    connection has a config of its own. suites and groups are in the order of preference, which goes before the
+    client's; protocols are application protocols (ALPN) in the order of preference, none means that ALPN is ignored.
+    """
+
+    credentials: tuple[Credentials, ...]
+    client_certificate: t.Literal["none", "optional", "required"] = "none"
+    authorities: tuple[bytes, ...] = field(default=(), repr=False)
+    protocols: tuple[str, ...] = ()
+    suites: tuple[Suite, ...] = _SUITES
+    groups: tuple[Group, ...] = GROUPS
+
+    def __post_init__(self) -> None:
+        _check("suites", self.suites, _SUITES)
+        _check("groups", self.groups, GROUPS)
+        _check_protocols(self.protocols)
+        if not self.credentials:
+            raise UsageError("A TLS server cannot start without a certificate.")
+        if self.client_certificate not in ("none", "optional", "required"):
+            raise UsageError("The TLS settings cannot be used: client_certificate must be none, optional or required.")
+        if not all(self.authorities) or sum(len(name) + 2 for name in self.authorities) > 8192:
+            raise UsageError("The TLS settings cannot be used: authorities are empty or longer than 8 KiB.")
+
+
+def _is_host_name(name: str) -> bool:
+    """Addresses are not allowed in server_name (RFC 6066, section 3)."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.isascii() and 0 < len(name) < 254 and name.isprintable() and not name.endswith(".")
+    return False
+
+
+__all__ = ("ClientConfig", "ServerConfig")

@@ -1,0 +1,347 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import collections
+import hmac
+import typing as t
+
+from . import limits
+from .errors import AlertReceived, InternalError, LimitExceeded, ProtocolError, TlsError, Truncated, UsageError
+from .events import Closed, Data, Event, HandshakeComplete
+from .library import require_cryptography
+from .messages import encode_key_update, read_key_update
+from .names import Alert, ContentType, Group, HandshakeType
+from .protection import KEY_RECORDS
+from .records import MessageBuffer, Record, RecordReader, RecordWriter
+from .schedule import TrafficKeys, Transcript, finished_mac, next_secret
+from .state import OPEN, PAUSED, State
+from .suites import Suite
+
+Handler = t.Callable[[t.Any, bytes, bytes], None]
+Table = t.Mapping[State, t.Mapping[HandshakeType, Handler]]
+
+
+class Engine:
+    """One end of a TLS 1.3 connection (RFC 8446) without I/O: received bytes in, events and bytes to send out.
+
+    suite, group and protocol are what was negotiated; peer_chain is the other end's certificate chain, once accepted.
+
+    What breaks the protocol raises a TlsError from the call that fed the bytes; the alert for it is then in
+    data_to_send(), and every further call raises the same error. In the two states of a decision nothing is parsed.
+    """
+
+    _TABLE: t.ClassVar[Table] = {}
+
+    def __init__(self) -> None:
+        require_cryptography()
+        self.state = State.FAILED
+        self.suite: t.Optional[Suite] = None
+        self.group: t.Optional[Group] = None
+        self.protocol: t.Optional[str] = None
+        self.peer_chain: tuple[bytes, ...] = ()
+        self._claimed_chain: tuple[bytes, ...] = ()
+        self._error: t.Optional[TlsError] = None
+        self._events: collections.deque[Event] = collections.deque()
+        self._reader = RecordReader()
+        self._writer = RecordWriter()
+        self._messages = MessageBuffer()
+        self._transcript = Transcript()
+        self._read_secret = b""
+        self._write_secret = b""
+        self._write_closed = False
+        self._ccs_left = 1
+        self._idle = 0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(state={self.state.name})"
+
+    @property
+    def is_paused(self) -> bool:
+        """Tells whether the engine waits for a decision; whoever reads should then stop reading."""
+        return self.state in PAUSED
+
+    @property
+    def is_connected(self) -> bool:
+        """Tells whether the handshake is complete and application data can be sent."""
+        return self.state in OPEN and not self._write_closed
+
+    def space(self) -> memoryview:
+        """Where to write received bytes to; tell received() how many. Empty only while the engine waits."""
+        return self._reader.space()
+
+    def received(self, count: int) -> None:
+        """Count bytes were written to space(). Raises TlsError."""
+        self._raise_error()
+        self._reader.received(count)
+        self._guard(self._run)
+
+    def receive_data(self, data: t.Union[bytes, bytearray, memoryview]) -> None:
+        """Bytes came from the other end. Raises TlsError; UsageError if they are too many while the engine waits."""
+        view = memoryview(data)
+        while view:
+            space = self.space()
+            if not space and not self._error:
+                raise UsageError("TLS records cannot be taken: read no more while the engine waits for a decision.")
+            count = min(len(space), len(view))
+            space[:count] = view[:count]
+            self.received(count)
+            view = view[count:]
+
+    def receive_eof(self) -> None:
+        """The stream ended. Raises Truncated unless close_notify came before (RFC 8446, section 6.1)."""
+        self._raise_error()
+        if self.state is not State.CLOSED:
+            during = "the handshake" if self.state is not State.CONNECTED else "the connection"
+            error = Truncated(f"The other end closed the stream in the middle of {during}, without a TLS close_notify.")
+            self._fail(error)
+            raise error
+
+    def next_event(self) -> t.Optional[Event]:
+        """The oldest event that was not handed out yet; None if there is none."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> bytes:
+        """What must be sent now; after an error too, since the alert is in it."""
+        return self._writer.take()
+
+    def view_to_send(self) -> memoryview:
+        """As data_to_send, without a copy: send all of it, and release it, before the next call."""
+        return self._writer.take_view()
+
+    def send(self, data: t.Union[bytes, memoryview]) -> None:
+        """Protects application data. Raises UsageError before the handshake is complete and after close()."""
+        self._raise_error()
+        if not self.is_connected:
+            raise UsageError("TLS cannot send: the handshake is not complete, or close was called before.")
+        if self._writer.sealed >= KEY_RECORDS:
+            self.update_keys()
+        self._writer.write(ContentType.APPLICATION_DATA, data)
+
+    def update_keys(self, *, requested: bool = False) -> None:
+        """Sends a KeyUpdate (RFC 8446, section 4.6.3); requested asks the other end for one. Raises UsageError."""
+        self._raise_error()
+        if not self.is_connected or self.suite is None:
+            raise UsageError("TLS keys cannot be updated before the handshake is complete or after close.")
+        self._send_handshake(encode_key_update(requested=requested))
+        self._write_secret = next_secret(self.suite, self._write_secret)
+        self._writer.protect(TrafficKeys.derive(self.suite, self._write_secret))
+
+    def close(self) -> None:
+        """Sends close_notify, once (RFC 8446, section 6.1). Data of the other end may still come, but a handshake
+        that is not complete never will be."""
+        if self.state in OPEN:
+            self._send_alert(Alert.CLOSE_NOTIFY)
+        elif self._error is None:
+            why = "The TLS connection was closed by this end before its handshake was complete."
+            self._fail(UsageError(why, alert=Alert.CLOSE_NOTIFY))
+
+    def accept_peer(self) -> None:
+        """The certificate of the other end is good. Raises UsageError if that is not the question, and TlsError for
+        what came after it."""
+        self._decide(State.JUDGING)
+        self.peer_chain = self._claimed_chain
+        self.state = State.WAIT_FINISHED
+        self._guard(self._run)
+
+    def reject_peer(self, error: TlsError) -> t.NoReturn:
+        """The certificate of the other end is not good: raises error, whose alert is sent, certificate_unknown if it
+        has none. Raises UsageError if that is not the question."""
+        self._decide(State.JUDGING)
+        error.alert = Alert.CERTIFICATE_UNKNOWN if error.alert is None else error.alert
+        self._fail(error)
+        raise error
+
+    def abort(self, error: TlsError) -> None:
+        """Gives the connection up, for a reason of whoever uses the engine; the alert of error, if any, is sent."""
+        if self._error is None:
+            self._fail(error)
+
+    def _decide(self, state: State) -> None:
+        self._raise_error()
+        if self.state is not state:
+            raise UsageError(f"TLS was not {state.value}: it is {self.state.value}.")
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _guard(self, step: t.Callable[[], None]) -> None:
+        """Runs step; whatever it raises ends the connection, and is a TlsError that names no data."""
+        try:
+            step()
+        except TlsError as exc:
+            self._fail(exc)
+            raise
+        except Exception as exc:
+            failure = InternalError(f"TLS failed by an error of its own ({type(exc).__name__}); this is a bug.")
+            self._fail(failure)
+            raise failure from None
+
+    def _fail(self, error: TlsError) -> None:
+        self._error = error
+        self.state = State.FAILED
+        self._forget_secrets()
+        self._reader.forget()
+        if error.alert is not None and not isinstance(error, AlertReceived):
+            self._send_alert(error.alert)
+
+    def _forget_secrets(self) -> None:
+        """Drops every secret but the key that protects the alert; Python does not overwrite what is dropped."""
+        self._read_secret = self._write_secret = b""
+
+    def _send_alert(self, alert: Alert) -> None:
+        """The last thing that this end sends; its level says nothing that its description does not (section 6)."""
+        if not self._write_closed:
+            self._write_closed = True
+            level = 1 if alert is Alert.CLOSE_NOTIFY else 2
+            self._writer.write(ContentType.ALERT, bytes([level, alert]))
+
+    def _run(self) -> None:
+        while self.state not in PAUSED:
+            if self.state is State.CLOSED:
+                self._reader.forget()
+                return
+            message = self._messages.next(_limit) if self._messages else None
+            if message is not None:
+                self._on_message(*message)
+                continue
+            record = self._reader.next()
+            if record is None:
+                return
+            self._on_record(record)
+
+    def _on_message(self, kind: int, message: bytes) -> None:
+        handler = self._TABLE.get(self.state, {}).get(t.cast(HandshakeType, kind))
+        if handler is None:
+            raise _unexpected(f"a handshake message of type {kind} while this end was {self.state.value}")
+        handler(self, message[4:], message)
+
+    def _on_record(self, record: Record) -> None:
+        if record.kind is ContentType.APPLICATION_DATA:
+            self._on_data(record.content)
+        elif record.kind is ContentType.CHANGE_CIPHER_SPEC:
+            self._on_change_cipher_spec(bytes(record.content))
+        elif record.kind is ContentType.ALERT:
+            self._on_alert(record)
+        elif not record.protected and self._reader.is_protected:
+            raise _unexpected("a record without protection")
+        else:
+            self._messages.add(record.content)
+
+    def _on_change_cipher_spec(self, content: bytes) -> None:
+        """Dropped where RFC 8446, section 5, allows it: between the first ClientHello and the other end's Finished;
+        once, or twice with a HelloRetryRequest: no compatibility mode (appendix D.4) has more."""
+        ended = self.state in (*OPEN, State.WAIT_CH)
+        if ended or content != b"\x01" or not self._ccs_left or self._messages:
+            raise _unexpected("change_cipher_spec")
+        self._ccs_left -= 1
+
+    def _on_alert(self, record: Record) -> None:
+        content = bytes(record.content)
+        # a client may fail before it has keys: until a record was opened, its alert comes without protection
+        if not record.protected and self._reader.is_protected and (self._reader.opened or self.state in OPEN):
+            raise _unexpected("an alert without protection")
+        if not content:
+            raise _unexpected("an empty alert")
+        if len(content) != 2:
+            raise ProtocolError("The other end sent a malformed alert.", alert=Alert.DECODE_ERROR)
+        if content[1] == Alert.CLOSE_NOTIFY and self.state is State.CONNECTED:
+            self.state = State.CLOSED
+            self._events.append(Closed())
+        elif content[1] == Alert.USER_CANCELED:
+            self._count_idle()
+        else:
+            raise _alert_received(content[1], self.state)
+
+    def _on_data(self, content: memoryview) -> None:
+        if self.state is not State.CONNECTED or self._messages:
+            raise _unexpected("application data")
+        if not content:
+            self._count_idle()
+            return
+        self._idle = 0
+        self._events.append(Data(bytes(content)))
+
+    def _count_idle(self) -> None:
+        self._idle += 1
+        if self._idle > limits.IDLE_MESSAGES:
+            raise LimitExceeded(
+                f"The other end sent more than {limits.IDLE_MESSAGES} messages in a row that bring nothing.",
+                limit="idle_messages",
+                maximum=limits.IDLE_MESSAGES,
+            )
+
+    def _on_key_update(self, body: bytes, message: bytes) -> None:
+        """RFC 8446, section 4.6.3."""
+        requested = read_key_update(body)
+        self._at_boundary()
+        self._count_idle()
+        suite = t.cast(Suite, self.suite)
+        self._read_secret = next_secret(suite, self._read_secret)
+        self._reader.protect(TrafficKeys.derive(suite, self._read_secret))
+        if requested and not self._write_closed:
+            self.update_keys()
+
+    def _on_finished(self, body: bytes, message: bytes) -> None:
+        """RFC 8446, section 4.4.4; the read secret is that of the handshake."""
+        wanted = finished_mac(t.cast(Suite, self.suite), self._read_secret, self._transcript.digest())
+        if len(body) != len(wanted):
+            raise ProtocolError("The Finished message of the other end is malformed.", alert=Alert.DECODE_ERROR)
+        if not hmac.compare_digest(body, wanted):
+            raise ProtocolError(
+                "The Finished message of the other end is wrong: the handshake was changed on its way.",
+                alert=Alert.DECRYPT_ERROR,
+            )
+        self._at_boundary()
+        self._transcript.add(message)
+
+    def _at_boundary(self) -> None:
+        """A message after which keys change must be the last of its record (RFC 8446, section 5.1)."""
+        if self._messages:
+            raise _unexpected("a handshake message in the record of one that changes keys")
+
+    def _connected(self) -> None:
+        self.state = State.CONNECTED
+        self._ccs_left = 0
+        self._events.append(HandshakeComplete())
+
+    def _protect_reading(self, secret: bytes) -> None:
+        self._read_secret = secret
+        self._reader.protect(TrafficKeys.derive(t.cast(Suite, self.suite), secret))
+
+    def _protect_writing(self, secret: bytes) -> None:
+        self._write_secret = secret
+        self._writer.protect(TrafficKeys.derive(t.cast(Suite, self.suite), secret))
+
+    def _send_handshake(self, messages: bytes) -> None:
+        self._writer.write(ContentType.HANDSHAKE, messages)
+
+    def _send_change_cipher_spec(self) -> None:
+        self._writer.write(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
+
+
+def _limit(kind: int) -> int:
+    return limits.MESSAGES.get(t.cast(HandshakeType, kind), limits.MESSAGE)
+
+
+def _unexpected(what: str) -> ProtocolError:
+    return ProtocolError(f"The other end sent {what}.", alert=Alert.UNEXPECTED_MESSAGE)
+
+
+def _alert_received(number: int, state: State) -> AlertReceived:
+    known = number in Alert.__members__.values()
+    name = Alert(number).name.lower() if known else f"number {number}"
+    when = "" if state is State.CONNECTED else f" while this end was {state.value}"
+    return AlertReceived(
+        f"The other end ended the TLS connection with the alert {name}{when}.",
+        alert=Alert(number) if known else None,
+        number=number,
+    )
+
+
+__all__ = ("Engine", "Handler", "Table")

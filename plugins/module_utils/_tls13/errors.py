@@ -1,0 +1,117 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.errors import CollectionError
+from .names import Alert
+
+
+class TlsError(CollectionError):
+    """Root of the errors of the TLS engine.
+
+    alert is the alert that this end sends because of the error, or that it was sent by the other end if the error is
+    AlertReceived; None if there is none. Fields: alert (its name in RFC 8446).
+    """
+
+    kind = "tls"
+    default: t.ClassVar[t.Optional[Alert]] = Alert.INTERNAL_ERROR
+
+    def __init__(self, message: str, *, alert: t.Optional[Alert] = None, **fields: t.Union[str, int, None]) -> None:
+        self.alert: t.Optional[Alert] = self.default if alert is None else alert
+        name = self.alert.name.lower() if self.alert is not None else None
+        super().__init__(message, alert=name, **fields)
+
+
+class ProtocolError(TlsError):
+    """The other end broke RFC 8446; alert says which sort of rule."""
+
+    kind = "tls_protocol"
+
+
+class DecodeError(ProtocolError):
+    """A message of the other end is not what its syntax demands (RFC 8446, section 6.2, decode_error)."""
+
+    default = Alert.DECODE_ERROR
+
+
+class LimitExceeded(ProtocolError):
+    """The other end sent more of something than this engine bears."""
+
+    default = Alert.UNEXPECTED_MESSAGE
+
+
+class NegotiationFailed(TlsError):
+    """Both ends keep to the rules, but have no algorithm, version or application protocol in common."""
+
+    kind = "tls_negotiation"
+    default = Alert.HANDSHAKE_FAILURE
+
+
+class CertificateRejected(TlsError):
+    """This end does not accept the certificate of the other, or the proof that it holds the key."""
+
+    kind = "tls_certificate"
+    default = Alert.BAD_CERTIFICATE
+
+
+class AlertReceived(TlsError):
+    """The other end ended the connection with an alert."""
+
+    kind = "tls_alert"
+    default = None
+
+
+class Truncated(TlsError):
+    """The stream ended without close_notify: bytes may be missing (RFC 8446, section 6.1)."""
+
+    kind = "tls_truncated"
+    default = None
+
+
+class TimedOut(TlsError):
+    """The handshake, or a read or write, took longer than was allowed."""
+
+    kind = "tls_timeout"
+    default = None
+
+
+class UsageError(TlsError):
+    """The engine was asked for something that its state does not allow, or for settings that it does not have."""
+
+    kind = "tls_usage"
+    default = None
+
+
+class InternalError(TlsError):
+    """Something failed that should not; the connection is over."""
+
+    kind = "tls_internal"
+
+
+class DependencyMissing(TlsError):
+    """The Python library cryptography is missing or too old."""
+
+    kind = "dependency_missing"
+    default = None
+
+
+__all__ = (
+    "AlertReceived",
+    "CertificateRejected",
+    "DecodeError",
+    "DependencyMissing",
+    "InternalError",
+    "LimitExceeded",
+    "NegotiationFailed",
+    "ProtocolError",
+    "TimedOut",
+    "TlsError",
+    "Truncated",
+    "UsageError",
+)

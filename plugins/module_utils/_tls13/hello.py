@@ -1,0 +1,168 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .errors import ProtocolError
+from .extensions import Extensions, read_extensions, write_extensions
+from .names import RETRY_RANDOM, TLS12, Alert, Extension, HandshakeType
+from .wire import Reader, number, numbers, read_all, vector
+
+RANDOM_LENGTH: t.Final = 32
+SESSION_ID_LENGTH: t.Final = 32
+
+
+def message(kind: HandshakeType, body: bytes) -> bytes:
+    """A handshake message: body with its header (RFC 8446, section 4)."""
+    return bytes([kind]) + vector(body, 3)
+
+
+@dataclass(frozen=True)
+class ClientHello:
+    """RFC 8446, section 4.1.2."""
+
+    random: bytes
+    session_id: bytes
+    suites: tuple[int, ...]
+    extensions: Extensions
+    version: int = TLS12
+    compressions: bytes = b"\0"
+
+    def encode(self) -> bytes:
+        """The message with its header."""
+        return message(
+            HandshakeType.CLIENT_HELLO,
+            number(self.version, 2)
+            + self.random
+            + vector(self.session_id, 1)
+            + numbers(self.suites, 2)
+            + vector(self.compressions, 1)
+            + write_extensions(self.extensions),
+        )
+
+
+def _client_hello(reader: Reader) -> ClientHello:
+    version = reader.number(2)
+    random = reader.take(RANDOM_LENGTH)
+    session_id = reader.vector(1, most=SESSION_ID_LENGTH)
+    suites = reader.numbers(2)
+    compressions = reader.vector(1, least=1)
+    # before TLS 1.3 a ClientHello might end here
+    extensions = read_extensions(reader) if reader else {}
+    return ClientHello(random, session_id, suites, extensions, version, compressions)
+
+
+def read_client_hello(body: bytes) -> ClientHello:
+    """Parses a ClientHello without its header.
+
+    Raises DecodeError, and ProtocolError for what section 4.1.2 forbids whatever the extensions are.
+    """
+    hello = read_all(body, "ClientHello", _client_hello)
+    if hello.extensions.keys() & {Extension.PRE_SHARED_KEY}:
+        if list(hello.extensions)[-1] != Extension.PRE_SHARED_KEY:
+            raise _illegal("has extensions after pre_shared_key")
+        # section 4.2.9
+        if Extension.PSK_KEY_EXCHANGE_MODES not in hello.extensions:
+            raise ProtocolError(
+                "The ClientHello of the other end has pre_shared_key without psk_key_exchange_modes.",
+                alert=Alert.MISSING_EXTENSION,
+            )
+    return hello
+
+
+def check_second_hello(first: ClientHello, second: ClientHello) -> None:
+    """Checks that the ClientHello after a HelloRetryRequest is the first one but for what may change (RFC 8446,
+    section 4.1.2). Raises ProtocolError."""
+    same = (first.version, first.random, first.session_id, first.suites, first.compressions) == (
+        second.version,
+        second.random,
+        second.session_id,
+        second.suites,
+        second.compressions,
+    )
+    if not same or _lasting(first) != _lasting(second):
+        raise _illegal("after the HelloRetryRequest is not the same as the first")
+    if Extension.EARLY_DATA in second.extensions:
+        raise _illegal("after the HelloRetryRequest still offers early data")
+    if Extension.COOKIE in second.extensions:
+        raise _illegal("has a cookie that was never given out")
+
+
+def _lasting(hello: ClientHello) -> list[tuple[int, bytes]]:
+    return [item for item in hello.extensions.items() if item[0] not in _CHANGING]
+
+
+_CHANGING: t.Final = (
+    Extension.KEY_SHARE,
+    Extension.EARLY_DATA,
+    Extension.COOKIE,
+    Extension.PRE_SHARED_KEY,
+    Extension.PADDING,
+)
+
+
+def _illegal(what: str) -> ProtocolError:
+    return ProtocolError(f"The ClientHello of the other end {what}.", alert=Alert.ILLEGAL_PARAMETER)
+
+
+@dataclass(frozen=True)
+class ServerHello:
+    """RFC 8446, sections 4.1.3 and 4.1.4: with RETRY_RANDOM it is a HelloRetryRequest."""
+
+    session_id: bytes
+    suite: int
+    extensions: Extensions = field(default_factory=dict)
+    random: bytes = RETRY_RANDOM
+    version: int = TLS12
+    compression: int = 0
+
+    @property
+    def is_retry(self) -> bool:
+        """Tells whether this is a HelloRetryRequest."""
+        return self.random == RETRY_RANDOM
+
+    def encode(self) -> bytes:
+        """The message with its header."""
+        return message(
+            HandshakeType.SERVER_HELLO,
+            number(self.version, 2)
+            + self.random
+            + vector(self.session_id, 1)
+            + number(self.suite, 2)
+            + number(self.compression, 1)
+            + write_extensions(self.extensions),
+        )
+
+
+def _server_hello(reader: Reader) -> ServerHello:
+    version = reader.number(2)
+    random = reader.take(RANDOM_LENGTH)
+    session_id = reader.vector(1, most=SESSION_ID_LENGTH)
+    suite = reader.number(2)
+    compression = reader.number(1)
+    # a server of TLS 1.2 may leave the extensions out; what is missing is found later
+    extensions = read_extensions(reader) if reader else {}
+    return ServerHello(session_id, suite, extensions, random, version, compression)
+
+
+def read_server_hello(body: bytes) -> ServerHello:
+    """Parses a ServerHello or HelloRetryRequest without its header. Raises DecodeError and ProtocolError."""
+    return read_all(body, "ServerHello", _server_hello)
+
+
+__all__ = (
+    "RANDOM_LENGTH",
+    "SESSION_ID_LENGTH",
+    "ClientHello",
+    "ServerHello",
+    "check_second_hello",
+    "message",
+    "read_client_hello",
+    "read_server_hello",
+)

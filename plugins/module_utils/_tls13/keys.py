@@ -1,0 +1,198 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .errors import CertificateRejected, ProtocolError, UsageError
+from .library import (
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    ec,
+    ed25519,
+    hashes,
+    padding,
+    require_cryptography,
+    rsa,
+    serialization,
+    x509,
+)
+from .names import Alert, Scheme
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+    PrivateKey = t.Union[RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey]
+    PublicKey = t.Union[RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey]
+
+RSA_BITS: t.Final = (2048, 8192)
+"""The smallest and largest RSA keys: below is too weak, above lets the other end buy a lot of work cheaply."""
+
+SERVER_CONTEXT: t.Final = b"TLS 1.3, server CertificateVerify"
+CLIENT_CONTEXT: t.Final = b"TLS 1.3, client CertificateVerify"
+
+_RSA: t.Final = (Scheme.RSA_PSS_RSAE_SHA256, Scheme.RSA_PSS_RSAE_SHA384, Scheme.RSA_PSS_RSAE_SHA512)
+
+SCHEMES: t.Final = (Scheme.ECDSA_SECP384R1_SHA384, Scheme.ECDSA_SECP256R1_SHA256, Scheme.ED25519, *reversed(_RSA))
+"""What may be in a CertificateVerify: never PKCS #1 v1.5, never SHA-1 (RFC 8446, section 4.4.3)."""
+
+OFFERED: t.Final = (*SCHEMES, Scheme.RSA_PKCS1_SHA512, Scheme.RSA_PKCS1_SHA384, Scheme.RSA_PKCS1_SHA256)
+"""What signature_algorithms offers: the last ones for signatures in certificates only (RFC 8446, section 4.2.3)."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A certificate chain in DER, that of the key first, and the private key. Raises UsageError for a key that the
+    engine has no signature scheme for."""
+
+    chain: tuple[bytes, ...]
+    key: PrivateKey = field(repr=False)
+
+    def __post_init__(self) -> None:
+        require_cryptography()
+        if not self.chain:
+            raise UsageError("A TLS certificate cannot be used: its chain is empty.")
+        if not schemes_of(self.key.public_key()):
+            raise UsageError(
+                "A TLS private key cannot be used: it must be RSA with 2048 to 8192 bits, EC with P-256 or P-384, or"
+                " Ed25519."
+            )
+
+
+def load_credentials(chain: bytes, key: bytes, *, password: t.Optional[bytes] = None) -> Credentials:
+    """Credentials of a certificate chain and a private key in PEM. Raises UsageError and DependencyMissing."""
+    require_cryptography()
+    try:
+        certificates = x509.load_pem_x509_certificates(chain)
+        private = serialization.load_pem_private_key(key, password)
+        matches = _spki(certificates[0].public_key()) == _spki(private.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise UsageError(
+            "A TLS certificate or its key cannot be read; check that both are PEM and that the password is right."
+        ) from None
+    if not matches:
+        raise UsageError("A TLS certificate and its private key do not belong together; give the pair.")
+    encoding = serialization.Encoding.DER
+    return Credentials(tuple(one.public_bytes(encoding) for one in certificates), key=t.cast("PrivateKey", private))
+
+
+def schemes_of(key: object) -> tuple[Scheme, ...]:
+    """The schemes that a public key can sign a CertificateVerify with, best first; none for keys that do not serve."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _RSA if RSA_BITS[0] <= key.key_size <= RSA_BITS[1] else ()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        # TLS 1.3 ties the curve to the scheme (RFC 8446, section 4.2.3)
+        if isinstance(key.curve, ec.SECP256R1):
+            return (Scheme.ECDSA_SECP256R1_SHA256,)
+        return (Scheme.ECDSA_SECP384R1_SHA384,) if isinstance(key.curve, ec.SECP384R1) else ()
+    return (Scheme.ED25519,) if isinstance(key, ed25519.Ed25519PublicKey) else ()
+
+
+def choose_scheme(credentials: Credentials, offered: t.Collection[int]) -> t.Optional[Scheme]:
+    """The best scheme of the key that the other end offered; None if there is none."""
+    usable = schemes_of(credentials.key.public_key())
+    return next((scheme for scheme in usable if scheme in offered), None)
+
+
+def sign(key: PrivateKey, scheme: Scheme, *, context: bytes, transcript_hash: bytes) -> bytes:
+    """The signature of a CertificateVerify (RFC 8446, section 4.4.3)."""
+    content = _content(context, transcript_hash)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(content, _pss(scheme), _hash(scheme))
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(content, ec.ECDSA(_hash(scheme)))
+    return key.sign(content)
+
+
+def leaf_key(certificate: bytes) -> PublicKey:
+    """The public key of a certificate in DER. Raises CertificateRejected if it cannot be read or used."""
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    except (ValueError, TypeError, x509.InvalidVersion):
+        raise CertificateRejected("The certificate of the other end is no valid X.509 certificate.") from None
+    except UnsupportedAlgorithm:
+        raise _unusable() from None
+    if not schemes_of(key):
+        raise _unusable()
+    return t.cast("PublicKey", key)
+
+
+def verify(key: PublicKey, scheme: int, signature: bytes, *, context: bytes, transcript_hash: bytes) -> None:
+    """Checks the signature of a CertificateVerify (RFC 8446, section 4.4.3).
+
+    Raises ProtocolError if the scheme is not one that was offered and that fits the key, CertificateRejected with the
+    alert decrypt_error if the signature is wrong.
+    """
+    if scheme not in schemes_of(key):
+        raise ProtocolError(
+            f"The other end signed with the scheme {scheme:#06x}, which was not offered or does not fit its key.",
+            alert=Alert.ILLEGAL_PARAMETER,
+        )
+    try:
+        _verify(key, Scheme(scheme), signature, _content(context, transcript_hash))
+    except InvalidSignature:
+        raise CertificateRejected(
+            "The other end did not prove that it holds the key of its certificate: the signature is wrong.",
+            alert=Alert.DECRYPT_ERROR,
+        ) from None
+
+
+def _verify(key: PublicKey, scheme: Scheme, signature: bytes, content: bytes) -> None:
+    if isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, content, _pss(scheme), _hash(scheme))
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(signature, content, ec.ECDSA(_hash(scheme)))
+    else:
+        key.verify(signature, content)
+
+
+def _content(context: bytes, transcript_hash: bytes) -> bytes:
+    return b" " * 64 + context + b"\0" + transcript_hash
+
+
+def _pss(scheme: Scheme) -> padding.PSS:
+    """The salt is as long as the digest (RFC 8446, section 4.2.3)."""
+    digest = _hash(scheme)
+    return padding.PSS(padding.MGF1(digest), digest.digest_size)
+
+
+def _hash(scheme: Scheme) -> t.Union[hashes.SHA256, hashes.SHA384, hashes.SHA512]:
+    if scheme in (Scheme.RSA_PSS_RSAE_SHA256, Scheme.ECDSA_SECP256R1_SHA256):
+        return hashes.SHA256()
+    return hashes.SHA512() if scheme is Scheme.RSA_PSS_RSAE_SHA512 else hashes.SHA384()
+
+
+def _spki(key: t.Any) -> bytes:
+    encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return t.cast(bytes, key.public_bytes(encoding, form))
+
+
+def _unusable() -> CertificateRejected:
+    return CertificateRejected(
+        "The key of the other end's certificate cannot be used: it must be RSA with 2048 to 8192 bits, EC with P-256 or"
+        " P-384, or Ed25519.",
+        alert=Alert.UNSUPPORTED_CERTIFICATE,
+    )
+
+
+__all__ = (
+    "CLIENT_CONTEXT",
+    "OFFERED",
+    "RSA_BITS",
+    "SCHEMES",
+    "SERVER_CONTEXT",
+    "Credentials",
+    "choose_scheme",
+    "leaf_key",
+    "load_credentials",
+    "schemes_of",
+    "sign",
+    "verify",
+)

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from .names import HandshakeType
+
+MESSAGE: t.Final = 16 * 1024
+"""The longest handshake message but those named below, in bytes."""
+
+MESSAGES: t.Final = {HandshakeType.CERTIFICATE: 64 * 1024, HandshakeType.CLIENT_HELLO: 32 * 1024}
+"""Longer ones: certificates carry chains and tokens, hellos perhaps post-quantum key shares."""
+
+CHAIN: t.Final = 10
+"""The most certificates of a chain."""
+
+EXTENSIONS: t.Final = 256
+"""The most extensions of a message."""
+
+IDLE_MESSAGES: t.Final = 32
+"""The most records without content, KeyUpdates, tickets and warnings between two pieces of application data, together:
+each costs work and brings nothing."""
+
+EARLY_DATA: t.Final = 64 * 1024
+"""The most bytes of rejected early data that the server skips (RFC 8446, section 4.2.10). No honest client has any,
+since the server gives no tickets out."""
+
+RECEIVE_BUFFER: t.Final = 128 * 1024
+"""How many received bytes the engine holds at most: more than seven records."""
+
+SEND_BATCH: t.Final = 7 * 16 * 1024
+"""How many bytes adapters let the engine protect at once: batches of 7 records are fast, and the result stays below the
+size from which on memory is given back to the system after each use."""
+
+__all__ = (
+    "CHAIN",
+    "EARLY_DATA",
+    "EXTENSIONS",
+    "IDLE_MESSAGES",
+    "MESSAGE",
+    "MESSAGES",
+    "RECEIVE_BUFFER",
+    "SEND_BATCH",
+)

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import typing as t
+from dataclasses import dataclass, field
+
+from .names import HandshakeType
+from .suites import IV_LENGTH, Suite
+from .wire import number, vector
+
+
+def extract(suite: Suite, salt: bytes, secret: bytes) -> bytes:
+    """HKDF-Extract (RFC 5869, section 2.2) with the hash of suite."""
+    return hmac.digest(salt, secret, suite.hash)
+
+
+def expand_label(suite: Suite, secret: bytes, label: str, context: bytes, length: int) -> bytes:
+    """HKDF-Expand-Label (RFC 8446, section 7.1).
+
+    length is at most that of the hash, as it is everywhere in TLS 1.3 but in exporters: one block of HKDF-Expand
+    (RFC 5869, section 2.3) is all there is.
+    """
+    info = number(length, 2) + vector(b"tls13 " + label.encode("ascii"), 1) + vector(context, 1)
+    return hmac.digest(secret, info + b"\x01", suite.hash)[:length]
+
+
+@dataclass(frozen=True)
+class TrafficKeys:
+    """The key and iv that protect records of one direction (RFC 8446, section 7.3)."""
+
+    suite: Suite
+    key: bytes = field(repr=False)
+    iv: bytes = field(repr=False)
+
+    @classmethod
+    def derive(cls, suite: Suite, secret: bytes) -> TrafficKeys:
+        """From a traffic secret."""
+        key = expand_label(suite, secret, "key", b"", suite.key_length)
+        return cls(suite, key, expand_label(suite, secret, "iv", b"", IV_LENGTH))
+
+
+class Secrets(t.NamedTuple):
+    """The traffic secrets of both directions in one epoch."""
+
+    client: bytes
+    server: bytes
+
+    def __repr__(self) -> str:
+        return "Secrets(...)"
+
+
+class KeySchedule:
+    """The key schedule without PSK (RFC 8446, section 7.1). Each method is called once, in the order given here."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._zeros = bytes(suite.hash_length)
+        self._secret = extract(suite, self._zeros, self._zeros)
+
+    def enter_handshake(self, shared: bytes, hello_hash: bytes) -> Secrets:
+        """Handshake traffic secrets, from the (EC)DHE secret and the hash of ClientHello..ServerHello."""
+        self._next(shared)
+        return self._pair("hs", hello_hash)
+
+    def enter_application(self, finished_hash: bytes) -> Secrets:
+        """The first application traffic secrets, from the hash of ClientHello..server Finished."""
+        self._next(self._zeros)
+        secrets = self._pair("ap", finished_hash)
+        self._secret = b""
+        return secrets
+
+    def _next(self, secret: bytes) -> None:
+        empty = hashlib.new(self._suite.hash).digest()
+        salt = expand_label(self._suite, self._secret, "derived", empty, self._suite.hash_length)
+        self._secret = extract(self._suite, salt, secret)
+
+    def _pair(self, epoch: str, transcript_hash: bytes) -> Secrets:
+        length = self._suite.hash_length
+        return Secrets(
+            expand_label(self._suite, self._secret, f"c {epoch} traffic", transcript_hash, length),
+            expand_label(self._suite, self._secret, f"s {epoch} traffic", transcript_hash, length),
+        )
+
+
+def next_secret(suite: Suite, secret: bytes) -> bytes:
+    """The application traffic secret after a KeyUpdate (RFC 8446, section 7.2)."""
+    return expand_label(suite, secret, "traffic upd", b"", suite.hash_length)
+
+
+def finished_mac(suite: Suite, secret: bytes, transcript_hash: bytes) -> bytes:
+    """The verify_data of a Finished message (RFC 8446, section 4.4.4), secret being its sender's traffic secret."""
+    key = expand_label(suite, secret, "finished", b"", suite.hash_length)
+    return hmac.digest(key, transcript_hash, suite.hash)
+
+
+class Transcript:
+    """The transcript hash (RFC 8446, section 4.4.1): messages are held until it is known which hash it is."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._suite: t.Optional[Suite] = None
+        self._hash: t.Any = None
+
+    def add(self, message: bytes) -> None:
+        """A whole handshake message, with its header."""
+        if self._suite is None:
+            self._held += message
+        else:
+            self._hash.update(message)
+
+    def start(self, suite: Suite) -> None:
+        """The suite is chosen. Called again, with the same suite, after a HelloRetryRequest, it does nothing."""
+        if self._suite is None:
+            self._suite = suite
+            self._hash = hashlib.new(suite.hash, self._held)
+            self._held = b""
+
+    def retry(self) -> None:
+        """Replaces the first ClientHello by the message_hash that stands for it."""
+        digest = self.digest()
+        header = bytes([HandshakeType.MESSAGE_HASH]) + number(len(digest), 3)
+        self._hash = hashlib.new(self._hash.name, header + digest)
+
+    def digest(self) -> bytes:
+        """The hash of all messages so far."""
+        return t.cast(bytes, self._hash.digest())
+
+
+__all__ = (
+    "KeySchedule",
+    "Secrets",
+    "TrafficKeys",
+    "Transcript",
+    "expand_label",
+    "extract",
+    "finished_mac",
+    "next_secret",
+)

@@ -1,0 +1,288 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import typing as t
+
+from .config import ServerConfig
+from .errors import CertificateRejected, TimedOut, TlsError
+from .events import Closed, Data, Event, HandshakeComplete, PeerCertificate
+from .limits import SEND_BATCH
+from .names import Alert
+from .server import ServerEngine
+
+AsyncJudge = t.Callable[[PeerCertificate, ServerEngine], t.Awaitable[None]]
+"""Looks at the certificate of a client; raises a TlsError, best a CertificateRejected, if it is not good."""
+
+Report = t.Callable[[TlsError, t.Any], None]
+"""Is told of every connection that TLS ended: the error, and the address of the client."""
+
+_DRAIN_SECONDS: t.Final = 2.0
+_DRAIN_BYTES: t.Final = 1024 * 1024
+
+
+class TlsTransport(asyncio.Transport):
+    """What the protocol of the application writes to. It offers no sendfile: all bytes must be protected.
+
+    get_extra_info gives what the transport below has, and the engine for `tls` and, for those that ask so whether a
+    connection is protected, for `sslcontext`.
+    """
+
+    def __init__(self, owner: TlsServerProtocol, below: asyncio.Transport, engine: ServerEngine) -> None:
+        super().__init__({"tls": engine, "sslcontext": engine})
+        self._owner = owner
+        self._below = below
+        self._engine = engine
+
+    def get_extra_info(self, name: str, default: t.Any = None) -> t.Any:
+        """As asyncio.BaseTransport."""
+        found = super().get_extra_info(name)
+        return self._below.get_extra_info(name, default) if found is None else found
+
+    def write(self, data: t.Any) -> None:
+        """Protects data and sends it. The transport below says when the protocol must pause."""
+        if self.is_closing() or not self._engine.is_connected:
+            return
+        with memoryview(data).cast("B") as view:
+            for at in range(0, len(view), SEND_BATCH):
+                self._engine.send(view[at : at + SEND_BATCH])
+                self._below.write(self._engine.data_to_send())
+
+    def writelines(self, list_of_data: t.Iterable[t.Any]) -> None:
+        """Writes the pieces as one, so that small ones share a record."""
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        """Not offered: close says close_notify."""
+        return False
+
+    def is_closing(self) -> bool:
+        """Tells whether the connection is closed or closing."""
+        return self._below.is_closing()
+
+    def close(self) -> None:
+        """Says close_notify and closes once all is sent."""
+        if not self.is_closing():
+            self._engine.close()
+            self._below.write(self._engine.data_to_send())
+            self._below.close()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self._below.abort()
+
+    def is_reading(self) -> bool:
+        """As asyncio.ReadTransport."""
+        return not self._owner.holds(self)
+
+    def pause_reading(self) -> None:
+        """No data after what was received already: one buffer of the engine at most."""
+        self._owner.hold(self)
+
+    def resume_reading(self) -> None:
+        """Data may come again."""
+        self._owner.release(self)
+
+    def set_write_buffer_limits(self, high: t.Optional[int] = None, low: t.Optional[int] = None) -> None:
+        """Of the transport below."""
+        self._below.set_write_buffer_limits(high, low)
+
+    def get_write_buffer_size(self) -> int:
+        """Of the transport below."""
+        return self._below.get_write_buffer_size()
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """Of the transport below."""
+        return self._below.get_write_buffer_limits()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """From here on another protocol gets the data."""
+        self._owner.inner = t.cast(asyncio.Protocol, protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The protocol that gets the data."""
+        return t.cast(asyncio.BaseProtocol, self._owner.inner)
+
+
+class TlsServerProtocol(asyncio.BufferedProtocol):
+    """The server's end of one TLS connection; use it as the protocol of loop.create_server.
+
+    inner_factory makes the protocol of the application once the handshake is complete and the client, if it has a
+    certificate, was judged; before that, judge runs as a task while nothing is read. A handshake that takes longer than
+    deadline seconds, all in all, ends the connection. report is told of whatever goes wrong.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        inner_factory: t.Callable[[], asyncio.Protocol],
+        *,
+        judge: t.Optional[AsyncJudge] = None,
+        report: t.Optional[Report] = None,
+        deadline: float = 10.0,
+    ) -> None:
+        self.engine = ServerEngine(config)
+        self.inner: t.Optional[asyncio.Protocol] = None
+        self._inner_factory = inner_factory
+        self._judge = judge
+        self._report = report
+        self._deadline = deadline
+        self._below: t.Any = None
+        self._above: t.Optional[TlsTransport] = None
+        self._timer: t.Optional[asyncio.TimerHandle] = None
+        self._task: t.Optional[asyncio.Task[None]] = None
+        self._error: t.Optional[TlsError] = None
+        self._drained = 0
+        self._holders: set[object] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The TCP connection is there: the time for the handshake runs."""
+        self._below = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._timer = asyncio.get_running_loop().call_later(self._deadline, self._too_late)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return self.engine.space() if self._error is None else memoryview(bytearray(65536))
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes are there."""
+        if self._error is not None:
+            self._drained += nbytes
+            if self._drained > _DRAIN_BYTES:
+                self._below.abort()
+            return
+        self._step(lambda: self.engine.received(nbytes))
+
+    def eof_received(self) -> bool:
+        """The stream ended; without close_notify that is an error."""
+        if self._error is None:
+            self._step(self.engine.receive_eof, last=True)
+        return False
+
+    def connection_lost(self, exc: t.Optional[Exception]) -> None:
+        """The end, for the protocol of the application too."""
+        self._cancel_timer()
+        if self._task is not None:
+            self._task.cancel()
+        if self.inner is not None:
+            self.inner.connection_lost(exc or self._error)
+
+    def hold(self, holder: object) -> None:
+        """Reads nothing until all holders have released."""
+        self._holders.add(holder)
+        self._below.pause_reading()
+
+    def release(self, holder: object) -> None:
+        """Reads again, if nobody else holds."""
+        self._holders.discard(holder)
+        if not self._holders and not self._below.is_closing():
+            self._below.resume_reading()
+
+    def holds(self, holder: object) -> bool:
+        """Tells whether holder has not released."""
+        return holder in self._holders
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent. It is read from no more either: TLS itself answers to some messages,
+        and those answers must not pile up."""
+        self.hold("writing")
+        if self.inner is not None:
+            self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client takes data again."""
+        self.release("writing")
+        if self.inner is not None:
+            self.inner.resume_writing()
+
+    def _step(self, step: t.Callable[[], None], *, last: bool = False) -> None:
+        """One call of the engine, and everything that follows from it."""
+        try:
+            step()
+        except TlsError as exc:
+            # data that came before the error is still good
+            self._take_events()
+            self._fail(exc, last=last)
+            return
+        self._take_events()
+        self._flush()
+
+    def _flush(self) -> None:
+        data = self.engine.data_to_send()
+        if data and not self._below.is_closing():
+            self._below.write(data)
+
+    def _take_events(self) -> None:
+        event = self.engine.next_event()
+        while event is not None:
+            self._on_event(event)
+            event = self.engine.next_event()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Data) and self.inner is not None:
+            if not self._below.is_closing():
+                self.inner.data_received(event.data)
+        elif isinstance(event, PeerCertificate):
+            self.hold("judge")
+            self._task = asyncio.get_running_loop().create_task(self._decide(event))
+        elif isinstance(event, HandshakeComplete):
+            self._cancel_timer()
+            self._flush()
+            self._above = TlsTransport(self, self._below, self.engine)
+            self.inner = self._inner_factory()
+            self.inner.connection_made(self._above)
+        elif isinstance(event, Closed) and self.inner is not None and not self.inner.eof_received():
+            t.cast(TlsTransport, self._above).close()
+
+    async def _decide(self, event: PeerCertificate) -> None:
+        """Whatever happens while a client is judged, it is only accepted if the judge came to its end."""
+        error: t.Optional[TlsError] = None
+        try:
+            if self._judge is None:
+                error = CertificateRejected("There is nobody to judge the client's certificate.")
+            else:
+                await self._judge(event, self.engine)
+        except TlsError as exc:
+            error = exc
+        except Exception as exc:
+            error = CertificateRejected(
+                f"The client's certificate could not be judged ({type(exc).__name__}).",
+                alert=Alert.CERTIFICATE_UNKNOWN,
+            )
+        if self._error is None and not self._below.is_closing():
+            self.release("judge")
+            self._step(self.engine.accept_peer if error is None else lambda: self.engine.reject_peer(error))
+
+    def _too_late(self) -> None:
+        self._fail(TimedOut("A client did not finish the TLS handshake in time."), last=True)
+
+    def _fail(self, error: TlsError, *, last: bool) -> None:
+        """Ends the connection. The alert is only read by the client if all that it sent is: closing with unread bytes
+        would reset the connection, so they are read and dropped for a moment, unless the client is gone (last)."""
+        self._error = error
+        self._cancel_timer()
+        if self._report is not None:
+            self._report(error, self._below.get_extra_info("peername"))
+        self._flush()
+        if last or self._below.is_closing() or not self._below.can_write_eof():
+            self._below.close()
+            return
+        self._below.write_eof()
+        self._timer = asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._below.abort)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+__all__ = ("AsyncJudge", "Report", "TlsServerProtocol", "TlsTransport")

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+from .library import aead
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+    Cipher = t.Union[AESGCM, ChaCha20Poly1305]
+
+IV_LENGTH: t.Final = 12
+TAG_LENGTH: t.Final = 16
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A cipher suite (RFC 8446, appendix B.4): an AEAD algorithm and the hash of the key schedule."""
+
+    number: int
+    name: str
+    hash: t.Literal["sha256", "sha384"]
+    key_length: int
+
+    @property
+    def hash_length(self) -> int:
+        """Bytes of the hash."""
+        return hashlib.new(self.hash).digest_size
+
+    def cipher(self, key: bytes) -> Cipher:
+        """The AEAD algorithm with this key of key_length bytes."""
+        return aead.ChaCha20Poly1305(key) if self is CHACHA20_POLY1305 else aead.AESGCM(key)
+
+
+AES_128_GCM: t.Final = Suite(0x1301, "TLS_AES_128_GCM_SHA256", "sha256", 16)
+AES_256_GCM: t.Final = Suite(0x1302, "TLS_AES_256_GCM_SHA384", "sha384", 32)
+CHACHA20_POLY1305: t.Final = Suite(0x1303, "TLS_CHACHA20_POLY1305_SHA256", "sha256", 32)
+
+SUITES: t.Final = {suite.number: suite for suite in (AES_256_GCM, AES_128_GCM, CHACHA20_POLY1305)}
+"""All suites of the engine by their numbers, best first."""
+
+__all__ = ("AES_128_GCM", "AES_256_GCM", "CHACHA20_POLY1305", "IV_LENGTH", "SUITES", "TAG_LENGTH", "Suite")

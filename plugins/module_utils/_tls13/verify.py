@@ -1,0 +1,127 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import typing as t
+
+from .errors import CertificateRejected, UsageError
+from .library import require_cryptography, verification, x509
+from .names import Alert
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.x509 import Certificate
+    from cryptography.x509.verification import ExtensionPolicy, Policy, Store
+
+MAX_DEPTH: t.Final = 8
+"""The most certificates between the server's and the trust anchor."""
+
+
+class ServerVerifier:
+    """Checks the certificates of servers (RFC 5280, section 6, and RFC 6125) against trust anchors.
+
+    roots is PEM with at least one certificate; a certificate among them is trusted even as a server's own, if it names
+    the server. Raises UsageError if there is none, or one that cannot be read: a root left out silently would be missed
+    at the worst moment.
+    """
+
+    def __init__(self, roots: bytes) -> None:
+        require_cryptography()
+        try:
+            self._roots = x509.load_pem_x509_certificates(roots)
+        except (ValueError, x509.InvalidVersion):
+            raise UsageError(
+                "The root certificates for TLS cannot be read: they must be PEM, and each of them valid X.509."
+            ) from None
+        self._store: Store = verification.Store(self._roots)
+
+    def verify(self, chain: t.Sequence[bytes], name: str, *, time: t.Optional[datetime.datetime] = None) -> None:
+        """Checks that chain, DER, the server's own certificate first, leads to a root and names name, a host name or
+        an address, at time, now if it is None. Raises CertificateRejected and UsageError."""
+        builder = verification.PolicyBuilder().store(self._store).max_chain_depth(MAX_DEPTH)
+        builder = builder.extension_policies(ca_policy=_authority_policy(), ee_policy=_server_policy())
+        if time is not None:
+            builder = builder.time(time)
+        leaf, intermediates = self._load(chain)
+        try:
+            verifier = builder.build_server_verifier(_subject(name))
+        except ValueError:
+            # underscores too, which the library has in no name
+            raise UsageError(f"A TLS server cannot be checked: {name!r} is no host name and no address.") from None
+        try:
+            verifier.verify(leaf, intermediates)
+        except verification.VerificationError as exc:
+            raise self._rejected(leaf, name, str(exc), time) from None
+
+    def _load(self, chain: t.Sequence[bytes]) -> tuple[Certificate, list[Certificate]]:
+        try:
+            leaf, *intermediates = [x509.load_der_x509_certificate(one) for one in chain]
+        except (ValueError, x509.InvalidVersion):
+            raise CertificateRejected("The certificate chain of the server cannot be read.") from None
+        return leaf, intermediates
+
+    def _rejected(
+        self, leaf: Certificate, name: str, reason: str, time: t.Optional[datetime.datetime]
+    ) -> CertificateRejected:
+        now = time or datetime.datetime.now(datetime.timezone.utc)
+        if now.tzinfo is None:
+            now = now.replace(tzinfo=datetime.timezone.utc)
+        expired = leaf.not_valid_after_utc < now
+        what = "it has expired" if expired else f"the check of its chain says: {reason}"
+        return CertificateRejected(
+            f"The certificate of the server {name!r} was not accepted: {what}; check ca_path, the name and the clocks.",
+            alert=Alert.CERTIFICATE_EXPIRED if expired else Alert.UNKNOWN_CA,
+        )
+
+
+def _subject(name: str) -> t.Union[x509.DNSName, x509.IPAddress]:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _authority_policy() -> ExtensionPolicy:
+    """Roots and intermediates: near to what rustls demands, since private authorities rarely follow the web's rules."""
+    policy = verification.ExtensionPolicy.permit_all()
+    policy = policy.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _is_authority)
+    return policy.may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_certificates)
+
+
+def _server_policy() -> ExtensionPolicy:
+    policy = verification.ExtensionPolicy.permit_all()
+    policy = policy.require_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None)
+    policy = policy.may_be_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _is_for_servers)
+    return policy.may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign)
+
+
+def _is_authority(dummy_policy: Policy, dummy_certificate: Certificate, extension: x509.BasicConstraints) -> None:
+    if not extension.ca:
+        raise ValueError("an issuer is no certificate authority")
+
+
+def _may_sign_certificates(
+    dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.KeyUsage]
+) -> None:
+    if extension is not None and not extension.key_cert_sign:
+        raise ValueError("the key of an issuer is not for certificates")
+
+
+def _is_for_servers(
+    dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.ExtendedKeyUsage]
+) -> None:
+    if extension is not None and x509.oid.ExtendedKeyUsageOID.SERVER_AUTH not in extension:
+        raise ValueError("the certificate is not for servers")
+
+
+def _may_sign(dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.KeyUsage]) -> None:
+    if extension is not None and not extension.digital_signature:
+        raise ValueError("the key of the certificate is not for signatures")
+
+
+__all__ = ("MAX_DEPTH", "ServerVerifier")

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no reason to fail: what these tests hold has nothing to do with time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+_LONG = 30
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> t.Optional[str]:
+    """Names long values by their argument: they may hold a key that is made anew in every process."""
+    return argname if isinstance(val, (bytes, str)) and len(val) > _LONG else None

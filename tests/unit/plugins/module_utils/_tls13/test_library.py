@@ -1,0 +1,56 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Without cryptography, or with an old one, connections say what is missing; everything can be imported."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._tls13 import keys, library
+from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
+from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import DependencyMissing, UsageError
+from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
+from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, pem
+
+
+@pytest.mark.parametrize(("version", "found"), [(None, "none is"), ("38.0.4", "version 38.0.4 is"), ("odd", "odd is")])
+def test_what_is_missing(monkeypatch: pytest.MonkeyPatch, version: str | None, found: str) -> None:
+    monkeypatch.setattr(library, "VERSION", version)
+    for use in (
+        lambda: ClientEngine(ClientConfig()),
+        lambda: ServerVerifier(b""),
+        lambda: keys.load_credentials(b"", b""),
+    ):
+        with pytest.raises(DependencyMissing, match=f"in version 45 or newer and .*{found} installed; run pip install"):
+            use()
+
+
+@pytest.mark.parametrize("version", ["45.0.0", "46.0.7", "50.0.2", "100.0.0"])
+def test_what_is_new_enough(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(library, "VERSION", version)
+    library.require_cryptography()
+
+
+@pytest.mark.parametrize("kind", KEY_TYPES)
+def test_credentials_from_pem(kind: KeyType) -> None:
+    chain, key = pem(kind)
+    other, dummy = pem("ed25519" if kind != "ed25519" else "ec-p256")
+    loaded = keys.load_credentials(chain + other, key)
+    assert loaded.chain[0] == certificate(kind)
+    assert len(loaded.chain) == 2
+    with pytest.raises(UsageError, match="do not belong together"):
+        keys.load_credentials(other, key)
+
+
+@pytest.mark.parametrize(("chain", "key"), [(b"", b""), (pem()[0], b"x"), (b"x", pem()[1]), (pem()[0], pem()[0])])
+def test_credentials_that_cannot_be_read(chain: bytes, key: bytes) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        keys.load_credentials(chain, key)
+
+
+def test_a_password_that_is_not_needed() -> None:
+    chain, key = pem()
+    with pytest.raises(UsageError, match="the password is right"):
+        keys.load_credentials(chain, key, password=b"secret")
