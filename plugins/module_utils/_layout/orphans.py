@@ -15,6 +15,7 @@ from .._oci.document import parse_document
 from .._oci.errors import DigestError, OciError
 from .._oci.index import Index
 from .._oci.media_type import is_index, is_manifest
+from .._oci.text import quote
 from .errors import DocumentRefused, ManifestMissing
 from .inspection import MAX_NESTING
 
@@ -76,6 +77,12 @@ class _Step:
         kind = self.descriptor.media_type
         return self.is_entry and (is_manifest(kind) or is_index(kind))
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it says that it is a manifest, which refers to other content, and is none that can be read."""
+        kind = self.descriptor.media_type.lower()
+        return self.is_entry and not self.is_document and (".manifest." in kind or ".index." in kind)
+
 
 def _referred_to(index: IndexFile, document: Callable[[Digest], bytes | None]) -> set[Digest]:
     queue = collections.deque(_Step(entry.descriptor, 1) for entry in index.entries)
@@ -85,6 +92,12 @@ def _referred_to(index: IndexFile, document: Callable[[Digest], bytes | None]) -
         step = queue.popleft()
         digest = step.descriptor.digest
         known.add(digest)
+        if step.is_unknown and not (step.optional and document(digest) is None):
+            raise DocumentRefused(
+                f"Finding what nothing refers to failed: what {digest} refers to cannot be told, because "
+                f"{quote(step.descriptor.media_type)} is no type of manifest that is known here; remove what nothing "
+                "refers to with the tool that made it, or remove its entry from index.json."
+            )
         if not step.is_document or digest in read:
             continue
         data = document(digest)

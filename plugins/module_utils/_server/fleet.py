@@ -117,7 +117,10 @@ class Fleet:
             await self._end([oldest])
 
     async def _start(self, generation: _Generation) -> None:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as exc:
+            raise _no_start(exc) from None
         counters = self._board.take()
         # one that hangs before its first beat is found, too
         counters.put("heartbeat", time.monotonic())
@@ -133,13 +136,16 @@ class Fleet:
         except OSError as exc:
             self._board.give_back(counters)
             ours.close()
-            raise ServerError(f"Starting a worker process failed: {exc.strerror}; is memory short?") from None
+            raise _no_start(exc) from None
         finally:
             theirs.close()
         member = _Member(pid, ours, counters)
         generation.members.append(member)
         ours.setblocking(False)
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, member)
+        if generation.retired:
+            # that was said to the others while this one was on its way
+            member.say(STOP if self._stopping else RETIRE)
 
     def _hear(self, member: _Member) -> None:
         try:
@@ -202,7 +208,8 @@ class Fleet:
         steady = time.monotonic() - member.born > _STEADY_SECONDS
         generation.failures = 0 if steady else generation.failures + 1
         first, longest = _BACKOFF
-        delay = 0.0 if generation.failures < 2 else min(longest, first * 2**generation.failures)
+        # there is an end to the numbers that a float can be
+        delay = 0.0 if generation.failures < 2 else min(longest, first * 2 ** min(generation.failures, 16))
         _LOG.error("the worker %d %s; another one takes its place", member.pid, ending(status))
         self._spawn(self._replace(generation, delay))
 
@@ -224,6 +231,8 @@ class Fleet:
 
     def check(self) -> None:
         """End workers that hang; to be called about every second."""
+        # one that ended before its number was known has had its signal already
+        self.reap()
         now = time.monotonic()
         for generation in self._generations:
             for member in generation.members:
@@ -257,6 +266,10 @@ class Fleet:
         self._stopping = True
         for generation in self._generations:
             self._drop(generation)
+
+
+def _no_start(exc: OSError) -> ServerError:
+    return ServerError(f"Starting a worker process failed: {exc.strerror}; are memory or open files short?")
 
 
 __all__ = ("MAX_RETIRED", "Fleet")

@@ -38,6 +38,14 @@ class Loader:
 
         Raises RootError and other ServerErrors. When cancelled, the process is ended.
         """
+        try:
+            return await self._load(previous)
+        except OSError as exc:
+            raise ServerError(
+                f"Starting the process that loads the content failed: {exc.strerror}; are memory or open files short?"
+            ) from None
+
+    async def _load(self, previous: Snapshot | None) -> Snapshot:
         reader, writer = os.pipe()
         try:
             self.pid = await outside_of_tasks(lambda: fork(lambda: self._run(writer, previous), keep=[writer]))
@@ -46,6 +54,8 @@ class Loader:
             data = await _read(reader)
             # it may have something to say about why there is nothing
             while self.pid is not None:
+                # one that ended before its number was known has had its signal already
+                self.reap()
                 await asyncio.sleep(_POLL_SECONDS)
             return unpack(data, previous=previous)
         finally:

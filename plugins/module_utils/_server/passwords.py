@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _THREADS: t.Final = 2
 # more than this many different passwords are not waited for
 _MAX_WAITING: t.Final = 64
+# nor more than this many of one address, so that it does not keep the others out
+_MAX_OF_ONE: t.Final = 32
 _MAX_REMEMBERED: t.Final = 1024
 _REMEMBER_SECONDS: t.Final = 300.0
 _MAX_HEADER: t.Final = 4096
@@ -67,12 +69,13 @@ class Passwords:
         self._secret = secrets.token_bytes(32)
         self._known: collections.OrderedDict[bytes, float] = collections.OrderedDict()
         self._running: dict[bytes, asyncio.Future[bool]] = {}
+        self._addresses: collections.Counter[str | None] = collections.Counter()
         self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
 
-    async def verify(self, authorization: str | None) -> None:
+    async def verify(self, authorization: str | None, *, address: str | None = None) -> None:
         """Find out whether the password is right, for user_of, which is to be called next.
 
-        Raises Refusal, 503, when too many are being looked at.
+        Raises Refusal, 503, when too many are being looked at, of all or of this address.
         """
         credentials = parse_basic(authorization)
         if credentials is None:
@@ -82,19 +85,26 @@ class Passwords:
             return
         future = self._running.get(key)
         if future is None:
-            if len(self._running) >= _MAX_WAITING:
+            if len(self._running) >= _MAX_WAITING or (address and self._addresses[address] >= _MAX_OF_ONE):
                 message = "The server has too many passwords to check; try again later."
                 raise Refusal(503, "UNAVAILABLE", message, headers={"Retry-After": "5"})
-            future = self._start(key, credentials)
+            future = self._start(key, credentials, address)
         # whoever goes away does not take the answer from the others
         if await asyncio.shield(future):
             self._remember(key)
 
-    def _start(self, key: bytes, credentials: Credentials) -> asyncio.Future[bool]:
+    def _start(self, key: bytes, credentials: Credentials, address: str | None) -> asyncio.Future[bool]:
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._threads, self._file.is_right, credentials.user, credentials.password)
         self._running[key] = future
-        future.add_done_callback(lambda dummy: self._running.pop(key, None))
+        self._addresses[address] += 1
+
+        def done(dummy: object) -> None:
+            del self._running[key]
+            # what is not above nought is not kept
+            self._addresses += collections.Counter({address: -1})
+
+        future.add_done_callback(done)
         return future
 
     def is_known(self, credentials: Credentials) -> bool:

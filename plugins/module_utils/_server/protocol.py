@@ -22,6 +22,7 @@ from .answers import error_answer
 from .counters import Board
 from .delivery import Pace, delivery_of
 from .errors import Refusal
+from .head import MAX_HEAD
 from .passwords import parse_basic
 from .tls import subject_of
 
@@ -37,6 +38,10 @@ _LINGER_SECONDS: t.Final = 1.0
 _RETIRED_SECONDS: t.Final = 5.0
 _POLL_SECONDS: t.Final = 0.05
 _RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
+# how many requests may wait for their turn on a connection, and how many bytes that are no complete head yet; not all
+# versions of aiohttp that this runs with have limits of their own
+_MAX_WAITING: t.Final = 64
+_MAX_INCOMPLETE: t.Final = 4 * MAX_HEAD
 
 
 class Handler(t.Protocol):
@@ -59,7 +64,20 @@ class Limits:
 class _Connection(web.RequestHandler):
     """aiohttp's connection; it knows its peer and what it waits for, and its own errors are the distribution-spec's."""
 
-    __slots__ = ("_admission", "_busy", "_head_since", "_idle_since", "_pace", "_used", "peer", "server", "user")
+    __slots__ = (
+        "_admission",
+        "_body",
+        "_busy",
+        "_head_since",
+        "_held",
+        "_idle_since",
+        "_incomplete",
+        "_pace",
+        "_used",
+        "peer",
+        "server",
+        "user",
+    )
 
     def __init__(self, server: HttpServer, *, admission: Admission | None, **options: t.Any) -> None:
         super().__init__(server, **options)
@@ -67,7 +85,9 @@ class _Connection(web.RequestHandler):
         self._admission = admission
         limits = server.limits
         self._pace = Pace(seconds=limits.stall_seconds, minimum=limits.minimum_rate * limits.stall_seconds)
-        self._busy = self._used = False
+        self._busy = self._used = self._held = False
+        self._incomplete = 0
+        self._body: t.Any = None
         self._head_since: float | None = None
         self._idle_since = self._loop.time()
         self.peer = Peer(None)
@@ -92,12 +112,28 @@ class _Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Some of a request is there."""
-        if not self._busy and self._head_since is None:
+        # of nothing at all aiohttp itself may speak, to go on with what it has
+        if data and not self._busy and self._head_since is None:
             self._head_since = self._loop.time()
+        waiting = len(self._messages)
         super().data_received(data)
+        if self._body is None or self._body.is_eof():
+            self._incomplete = self._incomplete + len(data) if len(self._messages) == waiting else 0
+            self._hold_back()
 
-    def begin(self) -> None:
-        """The head of a request is complete."""
+    def _hold_back(self) -> None:
+        """Read no further ahead of the answers than there is room for; a head that is longer is none."""
+        if len(self._messages) <= _MAX_WAITING and self._incomplete <= _MAX_INCOMPLETE:
+            return
+        if not self._busy and not self._messages:
+            self.cut("head")
+        elif isinstance(self.transport, asyncio.ReadTransport):
+            self._held = True
+            self.transport.pause_reading()
+
+    def begin(self, body: t.Any) -> None:
+        """The head of a request is complete; body is what follows it."""
+        self._body = body
         self._busy = self._used = True
         self._head_since = self.user = None
 
@@ -106,6 +142,10 @@ class _Connection(web.RequestHandler):
         self._busy = False
         self._idle_since = self._loop.time()
         self._pace.rest()
+        if self._held and len(self._messages) <= _MAX_WAITING // 2:
+            self._held = False
+            if isinstance(self.transport, asyncio.ReadTransport):
+                self.transport.resume_reading()
 
     def check(self, now: float) -> None:
         """Close the connection if its client takes too long. To be called every now and then."""
@@ -238,7 +278,7 @@ class HttpServer(web.Server):
         if self._passwords is not None:
             authorization = request.headers.get("Authorization")
             try:
-                await self._passwords.verify(authorization)
+                await self._passwords.verify(authorization, address=connection.peer.address)
             except Refusal as refusal:
                 return error_answer(refusal)
             credentials = parse_basic(authorization)
@@ -247,7 +287,7 @@ class HttpServer(web.Server):
         return await self._application.handle(request, zero_copy=self._zero_copy, peer=connection.peer)
 
     def _begin(self, message: t.Any, payload: t.Any, protocol: t.Any, writer: t.Any, task: t.Any) -> web.BaseRequest:
-        protocol.begin()
+        protocol.begin(payload)
         if self.retired_at is not None:
             message = message._replace(should_close=True)
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     import ssl
 
     from .settings import Settings
-    from .snapshot import Snapshot
+    from .snapshot import LeftOut, Snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,17 +67,31 @@ def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:
     """
     if old is None:
         return new
-    broken = {item.name: item for item in new.left_out if item.name in old.repositories}
+    left_out = {item.name: item for item in new.left_out}
+    broken = {name: item for name in old.repositories for item in _of(name, left_out) if name not in new.repositories}
     if not broken:
         return new
     repositories = {**new.repositories, **{name: old.repositories[name] for name in broken}}
     warnings = [f"{name}: it is served as it was before, because {item.reason}" for name, item in broken.items()]
+    names = {item.name for item in broken.values()}
     return dataclasses.replace(
         new,
         repositories=types.MappingProxyType(repositories),
-        left_out=tuple(item for item in new.left_out if item.name not in broken),
+        left_out=tuple(item for item in new.left_out if item.name not in names),
         warnings=(*new.warnings, *warnings),
+        # what is kept was not looked at since: whether its time stamps had settled is a matter of then
+        began_ns=min(old.began_ns, new.began_ns),
     )
+
+
+def _of(name: str, left_out: t.Mapping[str, LeftOut]) -> t.Iterator[LeftOut]:
+    """Why a repository is left out: its own reason, or that of an unreadable directory above it."""
+    if name in left_out:
+        yield left_out[name]
+    while name := name.rpartition("/")[0]:
+        # one that is empty now, or no directory, was made so on purpose
+        if name in left_out and left_out[name].kind == "unreadable":
+            yield left_out[name]
 
 
 __all__ = ("Credentials", "keep_served")

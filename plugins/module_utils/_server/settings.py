@@ -67,6 +67,12 @@ class Field(t.NamedTuple):
     short: str = ""
 
 
+def _check_realm(text: str) -> None:
+    # it stands in a header, which has one line
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be shown")
+
+
 FIELDS: t.Final[t.Mapping[str, Field]] = {
     "root": Field(Text(), "directory of OCI image layouts; needed", "DIR", "-r"),
     "host": Field(Texts(), "address to listen on; can be repeated", "ADDRESS"),
@@ -85,7 +91,7 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
         Choice(("none", "optional", "required")), "client certificates: none, optional or required", "WHICH"
     ),
     "htpasswd": Field(Text(), "users and their passwords, bcrypt only; asks for them", "FILE"),
-    "realm": Field(Text(), "what passwords are asked for in the name of", "TEXT"),
+    "realm": Field(Text(_check_realm), "what passwords are asked for in the name of", "TEXT"),
     "allow": Field(Rules(), "who may see which repositories"),
     "verify": Field(Choice(("cached", "full")), "cached: trust the cache of verified files; full: do not", "HOW"),
     "cache": Field(Text(), "file to remember verified files in", "FILE"),

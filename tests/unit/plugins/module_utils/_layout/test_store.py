@@ -176,3 +176,15 @@ def test_a_layer_that_is_a_manifest_too_is_read_as_one(tmp_path: pathlib.Path) -
     images.write_layout(tmp_path, {"a": holder, "b": OLD})
     with LayoutView(str(tmp_path)) as view:
         assert find_orphans(view, view.index, document=view.document).count == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/vnd.oci.artifact.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+json"]
+)
+def test_what_a_manifest_of_an_unknown_type_needs_is_no_orphan(tmp_path: pathlib.Path, kind: str) -> None:
+    need = images.layer([images.file("a", b"1")])
+    manifest = images.Content(images.to_json({"mediaType": kind, "blobs": [need.descriptor()]}), kind)
+    images.write_blob(tmp_path, need.digest, need.data)
+    images.write_layout(tmp_path, {"a": manifest})
+    with LayoutView(str(tmp_path)) as view, pytest.raises(LayoutError, match=f"{manifest.digest} .* cannot be told"):
+        find_orphans(view, view.index, document=view.document)

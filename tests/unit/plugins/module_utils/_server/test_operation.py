@@ -15,6 +15,7 @@ import types
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server import handover, notify
 from ansible_collections.attested.registry.plugins.module_utils._server.access_log import log_request
 from ansible_collections.attested.registry.plugins.module_utils._server.connections import Connections, Rarely
@@ -31,6 +32,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.metrics 
 from ansible_collections.attested.registry.plugins.module_utils._server.protocol import plain_address
 from ansible_collections.attested.registry.plugins.module_utils._server.reload import keep_served
 from ansible_collections.attested.registry.plugins.module_utils._server.snapshot import LeftOut, Snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.verified_files import VerifiedFiles
 from ansible_collections.attested.registry.plugins.module_utils._server.version import VERSION
 from ansible_collections.attested.registry.plugins.module_utils._server.watch import Watch
 from ansible_collections.attested.registry.tests.support import images
@@ -93,6 +95,30 @@ def test_what_breaks_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> N
     assert [item.name for item in found.left_out] == ["never-good"]
     assert any(warning.startswith("broken: it is served as it was before") for warning in found.warnings)
     assert keep_served(None, found) is found
+
+
+def test_what_is_below_an_unreadable_directory_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> None:
+    for name in ("shut/app", "emptied/app"):
+        images.write_layout(tmp_path / name, {"1": IMAGE})
+    old = snapshots(tmp_path)
+    left = (LeftOut("shut", "unreadable", "why"), LeftOut("emptied", "layout_invalid", "why"))
+    found = keep_served(old, Snapshot("/", {}, left_out=left))
+    assert set(found.repositories) == {"shut/app"}
+    assert [item.name for item in found.left_out] == ["emptied"]
+
+
+def test_files_that_are_kept_are_no_older_than_when_they_were_verified(tmp_path: pathlib.Path) -> None:
+    images.write_layout(tmp_path / "app", {"1": IMAGE})
+    old = snapshots(tmp_path)
+    (tmp_path / "app" / "index.json").write_bytes(b"{")
+    later = dataclasses.replace(snapshots(tmp_path), began_ns=old.began_ns + 10**12)
+    kept = keep_served(old, later)
+    assert kept.repositories.keys() == {"app"}
+    # the file was written just before it was read, so that it may have changed since and look the same
+    content = kept.repositories["app"].blobs[IMAGE.layers[0].digest]
+    files = VerifiedFiles()
+    files.trust_snapshot(kept)
+    assert not files.knows(Digest.parse(content.digest), content.identity)
 
 
 def test_a_snapshot_with_nothing_broken_is_taken_as_it_is() -> None:

@@ -234,3 +234,23 @@ def test_subjects() -> None:
     assert subject_of({"subject": ((("commonName", "#a+b "), ("userId", " c")),)}) == "CN=\\#a\\+b\\ +UID=\\ c"
     assert subject_of(None) is None
     assert subject_of({}) is None
+
+
+def test_a_flood_from_one_address_does_not_keep_out_the_others(
+    file: CountingFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_MAX_OF_ONE", 2)
+    checked = Passwords(file, realm="here")
+
+    async def flood() -> list[t.Any]:
+        wrong = (checked.verify(basic("joe", str(number)), address="192.0.2.1") for number in range(5))
+        right = checked.verify(basic("joe", "secret"), address="192.0.2.2")
+        return await asyncio.gather(*wrong, right, return_exceptions=True)
+
+    async def again() -> None:
+        await checked.verify(basic("joe", "other"), address="192.0.2.1")
+
+    assert [isinstance(item, Refusal) for item in run(flood())] == [False] * 2 + [True] * 3 + [False]
+    assert checked.user_of(basic("joe", "secret")) == "joe"
+    run(again())
+    checked.close()

@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 # Requests that no well-behaved client sends.
+import asyncio
 import json
 import logging
 import pathlib
+import socket
+import threading
+import typing as t
 
 import pytest
+from aiohttp import web
 from ansible_collections.attested.registry.tests.support import images
 
 from .conftest import RunningServer, Serve
@@ -182,3 +187,42 @@ def test_nothing_is_read_after_what_may_be_no_head(server: RunningServer, head: 
 def test_no_other_spelling_gets_around_the_methods(server: RunningServer, target: bytes) -> None:
     answer = server.raw(b"DELETE " + target + b" HTTP/1.1\r\nHost: x\r\n" + LAST)
     assert answer.split(b" ")[1] == b"405"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"X: " + b"a" * 1000 + b"\r\n", b"a: b\r\n" * 100, b"\r\n" * 500],
+    ids=["headers", "short headers", "blank lines"],
+)
+def test_a_head_without_end_is_not_kept(server: RunningServer, piece: bytes) -> None:
+    start = b"" if piece.startswith(b"\r\n") else b"GET /v2/ HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(server.address, timeout=30) as sock, pytest.raises(ConnectionError):
+        sock.sendall(start + piece * 20_000)
+
+
+def test_requests_are_not_read_far_ahead_of_their_answers(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, most = asyncio.Event(), 0
+    answer = server.application.handle
+
+    async def handle(request: web.BaseRequest, **options: t.Any) -> web.StreamResponse:
+        nonlocal most
+        await wait.wait()
+        most = max(most, len(request.protocol._messages))
+        return await answer(request, **options)
+
+    async def go_on() -> None:
+        wait.set()
+
+    monkeypatch.setattr(server.application, "handle", handle)
+    number, head = 20_000, b"HEAD /v2/ HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(server.address, timeout=30) as sock:
+        sender = threading.Thread(target=sock.sendall, args=((head + b"\r\n") * number + head + LAST,))
+        sender.start()
+        server.call(go_on())
+        found = b"".join(iter(lambda: sock.recv(65536), b""))
+        sender.join()
+    assert found.count(b"HTTP/1.1 200 OK\r\n") == number + 1
+    # what comes in at once is not taken apart again
+    assert most < 2 * 262_144 // len(head)

@@ -231,3 +231,9 @@ def test_a_path_that_is_too_long_for_a_unix_socket() -> None:
 def test_any_address_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert parse_address(str(parse_address(text))) == parse_address(text)
+
+
+@pytest.mark.parametrize("realm", ["a\r\nX: y", "a\nb", "\x7f"])
+def test_a_realm_fits_into_a_header(realm: str) -> None:
+    with pytest.raises(UsageError, match="--realm .* holds characters that cannot be shown"):
+        parse_command(["--root", "dir", "--realm", realm])
