@@ -138,7 +138,8 @@ class OwnServer:
         if self.tls:
             command += ["--tls", "tls", "--cert", str(self.tls.certificate), "--key", str(self.tls.key)]
         address = f"127.0.0.1:{port}"
-        with _serving(command, address, log=self.work / "log", tls=self.tls, environment=dict(os.environ)):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # it finds what we found
+        with _serving(command, address, log=self.work / "log", tls=self.tls, environment=environment):
             yield address
 
 
