@@ -67,8 +67,12 @@ def private_key(kind: str) -> t.Any:
         return rsa.generate_private_key(65537, int(kind[4:]))
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
-    curves = {"ec-p256": ec.SECP256R1, "ec-p384": ec.SECP384R1, "ec-p521": ec.SECP521R1}
-    return ec.generate_private_key(curves[kind]())
+    curves: dict[str, ec.EllipticCurve] = {
+        "ec-p256": ec.SECP256R1(),
+        "ec-p384": ec.SECP384R1(),
+        "ec-p521": ec.SECP521R1(),
+    }
+    return ec.generate_private_key(curves[kind])
 
 
 @_once
