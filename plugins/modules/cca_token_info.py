@@ -48,12 +48,14 @@ options:
     description:
       - Files with public keys of platforms (CPAK), one of which should have signed the platform token.
       - PEM, a JSON Web Key or a set of them, a COSE_Key, or the bare point as SEC 1 has it.
+      - An empty list fails the task.
     type: list
     elements: path
   reference_values:
     description:
       - Files with reference values, one of which the measurements of the realm should match.
       - They are JSON documents with C(realm.reference-values), which holds C(rim), C(rems) and C(hash-algo).
+      - No realm matches an empty list.
     type: list
     elements: path
   lifecycle:
@@ -168,6 +170,8 @@ checks:
 valid:
   description:
     - Whether every check passed that was asked for.
+    - Without O(trust_anchors) nothing says where the token is from, so it can be V(true) for a token that anybody made;
+      the task warns of that.
   returned: success
   type: bool
   sample: true

@@ -14,6 +14,7 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 
 from .._oci.errors import CollectionError
+from .._oci.text import visible
 from .._ratls import crypto
 from .._ratls.bounded_file import NotReadable, read_bounded
 from .._ratls.cca_token import MAX_TOKEN, CcaToken
@@ -161,7 +162,7 @@ def _challenge(token: CcaToken, text: t.Optional[str]) -> Json:
 
 
 def _platform_signature(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
-    if not paths:
+    if paths is None:  # an empty list is no leave to skip the check
         return _result(None, "not asked for (trust_anchors)")
     files = [(path, _file(path, limit=MAX_KEY_FILE, option="trust_anchors")) for path in paths]
     anchors = TrustAnchors(TrustAnchor(key) for path, data in files for key in read_keys(data, what=path))
@@ -174,7 +175,7 @@ def _lifecycle(token: CcaToken, states: list[str]) -> Json:
 
 
 def _reference_values(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
-    if not paths:
+    if paths is None:
         return _result(None, "not asked for (reference_values)")
     for path in paths:
         data = _file(path, limit=MAX_FILE, option="reference_values")
@@ -188,7 +189,8 @@ def _file(path: str, *, limit: int, option: str) -> bytes:
         return read_bounded(path, limit=limit)
     except NotReadable as error:
         raise InputInvalid(
-            f"Reading {path}, which the option {option} names, failed: {error}; name another file.", option=option
+            f"Reading {visible(path)}, which the option {option} names, failed: {error}; name another file.",
+            option=option,
         ) from None
 
 

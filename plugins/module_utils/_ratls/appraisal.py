@@ -98,6 +98,17 @@ class AppraiserChain:
                 "allow_unauthenticated_evidence."
             )
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AppraiserChain) and self._appraisers == other._appraisers
+
+    def __hash__(self) -> int:
+        return hash(self._appraisers)
+
+    @property
+    def authenticates_platform(self) -> bool:
+        """Whether what it accepts is known to come from a real platform."""
+        return self._authenticated
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to say when this is put to use, and with every attestation."""

@@ -79,18 +79,20 @@ def make_chain(
     others: tuple[Appraiser, ...] = (),
     lifecycle: tuple[LifecycleState, ...] = DEFAULT_LIFECYCLE,
     allow_unauthenticated_evidence: bool = False,
+    policies_decide: bool = False,
 ) -> AppraiserChain:
     """The chain of a server: what is cheap first, then the others, such as Veraison.
 
-    The lifecycle is always looked at and is nothing that a service could stand on alone. Raises ConfigurationInvalid.
+    The lifecycle is always looked at and is nothing that a service could stand on alone, unless policies decide later
+    what each realm may see. Raises ConfigurationInvalid.
     """
     chain: list[Appraiser] = [PlatformAppraiser(anchors)] if anchors else []
     chain += [ReferenceAppraiser(references)] if references else []
     chain += others
-    if not chain:
+    if not chain and not policies_decide:
         raise ConfigurationInvalid(
             "Attestation cannot be offered: nothing says which realms are accepted; give trust anchors, reference "
-            "values or a Veraison service."
+            "values, policies or a Veraison service."
         )
     return AppraiserChain(
         (LifecycleAppraiser(lifecycle), *chain), allow_unauthenticated_evidence=allow_unauthenticated_evidence

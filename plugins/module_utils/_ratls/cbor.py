@@ -56,6 +56,7 @@ class _Reader:
         self._items = 0
 
     def value(self, depth: int) -> Cbor:
+        """The next value. Raises CborInvalid."""
         self._items += 1
         if self._items > MAX_ITEMS:
             raise CborInvalid(f"it has more than {MAX_ITEMS} values")

@@ -123,10 +123,13 @@ def _left(deadline: float) -> float:
 
 
 def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    try:
         os.killpg(pid, signal.SIGKILL)
+        flags = 0
+    except (ProcessLookupError, PermissionError):
+        flags = os.WNOHANG  # it is of another user now, as with sudo: there is no use in waiting for it
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+        os.waitpid(pid, flags)
 
 
 __all__ = ("ChildFailed", "run_bounded")

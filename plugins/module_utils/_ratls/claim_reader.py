@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.text import visible
 from .cose import decoded, invalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -87,8 +88,8 @@ class ClaimReader:
         raise self.fault(label, name, f"is none of {', '.join(HASH_NAMES)}")
 
     def unknown(self, known: t.Container[CborKey]) -> tuple[str, ...]:
-        """The labels of the claims that are not known here, which are ignored."""
-        return tuple(str(label)[:MAX_TEXT] for label in self.claims if label not in known)
+        """The labels of the claims that are not known here, which are ignored; fit to be shown."""
+        return tuple(visible(str(label)) for label in self.claims if label not in known)
 
     def fault(self, label: int, name: str, why: str) -> TokenInvalid:
         """The error that says what is wrong with a claim, for the caller to raise."""

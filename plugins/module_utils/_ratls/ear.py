@@ -28,7 +28,7 @@ _TIERS: t.Final[t.Mapping[int, Status]] = {2: "affirming", 32: "warning", 0: "no
 _ORDER: t.Final[tuple[Status, ...]] = ("affirming", "warning", "none", "contraindicated")
 
 MAX_EAR: t.Final = 256 * 1024
-_ALGORITHMS: t.Final = ("ES256", "ES384")
+EAR_ALGORITHMS: t.Final = ("ES256", "ES384")
 _MAX_SUBMODS: t.Final = 64
 
 PLATFORM: t.Final = "CCA_SSD_PLATFORM"
@@ -52,16 +52,25 @@ class EarPolicy:
     """Seconds by which the clocks may differ."""
 
 
-def verify_ear(data: str, key: EcKey, *, realm_challenge: bytes, policy: EarPolicy, now: float) -> dict[str, Status]:
+class NotSigned(VeraisonFailed):
+    """A result is signed with none of the keys that are known: another one may have come since."""
+
+
+def verify_ear(
+    data: str, keys: t.Sequence[EcKey], *, realm_challenge: bytes, policy: EarPolicy, now: float
+) -> dict[str, Status]:
     """Verify an EAT attestation result (draft-ietf-rats-ear) and return the status of each submodule.
 
     It is a JWS in compact form with ES256 or ES384, whichever goes with the key; exp and iat have to be there and fit
-    the time, as has nbf if it is there; eat_nonce has to be the realm challenge. now is in seconds since the epoch.
-    Raises VeraisonFailed.
+    the time, as has nbf if it is there; eat_nonce has to be the realm challenge; there is no aud. now is in seconds
+    since the epoch.
+    Raises NotSigned if none of the keys signed it, VeraisonFailed otherwise.
     """
-    claims = _verified_claims(data, key)
+    claims = _verified_claims(data, keys)
     _check_time(claims, policy, now)
     _check_nonce(claims.get("eat_nonce"), realm_challenge)
+    if "aud" in claims:  # RFC 7519, 4.1.3: nobody calls us by a name
+        raise failed("the result is for somebody else (aud)")
     if not isinstance(claims.get("eat_profile"), str) or not claims["eat_profile"]:
         raise failed("the result has no eat_profile")
     statuses = _statuses(claims.get("submods"))
@@ -76,21 +85,27 @@ def failed(
     return VeraisonFailed(f"Having the attestation verified by Veraison failed: {why}; {what_to_do}.", status=status)
 
 
-def _verified_claims(data: str, key: EcKey) -> JsonObject:
+def _verified_claims(data: str, keys: t.Sequence[EcKey]) -> JsonObject:
     parts = data.split(".") if len(data) <= MAX_EAR else []
     if len(parts) != 3 or not data.isascii():
         raise failed("the result is no JWS in compact form")
     header = _object(parts[0], "the header of the result")
-    algorithm = key.algorithm.name
-    if algorithm not in _ALGORITHMS:
-        raise failed("the result is not signed with one of ES256 and ES384", "give the key that the service signs with")
-    if header.get("alg") != algorithm:
-        raise failed(f"the result is not signed with {algorithm}, which goes with the key that is known")
+    if header.get("alg") not in EAR_ALGORITHMS:
+        raise failed("the result is not signed with one of ES256 and ES384")
     if "crit" in header or "b64" in header:
         raise failed("the header of the result holds critical parameters")
-    if not key.verify(_bytes(parts[2], "the signature of the result"), f"{parts[0]}.{parts[1]}".encode("ascii")):
-        raise failed("the result is not signed with the key that is known", "see whether that is the service's key")
+    # which algorithm it is, is said by the key and not by whoever made the result
+    fitting = [key for key in keys if key.algorithm.name == header["alg"]]
+    if not fitting:
+        raise _not_signed(f"{header['alg']}, which does not go with the key that is known")
+    signature, signed = _bytes(parts[2], "the signature of the result"), f"{parts[0]}.{parts[1]}".encode("ascii")
+    if not any(key.verify(signature, signed) for key in fitting):
+        raise _not_signed("another key than the one that is known")
     return _object(parts[1], "the result")
+
+
+def _not_signed(what: str) -> NotSigned:
+    return NotSigned(failed(f"the result is signed with {what}", "see whether that is the service's key").message)
 
 
 def _check_time(claims: JsonObject, policy: EarPolicy, now: float) -> None:
@@ -165,4 +180,15 @@ def _bytes(text: str, what: str) -> bytes:
         raise failed(f"{what} is not base64url") from None
 
 
-__all__ = ("PLATFORM", "REALM", "AcceptedStatus", "EarPolicy", "Status", "failed", "is_nonce", "verify_ear")
+__all__ = (
+    "EAR_ALGORITHMS",
+    "PLATFORM",
+    "REALM",
+    "AcceptedStatus",
+    "EarPolicy",
+    "NotSigned",
+    "Status",
+    "failed",
+    "is_nonce",
+    "verify_ear",
+)

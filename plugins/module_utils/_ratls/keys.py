@@ -54,9 +54,9 @@ ALGORITHMS: t.Final = (
     Algorithm("ES512", -36, "P-521", 3, 66),
 )
 
-_KTY, _CRV, _X, _Y = 1, -1, -2, -3  # RFC 9052, 7.1 and RFC 9053, 7.1.1
+_KTY, _ALG, _CRV, _X, _Y = 1, 3, -1, -2, -3  # RFC 9052, 7.1 and RFC 9053, 7.1.1
 _KTY_EC2: t.Final = 2
-_ALLOWED: t.Final = frozenset((_KTY, 2, 3, 4, _CRV, _X, _Y))  # with kid, alg and key_ops; never -4, a private key
+_ALLOWED: t.Final = frozenset((_KTY, 2, _ALG, 4, _CRV, _X, _Y))  # with kid and key_ops; never -4, a private key
 
 
 class KeyInvalid(ValueError):
@@ -118,6 +118,8 @@ def from_cose_key(data: bytes) -> EcKey:
     curve = fields.get(_CRV)
     for algorithm in ALGORITHMS:
         if curve == algorithm.cose_curve and not isinstance(curve, bool):
+            if fields.get(_ALG, algorithm.label) != algorithm.label:
+                raise KeyInvalid(f"its alg is not {algorithm.name}, which goes with its curve")
             return from_coordinates(algorithm, fields.get(_X), fields.get(_Y))
     raise KeyInvalid("its curve is not P-256, P-384 or P-521")
 

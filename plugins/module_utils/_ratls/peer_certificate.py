@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from . import crypto
 from .certificate import EXTENSION_OID
 from .errors import CertificateInvalid
+from .extensions import extensions_of
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from cryptography.x509 import Certificate
 
+_TOKEN_OID: t.Final = bytes.fromhex("2b030307")  # EXTENSION_OID in DER
 MAX_CERTIFICATE: t.Final = 32 * 1024
 MIN_RSA, MAX_RSA = 2048, 8192
+MAX_RSA_EXPONENT: t.Final = 2**64  # a longer one makes checking a signature as dear as making one
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def read_certificate(data: bytes, *, now: datetime.datetime) -> PeerCertificate:
     if len(data) > MAX_CERTIFICATE:
         raise _invalid(f"it has {len(data)} bytes, and {MAX_CERTIFICATE} is the limit")
     certificate = _parsed(data)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    if not _is_valid(certificate, now):
         raise _invalid("it is not valid now")
     public_key = _public_key(certificate)
     token = _token(certificate)
@@ -61,13 +64,20 @@ def _parsed(data: bytes) -> Certificate:
     return certificate
 
 
+def _is_valid(certificate: Certificate, now: datetime.datetime) -> bool:
+    try:
+        return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+    except ValueError:  # a time in the year 0, which X.509 has and datetime has not
+        return False
+
+
 def _public_key(certificate: Certificate) -> bytes:
     try:
         key = certificate.public_key()
     except (ValueError, crypto.UnsupportedAlgorithm):
         raise _invalid("its key is of an unknown sort") from None
     if isinstance(key, crypto.rsa.RSAPublicKey):
-        accepted = MIN_RSA <= key.key_size <= MAX_RSA
+        accepted = MIN_RSA <= key.key_size <= MAX_RSA and key.public_numbers().e < MAX_RSA_EXPONENT
     elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
         accepted = isinstance(key.curve, (crypto.ec.SECP256R1, crypto.ec.SECP384R1))
     else:
@@ -79,19 +89,15 @@ def _public_key(certificate: Certificate) -> bytes:
 
 
 def _token(certificate: Certificate) -> bytes:
-    x509 = crypto.x509
-    try:
-        extensions = certificate.extensions
-    except x509.DuplicateExtension:
-        raise _invalid("it has an extension twice") from None
-    except (ValueError, TypeError, crypto.UnsupportedAlgorithm, x509.UnsupportedGeneralNameType):
-        raise _invalid("it has an extension that cannot be read") from None
-    found = [extension.value for extension in extensions if extension.oid.dotted_string == EXTENSION_OID]
+    extensions = extensions_of(certificate.tbs_certificate_bytes)
+    if len({extension.oid for extension in extensions}) != len(extensions):
+        raise _invalid("it has an extension twice")
     if any(extension.critical for extension in extensions):
         raise _invalid("it has a critical extension")
-    if len(found) != 1 or not isinstance(found[0], x509.UnrecognizedExtension):
-        raise _invalid(f"it has no extension {EXTENSION_OID}, where the token should be")
-    return found[0].value
+    for extension in extensions:
+        if extension.oid == _TOKEN_OID:
+            return extension.value
+    raise _invalid(f"it has no extension {EXTENSION_OID}, where the token should be")
 
 
 def _invalid(why: str) -> CertificateInvalid:

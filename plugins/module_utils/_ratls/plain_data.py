@@ -41,7 +41,7 @@ class PlainMap:
         """A list that is not empty, each item read by the function, which also gets its place; None if not given."""
         if name not in self.value:
             return None
-        return read_list(self.value[name], f"{self.where}.{name}", read)
+        return read_list(self.value[name], self._place(name), read)
 
     def required_items(self, name: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...]:
         """As items, for a list that has to be given."""
@@ -52,13 +52,16 @@ class PlainMap:
 
     def one(self, name: str, read: t.Callable[[object, str], _T]) -> _T | None:
         """One value; None if not given."""
-        return read(self.value[name], f"{self.where}.{name}") if name in self.value else None
+        return read(self.value[name], self._place(name)) if name in self.value else None
 
     def required(self, name: str, read: t.Callable[[object, str], _T]) -> _T:
         """One value that has to be given."""
         if name not in self.value:
             raise invalid(self.where, f"has no {name}")
-        return read(self.value[name], f"{self.where}.{name}")
+        return read(self.value[name], self._place(name))
+
+    def _place(self, name: str) -> str:
+        return f"{self.where}.{name}" if self.where else name
 
 
 def read_list(value: object, where: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...]:
@@ -101,9 +104,20 @@ def choice(*choices: _T) -> t.Callable[[object, str], _T]:
     return read
 
 
+def number(minimum: float, maximum: float) -> t.Callable[[object, str], float]:
+    """The reader of a number between two others, which it may be too."""
+
+    def read(value: object, where: str) -> float:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not minimum <= value <= maximum:
+            raise invalid(where, f"is no number from {minimum:g} to {maximum:g}")
+        return float(value)
+
+    return read
+
+
 def invalid(where: str, why: str) -> ConfigurationInvalid:
     """The error about one place, for the caller to raise."""
     return ConfigurationInvalid(f"The attestation settings cannot be used: {where} {why}; correct it.")
 
 
-__all__ = ("MAX_LIST", "PlainMap", "choice", "hexadecimal", "invalid", "read_list", "text")
+__all__ = ("MAX_LIST", "PlainMap", "choice", "hexadecimal", "invalid", "number", "read_list", "text")

@@ -95,7 +95,7 @@ class _PolicyReader:
         fields = PlainMap.of(value, where, _POLICY)
         realms = (
             *(fields.items("realms", read_reference) or ()),
-            *(fields.items("reference_values", self._reference) or ()),
+            *(fields.items("reference_values", reference_file(self._read_file)) or ()),
         )
         if not realms:
             raise invalid(where, "has neither realms nor reference_values")
@@ -107,9 +107,15 @@ class _PolicyReader:
             platform=_platform(fields),
         )
 
-    def _reference(self, value: object, where: str) -> RealmReference:
+
+def reference_file(read_file: ReadFile) -> t.Callable[[object, str], RealmReference]:
+    """The reader of reference values whose file is named; it raises ConfigurationInvalid."""
+
+    def read(value: object, where: str) -> RealmReference:
         path = text(value, where)
-        return parse_reference_file(self._read_file(path), what=path)
+        return parse_reference_file(read_file(path), what=path)
+
+    return read
 
 
 def read_lifecycle(value: object, where: str) -> LifecycleState:
@@ -142,4 +148,4 @@ def _version(value: object, where: str) -> Version:
     return version
 
 
-__all__ = ("ReadFile", "read_lifecycle", "read_policies", "read_trust_anchors")
+__all__ = ("ReadFile", "read_lifecycle", "read_policies", "read_trust_anchors", "reference_file")

@@ -16,6 +16,7 @@ from .errors import ConfigurationInvalid
 from .evidence import Evidence, EvidenceKind, unavailable
 
 PLACEHOLDER: t.Final = "{challenge}"
+MAX_TIMEOUT: t.Final = 24 * 3600  # seconds; the system cannot wait for every number of them
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class CommandSource:
 
     argv: tuple[str, ...]
     timeout: float = 30
-    """In seconds."""
+    """In seconds, at most a day."""
     kind: EvidenceKind = "command"
 
     def __post_init__(self) -> None:
@@ -37,9 +38,10 @@ class CommandSource:
                 "The command that gives attestation tokens cannot be run: it is empty or holds a NUL; give a list of "
                 "the program and its arguments."
             )
-        if not self.timeout > 0:
+        if not 0 < self.timeout <= MAX_TIMEOUT:
             raise ConfigurationInvalid(
-                "The time for the command that gives attestation tokens must be above 0 seconds."
+                "The time for the command that gives attestation tokens must be above 0 seconds and at most a day; "
+                "give another timeout."
             )
 
     def evidence(self, realm_challenge: bytes) -> Evidence:
@@ -59,4 +61,4 @@ class CommandSource:
         return Evidence(token, "command")
 
 
-__all__ = ("PLACEHOLDER", "CommandSource")
+__all__ = ("MAX_TIMEOUT", "PLACEHOLDER", "CommandSource")

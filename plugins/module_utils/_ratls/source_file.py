@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._oci.text import visible
 from .bounded_file import NotReadable, read_bounded
 from .cca_token import MAX_TOKEN
 from .evidence import Evidence, EvidenceKind, unavailable
@@ -26,11 +27,12 @@ class FileSource:
             token = read_bounded(self.path, limit=MAX_TOKEN)
         except NotReadable as exc:
             raise unavailable(
-                "file", f"the file {self.path} cannot be read, {exc}", "name a file that holds a CCA token"
+                "file", f"the file {visible(self.path)} cannot be read, {exc}", "name a file that holds a CCA token"
             ) from None
         warning = (
-            f"The attestation token is the one in the file {self.path} and was not made for this connection; it does "
-            "not prove that the realm runs now. Use a source of evidence that makes a token for every connection."
+            f"The attestation token is the one in the file {visible(self.path)} and was not made for this connection; "
+            "it does not prove that the realm runs now. Use a source of evidence that makes a token for every "
+            "connection."
         )
         return Evidence(token, "file", (warning,))
 

@@ -15,6 +15,7 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.text import visible
 from .bounded_file import reason
 from .cca_token import MAX_TOKEN
 from .challenge import CHALLENGE_SIZE
@@ -48,10 +49,10 @@ class RsiSource:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
                 stack.callback(os.close, descriptor)
                 return Evidence(self._token(descriptor, realm_challenge), "rsi")
-            except OSError as exc:
+            except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
                 raise unavailable(
                     "rsi",
-                    f"the device {self.path} gives none ({reason(exc)})",
+                    f"the device {visible(self.path)} gives none ({reason(exc)})",
                     "see whether this host is a realm, has its driver loaded and lets this user open it",
                 ) from None
 
@@ -68,13 +69,15 @@ class RsiSource:
                 size = self._size(request, more_than=size)
                 continue
             return buffer.raw[: self._size(request, at_most=size)]
-        raise unavailable("rsi", f"the device {self.path} asks for a larger buffer each time", "see to its driver")
+        raise unavailable(
+            "rsi", f"the device {visible(self.path)} asks for a larger buffer each time", "see to its driver"
+        )
 
     def _size(self, request: bytearray, *, more_than: int = 0, at_most: int = MAX_TOKEN) -> int:
         size = int(_REQUEST.unpack(request)[1])
         if not more_than < size <= at_most:
             raise unavailable(
-                "rsi", f"the device {self.path} says that the token has {size} bytes", "see to its driver"
+                "rsi", f"the device {visible(self.path)} says that the token has {size} bytes", "see to its driver"
             )
         return size
 

@@ -13,6 +13,7 @@ import secrets
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.text import visible
 from .bounded_file import reason
 from .cca_token import MAX_TOKEN
 from .evidence import Evidence, EvidenceKind, unavailable
@@ -40,13 +41,13 @@ class TsmSource:
             for dummy in range(_TRIES):
                 with contextlib.suppress(_Disturbed), self._report() as path:
                     return Evidence(_token(path, realm_challenge), "tsm")
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
             raise unavailable(
                 "tsm",
-                f"a report in {self.root} cannot be made ({reason(exc)})",
+                f"a report in {visible(self.root)} cannot be made ({reason(exc)})",
                 "see whether this host is a realm with a kernel that offers configfs-tsm, and run as root",
             ) from None
-        raise unavailable("tsm", f"reports in {self.root} are disturbed by others", "see who writes to them")
+        raise unavailable("tsm", f"reports in {visible(self.root)} are disturbed by others", "see who writes to them")
 
     @contextlib.contextmanager
     def _report(self) -> t.Iterator[str]:

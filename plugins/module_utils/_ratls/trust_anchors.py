@@ -46,6 +46,12 @@ class TrustAnchors:
         if not self._anchors:
             raise ConfigurationInvalid("There are no trust anchors; give the public key of at least one platform.")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrustAnchors) and self._anchors == other._anchors
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._anchors))
+
     def candidates(self, claims: PlatformClaims) -> tuple[EcKey, ...]:
         """The keys that could have signed a platform token with these claims, those for it alone first."""
         instance, implementation = claims.instance_id, claims.implementation_id

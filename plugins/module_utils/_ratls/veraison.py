@@ -7,30 +7,30 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
+from .._oci.text import visible
 from .appraisal import Presented, Verdict
-from .ear import PLATFORM, EarPolicy, failed, verify_ear
-from .jwk import from_jwk, thumbprint
-from .keys import EcKey, KeyInvalid
-from .veraison_http import MAX_BODY, Http, ServiceUrl
-from .veraison_session import Clock, Session
+from .deadline import Clock, Deadline
+from .ear import PLATFORM, REALM, EarPolicy, NotSigned, Status, verify_ear
+from .veraison_http import Http, ServiceUrl
+from .veraison_keys import ServiceKeys
+from .veraison_session import Session
 
-_WELL_KNOWN: t.Final = ".well-known/veraison/verification"
-_MAX_KEYS: t.Final = 64
+DEFAULT_TIMEOUT: t.Final = 20.0
 
 
 @dataclass(frozen=True)
 class VeraisonAppraiser:
-    """Accepts what a Veraison service accepts. key is what the service signs its results with."""
+    """Accepts what a Veraison service accepts. keys are those that the service signs its results with."""
 
     service: ServiceUrl
     http: Http
-    key: EcKey
+    keys: ServiceKeys
     policy: EarPolicy = EarPolicy()
-    clock: Clock = field(default_factory=Clock)
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds for all that the service is asked for one token; to delete the session comes on top of it."""
+    clock: Clock = Clock()
     name: str = "veraison"
 
     @property
@@ -38,54 +38,33 @@ class VeraisonAppraiser:
         """A good result about the platform is one about its signature too, which the service checks first."""
         return PLATFORM in self.policy.required_submods and self.policy.worst_status != "none"
 
+    @property
+    def judges_realm(self) -> bool:
+        """Whether a good result about the realm is required too."""
+        return REALM in self.policy.required_submods and self.policy.worst_status != "none"
+
     def appraise(self, presented: Presented) -> Verdict:
-        """See Appraiser."""
-        session = Session(self.service, self.http, self.clock)
-        result, warnings = session.verify(
+        """See Appraiser. The service is asked anew for every token, and nothing that it said is remembered."""
+        deadline = self.clock.deadline(self.timeout)
+        # first, as without them there is no use in asking for a result
+        self.keys.known(self.service, self.http, deadline)
+        result, warnings = Session(self.service, self.http, deadline).verify(
             presented.data, presented.realm_challenge, profile=presented.token.platform.profile
         )
-        statuses = verify_ear(
-            result,
-            self.key,
-            realm_challenge=presented.realm_challenge,
-            policy=self.policy,
-            now=self.clock.now(),
-        )
-        return Verdict(self.name, ", ".join(f"{name} {status}" for name, status in statuses.items()), warnings)
+        statuses = self._statuses(result, presented, deadline)
+        said = ", ".join(f"{visible(name, limit=64)} {status}" for name, status in statuses.items())
+        return Verdict(self.name, said, warnings)
 
-
-def fetch_key(service: ServiceUrl, http: Http, *, pin: str) -> EcKey:
-    """The key at the well-known address of a service whose SHA-256 thumbprint (RFC 7638, base64url) is the pin.
-
-    Raises VeraisonFailed.
-    """
-    try:
-        answer = http("GET", service.api(_WELL_KNOWN), headers={"Accept": "application/json"}, body=None)
-    except OSError as exc:
-        raise failed(
-            f"its keys cannot be fetched ({exc.strerror or type(exc).__name__})", "see whether the service runs"
-        ) from None
-    if answer.status != 200:
-        raise failed(f"it answered status {answer.status} when asked for its keys", status=answer.status)
-    for key in _keys(answer.body):
-        if thumbprint(key) == pin:
-            return key
-    raise failed("none of its keys is the one that is pinned", "see whether its key was changed, and by whom")
-
-
-def _keys(body: bytes) -> t.Iterator[EcKey]:
-    try:
-        value = load_object(body, what="the keys", max_bytes=MAX_BODY)
-    except JsonInvalid:
-        raise failed("what it says of its keys is no JSON object") from None
-    some = value.get("keys")
-    found = [value.get("ear-verification-key"), *(some if isinstance(some, list) else [])]
-    for item in found[:_MAX_KEYS]:
+    def _statuses(self, result: str, presented: Presented, deadline: Deadline) -> dict[str, Status]:
+        challenge, policy, now = presented.realm_challenge, self.policy, self.clock.now()
+        known = self.keys.known(self.service, self.http, deadline)
         try:
-            key = from_jwk(item)
-        except KeyInvalid:
-            continue  # one of another sort, which cannot be the pinned one
-        yield key
+            return verify_ear(result, known, realm_challenge=challenge, policy=policy, now=now)
+        except NotSigned:
+            renewed = self.keys.renewed(self.service, self.http, deadline)
+            if set(renewed) <= set(known):
+                raise
+            return verify_ear(result, renewed, realm_challenge=challenge, policy=policy, now=now)
 
 
-__all__ = ("VeraisonAppraiser", "fetch_key")
+__all__ = ("DEFAULT_TIMEOUT", "VeraisonAppraiser")

@@ -15,7 +15,7 @@ from .ear import failed
 from .errors import ConfigurationInvalid
 
 MAX_BODY: t.Final = 1024 * 1024
-_DEFAULT_PORTS: t.Final[t.Mapping[str, int]] = {"https": 443, "http": 80}
+DEFAULT_PORTS: t.Final[t.Mapping[str, int]] = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,15 @@ class HttpAnswer:
 
 
 class Http(t.Protocol):
-    """Sends one HTTP request. Its maker has set up TLS with ca_path, verification and timeouts."""
+    """Sends one HTTP request. Its maker has set up how TLS is verified."""
 
-    def __call__(self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None) -> HttpAnswer:
+    def __call__(
+        self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None, timeout: float
+    ) -> HttpAnswer:
         """Send a request and read the answer, of at most MAX_BODY bytes; follow no redirects.
 
-        Raises VeraisonFailed or OSError.
+        All of it takes timeout seconds at most, however slowly the answer comes; only the resolver of names has limits
+        of its own. Raises VeraisonFailed.
         """
 
 
@@ -47,13 +50,23 @@ class ServiceUrl:
     def parse(cls, text: str, *, allow_http: bool = False) -> ServiceUrl:
         """Check an address: https, or http on the loopback interface or if allowed. Raises ConfigurationInvalid."""
         parts = _split(text)
-        if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
             raise _invalid("it is no https address")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
             raise _invalid("it holds credentials, a query or a fragment")
         if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
             raise _invalid("it is http, so anybody on the way could answer for the service")
         return cls(text.rstrip("/"))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read what is sent to it."""
+        return self.uses_tls or _is_loopback(urllib.parse.urlsplit(self.url).hostname or "")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether it is https."""
+        return self.url.lower().startswith("https:")
 
     def api(self, path: str) -> str:
         """The address of something below the service."""
@@ -83,7 +96,7 @@ def _split(text: str, *, base: str = "") -> urllib.parse.SplitResult | None:
 
 
 def _origin(parts: urllib.parse.SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _is_loopback(host: str) -> bool:
@@ -99,4 +112,4 @@ def _invalid(why: str) -> ConfigurationInvalid:
     )
 
 
-__all__ = ("MAX_BODY", "Http", "HttpAnswer", "ServiceUrl")
+__all__ = ("DEFAULT_PORTS", "MAX_BODY", "Http", "HttpAnswer", "ServiceUrl")

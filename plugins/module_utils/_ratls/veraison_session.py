@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-import time
+import re
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
 from .._oci.errors import JsonInvalid
 from .._oci.strict_json import load_object
+from .._oci.text import visible
+from .deadline import Deadline
 from .ear import failed, is_nonce
 from .errors import VeraisonFailed
 from .jwk import encode_base64url
@@ -25,27 +27,22 @@ if t.TYPE_CHECKING:  # pragma: no cover
 SESSION_TYPE: t.Final = "application/vnd.veraison.challenge-response-session+json"
 _NEW_SESSION: t.Final = "challenge-response/v1/newSession"
 _MAX_POLLS: t.Final = 60
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time, and waiting for it to pass."""
-
-    now: t.Callable[[], float] = time.time
-    wait: t.Callable[[float], None] = time.sleep
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
+_DELETE_SECONDS: t.Final = 2.0  # of its own, as a session that came to no end in time is to be deleted too
+_PROBLEM: t.Final = "application/problem+json"
+_LONG_WORD: t.Final = re.compile(r"\S{41,}")  # such as a nonce
 
 
 @dataclass(frozen=True)
 class Session:
-    """One session of the challenge-response API of Veraison.
+    """One session of the challenge-response API of Veraison, which has to come to its end before the deadline.
 
     https://github.com/veraison/docs/tree/main/api/challenge-response
     """
 
     service: ServiceUrl
     http: Http
-    clock: Clock
-    poll_interval: float = 1
+    deadline: Deadline
 
     def verify(self, token: bytes, realm_challenge: bytes, *, profile: str) -> tuple[str, tuple[str, ...]]:
         """Have a token of a platform profile verified; returns the result, not verified, and warnings.
@@ -77,7 +74,7 @@ class Session:
 
     def _result(self, url: str, token: bytes, content_type: str) -> str:
         answer = self._send("POST", url, {"Content-Type": content_type}, token, accepted=(200, 202))
-        for dummy in range(_MAX_POLLS):
+        for number in range(_MAX_POLLS):
             body = _body(answer)
             status = body.get("status")
             if status == "complete":
@@ -89,26 +86,29 @@ class Session:
                 raise failed("it could not verify the token")
             if status not in ("waiting", "processing"):
                 raise failed("its session is in an unknown state")
-            self.clock.wait(self.poll_interval)
+            self.deadline.wait(min(_FIRST_WAIT * 2**number, _LONGEST_WAIT))
             answer = self._send("GET", url, {}, None, accepted=(200, 202))
         raise failed("it did not come to a result in time")
 
     def _send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, *, accepted: tuple[int, ...]
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        *,
+        accepted: tuple[int, ...],
+        timeout: float | None = None,
     ) -> HttpAnswer:
-        try:
-            answer = self.http(method, url, headers={"Accept": SESSION_TYPE, **headers}, body=body)
-        except OSError as exc:
-            raise failed(
-                f"it cannot be reached ({exc.strerror or type(exc).__name__})", "see whether the service runs"
-            ) from None
+        seconds = timeout or self.deadline.left()
+        answer = self.http(method, url, headers={"Accept": SESSION_TYPE, **headers}, body=body, timeout=seconds)
         if answer.status not in accepted:
-            raise failed(f"it answered a {method} with status {answer.status}", status=answer.status)
+            raise failed(f"it answered a {method} with status {answer.status}{_problem(answer)}", status=answer.status)
         return answer
 
     def _delete(self, url: str) -> tuple[str, ...]:
         try:
-            self._send("DELETE", url, {}, None, accepted=(200, 202, 204, 404))
+            self._send("DELETE", url, {}, None, accepted=(200, 202, 204, 404), timeout=_DELETE_SECONDS)
         except VeraisonFailed as exc:
             return (f"A session of the Veraison service was not deleted: {exc.message}",)
         return ()
@@ -143,6 +143,18 @@ def _opened(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, ...]:
     return tuple(text for text in accept if isinstance(text, str) and len(text) < 256 and text.isprintable())
 
 
+def _problem(answer: HttpAnswer) -> str:
+    """What a service says of an error (RFC 9457), without words that could be those of the token."""
+    if answer.headers.get("content-type", "").partition(";")[0].strip() != _PROBLEM:
+        return ""
+    try:
+        problem = load_object(answer.body, what="the problem", max_bytes=MAX_BODY)
+    except JsonInvalid:
+        return ""
+    said = [text for text in (problem.get("title"), problem.get("detail")) if isinstance(text, str) and text]
+    return f" ({visible(_LONG_WORD.sub('...', ': '.join(said)))})" if said else ""
+
+
 def _body(answer: HttpAnswer) -> JsonObject:
     try:
         return load_object(answer.body, what="the session", max_bytes=MAX_BODY)
@@ -150,4 +162,4 @@ def _body(answer: HttpAnswer) -> JsonObject:
         raise failed("its session is no JSON object") from None
 
 
-__all__ = ("SESSION_TYPE", "Clock", "Session", "media_type")
+__all__ = ("SESSION_TYPE", "Session", "media_type")

@@ -98,6 +98,9 @@ def test_unknown_claims_are_ignored_and_named() -> None:
     assert parsed.realm.unknown == ("99999", "new")
     assert parsed.platform.unknown == ("77",)
     check(token(platform={2399: ({**COMPONENT, 9: "?"},)}))
+    (shown,) = parse_token(token(realm={"\x1b[2J\n" + 999 * "x": 1})).realm.unknown
+    assert shown.isprintable()
+    assert len(shown) < 300
 
 
 def resigned(half: str, change: t.Callable[[dict[t.Any, t.Any]], bytes]) -> bytes:

@@ -14,6 +14,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls import cl
 from ansible_collections.attested.registry.plugins.module_utils._ratls.certificate import make_certificate
 from ansible_collections.attested.registry.plugins.module_utils._ratls.client_key import KEY_TYPES, ClientKey
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import CertificateInvalid
+from ansible_collections.attested.registry.plugins.module_utils._ratls.extensions import extensions_of
 from ansible_collections.attested.registry.plugins.module_utils._ratls.peer_certificate import (
     MAX_CERTIFICATE,
     read_certificate,
@@ -152,6 +153,25 @@ def test_it_has_to_be_valid_now() -> None:
     wrong(certificate(start=datetime.datetime(2026, 6, 2)), "not valid now")
 
 
+def test_a_time_that_no_calendar_has_is_refused() -> None:
+    for start in ("000001010000", "000012312359"):
+        odd = GOOD.replace(b"\x18\x0f409601010000", b"\x18\x0f" + start.encode())
+        assert odd != GOOD
+        wrong(odd, "not valid now")
+
+
+def test_an_rsa_key_has_a_short_exponent() -> None:
+    """Checking a signature with a long one takes the time of making one."""
+    numbers = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+    accepted, refused = (rsa.RSAPublicNumbers(exponent, numbers.n).public_key() for exponent in (2**64 - 1, 2**64 + 1))
+    signer = client_key.process_key("rsa-2048").private
+    for public, reason in ((accepted, "not signed by itself"), (refused, "its key is none of")):
+        start, end = datetime.datetime(2021, 5, 19), datetime.datetime(4096, 1, 1)
+        builder = x509.CertificateBuilder(x509.Name([]), x509.Name([]), public, 1, start, end)
+        signed = builder.add_extension(EXTENSION, False).sign(signer, hashes.SHA256())
+        wrong(signed.public_bytes(serialization.Encoding.DER), reason)
+
+
 def test_the_extension_has_to_be_there_once_and_not_critical() -> None:
     wrong(certificate(extensions=()), "no extension 1.3.3.3.7")
     other = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.3.3.8"), TOKEN)
@@ -167,6 +187,29 @@ def test_the_extension_has_to_be_there_once_and_not_critical() -> None:
 def test_a_harmless_extension_more_is_let_be() -> None:
     more = ((EXTENSION, False), (x509.BasicConstraints(False, None), False))
     assert read_certificate(certificate(extensions=more), now=NOW).token == TOKEN
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_other_extensions_hold_is_not_looked_into() -> None:
+    country_of_three_letters = bytes.fromhex("3012a410300e310c300a06035504061303474552")
+    for value in (country_of_three_letters, b"nonsense", b"0\x82\x70\x00" + b"\x82\x00" * 0x3800):
+        names = x509.UnrecognizedExtension(x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, value)
+        assert read_certificate(certificate(extensions=((names, False), (EXTENSION, False))), now=NOW).token == TOKEN
+
+
+@given(
+    st.dictionaries(
+        st.lists(st.integers(0, 2**40), max_size=6).map(lambda parts: ".".join(map(str, (1, 2, *parts)))),
+        st.tuples(st.binary(max_size=300), st.booleans()),
+        max_size=5,
+    )
+)
+def test_the_extensions_are_those_that_the_library_sees(wanted: dict[str, tuple[bytes, bool]]) -> None:
+    seen = [x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value) for oid, (value, dummy) in wanted.items()]
+    data = certificate(extensions=[(item, wanted[item.oid.dotted_string][1]) for item in seen])
+    found = extensions_of(x509.load_der_x509_certificate(data).tbs_certificate_bytes)
+    assert [(one.value, one.critical) for one in found] == list(wanted.values())
+    assert len({one.oid for one in found}) == len(wanted)
 
 
 def test_it_has_to_be_of_version_3() -> None:
@@ -199,3 +242,27 @@ def test_a_changed_byte_never_gives_another_key_or_token(at: int, change: int) -
     except CertificateInvalid:
         return
     assert (read.public_key, read.token) == (client_key.process_key("ec-p256").public_key, TOKEN)
+
+
+TBS = x509.load_der_x509_certificate(GOOD).tbs_certificate_bytes
+ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+
+
+def signed_again(tbs: bytes) -> bytes:
+    """The certificate of these bytes, signed as it has to be, so that what comes after the signature is reached."""
+    signature = client_key.process_key("ec-p256").private.sign(tbs, ec.ECDSA(hashes.SHA256()))  # type: ignore[call-arg, arg-type]
+    body = tbs + ECDSA_WITH_SHA256 + bytes((3, 1 + len(signature), 0)) + signature
+    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
+
+
+@given(st.lists(st.tuples(st.integers(0, len(TBS) - 1), st.integers(0, 255)), max_size=4))
+def test_reading_what_is_signed_as_it_has_to_be_is_total(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(TBS)
+    for at, value in changes:
+        data[at] = value
+    try:
+        read = read_certificate(signed_again(bytes(data)), now=NOW)
+    except CertificateInvalid:
+        return
+    # neither the key nor where the token begins and ends
+    assert (read.public_key, len(read.token)) == (client_key.process_key("ec-p256").public_key, len(TOKEN))

@@ -7,12 +7,13 @@ from __future__ import annotations
 import errno
 import os
 import pathlib
+import signal
 import sys
 import time
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls import source_rsi, source_tsm
+from ansible_collections.attested.registry.plugins.module_utils._ratls import child, source_rsi, source_tsm
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
     ConfigurationInvalid,
     EvidenceUnavailable,
@@ -31,6 +32,7 @@ def refused(source: t.Any, reason: str) -> EvidenceUnavailable:
         source.evidence(CHALLENGE)
     assert caught.value.fields == {"evidence": source.kind}
     assert CHALLENGE.hex() not in caught.value.message
+    assert caught.value.message.isprintable()
     return caught.value
 
 
@@ -45,7 +47,7 @@ def test_a_file_gives_its_token_and_a_warning(tmp_path: pathlib.Path) -> None:
 def test_files_that_are_none(tmp_path: pathlib.Path) -> None:
     refused(FileSource(str(tmp_path / "absent")), "No such file or directory; name a file that holds a CCA token")
     refused(FileSource(str(tmp_path)), "no regular file")
-    refused(FileSource("a\0b"), "the path is invalid")
+    assert "a\\x00b" in refused(FileSource("a\0b"), "the path is invalid").message
     os.mkfifo(tmp_path / "pipe")
     refused(FileSource(str(tmp_path / "pipe")), "no regular file")
     (tmp_path / "large").write_bytes(bytes(16385))
@@ -121,6 +123,26 @@ def gone(pid: int) -> bool:
     return False
 
 
+def test_a_command_may_take_a_day() -> None:
+    assert python("os.write(1, b'token')", timeout=86400).evidence(CHALLENGE).token == b"token"
+
+
+def test_a_command_that_may_not_be_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with sudo, after which the program is of another user."""
+    started: list[int] = []
+
+    def not_permitted(pid: int, dummy: int) -> None:
+        started.append(pid)
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(child.os, "killpg", not_permitted)
+        refused(python("import time; time.sleep(30)", timeout=0.2), "had not ended when its time was up")
+    (pid,) = started
+    os.killpg(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[0] == pid
+
+
 def test_a_command_that_closes_its_output_and_stays_is_killed() -> None:
     refused(python("import time; os.write(1, b'token'); os.close(1); time.sleep(600)", timeout=1), "time was up")
 
@@ -131,9 +153,9 @@ def test_commands_that_are_none(argv: tuple[str, ...]) -> None:
         CommandSource(argv)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 86401, pytest.param(10**400, id="huge")])
 def test_a_command_needs_time(timeout: float) -> None:
-    with pytest.raises(ConfigurationInvalid, match="above 0 seconds"):
+    with pytest.raises(ConfigurationInvalid, match="above 0 seconds and at most a day"):
         CommandSource(("true",), timeout)
 
 
@@ -176,6 +198,12 @@ def test_the_same_size_again_is_no_reason_to_go_round_in_circles(device: str) ->
 def test_the_real_ioctl_of_what_is_no_device(device: str, tmp_path: pathlib.Path) -> None:
     refused(RsiSource(device), "Inappropriate ioctl for device")
     refused(RsiSource(str(tmp_path / "absent")), "No such file or directory.; see whether this host is a realm")
+
+
+@pytest.mark.parametrize("make", [FileSource, RsiSource, TsmSource])
+@pytest.mark.parametrize("path", ["a\0b", "\ud800"])
+def test_paths_that_can_be_none(make: t.Any, path: str) -> None:
+    refused(make(path), "the path is invalid")
 
 
 def test_the_number_of_the_ioctl() -> None:

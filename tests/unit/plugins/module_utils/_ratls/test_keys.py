@@ -110,7 +110,7 @@ def test_a_point_has_to_be_on_its_curve(algorithm: Algorithm) -> None:
 def cose(**changes: object) -> bytes:
     point = platform_key("P-256").public.point
     fields: dict[object, object] = {1: 2, -1: 1, -2: point[1:33], -3: point[33:]}
-    names = {"kty": 1, "crv": -1, "x": -2, "y": -3, "d": -4, "kid": 2}
+    names = {"kty": 1, "crv": -1, "x": -2, "y": -3, "d": -4, "kid": 2, "alg": 3}
     for name, value in changes.items():
         fields[names[name]] = value
     return cbor.encode({key: value for key, value in fields.items() if value is not ...})  # type: ignore[misc]
@@ -128,6 +128,9 @@ def cose(**changes: object) -> bytes:
         (cose(crv=...), "curve is not"),
         (cose(crv=8), "curve is not"),
         (cose(crv=True), "curve is not"),
+        (cose(alg=-35), "alg is not ES256"),
+        (cose(alg="ES256"), "alg is not ES256"),
+        (cose(alg=None), "alg is not ES256"),
         (cose(crv=2), "coordinates are not of 48 bytes"),
         (cose(x=...), "coordinates"),
         (cose(y=...), "coordinates"),
@@ -144,8 +147,8 @@ def test_cose_keys_that_are_none(data: bytes, reason: str) -> None:
         keys.from_cose_key(data)
 
 
-def test_a_cose_key_may_have_a_name() -> None:
-    assert keys.from_cose_key(cose(kid=b"name")) == platform_key("P-256").public
+def test_a_cose_key_may_have_a_name_and_the_algorithm_of_its_curve() -> None:
+    assert keys.from_cose_key(cose(kid=b"name", alg=-7)) == platform_key("P-256").public
 
 
 SIZES = st.sampled_from([65, 97, 133, 33, 49, 67])

@@ -5,21 +5,29 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import ear
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import Presented
 from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls.deadline import Clock
 from ansible_collections.attested.registry.plugins.module_utils._ratls.ear import EarPolicy, verify_ear
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
     ConfigurationInvalid,
     VeraisonFailed,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import thumbprint
-from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison import VeraisonAppraiser, fetch_key
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison import VeraisonAppraiser
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_http import HttpAnswer, ServiceUrl
-from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_session import Clock, media_type
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_keys import (
+    FETCH_INTERVAL,
+    FileKeys,
+    PinnedKeys,
+    fetch_keys,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_session import media_type
 from ansible_collections.attested.registry.tests.support import ratls_tokens
 from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (
     NEW,
@@ -42,8 +50,9 @@ PRESENTED = Presented(parse_token(TOKEN), TOKEN, CHALLENGE)
 
 def appraiser(service: t.Any, **policy: t.Any) -> VeraisonAppraiser:
     waits: list[float] = []
-    clock = Clock(lambda: NOW + sum(waits), waits.append)
-    return VeraisonAppraiser(ServiceUrl.parse(URL), service, platform_key("P-256").public, EarPolicy(**policy), clock)
+    clock = Clock(lambda: NOW + sum(waits), lambda: sum(waits), waits.append)
+    keys = FileKeys((platform_key("P-256").public,))
+    return VeraisonAppraiser(ServiceUrl.parse(URL), service, keys, EarPolicy(**policy), clock=clock)
 
 
 def refused(service: t.Any, reason: str, **policy: t.Any) -> VeraisonFailed:
@@ -81,9 +90,14 @@ def test_a_service_that_takes_its_time_is_asked_again() -> None:
 def test_a_service_that_never_ends_is_left() -> None:
     service = StandInVeraison()
     service.polls = ["processing"] * 1000
-    refused(service, "did not come to a result in time")
+    refused(service, "did not come to an end within 20 seconds; see whether the service is overloaded")
     assert service.requests[-1][0] == "DELETE"
-    assert len(service.requests) < 100
+    assert len(service.requests) < 30
+    service.requests.clear()
+    patient = dataclasses.replace(appraiser(service), timeout=600)
+    with pytest.raises(VeraisonFailed, match="did not come to a result in time"):
+        patient.appraise(PRESENTED)
+    assert service.methods == ["POST", "POST", *["GET"] * 60, "DELETE"]
 
 
 LIES: list[tuple[dict[str, t.Any], str]] = [
@@ -101,6 +115,8 @@ LIES: list[tuple[dict[str, t.Any], str]] = [
     ({"iat": int(NOW) - 361}, "too old"),
     ({"nbf": int(NOW) + 61}, "not valid yet"),
     ({"nbf": "soon"}, "no nbf"),
+    ({"aud": "https://relying.example"}, "for somebody else"),
+    ({"aud": []}, "for somebody else"),
     ({"eat_profile": ...}, "no eat_profile"),
     ({"eat_profile": ""}, "no eat_profile"),
     ({"submods": ...}, "no submods"),
@@ -145,6 +161,16 @@ def test_the_policy_says_what_is_required() -> None:
     assert appraiser(service, worst_status="none").appraise(PRESENTED)
 
 
+def test_names_in_a_result_cannot_forge_lines_of_a_log() -> None:
+    service = StandInVeraison()
+    service.claims = {
+        "submods": {"CCA_SSD_PLATFORM": {"ear.status": 2}, "X\nrealm=\x1b[1m" + "a" * 99: {"ear.status": 2}}
+    }
+    reason = appraiser(service).appraise(PRESENTED).reason
+    assert reason.isprintable()
+    assert len(reason) < 150
+
+
 def test_only_a_result_about_the_platform_authenticates_it() -> None:
     service = StandInVeraison()
     assert appraiser(service).authenticates_platform
@@ -153,33 +179,34 @@ def test_only_a_result_about_the_platform_authenticates_it() -> None:
 
 
 def test_another_key_or_algorithm_does_not_sign_results() -> None:
-    refused(StandInVeraison(platform_key("P-384")), "not signed with ES256, which goes with the key that is known")
+    refused(StandInVeraison(platform_key("P-384")), "signed with ES384, which does not go with the key that is known")
     other = type(platform_key("P-256")).generate("P-256")
-    refused(StandInVeraison(other), "not signed with the key that is known; see whether that is the service's key")
+    refused(StandInVeraison(other), "another key than the one that is known; see whether that is the service's key")
 
 
 def test_es512_is_not_for_results() -> None:
     service = StandInVeraison(platform_key("P-521"))
-    known = dataclasses.replace(appraiser(service), key=platform_key("P-521").public)
+    known = dataclasses.replace(appraiser(service), keys=FileKeys((platform_key("P-521").public,)))
     with pytest.raises(VeraisonFailed, match="not signed with one of ES256 and ES384"):
         known.appraise(PRESENTED)
 
 
 def test_a_p384_key_signs_with_es384() -> None:
     service = StandInVeraison(platform_key("P-384"))
-    known = dataclasses.replace(appraiser(service), key=platform_key("P-384").public)
+    known = dataclasses.replace(appraiser(service), keys=FileKeys((platform_key("P-384").public,)))
     assert known.appraise(PRESENTED)
 
 
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ({}, "not signed with ES256"),
-        ({"alg": "none"}, "not signed with ES256"),
-        ({"alg": "HS256"}, "not signed with ES256"),
-        ({"alg": "es256"}, "not signed with ES256"),
-        ({"alg": "ES384"}, "not signed with ES256"),
-        ({"alg": ["ES256"]}, "not signed with ES256"),
+        ({}, "not signed with one of ES256 and ES384"),
+        ({"alg": "none"}, "not signed with one of"),
+        ({"alg": "HS256"}, "not signed with one of"),
+        ({"alg": "RS256"}, "not signed with one of"),
+        ({"alg": "es256"}, "not signed with one of"),
+        ({"alg": "ES384"}, "does not go with the key"),
+        ({"alg": ["ES256"]}, "not signed with one of"),
         ({"alg": "ES256", "crit": ["exp"]}, "critical parameters"),
         ({"alg": "ES256", "b64": False}, "critical parameters"),
     ],
@@ -305,9 +332,9 @@ def test_no_location_no_session() -> None:
 
 def test_a_service_that_fails_closes() -> None:
     def down(method: str, url: str, **dummy: object) -> HttpAnswer:
-        raise ConnectionRefusedError(111, "Connection refused")
+        raise ear.failed("it cannot be reached")
 
-    refused(down, "cannot be reached .Connection refused.; see whether the service runs")
+    refused(down, "cannot be reached")
     service = StandInVeraison()
     service.polls = ["failed"]
     refused(service, "could not verify the token")
@@ -359,37 +386,100 @@ def test_http_is_for_the_loopback_interface_or_by_choice() -> None:
     assert ServiceUrl.parse("http://veraison.example", allow_http=True)
 
 
+def fetch(service: t.Any, *pins: str) -> t.Any:
+    return fetch_keys(ServiceUrl.parse(URL), service, pins=pins or (PIN,), timeout=5)
+
+
+PIN = thumbprint(platform_key("P-256").public)
+
+
 def test_the_key_of_the_service_is_pinned() -> None:
-    service, url, key = StandInVeraison(), ServiceUrl.parse(URL), platform_key("P-256")
-    assert fetch_key(url, service, pin=thumbprint(key.public)) == key.public
+    service, key = StandInVeraison(), platform_key("P-256")
+    assert fetch(service) == (key.public,)
     assert service.requests == [("GET", f"{URL}/.well-known/veraison/verification")]
     service.keys = {"keys": [{"kty": "RSA"}, public_jwk(platform_key("P-384")), public_jwk(key)]}
-    assert fetch_key(url, service, pin=thumbprint(key.public)) == key.public
+    assert fetch(service) == (key.public,)
+    assert len(fetch(service, PIN, thumbprint(platform_key("P-384").public))) == 2
     service.keys = {"ear-verification-key": public_jwk(platform_key("P-384"))}
     with pytest.raises(VeraisonFailed, match="none of its keys is the one that is pinned"):
-        fetch_key(url, service, pin=thumbprint(key.public))
+        fetch(service)
     for keys in ({}, {"keys": 1}, {"ear-verification-key": 1}):
         service.keys = keys
         with pytest.raises(VeraisonFailed, match="none of its keys"):
-            fetch_key(url, service, pin=thumbprint(key.public))
+            fetch(service)
     service.keys = b"<html>"
     with pytest.raises(VeraisonFailed, match="no JSON object"):
-        fetch_key(url, service, pin=thumbprint(key.public))
+        fetch(service)
     service.statuses = {"KEYS": 302}
     with pytest.raises(VeraisonFailed, match="answered status 302"):
-        fetch_key(url, service, pin=thumbprint(key.public))
+        fetch(service)
 
 
-def test_keys_that_cannot_be_fetched() -> None:
-    def down(method: str, url: str, **dummy: object) -> HttpAnswer:
-        raise TimeoutError(110, "Connection timed out")
+def pinning(service: t.Any, waits: list[float], *pins: str) -> VeraisonAppraiser:
+    clock = Clock(lambda: NOW + sum(waits), lambda: sum(waits), waits.append)
+    return dataclasses.replace(appraiser(service), keys=PinnedKeys(pins), clock=clock)
 
-    with pytest.raises(VeraisonFailed, match="its keys cannot be fetched .Connection timed out."):
-        fetch_key(ServiceUrl.parse(URL), down, pin="")
+
+def test_a_pinned_key_is_fetched_when_it_is_needed_and_once() -> None:
+    service = StandInVeraison()
+    pinned = pinning(service, [], PIN)
+    assert service.requests == []
+    assert pinned.appraise(PRESENTED)
+    assert pinned.appraise(PRESENTED)
+    assert service.methods == ["GET", "POST", "POST", "DELETE", "POST", "POST", "DELETE"]
+
+
+def test_without_the_pinned_key_no_token_is_sent_and_the_service_is_left_alone_for_a_while() -> None:
+    service, waits = StandInVeraison(), [0.0]
+    service.keys = {}
+    pinned = pinning(service, waits, PIN)
+    for dummy in range(3):
+        with pytest.raises(VeraisonFailed, match="none of its keys is the one that is pinned"):
+            pinned.appraise(PRESENTED)
+    assert service.methods == ["GET"]
+    service.keys = {"keys": [public_jwk(service.key)]}
+    waits.append(FETCH_INTERVAL)
+    assert pinned.appraise(PRESENTED)
+
+
+def test_nobody_waits_for_ever_while_somebody_else_fetches_the_key() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Stuck(StandInVeraison):
+        def __call__(self, *args: t.Any, **options: t.Any) -> HttpAnswer:
+            entered.set()
+            assert leave.wait(60)
+            return super().__call__(*args, **options)
+
+    pinned = dataclasses.replace(appraiser(Stuck()), keys=PinnedKeys([PIN]), clock=Clock(lambda: NOW))
+    first = threading.Thread(target=pinned.appraise, args=(PRESENTED,))
+    first.start()
+    assert entered.wait(60)
+    with pytest.raises(VeraisonFailed, match="its keys could not be fetched in time"):
+        dataclasses.replace(pinned, timeout=0.05).appraise(PRESENTED)
+    leave.set()
+    first.join()
+    assert pinned.appraise(PRESENTED)
+
+
+def test_a_key_that_was_pinned_beforehand_is_found_when_the_service_begins_to_use_it() -> None:
+    old, new = platform_key("P-256"), type(platform_key("P-256")).generate("P-256")
+    service, waits = StandInVeraison(old), [0.0]
+    pinned = pinning(service, waits, thumbprint(old.public), thumbprint(new.public))
+    assert pinned.appraise(PRESENTED)
+    service.key, service.keys = new, {"ear-verification-key": public_jwk(new)}
+    with pytest.raises(VeraisonFailed, match="another key than the one that is known"):
+        pinned.appraise(PRESENTED)
+    waits.append(FETCH_INTERVAL)
+    assert pinned.appraise(PRESENTED)
+    service.key = old
+    with pytest.raises(VeraisonFailed, match="another key than the one that is known"):
+        pinned.appraise(PRESENTED)
+    assert service.methods.count("GET") == 2
 
 
 def check(data: str) -> None:
-    verify_ear(data, platform_key("P-256").public, realm_challenge=CHALLENGE, policy=EarPolicy(), now=NOW)
+    verify_ear(data, [platform_key("P-256").public], realm_challenge=CHALLENGE, policy=EarPolicy(), now=NOW)
 
 
 @given(st.text(max_size=80) | st.lists(st.text("AQab_-", max_size=20), min_size=3, max_size=3).map(".".join))
