@@ -74,6 +74,7 @@ class _Step:
 
     @property
     def is_document(self) -> bool:
+        """Whether it is a manifest or an index, which refers to other content."""
         kind = self.descriptor.media_type
         return self.is_entry and (is_manifest(kind) or is_index(kind))
 

@@ -63,6 +63,7 @@ class _Pieces:
         self._rest = memoryview(b"")
 
     def take(self, size: int) -> t.Iterator[memoryview]:
+        """The next size bytes, in pieces. Raises what the iterable raises."""
         while size:
             if not self._rest:
                 self._rest = self._next()

@@ -87,6 +87,7 @@ class _Cursor:
         self._at = 0
 
     def take(self, count: int) -> bytes:
+        """The next count bytes. Raises RecordInvalid if there are fewer."""
         taken = self._data[self._at : self._at + count]
         if len(taken) != count:
             raise RecordInvalid("contents are cut off")
@@ -94,6 +95,7 @@ class _Cursor:
         return taken
 
     def end(self) -> None:
+        """Raises RecordInvalid if bytes are left."""
         if self._at != len(self._data):
             raise RecordInvalid("contents do not match")
 
@@ -181,6 +183,7 @@ class _Writer:
         self._count = 0
 
     def write(self, root_fd: int) -> int:
+        """Write the record of a tree; gives the number of its entries. Raises OSError."""
         self._out.write(MAGIC + (b"-" if self._xattrs is None else b"x"))
         with Descent(root_fd) as here:
             self._write_block(here.descriptor, describe_root(here.descriptor), depth=0)

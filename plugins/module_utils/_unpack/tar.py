@@ -48,6 +48,7 @@ class _Extensions:
     seen: bool = False
 
     def add(self, flag: bytes, content: bytes) -> None:
+        """Take in an extension header. Raises LayerInvalid for a malformed PAX header."""
         if flag == b"g":  # the container world ignores global headers: Go's reader drops them, too
             return
         self.seen = True
