@@ -115,11 +115,11 @@ class AppraiserChain:
         return () if self._authenticated else (_UNAUTHENTICATED,)
 
     def appraise(self, presented: Presented) -> Attestation:
-        """Have a token judged. Raises what the first appraiser raises that refuses it; its field token is filled in."""
+        """Have a token judged. Raises what the first appraiser that refuses it raises, with fields token and rim."""
         try:
             verdicts = tuple(appraiser.appraise(presented) for appraiser in self._appraisers)
         except RatlsError as error:
-            error.add_context(token=presented.token.digest)
+            error.add_context(**_identity(presented.token))
             raise
         simulated = (_SIMULATED,) if presented.token.platform.simulated else ()
         warnings = (*self.warnings, *simulated, *(text for verdict in verdicts for text in verdict.warnings))
@@ -131,8 +131,8 @@ def verify_client(
 ) -> Attestation:
     """Judge the certificate in DER that a client has shown, and used: CertificateVerify was checked before.
 
-    The challenge is used up. Takes as long as the appraisers take. Raises a RatlsError for every refusal, its field
-    token the digest of the token where there was one.
+    The challenge is used up. Takes as long as the appraisers take. Raises a RatlsError for every refusal, its fields
+    the digest of the token and its rim where there was one.
     """
     peer = read_certificate(certificate, now=now or datetime.datetime.now(datetime.timezone.utc))
     expected = challenge.answer_for(peer.public_key)
@@ -141,9 +141,13 @@ def verify_client(
         check_answer(expected, token.realm.challenge)
         token.verify_realm()
     except RatlsError as error:
-        error.add_context(token=token.digest)
+        error.add_context(**_identity(token))
         raise
     return chain.appraise(Presented(token, peer.token, expected))
+
+
+def _identity(token: CcaToken) -> dict[str, str]:
+    return {"token": token.digest, "rim": token.realm.initial_measurement.hex()}
 
 
 def refused(appraiser: str, why: str, what_to_do: str) -> AppraisalFailed:

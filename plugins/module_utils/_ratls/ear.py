@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .._oci.errors import JsonInvalid
 from .._oci.strict_json import load_object
 from .._oci.text import quote
+from .appraisal import refused
 from .errors import VeraisonFailed
 from .jwk import decode_base64url
 from .keys import EcKey
@@ -64,7 +65,8 @@ def verify_ear(
     It is a JWS in compact form with ES256 or ES384, whichever goes with the key; exp and iat have to be there and fit
     the time, as has nbf if it is there; eat_nonce has to be the realm challenge; there is no aud. now is in seconds
     since the epoch.
-    Raises NotSigned if none of the keys signed it, VeraisonFailed otherwise.
+    Raises AppraisalFailed for a status that the policy does not accept, NotSigned if none of the keys signed it,
+    VeraisonFailed for everything else that is wrong.
     """
     claims = _verified_claims(data, keys)
     _check_time(claims, policy, now)
@@ -163,7 +165,9 @@ def _check_statuses(statuses: dict[str, Status], policy: EarPolicy) -> None:
         optional = name == REALM and name not in policy.required_submods
         worst = "none" if optional else policy.worst_status
         if _ORDER.index(status) > _ORDER.index(worst):
-            raise failed(f"the status of {quote(name)} is {status}", "see which reference values the service has")
+            raise refused(
+                "veraison", f"the status of {quote(name)} is {status}", "see which reference values the service has"
+            )
 
 
 def _object(text: str, what: str) -> JsonObject:

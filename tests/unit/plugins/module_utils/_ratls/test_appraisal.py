@@ -182,7 +182,7 @@ def test_a_token_does_not_do_for_the_key_of_somebody_else(realm: str) -> None:
     stolen = make_certificate(make_client_key("ec-p256"), token)
     with pytest.raises(TokenUntrusted, match="of this connection and key") as caught:
         verify_client(stolen, challenge, chain(realm), now=NOW)
-    assert {"check", "token"} == set(caught.value.fields)
+    assert {"check", "token", "rim"} == set(caught.value.fields)
 
 
 def test_a_wrong_answer_uses_the_challenge_up(realm: str) -> None:

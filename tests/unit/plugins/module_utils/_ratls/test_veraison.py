@@ -15,7 +15,9 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.deadline import Clock
 from ansible_collections.attested.registry.plugins.module_utils._ratls.ear import EarPolicy, verify_ear
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
+    AppraisalFailed,
     ConfigurationInvalid,
+    RatlsError,
     VeraisonFailed,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import thumbprint
@@ -55,8 +57,8 @@ def appraiser(service: t.Any, **policy: t.Any) -> VeraisonAppraiser:
     return VeraisonAppraiser(ServiceUrl.parse(URL), service, keys, EarPolicy(**policy), clock=clock)
 
 
-def refused(service: t.Any, reason: str, **policy: t.Any) -> VeraisonFailed:
-    with pytest.raises(VeraisonFailed, match=reason) as caught:
+def refused(service: t.Any, reason: str, *, error: type[RatlsError] = VeraisonFailed, **policy: t.Any) -> RatlsError:
+    with pytest.raises(error, match=reason) as caught:
         appraiser(service, **policy).appraise(PRESENTED)
     assert CHALLENGE.hex() not in caught.value.message
     assert nonce(CHALLENGE) not in caught.value.message
@@ -127,6 +129,9 @@ LIES: list[tuple[dict[str, t.Any], str]] = [
     ({"submods": {"CCA_SSD_PLATFORM": {"ear.status": True}}}, "no status for"),
     ({"submods": {"CCA_SSD_PLATFORM": {"ear.status": 2.0}}}, "no status for"),
     ({"submods": {"CCA_SSD_PLATFORM": {"ear.status": 3}}}, "no status for"),
+]
+
+BAD_STATUSES: list[tuple[dict[str, t.Any], str]] = [
     ({"submods": {"CCA_SSD_PLATFORM": {"ear.status": "warning"}}}, "is warning"),
     ({"submods": {"CCA_SSD_PLATFORM": {"ear.status": 0}}}, "is none"),
     ({"submods": {"CCA_SSD_PLATFORM": {"ear.status": 96}}}, "is contraindicated"),
@@ -143,6 +148,14 @@ def test_results_that_are_not_accepted(claims: dict[str, t.Any], reason: str) ->
     assert service.requests[-1][0] == "DELETE"
 
 
+@pytest.mark.parametrize(("claims", "reason"), BAD_STATUSES)
+def test_results_that_say_no(claims: dict[str, t.Any], reason: str) -> None:
+    service = StandInVeraison()
+    service.claims = claims
+    refused(service, reason, error=AppraisalFailed)
+    assert service.requests[-1][0] == "DELETE"
+
+
 @pytest.mark.parametrize(
     "value", [nonce(CHALLENGE), nonce(CHALLENGE).rstrip("="), [nonce(CHALLENGE)], nonce(CHALLENGE).replace("_", "/")]
 )
@@ -154,7 +167,8 @@ def test_the_nonce_may_be_padded_or_not(value: object) -> None:
 
 def test_the_policy_says_what_is_required() -> None:
     service = StandInVeraison()
-    refused(service, '"CCA_REALM" is warning', required_submods=("CCA_SSD_PLATFORM", "CCA_REALM"))
+    required = ("CCA_SSD_PLATFORM", "CCA_REALM")
+    refused(service, '"CCA_REALM" is warning', error=AppraisalFailed, required_submods=required)
     both = appraiser(service, required_submods=("CCA_SSD_PLATFORM", "CCA_REALM"), worst_status="warning")
     assert both.appraise(PRESENTED)
     service.claims = {"submods": {"CCA_SSD_PLATFORM": {"ear.status": "none"}}}
