@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 import time
 import typing as t
-from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.attested.registry.tests.support.peers import DockerRegistry, Tls, ended, free_port, run
@@ -23,7 +23,7 @@ _READY_SECONDS = 300.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Serving:
     """A server that answers: where, and the process that all of its processes descend from."""
 
@@ -46,12 +46,26 @@ class Serving:
 def ours(root: Path, work: Path, *options: str, tls: Tls | None = None) -> t.Iterator[Serving]:
     """The collection's server, without an access log, as the others have none."""
     port = free_port()
-    command = [sys.executable, "-m", _SERVER, "--root", str(root), "--port", str(port), "--access-log", "none"]
-    command += ["--connections-per-address", "0"]
     if tls:
-        command += ["--tls", "tls", "--cert", str(tls.certificate), "--key", str(tls.key)]
-    with _started([*command, *options], f"http{'s' if tls else ''}://127.0.0.1:{port}", work / "ours.log") as serving:
+        options = ("--tls", "tls", "--cert", str(tls.certificate), "--key", str(tls.key), *options)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
+    with _started(_command(root, port, options), url, work / "ours.log") as serving:
         yield serving
+
+
+@contextlib.contextmanager
+def attested(root: Path, work: Path, *options: str, tls: Tls) -> t.Iterator[Serving]:
+    """The collection's server with RA-TLS, which curl cannot speak: its other listener says when it is ready."""
+    port, admin = free_port(), free_port()
+    options = ("--tls", "ra-tls", "--cert", str(tls.certificate), "--key", str(tls.key), *options)
+    command = _command(root, port, (*options, "--admin", f"127.0.0.1:{admin}"))
+    with _started(command, f"http://127.0.0.1:{admin}", work / "attested.log", path="/readyz") as serving:
+        yield dataclasses.replace(serving, url=f"https://127.0.0.1:{port}")
+
+
+def _command(root: Path, port: int, options: t.Sequence[str]) -> list[str]:
+    command = [sys.executable, "-m", _SERVER, "--root", str(root), "--port", str(port), "--access-log", "none"]
+    return [*command, "--connections-per-address", "0", *options]
 
 
 @contextlib.contextmanager
@@ -117,12 +131,12 @@ def docker_registry(layout: Path, work: Path, *, tls: Tls | None = None) -> t.It
 
 
 @contextlib.contextmanager
-def _started(command: t.Sequence[str], url: str, log: Path) -> t.Iterator[Serving]:
+def _started(command: t.Sequence[str], url: str, log: Path, *, path: str = "/v2/") -> t.Iterator[Serving]:
     begin = time.perf_counter()
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         with ended(process):
-            while subprocess.call(["curl", "-skf", "-o", "/dev/null", f"{url}/v2/"]) != 0:
+            while subprocess.call(["curl", "-skf", "-o", "/dev/null", f"{url}{path}"]) != 0:
                 if process.poll() is not None or time.perf_counter() - begin > _READY_SECONDS:
                     sys.exit(f"{' '.join(command)} does not serve:\n{log.read_text()}")
                 time.sleep(0.02)

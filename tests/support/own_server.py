@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .attested_clients import AttestedHttp, attested, make_realm
 from .certificates import Authority, Certificate
 from .peers import PeerError, ended, make_htpasswd
 
@@ -39,11 +40,13 @@ class Answer:
 class Way:
     """How clients reach the server and how they show who they are, with the files for that."""
 
-    name: t.Literal["plain", "tls", "basic", "certificate"]
+    name: t.Literal["plain", "tls", "basic", "certificate", "ra-tls"]
     options: tuple[str | Path, ...] = ()
     authority: Authority | None = None
     password: str | None = field(default=None, repr=False)
     client: Certificate | None = None
+    # the simulated realm that clients are
+    realm: Path | None = None
 
     @property
     def trust(self) -> ssl.SSLContext | None:
@@ -72,6 +75,16 @@ def make_ways(directory: Path, password: str) -> tuple[Way, ...]:
     )
 
 
+def make_attested_way(directory: Path) -> Way:
+    """RA-TLS, for a simulated realm whose measurements the server knows."""
+    directory.mkdir(parents=True)
+    authority, realm = Authority(directory), make_realm(directory / "realm")
+    server = authority.server()
+    tls: tuple[str | Path, ...] = ("--tls", "ra-tls", "--cert", server.cert, "--key", server.key)
+    judged = ("--trust-anchors", realm / "cpak.pem", "--reference-values", realm / "reference.json")
+    return Way("ra-tls", (*tls, *judged), authority, realm=realm)
+
+
 @dataclass(frozen=True)
 class Served:
     """A running server. address is "127.0.0.1:PORT"."""
@@ -86,7 +99,10 @@ class Served:
 
     def connect(self) -> http.client.HTTPConnection:
         """A client for several requests."""
-        trust = self.way.trust
+        trust, way = self.way.trust, self.way
+        if way.realm is not None and way.authority is not None:
+            host, dummy, port = self.address.partition(":")
+            return AttestedHttp(host, int(port), answer=attested(way.realm), trust=way.authority.path, timeout=60)
         if trust is None:
             return http.client.HTTPConnection(self.address, timeout=60)
         return http.client.HTTPSConnection(self.address, timeout=60, context=trust)
@@ -122,4 +138,4 @@ def serving(root: Path, log: Path, way: Way, *options: str | Path) -> t.Iterator
         yield Served(url.strip().partition("://")[2], way)
 
 
-__all__ = ("USERNAME", "Answer", "Served", "Way", "make_ways", "serving")
+__all__ = ("USERNAME", "Answer", "Served", "Way", "make_attested_way", "make_ways", "serving")

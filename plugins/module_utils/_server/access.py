@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .passwords import Passwords
+    from .realm import Realm
     from .rules import Rule
 
 
@@ -19,11 +20,13 @@ class Peer:
     """Who is at the other end of a connection.
 
     address is the IP address without the port, None on a unix socket; certificate_subject is the subject of the client
-    certificate that was verified in the TLS handshake, None without one.
+    certificate that was verified in the TLS handshake, None without one; realm is the client that was attested
+    in it, None without attestation.
     """
 
     address: str | None
     certificate_subject: str | None = None
+    realm: Realm | None = None
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,25 @@ class OpenAccess:
 
 
 class RestrictedAccess:
-    """Lets in those whose password is right, if there are passwords; they see what a rule allows, if there are any."""
+    """Lets in those whose password is right, if there are passwords; they see what a rule allows, if there are any.
 
-    def __init__(self, *, passwords: Passwords | None, rules: tuple[Rule, ...] | None) -> None:
+    If they have to be attested, they only see what their realm is entitled to, too.
+    """
+
+    def __init__(self, *, passwords: Passwords | None, rules: tuple[Rule, ...] | None, attested: bool = False) -> None:
         self._passwords = passwords
         self._rules = rules
+        self._attested = attested
 
     def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
         """Read the Authorization header, which Passwords.verify has seen. Raises Refusal 401 with its challenge."""
         return Identity(None if self._passwords is None else self._passwords.user_of(authorization), peer)
 
     def may_see(self, identity: Identity, repository: str) -> bool:
-        """Whether there are no rules, or one of them allows it."""
+        """Whether there are no rules, or one of them allows it, and the realm may see it where there has to be one."""
+        realm = identity.peer.realm
+        if self._attested and (realm is None or not realm.may_see(repository)):
+            return False
         return self._rules is None or any(rule.allows(identity, repository) for rule in self._rules)
 
 

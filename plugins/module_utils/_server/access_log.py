@@ -18,7 +18,9 @@ from .sending import FileResponse
 from .target import parse_target
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from .access import Peer
     from .aio import web
+    from .realm import Realm
 
 _ACCESS: t.Final = logging.getLogger("attested.registry.access")
 Form = t.Literal["text", "json", "none"]
@@ -43,7 +45,7 @@ def log_request(
     seconds: float,
     *,
     form: Form,
-    peer: str | None,
+    peer: Peer,
     user: str | None,
     size: int,
 ) -> None:
@@ -52,8 +54,8 @@ def log_request(
         _ACCESS.info("%s", _json_line(request, response, seconds, peer=peer, user=user, size=size))
     elif form == "text":
         _ACCESS.info(
-            '%s %s %s %s %d %d %.3f "%s"',
-            peer or "-",
+            '%s %s %s %s %d %d %.3f "%s"%s',
+            peer.address or "-",
             _field(user or "-"),
             _field(request.method),
             _field(request.raw_path),
@@ -61,7 +63,12 @@ def log_request(
             size,
             seconds,
             visible(_agent(request).replace("\\", "\\\\").replace('"', '\\"')),
+            "" if peer.realm is None else _of_realm(peer.realm),
         )
+
+
+def _of_realm(realm: Realm) -> str:
+    return f" token={realm.label}" + (f" warning={','.join(realm.warnings)}" if realm.warnings else "")
 
 
 def body_bytes(request: web.BaseRequest, response: web.StreamResponse) -> int:
@@ -84,14 +91,14 @@ def _json_line(
     response: web.StreamResponse,
     seconds: float,
     *,
-    peer: str | None,
+    peer: Peer,
     user: str | None,
     size: int,
 ) -> str:
     repository, reference = _about(request)
-    fields = {
+    fields: dict[str, object] = {
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
-        "peer": peer,
+        "peer": peer.address,
         "user": user,
         "method": request.method,
         "target": request.raw_path,
@@ -103,6 +110,8 @@ def _json_line(
         "seconds": round(seconds, 6),
         "agent": request.headers.get("User-Agent"),
     }
+    if peer.realm is not None:
+        fields["attestation"] = {**peer.realm.facts, "warnings": peer.realm.warnings}
     return json.dumps({name: _whole(value) for name, value in fields.items()})
 
 

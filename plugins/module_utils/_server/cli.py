@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import typing as t
 
+from .attestation_settings import VERAISON_SWITCHES, with_veraison
 from .config_file import read_config
 from .errors import UsageError
+from .kinds import Field, Flag
 from .settings import FIELDS, Settings, make_settings
 from .version import VERSION
 
-_LATER: t.Final = ("-u", "--veraison-url"), ("-v", "--veraison-pubkey"), ("-j", "--reference-json")
-_NOT_YET: t.Final = "is not available yet in this version"
+_SWITCHES: t.Final = {**FIELDS, **{name: field for name, (dummy, field) in VERAISON_SWITCHES.items()}}
 
 
 class Command(t.NamedTuple):
@@ -27,12 +28,8 @@ class Command(t.NamedTuple):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> t.NoReturn:
+        """Raises UsageError, where argparse would end the process."""
         raise UsageError(f"The command line is wrong: {message}; --help shows what there is.")
-
-
-class _NotYet(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *dummy: object, **dummies: object) -> None:
-        parser.error(f"{'/'.join(self.option_strings)} {_NOT_YET}")
 
 
 def parse_command(arguments: t.Sequence[str]) -> Command:
@@ -43,11 +40,14 @@ def parse_command(arguments: t.Sequence[str]) -> Command:
     parser = _parser()
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     config, check_only = given.pop("config", None), given.pop("check_config")
+    veraison = {name: _value(parser, name, given.pop(name)) for name in VERAISON_SWITCHES if name in given}
     switches = {name: _value(parser, name, value) for name, value in given.items()}
     values = {} if config is None else read_config(config)
     if switches.keys() & {"host", "port"} and "listen" not in switches:
         # in the file it would have taken their place
         values.pop("listen", None)
+    if veraison:
+        values["veraison"] = with_veraison(values.get("veraison"), veraison)
     return Command(make_settings({**values, **switches}), check_only)
 
 
@@ -63,15 +63,19 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--check-config", action="store_true", help="check all settings, say so in a line, do not serve"
     )
-    for name, field in FIELDS.items():
-        if not field.metavar:
-            continue
-        names = [*([field.short] if field.short else []), switch(name)]
-        action = "append" if field.kind.many else "store"
-        parser.add_argument(*names, dest=name, action=action, metavar=field.metavar, help=_help(name, field.help))
-    for later in _LATER:
-        parser.add_argument(*later, nargs="?", action=_NotYet, dest=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    for name, field in _SWITCHES.items():
+        _add(parser, name, field)
     return parser
+
+
+def _add(parser: _Parser, name: str, field: Field) -> None:
+    names = [*([field.short] if field.short else []), switch(name), *field.also]
+    text = _help(name, field.help)
+    if isinstance(field.kind, Flag):
+        parser.add_argument(*names, dest=name, action="store_const", const="true", help=text)
+    elif field.metavar:
+        action = "append" if field.kind.many else "store"
+        parser.add_argument(*names, dest=name, action=action, metavar=field.metavar, help=text)
 
 
 def switch(name: str) -> str:
@@ -81,16 +85,14 @@ def switch(name: str) -> str:
 
 def _help(name: str, text: str) -> str:
     default = getattr(Settings, name, None)
-    if default is None or default == ():
+    if default is None or default is False or default == ():
         return text
     shown = f"{default:04o}" if name == "unix_mode" else ", ".join(default) if isinstance(default, tuple) else default
     return f"{text} ({shown})"
 
 
 def _value(parser: _Parser, name: str, given: str | list[str]) -> object:
-    field = FIELDS[name]
-    if name == "tls" and given == "ra-tls":
-        parser.error(f"--tls ra-tls {_NOT_YET}")
+    field = _SWITCHES[name]
     try:
         parsed: object = (
             [field.kind.parse(text) for text in given] if isinstance(given, list) else field.kind.parse(given)

@@ -56,8 +56,6 @@ def parse_config(data: bytes) -> dict[str, t.Any]:
         field = FIELDS.get(key) if isinstance(key, str) else None
         if field is None:
             raise ValueError(f"it has the unknown key {quote(key)}")
-        if key == "tls" and value == "ra-tls":
-            raise ValueError("tls: ra-tls is not available yet in this version")
         try:
             values[key] = field.kind.check(value)
         except ValueError as exc:
@@ -72,6 +70,7 @@ def _load(data: bytes) -> object:
         """Refuses what YAML forbids and PyYAML does not: a key twice in a mapping."""
 
         def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Any:
+            """As SafeLoader. Raises _Twice."""
             keys = [self.construct_object(key, deep=True) for key, dummy in node.value]
             for index, key in enumerate(keys):
                 if key in keys[:index]:

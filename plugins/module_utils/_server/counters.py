@@ -16,6 +16,8 @@ STATUSES: t.Final = (200, 206, 304, 400, 401, 403, 404, 405, 416, 431, 500, 503,
 BUCKETS: t.Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0)
 CUT: t.Final = ("head", "slow", "drain")
 REFUSED: t.Final = ("total", "address", "descriptors")
+# accepted and rejected clients; those that could not be judged, and those that there was nobody to judge for
+ATTESTED: t.Final = ("accepted", "rejected", "failed", "busy")
 
 # (metric, label values); those whose metric is in GAUGES say how something is, the others how often something was
 Slot = tuple[str, tuple[str, ...]]
@@ -29,6 +31,9 @@ SLOTS: t.Final[tuple[Slot, ...]] = (
     *(("refused", (why,)) for why in REFUSED),
     *(("cut", (why,)) for why in CUT),
     ("handshake_failures", ()),
+    *(("attestations", (result,)) for result in ATTESTED),
+    *(("attestation_bucket", (str(limit),)) for limit in (*BUCKETS, "+Inf")),
+    ("attestation_sum", ()),
     ("open", ()),
     ("heartbeat", ()),
 )
@@ -39,6 +44,7 @@ _REQUEST_PLACES: t.Final = {
     for status in (*STATUSES, "other")
 }
 _FIRST_BUCKET: t.Final = _PLACES["seconds_bucket", (str(BUCKETS[0]),)]
+_FIRST_ATTESTATION_BUCKET: t.Final = _PLACES["attestation_bucket", (str(BUCKETS[0]),)]
 _ROW: t.Final = len(SLOTS)
 
 
@@ -116,5 +122,22 @@ class Counters:
         values[_PLACES["seconds_sum", ()]] += seconds
         values[_PLACES["bytes", ()]] += size
 
+    def attested(self, seconds: float) -> None:
+        """Count the time that judging a client took."""
+        self.values[_FIRST_ATTESTATION_BUCKET + bisect.bisect_left(BUCKETS, seconds)] += 1
+        self.values[_PLACES["attestation_sum", ()]] += seconds
 
-__all__ = ("BUCKETS", "CUT", "GAUGES", "METHODS", "REFUSED", "SLOTS", "STATUSES", "Board", "Counters", "Slot")
+
+__all__ = (
+    "ATTESTED",
+    "BUCKETS",
+    "CUT",
+    "GAUGES",
+    "METHODS",
+    "REFUSED",
+    "SLOTS",
+    "STATUSES",
+    "Board",
+    "Counters",
+    "Slot",
+)

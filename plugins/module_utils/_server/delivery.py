@@ -29,9 +29,11 @@ class Delivery(t.NamedTuple):
 
 
 class _Socket(t.Protocol):
-    def fileno(self) -> int: ...
+    def fileno(self) -> int:
+        """As socket.socket."""
 
-    def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        """As socket.socket."""
 
 
 def delivery_of(sock: _Socket) -> Delivery | None:

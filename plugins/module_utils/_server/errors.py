@@ -67,6 +67,13 @@ class PasswordFileError(ServerError):
     exit_code = 7
 
 
+class AttestationError(ServerError):
+    """The settings of attestation, or a file that they name, cannot be used."""
+
+    kind = "attestation"
+    exit_code = 8
+
+
 class Refusal(Exception):
     """A request that gets an error as its answer (distribution-spec, "Error Codes"). Raised and answered in here."""
 
@@ -79,6 +86,7 @@ class Refusal(Exception):
 
 
 __all__ = (
+    "AttestationError",
     "CertificateError",
     "ConfigError",
     "DependencyMissing",

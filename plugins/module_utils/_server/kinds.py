@@ -30,6 +30,16 @@ class Kind(t.Protocol):
         """The value as the program has it."""
 
 
+class Field(t.NamedTuple):
+    """How a setting is given: by the switch short, of one letter, by long ones, and without a metavar by none."""
+
+    kind: Kind
+    help: str
+    metavar: str = ""
+    short: str = ""
+    also: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Text:
     """A text that is not empty, such as a path. check_text may look at it more closely; it raises ValueError."""
@@ -139,7 +149,75 @@ class Mode:
         raise ValueError(f'must be a string of three octal digits such as "0660", and is {quote(value)}')
 
 
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no; its switch has no value."""
+
+    many: t.ClassVar[bool] = False
+
+    def parse(self, text: str) -> object:
+        """Whether it is yes."""
+        return text == "true"
+
+    def check(self, value: object) -> bool:
+        """Yes or no."""
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"must be true or false, and is {quote(value)}")
+
+
+@dataclass(frozen=True)
+class PlainList:
+    """A list of texts and mappings, which somebody else looks into; or one of them."""
+
+    many: t.ClassVar[bool] = True
+
+    def parse(self, text: str) -> object:
+        """One of them."""
+        return text
+
+    def check(self, value: object) -> tuple[object, ...]:
+        """All of them."""
+        items = value if isinstance(value, list) else [value]
+        if not items or len(items) > _MAX_ITEMS:
+            raise ValueError(f"must have from 1 to {_MAX_ITEMS} items")
+        for item in items:
+            if not isinstance(item, (str, dict)) or not item:
+                raise ValueError(f"must be a list of texts or mappings, and holds {quote(item)}")
+        return tuple(items)
+
+
+@dataclass(frozen=True)
+class PlainMap:
+    """A mapping of names to values, which somebody else looks into."""
+
+    many: t.ClassVar[bool] = False
+
+    def parse(self, text: str) -> object:
+        """Always raises ValueError."""
+        raise ValueError("can only be given in the configuration file")
+
+    def check(self, value: object) -> dict[str, object]:
+        """The mapping."""
+        if isinstance(value, dict) and value and all(isinstance(name, str) for name in value):
+            return value
+        raise ValueError(f"must be a mapping of names to values, and is {quote(value)}")
+
+
 ADDRESSES: t.Final = Texts(Text(parse_address))
 TCP_ADDRESS: t.Final = Text(parse_tcp)
 
-__all__ = ("ADDRESSES", "TCP_ADDRESS", "Choice", "Kind", "Mode", "Number", "Text", "Texts")
+__all__ = (
+    "ADDRESSES",
+    "TCP_ADDRESS",
+    "Choice",
+    "Field",
+    "Flag",
+    "Kind",
+    "Mode",
+    "Number",
+    "PlainList",
+    "PlainMap",
+    "Text",
+    "Texts",
+)

@@ -18,6 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .addresses import Address, TcpAddress, UnixAddress
+from .attested_connection import AttestedConnection
 from .connections import Connections, Rarely
 from .errors import ListenError
 from .protocol import HttpServer, plain_address
@@ -25,10 +26,11 @@ from .tls import tls_context
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .app import Application
+    from .attesting import Attesting
+    from .connections import Admission
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 BACKLOG: t.Final = 1024
-_HANDSHAKE_SECONDS: t.Final = 10.0
 _SHORTAGES: t.Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: t.Final = 0.2
 # few, so that several processes share what comes in at once
@@ -140,15 +142,25 @@ def url_of(sock: socket.socket, *, tls: bool) -> str:
 
 
 class Acceptor:
-    """Takes connections from a listening socket, which other processes may share, and hands them to a server."""
+    """Takes connections from a listening socket, which other processes may share, and hands them to a server.
+
+    They are plain, or with TLS, or of attested clients alone.
+    """
 
     def __init__(
-        self, sock: socket.socket, server: HttpServer, connections: Connections, *, tls: ssl.SSLContext | None
+        self,
+        sock: socket.socket,
+        server: HttpServer,
+        connections: Connections,
+        *,
+        tls: ssl.SSLContext | None = None,
+        attesting: Attesting | None = None,
     ) -> None:
         self._sock = sock
         self._server = server
         self._connections = connections
         self._tls = tls
+        self._attesting = attesting
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -175,9 +187,14 @@ class Acceptor:
                 sock.close()
                 continue
             sock.setblocking(False)
-            task = self._loop.create_task(self._hand_over(sock, self._server.connect(admission)))
+            task = self._loop.create_task(self._hand_over(sock, admission))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _protocol(self, admission: Admission) -> t.Any:
+        if self._attesting is not None:
+            return AttestedConnection(self._attesting, self._server, admission)
+        return self._server.connect(admission)
 
     def _wait(self, exc: OSError) -> None:
         # the connection stays in the queue: without a pause the loop would spin
@@ -187,20 +204,20 @@ class Acceptor:
         self._loop.remove_reader(self._sock.fileno())
         self._timer = self._loop.call_later(_PAUSE_SECONDS, self._start)
 
-    async def _hand_over(self, sock: socket.socket, connection: t.Any) -> None:
-        handshake = None if self._tls is None else _HANDSHAKE_SECONDS
+    async def _hand_over(self, sock: socket.socket, admission: Admission) -> None:
+        handshake = None if self._tls is None else self._server.limits.handshake_seconds
         try:
             await self._loop.connect_accepted_socket(
-                lambda: connection, sock, ssl=self._tls, ssl_handshake_timeout=handshake
+                lambda: self._protocol(admission), sock, ssl=self._tls, ssl_handshake_timeout=handshake
             )
         except (OSError, asyncio.TimeoutError) as exc:
             # ssl.SSLError is an OSError
             self._connections.counters.add("handshake_failures")
             _LOG.debug("a connection ended in its handshake: %s", exc)
-            connection.release()
+            admission.release()
             sock.close()
         except BaseException:
-            connection.release()
+            admission.release()
             sock.close()
             raise
 
@@ -216,6 +233,8 @@ class Acceptor:
         """End the handshakes under way."""
         for task in self._tasks:
             task.cancel()
+        if self._attesting is not None:
+            self._attesting.cut()
 
 
 @dataclass(frozen=True)
@@ -233,12 +252,20 @@ class Listener:
         self._acceptor.cut()
 
 
-async def listen(application: Application, sock: socket.socket, *, tls: ssl.SSLContext | None = None) -> Listener:
-    """Serve on a bound socket in this process, plain or with TLS, without limits. Raises ListenError."""
-    http = HttpServer(application, zero_copy=tls is None)
+async def listen(
+    application: Application,
+    sock: socket.socket,
+    *,
+    tls: ssl.SSLContext | None = None,
+    attesting: Attesting | None = None,
+) -> Listener:
+    """Serve on a bound socket in this process, plain, with TLS or attested, without limits. Raises ListenError."""
+    encrypted = tls is not None or attesting is not None
+    http = HttpServer(application, zero_copy=not encrypted, counters=None if attesting is None else attesting.counters)
     connections = Connections(http.counters, limit=1_000_000, per_address=0)
     start_listening(sock)
-    return Listener(url_of(sock, tls=tls is not None), Acceptor(sock, http, connections, tls=tls), http)
+    acceptor = Acceptor(sock, http, connections, tls=tls, attesting=attesting)
+    return Listener(url_of(sock, tls=encrypted), acceptor, http)
 
 
 def start_listening(sock: socket.socket) -> None:

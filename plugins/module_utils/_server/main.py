@@ -76,6 +76,7 @@ def serve(settings: Settings) -> None:
     # what can fail at once comes before the reading of all content, which can take long
     credentials = check(settings)
     _warn(settings)
+    credentials.warn()
     _allow_many_files()
     with contextlib.ExitStack() as stack:
         sockets = bind_all(settings.addresses, unix_mode=settings.unix_mode)
@@ -88,7 +89,7 @@ def serve(settings: Settings) -> None:
             settings,
             credentials,
             sockets=sockets,
-            urls=[url_of(sock, tls=settings.tls == "tls") for sock in sockets],
+            urls=[url_of(sock, tls=settings.tls != "no-tls") for sock in sockets],
             admin=_admin_socket(settings, stack),
             notifier=Notifier(os.environ),
         )

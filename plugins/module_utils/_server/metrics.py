@@ -45,12 +45,14 @@ class Metrics:
         """The metrics, as the library wants them of a collector."""
         totals = self._board.totals()
         yield self._counter("requests", "Requests answered", ("method", "status"), totals)
-        yield self._seconds(totals)
+        yield self._seconds("seconds", "request_seconds", "Time until a request was answered", totals)
         yield self._counter("bytes", "Bytes of bodies sent", (), totals)
         yield self._counter("accepted", "Connections taken", (), totals, metric="connections_accepted")
         yield self._counter("refused", "Connections refused", ("reason",), totals, metric="connections_refused")
         yield self._counter("cut", "Connections of slow clients cut", ("reason",), totals, metric="connections_cut")
         yield self._counter("handshake_failures", "TLS handshakes that failed", (), totals)
+        yield self._counter("attestations", "Clients judged, or not for want of a judge", ("result",), totals)
+        yield self._seconds("attestation", "attestation_seconds", "Time that judging a client took", totals)
         yield self._gauge("connections", "Connections open", totals["open", ()])
         yield from self._of_state()
 
@@ -93,15 +95,13 @@ class Metrics:
     def _gauge(self, name: str, text: str, value: float) -> t.Any:
         return self._library.core.GaugeMetricFamily(_PREFIX + name, text, value=value)
 
-    def _seconds(self, totals: t.Mapping[t.Any, float]) -> t.Any:
+    def _seconds(self, counted: str, name: str, text: str, totals: t.Mapping[t.Any, float]) -> t.Any:
         buckets, sum_so_far = [], 0.0
         for limit in (*map(str, BUCKETS), "+Inf"):
-            sum_so_far += totals["seconds_bucket", (limit,)]
+            sum_so_far += totals[f"{counted}_bucket", (limit,)]
             buckets.append((limit, sum_so_far))
-        family = self._library.core.HistogramMetricFamily(
-            _PREFIX + "request_seconds", "Time until a request was answered"
-        )
-        family.add_metric((), buckets, totals["seconds_sum", ()])
+        family = self._library.core.HistogramMetricFamily(_PREFIX + name, text)
+        family.add_metric((), buckets, totals[f"{counted}_sum", ()])
         return family
 
     def text(self) -> bytes:

@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .connections import Admission
     from .counters import Counters
     from .passwords import Passwords
+    from .realm import Realm
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 # how long to go on reading, and throwing away, the body of a request that was refused
@@ -59,6 +60,7 @@ class Limits:
     idle_seconds: float = 75
     stall_seconds: float = 60
     minimum_rate: float = 1024
+    handshake_seconds: float = 10
 
 
 class _Connection(web.RequestHandler):
@@ -73,15 +75,19 @@ class _Connection(web.RequestHandler):
         "_idle_since",
         "_incomplete",
         "_pace",
+        "_realm",
         "_used",
         "peer",
         "server",
         "user",
     )
 
-    def __init__(self, server: HttpServer, *, admission: Admission | None, **options: t.Any) -> None:
+    def __init__(
+        self, server: HttpServer, *, admission: Admission | None, realm: Realm | None = None, **options: t.Any
+    ) -> None:
         super().__init__(server, **options)
         self.server = server
+        self._realm = realm
         self._admission = admission
         limits = server.limits
         self._pace = Pace(seconds=limits.stall_seconds, minimum=limits.minimum_rate * limits.stall_seconds)
@@ -90,14 +96,14 @@ class _Connection(web.RequestHandler):
         self._body: t.Any = None
         self._head_since: float | None = None
         self._idle_since = self._loop.time()
-        self.peer = Peer(None)
+        self.peer = Peer(None, realm=realm)
         # whose password came with the request under way
         self.user: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake, if any, is over."""
         self._idle_since = self._loop.time()
-        self.peer = peer_of(transport)
+        self.peer = peer_of(transport, realm=self._realm)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -204,13 +210,13 @@ class _Connection(web.RequestHandler):
         return answer
 
 
-def peer_of(transport: asyncio.BaseTransport) -> Peer:
+def peer_of(transport: asyncio.BaseTransport, *, realm: Realm | None = None) -> Peer:
     """Who is at the other end: an IPv4 address in IPv6 form is shown as what it is, and without a zone."""
     name = transport.get_extra_info("peername")
     address = None
     if isinstance(name, tuple):
         address = plain_address(str(name[0]))
-    return Peer(address, subject_of(transport.get_extra_info("peercert")))
+    return Peer(address, subject_of(transport.get_extra_info("peercert")), realm)
 
 
 def plain_address(address: str) -> str:
@@ -234,8 +240,7 @@ class _Observer:
         connection.end()
         size = body_bytes(request, response)
         self._counters.request(request.method, response.status, size=size, seconds=time)
-        peer, user = connection.peer.address, connection.user
-        log_request(request, response, time, form=self._form, peer=peer, user=user, size=size)
+        log_request(request, response, time, form=self._form, peer=connection.peer, user=connection.user, size=size)
 
 
 class HttpServer(web.Server):
@@ -292,9 +297,9 @@ class HttpServer(web.Server):
             message = message._replace(should_close=True)
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
-    def connect(self, admission: Admission | None = None) -> _Connection:
-        """The protocol of a new connection."""
-        return _Connection(self, admission=admission, loop=self._loop, **self._kwargs)
+    def connect(self, admission: Admission | None = None, *, realm: Realm | None = None) -> _Connection:
+        """The protocol of a new connection; realm is its client, if that was attested."""
+        return _Connection(self, admission=admission, realm=realm, loop=self._loop, **self._kwargs)
 
     def __call__(self) -> _Connection:
         return self.connect()

@@ -7,56 +7,102 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import types
 import typing as t
 
 from .access import RestrictedAccess
 from .app import Application
+from .attesting import Attesting
 from .errors import ServerError
 from .htpasswd import PasswordFile
 from .passwords import Passwords
+from .relying import ServerCertificate, read_relying
 from .tls import context_of
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import ssl
 
+    from .._ratls.relying_party import RelyingParty
+    from .counters import Counters
     from .settings import Settings
     from .snapshot import LeftOut, Snapshot
 
 
+_LOG: t.Final = logging.getLogger("attested.registry")
+_T = t.TypeVar("_T")
+
+
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """What is read from files besides the content: certificates and passwords."""
+    """What is read from files besides the content: certificates, passwords, and who decides about attested clients.
+
+    tls is for tls alone, certificate and relying_party are for ra-tls alone.
+    """
 
     tls: ssl.SSLContext | None
     passwords: PasswordFile | None
+    certificate: ServerCertificate | None = None
+    relying_party: RelyingParty | None = None
 
     @classmethod
     def read(cls, settings: Settings) -> Credentials:
-        """Read the files. Raises CertificateError, PasswordFileError, DependencyMissing."""
-        passwords = None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
-        return cls(context_of(settings), passwords)
+        """Read the files.
+
+        Raises CertificateError, PasswordFileError, AttestationError, DependencyMissing.
+        """
+        return cls(
+            context_of(settings), _passwords_of(settings), ServerCertificate.read(settings), read_relying(settings)
+        )
 
     def renewed(self, settings: Settings, problems: list[str]) -> Credentials:
         """Read the files again; what cannot be used stays as it was, and problems gets a sentence about it."""
-        tls, passwords = self.tls, self.passwords
-        try:
-            tls = context_of(settings)
-        except ServerError as exc:
-            problems.append(exc.message)
-        try:
-            passwords = None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
-        except ServerError as exc:
-            problems.append(exc.message)
-        return Credentials(tls, passwords)
+
+        def again(read: t.Callable[[Settings], _T], before: _T) -> _T:
+            try:
+                found = read(settings)
+            except ServerError as exc:
+                problems.append(exc.message)
+                return before
+            return before if found == before else found
+
+        return Credentials(
+            again(context_of, self.tls),
+            again(_passwords_of, self.passwords),
+            again(ServerCertificate.read, self.certificate),
+            again(read_relying, self.relying_party),
+        )
+
+    def warn(self) -> None:
+        """Say in the log what is weak about them."""
+        for warning in () if self.relying_party is None else self.relying_party.warnings:
+            _LOG.warning("ra-tls: %s", warning)
 
     def application(self, snapshot: Snapshot, settings: Settings) -> tuple[Application, Passwords | None]:
         """What answers requests, and what is to see their passwords first. Raises UsageError for a bad accel."""
         passwords = None if self.passwords is None else Passwords(self.passwords, realm=settings.realm)
         access = None
-        if passwords is not None or settings.allow is not None:
-            access = RestrictedAccess(passwords=passwords, rules=settings.allow)
+        attested = settings.tls == "ra-tls"
+        if passwords is not None or settings.allow is not None or attested:
+            access = RestrictedAccess(passwords=passwords, rules=settings.allow, attested=attested)
         return Application(snapshot, access=access, accel=settings.accel), passwords
+
+    def attesting(self, counters: Counters, settings: Settings) -> Attesting | None:
+        """What lets attested clients in, None unless tls is ra-tls."""
+        if self.certificate is None or self.relying_party is None:
+            return None
+        return Attesting(
+            self.certificate,
+            self.relying_party,
+            counters,
+            at_once=settings.attestations,
+            handshake_seconds=settings.handshake_seconds,
+            attestation_seconds=settings.attestation_seconds,
+        )
+
+
+def _passwords_of(settings: Settings) -> PasswordFile | None:
+    return None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
 
 
 def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:

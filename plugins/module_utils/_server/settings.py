@@ -10,8 +10,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .addresses import Address, TcpAddress, parse_address
+from .attestation_settings import ATTESTATION_FIELDS, attestation_conflicts
 from .errors import UsageError
-from .kinds import ADDRESSES, TCP_ADDRESS, Choice, Kind, Mode, Number, Text, Texts
+from .kinds import ADDRESSES, TCP_ADDRESS, Choice, Field, Mode, Number, Text, Texts
 from .rules import Rule, Rules
 
 _DAY: t.Final = 86400
@@ -26,7 +27,7 @@ class Settings:
     port: int = 1337
     listen: tuple[str, ...] = ()
     unix_mode: int = 0o660
-    tls: t.Literal["no-tls", "tls"] = "no-tls"
+    tls: t.Literal["no-tls", "tls", "ra-tls"] = "no-tls"
     cert: str | None = None
     key: str | None = None
     client_ca: str | None = None
@@ -49,6 +50,15 @@ class Settings:
     stall_seconds: float = 60
     minimum_rate: int = 1024
     drain_seconds: float = 30
+    handshake_seconds: float = 10
+    trust_anchors: tuple[object, ...] | None = None
+    reference_values: tuple[str, ...] | None = None
+    veraison: t.Mapping[str, object] | None = None
+    policies: tuple[object, ...] | None = None
+    lifecycle: tuple[str, ...] = ("secured",)
+    allow_unauthenticated_evidence: bool = False
+    attestation_seconds: float = 30
+    attestations: int = 16
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -56,15 +66,6 @@ class Settings:
         if self.listen:
             return tuple(parse_address(text) for text in self.listen)
         return tuple(TcpAddress(host, self.port) for host in self.host)
-
-
-class Field(t.NamedTuple):
-    """How a setting is given. short is its one-letter switch."""
-
-    kind: Kind
-    help: str
-    metavar: str = ""
-    short: str = ""
 
 
 def _check_realm(text: str) -> None:
@@ -83,9 +84,9 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
         "WHERE",
     ),
     "unix_mode": Field(Mode(), "permissions of the unix sockets", "MODE"),
-    "tls": Field(Choice(("no-tls", "tls")), "no-tls or tls", "WHICH", "-t"),
-    "cert": Field(Text(), "certificate chain, PEM; for tls", "FILE", "-c"),
-    "key": Field(Text(), "private key, PEM, without a password; for tls", "FILE", "-k"),
+    "tls": Field(Choice(("no-tls", "tls", "ra-tls")), "no-tls, tls or ra-tls", "WHICH", "-t"),
+    "cert": Field(Text(), "certificate chain, PEM; for tls and ra-tls", "FILE", "-c"),
+    "key": Field(Text(), "private key, PEM, without a password; for tls and ra-tls", "FILE", "-k"),
     "client_ca": Field(Text(), "authorities of client certificates, PEM", "FILE"),
     "client_auth": Field(
         Choice(("none", "optional", "required")), "client certificates: none, optional or required", "WHICH"
@@ -108,6 +109,8 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
     "stall_seconds": Field(Number(1, _DAY, fractions=True), "over which minimum_rate is measured", "SECONDS"),
     "minimum_rate": Field(Number(0, 1_000_000_000), "bytes a second that a client must take; 0: any", "N"),
     "drain_seconds": Field(Number(0, _DAY, fractions=True), "for answers to end when the server stops", "SECONDS"),
+    "handshake_seconds": Field(Number(1, 3600, fractions=True), "for a TLS handshake", "SECONDS"),
+    **ATTESTATION_FIELDS,
 }
 
 
@@ -123,14 +126,21 @@ def make_settings(values: t.Mapping[str, t.Any]) -> Settings:
 
 
 def _conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
-    tls, asks = settings.tls == "tls", settings.client_auth != "none"
+    encrypted, asks = settings.tls != "no-tls", settings.client_auth != "none"
     rules = settings.allow or ()
-    yield tls and not (settings.cert and settings.key), "tls (--tls tls) needs cert (--cert) and key (--key)"
     yield (
-        not tls and bool(settings.cert or settings.key),
-        "cert and key (--cert, --key) need tls to be tls (--tls tls)",
+        encrypted and not (settings.cert and settings.key),
+        f"tls: {settings.tls} (--tls {settings.tls}) needs cert (--cert) and key (--key)",
     )
-    yield asks and not (tls and settings.client_ca), "client_auth (--client-auth) needs tls to be tls, and client_ca"
+    yield (
+        not encrypted and bool(settings.cert or settings.key),
+        "cert and key (--cert, --key) need tls to be tls or ra-tls (--tls tls, --tls ra-tls)",
+    )
+    yield from attestation_conflicts(settings)
+    yield (
+        asks and not (settings.tls == "tls" and settings.client_ca),
+        "client_auth (--client-auth) needs tls to be tls, and client_ca",
+    )
     yield bool(settings.client_ca) and not asks, "client_ca needs client_auth to be optional or required"
     yield (
         not settings.htpasswd and any(rule.users is not None for rule in rules),

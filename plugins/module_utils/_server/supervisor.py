@@ -47,8 +47,8 @@ class _Stopped(Exception):
 class Supervisor:
     """The main process: loads content, has workers serve it, and listens to signals. It answers no requests itself.
 
-    SIGHUP reloads content, certificates and passwords; SIGTERM and SIGINT end the server when the answers under way are
-    out, at most after drain_seconds, and at once when they come again.
+    SIGHUP reloads content, certificates, passwords and what attested clients are judged by; SIGTERM and SIGINT end the
+    server when the answers under way are out, at most after drain_seconds, and at once when they come again.
     """
 
     def __init__(
@@ -185,7 +185,9 @@ class Supervisor:
         except ServerError as exc:
             problems.append(exc.message)
             return
-        self._credentials = credentials
+        before, self._credentials = self._credentials, credentials
+        if credentials.relying_party != before.relying_party:
+            credentials.warn()
         if snapshot is not None:
             self._now_serves(snapshot)
 

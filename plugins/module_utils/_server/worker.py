@@ -84,9 +84,10 @@ class _Worker:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         application, passwords = self._content.credentials.application(self._content.snapshot, self._settings)
         tls = self._content.credentials.tls
+        attesting = self._content.credentials.attesting(self._counters, self._settings)
         server = HttpServer(
             application,
-            zero_copy=tls is None,
+            zero_copy=tls is None and attesting is None,
             limits=limits_of(self._settings),
             counters=self._counters,
             passwords=passwords,
@@ -95,7 +96,7 @@ class _Worker:
         self._connections = Connections(
             self._counters, limit=self._settings.connections, per_address=self._settings.connections_per_address
         )
-        acceptors = [Acceptor(sock, server, self._connections, tls=tls) for sock in self._sockets]
+        acceptors = [Acceptor(sock, server, self._connections, tls=tls, attesting=attesting) for sock in self._sockets]
         ticking = loop.create_task(self._tick(server))
         self._control.setblocking(False)
         loop.add_reader(self._control.fileno(), self._hear)
@@ -111,6 +112,8 @@ class _Worker:
         ticking.cancel()
         if passwords is not None:
             passwords.close()
+        if attesting is not None:
+            attesting.close()
 
     async def _finish(self, server: HttpServer) -> None:
         server.retire()
@@ -150,6 +153,7 @@ def limits_of(settings: Settings) -> Limits:
         idle_seconds=settings.idle_seconds,
         stall_seconds=settings.stall_seconds,
         minimum_rate=settings.minimum_rate,
+        handshake_seconds=settings.handshake_seconds,
     )
 
 

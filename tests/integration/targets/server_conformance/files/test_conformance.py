@@ -17,7 +17,13 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.own_server import Answer, Served, Way, serving
+from ansible_collections.attested.registry.tests.support.own_server import (
+    Answer,
+    Served,
+    Way,
+    make_attested_way,
+    serving,
+)
 
 NAME = "conformance/repo-1"
 EMPTY = "conformance/empty"
@@ -87,12 +93,13 @@ UNKNOWN = [images.digest_of(b"unknown"), images.digest_of(b"unknown", "sha512")]
 METHODS = ["HEAD", "GET"]
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Served]:
+@pytest.fixture(scope="session", params=["plain", "ra-tls"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Served]:
     place = tmp_path_factory.mktemp("conformance")
+    way = Way("plain") if request.param == "plain" else make_attested_way(place / "ra-tls")
     images.write_layout(place / "root" / NAME, TAGGED, untagged=UNTAGGED)
     images.write_layout(place / "root" / EMPTY, {})
-    with serving(place / "root", place / "log", Way("plain")) as served:
+    with serving(place / "root", place / "log", way) as served:
         yield served
 
 

@@ -27,7 +27,15 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import TlsError
 from ansible_collections.attested.registry.tests.support import certificates, images
+from ansible_collections.attested.registry.tests.support.attested_clients import (
+    Answer,
+    AttestedHttp,
+    attested,
+    connect,
+    make_realm,
+)
 
 MODULE = "ansible_collections.attested.registry.plugins.module_utils._server.serve"
 SMALL = images.image([images.layer([images.file("a", b"1")])])
@@ -115,6 +123,8 @@ class Load:
     port: int
     clients: int
     tls: ssl.SSLContext | None = None
+    # what clients of ra-tls show, and the certificate that they trust
+    attested: tuple[Answer, Path] | None = None
     done: int = 0
     failures: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -138,6 +148,9 @@ class Load:
             thread.join()
 
     def connect(self) -> http.client.HTTPConnection:
+        if self.attested is not None:
+            answer, trust = self.attested
+            return AttestedHttp("127.0.0.1", self.port, answer=answer, trust=trust)
         if self.tls is not None:
             return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self.tls)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -151,7 +164,7 @@ class Load:
                 connection.close()
             try:
                 self.ask(connection, list(self.PATHS)[turn % len(self.PATHS)])
-            except (OSError, http.client.HTTPException, AssertionError) as exc:
+            except (OSError, http.client.HTTPException, TlsError, AssertionError) as exc:
                 connection.close()
                 with self.lock:
                     self.failures.append(repr(exc))
@@ -202,6 +215,53 @@ def reload_under_load(work: Path) -> str:
     return f"5 reloads, {load.done} requests, none failed"
 
 
+def attested_reload(work: Path) -> str:
+    """Over ra-tls: references are replaced under load; a transfer ends, and who is not accepted any more stays out."""
+    root = layouts(work)
+    server_cert = certificates.Authority(work).server()
+    trust = work / "authority.pem"
+    always, before, after = (make_realm(work / name, "--name", name) for name in ("always", "before", "after"))
+    references = work / "before.json"
+    references.write_bytes((before / "reference.json").read_bytes())
+    words: list[object] = ["--tls", "ra-tls", "--cert", server_cert.cert, "--key", server_cert.key]
+    for realm in (always, before, after):
+        words += ["--trust-anchors", realm / "cpak.pem"]
+    words += ["--reference-values", always / "reference.json", "--reference-values", references, "--workers", 2]
+
+    def lets_in(realm: Path) -> bool:
+        connection = AttestedHttp("127.0.0.1", server.port, answer=attested(realm), trust=trust)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/v2/")
+                return connection.getresponse().status == 200
+            except TlsError as exc:
+                return exc.fields["alert"] != "certificate_unknown"
+
+    with running(root, *words) as server:
+        assert (lets_in(before), lets_in(after)) == (True, False)
+        with contextlib.closing(connect(("127.0.0.1", server.port), answer=attested(before), trust=trust)) as sock:
+            sock.sendall(blob_request(HUGE.digest))
+            assert b"200 OK" in sock.recv(64)
+            with Load(server.port, 8, attested=(attested(always), trust)) as load:
+                load.until(50)
+                references.write_text("{")
+                server.signal(signal.SIGHUP)
+                server.wait_for("What was in use before stays in use.")
+                load.until(50)
+                assert (lets_in(before), lets_in(after)) == (True, False)
+                references.write_bytes((after / "reference.json").read_bytes())
+                server.signal(signal.SIGHUP)
+                server.wait_for("reloaded:")
+                load.until(50)
+                assert (lets_in(before), lets_in(after)) == (False, True)
+            assert load.failures == [], load.failures[:5]
+            assert read_rest(sock) > HUGE.size - 64
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        assert "Traceback" not in server.log(), server.log()
+    return f"a broken file and a new one, {load.done} requests, none failed"
+
+
 def broken_update(work: Path) -> str:
     """What breaks in an update goes on being served; what is new is served."""
     root = layouts(work)
@@ -248,7 +308,7 @@ def blob_request(digest: str) -> bytes:
     return f"GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
-def read_rest(sock: socket.socket) -> int:
+def read_rest(sock: t.Any) -> int:
     return sum(len(part) for part in iter(lambda: sock.recv(1024 * 1024), b""))
 
 
@@ -317,6 +377,8 @@ def exit_codes(work: Path) -> str:
     root = layouts(work)
     (work / "nonsense").write_text("nonsense")
     nonsense = work / "nonsense"
+    good = certificates.Authority(work).server()
+    attested_words = ["--root", root, "--port", 0, "--tls", "ra-tls", "--cert", good.cert, "--key", good.key]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for options, code in (
@@ -327,13 +389,15 @@ def exit_codes(work: Path) -> str:
             (["--root", root, "--port", port], 4),
             (["--root", root, "--port", 0, "--tls", "tls", "--cert", nonsense, "--key", nonsense], 5),
             (["--root", root, "--port", 0, "--htpasswd", nonsense], 7),
+            ([*attested_words, "--trust-anchors", nonsense], 8),
+            ([*attested_words, "--trust-anchors", nonsense, "--check-config"], 1),
             (["--root", root, "--check-config"], 0),
             (["--root", root, "--htpasswd", nonsense, "--check-config"], 1),
         ):
             done = subprocess.run(command(*options), capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == code, (options, done)
             assert (done.stdout + done.stderr).count("\n") == 1, (options, done)
-    return "9 ends, each with its code and one line"
+    return "11 ends, each with its code and one line"
 
 
 def idle_connections(work: Path) -> str:
@@ -570,6 +634,7 @@ SCENARIOS: dict[str, t.Callable[[Path], str]] = {
     function.__name__: function
     for function in (
         reload_under_load,
+        attested_reload,
         broken_update,
         watching,
         drain,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.app import Application
+from ansible_collections.attested.registry.plugins.module_utils._server.attesting import Attesting
 from ansible_collections.attested.registry.plugins.module_utils._server.listeners import (
     Listener,
     bind,
@@ -43,7 +44,13 @@ class RunningServer:
     """The server on a real socket, in a thread of the test."""
 
     def __init__(
-        self, root: pathlib.Path, tls: ssl.SSLContext | None, trust: ssl.SSLContext | None, **options: t.Any
+        self,
+        root: pathlib.Path,
+        tls: ssl.SSLContext | None,
+        trust: ssl.SSLContext | None,
+        *,
+        attesting: Attesting | None = None,
+        **options: t.Any,
     ) -> None:
         self._trust = trust
         self.application = Application(load_snapshot(str(root)), **options)
@@ -51,7 +58,7 @@ class RunningServer:
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         sock = bind("127.0.0.1", 0)
-        self.listener: Listener = self.call(listen(self.application, sock, tls=tls))
+        self.listener: Listener = self.call(listen(self.application, sock, tls=tls, attesting=attesting))
         self.url = self.listener.url
         self.address: tuple[str, int] = sock.getsockname()[:2]
 

@@ -97,7 +97,7 @@ FAULTS: dict[str, tuple[list[str], int, str]] = {
     "bad port": (["--root", "{root}", "--port", "65536"], 2, "65536"),
     "tls without certificate": (["--root", "{root}", "--tls", "tls"], 2, "--cert"),
     "certificate without tls": (["--root", "{root}", "--cert", "{cert}", "--key", "{key}"], 2, "--tls tls"),
-    "unknown tls": (["--root", "{root}", "--tls", "ra-tls"], 2, "ra-tls"),
+    "unknown tls": (["--root", "{root}", "--tls", "ssl"], 2, "ra-tls"),
     "bad root": (["--root", "{root}/nowhere", "--port", "0"], 3, "{root}/nowhere"),
     "empty root": (["--root", "", "--port", "0"], 2, "empty"),
     "a line end in a name": (["--root", "{root}/no\nwhere", "--port", "0"], 3, "{root}/no\\nwhere failed"),

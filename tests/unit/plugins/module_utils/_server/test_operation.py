@@ -17,6 +17,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server import handover, notify
+from ansible_collections.attested.registry.plugins.module_utils._server.access import Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.access_log import log_request
 from ansible_collections.attested.registry.plugins.module_utils._server.connections import Connections, Rarely
 from ansible_collections.attested.registry.plugins.module_utils._server.counters import Board
@@ -384,7 +385,7 @@ def test_the_json_log_is_one_strict_document_a_request() -> None:
             t.cast("t.Any", response),
             0.25,
             form="json",
-            peer="192.0.2.1",
+            peer=Peer("192.0.2.1"),
             user="j\u00f6\n",
             size=7,
         )

@@ -22,6 +22,7 @@ from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.certificates import Authority
 from ansible_collections.attested.registry.tests.support.peers import free_port
 
+from .conftest import Certificate
 from .test_cli import ENVIRONMENT, IMAGE, PACKAGE, run, running
 
 
@@ -123,6 +124,15 @@ def test_client_certificates(tmp_path: pathlib.Path, root: pathlib.Path, wanted:
         else:
             with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
                 ask(port, "/v2/", tls=trust())
+
+
+def test_a_handshake_that_takes_too_long(root: pathlib.Path, certificate: Certificate) -> None:
+    words = ("--tls", "tls", "--cert", certificate.cert, "--key", certificate.key, "--handshake-seconds", 1)
+    with (
+        running("--root", root, "--port", 0, *words) as (dummy, line),
+        socket.create_connection(("127.0.0.1", port_of(line)), timeout=9) as sock,
+    ):
+        assert sock.recv(1) == b""
 
 
 def test_several_listeners(tmp_path: pathlib.Path, root: pathlib.Path) -> None:

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import asyncio
+import collections
+
+
+class Full(Exception):
+    """There are too many waiting, of all or of this address."""
+
+
+class Turns:
+    """Lets so many at a time do something; the others wait, and each address in its turn has one of its own let in.
+
+    So whoever comes many times only makes itself wait. Without an address, as on a unix socket, all are one that may
+    fill the whole queue.
+    """
+
+    def __init__(self, *, at_once: int, waiting: int, waiting_of_one: int) -> None:
+        self._free = at_once
+        self._limit = waiting
+        self._limit_of_one = waiting_of_one
+        self._count = 0
+        self._queues: collections.OrderedDict[str | None, collections.deque[asyncio.Future[None]]] = (
+            collections.OrderedDict()
+        )
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return self._count
+
+    async def take(self, address: str | None) -> None:
+        """Wait for a turn, which give_back ends; whoever is cancelled has none. Raises Full at once."""
+        if self._free:
+            self._free -= 1
+            return
+        queue = self._queues.get(address)
+        of_one = 0 if queue is None or address is None else len(queue)
+        if self._count >= self._limit or of_one >= self._limit_of_one:
+            raise Full
+        turn = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(address, collections.deque()).append(turn)
+        self._count += 1
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            else:
+                self._leave(address, turn)
+            raise
+
+    def _leave(self, address: str | None, turn: asyncio.Future[None]) -> None:
+        queue = self._queues[address]
+        queue.remove(turn)
+        self._count -= 1
+        if not queue:
+            del self._queues[address]
+
+    def give_back(self) -> None:
+        """A turn is over: the next one begins, that of the address that has waited longest for one."""
+        while self._queues:
+            address, queue = next(iter(self._queues.items()))
+            turn = queue.popleft()
+            self._count -= 1
+            if queue:
+                self._queues.move_to_end(address)
+            else:
+                del self._queues[address]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+__all__ = ("Full", "Turns")
