@@ -37,10 +37,67 @@ options:
         unless one of O(ca_path), O(client_cert) or O(client_key) is given, and HTTPS is used for every other registry.
       - Plain HTTP to another host shows everything, credentials included, to whoever is on the way. It has to be asked
         for with V(no-tls), and the result then carries a warning.
+      - V(ra-tls) uses HTTPS with TLS 1.3 over which the host attests itself to the registry, as O(ratls) says. A
+        registry that does not ask for an attestation is an error. Other hosts, such as token services, storage that the
+        registry redirects to, and O(mirrors), are shown no attestation. See the guide on remote attestation.
+      - V(ra-tls) goes through HTTP proxies, not through SOCKS ones.
     type: str
     choices:
       - no-tls
       - tls
+      - ra-tls
+  ratls:
+    description:
+      - How the host attests itself with O(tls=ra-tls), which requires this option and is required by it.
+      - Every connection gets a token of its own.
+    type: dict
+    suboptions:
+      evidence:
+        description:
+          - Where attestation tokens are from.
+          - V(tsm) asks the kernel by configfs, V(rsi) by the device of the Realm Services Interface. Both need a realm
+            of the Arm Confidential Compute Architecture, and root.
+          - V(command) runs O(ratls.argv) for each token.
+          - V(file) shows the token in O(ratls.path) as it is. It was not made for the connection, so a server that
+            checks the challenge rejects it; the result carries a warning.
+          - V(simulated) makes tokens with the keys in O(ratls.path). They prove nothing and are for tests; the result
+            carries a warning.
+        type: str
+        choices:
+          - file
+          - command
+          - rsi
+          - tsm
+          - simulated
+        required: true
+      path:
+        description:
+          - With V(file) the file with the token, with V(simulated) the directory of the simulated realm; required with
+            both.
+          - With V(rsi) the device, with V(tsm) the directory for reports, if they are not in the usual place.
+        type: path
+      argv:
+        description:
+          - The program that makes tokens, and its arguments; required with V(command) and only used with it.
+          - C({challenge}) in an argument is replaced by the 128 hexadecimal digits of the challenge, which are also
+            given on the standard input. The program writes the token to its standard output.
+        type: list
+        elements: str
+      key_type:
+        description:
+          - The sort of key that the client certificate gets. The key is made anew by every task.
+          - V(ec-p256) is much faster. V(rsa-2048) is what other clients use.
+        type: str
+        choices:
+          - rsa-2048
+          - ec-p256
+        default: rsa-2048
+      timeout:
+        description:
+          - How many seconds making a token may take. The TLS handshake, of which that is a part, may take these besides
+            O(connect_timeout).
+        type: float
+        default: 30
   ca_path:
     description:
       - A file of PEM certificates, or a directory of such files, that are trusted to sign the
@@ -51,6 +108,7 @@ options:
   client_cert:
     description:
       - A PEM file with the certificate, and its chain, to present to the registry. It may hold the private key too.
+      - Cannot be used with O(tls=ra-tls), which makes a certificate for each connection.
     type: path
   client_key:
     description:
@@ -139,6 +197,7 @@ options:
     default: 4
 requirements:
   - requests >= 2.25.0
+  - cryptography >= 45.0.0 (for O(tls=ra-tls))
 """
 
     IMAGE = r"""

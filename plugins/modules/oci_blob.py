@@ -85,11 +85,43 @@ resumed_from:
   returned: success
   type: int
   sample: 0
+ratls:
+  description:
+    - What the host showed to the registry on the newest connection.
+  returned: if O(tls=ra-tls) and the registry was asked
+  type: dict
+  contains:
+    evidence:
+      description:
+        - The O(ratls.evidence) that was used.
+      type: str
+      sample: tsm
+    rim:
+      description:
+        - The initial measurement of the realm, in hexadecimal digits.
+      type: str
+      sample: 7d77ac01b4a1c2a1bd4b0d0a0a3b1a0fbc52a4ad3a8f1a6f1a0b6f6b3c2de9e4
+    profile:
+      description:
+        - The profile of the token.
+      type: str
+      sample: tag:arm.com,2023:realm#1.0.0
+    token:
+      description:
+        - The digest of the token, under which the log of the server has its verdict.
+      type: str
+      sample: sha256:4a5b7f1c2d3e4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8
+    simulated:
+      description:
+        - Whether the token says that it is a simulated one, which proves nothing.
+      type: bool
+      sample: false
 """
 
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import (
     BlobFile,
     Content,
@@ -112,17 +144,19 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     found = file.content()
     done = Download(found.size, 0) if found is not None and found.digest == file.digest else None
     changed = done is None
+    attested: dict[str, t.Any] = {}
     if done is None:
         with opened_source(module) as source:
             if module.check_mode:
                 done = Download(blob_size(source, params["repository"], file.digest), 0)
             else:
                 done = file.download(source, params["repository"], move=module.atomic_move)
+            attested = attestation_results(source)
     diff = blob_diff(file.path, before=found, after=Content(file.digest, done.size))
     attributes = module.load_file_common_arguments(params)
     changed = module.set_fs_attributes_if_different(attributes, changed, diff)
     results = {"digest": str(file.digest), "size": done.size, "resumed_from": done.resumed_from}
-    return {"changed": changed, "diff": diff, **results}
+    return {"changed": changed, "diff": diff, **results, **attested}
 
 
 def main() -> t.NoReturn:

@@ -311,6 +311,37 @@ stats:
         - The HTTP requests that were made.
       type: int
       sample: 1
+ratls:
+  description:
+    - What the host showed to the registry on the newest connection.
+  returned: if O(tls=ra-tls) and the registry was asked
+  type: dict
+  contains:
+    evidence:
+      description:
+        - The O(ratls.evidence) that was used.
+      type: str
+      sample: tsm
+    rim:
+      description:
+        - The initial measurement of the realm, in hexadecimal digits.
+      type: str
+      sample: 7d77ac01b4a1c2a1bd4b0d0a0a3b1a0fbc52a4ad3a8f1a6f1a0b6f6b3c2de9e4
+    profile:
+      description:
+        - The profile of the token.
+      type: str
+      sample: tag:arm.com,2023:realm#1.0.0
+    token:
+      description:
+        - The digest of the token, under which the log of the server has its verdict.
+      type: str
+      sample: sha256:4a5b7f1c2d3e4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8
+    simulated:
+      description:
+        - Whether the token says that it is a simulated one, which proves nothing.
+      type: bool
+      sample: false
 """
 
 import typing as t

@@ -99,6 +99,37 @@ last:
   returned: success
   type: str
   sample: "1.0"
+ratls:
+  description:
+    - What the host showed to the registry on the newest connection.
+  returned: if O(tls=ra-tls) and the registry was asked
+  type: dict
+  contains:
+    evidence:
+      description:
+        - The O(ratls.evidence) that was used.
+      type: str
+      sample: tsm
+    rim:
+      description:
+        - The initial measurement of the realm, in hexadecimal digits.
+      type: str
+      sample: 7d77ac01b4a1c2a1bd4b0d0a0a3b1a0fbc52a4ad3a8f1a6f1a0b6f6b3c2de9e4
+    profile:
+      description:
+        - The profile of the token.
+      type: str
+      sample: tag:arm.com,2023:realm#1.0.0
+    token:
+      description:
+        - The digest of the token, under which the log of the server has its verdict.
+      type: str
+      sample: sha256:4a5b7f1c2d3e4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8
+    simulated:
+      description:
+        - Whether the token says that it is a simulated one, which proves nothing.
+      type: bool
+      sample: false
 query_result:
   description:
     - What O(query) makes of the values that the module returns.
@@ -110,6 +141,7 @@ query_result:
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import QUERY, registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.pattern import compile_pattern
@@ -129,8 +161,9 @@ def run(module: AnsibleModule) -> Results:
     matches = compile_pattern(params["pattern"], kind=params["pattern_type"])
     with opened_source(module) as source:
         found = source.tags(params["repository"], n=params["n"], last=params["last"])
+        attested = attestation_results(source)
     tags = [tag for tag in found.tags if matches(tag)]
-    return query.add_to({"tags": tags, "count": len(tags), "last": found.last})
+    return query.add_to({"tags": tags, "count": len(tags), "last": found.last, **attested})
 
 
 def main() -> t.NoReturn:

@@ -24,7 +24,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from . import debian_images, lying_registries
+from . import attested_registry, debian_images, lying_registries
 from .peers import DockerRegistry, OwnServer, make_htpasswd, make_tls
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -46,6 +46,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
         example_tls = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own-tls", tls=tls).running())
         yield {
             **stack.enter_context(lying_registries.running()),
+            **stack.enter_context(attested_registry.running(TOP / "examples" / "registry", work / "attested", tls)),
             "plain_registry": plain,
             "tls_registry": secured,
             "example_registry": example,

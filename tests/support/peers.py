@@ -59,12 +59,13 @@ class Tls:
     key: Path
 
 
-def make_tls(directory: Path) -> Tls:
-    """Mints a certificate authority and a server certificate with openssl."""
+def make_tls(directory: Path, *, rsa: bool = False) -> Tls:
+    """Mints a certificate authority and a server certificate with openssl, on P-256 or with RSA of 2048 bits."""
     directory.mkdir(parents=True, exist_ok=True)
     tls = Tls(directory / "ca.crt", directory / "server.crt", directory / "server.key")
     ca_key, request, extensions = directory / "ca.key", directory / "server.csr", directory / "server.ext"
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    kind = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    new_key = ("-newkey", *kind, "-nodes")
     run("openssl", "req", "-x509", *new_key, "-keyout", ca_key, "-out", tls.ca, "-days", "30", "-subj", "/CN=Test CA")
     run("openssl", "req", *new_key, "-keyout", tls.key, "-out", request, "-subj", "/CN=localhost")
     extensions.write_text(
@@ -122,11 +123,17 @@ class DockerRegistry:
 
 @dataclass(frozen=True)
 class OwnServer:
-    """The collection's own server, started as its users start it."""
+    """The collection's own server, started as its users start it. attestation are the switches that RA-TLS needs."""
 
     root: Path
     work: Path
     tls: Tls | None = None
+    attestation: t.Sequence[str | Path] = ()
+
+    @property
+    def log(self) -> Path:
+        """Everything that it prints."""
+        return self.work / "log"
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[str]:
@@ -135,23 +142,35 @@ class OwnServer:
         self.work.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "ansible_collections.attested.registry.plugins.module_utils._server"]
         command += ["--root", str(self.root), "--host", "127.0.0.1", "--port", str(port)]
-        if self.tls:
-            command += ["--tls", "tls", "--cert", str(self.tls.certificate), "--key", str(self.tls.key)]
         address = f"127.0.0.1:{port}"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # it finds what we found
-        with _serving(command, address, log=self.work / "log", tls=self.tls, environment=environment):
+        if self.tls:
+            mode = "ra-tls" if self.attestation else "tls"
+            command += ["--tls", mode, "--cert", str(self.tls.certificate), "--key", str(self.tls.key)]
+        asked, tls, path = address, self.tls, "/v2/"
+        if self.attestation:
+            # http.client cannot attest anything
+            asked, tls, path = f"127.0.0.1:{free_port()}", None, "/readyz"
+            command += ["--admin", asked, *map(str, self.attestation)]
+        with _serving(command, asked, log=self.log, tls=tls, environment=environment, path=path):
             yield address
 
 
 @contextlib.contextmanager
 def _serving(
-    command: t.Sequence[str], address: str, *, log: Path, tls: Tls | None, environment: t.Mapping[str, str]
+    command: t.Sequence[str],
+    address: str,
+    *,
+    log: Path,
+    tls: Tls | None,
+    environment: t.Mapping[str, str],
+    path: str = "/v2/",
 ) -> t.Iterator[None]:
-    """Runs a server inside the with block; enters the block once it answers."""
+    """Runs a server inside the with block; enters the block once it answers a request for path."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
         with ended(process):
-            _wait_until_ready(address, process, tls=tls, log=log)
+            _wait_until_ready(address, process, tls=tls, log=log, path=path)
             yield
 
 
@@ -169,18 +188,18 @@ def ended(process: subprocess.Popen[bytes]) -> t.Iterator[subprocess.Popen[bytes
             process.wait()
 
 
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes], *, tls: Tls | None, log: Path) -> None:
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes], *, tls: Tls | None, log: Path, path: str) -> None:
     limit = time.monotonic() + _READY_SECONDS
     while time.monotonic() < limit:
         if process.poll() is not None:
             raise PeerError(f"{process.args!r} ended with {process.returncode}:\n{log.read_text()}")
-        if _answers(address, tls):
+        if _answers(address, tls, path):
             return
         time.sleep(0.05)
     raise PeerError(f"{process.args!r} on {address} did not answer within {_READY_SECONDS:.0f} s:\n{log.read_text()}")
 
 
-def _answers(address: str, tls: Tls | None) -> bool:
+def _answers(address: str, tls: Tls | None, path: str) -> bool:
     connection: http.client.HTTPConnection
     if tls:
         connection = http.client.HTTPSConnection(
@@ -189,7 +208,7 @@ def _answers(address: str, tls: Tls | None) -> bool:
     else:
         connection = http.client.HTTPConnection(address, timeout=5)
     try:
-        connection.request("GET", "/v2/")
+        connection.request("GET", path)
         return connection.getresponse().status in (200, 401)
     except (OSError, http.client.HTTPException):
         return False

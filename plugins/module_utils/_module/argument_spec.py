@@ -10,13 +10,29 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .attestation import attestation_problem
+
 Options = dict[str, dict[str, t.Any]]
 """Options of a module in the form that AnsibleModule takes them."""
 
 REGISTRY: t.Final[Options] = {
     "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
     "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
-    "tls": {"type": "str", "choices": ["no-tls", "tls"]},
+    "tls": {"type": "str", "choices": ["no-tls", "tls", "ra-tls"]},
+    "ratls": {
+        "type": "dict",
+        "options": {
+            "evidence": {
+                "type": "str",
+                "choices": ["file", "command", "rsi", "tsm", "simulated"],
+                "required": True,
+            },
+            "path": {"type": "path"},
+            "argv": {"type": "list", "elements": "str"},
+            "key_type": {"type": "str", "choices": ["rsa-2048", "ec-p256"], "default": "rsa-2048", "no_log": False},
+            "timeout": {"type": "float", "default": 30},
+        },
+    },
     "ca_path": {"type": "path", "aliases": ["root_ca"]},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
@@ -66,8 +82,11 @@ def registry_module(
     required_if: t.Sequence[t.Sequence[t.Any]] = (),
     add_file_common_args: bool = False,
 ) -> AnsibleModule:
-    """Returns the module of a task that speaks to a registry, with the shared options and C(options)."""
-    return AnsibleModule(
+    """Returns the module of a task that speaks to a registry, with the shared options and C(options).
+
+    The task fails if options of attestation do not go together.
+    """
+    module = AnsibleModule(
         argument_spec=merge(REGISTRY, *options),
         required_together=_TOGETHER,
         mutually_exclusive=_EXCLUSIVE,
@@ -76,6 +95,10 @@ def registry_module(
         add_file_common_args=add_file_common_args,
         supports_check_mode=True,
     )
+    problem = attestation_problem(module.params)
+    if problem is not None:
+        module.fail_json(msg=problem, error={"kind": "configuration"})
+    return module
 
 
 def local_module(options: Options) -> AnsibleModule:

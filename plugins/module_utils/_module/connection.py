@@ -10,6 +10,7 @@ import contextlib
 import os
 import typing as t
 from base64 import b64encode
+from dataclasses import replace
 from ipaddress import ip_address
 
 from .._registry.client import Registry
@@ -17,6 +18,7 @@ from .._registry.credentials import Basic, IdentityToken, Token
 from .._registry.endpoint import Endpoint
 from .._registry.options import RetryPolicy, Timeouts, TlsOptions
 from .._registry.proxies import Proxies
+from .attestation import make_attester
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -50,17 +52,10 @@ def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
 
 def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: bool) -> Registry:
     params = module.params
-    credentials = _credentials(module, explicit=not is_mirror)
     registry = Registry(
         name,
-        tls=TlsOptions(
-            mode=mode,
-            ca_path=params["ca_path"],
-            client_cert=params["client_cert"],
-            client_key=params["client_key"],
-            validate_certs=params["validate_certs"],
-        ),
-        credentials=credentials,
+        tls=_tls(params, mode=mode),
+        credentials=_credentials(module, explicit=not is_mirror),
         timeouts=Timeouts(
             connect=params["connect_timeout"],
             read=params["timeout"],
@@ -75,6 +70,20 @@ def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: boo
     )
     _warn_about(module, registry.name, mode=mode)
     return registry
+
+
+def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
+    options = TlsOptions(
+        mode="tls" if mode == "ra-tls" else mode,
+        ca_path=params["ca_path"],
+        client_cert=params["client_cert"],
+        client_key=params["client_key"],
+        validate_certs=params["validate_certs"],
+    )
+    if mode != "ra-tls":
+        return options
+    ratls = params["ratls"]
+    return replace(options, mode=mode, attester=make_attester(ratls), evidence_timeout=ratls["timeout"])
 
 
 def _credentials(module: AnsibleModule, *, explicit: bool) -> t.Union[Credentials, CredentialSource]:
@@ -155,7 +164,7 @@ def _warn_about(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
         module.warn(
             f"{name} is spoken to over plain HTTP (tls: no-tls): whoever is on the way can read and change {what}."
         )
-    if mode == "tls" and not module.params["validate_certs"]:
+    if mode != "no-tls" and not module.params["validate_certs"]:
         module.warn(
             f"The certificate of {name} is not checked (validate_certs: false): anybody on the way can pose as it."
         )

@@ -34,7 +34,7 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     from .image_back import ensure_absent, ensure_rolled_back
 
     ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
-    return image_results(module, ensure(place), requests=0)
+    return image_results(module, ensure(place), source=None)
 
 
 def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
@@ -46,7 +46,7 @@ def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
 
         with opened_source(module) as source:
             report = check.ask(source) or _ensure(place, source, question, wish, check)
-            return image_results(module, report, requests=source.requests)
+            return image_results(module, report, source=source)
 
 
 def _ensure(place: Place, source: Source, question: Question, wish: Wish, check: QuickCheck) -> Report:

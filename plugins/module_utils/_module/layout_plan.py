@@ -95,6 +95,7 @@ class _Planner:
         self._source, self._view, self._wanted = source, view, wanted
 
     def plan(self) -> Plan:
+        """See make_plan."""
         wanted = self._wanted
         found = self._one_platform() if wanted.platform is not None else self._all_platforms()
         collector = Collector(

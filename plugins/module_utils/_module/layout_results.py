@@ -36,6 +36,8 @@ def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
         "orphans": pruning.orphans,
         "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests},
     }
+    if outcome.attestation is not None:
+        results["ratls"] = outcome.attestation
     if module._diff:
         results["diff"] = _diff(module.params["dest"], outcome)
     return results

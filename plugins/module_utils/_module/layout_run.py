@@ -44,6 +44,7 @@ class Outcome:
     plan: t.Optional[Plan] = None
     downloaded: int = 0
     requests: int = 0
+    attestation: t.Optional[Json] = None
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
 
@@ -88,6 +89,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
             plan=plan,
             downloaded=source.downloaded,
             requests=source.requests,
+            attestation=source.attestation,
             files=("index.json", "oci-layout", *(_path(file.descriptor.digest) for file in plan.files)),
         )
 

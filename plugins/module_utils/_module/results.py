@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import typing as t
 
+from .attestation import attestation_results
 from .diff import image_diff
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from .image_tree import Report
+    from .sources import Source
 
 
-def image_results(module: AnsibleModule, report: Report, *, requests: int) -> dict[str, t.Any]:
-    """Returns what oci_image_unpack returns, with the diff if it was asked for."""
+def image_results(module: AnsibleModule, report: Report, *, source: t.Optional[Source]) -> dict[str, t.Any]:
+    """Returns what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
     dest = module.params["dest"]
     drift = report.drift
     results = {
@@ -32,9 +34,11 @@ def image_results(module: AnsibleModule, report: Report, *, requests: int) -> di
             "entries": report.entries,
             "bytes": report.bytes,
             "downloaded_bytes": report.downloaded,
-            "requests": requests,
+            "requests": 0 if source is None else source.requests,
         },
     }
+    if source is not None:
+        results.update(attestation_results(source))
     if module._diff:
         results["diff"] = image_diff(dest, before=report.before, after=report.after, drift=drift)
     return results

@@ -51,6 +51,10 @@ class Source(t.Protocol):
     def downloaded(self) -> int:
         """How many bytes of blobs have arrived so far."""
 
+    @property
+    def attestation(self) -> t.Optional[dict[str, t.Any]]:
+        """See Registry."""
+
     def close(self) -> None:
         """Closes all connections."""
 
@@ -106,6 +110,11 @@ class Mirrored:
     def downloaded(self) -> int:
         """Those of all registries."""
         return sum(registry.downloaded for registry in self._registries)
+
+    @property
+    def attestation(self) -> t.Optional[dict[str, t.Any]]:
+        """What was shown to the origin: mirrors are shown nothing."""
+        return self._origin.attestation
 
     def close(self) -> None:
         """Closes the connections to all registries."""

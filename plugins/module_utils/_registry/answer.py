@@ -94,7 +94,7 @@ class Answer:
     def _read(self, limit: int) -> Iterator[bytes]:
         if self.length is not None and self.length > limit:
             raise self._too_long(limit)
-        from .connection import LIBRARY_ERRORS
+        from .connection import CONNECTION_ERRORS
 
         left = self.length
         count = 0
@@ -102,7 +102,7 @@ class Answer:
         while left is None or left > 0:
             try:
                 data = read(CHUNK)
-            except LIBRARY_ERRORS as exc:
+            except CONNECTION_ERRORS as exc:
                 raise self._failed(exc) from None
             if not data:
                 break

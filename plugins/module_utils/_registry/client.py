@@ -78,6 +78,7 @@ class Registry:
             proxies=proxies or Proxies(),
             user_agent=user_agent,
             effects=effects,
+            warn=self._warn,
         )
         self._caller = Caller(
             self._endpoint,
@@ -115,6 +116,12 @@ class Registry:
     def downloaded(self) -> int:
         """How many bytes of blobs have arrived so far, those that came twice included."""
         return self._downloaded
+
+    @property
+    def attestation(self) -> dict[str, t.Any] | None:
+        """With ra-tls, what this host showed on the newest connection: evidence, rim, profile, token (a digest) and
+        simulated. None otherwise."""
+        return self._transport.attestation
 
     def repository(self, name: str) -> str:
         """The full name of a repository. Raises ReferenceInvalid."""

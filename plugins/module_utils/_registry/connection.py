@@ -14,13 +14,17 @@ import traceback
 import typing as t
 from dataclasses import dataclass, field
 
-from .errors import DependencyMissing
+from .._oci.errors import CollectionError
+from .errors import ConfigurationError, DependencyMissing
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import ssl
     from collections.abc import Callable, Mapping
 
     from .guard import Guard
+
+    Secure = Callable[[socket.socket, float], t.Any]
+    """Makes a TLS connection over a connected socket, in so many seconds; returns what then stands for the socket."""
 
 IMPORT_ERROR: str | None = None
 try:
@@ -105,9 +109,11 @@ class _WatchedSocket(io.RawIOBase):
         self._guard = guard
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: t.Any) -> int:
+        """As io.RawIOBase, within the time that the guard gives. Raises its RegistryErrors, and OSError."""
         guard = self._guard
         timeout = guard.read_timeout()
         if timeout != self._sock.gettimeout():
@@ -121,6 +127,7 @@ class _WatchedSocket(io.RawIOBase):
         return count
 
     def close(self) -> None:
+        """Closes the reading side alone; the connection has the socket."""
         if not self.closed:
             self._raw.close()
             super().close()
@@ -148,6 +155,7 @@ class _Connection(HTTPConnection):
     response_class = _WatchedResponse
 
     def request(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of urllib3, once it is known who is there. Raises what check_peer of the exchange raises."""
         _meet(self)
         super().request(*args, **kwargs)
 
@@ -156,8 +164,28 @@ class _TlsConnection(HTTPSConnection):
     response_class = _WatchedResponse
 
     def request(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of urllib3, once it is known who is there. Raises what check_peer of the exchange raises."""
         _meet(self)
         super().request(*args, **kwargs)
+
+
+class _AttestedConnection(_TlsConnection):
+    """A TLS connection that somebody else makes."""
+
+    secure: t.ClassVar[Secure]
+
+    def connect(self) -> None:
+        """As that of urllib3, through a tunnel if there is a proxy. Raises what secure raises besides."""
+        sock = self.sock = self._new_conn()
+        if self._tunnel_host:
+            # urllib3 1.26 and 2 each have a word for a proxy that is itself spoken to over TLS
+            if getattr(self, "tls_in_tls_required", False) or getattr(self, "_tunnel_scheme", "") == "https":
+                sock = self.sock = self._connect_tls_proxy(self.host, sock)
+            self._has_connected_to_proxy = True
+            self._tunnel()
+        exchange = t.cast("Exchange", _current.exchange)
+        self.sock = type(self).secure(sock, exchange.guard.connect_timeout())
+        self.is_verified = True
 
 
 def _meet(connection: t.Any) -> None:
@@ -180,21 +208,39 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+def _pools(secure: Secure | None) -> dict[str, type]:
+    """The classes of pools by scheme."""
+    if secure is None:
+        return {"http": _Pool, "https": _TlsPool}
+    connection = type("_Connection", (_AttestedConnection,), {"secure": staticmethod(secure)})
+    return {"http": _Pool, "https": type("_AttestedPool", (_TlsPool,), {"ConnectionCls": connection})}
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter with watched connections, which trusts what the context trusts and nothing besides."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, secure: Secure | None) -> None:
         self._context = context
+        self._pools = _pools(secure)
+        self._is_attested = secure is not None
         super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of requests, which calls it."""
         super().init_poolmanager(*args, **{**kwargs, "ssl_context": self._context})
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
+        """As that of requests, which calls it. Raises ConfigurationError for a proxy that attestation cannot pass."""
+        is_socks = proxy.lower().startswith("socks")
+        if is_socks and self._is_attested:
+            raise ConfigurationError(
+                "The proxy in the environment of the task cannot be used: ra-tls goes through no SOCKS proxy; name an "
+                "HTTP proxy in https_proxy, or except the registry in no_proxy."
+            )
         manager = super().proxy_manager_for(proxy, **{**kwargs, "ssl_context": self._context})
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        if not is_socks:
+            manager.pool_classes_by_scheme = self._pools
         return manager
 
     def cert_verify(self, *args: t.Any, **kwargs: t.Any) -> None:
@@ -202,9 +248,12 @@ class _Adapter(HTTPAdapter):
 
 
 class Pool:
-    """The connections to some hosts with one TLS configuration; threads may share it."""
+    """The connections to some hosts with one TLS configuration; threads may share it.
 
-    def __init__(self, context: ssl.SSLContext | None, *, verify: bool) -> None:
+    secure makes the TLS connections in place of context.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None, *, verify: bool, secure: Secure | None = None) -> None:
         require_requests()
         if not verify:
             # the option is shown as a warning of the task; the library's goes to standard error
@@ -212,7 +261,7 @@ class Pool:
         if context is not None and _release(_urllib3_version) < (2,):
             # it gives OpenSSL no name to check where the host is an address, and checks both itself
             context.check_hostname = False
-        self._adapter = _Adapter(context)
+        self._adapter = _Adapter(context, secure)
         self._verify = verify
 
     def send(
@@ -227,7 +276,7 @@ class Pool:
     ) -> Received:
         """Send one request and read the head of its answer; nothing is followed, decoded, stored or repeated.
 
-        Raises RegistryError of the guard and the peer check, and LIBRARY_ERRORS.
+        Raises CONNECTION_ERRORS; the RegistryErrors among them are of the guard and the peer check.
         """
         request = PreparedRequest()
         request.method, request.url, request.body = method, url, body
@@ -254,11 +303,12 @@ class Pool:
         self._adapter.close()
 
 
-LIBRARY_ERRORS: t.Final = (OSError, HTTPError, http.client.HTTPException, ValueError)
+CONNECTION_ERRORS: t.Final = (OSError, HTTPError, http.client.HTTPException, ValueError, CollectionError)
+"""All that may come of a connection. Those of the collection are of the guard, of _tls13 and of _ratls."""
 
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 
-__all__ = ("IMPORT_ERROR", "LIBRARY_ERRORS", "MINIMUM_REQUESTS", "Exchange", "Pool", "Received", "require_requests")
+__all__ = ("CONNECTION_ERRORS", "IMPORT_ERROR", "MINIMUM_REQUESTS", "Exchange", "Pool", "Received", "require_requests")

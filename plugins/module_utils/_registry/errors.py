@@ -47,6 +47,12 @@ class TlsFailed(RegistryError):
     kind = "tls"
 
 
+class AttestationRejected(RegistryError):
+    """The registry did not accept the attestation of this host. Fields: evidence, token (its digest), rim, alert."""
+
+    kind = "attestation_rejected"
+
+
 class TimedOut(RegistryError):
     """The other side was silent or too slow, or the operation took longer than it may."""
 
@@ -155,6 +161,7 @@ class Operation:
 
 
 __all__ = (
+    "AttestationRejected",
     "ConfigurationError",
     "ConnectionFailed",
     "Denied",

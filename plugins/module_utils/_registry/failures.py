@@ -12,7 +12,9 @@ import socket
 import ssl
 import typing as t
 
+from .._oci.errors import CollectionError
 from .._oci.text import visible
+from .._tls13.errors import TlsError
 from .errors import ConnectionFailed, ProtocolBroken, RegistryError, TimedOut, TlsFailed
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -40,11 +42,19 @@ _WANTS_TLS: t.Final = "; a server that wants TLS does that too, so `tls: tls` ma
 _WANTS_CERT: t.Final = "; a server that wants a client certificate does that too, see the option client_cert"
 
 
-def translate(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError:
-    """The RegistryError for what http.client, ssl, urllib3 or requests raised while an origin was spoken to.
+def translate(exc: BaseException, operation: Operation, origin: Origin) -> CollectionError:
+    """The RegistryError for what http.client, ssl, urllib3, requests or _tls13 raised while an origin was spoken to.
 
-    Only the innermost cause is shown: the texts around it hold whole URLs.
+    Only the innermost cause is shown: the texts around it hold whole URLs. Other errors of the collection come back as
+    they are, with what the operation knows.
     """
+    if isinstance(exc, TlsError):
+        from .attested_failures import explain_tls13
+
+        return explain_tls13(exc, operation, origin)
+    if isinstance(exc, CollectionError):
+        operation.annotate(exc)
+        return exc
     chain = list(_chain(exc))
     if any(type(cause).__name__ in _PROXY_ERRORS for cause in chain):
         return _proxy(chain, operation)

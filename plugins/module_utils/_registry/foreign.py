@@ -90,12 +90,14 @@ class _ForeignHops:
     operation: Operation
 
     def check_url(self, url: Url) -> None:
+        """See Hops."""
         try:
             self.policy.check(url)
         except NotEntitled as exc:
             raise self._error(url, str(exc)) from None
 
     def check_peer(self, url: Url, peer: str) -> None:
+        """See Hops."""
         try:
             self.policy.check_peer(url.origin, peer, registry_peer=None)
         except NotEntitled as exc:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from .errors import ConfigurationError
 
-TlsMode = t.Literal["no-tls", "tls"]
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._ratls.attester import Attester
+
+TlsMode = t.Literal["no-tls", "tls", "ra-tls"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,9 @@ class TlsOptions:
     """How to speak to the registry.
 
     ca_path is a PEM file, or a directory of PEM files under any names, that replaces the certificates that the system
-    trusts. client_cert may hold its key too. validate_certs=False lets anybody on the way pose as the registry.
+    trusts. client_cert may hold its key too. validate_certs=False lets anybody on the way pose as the registry. ra-tls
+    is TLS 1.3 with an attestation of this host on every connection, which attester makes; evidence_timeout is how many
+    seconds a handshake may take for that, besides those that connecting may take.
     """
 
     mode: TlsMode = "tls"
@@ -27,10 +32,16 @@ class TlsOptions:
     client_cert: str | None = None
     client_key: str | None = None
     validate_certs: bool = True
+    attester: Attester | None = None
+    evidence_timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.mode not in ("no-tls", "tls"):
-            raise ConfigurationError("The option tls must be no-tls or tls.")
+        if self.mode not in ("no-tls", "tls", "ra-tls"):
+            raise ConfigurationError("The option tls must be no-tls, tls or ra-tls.")
+        if (self.mode == "ra-tls") != (self.attester is not None):
+            raise ConfigurationError("The option tls must be ra-tls exactly if there is something to attest with.")
+        if self.mode == "ra-tls" and self.client_cert is not None:
+            raise ConfigurationError("The option client_cert has no use with ra-tls, which makes its own certificate.")
         if self.client_key is not None and self.client_cert is None:
             raise ConfigurationError("The option client_key needs client_cert as well.")
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import typing as t
 
@@ -16,6 +17,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .options import TlsOptions
 
 _MARK: t.Final = "-----BEGIN CERTIFICATE-----"
+_PEM: t.Final = re.compile(f"{_MARK}[^-]+-----END CERTIFICATE-----")
 _MAX_FILE: t.Final = 8 * 1024 * 1024
 _MAX_FILES: t.Final = 4096
 
@@ -35,6 +37,28 @@ def make_context(options: TlsOptions, *, client_auth: bool) -> ssl.SSLContext:
     return context
 
 
+def trusted_pem(ca_path: str | None) -> list[bytes]:
+    """The certificates in PEM that a context of make_context trusts, each once.
+
+    Raises ConfigurationError, which names the file that cannot be used.
+    """
+    if ca_path is None:
+        return _each_once(_system())
+    try:
+        return _each_once(_directory(ca_path) if os.path.isdir(ca_path) else _file(ca_path))
+    except (OSError, ValueError) as exc:
+        raise unusable_ca_path(ca_path, _reason(exc)) from None
+
+
+def unusable_ca_path(ca_path: str, reason: str) -> ConfigurationError:
+    """The error that says why the option cannot be used, for the caller to raise."""
+    return ConfigurationError(
+        f"Cannot use the option ca_path: {ca_path} cannot be read ({reason}); "
+        "it must be a file, or a directory of files, with certificates in PEM form.",
+        path=ca_path,
+    )
+
+
 def _trusting(ca_path: str | None) -> ssl.SSLContext:
     if ca_path is None:
         return ssl.create_default_context()
@@ -43,11 +67,37 @@ def _trusting(ca_path: str | None) -> ssl.SSLContext:
             return ssl.create_default_context(cadata=_directory(ca_path))
         return ssl.create_default_context(cafile=ca_path)
     except (OSError, ValueError) as exc:
+        raise unusable_ca_path(ca_path, _reason(exc)) from None
+
+
+def _system() -> str:
+    """What OpenSSL trusts on this host: SSL_CERT_FILE and SSL_CERT_DIR, or the places that it was built with."""
+    paths = ssl.get_default_verify_paths()
+    texts = []
+    for place, read in ((paths.cafile, _file), (paths.capath, _directory)):
+        try:
+            texts.append(read(place) if place else "")
+        except (OSError, ValueError):
+            # as OpenSSL does: the other place may be enough
+            continue
+    if not any(texts):
         raise ConfigurationError(
-            f"Cannot use the option ca_path: {ca_path} cannot be read ({_reason(exc)}); "
-            "it must be a file, or a directory of files, with certificates in PEM form.",
-            path=ca_path,
-        ) from None
+            "This host has no certificates of authorities that it trusts; install them (ca-certificates), or give that "
+            "of the registry in the option ca_path."
+        )
+    return "\n".join(texts)
+
+
+def _file(path: str) -> str:
+    with open(path, encoding="ascii", errors="replace") as stream:
+        text = stream.read(_MAX_FILE)
+    if _MARK not in text:
+        raise ValueError("it holds no certificate in PEM form")
+    return text
+
+
+def _each_once(text: str) -> list[bytes]:
+    return [found.encode("ascii", "replace") for found in dict.fromkeys(_PEM.findall(text))]
 
 
 def _directory(path: str) -> str:
@@ -84,4 +134,4 @@ def _reason(exc: Exception) -> str:
     return exc.strerror or "unreadable" if isinstance(exc, OSError) else str(exc)
 
 
-__all__ = ("make_context",)
+__all__ = ("make_context", "trusted_pem", "unusable_ca_path")

@@ -20,6 +20,7 @@ from .url import UrlInvalid
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
+    from .attested import AttestedTls
     from .connection import Pool
     from .effects import Effects
     from .errors import Operation
@@ -67,6 +68,7 @@ class Transport:
         proxies: Proxies,
         user_agent: str,
         effects: Effects,
+        warn: Callable[[str], None],
     ) -> None:
         self._registry = registry
         self._tls = tls
@@ -74,9 +76,17 @@ class Transport:
         self._proxies = proxies
         self._user_agent = user_agent
         self._effects = effects
+        self._warn = warn
+        self._attested: AttestedTls | None = None
         self._pools: dict[tuple[str, bool], Pool] = {}
         self._lock = threading.Lock()
         self.requests = 0
+
+    @property
+    def attestation(self) -> dict[str, t.Any] | None:
+        """What was shown to the registry on the newest connection to it; None without ra-tls or connections."""
+        latest = None if self._attested is None else self._attested.latest
+        return None if latest is None else latest.as_result()
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -108,7 +118,7 @@ class Transport:
 
     def _send(self, request: Request, url: Url, *, authorization: str | None, hops: Hops | None) -> Answer:
         # not at the top: a run that needs no registry must not pay for importing requests
-        from .connection import LIBRARY_ERRORS, Exchange
+        from .connection import CONNECTION_ERRORS, Exchange
 
         guard = Guard(request.operation, timeouts=self._timeouts, deadline=request.deadline, clock=self._effects.clock)
         proxy = self._proxies.for_origin(url.origin)
@@ -124,7 +134,7 @@ class Transport:
             received = pool.send(
                 exchange, method=request.method, url=url.text, headers=headers, body=request.body, proxy=proxy
             )
-        except LIBRARY_ERRORS as exc:
+        except CONNECTION_ERRORS as exc:
             from .failures import translate
 
             raise translate(exc, request.operation, url.origin) from None
@@ -134,20 +144,35 @@ class Transport:
         return answer
 
     def _pool(self, origin: Origin) -> Pool:
-        """The pool for an origin. A client certificate is shown to the host of the registry alone."""
-        from .connection import Pool
-
-        secure = origin.scheme == "https"
-        own = secure and origin.host == self._registry.host
+        """The pool for an origin."""
+        own = self._is_own(origin)
         with self._lock:
             if (origin.scheme, own) not in self._pools:
-                context = None
-                if secure:
-                    from .tls import make_context
-
-                    context = make_context(self._tls, client_auth=own)
-                self._pools[origin.scheme, own] = Pool(context, verify=self._tls.validate_certs)
+                self._pools[origin.scheme, own] = self._make_pool(origin, own=own)
             return self._pools[origin.scheme, own]
+
+    def _is_own(self, origin: Origin) -> bool:
+        """Whether client certificates are for this origin: the host of the registry and no other. With ra-tls it has to
+        be its port too, since a token service beside it that asks for no attestation could not be used at all."""
+        if self._tls.mode == "ra-tls":
+            return origin == self._registry
+        return origin.scheme == "https" and origin.host == self._registry.host
+
+    def _make_pool(self, origin: Origin, *, own: bool) -> Pool:
+        from .connection import Pool, require_requests
+
+        verify = self._tls.validate_certs
+        if own and self._tls.mode == "ra-tls":
+            require_requests()
+            from .attested import AttestedTls
+
+            self._attested = AttestedTls(self._tls, origin, warn=self._warn)
+            return Pool(None, verify=verify, secure=self._attested.secure)
+        if origin.scheme != "https":
+            return Pool(None, verify=verify)
+        from .tls import make_context
+
+        return Pool(make_context(self._tls, client_auth=own), verify=verify)
 
 
 def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:

@@ -99,6 +99,14 @@ def test_each_check_can_fail_by_itself(info: t.Any, check: str, options: dict[st
     assert run["checks"][check]["reason"]
 
 
+def test_an_empty_list_is_no_leave_to_skip_a_check(info: t.Any) -> None:
+    run = info(reference_values=[])
+    assert (passed(run)["reference_values"], run["valid"]) == (False, False)
+    run = info(trust_anchors=[])
+    assert run.failed
+    assert "There are no trust anchors" in run["msg"]
+
+
 def test_a_wrong_binding_is_not_valid(info: t.Any) -> None:
     run = info(content=base64.b64encode(token(platform={10: bytes(32)})).decode())
     assert (passed(run)["key_binding"], passed(run)["realm_signature"]) == (False, True)

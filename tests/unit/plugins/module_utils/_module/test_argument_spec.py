@@ -15,7 +15,10 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.attested.registry.plugins.doc_fragments import registry as registry_fragment
 from ansible_collections.attested.registry.plugins.doc_fragments import tree as tree_fragment
 from ansible_collections.attested.registry.plugins.module_utils._module import argument_spec, query
+from ansible_collections.attested.registry.plugins.module_utils._ratls.client_key import DEFAULT_KEY_TYPE, KEY_TYPES
 from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import MINIMUM_CRYPTOGRAPHY
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import EVIDENCE_KINDS
+from ansible_collections.attested.registry.plugins.module_utils._ratls.sources import DEFAULT_TIMEOUT
 from ansible_collections.attested.registry.plugins.module_utils._registry.connection import MINIMUM_REQUESTS
 
 TOP = pathlib.Path(__file__).resolve().parents[5]
@@ -53,14 +56,22 @@ def documented_options(name: str) -> set[str]:
     return {alias for part in parts for option, facts in part.items() for alias in (option, *facts.get("aliases", ()))}
 
 
+def without(facts: dict[str, t.Any], name: str) -> dict[str, t.Any]:
+    """What is said of an option but for one thing, of its suboptions too, which have one name in both."""
+    kept = {"options" if key == "suboptions" else key: value for key, value in facts.items() if key != name}
+    if "options" in kept:
+        kept["options"] = {option: without(more, name) for option, more in kept["options"].items()}
+        kept["order"] = list(kept["options"])
+    return kept
+
+
 @pytest.mark.parametrize("name", FRAGMENTS)
 def test_fragment_and_spec_say_the_same(name: str) -> None:
     text, spec = FRAGMENTS[name]
     options = yaml.safe_load(text)["options"]
     assert list(options) == list(spec)
     for option, facts in options.items():
-        documented = {key: value for key, value in facts.items() if key != "description"}
-        specified = {key: value for key, value in spec[option].items() if key != "no_log"}
+        documented, specified = without(facts, "description"), without(spec[option], "no_log")
         if documented.get("type") == "bytes":
             documented["default"], specified["default"] = (
                 human_to_bytes(found["default"]) for found in (documented, specified)
@@ -71,6 +82,25 @@ def test_fragment_and_spec_say_the_same(name: str) -> None:
 def test_secrets_are_marked() -> None:
     hidden = {name for name, option in argument_spec.REGISTRY.items() if option.get("no_log")}
     assert hidden == {"password", "token"}
+
+
+def test_the_sources_of_evidence_and_the_keys_are_those_there_are() -> None:
+    options = argument_spec.REGISTRY["ratls"]["options"]
+    assert sorted(options["evidence"]["choices"]) == sorted(EVIDENCE_KINDS)
+    assert tuple(options["key_type"]["choices"]) == KEY_TYPES
+    assert options["key_type"]["default"] == DEFAULT_KEY_TYPE
+    assert options["timeout"]["default"] == DEFAULT_TIMEOUT
+
+
+def test_what_is_returned_of_attestation_is_the_same_everywhere() -> None:
+    """Results cannot be documented in a fragment."""
+    found = []
+    for name in MODULES:
+        if "attested.registry.registry" in documentation(name)["extends_documentation_fragment"]:
+            module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
+            found.append(yaml.safe_load(module.RETURN)["ratls"])
+    assert len(found) == 5
+    assert all(one == found[0] for one in found)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -113,6 +143,7 @@ def test_minimum_versions_are_the_same_everywhere() -> None:
     }
     fragment = registry_fragment.ModuleDocFragment
     assert f"requests >= {MINIMUM_REQUESTS}" in fragment.DOCUMENTATION
+    assert f"cryptography >= {MINIMUM_CRYPTOGRAPHY}" in fragment.DOCUMENTATION
     assert f"jmespath >= {query.MINIMUM_JMESPATH}" in fragment.QUERY
 
 

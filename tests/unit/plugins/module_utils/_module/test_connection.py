@@ -14,6 +14,8 @@ from ansible_collections.attested.registry.plugins.module_utils._module.wanted i
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
 
+RATLS = {"evidence": "rsi", "path": None, "argv": None, "key_type": "ec-p256", "timeout": 5.0}
+
 
 class Module:
     """What the connection wants of an AnsibleModule."""
@@ -77,6 +79,8 @@ def opened(module: Module) -> None:
         ({"registry": "docker.io"}, "tls"),
         ({"registry": "registry.example.com", "tls": "no-tls"}, "no-tls"),
         ({"registry": "http://registry.example.com"}, "no-tls"),
+        ({"registry": "localhost:5000", "tls": "ra-tls", "ratls": RATLS}, "ra-tls"),
+        ({"registry": "https://registry.example.com", "tls": "ra-tls", "ratls": RATLS}, "ra-tls"),
     ],
 )
 def test_plain_http_is_for_loopback_and_for_those_who_ask(
@@ -86,9 +90,18 @@ def test_plain_http_is_for_loopback_and_for_those_who_ask(
     assert made[0].options["tls"].mode == mode
 
 
-def test_a_scheme_that_contradicts_the_option_is_refused() -> None:
+@pytest.mark.parametrize("options", [{"tls": "tls"}, {"tls": "ra-tls", "ratls": RATLS}], ids=["tls", "ra-tls"])
+def test_a_scheme_that_contradicts_the_option_is_refused(options: dict[str, t.Any]) -> None:
     with pytest.raises(ConfigurationError, match="tls"):
-        opened(Module(registry="http://localhost", tls="tls"))
+        opened(Module(registry="http://localhost", **options))
+
+
+def test_mirrors_are_shown_no_attestation(made: list[Seen]) -> None:
+    mirrors = ["mirror.example.com", "127.0.0.1:5001"]
+    opened(Module(registry="registry.example.com", tls="ra-tls", ratls=RATLS, mirrors=mirrors))
+    origin, *others = (seen.options["tls"] for seen in made)
+    assert (origin.attester.source.kind, origin.attester.key_type, origin.evidence_timeout) == ("rsi", "ec-p256", 5.0)
+    assert [(tls.mode, tls.attester) for tls in others] == [("tls", None), ("no-tls", None)]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +117,7 @@ def test_a_scheme_that_contradicts_the_option_is_refused() -> None:
         ),
         ({"registry": "registry.example.com", "validate_certs": False}, "is not checked"),
         ({"registry": "localhost", "validate_certs": False}, None),
+        ({"registry": "localhost", "validate_certs": False, "tls": "ra-tls", "ratls": RATLS}, "is not checked"),
         ({"registry": "localhost", "mirrors": ["http://mirror.example.com"]}, "plain HTTP"),
     ],
 )
