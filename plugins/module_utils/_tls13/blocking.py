@@ -14,7 +14,7 @@ import typing as t
 
 from .client import ClientEngine
 from .engine import Engine
-from .errors import CertificateRejected, InternalError, TimedOut, TlsError, Truncated
+from .errors import CertificateRejected, InternalError, TimedOut, TlsError, Truncated, UsageError
 from .events import CertificateRequested, Data, Event, PeerCertificate
 from .keys import Credentials
 from .limits import SEND_BATCH
@@ -83,16 +83,16 @@ class TlsSocket:
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Up to size bytes, at least one unless the other end said close_notify. Raises TlsError and OSError."""
-        while not self._waiting and self._fill():
-            pass
+        _check_read(size, flags)
+        self._wait()
         taken = bytes(self._waiting[:size])
         self._waiting = self._waiting[size:]
         return taken
 
     def recv_into(self, buffer: t.Any, size: int = 0, flags: int = 0) -> int:
         """As recv, into buffer; returns how many bytes."""
-        while not self._waiting and self._fill():
-            pass
+        _check_read(size, flags)
+        self._wait()
         with memoryview(buffer).cast("B") as view:
             count = min(len(self._waiting), len(view), size or len(view))
             view[:count] = self._waiting[:count]
@@ -112,11 +112,13 @@ class TlsSocket:
 
     def _look_for_alert(self) -> None:
         """The other end went away while this one wrote: raises what it said before, if it said something. In TLS 1.3 a
-        server judges the client's certificate when the client is already writing its request."""
-        until = time.monotonic() + _DRAIN_SECONDS
+        server judges the client's certificate when the client is already writing its request. Data, perhaps an early
+        answer, is there to be read afterwards."""
+        before, until = self._sock.gettimeout(), time.monotonic() + _DRAIN_SECONDS
         with contextlib.suppress(OSError, Truncated, TimedOut):
-            while self.engine.state is State.CONNECTED:
+            while self.engine.state is State.CONNECTED and len(self._waiting) < _DRAIN_BYTES:
                 self._receive(until)
+        self._sock.settimeout(before)
 
     def send(self, data: t.Any, flags: int = 0) -> int:
         """Sends all of data, which is what this returns the size of."""
@@ -188,12 +190,26 @@ class TlsSocket:
             self._sock.send(data)
         self._sock.close()
 
+    def _wait(self) -> None:
+        """Reads until there is data, or close_notify; pieces of a record do not make the timeout start again."""
+        if self._waiting:
+            return
+        timeout = self._sock.gettimeout()
+        until = time.monotonic() + timeout if timeout else None
+        try:
+            while self._fill() and not self._waiting:
+                if until is not None:
+                    self._sock.settimeout(_left(until, socket.timeout("timed out")))
+        finally:
+            if timeout and self._sock.fileno() >= 0:
+                self._sock.settimeout(timeout)
+
     def _fill(self) -> bool:
-        """Reads until there is data; False if there will be none. Raises TlsError and OSError."""
-        if self.engine.state is State.CLOSED or self._sock.fileno() < 0:
-            self._take_events()
+        """Reads once; False if there will be no data. Raises TlsError, the same again after an error, and OSError."""
+        if self.engine.state is State.CLOSED:
             return False
         try:
+            self.engine.received(0)
             self._receive(None)
         except TlsError as exc:
             self._abort(exc)
@@ -226,6 +242,8 @@ class TlsSocket:
             else:
                 self._decide(event)
             event = self.engine.next_event()
+        if found and self._waiting:
+            found.insert(0, bytes(self._waiting))
         if found:
             self._waiting = memoryview(found[0] if len(found) == 1 else b"".join(found))
 
@@ -245,11 +263,13 @@ class TlsSocket:
                 self._sock.settimeout(_left(until))
             try:
                 self._sock.sendall(view)
-            except socket.timeout:
+            except ConnectionError:
+                raise
+            except BaseException as exc:
                 # part of a record may be on its way: nothing can follow it
-                error = _timed_out()
+                error = _timed_out() if isinstance(exc, socket.timeout) else _interrupted()
                 self.engine.abort(error)
-                if until is None:
+                if until is None or not isinstance(exc, socket.timeout):
                     raise
                 raise error from None
 
@@ -277,15 +297,24 @@ def _ask(engine: Engine, judge: t.Callable[[], None]) -> None:
         )
 
 
-def _left(until: float) -> float:
+def _left(until: float, error: t.Optional[Exception] = None) -> float:
     left = until - time.monotonic()
     if left <= 0:
-        raise _timed_out()
+        raise error or _timed_out()
     return left
 
 
 def _timed_out() -> TimedOut:
     return TimedOut("The other end of the TLS connection did not answer, or take data, in time; try again later.")
+
+
+def _interrupted() -> UsageError:
+    return UsageError("TLS cannot go on: a write was interrupted, perhaps inside a record; open a new connection.")
+
+
+def _check_read(size: int, flags: int) -> None:
+    if size < 0 or flags:
+        raise UsageError("TLS cannot read: a negative size and flags, as MSG_PEEK, are not possible.")
 
 
 def _drain(sock: socket.socket, alert: bytes) -> None:

@@ -11,7 +11,17 @@ import hmac
 import typing as t
 
 from . import limits
-from .errors import AlertReceived, InternalError, LimitExceeded, ProtocolError, TlsError, Truncated, UsageError
+from .errors import (
+    AlertReceived,
+    InternalError,
+    LimitExceeded,
+    ProtocolError,
+    TlsError,
+    Truncated,
+    UsageError,
+    alert_received,
+    without_frames,
+)
 from .events import Closed, Data, Event, HandshakeComplete
 from .library import require_cryptography
 from .messages import encode_key_update, read_key_update
@@ -168,7 +178,7 @@ class Engine:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise without_frames(self._error)
 
     def _guard(self, step: t.Callable[[], None]) -> None:
         """Runs step; whatever it raises ends the connection, and is a TlsError that names no data."""
@@ -177,9 +187,12 @@ class Engine:
         except TlsError as exc:
             self._fail(exc)
             raise
-        except Exception as exc:
+        except BaseException as exc:
             failure = InternalError(f"TLS failed by an error of its own ({type(exc).__name__}); this is a bug.")
             self._fail(failure)
+            if not isinstance(exc, Exception):
+                # an interrupt: nothing is known of how far the step came
+                raise
             raise failure from None
 
     def _fail(self, error: TlsError) -> None:
@@ -206,7 +219,7 @@ class Engine:
             if self.state is State.CLOSED:
                 self._reader.forget()
                 return
-            message = self._messages.next(_limit) if self._messages else None
+            message = self._messages.next(limits.of_message) if self._messages else None
             if message is not None:
                 self._on_message(*message)
                 continue
@@ -250,13 +263,17 @@ class Engine:
             raise _unexpected("an empty alert")
         if len(content) != 2:
             raise ProtocolError("The other end sent a malformed alert.", alert=Alert.DECODE_ERROR)
+        warning = content[1] in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED)
+        if warning and self._messages:
+            raise _unexpected("an alert in the middle of a handshake message")
         if content[1] == Alert.CLOSE_NOTIFY and self.state is State.CONNECTED:
             self.state = State.CLOSED
             self._events.append(Closed())
         elif content[1] == Alert.USER_CANCELED:
             self._count_idle()
         else:
-            raise _alert_received(content[1], self.state)
+            when = "" if self.state is State.CONNECTED else f" while this end was {self.state.value}"
+            raise alert_received(content[1], when)
 
     def _on_data(self, content: memoryview) -> None:
         if self.state is not State.CONNECTED or self._messages:
@@ -325,23 +342,8 @@ class Engine:
         self._writer.write(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
 
 
-def _limit(kind: int) -> int:
-    return limits.MESSAGES.get(t.cast(HandshakeType, kind), limits.MESSAGE)
-
-
 def _unexpected(what: str) -> ProtocolError:
     return ProtocolError(f"The other end sent {what}.", alert=Alert.UNEXPECTED_MESSAGE)
-
-
-def _alert_received(number: int, state: State) -> AlertReceived:
-    known = number in Alert.__members__.values()
-    name = Alert(number).name.lower() if known else f"number {number}"
-    when = "" if state is State.CONNECTED else f" while this end was {state.value}"
-    return AlertReceived(
-        f"The other end ended the TLS connection with the alert {name}{when}.",
-        alert=Alert(number) if known else None,
-        number=number,
-    )
 
 
 __all__ = ("Engine", "Handler", "Table")

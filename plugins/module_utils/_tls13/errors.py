@@ -101,6 +101,24 @@ class DependencyMissing(TlsError):
     default = None
 
 
+def alert_received(number: int, when: str) -> AlertReceived:
+    """The error for an alert of this number; when, empty or with a space before it, ends the sentence."""
+    known = number in Alert.__members__.values()
+    name = Alert(number).name.lower() if known else f"number {number}"
+    return AlertReceived(
+        f"The other end ended the TLS connection with the alert {name}{when}.",
+        alert=Alert(number) if known else None,
+        number=number,
+    )
+
+
+def without_frames(error: TlsError) -> TlsError:
+    """The same error, to be kept: its traceback would hold the frames that it went through, and with them keys and
+    buffers, for as long as it lives."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
+
+
 __all__ = (
     "AlertReceived",
     "CertificateRejected",
@@ -114,4 +132,6 @@ __all__ = (
     "TlsError",
     "Truncated",
     "UsageError",
+    "alert_received",
+    "without_frames",
 )

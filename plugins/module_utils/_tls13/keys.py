@@ -38,6 +38,8 @@ RSA_BITS: t.Final = (2048, 8192)
 SERVER_CONTEXT: t.Final = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT: t.Final = b"TLS 1.3, client CertificateVerify"
 
+_RSA_ENCRYPTION: t.Final = "1.2.840.113549.1.1.1"
+
 _RSA: t.Final = (Scheme.RSA_PSS_RSAE_SHA256, Scheme.RSA_PSS_RSAE_SHA384, Scheme.RSA_PSS_RSAE_SHA512)
 
 SCHEMES: t.Final = (Scheme.ECDSA_SECP384R1_SHA384, Scheme.ECDSA_SECP256R1_SHA256, Scheme.ED25519, *reversed(_RSA))
@@ -114,12 +116,17 @@ def sign(key: PrivateKey, scheme: Scheme, *, context: bytes, transcript_hash: by
 def leaf_key(certificate: bytes) -> PublicKey:
     """The public key of a certificate in DER. Raises CertificateRejected if it cannot be read or used."""
     try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
+        loaded = x509.load_der_x509_certificate(certificate)
+        key = loaded.public_key()
     except (ValueError, TypeError, x509.InvalidVersion):
         raise CertificateRejected("The certificate of the other end is no valid X.509 certificate.") from None
     except UnsupportedAlgorithm:
         raise _unusable() from None
-    if not schemes_of(key):
+    # the schemes here are those of rsaEncryption, not of a key that is for RSASSA-PSS alone (RFC 8446, section 4.2.3)
+    is_other_rsa = (
+        isinstance(key, rsa.RSAPublicKey) and loaded.public_key_algorithm_oid.dotted_string != _RSA_ENCRYPTION
+    )
+    if is_other_rsa or not schemes_of(key):
         raise _unusable()
     return t.cast("PublicKey", key)
 

@@ -33,17 +33,28 @@ since the server gives no tickets out."""
 RECEIVE_BUFFER: t.Final = 128 * 1024
 """How many received bytes the engine holds at most: more than seven records."""
 
+FIRST_BUFFER: t.Final = 17 * 1024
+"""How many it holds at first: one record. Connections that never send more are many, and cost little memory."""
+
 SEND_BATCH: t.Final = 7 * 16 * 1024
 """How many bytes adapters let the engine protect at once: batches of 7 records are fast, and the result stays below the
 size from which on memory is given back to the system after each use."""
+
+
+def of_message(kind: int) -> int:
+    """The longest handshake message of this type."""
+    return MESSAGES.get(t.cast(HandshakeType, kind), MESSAGE)
+
 
 __all__ = (
     "CHAIN",
     "EARLY_DATA",
     "EXTENSIONS",
+    "FIRST_BUFFER",
     "IDLE_MESSAGES",
     "MESSAGE",
     "MESSAGES",
     "RECEIVE_BUFFER",
     "SEND_BATCH",
+    "of_message",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .errors import LimitExceeded, ProtocolError
-from .limits import EARLY_DATA, RECEIVE_BUFFER
+from .limits import EARLY_DATA, FIRST_BUFFER, RECEIVE_BUFFER
 from .names import MAX_CIPHERTEXT, MAX_PLAINTEXT, TLS12, Alert, ContentType
 from .protection import HEADER, Opener, Sealer
 from .schedule import TrafficKeys
@@ -35,8 +35,9 @@ class RecordReader:
     """Cuts received bytes into records and opens them (RFC 8446, section 5). It holds RECEIVE_BUFFER bytes at most."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray(RECEIVE_BUFFER)
+        self._buffer = bytearray(FIRST_BUFFER)
         self._view = memoryview(self._buffer)
+        self._was_full = False
         self._start = 0
         self._end = 0
         self._opener: t.Optional[Opener] = None
@@ -48,15 +49,20 @@ class RecordReader:
             left = self._end - self._start
             self._buffer[:left] = self._buffer[self._start : self._end]
             self._start, self._end = 0, left
+        if self._was_full and len(self._buffer) < RECEIVE_BUFFER:
+            self._buffer = self._buffer + bytes(RECEIVE_BUFFER - len(self._buffer))
+            self._view = memoryview(self._buffer)
         return self._view[self._end :]
 
     def received(self, count: int) -> None:
         """Count bytes were written to the start of space()."""
         self._end += count
+        self._was_full = self._end == len(self._buffer)
 
     def forget(self) -> None:
-        """Drops all bytes that wait."""
+        """Drops all bytes that wait, and the key."""
         self._start = self._end = 0
+        self._opener = None
 
     def protect(self, keys: TrafficKeys) -> None:
         """Everything from the next record on is protected with keys."""
@@ -75,7 +81,7 @@ class RecordReader:
 
     def skip_early_data(self) -> None:
         """Records that the present key does not open are early data until one opens (RFC 8446, section 4.2.10);
-        before there is a key, all protected ones are. Beyond EARLY_DATA bytes they are errors again."""
+        before there is a key, all protected ones are. Beyond EARLY_DATA bytes, headers too, they are errors again."""
         self._skip = EARLY_DATA
 
     def next(self) -> t.Optional[Record]:
@@ -107,13 +113,13 @@ class RecordReader:
 
     def _open(self, header: bytes, payload: memoryview) -> t.Union[Record, t.Literal["skipped"]]:
         if self._opener is None:
-            if self._skips(len(payload)):
+            if self._skips(HEADER + len(payload)):
                 return "skipped"
             raise _unexpected("application_data")
         try:
             number, content = self._opener.open(header, payload)
         except ProtocolError as exc:
-            if exc.alert is Alert.BAD_RECORD_MAC and self._skips(len(payload)):
+            if exc.alert is Alert.BAD_RECORD_MAC and self._skips(HEADER + len(payload)):
                 return "skipped"
             raise
         self._skip = 0

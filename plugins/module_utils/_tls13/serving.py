@@ -11,7 +11,7 @@ import socket
 import typing as t
 
 from .config import ServerConfig
-from .errors import CertificateRejected, TimedOut, TlsError
+from .errors import CertificateRejected, TimedOut, TlsError, without_frames
 from .events import Closed, Data, Event, HandshakeComplete, PeerCertificate
 from .limits import SEND_BATCH
 from .names import Alert
@@ -25,6 +25,9 @@ Report = t.Callable[[TlsError, t.Any], None]
 
 _DRAIN_SECONDS: t.Final = 2.0
 _DRAIN_BYTES: t.Final = 1024 * 1024
+
+_CLOSE_SECONDS: t.Final = 30.0
+"""How long a client may take to read the rest of what was sent to it before close: as with asyncio's own TLS."""
 
 
 class TlsTransport(asyncio.Transport):
@@ -47,7 +50,7 @@ class TlsTransport(asyncio.Transport):
 
     def write(self, data: t.Any) -> None:
         """Protects data and sends it. The transport below says when the protocol must pause."""
-        if self.is_closing() or not self._engine.is_connected:
+        if self.is_closing():
             return
         with memoryview(data).cast("B") as view:
             for at in range(0, len(view), SEND_BATCH):
@@ -63,15 +66,15 @@ class TlsTransport(asyncio.Transport):
         return False
 
     def is_closing(self) -> bool:
-        """Tells whether the connection is closed or closing."""
-        return self._below.is_closing()
+        """Tells whether the connection is closed or closing, or ended by an error: what is written then is dropped."""
+        return self._below.is_closing() or not self._engine.is_connected
 
     def close(self) -> None:
-        """Says close_notify and closes once all is sent."""
+        """Says close_notify and closes once all is sent, or when the client takes too long to read it."""
         if not self.is_closing():
             self._engine.close()
             self._below.write(self._engine.data_to_send())
-            self._below.close()
+            self._owner.close_below(_CLOSE_SECONDS)
 
     def abort(self) -> None:
         """Closes at once."""
@@ -163,18 +166,22 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         self._step(lambda: self.engine.received(nbytes))
 
     def eof_received(self) -> bool:
-        """The stream ended; without close_notify that is an error."""
+        """The stream ended; without close_notify that is an error. With it, the protocol of the application said
+        whether it still writes."""
         if self._error is None:
             self._step(self.engine.receive_eof, last=True)
-        return False
+        return self._error is None and not self._below.is_closing()
 
     def connection_lost(self, exc: t.Optional[Exception]) -> None:
         """The end, for the protocol of the application too."""
         self._cancel_timer()
         if self._task is not None:
             self._task.cancel()
-        if self.inner is not None:
-            self.inner.connection_lost(exc or self._error)
+        inner = self.inner
+        # nothing may refer in a circle to what is over: it would keep its buffers and keys until garbage is collected
+        self.inner = self._above = self._task = None
+        if inner is not None:
+            inner.connection_lost(exc or self._error)
 
     def hold(self, holder: object) -> None:
         """Reads nothing until all holders have released."""
@@ -211,7 +218,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         except TlsError as exc:
             # data that came before the error is still good
             self._take_events()
-            self._fail(exc, last=last)
+            self._fail(without_frames(exc), last=last)
             return
         self._take_events()
         self._flush()
@@ -240,6 +247,8 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
             self._above = TlsTransport(self, self._below, self.engine)
             self.inner = self._inner_factory()
             self.inner.connection_made(self._above)
+            if self.holds("writing"):
+                self.inner.pause_writing()
         elif isinstance(event, Closed) and self.inner is not None and not self.inner.eof_received():
             t.cast(TlsTransport, self._above).close()
 
@@ -253,31 +262,47 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
                 await self._judge(event, self.engine)
         except TlsError as exc:
             error = exc
-        except Exception as exc:
+        except (Exception, asyncio.CancelledError) as exc:
             error = CertificateRejected(
                 f"The client's certificate could not be judged ({type(exc).__name__}).",
                 alert=Alert.CERTIFICATE_UNKNOWN,
             )
-        if self._error is None and not self._below.is_closing():
-            self.release("judge")
+        self._judged(error)
+
+    def _judged(self, error: t.Optional[TlsError]) -> None:
+        if self._error is not None or self._below.is_closing():
+            return
+        self.release("judge")
+        try:
             self._step(self.engine.accept_peer if error is None else lambda: self.engine.reject_peer(error))
+        except Exception as exc:
+            # of the application's protocol; in its other calls the transport below does the same
+            what = {"message": "The protocol over TLS failed.", "exception": exc, "protocol": self.inner}
+            asyncio.get_running_loop().call_exception_handler(what)
+            self._below.abort()
 
     def _too_late(self) -> None:
         self._fail(TimedOut("A client did not finish the TLS handshake in time."), last=True)
+
+    def close_below(self, seconds: float) -> None:
+        """Closes once all is sent, or drops the rest after so many seconds, so that a client cannot hold it open."""
+        self._cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._below.abort)
+        self._below.close()
 
     def _fail(self, error: TlsError, *, last: bool) -> None:
         """Ends the connection. The alert is only read by the client if all that it sent is: closing with unread bytes
         would reset the connection, so they are read and dropped for a moment, unless the client is gone (last)."""
         self._error = error
-        self._cancel_timer()
-        if self._report is not None:
-            self._report(error, self._below.get_extra_info("peername"))
         self._flush()
         if last or self._below.is_closing() or not self._below.can_write_eof():
-            self._below.close()
-            return
-        self._below.write_eof()
-        self._timer = asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._below.abort)
+            self.close_below(_DRAIN_SECONDS)
+        else:
+            self._cancel_timer()
+            self._timer = asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._below.abort)
+            self._below.write_eof()
+        if self._report is not None:
+            self._report(error, self._below.get_extra_info("peername"))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

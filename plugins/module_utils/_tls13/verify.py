@@ -55,8 +55,11 @@ class ServerVerifier:
             raise UsageError(f"A TLS server cannot be checked: {name!r} is no host name and no address.") from None
         try:
             verifier.verify(leaf, intermediates)
-        except verification.VerificationError as exc:
-            raise self._rejected(leaf, name, str(exc), time) from None
+        except Exception as exc:
+            # VerificationError, and what certificates cause that break only when the library looks closer. It quotes
+            # the certificate at the end: what that says must not get into messages
+            reason = "".join(filter(str.isprintable, str(exc).partition(" (encountered processing")[0]))[:200]
+            raise self._rejected(leaf, name, reason, time) from None
 
     def _load(self, chain: t.Sequence[bytes]) -> tuple[Certificate, list[Certificate]]:
         try:
@@ -90,6 +93,8 @@ def _authority_policy() -> ExtensionPolicy:
     """Roots and intermediates: near to what rustls demands, since private authorities rarely follow the web's rules."""
     policy = verification.ExtensionPolicy.permit_all()
     policy = policy.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _is_authority)
+    # an authority for other purposes must not speak for servers: what it may sign goes down the whole chain
+    policy = policy.may_be_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _is_for_authorities)
     return policy.may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_certificates)
 
 
@@ -110,6 +115,14 @@ def _may_sign_certificates(
 ) -> None:
     if extension is not None and not extension.key_cert_sign:
         raise ValueError("the key of an issuer is not for certificates")
+
+
+def _is_for_authorities(
+    dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.ExtendedKeyUsage]
+) -> None:
+    usages = x509.oid.ExtendedKeyUsageOID
+    if extension is not None and not {usages.SERVER_AUTH, usages.ANY_EXTENDED_KEY_USAGE} & set(extension):
+        raise ValueError("an issuer is not for certificates of servers")
 
 
 def _is_for_servers(

@@ -221,16 +221,21 @@ def test_any_bytes(data: bytes) -> None:
         assert not engine.is_connected
 
 
+Hello = t.TypeVar("Hello", ClientHello, ServerHello)
+
+
+def changed(hello: Hello, *, extensions: t.Mapping[int, bytes | None] | None = None, **changes: t.Any) -> Hello:
+    """The same with other fields; extensions that are None are left out."""
+    wanted = {**hello.extensions, **(extensions or {})}
+    return dataclasses.replace(
+        hello, extensions={kind: data for kind, data in wanted.items() if data is not None}, **changes
+    )
+
+
 def client_hello(**changes: t.Any) -> tuple[ServerEngine, ClientHello]:
     pair = new_pair()
     hello = read_client_hello(pair.client.data_to_send()[9:])
-    extensions = dict(hello.extensions)
-    for kind, data in changes.pop("extensions", {}).items():
-        if data is None:
-            del extensions[kind]
-        else:
-            extensions[kind] = data
-    return pair.server, dataclasses.replace(hello, extensions=extensions, **changes)
+    return pair.server, changed(hello, **changes)
 
 
 E = Extension
@@ -354,13 +359,7 @@ def server_hello(**changes: t.Any) -> tuple[ClientEngine, ServerHello]:
     pair = Pair(ClientConfig(groups=(Group.X25519, Group.SECP256R1)))
     pair.server.receive_data(pair.client.data_to_send())
     hello = read_server_hello(pair.server.data_to_send()[9 : 5 + 122])
-    extensions = dict(hello.extensions)
-    for kind, data in changes.pop("extensions", {}).items():
-        if data is None:
-            del extensions[kind]
-        else:
-            extensions[kind] = data
-    return pair.client, dataclasses.replace(hello, extensions=extensions, **changes)
+    return pair.client, changed(hello, **changes)
 
 
 RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -477,6 +476,17 @@ def test_certificate_requests(body: bytes, alert: Alert | None) -> None:
     assert failure.value.alert == alert
 
 
+def for_pss_alone(certificate: bytes) -> bytes:
+    """The same certificate, its signature broken, with a key of id-RSASSA-PSS: rsa_pss_rsae_* is not for it (RFC 8446,
+    section 4.2.3)."""
+    rsa, pss = bytes.fromhex("300d06092a864886f70d0101010500"), bytes.fromhex("300b06092a864886f70d01010a")
+    where = certificate.index(rsa)
+    changed = bytearray(certificate.replace(rsa, pss))
+    for at in (2, 6, where - 2):
+        changed[at : at + 2] = (int.from_bytes(changed[at : at + 2], "big") - 2).to_bytes(2, "big")
+    return bytes(changed)
+
+
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize(
     ("chain", "alert"),
@@ -486,8 +496,10 @@ def test_certificate_requests(body: bytes, alert: Alert | None) -> None:
         ((certificate("ec-p256").replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"),), Alert.BAD_CERTIFICATE),
         ((certificate("rsa-1024"),), Alert.UNSUPPORTED_CERTIFICATE),
         ((certificate("ec-p521"),), Alert.UNSUPPORTED_CERTIFICATE),
+        ((for_pss_alone(certificate("rsa-2048")),), Alert.UNSUPPORTED_CERTIFICATE),
+        ((certificate("ec-p256"),) * 11, Alert.DECODE_ERROR),
     ],
-    ids=["empty", "garbage", "version 8", "rsa-1024", "p-521"],
+    ids=["empty", "garbage", "version 8", "rsa-1024", "p-521", "rsassa-pss", "too many"],
 )
 def test_certificates(role: str, chain: tuple[bytes, ...], alert: Alert | None) -> None:
     pair = new_pair()

@@ -175,15 +175,37 @@ def test_rejected_early_data_is_skipped_within_a_bound(keys: TrafficKeys | None)
         feed(reader, early.take())
 
 
+@pytest.mark.parametrize("keys", [KEYS, None])
+def test_early_data_of_nothing_has_a_bound_too(keys: TrafficKeys | None) -> None:
+    reader = reader_of(keys)
+    reader.skip_early_data()
+    with pytest.raises(ProtocolError):
+        feed(reader, b"\x17\x03\x03\x00\x00" * (EARLY_DATA // 5 + 1))
+
+
 def test_the_version_of_a_record_is_ignored() -> None:
     assert feed(reader_of(None), b"\x16\xff\x00\x00\x01x") == [(ContentType.HANDSHAKE, b"x")]
 
 
 def test_the_buffer_has_a_bound() -> None:
     reader = reader_of()
-    assert len(reader.space()) == RECEIVE_BUFFER
-    reader.received(RECEIVE_BUFFER)
-    assert len(reader.space()) == 0
+    held = 0
+    space = reader.space()
+    # who sends nothing costs little
+    assert MAX_CIPHERTEXT < len(space) < 2 * MAX_CIPHERTEXT
+    while space:
+        held += len(space)
+        reader.received(len(space))
+        space = reader.space()
+    assert held == RECEIVE_BUFFER
+
+
+def test_what_was_received_stays_when_the_buffer_grows() -> None:
+    writer, reader = writer_of(), reader_of()
+    content = bytes(range(256)) * 3000
+    writer.write(DATA, content)
+    assert b"".join(found for dummy, found in feed(reader, writer.take())) == content
+    assert len(reader.space()) > RECEIVE_BUFFER - MAX_CIPHERTEXT
 
 
 def test_the_sequence_number_does_not_wrap() -> None:

@@ -11,6 +11,7 @@ import http.client
 import pathlib
 import socket
 import ssl
+import threading
 import typing as t
 
 import pytest
@@ -318,7 +319,7 @@ def test_http_client_over_it() -> None:
 class Slow(asyncio.Protocol):
     """Writes only as fast as it is allowed to."""
 
-    paused: t.ClassVar[int] = 0
+    paused: t.ClassVar[threading.Event] = threading.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = t.cast(asyncio.Transport, transport)
@@ -335,8 +336,8 @@ class Slow(asyncio.Protocol):
             self._transport.write(BIG[:262144])
 
     def pause_writing(self) -> None:
-        type(self).paused += 1
         self._may = False
+        self.paused.set()
 
     def resume_writing(self) -> None:
         self._may = True
@@ -344,13 +345,13 @@ class Slow(asyncio.Protocol):
 
 
 def test_backpressure_of_the_server() -> None:
-    Slow.paused = 0
+    Slow.paused.clear()
     with OwnServer(plain, inner=Slow) as server, connect(server.port) as connection:
         connection.sendall(b"go")
+        assert Slow.paused.wait(20)
         count = 0
         while count < 64 * 262144:
             count += len(connection.recv(65536))
-        assert Slow.paused > 0
 
 
 def ask_for_keys(connection: TlsSocket, *, most: int) -> None:

@@ -176,6 +176,54 @@ def test_an_alert_without_protection_counts_until_a_record_was_opened() -> None:
     assert failure.value.alert is Alert.UNEXPECTED_MESSAGE
 
 
+@pytest.mark.parametrize(("role", "state"), STATES, ids=name)
+@pytest.mark.parametrize("number", [Alert.CLOSE_NOTIFY, Alert.USER_CANCELED])
+def test_a_warning_between_the_pieces_of_a_message(role: str, state: State, number: Alert) -> None:
+    """RFC 8446, section 5.1: nothing comes between them."""
+    engine = engine_in(role, state)
+    inject(engine, ContentType.HANDSHAKE, b"\x18\0")
+    with pytest.raises(ProtocolError) as failure:
+        inject(engine, ContentType.ALERT, bytes([1, number]))
+    assert failure.value.alert is Alert.UNEXPECTED_MESSAGE
+
+
+@pytest.mark.parametrize(("role", "state"), STATES, ids=name)
+def test_after_an_error_there_are_no_secrets(role: str, state: State) -> None:
+    engine = engine_in(role, state)
+    with pytest.raises(TlsError):
+        inject(engine, ContentType.HANDSHAKE, b"\xff\0\0\0")
+    assert not engine._reader.is_protected
+    secrets = {value for key, value in vars(engine).items() if "secret" in key}
+    assert secrets <= {b"", (b"", b"")}
+    assert vars(engine).get("_schedule") is None
+    assert not vars(engine).get("_shares")
+
+
+def test_an_error_that_is_raised_again_does_not_grow() -> None:
+    engine = engine_in("server", State.CONNECTED)
+    depths = []
+    for dummy in range(20):
+        with pytest.raises(TlsError) as failure:
+            engine.receive_data(b"GET / HTTP/1.1")
+        depths.append(len(failure.traceback))
+    assert len(set(depths[1:])) == 1
+
+
+def test_an_interrupt_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows how far a step came."""
+    engine = engine_in("server", State.CONNECTED)
+
+    def interrupted(*dummy: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine._messages, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        inject(engine, ContentType.HANDSHAKE, encode_key_update(requested=False))
+    assert engine.state is State.FAILED
+    with pytest.raises(InternalError):
+        engine.receive_data(b"\x17")
+
+
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("kind", [ContentType.HANDSHAKE, ContentType.APPLICATION_DATA])
 def test_records_without_content(role: str, kind: ContentType) -> None:

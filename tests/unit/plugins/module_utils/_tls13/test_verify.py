@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import typing as t
@@ -18,6 +19,8 @@ from ansible_collections.attested.registry.tests.support.tls13_peers import priv
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
 YEAR = datetime.timedelta(days=365)
@@ -175,14 +178,85 @@ def test_leaves_that_are_not_taken(extensions: list[tuple[x509.ExtensionType, bo
         [(x509.BasicConstraints(ca=False, path_length=None), True)],
         [ca(), (usage(digital_signature=True), True)],
         [ca(), (x509.NameConstraints([x509.DNSName("example.org")], None), True)],
+        [ca(), (CLIENT_AUTH, False)],
     ],
-    ids=["no constraints", "no authority", "not for certificates", "other names"],
+    ids=["no constraints", "no authority", "not for certificates", "other names", "for clients"],
 )
 def test_intermediates_that_are_not_taken(extensions: list[tuple[x509.ExtensionType, bool]]) -> None:
     middle = Made("middle", extensions, issuer=ROOT, key="rsa-2048")
     leaf = Made("leaf", [names("localhost")], issuer=middle, key="ec-p384")
     with pytest.raises(CertificateRejected):
         check([leaf, middle])
+
+
+@pytest.mark.parametrize("usages", [SERVER_AUTH, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])])
+def test_intermediates_for_servers(usages: x509.ExtendedKeyUsage) -> None:
+    middle = Made("middle", [ca(), (usages, False)], issuer=ROOT, key="rsa-2048")
+    check([Made("leaf", [names("localhost")], issuer=middle, key="ec-p384"), middle])
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1.0, -0.5), (0.5, 1.0)], ids=["expired", "not yet"])
+def test_an_intermediate_of_another_time(start: float, end: float) -> None:
+    middle = Made("middle", [ca()], issuer=ROOT, key="rsa-2048", start=NOW + start * YEAR, end=NOW + end * YEAR)
+    with pytest.raises(CertificateRejected):
+        check([Made("leaf", [names("localhost")], issuer=middle, key="ec-p384"), middle])
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (x509.DNSName("127.0.0.1"), "127.0.0.1"),
+        (x509.UniformResourceIdentifier("https://localhost"), "localhost"),
+        (x509.RFC822Name("a@localhost"), "localhost"),
+        (x509.DNSName("f*.example.org"), "foo.example.org"),
+        (x509.DNSName("*.*.org"), "a.b.org"),
+        (x509.DNSName("*"), "localhost"),
+        (x509.DNSName("localhost\0.example.org"), "localhost"),
+        (x509.DNSName(".example.org"), "a.example.org"),
+    ],
+    ids=repr,
+)
+def test_names_that_only_look_alike(given: x509.GeneralName, wanted: str) -> None:
+    """RFC 6125, section 6.4, and RFC 9525: addresses only as addresses, wildcards only as a whole first label."""
+    leaf = Made("localhost", [(x509.SubjectAlternativeName([given]), False)], issuer=ROOT, key="ec-p384")
+    with pytest.raises(CertificateRejected):
+        check([leaf], wanted)
+
+
+def test_what_a_certificate_says_is_not_in_the_message() -> None:
+    leaf = Made("x\n\x1b[31mok: [localhost]", [names("other")], issuer=ROOT, key="ec-p384")
+    with pytest.raises(CertificateRejected) as failure:
+        check([leaf])
+    assert str(failure.value).isprintable()
+    assert "ok: [" not in str(failure.value)
+
+
+MIDDLE = Made("middle", [ca(1), (SERVER_AUTH, False)], issuer=ROOT, key="rsa-2048")
+CHAIN = (Made("leaf", [names("localhost"), (SERVER_AUTH, False)], issuer=MIDDLE, key="ec-p384").der, MIDDLE.der)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@given(st.integers(0, 1), st.floats(0, 1), st.integers(1, 255), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_any_changed_certificate(which: int, where: float, value: int, longer: bool) -> None:
+    """Whatever breaks inside of the library when it looks closer is a typed error."""
+    chain = list(CHAIN)
+    changed = bytearray(chain[which])
+    at = min(int(where * len(changed)), len(changed) - 1)
+    if longer:
+        changed.insert(at, value)
+    else:
+        changed[at] ^= value
+    chain[which] = bytes(changed)
+    with contextlib.suppress(CertificateRejected):
+        ServerVerifier(ROOT.pem).verify(chain, "localhost", time=NOW)
+
+
+def test_a_certificate_that_breaks_late() -> None:
+    """Its subject is no string, which the library only finds when it names the certificate in an error."""
+    broken = Made("odd", [names("localhost")], issuer=ROOT, key="ec-p384").der.replace(b"\x0c\x03odd", b"\x8c\x03odd")
+    with pytest.raises(CertificateRejected):
+        ServerVerifier(ROOT.pem).verify([broken], "other", time=NOW)
 
 
 def test_a_path_that_is_too_long() -> None:
