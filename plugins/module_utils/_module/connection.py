@@ -82,8 +82,7 @@ def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
     )
     if mode != "ra-tls":
         return options
-    ratls = params["ratls"]
-    return replace(options, mode=mode, attester=make_attester(ratls), evidence_timeout=ratls["timeout"])
+    return replace(options, mode=mode, attester=make_attester(params["ratls"]))
 
 
 def _credentials(module: AnsibleModule, *, explicit: bool) -> t.Union[Credentials, CredentialSource]:

@@ -10,6 +10,7 @@ import errno
 import typing as t
 import warnings
 
+from .._ratls.client_key import process_key
 from .._ratls.crypto import require_cryptography
 from .._ratls.errors import ChallengeInvalid
 from .._tls13.blocking import TlsSocket
@@ -106,7 +107,8 @@ class AttestedTls:
         require_cryptography()
         self.latest: Attested | None = None
         self._attester = t.cast("Attester", options.attester)
-        self._evidence_timeout = options.evidence_timeout
+        # before there is a connection: an RSA key takes long to make, and servers do not wait for ever
+        process_key(self._attester.key_type)
         self._name = origin.host.rstrip(".")
         self._verifier = _verifier(options.ca_path) if options.validate_certs else None
         self._warn = warn
@@ -120,7 +122,7 @@ class AttestedTls:
         config = ClientConfig(server_name=None if _is_address(self._name) else self._name, protocols=("http/1.1",))
         connection = AttestedSocket(sock, ClientEngine(config), judge=self._judge, answer=self._answer)
         try:
-            connection.handshake(timeout=timeout + self._evidence_timeout)
+            connection.handshake(timeout=timeout)
         except ConnectionError:
             raise Truncated("The server reset the connection in the middle of the handshake.") from None
         if connection.attested is None:

@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 _PROXY_ERRORS: t.Final = ("ProxyError", "ProxySchemeUnknown", "InvalidProxyURL", "InvalidSchema")
 _NOT_TLS: t.Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
+# what OpenSSL complains of, in several ways, when it meets an RA-TLS challenge in the place of a DER name
+_CANNOT_READ: t.Final = "ASN1"
 _CLIENT_REJECTED: t.Final = (
     "BAD_CERTIFICATE",
     "CERTIFICATE_EXPIRED",
@@ -90,6 +92,9 @@ def _tls(exc: BaseException, operation: Operation, origin: Origin) -> RegistryEr
         )
     if not isinstance(exc, ssl.SSLError):
         return None
+    if _CANNOT_READ in str(exc):
+        why = f"{origin.authority} asks for something that OpenSSL cannot read, such as an attestation of this host"
+        return operation.error(TlsFailed, why, "`tls: ra-tls` may be meant")
     reason = str(getattr(exc, "reason", None) or "")
     if reason in _NOT_TLS:
         return operation.error(TlsFailed, f"{origin.authority} does not speak TLS", "`tls: no-tls` may be meant")

@@ -23,8 +23,7 @@ class TlsOptions:
 
     ca_path is a PEM file, or a directory of PEM files under any names, that replaces the certificates that the system
     trusts. client_cert may hold its key too. validate_certs=False lets anybody on the way pose as the registry. ra-tls
-    is TLS 1.3 with an attestation of this host on every connection, which attester makes; evidence_timeout is how many
-    seconds a handshake may take for that, besides those that connecting may take.
+    is TLS 1.3 with an attestation of this host on every connection, which attester makes.
     """
 
     mode: TlsMode = "tls"
@@ -33,7 +32,6 @@ class TlsOptions:
     client_key: str | None = None
     validate_certs: bool = True
     attester: Attester | None = None
-    evidence_timeout: float = 30.0
 
     def __post_init__(self) -> None:
         if self.mode not in ("no-tls", "tls", "ra-tls"):

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from .._oci.text import visible
+from .._tls13.names import Alert
 from .connections import Rarely
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -22,6 +23,7 @@ _LIMIT: t.Final = 1000
 # so many warnings in so many seconds; beyond, each is still a line, but none that wakes somebody up
 _WARNINGS: t.Final = 10
 _SECONDS: t.Final = 10.0
+_CANNOT_READ: t.Final = " (OpenSSL, and so curl and Python's ssl, cannot read the challenge)"
 
 
 class AttestationLog:
@@ -32,6 +34,7 @@ class AttestationLog:
         self._until = float("-inf")
         self._warnings = 0
         self._rarely = Rarely(clock)
+        self._handshakes = Rarely(clock, level=logging.INFO)
 
     def accepted(self, address: str | None, realm: Realm) -> None:
         """A client has proved what it is."""
@@ -45,7 +48,17 @@ class AttestationLog:
 
     def busy(self, address: str | None) -> None:
         """There was nobody to judge a client; this can be said of thousands at once."""
-        self._rarely.warn("attestation refused: peer=%s: too many clients wait to be judged", address or "-")
+        self._rarely.say("attestation refused: peer=%s: too many clients wait to be judged", address or "-")
+
+    def silent(self, address: str | None, seconds: float) -> None:
+        """A client did not show a certificate in all these seconds."""
+        _LOG.log(
+            self._level(),
+            "attestation refused: peer=%s: The client showed no evidence in %g s; see what its source waits for, or "
+            "raise attestation_seconds.",
+            address or "-",
+            seconds,
+        )
 
     def fault(self, exc: Exception) -> None:
         """Something of ours failed that should not."""
@@ -53,8 +66,9 @@ class AttestationLog:
 
     def handshake_failed(self, address: str | None, error: CollectionError) -> None:
         """A client did not get so far as to be judged."""
-        who = address or "a unix socket"
-        _LOG.debug("the connection of %s ended in its handshake: %s", who, visible(error.message))
+        hint = _CANNOT_READ if error.fields.get("alert") == Alert.DECODE_ERROR.name.lower() else ""
+        line = "the connection of %s ended in its handshake: %s%s"
+        self._handshakes.say(line, address or "a unix socket", visible(error.message), hint)
 
     def _level(self) -> int:
         now = self._clock()

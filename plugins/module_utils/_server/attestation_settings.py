@@ -39,7 +39,9 @@ ATTESTATION_FIELDS: t.Final[t.Mapping[str, Field]] = {
     "allow_unauthenticated_evidence": Field(
         Flag(), "take evidence although nothing checks the signature of the platform; for tests alone"
     ),
-    "attestation_seconds": Field(Number(1, 3600, fractions=True), "for a client to be judged; for ra-tls", "SECONDS"),
+    "attestation_seconds": Field(
+        Number(1, 3600, fractions=True), "for a client to make evidence, and to be judged; for ra-tls", "SECONDS"
+    ),
     "attestations": Field(Number(1, 1024), "clients judged at a time, in each process; for ra-tls", "N"),
 }
 

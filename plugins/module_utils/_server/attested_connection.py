@@ -12,6 +12,7 @@ import typing as t
 
 from .._ratls.challenge import Challenge
 from .._tls13.serving import TlsServerProtocol
+from .._tls13.state import State
 from .attesting import AttestationRejected
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -37,6 +38,7 @@ class AttestedConnection(TlsServerProtocol):
         self._realm: Realm | None = None
         self._challenge = Challenge()
         self._time_left = attesting.handshake_seconds
+        self._has_grace = False
         self._since = 0.0
         self._clock: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -46,7 +48,7 @@ class AttestedConnection(TlsServerProtocol):
             judge=self._find_out,
             report=self._ended,
             # the clock below is stopped meanwhile; this one never is
-            deadline=attesting.handshake_seconds + attesting.attestation_seconds + _LOOK_SECONDS,
+            deadline=attesting.handshake_seconds + 2 * attesting.attestation_seconds + _LOOK_SECONDS,
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,6 +109,15 @@ class AttestedConnection(TlsServerProtocol):
             self._time_left = max(0.0, self._time_left - (asyncio.get_running_loop().time() - self._since))
 
     def _stalled(self) -> None:
+        attesting = self._attesting
+        if self.engine.state is State.WAIT_CERT and not self._has_grace:
+            # a client may have to make its evidence now, which takes longer than all the rest of a handshake
+            self._has_grace = True
+            self._time_left = attesting.attestation_seconds
+            self._start_clock()
+            return
+        if self.engine.state is State.WAIT_CERT:
+            attesting.log.silent(self._admission.address, attesting.handshake_seconds + attesting.attestation_seconds)
         self._too_late()
         # what it did not take is not kept for it
         self._below.abort()

@@ -28,6 +28,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # those that say nothing about the client: it could not be judged
 _FAULTS: t.Final = (ConfigurationInvalid, RatlsDependencyMissing, VeraisonFailed)
 
+# what says nothing about the client either, which may try again
+_NOT_JUDGED: t.Final = Alert.INTERNAL_ERROR
+
 
 class AttestationRejected(CertificateRejected):
     """A client was judged and is not accepted, or could not be judged; that was logged and counted."""
@@ -39,7 +42,8 @@ class AttestationRejected(CertificateRejected):
 class Attesting:
     """Lets only attested clients in: what the listeners of a process share.
 
-    handshake_seconds are for the TLS handshake without the judgement, which has attestation_seconds of its own.
+    handshake_seconds are for the TLS handshake without the evidence: to make it, a client has attestation_seconds more,
+    and as many it may wait and be judged.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class Attesting:
         except Full:
             self.counters.add("attestations", "busy")
             self.log.busy(address)
-            raise AttestationRejected("There are too many clients to judge.") from None
+            raise AttestationRejected("There are too many clients to judge.", alert=_NOT_JUDGED) from None
         except TooSlow:
             raise self._failed(
                 address,
@@ -87,9 +91,11 @@ class Attesting:
                 "Veraison service, or raise attestation_seconds or attestations.",
             ) from None
         except RatlsError as error:
-            self.counters.add("attestations", "failed" if isinstance(error, _FAULTS) else "rejected")
+            failed = isinstance(error, _FAULTS)
+            self.counters.add("attestations", "failed" if failed else "rejected")
             self.log.refused(address, error)
-            raise AttestationRejected("The client is not accepted.") from None
+            alert = _NOT_JUDGED if failed else Alert.CERTIFICATE_UNKNOWN
+            raise AttestationRejected("The client is not accepted.", alert=alert) from None
         except Exception as exc:
             self.log.fault(exc)
             raise self._failed(
@@ -102,7 +108,7 @@ class Attesting:
 
     def _failed(self, address: str | None, message: str) -> AttestationRejected:
         self.counters.add("attestations", "failed")
-        error = AttestationRejected(message)
+        error = AttestationRejected(message, alert=_NOT_JUDGED)
         self.log.refused(address, error)
         return error
 

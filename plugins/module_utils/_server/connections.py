@@ -19,14 +19,15 @@ _LOG_EVERY: t.Final = 10.0
 
 
 class Rarely:
-    """Writes a warning, and then none for a while, however often; the next one says how many there were."""
+    """Writes a line, and then none for a while, however often; the next one says how many there were."""
 
-    def __init__(self, clock: t.Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: t.Callable[[], float] = time.monotonic, *, level: int = logging.WARNING) -> None:
         self._clock = clock
+        self._level = level
         self._until = float("-inf")
         self._passed_over = 0
 
-    def warn(self, message: str, *arguments: object) -> None:
+    def say(self, message: str, *arguments: object) -> None:
         """Write it, or count it."""
         now = self._clock()
         if now < self._until:
@@ -35,7 +36,7 @@ class Rarely:
         self._until = now + _LOG_EVERY
         more = f" ({self._passed_over} more since the last such line)" if self._passed_over else ""
         self._passed_over = 0
-        _LOG.warning(message + more, *arguments)
+        _LOG.log(self._level, message + more, *arguments)
 
 
 class Admission:
@@ -70,11 +71,11 @@ class Connections:
         """Take up a place; None, counted, when there is none left. Without an address only the first limit holds."""
         if self.counters.board.connections() >= self._limit:
             self.counters.add("refused", "total")
-            self._rarely.warn("a connection was closed: all %d are taken", self._limit)
+            self._rarely.say("a connection was closed: all %d are taken", self._limit)
             return None
         if address is not None and 0 < self._per_address <= self._addresses[address]:
             self.counters.add("refused", "address")
-            self._rarely.warn("a connection of %s was closed: it has %d already", address, self._per_address)
+            self._rarely.say("a connection of %s was closed: it has %d already", address, self._per_address)
             return None
         if address is not None:
             self._addresses[address] += 1

@@ -200,7 +200,7 @@ class Acceptor:
         # the connection stays in the queue: without a pause the loop would spin
         if exc.errno in _SHORTAGES:
             self._connections.counters.add("refused", "descriptors")
-        self._rarely.warn("taking a connection failed, and is tried again: %s", exc.strerror)
+        self._rarely.say("taking a connection failed, and is tried again: %s", exc.strerror)
         self._loop.remove_reader(self._sock.fileno())
         self._timer = self._loop.call_later(_PAUSE_SECONDS, self._start)
 

@@ -51,6 +51,8 @@ class TlsSocket:
         self._sock = sock
         self._judge = judge
         self._choose = choose
+        # the seconds that it took
+        self._choosing = 0.0
         self._waiting = memoryview(b"")
         self._makefiles = 0
         self._closed = False
@@ -65,7 +67,8 @@ class TlsSocket:
         self.close()
 
     def handshake(self, *, timeout: t.Optional[float] = 30.0) -> None:
-        """Goes through the handshake, in timeout seconds at most, whatever the other end sends meanwhile.
+        """Goes through the handshake, in timeout seconds at most, whatever the other end sends meanwhile. What the
+        chooser takes does not count: it is no fault of the other end.
 
         Raises TlsError (TimedOut too) and OSError; then the other end was told by an alert and the socket is closed.
         """
@@ -219,7 +222,7 @@ class TlsSocket:
     def _receive(self, until: t.Optional[float]) -> None:
         """One read, what the engine makes of it, and what it wants to send."""
         if until is not None:
-            self._sock.settimeout(_left(until))
+            self._sock.settimeout(_left(until + self._choosing))
         try:
             count = self._sock.recv_into(self.engine.space())
         except socket.timeout:
@@ -252,7 +255,9 @@ class TlsSocket:
             _ask(self.engine, lambda: self._judge(event))
             self.engine.accept_peer()
         elif isinstance(event, CertificateRequested):
+            began = time.monotonic()
             chosen = self._choose(event) if self._choose is not None else None
+            self._choosing += time.monotonic() - began
             t.cast(ClientEngine, self.engine).provide_certificate(chosen)
 
     def _flush(self, until: t.Optional[float]) -> None:
@@ -260,7 +265,7 @@ class TlsSocket:
             if not view:
                 return
             if until is not None:
-                self._sock.settimeout(_left(until))
+                self._sock.settimeout(_left(until + self._choosing))
             try:
                 self._sock.sendall(view)
             except ConnectionError:

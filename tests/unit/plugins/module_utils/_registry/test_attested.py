@@ -28,6 +28,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
     TokenInvalid,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.sources import make_source
+from ansible_collections.attested.registry.plugins.module_utils._registry import attested
 from ansible_collections.attested.registry.plugins.module_utils._registry.attested import AttestedTls
 from ansible_collections.attested.registry.plugins.module_utils._registry.attested_failures import (
     BrokenOff,
@@ -338,7 +339,23 @@ def test_an_end_without_an_alert_may_be_a_refusal(serve, front, pull, end) -> No
     assert server.connections == 1 + RETRIES.retries
 
 
-# servers that are no RA-TLS servers
+# modes that are not those of the server
+
+
+def test_tls_where_an_attestation_is_asked_for(serve, front, connect, authority):
+    server = front(serve())
+    client = connect(f"127.0.0.1:{server.port}", tls=TlsOptions("tls", ca_path=str(authority.path)), retry=RETRIES)
+    with pytest.raises(TlsFailed, match=r"such as an attestation of this host; `tls: ra-tls` may be meant") as caught:
+        client.ping()
+    assert not caught.value.transient
+
+
+def test_the_key_is_there_before_the_connection(serve, front, pull, monkeypatch):
+    made = []
+    monkeypatch.setattr(attested, "process_key", lambda key_type: made.append((key_type, server.connections)))
+    server = front(serve())
+    pull(server).ping()
+    assert made == [("ec-p256", 0)]
 
 
 @pytest.mark.parametrize(
@@ -409,7 +426,7 @@ def test_a_name_that_no_certificate_has(serve, front, pull, names) -> None:
 def test_a_server_that_stalls_in_the_handshake(pull) -> None:
     with Deaf() as server:
         with pytest.raises(TimedOut, match="did not complete the TLS handshake in time; .* connect_timeout"):
-            pull(server, timeouts=Timeouts(connect=0.05), tls={"evidence_timeout": 0.05}).ping()
+            pull(server, timeouts=Timeouts(connect=0.05)).ping()
         assert server.connections == 1 + RETRIES.retries
 
 

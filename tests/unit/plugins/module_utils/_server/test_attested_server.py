@@ -72,11 +72,11 @@ def until(process: t.Any, text: str) -> str:
     return seen
 
 
-def refused(port: int, realm: pathlib.Path, trust: pathlib.Path) -> bool:
+def refused(port: int, realm: pathlib.Path, trust: pathlib.Path, *, alert: str = "certificate_unknown") -> bool:
     try:
         ask(port, "/v2/", realm=realm, trust=trust)
     except AlertReceived as exc:
-        return exc.fields["alert"] == "certificate_unknown"
+        return exc.fields["alert"] == alert
     return False
 
 
@@ -162,7 +162,7 @@ def test_a_service_that_does_not_answer_lets_nobody_in(
     (tmp_path / "pkey.jwk").write_text(key)
     words = ("-u", f"http://127.0.0.1:{free_port()}", "-v", tmp_path / "pkey.jwk", "-j", realm / "reference.json")
     with running("-r", root, *ra_tls(certificate), *words) as (process, line):
-        assert refused(port_of(line), realm, certificate.cert)
+        assert refused(port_of(line), realm, certificate.cert, alert="internal_error")
         assert "kind=veraison_failed" in until(process, "attestation refused")
 
 

@@ -24,6 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.attested
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import TlsError
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
 
@@ -62,12 +63,17 @@ def start(tmp_path: pathlib.Path, certificate: Certificate, judge: Judge) -> t.I
         judge.may_go_on.set()
 
 
+async def stall(connection: AttestedConnection) -> None:
+    connection._stop_clock()
+    connection._stalled()
+
+
 HELLO = ClientEngine(ClientConfig()).data_to_send()
 
 
 @pytest.mark.parametrize("length", [0, 1, 50, len(HELLO)])
 def test_clients_that_stall(start: Start, length: int) -> None:
-    server = start(handshake_seconds=0.1)
+    server = start(handshake_seconds=0.1, attestation_seconds=0.1)
     with socket.create_connection(server.address, timeout=PATIENCE) as sock:
         sock.sendall(HELLO[:length])
         # all that the server says, to its end
@@ -75,6 +81,33 @@ def test_clients_that_stall(start: Start, length: int) -> None:
             while sock.recv(65536):
                 pass
     server.until_open(0)
+    assert server.counted() == {"handshake_failures": 1}
+
+
+def test_a_client_may_take_long_to_make_its_evidence(start: Start, judge: Judge, realm: pathlib.Path) -> None:
+    server = start(handshake_seconds=PATIENCE)
+    judge.may_go_on.set()
+
+    def slow(authorities: t.Sequence[bytes]) -> t.Any:
+        (connection,) = server.attesting.handshakes
+        server.until(lambda: connection.engine.state is State.WAIT_CERT)
+        # as if the time for the handshake were over
+        server.running.call(stall(connection))
+        return attested(realm)(authorities)
+
+    assert server.get("/v2/", slow).status == 200
+
+
+def test_a_client_that_makes_no_evidence(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    server = start(handshake_seconds=0.1, attestation_seconds=0.1)
+
+    def never(dummy: t.Sequence[bytes]) -> t.NoReturn:
+        server.until_open(0)
+        raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        server.connect(never)
+    assert "attestation refused: peer=127.0.0.1: The client showed no evidence in 0.2 s;" in caplog.text
     assert server.counted() == {"handshake_failures": 1}
 
 
@@ -109,7 +142,7 @@ def test_a_judge_that_takes_too_long(
     start: Start, judge: Judge, realm: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start(attestation_seconds=1)
-    assert server.alert(attested(realm)) == "certificate_unknown"
+    assert server.alert(attested(realm)) == "internal_error"
     server.until_open(0)
     assert "was not judged in 1 s;" in caplog.text
     judge.may_go_on.set()
@@ -160,10 +193,10 @@ def test_too_many_clients(start: Start, judge: Judge, realm: pathlib.Path, caplo
         assert judge.begun.acquire(timeout=PATIENCE)
         waiting += [connect("127.0.0.1") for dummy in range(16)]
         # more of one address are not waited for
-        assert server.alert(attested(realm), source="127.0.0.1") == "certificate_unknown"
+        assert server.alert(attested(realm), source="127.0.0.1") == "internal_error"
         waiting += [connect("127.0.0.2") for dummy in range(16)]
         # nor more of all
-        assert server.alert(attested(realm), source="127.0.0.3") == "certificate_unknown"
+        assert server.alert(attested(realm), source="127.0.0.3") == "internal_error"
         assert server.counted() == {"busy": 2}
         assert caplog.text.count("too many clients wait to be judged") == 1
         judge.may_go_on.set()
@@ -204,7 +237,7 @@ def test_a_fault_of_the_judge_lets_nobody_in(
 
     monkeypatch.setattr(judge, "judge", fail)
     server = start()
-    assert server.alert(attested(realm)) == "certificate_unknown"
+    assert server.alert(attested(realm)) == "internal_error"
     assert server.counted() == {"failed": 1}
     assert "the server failed (ZeroDivisionError)" in caplog.text
 

@@ -176,9 +176,9 @@ class TestConnections:
         now = 0.0
         rarely = Rarely(lambda: now)
         for dummy in range(5):
-            rarely.warn("it is %s", "full")
+            rarely.say("it is %s", "full")
         now = 11.0
-        rarely.warn("it is %s", "full")
+        rarely.say("it is %s", "full")
         assert [record.getMessage() for record in caplog.records] == [
             "it is full",
             "it is full (4 more since the last such line)",

@@ -128,11 +128,10 @@ def test_client_certificates(tmp_path: pathlib.Path, root: pathlib.Path, wanted:
 
 def test_a_handshake_that_takes_too_long(root: pathlib.Path, certificate: Certificate) -> None:
     words = ("--tls", "tls", "--cert", certificate.cert, "--key", certificate.key, "--handshake-seconds", 1)
-    with (
-        running("--root", root, "--port", 0, *words) as (dummy, line),
-        socket.create_connection(("127.0.0.1", port_of(line)), timeout=9) as sock,
-    ):
-        assert sock.recv(1) == b""
+    with running("--root", root, "--port", 0, *words) as (dummy, line):
+        sock = socket.create_connection(("127.0.0.1", port_of(line)), timeout=9)
+        with sock:
+            assert sock.recv(1) == b""
 
 
 def test_several_listeners(tmp_path: pathlib.Path, root: pathlib.Path) -> None:

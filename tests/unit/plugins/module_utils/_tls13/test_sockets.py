@@ -12,9 +12,12 @@ import pathlib
 import socket
 import ssl
 import threading
+import time
+import types
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._tls13 import blocking
 from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking import TlsSocket
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
@@ -26,6 +29,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
     Truncated,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
 from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import SUITES, Suite
@@ -261,6 +265,24 @@ def test_a_server_that_never_finishes() -> None:
         with pytest.raises(TimedOut):
             connection.handshake(timeout=0.05)
         assert sock.fileno() == -1
+
+
+def test_the_time_of_the_chooser_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = 0.0
+    clock = types.SimpleNamespace(monotonic=lambda: time.monotonic() + late)
+    monkeypatch.setattr(blocking, "time", clock)
+
+    def choose(dummy: object) -> Credentials:
+        nonlocal late
+        late = 1000.0
+        return credentials()
+
+    with OwnServer(required) as server:
+        sock = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        with TlsSocket(sock, ClientEngine(ClientConfig()), judge=accept, choose=choose) as connection:
+            connection.handshake(timeout=10)
+            connection.sendall(b"still there")
+            assert connection.recv(64) == b"still there"
 
 
 def test_a_read_that_takes_too_long() -> None:
