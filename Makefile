@@ -16,8 +16,8 @@ help: ## show this list
 demo: venv ## serve the example registry and unpack an image from it by playbook
 	@tools/demo.sh
 
-test: ## everything that CI runs: lint, types, sanity, unit, importer, integration
-	@tools/test.sh lint types unit sanity importer integration
+test: ## everything that CI runs: lint, types, unit, importer, integration, sanity
+	@tools/test.sh lint types unit importer integration+sanity
 
 lint: venv ## format, style, YAML, shell, docs, changelog, licences
 	@tools/lint.sh

@@ -12,7 +12,7 @@ TOP=$PWD
 BUILD=$TOP/build
 VENV=$TOP/.venv
 LINKED=$BUILD/ansible_collections/attested/registry
-COPIED=$BUILD/tree/ansible_collections/attested/registry
+COPIED=$BUILD/${TREE:-tree}/ansible_collections/attested/registry
 export TOP BUILD VENV LINKED COPIED
 
 # Nothing of the caller's own Ansible or Python set-up may change a result.

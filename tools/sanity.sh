@@ -5,12 +5,14 @@
 
 # ansible-test sanity on a copy of the tree: every test there is, on every Python found, and no ignore file.
 
+# a copy of its own, as another stage may be running
+export TREE=sanity-tree
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 if compgen -G 'tests/sanity/ignore*' >/dev/null; then die "tests/sanity has an ignore file; mend the code instead."; fi
 tools/apt-need.sh "ansible-test sanity" shellcheck=shellcheck git=git
 tools/tree.sh copy
-home=$BUILD/ansible-test
+home=$BUILD/sanity-home
 pythons=$(python tools/ansible_test_home.py "$home")
 say "Pythons for the compile and import tests: $pythons"
 

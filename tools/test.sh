@@ -3,21 +3,38 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# test.sh STAGE...
-# Runs the stages in order and stops at the first that fails; the last line counts them.
+# test.sh STAGE[+STAGE]...
+# Runs the stages in order and stops at the first that fails; the last line counts them. Of two with a plus between them the
+# second runs while the first does, and its output follows.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-passed=0
-for stage in "$@"; do
-  say "=== $stage"
-  begin=$SECONDS
-  if ! make "$stage" </dev/null; then
-    say "=== $stage FAILED after $((SECONDS - begin)) s; run it alone with: make $stage"
-    say "stages: $passed passed, 1 failed"
-    exit 1
+passed=0 failed=0
+stage() {
+  local begin=$SECONDS
+  say "=== $1"
+  if make "$1" </dev/null; then
+    say "=== $1 passed in $((SECONDS - begin)) s"
+  else
+    say "=== $1 FAILED after $((SECONDS - begin)) s; run it alone with: make $1"
+    return 1
   fi
-  say "=== $stage passed in $((SECONDS - begin)) s"
-  passed=$((passed + 1))
+}
+counted() { if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
+
+for stages in "$@"; do
+  beside=${stages#*+}
+  if [ "$beside" = "$stages" ]; then
+    counted stage "$stages"
+  else
+    mkdir -p "$BUILD"
+    stage "$beside" >"$BUILD/beside.log" 2>&1 &
+    process=$!
+    counted stage "${stages%+*}"
+    counted wait "$process"
+    cat "$BUILD/beside.log"
+  fi
+  [ "$failed" = 0 ] || break
 done
-say "stages: $passed passed, 0 failed"
+say "stages: $passed passed, $failed failed"
+[ "$failed" = 0 ]
