@@ -17,12 +17,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.attested.registry.plugins.module_utils._ratls.settings import _POLICY
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_settings import VERAISON
 from ansible_collections.attested.registry.plugins.module_utils._server.settings import FIELDS
 
 TOP = Path(__file__).parents[3]
 ROLE = TOP / "roles" / "registry_server"
 # What the role sets itself, from variables of other names.
 _OWN_SETTINGS = {"cert", "key", "client_ca", "htpasswd", "cache", "unix_mode"}
+# What it passes on with the files in it renamed.
+_WITH_FILES = {"trust_anchors", "reference_values", "veraison", "policies", "allow_unauthenticated_evidence"}
 
 
 def load(name: str) -> t.Any:
@@ -57,13 +61,18 @@ def test_every_variable_used_is_documented(options: dict[str, dict[str, t.Any]])
 
 def test_every_setting_of_the_server_has_a_variable(options: dict[str, dict[str, t.Any]]) -> None:
     passed = load("vars/main.yml")["_registry_server_passed"]
-    assert {f"registry_server_{name}" for name in passed} <= set(options)
-    assert set(FIELDS) == {*passed, *_OWN_SETTINGS, "root", "host", "port", "listen", "tls"}
+    assert {f"registry_server_{name}" for name in (*passed, *_WITH_FILES)} <= set(options)
+    assert set(FIELDS) == {*passed, *_OWN_SETTINGS, *_WITH_FILES, "root", "host", "port", "listen", "tls"}
+
+
+def test_what_judges_is_documented_as_it_is_read(options: dict[str, dict[str, t.Any]]) -> None:
+    assert set(options["registry_server_policies"]["options"]) == set(_POLICY)
+    assert set(options["registry_server_veraison"]["options"]) == set(VERAISON)
 
 
 def test_the_libraries_are_pinned_by_hash() -> None:
     wanted = re.findall(r"^([a-z-]+)==\S+(.*?)(?=^\S|\Z)", (ROLE / "files/requirements.txt").read_text(), re.M | re.S)
-    assert {name for name, dummy in wanted} >= {"aiohttp", "bcrypt", "prometheus-client", "pyyaml"}
+    assert {name for name, dummy in wanted} >= {"aiohttp", "bcrypt", "cryptography", "prometheus-client", "pyyaml"}
     assert [name for name, hashes in wanted if "--hash=sha256:" not in hashes] == []
 
 

@@ -18,8 +18,9 @@ images="\"registry_server_images\": [$(image app stable), $(image greeter 1.0)]"
 deploy() { printf '{%s%s}' "$images" "${1:+, $1}"; }
 tags() { get "$@" | tr -d ' '; }
 
-say "check mode on a fresh host"
-play deploy.yml --check -e "$(deploy)"
+say "check mode on a fresh host, with files of all sorts"
+play deploy.yml --check -e "$(deploy "\"registry_server_tls\": \"ra-tls\", \"registry_server_trust_anchors\": [\"$example\"],
+  \"registry_server_cert_content\": \"-\", \"registry_server_key_file\": \"$example\"")"
 if on one ls /opt/registry_server /etc/registry_server; then die "check mode made something"; fi
 
 say "deploy, fill with two images, unpack them on the other host"
