@@ -51,6 +51,7 @@ options:
       - How the host attests itself with O(tls=ra-tls), which requires this option and is required by it.
       - Every connection gets a token of its own.
     type: dict
+    version_added: 0.2.0
     suboptions:
       evidence:
         description:
@@ -94,7 +95,7 @@ options:
         default: rsa-2048
       timeout:
         description:
-          - How many seconds making a token may take. The TLS handshake, of which that is a part, may take these besides
+          - How many seconds the program of V(command) may take to make a token. They do not count as a part of
             O(connect_timeout).
         type: float
         default: 30

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cca_token_info
 short_description: Shows and checks an Arm CCA attestation token
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Reads an attestation token of the Arm Confidential Compute Architecture (CCA), of either profile, shows all that it
     says, and checks it.

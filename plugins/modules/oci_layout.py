@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: oci_layout
 short_description: Keeps images from a registry in an OCI layout directory
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Brings an image, or another artifact, from any registry into an OCI image layout, which is a directory that other
     tools and the registry server of this collection read.

@@ -71,7 +71,7 @@ def test_fragment_and_spec_say_the_same(name: str) -> None:
     options = yaml.safe_load(text)["options"]
     assert list(options) == list(spec)
     for option, facts in options.items():
-        documented, specified = without(facts, "description"), without(spec[option], "no_log")
+        documented, specified = without(without(facts, "description"), "version_added"), without(spec[option], "no_log")
         if documented.get("type") == "bytes":
             documented["default"], specified["default"] = (
                 human_to_bytes(found["default"]) for found in (documented, specified)
