@@ -113,6 +113,10 @@ class Policies:
         """Whether an attested realm may see a repository: one policy that is for it has to accept the realm."""
         return any(policy.is_for(repository) and policy.accepts(attestation) for policy in self.policies)
 
+    def accepting(self, attestation: Attestation) -> Policies:
+        """Those that accept this realm, to which they say the same about every repository, in less time."""
+        return Policies(tuple(policy for policy in self.policies if policy.accepts(attestation)))
+
 
 _T = t.TypeVar("_T")
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .appraisal import AppraiserChain, Attestation, verify_client
 from .appraisers import DEFAULT_LIFECYCLE, make_chain
@@ -63,6 +63,10 @@ class RelyingParty:
     def may_see(self, attestation: Attestation, repository: str) -> bool:
         """Whether an attested realm may see a repository: all of them if there are no policies."""
         return self.policies is None or self.policies.may_see(attestation, repository)
+
+    def narrowed(self, attestation: Attestation) -> RelyingParty:
+        """The same for this realm alone: what it may see is found sooner, for it is to be asked about many times."""
+        return self if self.policies is None else replace(self, policies=self.policies.accepting(attestation))
 
 
 def read_relying_party(values: t.Mapping[str, object], *, read_file: ReadFile) -> RelyingParty:

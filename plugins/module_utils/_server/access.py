@@ -69,6 +69,9 @@ class RestrictedAccess:
         self._passwords = passwords
         self._rules = rules
         self._attested = attested
+        # a list of all repositories asks about each of them, and the patterns say of it what they said before; what is
+        # asked about is there, so there are no more than repositories
+        self._about: dict[str, tuple[Rule, ...]] = {}
 
     def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
         """Read the Authorization header, which Passwords.verify has seen. Raises Refusal 401 with its challenge."""
@@ -79,7 +82,14 @@ class RestrictedAccess:
         realm = identity.peer.realm
         if self._attested and (realm is None or not realm.may_see(repository)):
             return False
-        return self._rules is None or any(rule.allows(identity, repository) for rule in self._rules)
+        return self._rules is None or any(rule.is_for(identity) for rule in self._rules_about(repository))
+
+    def _rules_about(self, repository: str) -> tuple[Rule, ...]:
+        found = self._about.get(repository)
+        if found is None:
+            found = tuple(rule for rule in self._rules or () if rule.is_about(repository))
+            self._about[repository] = found
+        return found
 
 
 __all__ = ("Access", "Identity", "OpenAccess", "Peer", "RestrictedAccess")

@@ -69,6 +69,8 @@ def attestation_conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
     if not attested:
         return
     yield settings.client_auth != "none" or bool(settings.client_ca), "client_auth and client_ca are for tls alone"
+    # it answers with the path of the file in place of the content, for a proxy that cannot be there
+    yield bool(settings.accel), "accel does not go with ra-tls, which ends at this server and not at a proxy"
     yield (
         any(rule.subjects is not None for rule in settings.allow or ()),
         "allow names subjects, which clients of ra-tls do not have; use policies",

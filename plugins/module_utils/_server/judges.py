@@ -49,11 +49,19 @@ class Judges:
         await self._turns.take(address)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        future = loop.run_in_executor(self._threads, work)
+        try:
+            future = loop.run_in_executor(self._threads, work)
+        except BaseException:
+            # such as for want of threads; a place that is not given back would be missing until the server ends
+            self._turns.give_back()
+            raise
         self._running.add(future)
 
         def done(dummy: object) -> None:
             self._running.discard(future)
+            if not future.cancelled():
+                # asked for here, or else what nobody waits for any more would be reported as a fault
+                future.exception()
             self._counters.attested(loop.time() - began)
             self._turns.give_back()
 

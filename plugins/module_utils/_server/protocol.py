@@ -77,6 +77,7 @@ class _Connection(web.RequestHandler):
         "_pace",
         "_realm",
         "_used",
+        "_wire",
         "peer",
         "server",
         "user",
@@ -94,6 +95,8 @@ class _Connection(web.RequestHandler):
         self._busy = self._used = self._held = False
         self._incomplete = 0
         self._body: t.Any = None
+        # until the connection is gone; what aiohttp calls transport is None as soon as it is to be closed
+        self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
         self._idle_since = self._loop.time()
         self.peer = Peer(None, realm=realm)
@@ -103,11 +106,13 @@ class _Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake, if any, is over."""
         self._idle_since = self._loop.time()
+        self._wire = t.cast("asyncio.Transport", transport)
         self.peer = peer_of(transport, realm=self._realm)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone."""
+        self._wire = None
         self.release()
         super().connection_lost(exc)
 
@@ -155,10 +160,11 @@ class _Connection(web.RequestHandler):
 
     def check(self, now: float) -> None:
         """Close the connection if its client takes too long. To be called every now and then."""
-        if self.transport is None:
+        if self._wire is None:
             return
         limits = self.server.limits
-        if self._busy:
+        # one that is to be closed waits until the client has taken what was written
+        if self._busy or self.transport is None:
             if limits.minimum_rate and self._pace.is_too_slow(delivery_of(self._socket()), now):
                 self.cut("slow")
         elif self._head_since is not None or not self._used:
@@ -176,10 +182,12 @@ class _Connection(web.RequestHandler):
             self.force_close()
 
     def _socket(self) -> t.Any:
-        return None if self.transport is None else self.transport.get_extra_info("socket")
+        return t.cast("asyncio.Transport", self._wire).get_extra_info("socket")
 
     def cut(self, why: str) -> None:
         """End the connection now, whatever it does; why is one of counters.CUT."""
+        if self._wire is None:
+            return
         _LOG.debug("the connection of %s is cut: %s", self.peer.address or "a unix socket", why)
         self.server.counters.add("cut", why)
         sock = self._socket()
@@ -190,8 +198,8 @@ class _Connection(web.RequestHandler):
             sock.shutdown(socket.SHUT_RDWR)
         except OSError as exc:
             _LOG.debug("it was gone already: %s", exc)
-        if not self._busy and self.transport is not None:
-            self.transport.abort()
+        if not self._busy or self.transport is None:
+            self._wire.abort()
 
     def handle_error(
         self,

@@ -34,7 +34,8 @@ class Realm:
             ("simulated", attestation.token.platform.simulated),
         )
         self.warnings = tuple(word for word, applies in found if applies)
-        self._relying_party = relying_party
+        # a list of all repositories costs as much as the policies that accept this realm, not as much as all
+        self._relying_party = relying_party.narrowed(attestation)
         self._seen: dict[str, bool] = {}
 
     def may_see(self, repository: str) -> bool:

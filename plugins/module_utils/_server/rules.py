@@ -35,11 +35,12 @@ class Rule:
     subjects: tuple[str, ...] | None = None
     networks: tuple[str, ...] | None = None
 
-    def allows(self, identity: Identity, repository: str) -> bool:
-        """Whether this rule lets this one see this repository."""
-        return _matches(self.repositories, repository) and self._is_for(identity)
+    def is_about(self, repository: str) -> bool:
+        """Whether it says something of this repository."""
+        return _matches(self.repositories, repository)
 
-    def _is_for(self, identity: Identity) -> bool:
+    def is_for(self, identity: Identity) -> bool:
+        """Whether this one is of those that it lets see its repositories."""
         peer = identity.peer
         if self.users is not None and identity.user not in self.users:
             return False

@@ -57,7 +57,10 @@ class Turns:
             raise
 
     def _leave(self, address: str | None, turn: asyncio.Future[None]) -> None:
-        queue = self._queues[address]
+        queue = self._queues.get(address)
+        if queue is None or turn not in queue:
+            # give_back has passed over it, before it could be told that it is cancelled
+            return
         queue.remove(turn)
         self._count -= 1
         if not queue:

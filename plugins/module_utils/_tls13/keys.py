@@ -35,6 +35,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
 RSA_BITS: t.Final = (2048, 8192)
 """The smallest and largest RSA keys: below is too weak, above lets the other end buy a lot of work cheaply."""
 
+RSA_EXPONENT: t.Final = 2**64
+"""Larger public exponents make checking a signature as dear as making one."""
+
 SERVER_CONTEXT: t.Final = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT: t.Final = b"TLS 1.3, client CertificateVerify"
 
@@ -88,7 +91,8 @@ def load_credentials(chain: bytes, key: bytes, *, password: t.Optional[bytes] = 
 def schemes_of(key: object) -> tuple[Scheme, ...]:
     """The schemes that a public key can sign a CertificateVerify with, best first; none for keys that do not serve."""
     if isinstance(key, rsa.RSAPublicKey):
-        return _RSA if RSA_BITS[0] <= key.key_size <= RSA_BITS[1] else ()
+        usable = RSA_BITS[0] <= key.key_size <= RSA_BITS[1] and key.public_numbers().e < RSA_EXPONENT
+        return _RSA if usable else ()
     if isinstance(key, ec.EllipticCurvePublicKey):
         # TLS 1.3 ties the curve to the scheme (RFC 8446, section 4.2.3)
         if isinstance(key.curve, ec.SECP256R1):
@@ -183,8 +187,8 @@ def _spki(key: t.Any) -> bytes:
 
 def _unusable() -> CertificateRejected:
     return CertificateRejected(
-        "The key of the other end's certificate cannot be used: it must be RSA with 2048 to 8192 bits, EC with P-256 or"
-        " P-384, or Ed25519.",
+        "The key of the other end's certificate cannot be used: it must be RSA with 2048 to 8192 bits and an exponent"
+        " below 2^64, EC with P-256 or P-384, or Ed25519.",
         alert=Alert.UNSUPPORTED_CERTIFICATE,
     )
 
@@ -193,6 +197,7 @@ __all__ = (
     "CLIENT_CONTEXT",
     "OFFERED",
     "RSA_BITS",
+    "RSA_EXPONENT",
     "SCHEMES",
     "SERVER_CONTEXT",
     "Credentials",

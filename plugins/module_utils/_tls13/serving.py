@@ -300,7 +300,11 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         else:
             self._cancel_timer()
             self._timer = asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._below.abort)
-            self._below.write_eof()
+            try:
+                self._below.write_eof()
+            except OSError:
+                # the client has reset the connection, which the transport has yet to see
+                self._below.abort()
         if self._report is not None:
             self._report(error, self._below.get_extra_info("peername"))
 

@@ -111,8 +111,13 @@ def test_policies_alone_let_all_connect_and_decide_who_sees_what(one: Realm, two
     party = relying(trust_anchors=[one.anchor, two.anchor], policies=policies)
     assert party.warnings == ()
     first, second = one.connect(party), two.connect(party)
-    assert [party.may_see(first, name) for name in ("team/a", "other")] == [True, False]
-    assert [party.may_see(second, name) for name in ("team/a", "other")] == [False, False]
+    for asked in (party, party.narrowed(first)):
+        assert [asked.may_see(first, name) for name in ("team/a", "other")] == [True, False]
+    for asked in (party, party.narrowed(second)):
+        assert [asked.may_see(second, name) for name in ("team/a", "other")] == [False, False]
+    # what does not accept a realm costs nothing when that asks for a list of thousands
+    kept = [len(policies.policies) for one in (first, second) if (policies := party.narrowed(one).policies) is not None]
+    assert kept == [1, 0]
 
 
 def test_both_have_to_accept(one: Realm, two: Realm) -> None:

@@ -52,6 +52,9 @@ class Judge:
     def may_see(self, attestation: Attestation, repository: str) -> bool:
         return self._below.may_see(attestation, repository)
 
+    def narrowed(self, attestation: Attestation) -> RelyingParty:
+        return self._below.narrowed(attestation)
+
 
 class AttestedServer:
     """The server in a thread of the test, for attested clients."""

@@ -9,8 +9,14 @@ import json
 import pathlib
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server.access import Identity, OpenAccess, Peer
+from ansible_collections.attested.registry.plugins.module_utils._server.access import (
+    Identity,
+    OpenAccess,
+    Peer,
+    RestrictedAccess,
+)
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import Refusal
+from ansible_collections.attested.registry.plugins.module_utils._server.rules import Rule
 from ansible_collections.attested.registry.tests.support import images
 
 from .conftest import RunningServer, Serve
@@ -163,3 +169,22 @@ def test_open_access_is_as_none(tmp_path: pathlib.Path, serve: Serve) -> None:
     answer = serve(tmp_path, access=OpenAccess()).get(f"/v2/app/blobs/{IMAGE.digest}", Authorization="Basic nonsense")
     assert (answer.status, answer.body) == (200, IMAGE.data)
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_the_patterns_of_rules_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of thousands of repositories that anybody may ask for is not to hold up everybody."""
+    asked: list[str] = []
+    is_about = Rule.is_about
+
+    def counted(rule: Rule, repository: str) -> bool:
+        asked.append(repository)
+        return is_about(rule, repository)
+
+    monkeypatch.setattr(Rule, "is_about", counted)
+    rules = (Rule(repositories=("team/*",), users=("alice",)), Rule(repositories=("open", "team/open")))
+    access = RestrictedAccess(passwords=None, rules=rules)
+    names = ("open", "team/a", "team/open", "other")
+    for user, seen in (("alice", names[:3]), ("bob", ("open", "team/open")), ("alice", names[:3])):
+        identity = Identity(user, Peer("192.0.2.1"))
+        assert tuple(name for name in names if access.may_see(identity, name)) == seen
+    assert len(asked) == len(rules) * len(names)

@@ -110,6 +110,7 @@ CONFLICTS: dict[str, tuple[tuple[str, ...], str]] = {
     "a key without service": ((*RA_TLS, "-v", "/pkey.jwk"), "--veraison-url"),
     "client_auth": ((*RA_TLS, *JUDGED, "--client-auth", "required", "--client-ca", "/ca"), "for tls alone"),
     "client_ca": ((*RA_TLS, *JUDGED, "--client-ca", "/ca"), "for tls alone"),
+    "accel": ((*RA_TLS, *JUDGED, "--accel", "/files/"), "accel does not go with ra-tls"),
     **{
         f"{words[0]} without ra-tls": (("-r", "/srv", *words), f"there are {name}")
         for name, words in {

@@ -169,6 +169,21 @@ def test_a_client_that_goes_away_while_it_is_judged(start: Start, judge: Judge, 
     assert server.counted() == {"handshake_failures": 1, "accepted": 1}
 
 
+def test_a_refusal_for_whoever_has_gone_is_no_fault(
+    start: Start, judge: Judge, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start()
+    connection = server.connect(attested(make_realm(tmp_path / "other", "--name", "other")))
+    assert judge.begun.acquire(timeout=PATIENCE)
+    connection.close()
+    server.until_open(0)
+    judge.may_go_on.set()
+    server.until(lambda: server.counters.get("attestation_sum") > 0)
+    server.settle()
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 def test_a_client_that_goes_away_while_it_waits_is_not_judged(start: Start, judge: Judge, realm: pathlib.Path) -> None:
     server = start(at_once=1)
     with contextlib.closing(server.connect(attested(realm))) as first:
@@ -324,3 +339,20 @@ def test_not_every_refusal_is_a_warning(caplog: pytest.LogCaptureFixture) -> Non
     first, *dummy, last = (record.getMessage() for record in caplog.records)
     assert first == "attestation refused: peer=192.0.2.1 kind=tls alert=internal_error token=a_b\\n: It is wrong."
     assert last.startswith("attestation refused: peer=- kind=tls")
+
+
+def test_a_judge_for_whom_there_is_no_thread_gives_its_place_back(
+    start: Start, judge: Judge, realm: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge.may_go_on.set()
+    server = start(at_once=1)
+
+    def fail(thread: threading.Thread) -> t.NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        # in this thread, so that no other one is needed
+        assert server.alert(attested(realm)) == "internal_error"
+    assert server.get("/v2/", attested(realm)).status == 200
+    assert server.counted() == {"failed": 1, "accepted": 1}

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import logging
 import pathlib
+import random
 import re
+import socket
+import typing as t
 
 import bcrypt
 import pytest
@@ -110,3 +114,71 @@ def test_the_user_of_a_request_is_shown(server: RunningServer, caplog: pytest.Lo
         server.get("/v2/", Authorization=f"Basic {value}")
     found = [line.split(" ")[1] for line in lines(server, caplog)]
     assert found == ["joe\\x20smith", "-"]
+
+
+NOISE = images.image([images.layer([images.file("noise", random.Random(1).randbytes(60_000))])])
+
+
+@contextlib.contextmanager
+def taking_nothing(server: RunningServer) -> t.Iterator[t.Any]:
+    """The connection of a client that takes nothing of its only answer, which does not wait for that."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(server.address)
+
+        async def found() -> t.Any:
+            while not server.listener._http.connections:
+                await asyncio.sleep(0.01)
+            (connection,) = server.listener._http.connections
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            return connection
+
+        connection = server.call(asyncio.wait_for(found(), 30))
+        sock.sendall(f"GET /v2/noise/blobs/{NOISE.layers[0].digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+        async def until_answered() -> None:
+            while not connection._used or connection._busy:
+                await asyncio.sleep(0.01)
+            assert connection.transport.get_write_buffer_size()
+
+        server.call(asyncio.wait_for(until_answered(), 30))
+        yield connection
+
+
+def until_gone(server: RunningServer) -> None:
+    async def wait() -> None:
+        while server.listener._http.connections:
+            await asyncio.sleep(0.01)
+
+    server.call(asyncio.wait_for(wait(), 30))
+
+
+@pytest.fixture
+def noise(tmp_path: pathlib.Path, serve: Serve) -> RunningServer:
+    images.write_layout(tmp_path / "noise", {"1.0": NOISE})
+    return serve(tmp_path)
+
+
+def test_a_connection_that_is_closed_does_not_wait_for_ever_for_its_client(noise: RunningServer) -> None:
+    http = noise.listener._http
+    with taking_nothing(noise) as connection:
+
+        async def close_and_look() -> None:
+            # as aiohttp does it when the connection was idle for too long, and the server when others take over
+            connection.force_close()
+            now = asyncio.get_running_loop().time()
+            for later in (0, http.limits.stall_seconds - 1):
+                connection.check(now + later)
+            assert http.connections
+            connection.check(now + http.limits.stall_seconds)
+
+        noise.call(close_and_look())
+        until_gone(noise)
+    assert http.counters.get("cut", "slow") == 1
+
+
+def test_a_server_that_ends_cuts_who_takes_nothing(noise: RunningServer) -> None:
+    with taking_nothing(noise):
+        noise.call(noise.listener.close(0.1))
+        until_gone(noise)
+    assert noise.listener._http.counters.get("cut", "drain") == 1

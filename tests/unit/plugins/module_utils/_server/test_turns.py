@@ -99,6 +99,27 @@ def test_whoever_goes_away_has_no_turn() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("others", [(), ("b1",)], ids=["the-last", "one-of-two"])
+def test_whoever_goes_away_just_when_its_turn_comes(others: tuple[str, ...]) -> None:
+    async def test() -> None:
+        crowd = Crowd(Turns(at_once=1, waiting=10, waiting_of_one=10))
+        dummy, gone, *rest = await crowd.come("a0", "b0", *others)
+        gone.cancel()
+        # before that task has heard of it
+        crowd.turns.give_back()
+        await crowd.rest()
+        assert gone.cancelled()
+        assert crowd.turns.waiting == 0
+        assert crowd.served == ["a0", *others]
+        crowd.turns.give_back()
+        await crowd.come("c1")
+        assert crowd.served == ["a0", *others, "c1"]
+        for task in rest:
+            task.cancel()
+
+    run(test)
+
+
 @given(st.lists(st.one_of(st.sampled_from(["a", "b", "-", "end"]), st.integers(0, 20)), max_size=40), st.integers(1, 3))
 def test_no_turn_is_lost_or_had_twice(steps: list[str | int], at_once: int) -> None:
     async def test() -> None:
@@ -124,6 +145,7 @@ def test_no_turn_is_lost_or_had_twice(steps: list[str | int], at_once: int) -> N
         assert having == at_once or not crowd.turns.waiting
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(result) for result in found} <= {type(None), asyncio.CancelledError, Full}
 
     run(test)

@@ -549,6 +549,16 @@ def test_a_signature_of_the_other_role_or_another_handshake(role: str) -> None:
         assert failure.value.alert is Alert.DECRYPT_ERROR
 
 
+@pytest.mark.parametrize(("exponent", "is_good"), [(2**64 - 1, True), (2**64 + 1, False), (2**2047 + 1, False)])
+def test_a_key_whose_signatures_are_dear_to_check(exponent: int, is_good: bool) -> None:
+    from ansible_collections.attested.registry.plugins.module_utils._tls13 import keys
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    # nobody has the private key to it, nor needs it: a wrong signature costs as much as a right one
+    key = rsa.RSAPublicNumbers(exponent, 2**2048 - 1).public_key()
+    assert bool(keys.schemes_of(key)) is is_good
+
+
 @functools.cache
 def other_key() -> t.Any:
     from cryptography.hazmat.primitives.asymmetric import ec

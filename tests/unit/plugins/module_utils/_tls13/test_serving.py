@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import typing as t
 import weakref
@@ -87,6 +88,36 @@ def test_the_application_is_told_once_of_each_end(stage: str) -> None:
     run(test)
     expected = [["made", "lost"]] if stage in ("connected", "closed", "draining") else []
     assert [one.log for one in made] == expected
+
+
+@pytest.mark.parametrize("stage", ["hello", "judged"])
+def test_a_client_that_has_reset_the_connection_cannot_be_told_why_it_is_refused(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transport learns of a reset when it reads next, and it does not while the client is judged."""
+    reports: list[TlsError] = []
+
+    async def refuse(*dummy: object) -> None:
+        raise CertificateRejected("no", alert=Alert.CERTIFICATE_UNKNOWN)
+
+    async def test() -> None:
+        connection = Connection(REQUIRED, Inner, judge=refuse, report=lambda error, dummy: reports.append(error))
+
+        def gone() -> None:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+        monkeypatch.setattr(connection.below, "write_eof", gone)
+        if stage == "hello":
+            connection.give(b"GET / HTTP/1.1\r\n")
+        else:
+            connection.pump()
+        await settle()
+        assert connection.failures == []
+        assert connection.below.aborted.is_set()
+        connection.lose()
+
+    run(test)
+    assert len(reports) == 1
 
 
 @pytest.mark.parametrize("where", ["factory", "made", "data"])
