@@ -18,7 +18,6 @@ import typing as t
 from dataclasses import dataclass
 
 from .addresses import Address, TcpAddress, UnixAddress
-from .attested_connection import AttestedConnection
 from .connections import Connections, Rarely
 from .errors import ListenError
 from .protocol import HttpServer, plain_address
@@ -192,9 +191,11 @@ class Acceptor:
             task.add_done_callback(self._tasks.discard)
 
     def _protocol(self, admission: Admission) -> t.Any:
-        if self._attesting is not None:
-            return AttestedConnection(self._attesting, self._server, admission)
-        return self._server.connect(admission)
+        if self._attesting is None:
+            return self._server.connect(admission)
+        from .attested_connection import AttestedConnection
+
+        return AttestedConnection(self._attesting, self._server, admission)
 
     def _wait(self, exc: OSError) -> None:
         # the connection stays in the queue: without a pause the loop would spin

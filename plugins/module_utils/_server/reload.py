@@ -13,18 +13,18 @@ import typing as t
 
 from .access import RestrictedAccess
 from .app import Application
-from .attesting import Attesting
 from .errors import ServerError
 from .htpasswd import PasswordFile
 from .passwords import Passwords
-from .relying import ServerCertificate, read_relying
 from .tls import context_of
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import ssl
 
     from .._ratls.relying_party import RelyingParty
+    from .attesting import Attesting
     from .counters import Counters
+    from .relying import ServerCertificate
     from .settings import Settings
     from .snapshot import LeftOut, Snapshot
 
@@ -52,7 +52,7 @@ class Credentials:
         Raises CertificateError, PasswordFileError, AttestationError, DependencyMissing.
         """
         return cls(
-            context_of(settings), _passwords_of(settings), ServerCertificate.read(settings), read_relying(settings)
+            context_of(settings), _passwords_of(settings), _certificate_of(settings), _relying_party_of(settings)
         )
 
     def renewed(self, settings: Settings, problems: list[str]) -> Credentials:
@@ -69,8 +69,8 @@ class Credentials:
         return Credentials(
             again(context_of, self.tls),
             again(_passwords_of, self.passwords),
-            again(ServerCertificate.read, self.certificate),
-            again(read_relying, self.relying_party),
+            again(_certificate_of, self.certificate),
+            again(_relying_party_of, self.relying_party),
         )
 
     def warn(self) -> None:
@@ -91,6 +91,8 @@ class Credentials:
         """What lets attested clients in, None unless tls is ra-tls."""
         if self.certificate is None or self.relying_party is None:
             return None
+        from .attesting import Attesting
+
         return Attesting(
             self.certificate,
             self.relying_party,
@@ -103,6 +105,25 @@ class Credentials:
 
 def _passwords_of(settings: Settings) -> PasswordFile | None:
     return None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
+
+
+# what follows loads cryptography, and others need not pay for that
+
+
+def _certificate_of(settings: Settings) -> ServerCertificate | None:
+    if settings.tls != "ra-tls":
+        return None
+    from .relying import ServerCertificate
+
+    return ServerCertificate.read(settings)
+
+
+def _relying_party_of(settings: Settings) -> RelyingParty | None:
+    if settings.tls != "ra-tls":
+        return None
+    from .relying import read_relying
+
+    return read_relying(settings)
 
 
 def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:

@@ -18,7 +18,7 @@ import typing as t
 import weakref
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server import listeners
+from ansible_collections.attested.registry.plugins.module_utils._server import attested_connection
 from ansible_collections.attested.registry.plugins.module_utils._server.attestation_log import AttestationLog
 from ansible_collections.attested.registry.plugins.module_utils._server.attested_connection import AttestedConnection
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
@@ -291,7 +291,7 @@ def test_a_connection_that_is_over_leaves_nothing(
             super().__init__(*options)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr(listeners, "AttestedConnection", Watched)
+    monkeypatch.setattr(attested_connection, "AttestedConnection", Watched)
     gc.disable()
     try:
         if good:
