@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.checker import Checker
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
+from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
 from ansible_collections.attested.registry.tests.support.layout_corpus import CORPUS, Case
 
 
@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.tests.support.layout_corpus import CO
 def test_each_class_of_layouts(tmp_path: pathlib.Path, case: Case) -> None:
     layout = tmp_path / case.name
     case.write(layout)
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     alone = inspect_layout(str(layout))
     with Checker(threads=2) as checker:
         in_threads = inspect_layout(str(layout), checker=checker)
@@ -25,4 +25,4 @@ def test_each_class_of_layouts(tmp_path: pathlib.Path, case: Case) -> None:
     assert [problem.message for problem in in_threads.problems] == [problem.message for problem in alone.problems]
     assert (in_threads.layout, in_threads.orphans) == (alone.layout, alone.orphans)
     assert case.kind is not None or len(alone.absent) == case.absent + (case.name == "subject_absent")
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() <= before

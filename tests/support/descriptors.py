@@ -1,0 +1,14 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which file descriptors are open, to see that none is left over."""
+
+from __future__ import annotations
+
+import os
+
+
+def open_descriptors() -> frozenset[str]:
+    """Those of this process. Compare with <=: what earlier tests left to the garbage may be closed at any moment."""
+    return frozenset(os.listdir("/proc/self/fd"))
