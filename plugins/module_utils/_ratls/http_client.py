@@ -97,9 +97,11 @@ class _Wire(io.RawIOBase):
         self._sock, self._end, self._allowed = sock, end, _MAX_WIRE
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: t.Any) -> int:
+        """As io.RawIOBase. Raises OSError, and VeraisonFailed for more bytes than there may be."""
         self._sock.settimeout(_left(self._end))
         count = self._sock.recv_into(buffer)
         self._allowed -= count
@@ -115,9 +117,11 @@ class _Socket:
         self._sock, self._end = sock, end
 
     def makefile(self, dummy: str) -> t.BinaryIO:
+        """What can be read, buffered."""
         return t.cast("t.BinaryIO", io.BufferedReader(_Wire(self._sock, end=self._end), _PIECE))
 
     def sendall(self, data: bytes) -> None:
+        """Send all of it. Raises OSError."""
         rest = memoryview(data)
         while rest:
             self._sock.settimeout(_left(self._end))

@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import http.client
 import ipaddress
+import json
 import pathlib
 import socket
 import ssl
@@ -84,6 +85,17 @@ class RunningServer:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body=body, headers=named)
             return read_answer(connection.getresponse())
+
+    def pages(self, path: str, name: str) -> list[str]:
+        """All items of the list of this name, from the page at path on, by the links that lead to the next one."""
+        found: list[str] = []
+        following: str | None = path
+        while following is not None:
+            answer = self.get(following)
+            found += json.loads(answer.body)[name]
+            link = answer.headers.get("link")
+            following = link[1 : link.index(">")] if link else None
+        return found
 
     def connect(self) -> http.client.HTTPConnection:
         """A client for several requests, with TLS if the server has it."""
