@@ -9,6 +9,6 @@ from __future__ import annotations
 import typing as t
 
 # that of galaxy.yml, which is not on the hosts that the server runs on
-VERSION: t.Final = "0.2.0"
+VERSION: t.Final = "0.3.0"
 
 __all__ = ("VERSION",)
