@@ -107,6 +107,7 @@ options:
     description:
       - Whether to remove all blobs that nothing in the layout refers to, and what is left of unfinished downloads.
       - Nothing is removed, and the task fails, if a manifest is missing or damaged, as nobody knows what it refers to.
+        Manifests of an index may be missing (a sparse index); blobs that only they refer to are removed.
       - A registry server that has the layout loaded still offers what is removed until it is reloaded.
     type: bool
     default: false

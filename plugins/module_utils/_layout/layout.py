@@ -69,6 +69,19 @@ class Layout:
     referrers: Mapping[Digest, tuple[Descriptor, ...]] = field(default_factory=dict, hash=False)
 
 
+class SparseEntry(t.NamedTuple):
+    """An entry of an index whose file is not in the layout, as image-layout.md allows: this platform is not here."""
+
+    parent: Digest
+    descriptor: Descriptor
+
+    @property
+    def platform(self) -> str:
+        """The platform that is not here, or the digest of an entry that states none."""
+        platform = self.descriptor.platform
+        return str(self.descriptor.digest if platform is None else platform)
+
+
 @dataclass(frozen=True)
 class Inspection:
     """A layout and what is wrong with it.
@@ -77,6 +90,7 @@ class Inspection:
     warnings: one sentence each on what was understood in one of several ways, or ignored.
     absent: content that may be missing and is: nondistributable layers, and subjects.
     orphans: files below blobs/ that nothing refers to, as "sha256/0123...".
+    sparse: entries of indexes that are not there. warnings has a sentence for each index that has such entries.
     """
 
     layout: Layout
@@ -84,6 +98,7 @@ class Inspection:
     warnings: tuple[str, ...] = ()
     absent: tuple[Descriptor, ...] = ()
     orphans: tuple[str, ...] = ()
+    sparse: tuple[SparseEntry, ...] = ()
 
 
-__all__ = ("Identity", "Inspection", "Layout", "StoredContent")
+__all__ = ("Identity", "Inspection", "Layout", "SparseEntry", "StoredContent")

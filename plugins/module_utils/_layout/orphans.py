@@ -46,10 +46,11 @@ class Orphans:
 def find_orphans(view: LayoutView, index: IndexFile, *, document: Callable[[Digest], bytes | None]) -> Orphans:
     """What of the files in view nothing would refer to any more with this index.json.
 
-    document gives the verified bytes of manifests and indexes, also of those that are still to be written. Raises
-    LayoutError when one of them is missing or wrong, as then nobody can tell what it refers to.
+    document gives the verified bytes of manifests and indexes, also of those that are still to be written. An entry of
+    an index may be missing (image-layout.md, sparse indexes), and then refers to nothing that is here. Raises
+    LayoutError when another manifest is missing, or one is wrong, as then nobody can tell what it refers to.
     """
-    known = _referred_to(index, document)
+    known = _referred_to(index, document, is_missing=lambda digest: view.size_of(digest) is None)
     blobs, others = {}, 0
     for name in view.blob_names():
         digest = _digest_of(name)
@@ -71,6 +72,7 @@ class _Step:
     depth: int
     is_entry: bool = True
     optional: bool = False
+    in_index: bool = False
 
     @property
     def is_document(self) -> bool:
@@ -85,7 +87,9 @@ class _Step:
         return self.is_entry and not self.is_document and (".manifest." in kind or ".index." in kind)
 
 
-def _referred_to(index: IndexFile, document: Callable[[Digest], bytes | None]) -> set[Digest]:
+def _referred_to(
+    index: IndexFile, document: Callable[[Digest], bytes | None], *, is_missing: Callable[[Digest], bool]
+) -> set[Digest]:
     queue = collections.deque(_Step(entry.descriptor, 1) for entry in index.entries)
     known: set[Digest] = set()
     read: set[Digest] = set()
@@ -93,30 +97,31 @@ def _referred_to(index: IndexFile, document: Callable[[Digest], bytes | None]) -
         step = queue.popleft()
         digest = step.descriptor.digest
         known.add(digest)
-        if step.is_unknown and not (step.optional and document(digest) is None):
+        if not (step.is_document or step.is_unknown) or digest in read:
+            continue
+        data = document(digest)
+        if data is None and (step.optional or (step.in_index and is_missing(digest))):
+            continue
+        if step.is_unknown:
             raise DocumentRefused(
                 f"Finding what nothing refers to failed: what {digest} refers to cannot be told, because "
                 f"{quote(step.descriptor.media_type)} is no type of manifest that is known here; remove what nothing "
                 "refers to with the tool that made it, or remove its entry from index.json."
             )
-        if not step.is_document or digest in read:
-            continue
-        data = document(digest)
-        if data is not None:
-            read.add(digest)
-            queue.extend(_children(_parse(data, step), step.depth))
-        elif not step.optional:
+        if data is None:
             raise ManifestMissing(
                 f"Finding what nothing refers to failed: {digest} is missing or damaged, so what it refers to cannot "
                 f"be told; {_MEND}.",
                 digest=str(digest),
             )
+        read.add(digest)
+        queue.extend(_children(_parse(data, step), step.depth))
     return known
 
 
 def _children(document: Index | Manifest, depth: int) -> t.Iterator[_Step]:
     if isinstance(document, Index):
-        yield from (_Step(entry, depth + 1) for entry in document.manifests)
+        yield from (_Step(entry, depth + 1, in_index=True) for entry in document.manifests)
     else:
         yield from (_Step(part, depth, is_entry=False) for part in (document.config, *document.layers))
     if document.subject is not None:

@@ -13,6 +13,7 @@ from .errors import BlobMissing, ConfigMissing, IndexMissing, ManifestMissing, W
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
     from .errors import LayoutError
     from .layout import Identity
 
@@ -27,6 +28,7 @@ class Step(t.NamedTuple):
     referrer: str
     depth: int
     optional: bool = False
+    parent: Digest | None = None  # the index, other than index.json, that this is an entry of
 
     @property
     def is_document(self) -> bool:

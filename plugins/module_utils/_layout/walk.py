@@ -20,8 +20,9 @@ from .._oci.text import quote
 from .content import check_digest, read_document
 from .errors import DocumentRefused, IndexMissing, LayoutError, LayoutInvalid, WrongSize
 from .faults import Faults
-from .layout import Inspection, Layout
+from .layout import Inspection, Layout, SparseEntry
 from .referrers import as_referrer
+from .sparse import describe_sparse
 from .step import AGAIN, Step
 from .stored import StoredContents
 from .tags import read_tags
@@ -55,6 +56,7 @@ class Walk:
         self._blobs = StoredContents()
         self._referrers: dict[Digest, list[Descriptor]] = {}
         self._absent: dict[str, Descriptor] = {}
+        self._sparse: dict[SparseEntry, None] = {}
         self._faults = Faults(directory.path)
         self._steps = 0
         self._tags: dict[str, Digest] = {}
@@ -90,9 +92,10 @@ class Walk:
                 referrers=types.MappingProxyType(referrers),
             ),
             problems=self._faults.problems(),
-            warnings=self._warnings,
+            warnings=(*self._warnings, *describe_sparse(self._sparse)),
             absent=tuple(self._absent.values()),
             orphans=self._orphans,
+            sparse=tuple(self._sparse),
         )
 
     def _check_version(self) -> None:
@@ -116,7 +119,7 @@ class Walk:
         if not isinstance(document, Index):
             raise DocumentRefused("Reading index.json failed: it is not an image index.")
         self._tags, self._warnings = read_tags(document)
-        self._follow(document, "index.json", depth=0)
+        self._follow(document, "index.json", None, depth=0)
 
     def _top(self, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
         file = self._directory.open_top(name)
@@ -127,9 +130,9 @@ class Walk:
         finally:
             os.close(file.fd)
 
-    def _follow(self, document: Index | Manifest, name: str, *, depth: int) -> None:
+    def _follow(self, document: Index | Manifest, name: str, digest: Digest | None, *, depth: int) -> None:
         if isinstance(document, Index):
-            self._documents.extend(Step(entry, "entry", name, depth + 1) for entry in document.manifests)
+            self._documents.extend(Step(entry, "entry", name, depth + 1, parent=digest) for entry in document.manifests)
         else:
             # at once, so that not everything that a large layout holds is in memory as descriptors
             self._visit(Step(document.config, "config", name, depth))
@@ -156,10 +159,7 @@ class Walk:
             return _check_again(step, *found.raw[digest])
         file = self._directory.open_blob(step.descriptor.digest)
         if file is None:
-            if not step.optional:
-                raise step.missing()
-            self._absent.setdefault(digest, step.descriptor)
-            return None
+            return self._miss(step, digest)
         try:
             step.check_size(file.identity)
         except WrongSize:
@@ -171,6 +171,14 @@ class Walk:
             self._check(number, self._checker.start(file, step.descriptor.digest, what=step.what))
         found.add(digest, step.descriptor.media_type, file.identity)
         return None
+
+    def _miss(self, step: Step, digest: str) -> None:
+        if step.parent is not None:
+            self._sparse.setdefault(SparseEntry(step.parent, step.descriptor))
+        elif step.optional:
+            self._absent.setdefault(digest, step.descriptor)
+        else:
+            raise step.missing()
 
     def _descend(self, step: Step, file: OpenFile) -> None:
         try:
@@ -184,7 +192,7 @@ class Walk:
             )
         if document.subject is not None:
             self._referrers.setdefault(document.subject.digest, []).append(as_referrer(document, step.descriptor))
-        self._follow(document, step.what, depth=step.depth)
+        self._follow(document, step.what, step.descriptor.digest, depth=step.depth)
 
     def _check(self, number: int, check: Check | None) -> None:
         if check is not None:

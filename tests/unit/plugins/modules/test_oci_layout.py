@@ -521,6 +521,34 @@ def test_prune_refuses_to_guess(layout: t.Any, dest: pathlib.Path) -> None:
     assert layout(reference="2.0", prune=True)["pruned"]["blobs"] == []
 
 
+@pytest.mark.parametrize("tag", ["many", "nested"])
+def test_prune_and_repair_with_a_sparse_index(
+    layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry, tag: str
+) -> None:
+    registry.publish("team/app", {"nested": images.index([MANY])})
+    layout(reference=tag)
+    images.blob_path(dest, ARM64.digest).unlink()
+    only_there = {ARM64.config.digest, ARM64.layers[0].digest}
+    run = layout(reference="1.0")
+    assert (run["changed"], run["orphans"]) == (True, len(only_there))
+    run = layout(reference="1.0", prune=True)
+    assert (run["changed"], run["pruned"]["blobs"], run["orphans"]) == (True, sorted(only_there), 0)
+    assert layout(reference="1.0", prune=True)["changed"] is False
+    assert layout(reference=tag, validate=True)["blobs"]["downloaded"] == 3
+    assert set(sound(dest)) == {"1.0", tag}
+    assert layout(reference=tag, validate=True)["changed"] is False
+    images.blob_path(dest, ARM64.digest).unlink()
+    assert layout(reference="1.0", state="absent", prune=True)["changed"] is True
+
+
+def test_prune_refuses_to_guess_about_a_damaged_entry_of_an_index(layout: t.Any, dest: pathlib.Path) -> None:
+    layout(reference="many")
+    images.write_blob(dest, ARM64.digest, b"?" * ARM64.size)
+    before = files(dest)
+    assert layout(reference="1.0", prune=True)["error"]["kind"] == "manifest_missing"
+    assert files(dest) - before == files_of(AMD64) - before
+
+
 def test_modes(layout: t.Any, dest: pathlib.Path) -> None:
     umask = os.umask(0o077)
     try:

@@ -330,9 +330,46 @@ def test_the_shortest_way_to_an_index_counts(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_missing_nested_index(tmp_path: pathlib.Path) -> None:
-    layout = images.write_layout(tmp_path / "layout", {"1": _nested(2)})
+    layout = images.write_layout(tmp_path / "layout", {"1": _nested(2), "2": _nested(1)})
     _missing(_nested(1).digest)(layout)
     assert kinds(inspect(layout)) == ["index_missing"]
+
+
+PLATFORMS = {name: images.image([BASE], platform=name) for name in ("linux/arm64", "linux/s390x", "linux/amd64")}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("missing", [["linux/arm64"], ["linux/arm64", "linux/s390x"], ["linux/amd64"]])
+def test_a_sparse_index_costs_its_platforms(tmp_path: pathlib.Path, missing: list[str], nested: bool) -> None:
+    many = images.index(list(PLATFORMS.values()))
+    layout = images.write_layout(tmp_path / "layout", {"1": images.index([many]) if nested else many, "2": IMAGE})
+    for name in missing:
+        _missing(PLATFORMS[name].digest)(layout)
+    inspection = inspect(layout)
+    assert inspection.problems == ()
+    assert [entry.platform for entry in inspection.sparse] == missing
+    assert set(inspection.layout.tags) == {"1", "2"}
+    assert {image.digest for name, image in PLATFORMS.items() if name not in missing} <= as_sets(inspection)[0]
+    (warning,) = inspection.warnings
+    assert str(inspection.sparse[0].parent) in warning
+    assert ", ".join(missing) in warning
+
+
+def test_a_long_list_of_missing_platforms_is_cut(tmp_path: pathlib.Path) -> None:
+    entries = [IMAGE.descriptor(digest=images.digest_of(b"%d" % number), platform=None) for number in range(9)]
+    many = images.index([IMAGE], changes={"manifests": [IMAGE.descriptor(), *entries]})
+    inspection = inspect(images.write_layout(tmp_path / "layout", {"1": many}))
+    assert len(inspection.sparse) == 9
+    (warning,) = inspection.warnings
+    assert entries[4]["digest"] in warning
+    assert entries[5]["digest"] not in warning
+    assert "and 4 more" in warning
+
+
+def test_what_is_missing_from_index_json_is_a_problem(tmp_path: pathlib.Path) -> None:
+    layout = images.write_layout(tmp_path / "layout", {"1": images.index([IMAGE]), "2": IMAGE})
+    _missing(IMAGE.digest)(layout)
+    assert kinds(inspect(layout)) == ["manifest_missing"]
 
 
 def test_an_index_that_claims_to_hold_itself(tmp_path: pathlib.Path) -> None:
