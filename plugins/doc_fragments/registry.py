@@ -155,6 +155,19 @@ options:
     type: list
     elements: str
     default: []
+  trusted_redirect_hosts:
+    description:
+      - Hosts, as C(host) or C(host:port), that O(registry) may redirect to although they are further inside than the
+        registry itself.
+      - A registry at a public address may redirect to public addresses, one in a private network also to private ones,
+        one on the loopback interface to any. This is judged by the addresses that are connected to, and where a proxy
+        connects, by the names. Name a host here if the storage of a registry is reached on a private path, such as an
+        endpoint inside of a cloud's network. The result carries a warning when such a redirect was followed.
+      - Link-local addresses and the metadata services of clouds are refused whatever is named here.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   mirrors:
     description:
       - Registries that hold copies, as C(host), C(host:port) or C(host:port/prefix), asked in this order before

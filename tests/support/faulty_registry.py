@@ -65,7 +65,7 @@ class FaultyRegistry:
     service (default: this server's own /token). ``expires_in``: what tokens say of their life. ``anonymous``: whether
     the token service gives tokens to anybody. ``refresh_tokens``: identity tokens that the token service takes.
     ``page``: the most tags in a page. ``ranges``: whether Range is understood. ``host``: the name in ``name``, such
-    as "localhost".
+    as "localhost", or another address of the loopback to listen on.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class FaultyRegistry:
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
         self._tls = tls
-        self._server = Server(self, tls)
+        self._server = Server(self, tls, address=host if host.startswith("127.") else "127.0.0.1")
         self.port: int = self._server.server_address[1]
 
     def __enter__(self) -> FaultyRegistry:

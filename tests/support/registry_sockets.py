@@ -29,16 +29,16 @@ class Answerer(t.Protocol):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1, one thread a connection."""
+    """Listens on an address of the loopback, one thread a connection."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, registry: Answerer, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, registry: Answerer, tls: ssl.SSLContext | None, *, address: str = "127.0.0.1") -> None:
         self.registry = registry
         self.tls = tls
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((address, 0), _Handler)
 
     def process_request_thread(self, request: t.Any, client_address: t.Any) -> None:
         self.registry.connections += 1

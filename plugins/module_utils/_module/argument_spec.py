@@ -42,6 +42,7 @@ REGISTRY: t.Final[Options] = {
     "token": {"type": "str", "no_log": True},
     "auth_file": {"type": "path"},
     "trusted_realm_hosts": {"type": "list", "elements": "str", "default": []},
+    "trusted_redirect_hosts": {"type": "list", "elements": "str", "default": []},
     "mirrors": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "float", "default": 30},
     "connect_timeout": {"type": "float", "default": 10},

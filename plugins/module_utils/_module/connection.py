@@ -65,6 +65,7 @@ def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: boo
         retry=RetryPolicy(retries=params["retries"]),
         proxies=Proxies.from_environment(os.environ),
         trusted_realm_hosts=params["trusted_realm_hosts"],
+        trusted_redirect_hosts=params["trusted_redirect_hosts"],
         foreign_urls=bool(params.get("foreign_layers")) and not is_mirror,
         warn=module.warn,
     )

@@ -43,9 +43,10 @@ class Registry:
     """One registry, spoken to over the distribution API. A context manager; threads may share it.
 
     registry is "host[:port][/prefix]". credentials are asked for when the registry wants some. trusted_realm_hosts
-    ("host" or "host:port") may be sent credentials to when the registry names them as its token service. foreign_urls
-    allows to fetch layers from where an image, and not the registry, says they are. warn gets sentences for people,
-    never secrets. Nothing is connected, and no library loaded, before the first request.
+    ("host" or "host:port") may be sent credentials to when the registry names them as its token service. The registry
+    may redirect to trusted_redirect_hosts even if they are further inside than itself. foreign_urls allows to fetch
+    layers from where an image, and not the registry, says they are. warn gets sentences for people, never secrets.
+    Nothing is connected, and no library loaded, before the first request.
 
     Every operation raises RegistryError and the errors of _oci; all of them have kind and fields. Repository names
     follow distribution-spec; on Docker Hub "debian" is "library/debian".
@@ -61,6 +62,7 @@ class Registry:
         retry: RetryPolicy | None = None,
         proxies: Proxies | None = None,
         trusted_realm_hosts: Sequence[str] = (),
+        trusted_redirect_hosts: Sequence[str] = (),
         foreign_urls: bool = False,
         warn: Callable[[str], None] | None = None,
         user_agent: str = USER_AGENT,
@@ -79,6 +81,7 @@ class Registry:
             user_agent=user_agent,
             effects=effects,
             warn=self._warn,
+            trusted_redirect_hosts=tuple(trusted_redirect_hosts),
         )
         self._caller = Caller(
             self._endpoint,

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Mapping
 
     from .guard import Guard
+    from .url import Origin
 
     Secure = Callable[[socket.socket, float], t.Any]
     """Makes a TLS connection over a connected socket, in so many seconds; returns what then stands for the socket."""
@@ -65,9 +66,13 @@ def require_requests() -> None:
 
 @dataclass
 class Exchange:
-    """One request and what it needs on its way through the libraries; belongs to the thread that sends it."""
+    """One request and what it needs on its way through the libraries; belongs to the thread that sends it.
+
+    target is what the request line names, byte for byte; the libraries would rewrite it.
+    """
 
     guard: Guard
+    target: str
     check_peer: Callable[[str], None] | None = None
     peer: str | None = field(default=None, init=False)
     response: http.client.HTTPResponse | None = field(default=None, init=False)
@@ -154,19 +159,23 @@ class _WatchedResponse(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _WatchedResponse
 
-    def request(self, *args: t.Any, **kwargs: t.Any) -> None:
-        """As that of urllib3, once it is known who is there. Raises what check_peer of the exchange raises."""
-        _meet(self)
-        super().request(*args, **kwargs)
+    def _new_conn(self) -> t.Any:
+        return _checked(super()._new_conn())
+
+    def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of urllib3, with the exact target, to a peer that was checked. Raises what check_peer raises."""
+        super().request(method, _meet(self, url), *args, **kwargs)
 
 
 class _TlsConnection(HTTPSConnection):
     response_class = _WatchedResponse
 
-    def request(self, *args: t.Any, **kwargs: t.Any) -> None:
-        """As that of urllib3, once it is known who is there. Raises what check_peer of the exchange raises."""
-        _meet(self)
-        super().request(*args, **kwargs)
+    def _new_conn(self) -> t.Any:
+        return _checked(super()._new_conn())
+
+    def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of urllib3, with the exact target, to a peer that was checked. Raises what check_peer raises."""
+        super().request(method, _meet(self, url), *args, **kwargs)
 
 
 class _AttestedConnection(_TlsConnection):
@@ -188,16 +197,29 @@ class _AttestedConnection(_TlsConnection):
         self.is_verified = True
 
 
-def _meet(connection: t.Any) -> None:
-    """Connect if need be and check who is there, before a byte of the request is sent."""
+def _checked(sock: socket.socket) -> socket.socket:
+    """A new connection to a peer that the exchange permits, before TLS begins on it; else it is closed."""
+    exchange = _current.exchange
+    if exchange is not None and exchange.check_peer is not None:
+        try:
+            exchange.check_peer(str(sock.getpeername()[0]))
+        except BaseException:
+            sock.close()
+            raise
+    return sock
+
+
+def _meet(connection: t.Any, url: str) -> str:
+    """Connect if need be and check the peer before a byte of the request is sent; returns the target to send."""
     if connection.sock is None:
         connection.connect()
     exchange = _current.exchange
     if exchange is None:
-        return
+        return url
     exchange.peer = str(connection.sock.getpeername()[0])
     if exchange.check_peer is not None:
         exchange.check_peer(exchange.peer)
+    return exchange.target
 
 
 class _Pool(HTTPConnectionPool):
@@ -269,7 +291,7 @@ class Pool:
         exchange: Exchange,
         *,
         method: str,
-        url: str,
+        origin: Origin,
         headers: Mapping[str, str],
         body: bytes | None = None,
         proxy: str | None = None,
@@ -279,7 +301,8 @@ class Pool:
         Raises CONNECTION_ERRORS; the RegistryErrors among them are of the guard and the peer check.
         """
         request = PreparedRequest()
-        request.method, request.url, request.body = method, url, body
+        # the libraries get no more of the URL than they connect by: they would rewrite its path and query
+        request.method, request.url, request.body = method, f"{origin}/", body
         request.headers = CaseInsensitiveDict(headers)
         guard = exchange.guard
         _current.exchange = exchange

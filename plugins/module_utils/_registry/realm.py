@@ -88,7 +88,7 @@ class RealmPolicy:
         """Whether the origin has the host of the registry, or one that is trusted by name."""
         if _same_host(origin.host, self.registry.host):
             return True
-        return any(_trusts(entry, origin) for entry in self.trusted)
+        return is_listed(origin, self.trusted)
 
 
 def address_reach(text: str) -> Reach:
@@ -124,8 +124,12 @@ def _same_host(one: str, other: str) -> bool:
     return one.rstrip(".") == other.rstrip(".")
 
 
-def _trusts(entry: str, origin: Origin) -> bool:
-    """Whether an entry of the option, "host" or "host:port", names the origin."""
+def is_listed(origin: Origin, entries: tuple[str, ...]) -> bool:
+    """Whether one of the entries of an option, "host" or "host:port", names the origin."""
+    return any(_names(entry, origin) for entry in entries)
+
+
+def _names(entry: str, origin: Origin) -> bool:
     try:
         host, port = parse_authority(entry, scheme=origin.scheme)
     except UrlInvalid:
@@ -134,4 +138,4 @@ def _trusts(entry: str, origin: Origin) -> bool:
     return _same_host(host, origin.host) and (not has_port or port == origin.port)
 
 
-__all__ = ("NotEntitled", "Reach", "RealmPolicy", "address_reach")
+__all__ = ("NotEntitled", "Reach", "RealmPolicy", "address_reach", "is_listed")

@@ -15,6 +15,7 @@ from .._oci.text import visible
 from .answer import Answer
 from .errors import ProtocolBroken, RedirectRefused
 from .guard import Guard
+from .redirects import RedirectHops, RedirectPolicy
 from .url import UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -69,8 +70,10 @@ class Transport:
         user_agent: str,
         effects: Effects,
         warn: Callable[[str], None],
+        trusted_redirect_hosts: tuple[str, ...] = (),
     ) -> None:
         self._registry = registry
+        self._redirects = RedirectPolicy(registry, trusted_redirect_hosts)
         self._tls = tls
         self._timeouts = timeouts
         self._proxies = proxies
@@ -80,6 +83,7 @@ class Transport:
         self._attested: AttestedTls | None = None
         self._pools: dict[tuple[str, bool], Pool] = {}
         self._lock = threading.Lock()
+        self._warned: set[str] = set()
         self.requests = 0
 
     @property
@@ -97,24 +101,37 @@ class Transport:
     def fetch(self, request: Request, *, hops: Hops | None = None) -> Answer:
         """Send a request and follow its redirects (RFC 9110, 15.4), at most 10 and none from https to http.
 
-        Authorization goes along as long as scheme, host and port stay the same. The Answer may have any status but
-        those of redirects. Raises RegistryError.
+        Authorization goes along as long as scheme, host and port stay the same. hops judges every URL; without it, a
+        request goes to the registry itself, and the redirect policy judges where that leads to. The Answer may have any
+        status but those of redirects. Raises RegistryError.
         """
-        url, seen, authorization = request.url, {request.url}, request.authorization
-        while True:
+        url, authorization = request.url, request.authorization
+        for dummy in range(1 + MAX_REDIRECTS):
             if hops is not None:
                 hops.check_url(url)
             answer = self._send(request, url, authorization=authorization, hops=hops)
             if answer.status not in _REDIRECTS:
                 return answer
             answer.discard()
+            hops = hops or self._redirect_hops(request, answer)
             target = _target(request, answer, url)
-            if target in seen or len(seen) > MAX_REDIRECTS:
-                raise _refused(request, url, f"{url.origin.authority} redirects in circles or too often")
-            seen.add(target)
             if target.origin != url.origin:
                 authorization = None
             url = target
+        raise _refused(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
+
+    def _redirect_hops(self, request: Request, answer: Answer) -> RedirectHops:
+        return RedirectHops(self._redirects, request.operation, answer.peer, self._is_proxied, self._warn_once)
+
+    def _is_proxied(self, origin: Origin) -> bool:
+        return self._proxies.for_origin(origin) is not None
+
+    def _warn_once(self, text: str) -> None:
+        with self._lock:
+            is_new = text not in self._warned
+            self._warned.add(text)
+        if is_new:
+            self._warn(text)
 
     def _send(self, request: Request, url: Url, *, authorization: str | None, hops: Hops | None) -> Answer:
         # not at the top: a run that needs no registry must not pay for importing requests
@@ -123,7 +140,7 @@ class Transport:
         guard = Guard(request.operation, timeouts=self._timeouts, deadline=request.deadline, clock=self._effects.clock)
         proxy = self._proxies.for_origin(url.origin)
         check = None if hops is None or proxy is not None else _peer_check(hops, url)
-        exchange = Exchange(guard, check_peer=check)
+        exchange = Exchange(guard, _request_target(url, proxy), check_peer=check)
         headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -132,7 +149,7 @@ class Transport:
             self.requests += 1
         try:
             received = pool.send(
-                exchange, method=request.method, url=url.text, headers=headers, body=request.body, proxy=proxy
+                exchange, method=request.method, origin=url.origin, headers=headers, body=request.body, proxy=proxy
             )
         except CONNECTION_ERRORS as exc:
             from .failures import translate
@@ -177,6 +194,12 @@ class Transport:
 
 def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:
     return lambda peer: hops.check_peer(url, peer)
+
+
+def _request_target(url: Url, proxy: str | None) -> str:
+    """What the request line names (RFC 9112, 3.2): the whole URL for an HTTP proxy that gets the request itself."""
+    forwarded = proxy is not None and url.origin.scheme == "http" and not proxy.lower().startswith("socks")
+    return url.text if forwarded else url.target
 
 
 def _target(request: Request, answer: Answer, url: Url) -> Url:

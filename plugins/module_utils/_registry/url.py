@@ -16,6 +16,9 @@ MAX_URL: t.Final = 16 * 1024
 
 _DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
 _UNSAFE: t.Final = re.compile(r'[^!-~]|["<>\\^`{|}]')
+_UNSENDABLE: t.Final = re.compile(r"[^!-~]")
+_KEPT: t.Final = "".join(map(chr, (*range(0x20), *range(0x21, 0x80))))
+_SCHEME: t.Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _URL: t.Final = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
 _HOST: t.Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
 _AUTHORITY: t.Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^:@\[\]]{1,255})(?::([0-9]{0,5}))?")
@@ -50,9 +53,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Url:
-    """An http or https URL without user information and fragment, in the characters of RFC 3986.
+    """An http or https URL without user information and fragment.
 
-    There is one way to read each part, so that what is checked is what is connected to.
+    There is one way to read each part, so that what is checked is what is connected to. path and query are sent byte
+    for byte as they stand here: storage compares the bytes of signed URLs.
     """
 
     origin: Origin
@@ -61,41 +65,40 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Url:
-        """Read an absolute URL. Raises UrlInvalid."""
-        if len(text) > MAX_URL:
-            raise UrlInvalid(f"it is longer than {MAX_URL} characters")
-        if _UNSAFE.search(text):
+        """Read an absolute URL in the characters of RFC 3986. Raises UrlInvalid."""
+        if _UNSAFE.search(text[:MAX_URL]):
             raise UrlInvalid("it holds characters that a URL cannot hold")
-        match = _URL.fullmatch(text)
-        if match is None:
-            raise UrlInvalid("it is not an http or https URL")
-        scheme, authority, path, query = match.groups()
-        if "@" in authority:
-            raise UrlInvalid("it holds a user name or password")
-        host, port = parse_authority(authority, scheme=scheme.lower())
-        return cls(Origin(scheme.lower(), host, port), path or "/", query)
+        return _read(text)
 
     def join(self, location: str) -> Url:
         """Resolve a reference, such as a Location or Link, against this URL (RFC 3986, 5.2). Raises UrlInvalid.
 
-        Spaces and characters outside of ASCII are percent-encoded, as servers send them raw.
+        Path and query stay as they came, dot segments included. Spaces and characters outside of ASCII, which cannot
+        be sent, are percent-encoded; control characters are refused.
         """
-        if len(location) > MAX_URL:
-            raise UrlInvalid(f"it is longer than {MAX_URL} characters")
-        raw = location.encode("latin-1", "replace") if _is_latin(location) else location.encode("utf-8", "replace")
-        encoded = percent_encode(raw, safe="!#$%&'()*+,/:;=?@[]~-._\"<>\\^`{|}\t\r\n\0")
-        if _UNSAFE.search(encoded):
-            raise UrlInvalid("it holds characters that a URL cannot hold")
+        encoded = _encoded(location)
+        if encoded.startswith(("\\", "/\\")):
+            raise UrlInvalid("it begins with a backslash")
+        if encoded.startswith("//"):
+            return _read(f"{self.origin.scheme}:{encoded}")
+        if encoded.startswith("/"):
+            return _read(f"{self.origin}{encoded}")
+        if _SCHEME.match(encoded):
+            return _read(encoded)
         try:
-            joined = urljoin(self.text, encoded)
+            return _read(urljoin(self.text, encoded))
         except ValueError:
             raise UrlInvalid("it is malformed") from None
-        return Url.parse(joined)
+
+    @property
+    def target(self) -> str:
+        """Path and query, as a request line has them; the query may hold secrets."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
 
     @property
     def text(self) -> str:
         """The URL itself; its query may hold secrets."""
-        return self.safe if self.query is None else f"{self.safe}?{self.query}"
+        return f"{self.origin}{self.target}"
 
     @property
     def safe(self) -> str:
@@ -104,6 +107,31 @@ class Url:
 
     def __str__(self) -> str:
         return self.safe
+
+
+def _read(text: str) -> Url:
+    """The parts of an absolute URL in visible characters of ASCII. Raises UrlInvalid."""
+    if len(text) > MAX_URL:
+        raise UrlInvalid(f"it is longer than {MAX_URL} characters")
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise UrlInvalid("it is not an http or https URL")
+    scheme, authority, path, query = match.groups()
+    if "@" in authority:
+        raise UrlInvalid("it holds a user name or password")
+    host, port = parse_authority(authority, scheme=scheme.lower())
+    return Url(Origin(scheme.lower(), host, port), path or "/", query)
+
+
+def _encoded(location: str) -> str:
+    """A reference with spaces and characters outside of ASCII percent-encoded. Raises UrlInvalid."""
+    if len(location) > MAX_URL:
+        raise UrlInvalid(f"it is longer than {MAX_URL} characters")
+    raw = location.encode("latin-1", "replace") if _is_latin(location) else location.encode("utf-8", "replace")
+    encoded = percent_encode(raw, safe=_KEPT)
+    if _UNSENDABLE.search(encoded):
+        raise UrlInvalid("it holds control characters")
+    return encoded
 
 
 def parse_authority(text: str, *, scheme: str) -> tuple[str, int]:

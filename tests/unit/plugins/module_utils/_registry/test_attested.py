@@ -324,7 +324,7 @@ def test_a_refusal_while_a_long_request_is_written(serve, front, authority, stra
     body = bytes(40_000_000)
     headers = {"Content-Length": str(len(body))}
     with contextlib.closing(pool), pytest.raises(BrokenOff) as raised:
-        pool.send(Exchange(guard), method="POST", url=f"{origin}/v2/", headers=headers, body=body)
+        pool.send(Exchange(guard, "/v2/"), method="POST", origin=origin, headers=headers, body=body)
     assert isinstance(explain_tls13(raised.value, operation, origin), AttestationRejected)
 
 
