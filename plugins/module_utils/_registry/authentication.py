@@ -4,16 +4,27 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Logging in at one registry: its challenges answered (RFC 9110, 11.6), its tokens kept. caller.py calls it.
+
+A request goes out without credentials until the registry has asked for some. It asks by a 401, or, where it hides what
+is not public, at /v2/ alone: then a 403, 404 or 429 to a request without credentials says nothing, and those that there
+are have to be tried before it is believed.
+
+Threads share the tokens. A token may be good for one request only, so a request whose token was refused gets one that
+another thread does not know before the refusal is believed.
+"""
+
 from __future__ import annotations
 
 import threading
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .challenge import ChallengeInvalid, parse_challenges
+from .challenge import parse_challenges
 from .credentials import Anonymous, Basic, Fixed, Token
-from .errors import ProtocolBroken, Unauthorized
-from .url import Url, UrlInvalid
+from .errors import RegistryError
+from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
+from .transport import Request
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .answer import Answer
@@ -22,43 +33,40 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .effects import Effects
     from .errors import Operation
     from .realm import RealmPolicy
+    from .schemes import Scheme
     from .token_service import TokenService
     from .transport import Transport
+    from .url import Url
 
 _MARGIN: t.Final = 0.1  # of its lifetime, within which a token is renewed before its end
-_MAX_SCOPE: t.Final = 4096  # characters of all scopes of a token
-
-
-@dataclass(frozen=True)
-class _BasicScheme:
-    """The registry wants user name and password with every request."""
-
-
-@dataclass(frozen=True)
-class _BearerScheme:
-    """The registry wants tokens of this service."""
-
-    realm: Url
-    service: str | None
-    scopes: frozenset[str]
+_SHARED_REFUSALS: t.Final = 2  # of tokens that another thread may have used, before a request gets one of its own
 
 
 @dataclass(frozen=True)
 class Authorization:
-    """What to send. value is None for a request without credentials; fresh means that a token was got just for it."""
+    """What to send; value is None for a request without credentials.
+
+    fresh means that a token was got just for this request, own that no other request can get it.
+    """
 
     value: str | None = field(repr=False)
     fresh: bool = False
+    own: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Cached:
     value: str = field(repr=False)
     renew_at: float
+    shared: bool = False
 
 
 class Authenticator:
-    """Answers the challenges of one registry (RFC 9110, 11.6). Threads may share it: only one of them gets a token."""
+    """Answers the challenges of one registry. Threads may share it: only one of them at a time gets a token.
+
+    base is the URL of /v2/, where the registry is asked how to log in; None for a registry that another one redirects
+    to, which is not asked there.
+    """
 
     def __init__(
         self,
@@ -68,23 +76,29 @@ class Authenticator:
         transport: Transport,
         policy: RealmPolicy,
         effects: Effects,
+        base: Url | None = None,
     ) -> None:
         self._registry = registry
         self._source = source
         self._transport = transport
         self._policy = policy
         self._effects = effects
+        self._base = base
         self._lock = threading.Lock()
-        self._schemes: dict[str | None, _BasicScheme | _BearerScheme] = {}
+        self._schemes: dict[str | None, Scheme] = {}
         self._credentials: dict[str | None, Credentials] = {}
-        self._tokens: dict[tuple[_BearerScheme, Credentials], _Cached] = {}
+        self._tokens: dict[tuple[BearerScheme, Credentials], _Cached] = {}
         self._service: TokenService | None = None
         self._peer: str | None = None
+        self._at_base: tuple[Challenge, ...] | None = None
 
-    def authorization(self, operation: Operation, *, repository: str | None, deadline: float | None) -> Authorization:
+    def authorization(
+        self, operation: Operation, *, repository: str | None, deadline: float | None, refusals: int = 0
+    ) -> Authorization:
         """What to send with a request about a repository, by all that is known so far. Raises RegistryError.
 
-        Credentials are looked up when the registry asks for some; a ready token of the options is sent unasked.
+        refusals counts the credentials that were refused for this request before. Credentials are looked up when the
+        registry asks for some; a ready token of the options is sent unasked.
         """
         with self._lock:
             if isinstance(self._source, Fixed) and isinstance(self._source.credentials, Token):
@@ -95,33 +109,34 @@ class Authenticator:
             credentials = self._lookup(repository)
             if isinstance(credentials, Token):
                 return Authorization(f"Bearer {credentials.token}")
-            if isinstance(scheme, _BearerScheme):
-                return self._bearer(scheme, credentials, operation, deadline)
+            if isinstance(scheme, BearerScheme):
+                return self._token(scheme, credentials, operation, deadline, own=refusals >= _SHARED_REFUSALS)
             return Authorization(_basic(credentials))
 
     def learn(
-        self, answer: Answer, *, operation: Operation, repository: str | None, sent: Authorization | None
+        self,
+        answer: Answer,
+        *,
+        operation: Operation,
+        repository: str | None,
+        sent: Authorization | None,
+        deadline: float | None = None,
     ) -> bool:
-        """Take in the challenges of an answer 401 or 403; whether the request is worth repeating.
+        """Take in what a refusal (401, 403, 404, 429) says; whether the request is worth repeating.
 
         Raises Unauthorized when the registry wants what is not to be had, ProtocolBroken for challenges that cannot
-        be read.
+        be used, and what asking at /v2/ raises and may pass.
         """
         with self._lock:
-            try:
-                challenges = parse_challenges(answer.header_lines("WWW-Authenticate"))
-            except ChallengeInvalid as exc:
-                raise _unreadable(answer, operation, str(exc)) from None
-            bearer = next((one for one in challenges if one.scheme == "bearer"), None)
+            lines = answer.header_lines("WWW-Authenticate")
+            challenges = parse_challenges(lines)
             if sent is not None and sent.value is not None:
-                return self._renew(bearer, repository, answer, operation, sent)
-            if answer.status != 401:
-                return False
-            self._peer = answer.peer
-            scheme = self._choose(challenges, bearer, operation, answer, repository)
-            if scheme is not None:
-                self._schemes[repository] = scheme
-            return scheme is not None
+                return self._renew(challenges, answer, repository, sent)
+            if answer.status == 401:
+                self._peer = answer.peer
+                if lines:
+                    return self._take_in(challenges, answer, operation, repository)
+            return self._learn_at_base(answer, operation, repository, deadline)
 
     def describe(self, repository: str | None) -> str | None:
         """The credentials in words, None if there are none or none were asked for."""
@@ -136,113 +151,101 @@ class Authenticator:
             self._credentials[repository] = self._source.credentials_for(self._registry, repository)
         return self._credentials[repository]
 
-    def _choose(
-        self,
-        challenges: tuple[Challenge, ...],
-        bearer: Challenge | None,
-        operation: Operation,
-        answer: Answer,
-        repository: str | None,
-    ) -> _BasicScheme | _BearerScheme | None:
-        """Bearer before Basic; None when there is nothing to answer with."""
-        if bearer is not None:
-            return self._bearer_scheme(bearer, operation, answer, repository)
-        credentials = self._lookup(repository)
-        if isinstance(credentials, Anonymous):
-            return None
-        if any(one.scheme == "basic" for one in challenges):
-            if isinstance(credentials, Basic):
-                return _BasicScheme()
-            raise operation.error(
-                Unauthorized,
-                f"{answer.url.origin.authority} wants a user name and a password, and there is only {credentials}",
-                "give username and password",
-                status=answer.status,
-            )
-        names = ", ".join(one.scheme for one in challenges[:4])[:80] or "none"
-        raise operation.error(
-            Unauthorized,
-            f"{answer.url.origin.authority} wants authentication in a way that is not supported (offered: {names})",
-            "Basic and Bearer are supported",
-            status=answer.status,
+    def _take_in(
+        self, challenges: tuple[Challenge, ...], answer: Answer, operation: Operation, repository: str | None
+    ) -> bool:
+        scheme = choose_scheme(
+            challenges, self._lookup(repository), answer=answer, operation=operation, repository=repository
         )
+        if scheme is not None:
+            self._schemes[repository] = scheme
+        return scheme is not None
 
-    def _bearer_scheme(
-        self, challenge: Challenge, operation: Operation, answer: Answer, repository: str | None
-    ) -> _BearerScheme:
+    def _learn_at_base(
+        self, answer: Answer, operation: Operation, repository: str | None, deadline: float | None
+    ) -> bool:
+        """Find out at /v2/ how to log in, where there are credentials that nobody has asked for."""
+        if repository in self._schemes or isinstance(self._lookup(repository), Anonymous):
+            return False
+        challenges = self._ask_at_base(operation, deadline)
         try:
-            realm = Url.parse(challenge.parameters.get("realm", ""))
-        except UrlInvalid as exc:
-            raise _unreadable(answer, operation, f"its realm is no usable URL, {exc}") from None
-        scopes = _scopes(challenge)
-        if not scopes and repository is not None:
-            scopes = frozenset([f"repository:{repository}:pull"])
-        return _BearerScheme(realm, challenge.parameters.get("service"), scopes)
+            return bool(challenges) and self._take_in(challenges, answer, operation, repository)
+        except RegistryError:
+            return False  # that nothing can be done with what /v2/ asks for may have nothing to do with this answer
+
+    def _ask_at_base(self, operation: Operation, deadline: float | None) -> tuple[Challenge, ...]:
+        """The challenges of /v2/, asked for once; none if it does not ask for credentials."""
+        if self._base is None or self._at_base is not None:
+            return self._at_base or ()
+        try:
+            answer = self._transport.fetch(Request(operation, "GET", self._base, deadline=deadline))
+        except RegistryError as exc:
+            if exc.transient:
+                raise
+            return ()
+        answer.discard()
+        if answer.status == 401 and answer.url.origin == self._base.origin:
+            self._peer = answer.peer
+            self._at_base = parse_challenges(answer.header_lines("WWW-Authenticate"))
+        elif answer.status < 500 and answer.status != 429:
+            self._at_base = ()
+        return self._at_base or ()
 
     def _renew(
-        self,
-        bearer: Challenge | None,
-        repository: str | None,
-        answer: Answer,
-        operation: Operation,
-        sent: Authorization,
+        self, challenges: tuple[Challenge, ...], answer: Answer, repository: str | None, sent: Authorization
     ) -> bool:
         scheme = self._schemes.get(repository)
-        if bearer is None or not isinstance(scheme, _BearerScheme):
+        if answer.status not in (401, 403) or not isinstance(scheme, BearerScheme):
             return False
         credentials = self._lookup(repository)
         if isinstance(credentials, Token):
             return False
-        wider = replace(
-            self._bearer_scheme(bearer, operation, answer, repository), scopes=scheme.scopes | _scopes(bearer)
-        )
-        if bearer.parameters.get("error") == "insufficient_scope" and wider.scopes != scheme.scopes:
-            if sum(map(len, wider.scopes)) > _MAX_SCOPE:
+        scopes = scheme.scopes | wider_scopes(challenges)
+        if scopes != scheme.scopes:
+            if sum(map(len, scopes)) > MAX_SCOPE:
                 return False
-            self._schemes[repository] = wider
+            self._schemes[repository] = replace(scheme, scopes=scopes)
             return True
-        if answer.status != 401 or sent.fresh:
+        if answer.status != 401 or sent.own:
             return False
         cached = self._tokens.get((scheme, credentials))
         if cached is not None and cached.value == sent.value:
+            if sent.fresh and not cached.shared:
+                return False
             del self._tokens[scheme, credentials]
         return True
 
-    def _bearer(
-        self, scheme: _BearerScheme, credentials: Credentials, operation: Operation, deadline: float | None
+    def _token(
+        self,
+        scheme: BearerScheme,
+        credentials: Credentials,
+        operation: Operation,
+        deadline: float | None,
+        *,
+        own: bool,
     ) -> Authorization:
         now = self._effects.clock()
         cached = self._tokens.get((scheme, credentials))
-        if cached is not None and now < cached.renew_at:
+        if cached is not None and now < cached.renew_at and not own:
+            cached.shared = True
             return Authorization(cached.value)
         from .token_service import TokenRequest, TokenService
 
         if self._service is None:
             self._service = TokenService(self._transport, policy=self._policy, effects=self._effects)
-        wanted = TokenRequest(scheme.realm, scheme.service, scheme.scopes, credentials, self._peer)
+        elsewhere = self._registry if self._base is None else None
+        wanted = TokenRequest(scheme.realm, scheme.service, scheme.scopes, credentials, self._peer, elsewhere)
         issued = self._service.issue(wanted, operation=operation, deadline=deadline)
-        self._tokens[scheme, credentials] = _Cached(f"Bearer {issued.token}", now + issued.lifetime * (1 - _MARGIN))
-        return Authorization(f"Bearer {issued.token}", fresh=True)
-
-
-def _scopes(challenge: Challenge) -> frozenset[str]:
-    return frozenset(challenge.parameters.get("scope", "")[:_MAX_SCOPE].split())
+        value = f"Bearer {issued.token}"
+        if not own:
+            self._tokens[scheme, credentials] = _Cached(value, now + issued.lifetime * (1 - _MARGIN))
+        return Authorization(value, fresh=True, own=own)
 
 
 def _basic(credentials: Credentials) -> str | None:
     from .token_service import basic_header
 
     return basic_header(credentials.username, credentials.password) if isinstance(credentials, Basic) else None
-
-
-def _unreadable(answer: Answer, operation: Operation, why: str) -> ProtocolBroken:
-    return operation.error(
-        ProtocolBroken,
-        f"the WWW-Authenticate header of {answer.url.origin.authority} cannot be used: {why}",
-        "report this to who runs the registry",
-        status=answer.status,
-        url=answer.url.safe,
-    )
 
 
 __all__ = ("Authenticator", "Authorization")

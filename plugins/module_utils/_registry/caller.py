@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,15 +19,16 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
     from .answer import Answer
-    from .authentication import Authenticator, Authorization
     from .effects import Effects
     from .endpoint import Endpoint
     from .errors import Operation
+    from .logins import Logins
     from .options import RetryPolicy, Timeouts
     from .transport import Transport
     from .url import Url
 
-_AUTHENTICATION_TRIES: t.Final = 3  # unasked, with credentials, with a renewed or wider token
+# unasked; with a token, with a wider one, with two that other threads know and may have used up, with one of its own
+_AUTHENTICATION_TRIES: t.Final = 6
 _MAX_WARNINGS: t.Final = 20
 _MAX_WARNING: t.Final = 4096  # distribution-spec, "Warnings"
 
@@ -46,18 +46,14 @@ class Call:
 
 
 class Caller:
-    """Makes the calls of one registry: authentication, errors of the API, and trying again.
-
-    authenticator is called when the registry asks for credentials, or at once if it is to send some unasked (eager).
-    """
+    """Makes the calls of one registry: errors of the API, and trying again. logins authenticates them."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
         transport: Transport,
-        authenticator: Callable[[], Authenticator],
-        eager: bool,
+        logins: Logins,
         timeouts: Timeouts,
         retry: RetryPolicy,
         effects: Effects,
@@ -67,9 +63,7 @@ class Caller:
         self.retry = retry
         self.effects = effects
         self._transport = transport
-        self._make_authenticator = authenticator
-        self._authenticator = authenticator() if eager else None
-        self._lock = threading.Lock()
+        self._logins = logins
         self._timeouts = timeouts
         self._warn = warn
         self._warned: set[str] = set()
@@ -87,31 +81,30 @@ class Caller:
 
     def open(self, call: Call) -> Answer:
         """Make a call once; the answer has one of call.statuses and its body is unread. Raises RegistryError."""
-        operation, repository = call.operation, call.operation.repository
+        login = self._logins.begin(call.operation, deadline=call.deadline)
         for tries_left in reversed(range(_AUTHENTICATION_TRIES)):
-            sent = self._authorization(call)
             request = Request(
-                operation,
+                call.operation,
                 call.method,
                 call.url,
                 headers=call.headers,
-                authorization=None if sent is None else sent.value,
+                authorization=login.authorize(call.url),
+                elsewhere=login.authorize_elsewhere,
                 deadline=call.deadline,
             )
             answer = self._transport.fetch(request)
-            if answer.status in call.statuses:
-                self._pass_on_warnings(answer)
-                return answer
-            own = answer.status in (401, 403) and answer.url.origin == self.endpoint.origin
-            if not own or not tries_left or not self._learns(answer, call, sent):
+            if not tries_left or not login.learns(answer):
                 break
             answer.discard()
+        if answer.status in call.statuses:
+            self._pass_on_warnings(answer)
+            return answer
         from .statuses import status_error
 
-        used, value = None, None if sent is None else sent.value
-        if self._authenticator is not None and value is not None:
-            used = self._authenticator.describe(repository)
-        raise status_error(answer, operation, used=used, now=self.effects.now(), sent=value)
+        used, value = login.used(answer)
+        own = answer.url.origin == self.endpoint.origin
+        via = None if own else f"{self.endpoint.origin.authority} redirects to"
+        raise status_error(answer, call.operation, used=used, now=self.effects.now(), sent=value, via=via)
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
         """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""
@@ -122,25 +115,6 @@ class Caller:
                     return answer, answer.read(limit)
             except RegistryError as exc:
                 attempts.wait_or_raise(exc)
-
-    def _authorization(self, call: Call) -> Authorization | None:
-        if self._authenticator is None:
-            return None
-        return self._authenticator.authorization(
-            call.operation, repository=call.operation.repository, deadline=call.deadline
-        )
-
-    def _learns(self, answer: Answer, call: Call, sent: Authorization | None) -> bool:
-        with self._lock:
-            if self._authenticator is None:
-                self._authenticator = self._make_authenticator()
-        try:
-            return self._authenticator.learn(
-                answer, operation=call.operation, repository=call.operation.repository, sent=sent
-            )
-        except RegistryError:
-            answer.close()
-            raise
 
     def _pass_on_warnings(self, answer: Answer) -> None:
         for line in answer.header_lines("Warning"):

@@ -4,6 +4,13 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Challenges of WWW-Authenticate headers (RFC 9110, 11.6.1), read as leniently as other clients read them.
+
+Registries and the proxies before them leave out quotes and commas, put semicolons in their place, forget the closing
+quote, and give a parameter twice. None of that keeps a client from logging in, so none of it is an error here: what can
+be read is read, and the rest is passed over. authentication.py calls it.
+"""
+
 from __future__ import annotations
 
 import re
@@ -11,19 +18,17 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MAX_LENGTH: t.Final = 32 * 1024
+MAX_LENGTH: t.Final = 32 * 1024  # characters of one header; what follows is not looked at
 MAX_CHALLENGES: t.Final = 16
+MAX_PARAMETERS: t.Final = 64
 
-_TOKEN: t.Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TOKEN68: t.Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_QUOTED: t.Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_SPACE: t.Final = re.compile(r"[ \t]*")
-_SEPARATORS: t.Final = re.compile(r"[ \t,]*")
-_CONTROL: t.Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class ChallengeInvalid(Exception):
-    """A WWW-Authenticate header breaks RFC 9110; the text says how."""
+_SCHEMES: t.Final = ("basic", "bearer", "digest", "negotiate", "ntlm")
+_SEPARATORS: t.Final = re.compile(r"[\s,;\x00-\x1f\x7f]*")
+_WORD: t.Final = re.compile(r'[^\s,;="\x00-\x1f\x7f]+')
+_EQUALS: t.Final = re.compile(r"[ \t]*=[ \t]*")
+_QUOTED: t.Final = re.compile(r'"((?:[^"\\]|\\.)*)\\?"?|\'([^\']*)\'', re.DOTALL)
+_BARE: t.Final = re.compile(r"[^\s,;\x00-\x1f\x7f]*")
+_NEXT_PARAMETER: t.Final = re.compile(r'\s+[^\s,;="]+[ \t]*=')
 
 
 @dataclass(frozen=True)
@@ -32,110 +37,85 @@ class Challenge:
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
-    token68: str | None = None
 
 
 def parse_challenges(headers: t.Iterable[str]) -> tuple[Challenge, ...]:
-    """All challenges of one or several WWW-Authenticate headers, in order. Raises ChallengeInvalid and nothing else.
+    """All challenges of one or several WWW-Authenticate headers, in order, at most MAX_CHALLENGES. Total.
 
-    Refused: a parameter given twice, control characters, text that is no list of challenges, more than 16 challenges.
+    Of a parameter that is given twice the last value counts, as in skopeo; scopes add up.
     """
     found: list[Challenge] = []
     for text in headers:
-        if len(text) > MAX_LENGTH:
-            raise ChallengeInvalid(f"it is longer than {MAX_LENGTH} characters")
-        if _CONTROL.search(text):
-            raise ChallengeInvalid("it holds control characters")
-        found.extend(_Scanner(text).challenges())
-        if len(found) > MAX_CHALLENGES:
-            raise ChallengeInvalid(f"it holds more than {MAX_CHALLENGES} challenges")
-    return tuple(found)
+        found.extend(_Scanner(text[:MAX_LENGTH]).challenges())
+        if len(found) >= MAX_CHALLENGES:
+            break
+    return tuple(found[:MAX_CHALLENGES])
 
 
 class _Scanner:
-    """Reads #challenge: a list whose elements hold comma-separated lists themselves."""
+    """Reads one header from left to right; every step takes at least a character."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
+        self._text = text
+        self._at = 0
+        self._found: list[tuple[str, dict[str, str]]] = []
+        self._bare: str | None = None  # the parameter whose unquoted value may go on after a blank
 
-    def challenges(self) -> t.Iterator[Challenge]:
-        self._take(_SEPARATORS)
-        while self.at < len(self.text):
-            yield self._challenge()
-            self._end_of_element()
+    def challenges(self) -> list[Challenge]:
+        separators = "," + self._take(_SEPARATORS)
+        while self._at < len(self._text):
+            word = self._take(_WORD)
+            if word:
+                self._word(word, separators)
+            else:
+                self._stray()
+            separators = self._take(_SEPARATORS)
+        return [Challenge(scheme, parameters) for scheme, parameters in self._found]
 
-    def _challenge(self) -> Challenge:
-        scheme = self._required(_TOKEN, "an authentication scheme").lower()
-        if self._take(_SPACE):
-            token68 = self._token68()
-            if token68 is not None:
-                return Challenge(scheme, token68=token68)
-            return Challenge(scheme, self._parameters())
-        return Challenge(scheme)
+    def _word(self, word: str, separators: str) -> None:
+        """A word is the name of a parameter, a scheme, or the rest of a value that should have been quoted."""
+        if self._found and self._take(_EQUALS):
+            self._parameter(word.lower())
+        elif self._is_scheme(word, separators):
+            self._found.append((word.lower(), {}))
+            self._bare = None
+        elif self._bare is not None:
+            parameters = self._found[-1][1]
+            parameters[self._bare] += f" {word}"
 
-    def _token68(self) -> str | None:
-        start = self.at
-        match = _TOKEN68.match(self.text, self.at)
-        if match is None:
-            return None
-        self.at = match.end()
-        self._take(_SPACE)
-        if self.at == len(self.text) or self.text[self.at] == ",":
-            return match.group()
-        self.at = start
-        return None
+    def _is_scheme(self, word: str, separators: str) -> bool:
+        if "," in separators or ";" in separators:
+            return True
+        follows = _NEXT_PARAMETER.match(self._text, self._at) is not None
+        return follows and (word.lower() in _SCHEMES)
 
-    def _parameters(self) -> dict[str, str]:
-        parameters: dict[str, str] = {}
-        while True:
-            before = self.at
-            separated = "," in self._take(_SEPARATORS)
-            pair = self._parameter() if separated or not parameters else None
-            if pair is None:
-                self.at = before
-                return parameters
-            name, value = pair
-            if name in parameters:
-                raise ChallengeInvalid("it gives a parameter twice in one challenge")
-            parameters[name] = value
+    def _parameter(self, name: str) -> None:
+        quoted = _QUOTED.match(self._text, self._at)
+        if quoted is not None:
+            self._at = quoted.end()
+            value = quoted.group(2) if quoted.group(1) is None else re.sub(r"\\(.)", r"\1", quoted.group(1), flags=re.S)
+        else:
+            value = self._take(_BARE)
+        parameters = self._found[-1][1]
+        if name not in parameters and len(parameters) >= MAX_PARAMETERS:
+            return
+        if name == "scope" and name in parameters:
+            value = f"{parameters[name]} {value}"
+        parameters[name] = value
+        self._bare = None if quoted is not None else name
 
-    def _parameter(self) -> tuple[str, str] | None:
-        """The parameter at this place; None, and no step taken, where a new challenge or the end is."""
-        start = self.at
-        name = self._take(_TOKEN)
-        if name:
-            self._take(_SPACE)
-            if self.text.startswith("=", self.at):
-                self.at += 1
-                self._take(_SPACE)
-                return name.lower(), self._value()
-        self.at = start
-        return None
-
-    def _value(self) -> str:
-        match = _QUOTED.match(self.text, self.at)
-        if match is not None:
-            self.at = match.end()
-            return re.sub(r"\\(.)", r"\1", match.group(1), flags=re.DOTALL)
-        return self._required(_TOKEN, "a value")
-
-    def _end_of_element(self) -> None:
-        if "," not in self._take(_SEPARATORS) and self.at < len(self.text):
-            raise ChallengeInvalid(f"there is no comma where one must be, at character {self.at}")
+    def _stray(self) -> None:
+        """Pass over a quoted string or an equals sign where neither has a meaning."""
+        quoted = _QUOTED.match(self._text, self._at)
+        self._at = self._at + 1 if quoted is None else quoted.end()
+        self._bare = None
 
     def _take(self, pattern: re.Pattern[str]) -> str:
-        match = pattern.match(self.text, self.at)
+        match = pattern.match(self._text, self._at)
         if match is None:
             return ""
-        self.at = match.end()
+        self._at = match.end()
         return match.group()
 
-    def _required(self, pattern: re.Pattern[str], what: str) -> str:
-        found = self._take(pattern)
-        if not found:
-            raise ChallengeInvalid(f"there is no {what.partition(' ')[2]} where one must be, at character {self.at}")
-        return found
 
-
-__all__ = ("MAX_CHALLENGES", "MAX_LENGTH", "Challenge", "ChallengeInvalid", "parse_challenges")
+__all__ = ("MAX_CHALLENGES", "MAX_LENGTH", "Challenge", "parse_challenges")

@@ -14,6 +14,7 @@ from .credentials import Anonymous, Basic, Fixed, IdentityToken, Token
 from .effects import Effects
 from .endpoint import Endpoint
 from .errors import Operation
+from .logins import Logins
 from .options import RetryPolicy, Timeouts, TlsOptions
 from .proxies import Proxies
 from .transport import Transport
@@ -27,7 +28,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.image import Image
     from .._oci.platform import Platform
     from .._oci.reference import Selector
-    from .authentication import Authenticator
     from .blobs import BlobStream
     from .credentials import Credentials, CredentialSource
     from .foreign import ForeignSource
@@ -42,11 +42,12 @@ USER_AGENT: t.Final = "attested.registry (Ansible collection)"
 class Registry:
     """One registry, spoken to over the distribution API. A context manager; threads may share it.
 
-    registry is "host[:port][/prefix]". credentials are asked for when the registry wants some. trusted_realm_hosts
-    ("host" or "host:port") may be sent credentials to when the registry names them as its token service. The registry
-    may redirect to trusted_redirect_hosts even if they are further inside than itself. foreign_urls allows to fetch
-    layers from where an image, and not the registry, says they are. warn gets sentences for people, never secrets.
-    Nothing is connected, and no library loaded, before the first request.
+    registry is "host[:port][/prefix]". credentials are asked for when the registry wants some. other_credentials are
+    for other registries that it redirects to; they are those of credentials if that is a source for all registries.
+    trusted_realm_hosts ("host" or "host:port") may be sent credentials to when a registry names them as its token
+    service. The registry may redirect to trusted_redirect_hosts even if they are further inside than itself.
+    foreign_urls allows to fetch layers from where an image, and not the registry, says they are. warn gets sentences
+    for people, never secrets. Nothing is connected, and no library loaded, before the first request.
 
     Every operation raises RegistryError and the errors of _oci; all of them have kind and fields. Repository names
     follow distribution-spec; on Docker Hub "debian" is "library/debian".
@@ -58,6 +59,7 @@ class Registry:
         *,
         tls: TlsOptions | None = None,
         credentials: Credentials | CredentialSource | None = None,
+        other_credentials: CredentialSource | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         proxies: Proxies | None = None,
@@ -72,7 +74,6 @@ class Registry:
         self._endpoint = Endpoint.parse(registry, mode=tls.mode)
         self._effects, self._warn = effects, warn or _ignore
         self._foreign_urls, self._trusted = foreign_urls, tuple(trusted_realm_hosts)
-        self._source = _source(credentials)
         self._transport = Transport(
             registry=self._endpoint.origin,
             tls=tls,
@@ -83,11 +84,19 @@ class Registry:
             warn=self._warn,
             trusted_redirect_hosts=tuple(trusted_redirect_hosts),
         )
+        source = _source(credentials)
+        logins = Logins(
+            self._endpoint,
+            source=source,
+            others=other_credentials or (Fixed(Anonymous()) if isinstance(source, Fixed) else source),
+            transport=self._transport,
+            trusted_realm_hosts=self._trusted,
+            effects=effects,
+        )
         self._caller = Caller(
             self._endpoint,
             transport=self._transport,
-            authenticator=self._authenticator,
-            eager=isinstance(self._source, Fixed) and isinstance(self._source.credentials, Token),
+            logins=logins,
             timeouts=timeouts,
             retry=retry or RetryPolicy(),
             effects=effects,
@@ -221,17 +230,6 @@ class Registry:
         repository = self.repository(repository)
         operation = self._operation(f"look up the blob {digest}", repository, str(digest))
         return blob_size(self._caller, operation, self._endpoint.blob(repository, str(digest)), digest)
-
-    def _authenticator(self) -> Authenticator:
-        from .authentication import Authenticator
-
-        return Authenticator(
-            registry=self.name,
-            source=self._source,
-            transport=self._transport,
-            policy=self._policy(),
-            effects=self._effects,
-        )
 
     def _policy(self) -> RealmPolicy:
         from .realm import RealmPolicy

@@ -74,7 +74,7 @@ class ForeignSource:
         answer = self.transport.fetch(request, hops=_ForeignHops(self.policy, call.operation))
         if answer.status in call.statuses:
             return answer
-        raise status_error(answer, call.operation, used=None, now=self.effects.now())
+        raise status_error(answer, call.operation, used=None, now=self.effects.now(), via="its image places it at")
 
 
 def _host(text: str) -> str:

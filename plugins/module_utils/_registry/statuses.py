@@ -34,30 +34,35 @@ _LATER: t.Final = "try again later"
 _CONFUSED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
 
 _KINDS: t.Final[dict[int, tuple[type[RegistryError], str]]] = {
-    404: (NotFound, "check the names of the registry, the repository and the reference"),
     406: (ProtocolBroken, "the registry does not have it in a form that this client can use"),
-    429: (RateLimited, "log in, or try again later"),
 }
 
 
 def status_error(
-    answer: Answer, operation: Operation, *, used: str | None, now: float, sent: str | None = None
+    answer: Answer,
+    operation: Operation,
+    *,
+    used: str | None,
+    now: float,
+    sent: str | None = None,
+    via: str | None = None,
 ) -> RegistryError:
     """The error for an answer with a status that is no success; reads and ends its body.
 
     used describes the credentials that were sent, None if none were; now is seconds since 1970. sent is the value of
-    Authorization: an answer that repeats what is secret of it is not quoted.
+    Authorization: an answer that repeats what is secret of it is not quoted. via says what led to a server that is not
+    the registry, such as "r.example redirects to".
     """
     body = _body(answer)
     errors = parse_errors(body, answer.header("Content-Type"))
     if any(secret[:_SHOWN] in f"{error.code} {error.message}" for secret in _secrets(sent) for error in errors):
         errors = ()
-    kind, advice = _kind(answer, body, used)
+    kind, advice = _kind(answer, body, used, via)
     code = next((error.code for error in errors if error.code != UNKNOWN), None)
     transient = is_transient(answer.status)
     return operation.error(
         kind,
-        _why(answer, errors, used),
+        _why(answer, errors, used, via),
         advice,
         transient=transient,
         retry_after=parse_retry_after(answer.header("Retry-After"), now=now) if transient else None,
@@ -85,14 +90,18 @@ def _secrets(sent: str | None) -> tuple[str, ...]:
     return tuple(secret for secret in found if len(secret) >= _SHORT)
 
 
-def _kind(answer: Answer, body: bytes, used: str | None) -> tuple[type[RegistryError], str]:
+def login_advice(elsewhere: str | None = None) -> str:
+    """How to give credentials: for the registry of the task, or for another one that it leads to."""
+    if elsewhere is None:
+        return "give username and password, a token, or an auth_file with an entry for this registry"
+    host = visible(elsewhere)
+    return f"give an auth_file with an entry for {host}, as username, password and token are for the registry alone"
+
+
+def _kind(answer: Answer, body: bytes, used: str | None, via: str | None) -> tuple[type[RegistryError], str]:
     status = answer.status
-    if status == 401 and used is None:
-        return Unauthorized, "give username and password, a token, or an auth_file with an entry for this registry"
-    if status == 401:
-        return Unauthorized, "check the credentials, and that they are for this registry"
-    if status == 403:
-        return Denied, "check that these credentials may pull from the repository"
+    if status in (401, 403, 404, 429):
+        return _refusal(answer, used, via)
     if status in _KINDS:
         return _KINDS[status]
     if status == 408 or status >= 500:
@@ -102,18 +111,34 @@ def _kind(answer: Answer, body: bytes, used: str | None) -> tuple[type[RegistryE
     return ProtocolBroken, "check that this is the address of a registry"
 
 
-def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None) -> str:
-    authority = visible(answer.url.origin.authority)
-    said = "; ".join(filter(None, map(_shown, errors[:3])))
-    verdict = f"{authority} answers {answer.status}"
+def _refusal(answer: Answer, used: str | None, via: str | None) -> tuple[type[RegistryError], str]:
+    """The kinds and remedies of the statuses that may have to do with who asks."""
+    login = login_advice(None if via is None else answer.url.origin.authority)
     if answer.status == 401:
-        verdict = f"{authority} rejected {used}" if used is not None else f"{authority} wants credentials"
+        return Unauthorized, "check the credentials, and that they are for this registry" if used else login
+    if answer.status == 429:
+        return RateLimited, _LATER if used or via else f"{_LATER}, or log in: {login}"
+    if answer.status == 403:
+        if used:
+            return Denied, "check that these credentials may pull from the repository"
+        return Denied, "try again, as such URLs expire, and see whether that server may be reached" if via else login
+    names = "check the names of the registry, the repository and the reference"
+    return NotFound, names if used or via else f"{names}; if the repository is not public, {login}"
+
+
+def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None, via: str | None) -> str:
+    authority = visible(answer.url.origin.authority)
+    server = authority if via is None else f"{via} {authority}, which"
+    said = "; ".join(filter(None, map(_shown, errors[:3])))
+    verdict = f"{server} answers {answer.status}"
+    if answer.status == 401:
+        verdict = f"{server} rejected {used}" if used is not None else f"{server} wants credentials"
     elif answer.status == 403:
-        verdict = f"{authority} denies it to {used or 'clients without credentials'}"
+        verdict = f"{server} denies it to {used or 'clients without credentials'}"
     elif answer.status == 404:
-        verdict = f"{authority} does not have it"
+        verdict = f"{server} does not have it"
     elif answer.status == 429:
-        verdict = f"{authority} has had too many requests"
+        verdict = f"{server} has had too many requests"
     return f"{verdict} ({said})" if said else verdict
 
 
@@ -122,4 +147,4 @@ def _shown(error: ApiError) -> str:
     return text.rstrip(". ")
 
 
-__all__ = ("status_error",)
+__all__ = ("login_advice", "status_error")

@@ -18,7 +18,7 @@ from .._oci.text import visible
 from .credentials import Basic, IdentityToken
 from .errors import ProtocolBroken, RealmRefused, RegistryError, Unauthorized
 from .realm import NotEntitled
-from .statuses import status_error
+from .statuses import login_advice, status_error
 from .transport import Request
 from .url import Url
 
@@ -44,13 +44,18 @@ _REFUSALS: t.Final = (400, 401, 403)
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What is asked of a token service, and for whom; registry_peer is the address that the registry was reached at."""
+    """What is asked of a token service, and for whom.
+
+    registry_peer is the address that the registry was reached at. elsewhere is the name of the registry if it is not
+    the one of the task but one that it redirects to.
+    """
 
     realm: Url
     service: str | None
     scopes: frozenset[str]
     credentials: Credentials
     registry_peer: str | None = None
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class TokenService:
             return operation.error(
                 Unauthorized,
                 f"the token service {authority} gives no token without credentials",
-                "give username and password, a token, or an auth_file with an entry for this registry",
+                login_advice(wanted.elsewhere),
                 status=answer.status,
             )
         return operation.error(

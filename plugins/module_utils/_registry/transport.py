@@ -36,13 +36,17 @@ _REDIRECTS: t.Final = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. authorization is sent to the origin of url alone; deadline is by the monotonic clock."""
+    """One HTTP request. authorization is sent to the origin of url alone; deadline is by the monotonic clock.
+
+    elsewhere gives the authorization for a URL that a redirect leads to at another origin, None for none.
+    """
 
     operation: Operation
     method: t.Literal["GET", "HEAD", "POST"]
     url: Url
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     authorization: str | None = field(default=None, repr=False)
+    elsewhere: Callable[[Url], str | None] | None = field(default=None, repr=False)
     body: bytes | None = field(default=None, repr=False)
     deadline: float | None = None
 
@@ -116,7 +120,7 @@ class Transport:
             hops = hops or self._redirect_hops(request, answer)
             target = _target(request, answer, url)
             if target.origin != url.origin:
-                authorization = None
+                authorization = None if request.elsewhere is None else request.elsewhere(target)
             url = target
         raise _refused(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
 

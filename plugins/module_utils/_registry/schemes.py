@@ -1,0 +1,121 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""What the challenges of an answer ask for: Basic (RFC 7617) or the tokens of a service (distribution-spec, Bearer).
+
+authentication.py calls it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._oci.text import visible
+from .credentials import Anonymous, Basic
+from .errors import ProtocolBroken, Unauthorized
+from .url import Url, UrlInvalid
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
+    from .answer import Answer
+    from .challenge import Challenge
+    from .credentials import Credentials
+    from .errors import Operation
+
+MAX_SCOPE: t.Final = 4096  # characters of all scopes of a token
+
+
+@dataclass(frozen=True)
+class BasicScheme:
+    """The registry wants user name and password with every request."""
+
+
+@dataclass(frozen=True)
+class BearerScheme:
+    """The registry wants tokens of this service."""
+
+    realm: Url
+    service: str | None
+    scopes: frozenset[str]
+
+
+Scheme = t.Union[BasicScheme, BearerScheme]
+
+
+def choose_scheme(
+    challenges: Sequence[Challenge],
+    credentials: Credentials,
+    *,
+    answer: Answer,
+    operation: Operation,
+    repository: str | None,
+) -> Scheme | None:
+    """How to answer: Bearer before Basic; None for Anonymous where a password is wanted.
+
+    A challenge that cannot be used counts only if there is no other one. Raises Unauthorized, ProtocolBroken.
+    """
+    authority = answer.url.origin.authority
+    broken = ""
+    for one in challenges:
+        if one.scheme == "bearer":
+            try:
+                return _bearer(one, repository)
+            except UrlInvalid as exc:
+                broken = broken or str(exc)
+    if isinstance(credentials, Anonymous) and not broken:
+        return None
+    if any(one.scheme == "basic" for one in challenges):
+        if isinstance(credentials, Basic):
+            return BasicScheme()
+        if isinstance(credentials, Anonymous):
+            return None
+        raise operation.error(
+            Unauthorized,
+            f"{authority} wants a user name and a password, and there is only {credentials}",
+            "give username and password",
+            status=answer.status,
+        )
+    if broken:
+        raise operation.error(
+            ProtocolBroken,
+            f"the WWW-Authenticate header of {authority} cannot be used: its realm is no usable URL, {broken}",
+            "report this to who runs the registry",
+            status=answer.status,
+            url=answer.url.safe,
+        )
+    names = visible(", ".join(one.scheme for one in challenges[:4]), limit=80) or "none"
+    raise operation.error(
+        Unauthorized,
+        f"{authority} wants authentication in a way that is not supported (offered: {names})",
+        "Basic and Bearer are supported",
+        status=answer.status,
+    )
+
+
+def wider_scopes(challenges: Sequence[Challenge]) -> frozenset[str]:
+    """The scopes that a refused token lacks, none if it was refused for something else (RFC 6750, 3.1)."""
+    for one in challenges:
+        if one.scheme == "bearer" and one.parameters.get("error") == "insufficient_scope":
+            return _scopes(one)
+    return frozenset()
+
+
+def _bearer(challenge: Challenge, repository: str | None) -> BearerScheme:
+    """Raises UrlInvalid."""
+    realm = Url.parse(challenge.parameters.get("realm", "").strip())
+    scopes = _scopes(challenge)
+    if not scopes and repository is not None:
+        scopes = frozenset([f"repository:{repository}:pull"])
+    return BearerScheme(realm, challenge.parameters.get("service"), scopes)
+
+
+def _scopes(challenge: Challenge) -> frozenset[str]:
+    return frozenset(challenge.parameters.get("scope", "")[:MAX_SCOPE].split())
+
+
+__all__ = ("MAX_SCOPE", "BasicScheme", "BearerScheme", "Scheme", "choose_scheme", "wider_scopes")
