@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from .confine import DIRECTORY
 from .errors import DestinationError, printable
 from .mounts import Mounts
+from .parent import Parent, open_parent
 from .translate import translated
 
 _NAME_MAX = 255
@@ -42,7 +43,8 @@ class Root(t.NamedTuple):
 class Place:
     """Where a destination is: a name in a directory that is held open, so that renaming its parents changes nothing.
 
-    path is for messages; parent is the canonical path of the directory parent_fd; device its st_dev.
+    path is for messages; parent is the canonical path of the directory parent_fd; device its st_dev. risk says which
+    other users can replace what is in the parent, or on the way to it, None if none can.
     """
 
     path: str
@@ -51,6 +53,7 @@ class Place:
     parent_fd: int
     device: int
     mounts: Mounts
+    risk: t.Optional[str] = None
 
     @property
     def canonical(self) -> str:
@@ -144,21 +147,21 @@ def open_place(path: str) -> Place:
     """Checks everything about path that does not depend on what is there, and opens its parent directory.
 
     Raises DestinationError for a path that is relative, /, ends in . or .., has no parent directory, or is inside
-    another destination or a state directory, and for a parent directory where any local user could put another tree in
-    its place. Raises FilesystemError for what the system refuses. Creates nothing.
+    another destination or a state directory; for a symbolic link of another user on the way to it; and for a parent
+    directory where any local user could put another tree in its place. Raises FilesystemError for what the system
+    refuses. Creates nothing.
     """
     stripped = _checked_path(path)
     head, name = os.path.split(stripped)
-    parent = _canonical_parent(path, head)
-    _check_not_nested(path, parent, name)
-    parent_fd = _open_parent(path, parent)
+    parent = _parent(path, head)
     try:
-        status = os.fstat(parent_fd)
-        _check_not_public(path, parent, status.st_mode)
+        _check_not_nested(path, parent.path, name)
+        status = os.fstat(parent.fd)
+        _check_not_public(path, parent.path, status.st_mode)
     except BaseException:
-        os.close(parent_fd)
+        os.close(parent.fd)
         raise
-    return Place(stripped, parent, name, parent_fd, status.st_dev, Mounts.read())
+    return Place(stripped, parent.path, name, parent.fd, status.st_dev, Mounts.read(), parent.risk)
 
 
 def _checked_path(path: str) -> str:
@@ -175,22 +178,13 @@ def _checked_path(path: str) -> str:
     return stripped
 
 
-def _canonical_parent(path: str, head: str) -> str:
-    with translated("looking for the parent directory of", path):
-        parent = os.path.realpath(head or "/")
-        try:
-            is_directory = stat.S_ISDIR(os.stat(parent).st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            is_directory = False
-    if not is_directory:
-        why = f"there is no directory {printable(parent)}"
-        raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
-    return parent
-
-
-def _open_parent(path: str, parent: str) -> int:
+def _parent(path: str, head: str) -> Parent:
     with translated("opening the parent directory of", path):
-        return os.open(parent, DIRECTORY)
+        try:
+            return open_parent(path, head)
+        except (FileNotFoundError, NotADirectoryError):
+            why = f"there is no directory {printable(head)}"
+    raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
 
 
 def _check_not_nested(path: str, parent: str, name: str) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from .checks import refusal
 from .confine import DIRECTORY
-from .durable import create_file
+from .durable import create_file, write_file
 from .errors import UnpackError
-from .generations import RECORD, ROOTFS, STAMP, Store, Warn, generation_path
+from .generations import RECORD, ROOTFS, STAMP, Store, Warn
 from .inspection import LOCK_TIMEOUT, Inspection, View
 from .lock import StateDirectory
 from .publish import Plan, settle, switch, take_away
@@ -30,11 +30,15 @@ from .translate import naming_filesystem, translated
 
 @dataclass(frozen=True)
 class Staging:
-    """A private empty directory to unpack into: its descriptor, and its path for messages."""
+    """A private empty directory to unpack into: its descriptor, and its path for messages.
+
+    name and fd are those of the directory that becomes the generation; the one to unpack into is in it.
+    """
 
     root_fd: int
     path: str
     name: str
+    fd: int
 
 
 @dataclass(frozen=True)
@@ -126,11 +130,10 @@ class Destination(View):
         self.check_replaceable()
         with naming_filesystem(self._place.canonical), contextlib.ExitStack() as stack:
             with translated("making a directory to unpack into beside", self.path):
-                name = store.make_staging()
-                stack.callback(store.discard, name)
-                root_fd = os.open(f"{name}/{ROOTFS}", DIRECTORY, dir_fd=store.fd)
+                name, fd = stack.enter_context(store.staging())
+                root_fd = os.open(ROOTFS, DIRECTORY, dir_fd=fd)
                 stack.callback(os.close, root_fd)
-            yield Staging(root_fd, f"{self._place.state_path}/{name}/{ROOTFS}", name)
+            yield Staging(root_fd, f"{self._place.state_path}/{name}/{ROOTFS}", name, fd)
 
     def publish(
         self,
@@ -155,7 +158,7 @@ class Destination(View):
         self._root = self._place.look()
         self.check_replaceable()
         with naming_filesystem(self._place.canonical), translated("publishing", self.path):
-            self._write_generation(store, staging, stamp, digests, xattrs=xattrs)
+            self._write_generation(staging, stamp, digests, xattrs=xattrs)
             state, previous = self._with_previous(store)
             sync_filesystem(store.fd)
             plan = Plan("publish", state.next, previous, drifted=drifted, staged=staging.name, keep=keep)
@@ -163,7 +166,6 @@ class Destination(View):
 
     def _write_generation(
         self,
-        store: Store,
         staging: Staging,
         stamp: Stamp,
         digests: t.Mapping[int, bytes],
@@ -175,8 +177,8 @@ class Destination(View):
         except StampInvalid as exc:
             why = f"what is to be noted about the image cannot be stored: {exc}"
             raise refusal(self.path, why, "report this together with the image's reference") from None
-        store.write(f"{staging.name}/{STAMP}", data)
-        with create_file(store.fd, f"{staging.name}/{RECORD}") as file:
+        write_file(staging.fd, STAMP, data)
+        with create_file(staging.fd, RECORD) as file:
             write_record(staging.root_fd, file, digests, xattrs=xattrs)
 
     def _with_previous(self, store: Store) -> tuple[State, int | None]:
@@ -190,7 +192,8 @@ class Destination(View):
         store.save(state)  # a generation without any state would be taken for a damaged state directory
         store.make_generation(number)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        store.write(f"{generation_path(number)}/{STAMP}", ForeignStamp(created).to_json())
+        with store.generation(number) as fd:
+            write_file(fd, STAMP, ForeignStamp(created).to_json())
         return replace(state, next=number + 1), number
 
     def _switch(self, store: Store, state: State, plan: Plan) -> Outcome:

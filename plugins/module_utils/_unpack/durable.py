@@ -37,6 +37,12 @@ def create_file(dir_fd: int, name: str) -> t.BinaryIO:
     return open(os.open(name, _CREATE, 0o600, dir_fd=dir_fd), "wb", buffering=1 << 18)
 
 
+def write_file(dir_fd: int, name: str, data: bytes) -> None:
+    """Writes a file that nobody reads yet, to be synced later with all else. Raises OSError."""
+    with create_file(dir_fd, name) as file:
+        file.write(data)
+
+
 def replace_file(dir_fd: int, name: str, data: bytes) -> None:
     """Gives name the content data in one step that survives a crash: either all of it or what was there before.
 
@@ -51,15 +57,6 @@ def replace_file(dir_fd: int, name: str, data: bytes) -> None:
     os.fsync(dir_fd)
 
 
-def sync_directory(dir_fd: int, name: str) -> None:
-    """Writes the names in the directory name to the device. Raises OSError."""
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def inode_of_directory(dir_fd: int, name: str) -> t.Optional[int]:
     """Returns the inode number of the directory name, None if there is none. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
@@ -69,4 +66,4 @@ def inode_of_directory(dir_fd: int, name: str) -> t.Optional[int]:
     return None
 
 
-__all__ = ("create_file", "inode_of_directory", "read_file", "replace_file", "sync_directory")
+__all__ = ("create_file", "inode_of_directory", "read_file", "replace_file", "write_file")

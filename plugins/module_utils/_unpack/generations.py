@@ -14,8 +14,10 @@ import typing as t
 from . import stamp as stamps
 from . import state as states
 from .checks import Place
-from .durable import create_file, read_file, replace_file, sync_directory
+from .descent import DIRECTORY
+from .durable import read_file, replace_file
 from .errors import DestinationError, UnpackError, printable
+from .private import open_private
 from .remove import remove_tree
 from .stamp import ForeignStamp, Stamp, StampInvalid, parse_stamp
 from .state import State, parse_state
@@ -38,23 +40,35 @@ _TRASH: t.Final = "trash-"
 Warn = t.Callable[[str], None]
 
 
-def generation_path(number: int) -> str:
-    """Returns the path of a generation in the state directory."""
-    return f"{GENERATIONS}/{number}"
-
-
-def tree_path(number: int) -> str:
-    """Returns the path of a kept generation's tree in the state directory."""
-    return f"{GENERATIONS}/{number}/{ROOTFS}"
-
-
 class Store:
-    """What is in a state directory, which is open as fd and locked by the caller."""
+    """What is in a state directory, which is open as fd and locked by the caller.
+
+    Every directory in it is opened and checked to be private before something in it is touched.
+    """
 
     def __init__(self, place: Place, fd: int, *, warn: Warn) -> None:
         self.place = place
         self.fd = fd
         self._warn = warn
+
+    @contextlib.contextmanager
+    def opened(self, *names: str) -> t.Iterator[int]:
+        """Yields a directory in here, open. Raises FileNotFoundError, DestinationError for one that is not private,
+        OSError."""
+        path, fd = self.place.state_path, os.dup(self.fd)
+        try:
+            for name in names:
+                path = os.path.join(path, name)
+                below = open_private(self.place, fd, name, path=path)
+                os.close(fd)
+                fd = below
+            yield fd
+        finally:
+            os.close(fd)
+
+    def generation(self, number: int) -> t.ContextManager[int]:
+        """Yields the directory of a generation; see opened()."""
+        return self.opened(GENERATIONS, str(number))
 
     def load(self) -> State:
         """Returns the state. Raises DestinationError when its file cannot be used or is gone, FilesystemError."""
@@ -84,8 +98,10 @@ class Store:
 
     def stamp(self, number: int) -> t.Union[Stamp, ForeignStamp]:
         """Returns the stamp of a generation. Raises StampInvalid, FilesystemError."""
-        with translated("reading", f"{self.place.state_path}/{generation_path(number)}/{STAMP}"):
-            data = read_file(self.fd, f"{generation_path(number)}/{STAMP}", maximum=stamps.MAX_BYTES)
+        data = None
+        reading = translated("reading", f"{self.place.state_path}/{GENERATIONS}/{number}/{STAMP}")
+        with reading, contextlib.suppress(FileNotFoundError), self.generation(number) as fd:
+            data = read_file(fd, STAMP, maximum=stamps.MAX_BYTES)
         if data is None:
             raise StampInvalid("it is missing")
         return parse_stamp(data)
@@ -94,9 +110,16 @@ class Store:
         """Opens the record of a generation's tree, None if it has none. Raises OSError."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            return open(os.open(f"{generation_path(number)}/{RECORD}", flags, dir_fd=self.fd), "rb")
+            with self.generation(number) as fd:
+                return open(os.open(RECORD, flags, dir_fd=fd), "rb")
         except FileNotFoundError:
             return None
+
+    def open_tree(self, number: int) -> t.Optional[int]:
+        """Opens the tree of a kept generation, None if it has none or something else there. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.generation(number) as fd:
+            return os.open(ROOTFS, DIRECTORY, dir_fd=fd)
+        return None
 
     def make_generations(self) -> None:
         """Makes the directory that generations are in, if it is not there. Raises OSError."""
@@ -106,55 +129,57 @@ class Store:
     def make_generation(self, number: int) -> None:
         """Makes the directory of a generation, if it is not there. Raises OSError."""
         self.make_generations()
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(generation_path(number), 0o700, dir_fd=self.fd)
+        with contextlib.suppress(FileExistsError), self.opened(GENERATIONS) as fd:
+            os.mkdir(str(number), 0o700, dir_fd=fd)
 
-    def write(self, path: str, data: bytes) -> None:
-        """Writes a file that nobody reads yet, to be synced later with all else. Raises OSError."""
-        with create_file(self.fd, path) as file:
-            file.write(data)
+    @contextlib.contextmanager
+    def staging(self) -> t.Iterator[tuple[str, int]]:
+        """Makes a directory for a new generation with a root directory in it; yields its name and itself, open.
 
-    def make_staging(self) -> str:
-        """Makes a directory for a new generation with a root directory in it, and returns its name. Raises OSError."""
+        What is still there in the end is removed. Raises OSError.
+        """
         name = _random(_STAGING)
         os.mkdir(name, 0o700, dir_fd=self.fd)
-        os.mkdir(f"{name}/{ROOTFS}", 0o700, dir_fd=self.fd)
-        return name
+        try:
+            with self.opened(name) as fd:
+                os.mkdir(ROOTFS, 0o700, dir_fd=fd)
+                yield name, fd
+        finally:
+            self.discard(name)
 
     def new_trash(self) -> str:
         """Returns the name under which something is to be moved here, to be removed by the next sweep()."""
         return _random(_TRASH)
 
-    def sync(self, *paths: str) -> None:
-        """Writes the names in directories to the device. Raises OSError."""
-        for path in paths:
-            sync_directory(self.fd, path)
-
-    def discard(self, path: str) -> None:
-        """Removes something here, if it is there, after moving it out of the way.
+    def discard(self, name: str, *above: str) -> None:
+        """Removes something in the directory above, if it is there, after moving it out of the way.
 
         If this fails, which only warns, a later sweep() removes the rest.
         """
-        name = path
+        trash = name
         try:
-            if not path.startswith(_TRASH):
-                name = self.new_trash()
-                os.rename(path, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-            remove_tree(self.fd, os.fsencode(name))
+            if not name.startswith(_TRASH):
+                trash = self.new_trash()
+                with self.opened(*above) as fd:
+                    os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=self.fd)
+            remove_tree(self.fd, os.fsencode(trash))
         except FileNotFoundError:
             return
         except (OSError, UnpackError) as error:
-            where = printable(f"{self.place.state_path}/{name}")
+            where = printable(f"{self.place.state_path}/{trash}")
             self._warn(f"What is no longer needed in {where} could not be removed; the next run tries again. {error}")
 
     def sweep(self, state: State) -> None:
         """Removes what ended runs have left, and generations that are no longer kept. Raises FilesystemError."""
         with translated("listing", self.place.state_path):
-            leftovers = [name for name in self._names(".") if name.startswith((_STAGING, _TRASH, _NEW_STATE))]
+            leftovers = [name for name in self._names() if name.startswith((_STAGING, _TRASH, _NEW_STATE))]
             generations = self._names(GENERATIONS)
+        for name in leftovers:
+            self.discard(name)
         known = {str(number) for number in state.generations}
-        for path in leftovers + [f"{GENERATIONS}/{name}" for name in generations if name not in known]:
-            self.discard(path)
+        for name in generations:
+            if name not in known:
+                self.discard(name, GENERATIONS)
 
     def clear(self) -> None:
         """Removes the state and all that is known to belong here, if no generation is left. Raises nothing."""
@@ -166,19 +191,14 @@ class Store:
                     os.unlink(name, dir_fd=self.fd)
             os.rmdir(GENERATIONS, dir_fd=self.fd)
 
-    def _names(self, path: str) -> list[str]:
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
-        except FileNotFoundError:
-            return []
-        try:
+    def _names(self, *names: str) -> list[str]:
+        with contextlib.suppress(FileNotFoundError), self.opened(*names) as fd:
             return sorted(os.listdir(fd))
-        finally:
-            os.close(fd)
+        return []
 
 
 def _random(prefix: str) -> str:
     return prefix + os.urandom(8).hex()
 
 
-__all__ = ("GENERATIONS", "RECORD", "ROOTFS", "STAMP", "STATE", "Store", "generation_path", "tree_path")
+__all__ = ("GENERATIONS", "RECORD", "ROOTFS", "STAMP", "STATE", "Store")

@@ -16,7 +16,7 @@ from .checks import Place, Root, open_place, refusal
 from .confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
 from .errors import printable
-from .generations import Store, Warn, tree_path
+from .generations import Store, Warn
 from .lock import StateDirectory
 from .publish import has_happened
 from .stamp import Stamp, StampInvalid
@@ -66,6 +66,12 @@ class View:
         self._place: Place = open_place(self.path)
         self._stack.callback(self._place.close)
         self.path = self._place.path
+        if self._place.risk is not None:
+            self._warn(
+                f"Another user can replace the destination {printable(self.path)} and what is kept beside it, because"
+                f" {self._place.risk}; choose a directory that belongs, with all above it, to root or to the user of"
+                " the task."
+            )
         self._root = self._place.look()
 
     def _open_directory(self, *, create: bool, exclusive: bool) -> StateDirectory | None:
@@ -162,15 +168,14 @@ class View:
 
     def _open_tree(self, number: int) -> int | None:
         store = self._opened_store
-        places = [(store.fd, tree_path(number))]
         if number == self._state.current:
-            places.insert(0, (self._place.parent_fd, self._place.name))
-        if self._interrupted is not None and self._interrupted.generation and self._interrupted.previous == number:
-            places.append((store.fd, tree_path(self._interrupted.generation)))
-        for dir_fd, path in places:
             with contextlib.suppress(FileNotFoundError):
-                return os.open(path, DIRECTORY, dir_fd=dir_fd)
-        return None
+                return os.open(self._place.name, DIRECTORY, dir_fd=self._place.parent_fd)
+        found = store.open_tree(number)
+        interrupted = self._interrupted
+        if found is None and interrupted is not None and interrupted.generation and interrupted.previous == number:
+            found = store.open_tree(interrupted.generation)
+        return found
 
     def check_replaceable(self) -> None:
         """Raises DestinationError unless a tree may be published here: what is there must be this collection's, empty

@@ -8,22 +8,31 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import re
 import socket
-import stat
 import time
 import typing as t
 
-from .checks import Place, refusal
-from .confine import DIRECTORY
+from .checks import Place
 from .errors import Locked, printable
+from .private import open_private
 from .translate import translated
 
 LOCK: t.Final = "lock"
+_PLAIN: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _POLL_SECONDS: t.Final = 0.05  # flock(2) has no time limit of its own
 _HOLDER_BYTES: t.Final = 1024
+
+# A state directory before it is complete; shorter than the longest name of one.
+_NEW: t.Final = ".oci-new-"
+_NEW_NAME: t.Final = re.compile(r"\A\.oci-new-[0-9a-f]{16}\Z")
+
+# Why rename(2) does not put a directory over what is there.
+_OCCUPIED: t.Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
 
 class StateDirectory:
@@ -63,7 +72,7 @@ class StateDirectory:
     def _lock(self, place: Place, *, exclusive: bool, deadline: float) -> None:
         flags = os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY
         try:
-            self._lock_fd = os.open(LOCK, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+            self._lock_fd = os.open(LOCK, flags | _PLAIN, 0o600, dir_fd=self.fd)
         except FileNotFoundError:
             return  # a reader came before the first writer finished making the directory, or after it was copied
         started = time.monotonic()
@@ -100,46 +109,47 @@ class StateDirectory:
 
 
 def _open_directory(place: Place, *, create: bool) -> t.Optional[int]:
-    try:
-        status = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
-    except FileNotFoundError:
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return open_private(place, place.parent_fd, place.state_name, path=place.state_path)
         if not create:
             return None
-        return _make_directory(place)
-    _check_private(place, status)
+        with contextlib.suppress(FileNotFoundError):  # another run took the new directory for one that was left over
+            return _make_directory(place)
+
+
+def _make_directory(place: Place) -> int:
+    """Make the directory under a name that nobody can foresee, and rename it to its place if nothing is there."""
+    _remove_left_over(place)
+    name = f"{_NEW}{os.urandom(8).hex()}"
+    os.mkdir(name, 0o700, dir_fd=place.parent_fd)
     try:
-        fd = os.open(place.state_name, DIRECTORY, dir_fd=place.parent_fd)
-    except FileNotFoundError:
-        return _open_directory(place, create=create)
-    _check_private(place, os.fstat(fd))
+        fd = open_private(place, place.parent_fd, name, path=os.path.join(place.parent, name))
+        try:
+            os.fchmod(fd, 0o700)
+            for attribute in ("system.posix_acl_access", "system.posix_acl_default"):
+                with contextlib.suppress(OSError):  # else the unpacked tree would inherit the parent's default entries
+                    os.removexattr(fd, attribute)
+            # This replaces nothing but an empty directory. Who has that open finds it gone when it has the lock.
+            os.rename(name, place.state_name, src_dir_fd=place.parent_fd, dst_dir_fd=place.parent_fd)
+        except BaseException:
+            os.close(fd)
+            raise
+    except BaseException as exc:
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=place.parent_fd)
+        if isinstance(exc, OSError) and exc.errno in _OCCUPIED:
+            return open_private(place, place.parent_fd, place.state_name, path=place.state_path)
+        raise
     return fd
 
 
-def _make_directory(place: Place) -> t.Optional[int]:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(place.state_name, 0o700, dir_fd=place.parent_fd)
-        fd = os.open(place.state_name, DIRECTORY, dir_fd=place.parent_fd)
-        os.fchmod(fd, 0o700)
-        for name in ("system.posix_acl_access", "system.posix_acl_default"):
-            with contextlib.suppress(OSError):  # else what is unpacked would inherit the parent's default entries
-                os.removexattr(fd, name)
-        return fd
-    return _open_directory(place, create=True)
-
-
-def _check_private(place: Place, status: os.stat_result) -> None:
-    shown = printable(place.state_path)
-    if not stat.S_ISDIR(status.st_mode):
-        why = f"{shown}, where its state is kept, is not a directory"
-        raise refusal(place.path, why, "move that out of the way")
-    if status.st_uid != os.geteuid():
-        why = f"its state directory {shown} belongs to the user id {status.st_uid}, and this is {os.geteuid()}"
-        raise refusal(place.path, why, "run the task as that user (become_user)")
-    if status.st_mode & 0o077:
-        why = f"other users have access to its state directory {shown} (mode {stat.S_IMODE(status.st_mode):04o})"
-        raise refusal(place.path, why, "if nobody tampered with it, set its mode to 0700")
-    if status.st_dev != place.device:
-        raise refusal(place.path, f"its state directory {shown} is on another file system", "unmount that")
+def _remove_left_over(place: Place) -> None:
+    """Remove what a killed run made and did not rename: an empty directory."""
+    for name in os.listdir(place.parent_fd):
+        if _NEW_NAME.match(name):
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=place.parent_fd)
 
 
 def _try_lock(fd: int, kind: int) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from .durable import inode_of_directory
 from .errors import DestinationError, UnpackError, printable
-from .generations import GENERATIONS, ROOTFS, Store, generation_path, tree_path
+from .generations import GENERATIONS, ROOTFS, Store
 from .remove import change_mode
 from .state import Operation, Pending, State
 from .syscalls import exchange
@@ -59,8 +59,9 @@ def switch(store: Store, state: State, plan: Plan) -> State:
     try:
         store.save(announced)
         if plan.staged is not None:
-            os.rename(plan.staged, generation_path(plan.generation), src_dir_fd=store.fd, dst_dir_fd=store.fd)
-            store.sync(GENERATIONS)
+            with store.opened(GENERATIONS) as fd:
+                os.rename(plan.staged, str(plan.generation), src_dir_fd=store.fd, dst_dir_fd=fd)
+                os.fsync(fd)
         _loosen(store, pending)
         _swap(store, pending)
     except BaseException:
@@ -125,9 +126,10 @@ def has_happened(store: Store, pending: Pending) -> bool:
 
 
 def _announce(store: Store, plan: Plan) -> Pending:
-    source = tree_path(plan.generation) if plan.staged is None else f"{plan.staged}/{ROOTFS}"
+    source = (GENERATIONS, str(plan.generation)) if plan.staged is None else (plan.staged,)
     try:
-        root = os.stat(source, dir_fd=store.fd, follow_symlinks=False)
+        with store.opened(*source) as fd:
+            root = os.stat(ROOTFS, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
         shown = printable(store.place.path)
         raise DestinationError(
@@ -153,44 +155,52 @@ def _announce(store: Store, plan: Plan) -> Pending:
 
 def _swap(store: Store, pending: Pending) -> None:
     place = store.place
-    coming = tree_path(t.cast(int, pending.generation))
-    if pending.previous is None:
-        os.rename(coming, place.name, src_dir_fd=store.fd, dst_dir_fd=place.parent_fd)
-        return
-    try:
-        exchange(store.fd, coming, place.parent_fd, place.name)
-    except OSError as error:
-        if error.errno not in _NO_EXCHANGE:
-            raise
-        os.rename(place.name, tree_path(pending.previous), src_dir_fd=place.parent_fd, dst_dir_fd=store.fd)
-        os.rename(coming, place.name, src_dir_fd=store.fd, dst_dir_fd=place.parent_fd)
+    with store.generation(t.cast(int, pending.generation)) as coming:
+        if pending.previous is None:
+            os.rename(ROOTFS, place.name, src_dir_fd=coming, dst_dir_fd=place.parent_fd)
+            return
+        try:
+            exchange(coming, ROOTFS, place.parent_fd, place.name)
+        except OSError as error:
+            if error.errno not in _NO_EXCHANGE:
+                raise
+            with store.generation(pending.previous) as kept:
+                os.rename(place.name, ROOTFS, src_dir_fd=place.parent_fd, dst_dir_fd=kept)
+            os.rename(ROOTFS, place.name, src_dir_fd=coming, dst_dir_fd=place.parent_fd)
 
 
 def _complete(store: Store, pending: Pending) -> None:
     if pending.generation is None or pending.previous is None:
         return
-    left = tree_path(pending.generation)
-    if inode_of_directory(store.fd, left) is not None:
-        os.rename(left, tree_path(pending.previous), src_dir_fd=store.fd, dst_dir_fd=store.fd)
-    store.sync(generation_path(pending.generation), generation_path(pending.previous))
+    with store.generation(pending.generation) as left, store.generation(pending.previous) as kept:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(ROOTFS, ROOTFS, src_dir_fd=left, dst_dir_fd=kept)
+        os.fsync(left)
+        os.fsync(kept)
 
 
 def _undo(store: Store, pending: Pending) -> None:
     if pending.generation is None:
         return
     place = store.place
-    coming = inode_of_directory(store.fd, tree_path(pending.generation))
+    coming = _inode_of_tree(store, pending.generation)
     if coming not in (None, pending.root):
         shown = printable(place.path)
         raise DestinationError(
             f"The destination {shown} was being changed when it was copied or restored, and nobody can tell which tree"
-            f" is the old one; look at it and at {printable(place.state_path)}/{generation_path(pending.generation)},"
+            f" is the old one; look at it and at {printable(place.state_path)}/{GENERATIONS}/{pending.generation},"
             f" move {printable(place.state_path)} away and run the task again with force: true.",
             path=shown,
         )
     if pending.previous is not None and inode_of_directory(place.parent_fd, place.name) is None:
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(tree_path(pending.previous), place.name, src_dir_fd=store.fd, dst_dir_fd=place.parent_fd)
+        with contextlib.suppress(FileNotFoundError), store.generation(pending.previous) as kept:
+            os.rename(ROOTFS, place.name, src_dir_fd=kept, dst_dir_fd=place.parent_fd)
+
+
+def _inode_of_tree(store: Store, number: int) -> int | None:
+    with contextlib.suppress(FileNotFoundError), store.generation(number) as fd:
+        return inode_of_directory(fd, ROOTFS)
+    return None
 
 
 def _settle_after_failure(store: Store) -> None:
@@ -207,7 +217,8 @@ def _loosen(store: Store, pending: Pending) -> None:
     if pending.generation is None:
         _allow_write(place.parent_fd, place.name, pending.mode)
         return
-    _allow_write(store.fd, tree_path(pending.generation), pending.mode)
+    with store.generation(pending.generation) as fd:
+        _allow_write(fd, ROOTFS, pending.mode)
     if pending.previous is not None:
         _allow_write(place.parent_fd, place.name, pending.previous_mode)
 
@@ -221,7 +232,8 @@ def _tighten(store: Store, pending: Pending, settled: State) -> None:
         if number is not None and number == settled.current:
             _restore_mode(store.place.parent_fd, store.place.name, mode)
         elif number is not None:
-            _restore_mode(store.fd, tree_path(number), mode)
+            with contextlib.suppress(FileNotFoundError), store.generation(number) as fd:
+                _restore_mode(fd, ROOTFS, mode)
     if pending.operation == "remove":
         _restore_mode(store.place.parent_fd, store.place.name, pending.mode)
 

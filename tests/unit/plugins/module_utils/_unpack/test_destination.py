@@ -41,10 +41,8 @@ needs_mounts = pytest.mark.skipif(not children.may_mount(), reason="needs mounts
 
 @pytest.fixture
 def ground() -> t.Iterator[Path]:
-    """A directory in memory that every user may reach, and an ordinary one may write to."""
+    """A directory in memory that every user may reach."""
     path = Path(tempfile.mkdtemp(prefix="unpack-", dir="/dev/shm"))
-    if os.geteuid() == 0:
-        os.chown(path, children.NOBODY, children.NOBODY)
     path.chmod(0o755)
     yield path
     subprocess.run(["chattr", "-R", "-f", "-i", str(path)], check=False, stderr=subprocess.DEVNULL)
@@ -650,6 +648,8 @@ def test_an_interrupted_change_is_seen_as_it_will_be_settled(app: Path, happened
 @needs_root
 @pytest.mark.parametrize("mode", [0o555, 0o500, 0o755])
 def test_an_ordinary_user_publishes_trees_that_nobody_may_write_to(app: Path, mode: int) -> None:
+    os.chown(app.parent, children.NOBODY, children.NOBODY)
+
     def change() -> list[t.Any]:
         publish(app, "v1", mode=mode)
         publish(app, "v2", mode=mode)
@@ -668,8 +668,6 @@ def test_an_ordinary_user_publishes_trees_that_nobody_may_write_to(app: Path, mo
 
 @needs_root
 def test_an_ordinary_user_is_told_what_is_not_permitted(ground: Path) -> None:
-    os.chown(ground, 0, 0)
-
     def fail() -> list[t.Any]:
         with pytest.raises(FilesystemError) as caught:
             publish(ground / "app", "v1")
@@ -695,13 +693,16 @@ def test_another_users_destination_is_refused_with_the_remedy(app: Path) -> None
 
 @needs_root
 def test_permissions_of_the_parent_are_not_inherited(ground: Path) -> None:
-    ground.chmod(0o2775)
     os.chown(ground, 0, 4321)
+    ground.chmod(0o2775)
+    warnings: list[str] = []
     access = b"\x02\x00\x00\x00\x01\x00\x07\x00\xff\xff\xff\xff\x02\x00\x07\x00\x39\x30\x00\x00"
     access += b"\x04\x00\x07\x00\xff\xff\xff\xff\x10\x00\x07\x00\xff\xff\xff\xff\x20\x00\x05\x00\xff\xff\xff\xff"
     with contextlib.suppress(OSError):  # not every file system has such lists
         os.setxattr(ground, "system.posix_acl_default", access)
-    publish(ground / "app", "v1")
+    publish(ground / "app", "v1", warn=warnings.append)
+    assert len(warnings) == 1
+    assert f"because the group id 4321 can write to {ground};" in warnings[0]
     assert stat.S_IMODE(state_directory(ground / "app").stat().st_mode) == 0o700
     assert os.listxattr(ground / "app") == []
     assert os.listxattr(state_directory(ground / "app")) == []

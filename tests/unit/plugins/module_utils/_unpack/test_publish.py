@@ -316,11 +316,12 @@ def test_a_failed_second_rename_puts_the_old_tree_back_at_once(
     path = ground / "app"
     publish(path, "v1")
     monkeypatch.setattr(publish_module, "exchange", no_exchange)
-    real_rename = os.rename
+    real_rename, failed = os.rename, []
 
     def rename(source: str, target: str, **options: t.Any) -> None:
-        if target == "app" and source == "generations/2/rootfs":
+        if target == "app" and not failed:
             assert not path.exists()
+            failed.append(source)
             raise OSError(errno.EIO, "no")
         real_rename(source, target, **options)
 
@@ -420,6 +421,7 @@ def test_a_copy_made_in_the_middle_of_a_change_is_not_guessed_about(ground: Path
     publish(path, "v1")
     coming = state_directory(path) / "generations/2/rootfs"
     coming.mkdir(parents=True)
+    coming.parent.chmod(0o700)
     make_tree(coming, "v2")
     pending_state(path, Pending("publish", 1, 2, 1))
     with (
