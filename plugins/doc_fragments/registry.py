@@ -102,13 +102,17 @@ options:
   ca_path:
     description:
       - A file of PEM certificates, or a directory of such files, that are trusted to sign the
-        certificate of the registry. They replace the certificates that the system trusts.
+        certificate of the registry. For O(registry) itself they replace the certificates that the system trusts.
+      - For others, such as storage that the registry redirects to, token services and O(mirrors), they are trusted
+        beside those of the system. With O(mirrors) that are spoken to over HTTPS that holds for O(registry) too, since
+        the certificates may be those of a mirror.
     type: path
     aliases:
       - root_ca
   client_cert:
     description:
       - A PEM file with the certificate, and its chain, to present to the registry. It may hold the private key too.
+      - It is presented to the host of the registry and to no other, be that a token service, storage or a mirror.
       - Cannot be used with O(tls=ra-tls), which makes a certificate for each connection.
     type: path
   client_key:
@@ -121,6 +125,8 @@ options:
       - Whether the certificate of the registry must be valid and must be made out to its name.
       - With V(false) anybody on the way can pose as the registry and can read the credentials; the result then carries
         a warning. Give O(ca_path) instead where you can.
+      - It holds for the host of the registry and for O(mirrors). The certificates of other hosts, such as token
+        services and storage that the registry redirects to, are always checked.
     type: bool
     default: true
   username:
@@ -176,8 +182,8 @@ options:
       - All that is addressed by digest is verified wherever it comes from. A tag is what the first mirror that knows it
         says it is.
       - A mirror on the loopback interface is spoken to over plain HTTP, any other one over HTTPS, unless its name
-        begins with C(http://) or C(https://). O(ca_path), O(client_cert), O(client_key) and O(validate_certs) hold for
-        mirrors too.
+        begins with C(http://) or C(https://). O(ca_path) is trusted for mirrors beside what the system trusts, and
+        O(validate_certs) holds for them too. O(client_cert) is not presented to a mirror on another host.
       - O(username), O(password) and O(token) are never sent to a mirror; O(auth_file) may hold credentials for it.
     type: list
     elements: str

@@ -54,7 +54,7 @@ def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: boo
     params = module.params
     registry = Registry(
         name,
-        tls=_tls(params, mode=mode),
+        tls=_mirror_tls(params, name, mode=mode) if is_mirror else _tls(params, mode=mode),
         credentials=_credentials(module, explicit=not is_mirror),
         timeouts=Timeouts(
             connect=params["connect_timeout"],
@@ -76,6 +76,8 @@ def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: boo
 def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
     options = TlsOptions(
         mode="tls" if mode == "ra-tls" else mode,
+        # ca_path may be that of a mirror then
+        system_too=any(_mirror_mode(name) == "tls" for name in params["mirrors"]),
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],
@@ -84,6 +86,17 @@ def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
     if mode != "ra-tls":
         return options
     return replace(options, mode=mode, attester=make_attester(params["ratls"]))
+
+
+def _mirror_tls(params: t.Mapping[str, t.Any], name: str, *, mode: TlsMode) -> TlsOptions:
+    """The options for a mirror: ca_path adds to what the system trusts; another host is not shown client_cert."""
+    if _host(name) != _host(params["registry"]):
+        params = {**params, "client_cert": None, "client_key": None}
+    return replace(_tls(params, mode=mode), system_too=True)
+
+
+def _host(name: str) -> str:
+    return Endpoint.parse(name.rpartition("://")[2], mode="tls").origin.host.rstrip(".")
 
 
 def _credentials(module: AnsibleModule, *, explicit: bool) -> t.Union[Credentials, CredentialSource]:

@@ -16,18 +16,23 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 TlsMode = t.Literal["no-tls", "tls", "ra-tls"]
 
+# where a connection leads: to the registry, to another port of its host, or to another host
+Nearness = t.Literal["registry", "beside", "other"]
+
 
 @dataclass(frozen=True)
 class TlsOptions:
     """How to speak to the registry.
 
     ca_path is a PEM file, or a directory of PEM files under any names, that replaces the certificates that the system
-    trusts. client_cert may hold its key too. validate_certs=False lets anybody on the way pose as the registry. ra-tls
-    is TLS 1.3 with an attestation of this host on every connection, which attester makes.
+    trusts for the registry, unless system_too is set; for other hosts and ports it adds to them. client_cert, which may
+    hold its key too, is shown to the host of the registry alone. validate_certs=False lets anybody on the way pose
+    as that host. ra-tls is TLS 1.3 with an attestation of this host on every connection, which attester makes.
     """
 
     mode: TlsMode = "tls"
     ca_path: str | None = None
+    system_too: bool = False
     client_cert: str | None = None
     client_key: str | None = None
     validate_certs: bool = True
@@ -89,4 +94,4 @@ class RetryPolicy:
             raise ConfigurationError("The number of retries must not be negative.")
 
 
-__all__ = ("RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")
+__all__ = ("Nearness", "RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")

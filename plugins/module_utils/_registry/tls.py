@@ -14,7 +14,7 @@ import typing as t
 from .errors import ConfigurationError
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .options import TlsOptions
+    from .options import Nearness, TlsOptions
 
 _MARK: t.Final = "-----BEGIN CERTIFICATE-----"
 _PEM: t.Final = re.compile(f"{_MARK}[^-]+-----END CERTIFICATE-----")
@@ -22,17 +22,19 @@ _MAX_FILE: t.Final = 8 * 1024 * 1024
 _MAX_FILES: t.Final = 4096
 
 
-def make_context(options: TlsOptions, *, client_auth: bool) -> ssl.SSLContext:
-    """A context for connections to servers, TLS 1.2 or later. The client certificate is loaded if client_auth is set.
+def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
+    """Make a context for connections to servers, TLS 1.2 or later.
 
-    Raises ConfigurationError, which names the file that cannot be used.
+    The registry itself is trusted by ca_path alone, other ports of its host and other hosts by ca_path and the system.
+    Other hosts are always validated and never shown the client certificate. Raises ConfigurationError, which names the
+    file that cannot be used.
     """
-    context = _trusting(options.ca_path)
+    context = _trusting(options.ca_path, system_too=options.system_too or near != "registry")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not options.validate_certs:
+    if near != "other" and not options.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if client_auth and options.client_cert is not None:
+    if near != "other" and options.client_cert is not None:
         _load_client(context, options.client_cert, options.client_key)
     return context
 
@@ -59,15 +61,19 @@ def unusable_ca_path(ca_path: str, reason: str) -> ConfigurationError:
     )
 
 
-def _trusting(ca_path: str | None) -> ssl.SSLContext:
+def _trusting(ca_path: str | None, *, system_too: bool) -> ssl.SSLContext:
     if ca_path is None:
         return ssl.create_default_context()
     try:
         if os.path.isdir(ca_path):
-            return ssl.create_default_context(cadata=_directory(ca_path))
-        return ssl.create_default_context(cafile=ca_path)
+            context = ssl.create_default_context(cadata=_directory(ca_path))
+        else:
+            context = ssl.create_default_context(cafile=ca_path)
     except (OSError, ValueError) as exc:
         raise unusable_ca_path(ca_path, _reason(exc)) from None
+    if system_too:
+        context.load_default_certs()
+    return context
 
 
 def _system() -> str:

@@ -25,9 +25,11 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .connection import Pool
     from .effects import Effects
     from .errors import Operation
-    from .options import Timeouts, TlsOptions
+    from .options import Nearness, Timeouts, TlsOptions
     from .proxies import Proxies
     from .url import Origin, Url
+
+    _Sort = tuple[str, Nearness]
 
 MAX_REDIRECTS: t.Final = 10
 
@@ -85,7 +87,7 @@ class Transport:
         self._effects = effects
         self._warn = warn
         self._attested: AttestedTls | None = None
-        self._pools: dict[tuple[str, bool], Pool] = {}
+        self._pools: dict[_Sort, Pool] = {}
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self.requests = 0
@@ -166,24 +168,20 @@ class Transport:
 
     def _pool(self, origin: Origin) -> Pool:
         """The pool for an origin."""
-        own = self._is_own(origin)
+        near = "other"
+        if origin.host.rstrip(".") == self._registry.host.rstrip("."):
+            near = "registry" if origin == self._registry else "beside"
+        sort: _Sort = (origin.scheme, t.cast("Nearness", near))
         with self._lock:
-            if (origin.scheme, own) not in self._pools:
-                self._pools[origin.scheme, own] = self._make_pool(origin, own=own)
-            return self._pools[origin.scheme, own]
+            if sort not in self._pools:
+                self._pools[sort] = self._make_pool(origin, sort[1])
+            return self._pools[sort]
 
-    def _is_own(self, origin: Origin) -> bool:
-        """Whether client certificates are for this origin: the host of the registry and no other. With ra-tls it has to
-        be its port too, since a token service beside it that asks for no attestation could not be used at all."""
-        if self._tls.mode == "ra-tls":
-            return origin == self._registry
-        return origin.scheme == "https" and origin.host == self._registry.host
-
-    def _make_pool(self, origin: Origin, *, own: bool) -> Pool:
+    def _make_pool(self, origin: Origin, near: Nearness) -> Pool:
         from .connection import Pool, require_requests
 
-        verify = self._tls.validate_certs
-        if own and self._tls.mode == "ra-tls":
+        verify = self._tls.validate_certs or near == "other"
+        if near == "registry" and self._tls.mode == "ra-tls":
             require_requests()
             from .attested import AttestedTls
 
@@ -193,7 +191,7 @@ class Transport:
             return Pool(None, verify=verify)
         from .tls import make_context
 
-        return Pool(make_context(self._tls, client_auth=own), verify=verify)
+        return Pool(make_context(self._tls, near=near), verify=verify)
 
 
 def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:

@@ -104,6 +104,24 @@ def test_mirrors_are_shown_no_attestation(made: list[Seen]) -> None:
     assert [(tls.mode, tls.attester) for tls in others] == [("tls", None), ("no-tls", None)]
 
 
+def test_mirrors_on_other_hosts_are_shown_no_client_certificate(made: list[Seen]) -> None:
+    certificate = {"ca_path": "/ca", "client_cert": "/cert", "client_key": "/key"}
+    mirrors = ["mirror.example.com", "REGISTRY.example.com:5000/cache", "https://localhost:5001"]
+    opened(Module(registry="registry.example.com", mirrors=mirrors, **certificate))
+    seen = [one.options["tls"] for one in made]
+    own, other = ("/cert", "/key"), (None, None)
+    assert [(tls.client_cert, tls.client_key) for tls in seen] == [own, other, own, other]
+    assert all((tls.ca_path, tls.system_too) == ("/ca", True) for tls in seen)
+
+
+@pytest.mark.parametrize(("mirrors", "alone"), [([], True), (["http://mirror.example.com"], True), (["m:5000"], False)])
+def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
+    made: list[Seen], mirrors: list[str], alone: bool
+) -> None:
+    opened(Module(registry="registry.example.com", mirrors=mirrors, ca_path="/ca"))
+    assert made[0].options["tls"].system_too is not alone
+
+
 @pytest.mark.parametrize(
     ("options", "warning"),
     [
@@ -152,6 +170,7 @@ def test_options_reach_the_client(made: list[Seen]) -> None:
             minimum_throughput=10,
             retries=11,
             trusted_realm_hosts=["auth.example.com"],
+            trusted_redirect_hosts=["storage.example.com"],
             foreign_layers=True,
         )
     )
@@ -161,6 +180,7 @@ def test_options_reach_the_client(made: list[Seen]) -> None:
     assert (timeouts.read, timeouts.connect, timeouts.total, timeouts.minimum_rate) == (7, 8, 9, 10)
     assert options["retry"].retries == 11
     assert options["trusted_realm_hosts"] == ["auth.example.com"]
+    assert options["trusted_redirect_hosts"] == ["storage.example.com"]
     assert options["foreign_urls"] is True
 
 

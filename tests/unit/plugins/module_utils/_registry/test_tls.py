@@ -209,3 +209,66 @@ def test_speed_is_not_lost_to_small_records(serve, connect, authority) -> None:
     digest = Digest.parse(server.add_blob("app", data))
     with connect(server, tls=TlsOptions(ca_path=str(authority.path))).blob("app", digest) as stream:
         assert b"".join(stream) == data
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch) -> Authority:
+    """The one authority that the system trusts."""
+    found = Authority(tmp_path, "system")
+    monkeypatch.setenv("SSL_CERT_FILE", str(found.path))
+    return found
+
+
+def pull(registry, digest: str) -> bytes:
+    with registry.blob("app", Digest.parse(digest)) as stream:
+        return b"".join(stream)
+
+
+@pytest.mark.parametrize("trusted", ["system", "ca_path"])
+def test_ca_path_adds_to_the_system_for_other_hosts(serve, connect, server, authority, system, trusted) -> None:
+    signer = system if trusted == "system" else authority
+    storage = serve(tls=server_context(signer.server("storage")), host="localhost")
+    digest = storage.add_blob("app", b"x")
+    server.on("/blobs/", redirect(f"{storage.url}/v2/app/blobs/{digest}"))
+    assert pull(connect(server, tls=TlsOptions(ca_path=str(authority.path))), digest) == b"x"
+
+
+def test_storage_on_another_port_of_the_registry(serve, connect, server, authority, system) -> None:
+    storage = serve(tls=server_context(system.server("storage")))
+    server.on("", redirect(f"{storage.url}/v2/"))
+    assert connect(server, tls=TlsOptions(ca_path=str(authority.path))).ping() == "registry/2.0"
+
+
+def test_ca_path_of_a_mirror(connect, serve, authority, system) -> None:
+    options = TlsOptions(ca_path=str(authority.path), system_too=True)
+    for signer in (authority, system):
+        server = serve(tls=server_context(signer.server("mirror")))
+        assert connect(server, tls=options).ping() == "registry/2.0"
+
+
+def test_a_directory_adds_to_the_system_too(serve, connect, server, authority, system, tmp_path) -> None:
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca" / "one").write_bytes(authority.path.read_bytes())
+    storage = serve(tls=server_context(system.server("storage")), host="localhost")
+    server.on("", redirect(f"{storage.url}/v2/"))
+    assert connect(server, tls=TlsOptions(ca_path=str(tmp_path / "ca"))).ping() == "registry/2.0"
+
+
+def test_validate_certs_off_is_for_the_registry_alone(serve, connect, server, authority, capsys) -> None:
+    storage = serve(tls=server_context(authority.server()), host="localhost")
+    server.on("/v2/$", redirect(f"{storage.url}/v2/"))
+    with pytest.raises(TlsFailed, match=f"{storage.name} is not trusted"):
+        connect(server, tls=TlsOptions(validate_certs=False)).ping()
+    assert connect(server, tls=TlsOptions(validate_certs=False, ca_path=str(authority.path))).ping() == "registry/2.0"
+    assert capsys.readouterr().err == ""
+
+
+def test_the_client_certificate_is_not_shown_to_a_token_service(serve, connect, authority) -> None:
+    service = serve(tls=server_context(authority.server(), client_ca=authority.path), host="localhost")
+    server = serve(tls=server_context(authority.server()), auth="bearer", realm=f"{service.url}/token")
+    client = authority.client()
+    options = TlsOptions(ca_path=str(authority.path), client_cert=str(client.cert), client_key=str(client.key))
+    trusted = [f"localhost:{service.port}"]
+    with pytest.raises(RegistryError):
+        connect(server, tls=options, retry=RetryPolicy(retries=0), trusted_realm_hosts=trusted).tags("app")
+    assert service.requests == []
