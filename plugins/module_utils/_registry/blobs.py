@@ -15,6 +15,7 @@ from .caller import Call
 from .content_range import parse_content_range
 from .errors import ConnectionFailed, NotFound, ProtocolBroken, RegistryError
 from .guard import CHUNK
+from .retry import is_refusal
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator
@@ -226,15 +227,19 @@ class BlobStream:
 def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) -> int | None:
     """The size of a blob by HEAD, None if it is absent. Raises RegistryError.
 
-    Where the answer describes a message and not the blob, the head of a GET is read instead, and its body left.
+    Where HEAD is refused, as by storage whose URL is signed for GET, or its answer describes a message and not the
+    blob, the head of a GET is read instead, and its body left.
     """
-    call = Call(operation, url, "HEAD", statuses=(200, 404), deadline=caller.deadline())
-    answer, dummy = caller.document(call, limit=0)
-    if answer.status == 404:
-        return None
-    if answer.length is not None and _describes(answer, digest):
-        return answer.length
-    with caller.open(replace(call, method="GET")) as answer:
+    call = Call(operation, url, "HEAD", deadline=caller.deadline())
+    try:
+        answer, dummy = caller.document(call, limit=0)
+    except RegistryError as exc:
+        if not is_refusal(exc):
+            raise
+    else:
+        if answer.length is not None and _describes(answer, digest):
+            return answer.length
+    with caller.open(replace(call, method="GET", statuses=(200, 404))) as answer:
         if answer.status == 404:
             return None
         if answer.length is not None:

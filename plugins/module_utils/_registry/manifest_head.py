@@ -14,6 +14,8 @@ from .._oci.errors import DigestError
 from .._oci.media_type import ACCEPT, is_index, is_manifest, parse_content_type
 from .._oci.text import quote
 from .caller import Call
+from .errors import RegistryError
+from .retry import is_refusal
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
@@ -25,8 +27,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .errors import Operation
 
 ACCEPT_HEADER: t.Final = {"Accept": ", ".join(ACCEPT)}
-
-_SILENT: t.Final = (400, 404, 405, 406, 501)
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,17 @@ def head_manifest(
 ) -> ManifestHead:
     """HEAD a manifest. Where there is a tag and a digest, a digest is returned only if the tag leads to it.
 
-    An answer that a GET would explain better (404, 405, ...) says nothing, as do servers that describe a message
-    instead of the manifest. Raises RegistryError.
+    A server that refuses it, or describes a message instead of the manifest, says nothing: firewalls and registries
+    treat HEAD and GET differently, and a GET says why. Raises RegistryError where that would not help, see is_refusal.
     """
     url = caller.endpoint.manifest(repository, manifest_path(selector))
-    call = Call(operation, url, "HEAD", headers=ACCEPT_HEADER, statuses=(200, *_SILENT), deadline=caller.deadline())
-    answer, dummy = caller.document(call, limit=0)
-    if answer.status != 200:
-        return ManifestHead(None, None)
+    call = Call(operation, url, "HEAD", headers=ACCEPT_HEADER, deadline=caller.deadline())
+    try:
+        answer, dummy = caller.document(call, limit=0)
+    except RegistryError as exc:
+        if is_refusal(exc):
+            return ManifestHead(None, None)
+        raise
     digest = stated_digest(answer, caller.endpoint, repository, warn)
     if selector.digest is not None and digest != selector.digest:
         digest = None

@@ -23,6 +23,15 @@ def is_transient(status: int) -> bool:
     return status in (408, 429) or (status >= 500 and status not in _NEVER_BETTER)
 
 
+def is_refusal(exc: RegistryError) -> bool:
+    """Whether a HEAD was refused in a way that a GET may not be: an answer 4xx or 5xx that does not say when to return.
+
+    429 and most of 5xx get here when the retries are used up. A token service that refuses has no url.
+    """
+    status = exc.fields.get("status")
+    return isinstance(status, int) and status >= 400 and "url" in exc.fields and exc.retry_after is None
+
+
 def parse_retry_after(value: str | None, *, now: float) -> float | None:
     """Seconds to wait by a Retry-After header, as seconds or HTTP-date (RFC 9110, 10.2.3); None for none. Total."""
     text = (value or "").strip()
@@ -73,4 +82,4 @@ class Attempts:
         return min(self._policy.retry_after_ceiling, retry_after) + jittered
 
 
-__all__ = ("Attempts", "is_transient", "parse_retry_after")
+__all__ = ("Attempts", "is_refusal", "is_transient", "parse_retry_after")

@@ -375,7 +375,16 @@ def test_head(server, connect, blob) -> None:
     client = connect(server)
     assert client.head_blob("app", blob.digest) == len(DATA)
     assert client.head_blob("app", Digest.of(b"gone")) is None
-    assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
+    assert [request.method for request in server.requests] == ["HEAD", "HEAD", "GET"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 501])
+def test_head_that_is_refused(server, connect, blob, status) -> None:
+    """A URL that is signed for GET gives 403 to HEAD."""
+    server.on("/blobs/", Reply(status=status, body=b""), method="HEAD")
+    client = connect(server)
+    assert client.head_blob("app", blob.digest) == len(DATA)
+    assert client.downloaded == 0
 
 
 def test_head_that_describes_a_message(server, connect, blob) -> None:

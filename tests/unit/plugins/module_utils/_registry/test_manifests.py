@@ -16,10 +16,13 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.media_type import ACCEPT, OCI_MANIFEST
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
+from ansible_collections.attested.registry.plugins.module_utils._registry.credentials import Basic
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     NotFound,
     ProtocolBroken,
+    RateLimited,
+    Unauthorized,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.manifest_head import ManifestHead
 from ansible_collections.attested.registry.plugins.module_utils._registry.manifests import MAX_BYTES
@@ -215,10 +218,32 @@ def test_head_of_a_server_that_describes_a_message(server, connect) -> None:
     assert connect(server).head_manifest("app", select("1.0")) == ManifestHead(None, None)
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 406, 501])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 406, 410, 415, 418, 421, 451, 501, 505])
 def test_head_leaves_the_explanation_to_get(server, connect, status) -> None:
     server.on("/manifests/", Reply(status=status, body=b""), method="HEAD")
     assert connect(server).head_manifest("app", select("1.0")) == ManifestHead(None, None)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_head_that_may_be_answered_later_is_tried_again_first(server, connect, status) -> None:
+    server.on("/manifests/", Reply(status=status, body=b""), method="HEAD")
+    assert connect(server, retry=RetryPolicy(retries=2)).head_manifest("app", select("1.0")) == ManifestHead(None, None)
+    assert len(server.requests) == 3
+
+
+def test_head_that_is_told_when_to_come_back(server, connect) -> None:
+    server.on("/manifests/", Reply(status=429, body=b"", headers={"Retry-After": "1"}), method="HEAD")
+    with pytest.raises(RateLimited):
+        connect(server, retry=RetryPolicy(retries=1)).head_manifest("app", select("1.0"))
+
+
+def test_head_after_a_token_service_that_refuses(serve, connect) -> None:
+    """A GET would be refused as well, and a wrong password would count twice."""
+    server = serve(auth="bearer", users={"u": "p"})
+    with pytest.raises(Unauthorized):
+        connect(server, credentials=Basic("u", "wrong")).head_manifest("app", select("1.0"))
+    assert len(server.sent("/token")) == 1
 
 
 def test_head_of_a_tag_that_leads_elsewhere_says_nothing(server, connect, image) -> None:
