@@ -8,13 +8,16 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test lint types sanity unit importer integration bench docs changelog build venv clean distclean
+.PHONY: help demo serve test matrix lint types sanity unit importer integration bench docs changelog build venv user-venv clean distclean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-demo: venv ## serve the example registry and unpack an image from it by playbook
+demo: user-venv ## serve the example registry and unpack an image from it by playbook
 	@tools/demo.sh
+
+serve: user-venv ## serve the example registry until Ctrl-C, on PORT=1337; says what to type next
+	@tools/serve.sh
 
 test: ## everything that CI runs: lint, types, unit, importer, integration, sanity
 	@tools/test.sh lint types unit importer integration+sanity
@@ -46,15 +49,18 @@ docs: venv ## the plugins' documentation as HTML in build/docs
 changelog: venv ## CHANGELOG.md and .rst from changelogs/
 	@tools/changelog.sh
 
-build: ## the collection's tarball in build/
-	@$(MAKE) venv
+build: user-venv ## the collection's tarball in build/, of the files that git tracks
 	@tools/build.sh
 
 venv:
-	@tools/venv.sh
+	@tools/venv.sh dev
 	@tools/tree.sh link
 
-clean: ## remove what the other targets made, but not .venv and the cached images
+user-venv:
+	@tools/venv.sh user
+	@tools/tree.sh link
+
+clean: ## remove what the other targets made, but not the environments and the cached images
 	@tools/clean.sh
 
 distclean: ## remove all of that too

@@ -7,10 +7,9 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-tools/tree.sh copy
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-ansible-galaxy collection build --output-path "$work" "$COPIED" >/dev/null
+tools/build.sh "$work"
 cat >"$work/importer.cfg" <<CFG
 [galaxy-importer]
 RUN_ANSIBLE_LINT = False

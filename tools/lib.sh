@@ -11,9 +11,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 TOP=$PWD
 BUILD=$TOP/build
 VENV=$TOP/.venv
+USER_VENV=$BUILD/user-venv
 LINKED=$BUILD/ansible_collections/attested/registry
 COPIED=$BUILD/${TREE:-tree}/ansible_collections/attested/registry
-export TOP BUILD VENV LINKED COPIED
+export TOP BUILD VENV USER_VENV LINKED COPIED
 
 # Nothing of the caller's own Ansible or Python set-up may change a result.
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_INVENTORY ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
@@ -28,10 +29,15 @@ export LC_ALL=C.UTF-8 LANG=C.UTF-8
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# The files that git tracks, without those deleted on disk.
+tracked_files() { git ls-files -z --cached -- "$@" | sort -zu | _on_disk; }
+
 # The files of the project: tracked ones and new ones that are not ignored, without those deleted on disk.
-project_files() {
+project_files() { git ls-files -z --cached --others --exclude-standard -- "$@" | sort -zu | _on_disk; }
+
+_on_disk() {
   local name
-  git ls-files -z --cached --others --exclude-standard -- "$@" | sort -zu | while IFS= read -r -d '' name; do
+  while IFS= read -r -d '' name; do
     if [ -e "$name" ] || [ -L "$name" ]; then printf '%s\0' "$name"; fi
   done
 }
