@@ -146,13 +146,19 @@ options:
     type: str
   auth_file:
     description:
-      - A file with credentials as C(podman login), C(skopeo login) and C(docker login) write it.
+      - A file with credentials as C(podman login), C(skopeo login) and C(docker login) write it. It has to exist, and a
+        credential helper that it names for the registry has to work.
       - If neither this nor O(username) nor O(token) is given, the usual places are looked at in this order, and the
         first entry for this registry or repository is taken. They are the file that E(REGISTRY_AUTH_FILE) names,
-        C(containers/auth.json) in E(XDG_RUNTIME_DIR), C(containers/auth.json) in E(XDG_CONFIG_HOME) (or C(~/.config)),
+        C(containers/auth.json) in E(XDG_RUNTIME_DIR), or without that variable C(/run/containers/UID/auth.json) and
+        C(/run/user/UID/containers/auth.json), then C(containers/auth.json) in E(XDG_CONFIG_HOME) (or C(~/.config)),
         C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), C(~/.dockercfg).
+      - What cannot be used in the usual places, such as a credential helper that is not installed, is passed over with
+        a warning.
       - These are files, and variables, of the user that the task runs as, on the host that it runs on.
     type: path
+    aliases:
+      - authfile
   trusted_realm_hosts:
     description:
       - Hosts, besides the registry itself, that credentials may be sent to when the registry names them as its token

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -40,7 +42,7 @@ REGISTRY: t.Final[Options] = {
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "token": {"type": "str", "no_log": True},
-    "auth_file": {"type": "path"},
+    "auth_file": {"type": "path", "aliases": ["authfile"]},
     "trusted_realm_hosts": {"type": "list", "elements": "str", "default": []},
     "trusted_redirect_hosts": {"type": "list", "elements": "str", "default": []},
     "mirrors": {"type": "list", "elements": "str", "default": []},
@@ -87,6 +89,7 @@ def registry_module(
 
     The task fails if options of attestation do not go together.
     """
+    _ask_for_children()
     module = AnsibleModule(
         argument_spec=merge(REGISTRY, *options),
         required_together=_TOGETHER,
@@ -104,7 +107,14 @@ def registry_module(
 
 def local_module(options: Options) -> AnsibleModule:
     """Returns the module of a task that speaks to no registry."""
+    _ask_for_children()
     return AnsibleModule(argument_spec=options, supports_check_mode=True)
+
+
+def _ask_for_children() -> None:
+    """Have the system keep the status of child processes: whatever started this one may ignore SIGCHLD."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def merge(*parts: Options) -> Options:

@@ -23,10 +23,12 @@ from .attestation import make_attester
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._registry.credentials import Credentials, CredentialSource
+    from .._registry.auth_file import AuthFiles
+    from .._registry.credentials import Credentials
     from .._registry.options import TlsMode
     from .sources import Source
 
+_HELPER_SECONDS: t.Final = 60  # a helper may ask a service in the cloud
 _SCHEMES: t.Final[t.Mapping[str, TlsMode]] = {"http": "no-tls", "https": "tls"}
 
 
@@ -37,12 +39,16 @@ def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
     Nothing is connected before the first request. What the options give up is said in warnings of the task.
     """
     params = module.params
-    origin = _registry(module, params["registry"], mode=_mode(params["registry"], params), is_mirror=False)
+    files = _Files(module)
+    files.check()
+    origin = _registry(module, files, params["registry"], mode=_mode(params["registry"], params), is_mirror=False)
     source: Source = origin
     if params["mirrors"]:
         from .sources import Mirrored
 
-        mirrors = [_registry(module, name, mode=_mirror_mode(name), is_mirror=True) for name in params["mirrors"]]
+        mirrors = [
+            _registry(module, files, name, mode=_mirror_mode(name), is_mirror=True) for name in params["mirrors"]
+        ]
         source = Mirrored(mirrors, origin, warn=module.warn)
     try:
         yield source
@@ -50,12 +56,13 @@ def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
         source.close()
 
 
-def _registry(module: AnsibleModule, name: str, *, mode: TlsMode, is_mirror: bool) -> Registry:
+def _registry(module: AnsibleModule, files: _Files, name: str, *, mode: TlsMode, is_mirror: bool) -> Registry:
     params = module.params
     registry = Registry(
         name,
         tls=_mirror_tls(params, name, mode=mode) if is_mirror else _tls(params, mode=mode),
-        credentials=_credentials(module, explicit=not is_mirror),
+        credentials=files if is_mirror else _credentials(params) or files,
+        other_credentials=files,
         timeouts=Timeouts(
             connect=params["connect_timeout"],
             read=params["timeout"],
@@ -99,13 +106,13 @@ def _host(name: str) -> str:
     return Endpoint.parse(name.rpartition("://")[2], mode="tls").origin.host.rstrip(".")
 
 
-def _credentials(module: AnsibleModule, *, explicit: bool) -> t.Union[Credentials, CredentialSource]:
-    params = module.params
-    if explicit and params["token"] is not None:
+def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
+    """Those of the options."""
+    if params["token"] is not None:
         return Token(params["token"])
-    if explicit and params["username"] is not None:
+    if params["username"] is not None:
         return Basic(params["username"], params["password"])
-    return _Files(module)
+    return None
 
 
 class _Files:
@@ -113,24 +120,47 @@ class _Files:
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
+        self._warned: set[str] = set()
 
-    def credentials_for(self, registry: str, repository: t.Optional[str]) -> Credentials:
-        """See CredentialSource. The file that the option names has to exist, those of the usual places may."""
-        from .._registry.auth_file import AuthFiles, default_places
+    def check(self) -> None:
+        """Read the file that the option names, if there is one: it has to be right even if nothing asks for it.
 
-        named = self._module.params["auth_file"]
-        home = os.path.expanduser("~")
-        places = default_places(os.environ, home=home) if named is None else (named,)
-        files = AuthFiles(places, required=named is not None, run=self._run)
-        found = files.credentials_for(registry, repository)
+        Raises RegistryError.
+        """
+        if self._module.params["auth_file"] is not None:
+            self._files().check()
+
+    def credentials_for(self, registry: str, repository: str | None) -> Credentials:
+        """See CredentialSource. Trouble in the file that the option names is an error, elsewhere a warning."""
+        found = self._files().credentials_for(registry, repository)
         self._module.no_log_values.update(_secrets(found))
         return found
 
-    def _run(self, arguments: list[str], data: str) -> tuple[int, str, str]:
-        status, output, errors = self._module.run_command(
-            arguments, data=data, binary_data=True, handle_exceptions=False
-        )
-        return status, output, errors
+    def _files(self) -> AuthFiles:
+        from .._registry.auth_file import AuthFiles, default_places
+
+        named = self._module.params["auth_file"]
+        if named is not None:
+            return AuthFiles((named,), required=True, run=_run)
+        places = default_places(os.environ, home=os.path.expanduser("~"), uid=os.getuid())
+        return AuthFiles(places, run=_run, warn=self._warn_once)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._module.warn(text)
+
+
+def _run(arguments: list[str], data: str) -> tuple[int, str, str]:
+    """Run a credential helper: its status and what it wrote; see RunHelper. Raises OSError."""
+    from .._ratls.child import ChildFailed, run_child
+    from .._registry.credential_helper import MAX_ANSWER
+
+    try:
+        status, output = run_child(arguments, given=data.encode(), limit=MAX_ANSWER, timeout=_HELPER_SECONDS)
+    except ChildFailed as exc:
+        raise OSError(0, str(exc)) from None
+    return status, output.decode("utf-8", "replace"), ""
 
 
 def _secrets(credentials: Credentials) -> list[str]:
@@ -172,7 +202,7 @@ def _is_loopback(name: str) -> bool:
 
 def _warn_about(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
     if mode == "no-tls" and not _is_loopback(name):
-        secrets = any(module.params[option] is not None for option in ("password", "token"))
+        secrets = any(module.params[option] is not None for option in ("password", "token", "auth_file"))
         what = "everything, the credentials included" if secrets else "everything"
         module.warn(
             f"{name} is spoken to over plain HTTP (tls: no-tls): whoever is on the way can read and change {what}."

@@ -4,19 +4,24 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Programs that are run with limits of time and size: sources of evidence, and the credential helpers of auth files.
+
+AnsibleModule.run_command has no such limits, wants text, and is not there on a server.
+"""
+
 from __future__ import annotations
 
-# The one place where a program is started. subprocess is not for plugins, and AnsibleModule.run_command has no limits
-# of time and size, wants text, and is not there on a server.
 import contextlib
 import os
 import selectors
 import signal
+import subprocess
 import time
 import typing as t
 
 _PIECE: t.Final = 64 * 1024
 _LOOK: t.Final = 0.005  # seconds between two looks at whether it has ended, when it has closed its output
+_LOST: t.Final = "its status cannot be told, as"
 
 
 class ChildFailed(Exception):
@@ -24,53 +29,50 @@ class ChildFailed(Exception):
 
 
 def run_bounded(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float) -> bytes:
-    """Run a program without a shell and return what it writes to its standard output.
-
-    given is what it reads; its standard error is thrown away, as it may hold anything. If it writes more than limit
-    bytes or has not ended after timeout seconds, it is killed with all that it started. Raises ChildFailed, for a
-    status other than 0 too.
-    """
-    deadline = time.monotonic() + timeout
-    with contextlib.ExitStack() as stack:
-        theirs_in, ours_in = _pipe(stack)
-        ours_out, theirs_out = _pipe(stack)
-        pid = _start(argv, theirs_in.fileno(), theirs_out.fileno())
-        try:
-            theirs_in.close()
-            theirs_out.close()
-            output = _exchange(ours_in, ours_out, given, limit, deadline)
-            status = _wait(pid, deadline)
-        except BaseException:
-            _kill(pid)
-            raise
+    """Run a program as run_child does and return its output. Raises ChildFailed for a status other than 0 too."""
+    status, output = run_child(argv, given=given, limit=limit, timeout=timeout)
     if status != 0:
         raise ChildFailed(f"it ended with {f'status {status}' if status > 0 else f'signal {-status}'}")
     return output
 
 
-def _pipe(stack: contextlib.ExitStack) -> tuple[t.BinaryIO, t.BinaryIO]:
-    reading, writing = os.pipe()
-    stack.enter_context(read_end := t.cast(t.BinaryIO, os.fdopen(reading, "rb", 0)))
-    stack.enter_context(write_end := t.cast(t.BinaryIO, os.fdopen(writing, "wb", 0)))
-    return read_end, write_end
+def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float) -> tuple[int, bytes]:
+    """Run a program without a shell; returns its status (negative: a signal) and what it wrote to its standard output.
+
+    given is what it reads; its standard error is thrown away, as it may hold anything. If it writes more than limit
+    bytes or has not ended after timeout seconds, it is killed with all that it started. Raises ChildFailed.
+    """
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        # the system forgets the status then, and subprocess takes it for 0
+        raise ChildFailed(f"{_LOST} this process ignores SIGCHLD")
+    deadline = time.monotonic() + timeout
+    process = _start(argv)
+    with process.stdin as stdin, process.stdout as stdout:  # type: ignore[union-attr]
+        try:
+            output = _exchange(stdin, stdout, given, limit, deadline)
+            process.returncode = _wait(process.pid, deadline)
+        except BaseException:
+            process.returncode = _kill(process.pid)
+            raise
+    return process.returncode, output
 
 
-def _start(argv: t.Sequence[str], stdin: int, stdout: int) -> int:
-    actions = [
-        (os.POSIX_SPAWN_DUP2, stdin, 0),
-        (os.POSIX_SPAWN_DUP2, stdout, 1),
-        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-    ]
+def _start(argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
     try:
-        return os.posix_spawnp(
-            argv[0], list(argv), os.environ, file_actions=actions, setpgroup=0, setsigdef=[signal.SIGPIPE]
+        return subprocess.Popen(  # noqa: S603 - what the options or an auth file name, without a shell
+            list(argv),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
     except (OSError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "its name or an argument is invalid"
         raise ChildFailed(f"it cannot be started ({why})") from None
 
 
-def _exchange(stdin: t.BinaryIO, stdout: t.BinaryIO, given: bytes, limit: int, deadline: float) -> bytes:
+def _exchange(stdin: t.IO[bytes], stdout: t.IO[bytes], given: bytes, limit: int, deadline: float) -> bytes:
     output = bytearray()
     os.set_blocking(stdin.fileno(), False)
     with selectors.DefaultSelector() as selector:
@@ -94,7 +96,7 @@ def _exchange(stdin: t.BinaryIO, stdout: t.BinaryIO, given: bytes, limit: int, d
     return bytes(output)
 
 
-def _feed(stdin: t.BinaryIO, given: bytes) -> bytes:
+def _feed(stdin: t.IO[bytes], given: bytes) -> bytes:
     """Write some of it; return what is left, nothing if nobody reads."""
     try:
         return given[os.write(stdin.fileno(), given) :]
@@ -109,7 +111,7 @@ def _wait(pid: int, deadline: float) -> int:
         try:
             found, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            raise ChildFailed("its status cannot be told, as somebody else asked for it") from None
+            raise ChildFailed(f"{_LOST} somebody else asked for it") from None
         if found:
             return os.waitstatus_to_exitcode(status)
         time.sleep(min(_LOOK, _left(deadline)))
@@ -122,7 +124,8 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int) -> int:
+    """End a program and all that it started; returns a status for it."""
     try:
         os.killpg(pid, signal.SIGKILL)
         flags = 0
@@ -130,6 +133,7 @@ def _kill(pid: int) -> None:
         flags = os.WNOHANG  # it is of another user now, as with sudo: there is no use in waiting for it
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, flags)
+    return -signal.SIGKILL
 
 
-__all__ = ("ChildFailed", "run_bounded")
+__all__ = ("ChildFailed", "run_bounded", "run_child")

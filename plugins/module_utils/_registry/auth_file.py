@@ -4,6 +4,12 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Files with credentials as docker and podman write them: where they are, and what they say of a repository.
+
+The module options lead here (_module/connection.py); authentication.py asks when a registry wants credentials. Trouble
+in a file that the user named is an error. Trouble in the usual places is none: a warning, and the next place is asked.
+"""
+
 from __future__ import annotations
 
 import binascii
@@ -13,6 +19,7 @@ import typing as t
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from .._oci.errors import JsonInvalid
 from .._oci.strict_json import load_object
@@ -27,6 +34,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .credentials import Credentials
 
     RunHelper = Callable[[list[str], str], tuple[int, str, str]]
+    Warn = Callable[[str], None]
+    T = t.TypeVar("T")
 
 MAX_BYTES: t.Final = 4 * 1024 * 1024
 
@@ -65,24 +74,30 @@ class AuthFile:
             store or None,
         )
 
-    def find(self, registry: str, repository: str | None, *, run: RunHelper | None) -> Credentials | None:
-        """The credentials for a repository, None if the file knows of none. Raises ConfigurationError.
+    def find(
+        self, registry: str, repository: str | None, *, run: RunHelper | None, warn: Warn | None = None
+    ) -> Credentials | None:
+        """The credentials for a repository, None if the file knows of none.
 
-        Helpers come before what the file itself holds. Of several keys the longest that fits is taken.
+        Helpers come before what the file itself holds. Of several keys the longest that fits is taken. Raises
+        ConfigurationError for what cannot be used; with warn it is passed over with a warning.
         """
         server = helper_server(registry)
         helper = self.helpers.get(normalise_key(server)) or self.store
+        ways: list[Callable[[], Credentials | None]] = []
         if helper is not None:
-            from .credential_helper import ask_helper
-
-            found = ask_helper(helper, server, run=run, path=self.path)
-            if found is not None:
-                return found
-        for key in key_candidates(registry, repository):
-            found = self._entry(self.entries.get(key))
+            ways.append(partial(self._ask, helper, server, run))
+        ways += [partial(self._entry, self.entries.get(key)) for key in key_candidates(registry, repository)]
+        for way in ways:
+            found = _tried(way, warn)
             if found is not None:
                 return found
         return None
+
+    def _ask(self, helper: str, server: str, run: RunHelper | None) -> Credentials | None:
+        from .credential_helper import ask_helper
+
+        return ask_helper(helper, server, run=run, path=self.path)
 
     def _entry(self, entry: JsonValue) -> Credentials | None:
         if not isinstance(entry, dict):
@@ -121,43 +136,69 @@ class AuthFiles:
     """A CredentialSource: the first of several files that knows the registry or repository.
 
     A required file has to exist; others may be absent. run starts a credential helper: argv and standard input in;
-    exit status, standard output and standard error out. Without it helpers cannot be used. Files are read when
+    exit status, standard output and standard error out. Without it helpers cannot be used. With warn, files, entries
+    and helpers that cannot be used are passed over with a warning, and are errors without. Files are read when
     credentials are asked for.
     """
 
     paths: Sequence[str]
     required: bool = False
     run: RunHelper | None = field(default=None, repr=False)
+    warn: Warn | None = field(default=None, repr=False)
+
+    def check(self) -> None:
+        """Read the files without looking for anything in them. Raises ConfigurationError as credentials_for does."""
+        for path in self.paths:
+            _tried(partial(self._file, path), self.warn)
 
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
         """The credentials for a repository, Anonymous if no file knows it. Raises ConfigurationError."""
         for path in self.paths:
-            data = _read(path)
-            if data is None and self.required:
-                raise _bad(path, "it does not exist")
-            if data is not None and data.strip():
-                found = AuthFile.parse(data, path=path).find(registry, repository, run=self.run)
-                if found is not None:
-                    return found
+            file = _tried(partial(self._file, path), self.warn)
+            found = file and file.find(registry, repository, run=self.run, warn=self.warn)
+            if found:
+                return found
         return Anonymous()
 
+    def _file(self, path: str) -> AuthFile | None:
+        data = _read(path)
+        if data is None and self.required:
+            raise _bad(path, "it does not exist")
+        return AuthFile.parse(data, path=path) if data is not None and data.strip() else None
 
-def default_places(environ: Mapping[str, str], *, home: str | None) -> tuple[str, ...]:
-    """Where docker, podman and their relatives keep credentials, in the order in which they are looked at."""
+
+def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | None = None) -> tuple[str, ...]:
+    """Where docker, podman and their relatives keep credentials, in the order in which skopeo looks at them.
+
+    Without XDG_RUNTIME_DIR, as under sudo, they write below /run/containers; with it that is looked at last.
+    """
 
     def below(directory: str | None, *names: str) -> list[str]:
         return [os.path.join(directory, *names)] if directory else []
 
     config = environ.get("XDG_CONFIG_HOME") or (os.path.join(home, ".config") if home else None)
     docker = environ.get("DOCKER_CONFIG") or (os.path.join(home, ".docker") if home else None)
+    of_user = [] if uid is None else [f"/run/containers/{uid}/auth.json", f"/run/user/{uid}/containers/auth.json"]
     places = [
         *below(environ.get("REGISTRY_AUTH_FILE")),
-        *below(environ.get("XDG_RUNTIME_DIR"), "containers", "auth.json"),
+        *(below(environ.get("XDG_RUNTIME_DIR"), "containers", "auth.json") or of_user),
         *below(config, "containers", "auth.json"),
         *below(docker, "config.json"),
         *below(home, ".dockercfg"),
+        *of_user,
     ]
     return tuple(dict.fromkeys(places))
+
+
+def _tried(way: Callable[[], T], warn: Warn | None) -> T | None:
+    """What way returns; None, with a warning, for what cannot be used. Raises ConfigurationError without warn."""
+    try:
+        return way()
+    except ConfigurationError as exc:
+        if warn is None:
+            raise
+        warn(f"{exc.message} It was passed over, as nobody named it in auth_file.")
+        return None
 
 
 def _read(path: str) -> bytes | None:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Credential helpers, the programs docker-credential-NAME that auth files name (docker-credential-helpers, "get")."""
+
 from __future__ import annotations
 
 import re
@@ -44,7 +46,8 @@ def ask_helper(suffix: str, server: str, *, run: RunHelper | None, path: str) ->
     try:
         status, output, dummy = run([program, "get"], server)
     except OSError as exc:
-        raise _failed(program, path, f"it cannot be run ({exc.strerror or 'unknown reason'})") from None
+        why = exc.strerror or "unknown reason"
+        raise _failed(program, path, f"it cannot be run ({why})" if exc.errno else why) from None
     if status != 0:
         if _NOT_FOUND in output[:1000].lower():
             return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import pathlib
 import re
+import signal
 import typing as t
 
 import pytest
@@ -153,3 +154,13 @@ def test_the_readme_lists_what_there_is() -> None:
     filters = sorted(path.stem for path in (TOP / "plugins/filter").glob("*.py"))
     roles = sorted(path.name for path in (TOP / "roles").iterdir())
     assert sorted(listed) == sorted([*MODULES, *filters, *roles])
+
+
+def test_the_status_of_children_is_kept_whatever_started_the_task() -> None:
+    """nohup-like parents and some supervisors ignore SIGCHLD, which programs inherit."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        argument_spec._ask_for_children()
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGCHLD, before)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import typing as t
 
 import pytest
@@ -192,3 +193,67 @@ def test_the_platform_is_that_of_the_host_unless_said(monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "uname", Uname)
     assert str(wanted_platform(t.cast(t.Any, Module()))) == "linux/arm64/v8"
     assert str(wanted_platform(t.cast(t.Any, Module(platform="linux/x86_64")))) == "linux/amd64"
+
+
+def test_an_auth_file_that_is_named_has_to_be_right(tmp_path: t.Any) -> None:
+    """Whether or not the registry asks for credentials, and whoever else gives some."""
+    (tmp_path / "bad.json").write_text("hunter2")
+    for name, why in (("absent.json", "does not exist"), ("bad.json", "not the JSON")):
+        for options in ({}, {"username": "me", "password": "secret"}, {"mirrors": ["mirror.example.com"]}):
+            with pytest.raises(ConfigurationError, match=why):
+                opened(Module(auth_file=str(tmp_path / name), **options))
+
+
+def test_trouble_in_the_usual_places_is_said_once(
+    made: list[Seen], monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any
+) -> None:
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "auth.json").write_text('{"credsStore": "absent"}')
+    module = Module(mirrors=["mirror.example.com"])
+    opened(module)
+    for seen in made:
+        assert str(seen.options["credentials"].credentials_for("r.example", "app")) == "no credentials"
+    assert len(module.warnings) == 1
+    assert "docker-credential-absent" in module.warnings[0]
+
+
+def helper(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch, program: str) -> Module:
+    """A module whose auth file has the secrets in a helper."""
+    path = tmp_path / "docker-credential-own"
+    path.write_text(f"#!/bin/sh\n{program}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "auth.json").write_text('{"credsStore": "own"}')
+    return Module(auth_file=str(tmp_path / "auth.json"))
+
+
+def test_a_credential_helper_is_run(made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = '{"Username": "me", "Secret": "hunter2"}'
+    module = helper(tmp_path, monkeypatch, f"read server; [ $1 = get ] && [ $server = r.example ] && echo '{answer}'")
+    opened(module)
+    found = made[0].options["credentials"].credentials_for("r.example", "app")
+    assert (found.username, found.password) == ("me", "hunter2")
+    assert "hunter2" in module.no_log_values
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [("exit 3", "ended with status 3"), ("kill $$", "ended with status -15"), ("yes", "it writes more than")],
+)
+def test_a_named_helper_that_fails(
+    made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch, program: str, why: str
+) -> None:
+    opened(helper(tmp_path, monkeypatch, program))
+    with pytest.raises(ConfigurationError, match=f"docker-credential-own that the auth file .*: (it )?{why}"):
+        made[0].options["credentials"].credentials_for("r.example", "app")
+
+
+def test_a_helper_whose_status_is_lost(made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(helper(tmp_path, monkeypatch, "echo '{}'; exit 1"))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(ConfigurationError, match="its status cannot be told, as this process ignores SIGCHLD"):
+            made[0].options["credentials"].credentials_for("r.example", "app")
+    finally:
+        signal.signal(signal.SIGCHLD, before)

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.child import ChildFailed, run_bounded
+from ansible_collections.attested.registry.plugins.module_utils._ratls.child import (
+    ChildFailed,
+    run_bounded,
+    run_child,
+)
 
 LARGE = bytes(range(256)) * 8192
 
@@ -48,9 +53,38 @@ def nobody_asks_for_children() -> t.Iterator[None]:
 
 
 @pytest.mark.usefixtures("nobody_asks_for_children")
-def test_a_status_that_is_lost_is_a_failure() -> None:
-    with pytest.raises(ChildFailed, match="its status cannot be told"):
+def test_a_status_that_is_lost_is_a_failure(tmp_path: t.Any) -> None:
+    """subprocess says 0 then, so nothing is started at all."""
+    with pytest.raises(ChildFailed, match="its status cannot be told, as this process ignores SIGCHLD"):
+        run(f"open({str(tmp_path / 'ran')!r}, 'w'); sys.exit(3)")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_status_that_somebody_else_took_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*dummy: object) -> t.Any:
+        raise ChildProcessError
+
+    monkeypatch.setattr(os, "waitpid", taken)
+    with pytest.raises(ChildFailed, match="as somebody else asked for it"):
         run("os.write(1, b'token')")
+
+
+def test_the_output_of_a_program_that_fails() -> None:
+    argv = [sys.executable, "-I", "-S", "-c", "import os; os.write(1, os.read(0, 9)); os._exit(3)"]
+    assert run_child(argv, given=b"given", limit=9, timeout=60) == (3, b"given")
+
+
+@pytest.mark.parametrize(("argv", "why"), [(["/absent/program"], "No such file"), (["a\0b"], "is invalid")])
+def test_what_cannot_be_started(argv: list[str], why: str) -> None:
+    with pytest.raises(ChildFailed, match=f"it cannot be started .*{why}"):
+        run_child(argv, given=b"", limit=1, timeout=60)
+
+
+def test_a_program_that_does_not_end_is_ended_with_all_that_it_started() -> None:
+    code = "import os; pid = os.fork(); os.write(1, b'x' * 9); os.read(0, 1) if pid else None\nwhile True: pass"
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    with pytest.raises(ChildFailed, match="it had not ended when its time was up|more than 4 bytes"):
+        run_child(argv, given=b"", limit=4, timeout=60)
 
 
 def test_standard_error_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:

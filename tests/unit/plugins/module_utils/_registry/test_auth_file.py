@@ -257,6 +257,17 @@ def test_places() -> None:
     assert default_places({}, home=None) == ()
 
 
+def test_places_of_a_user() -> None:
+    """Without XDG_RUNTIME_DIR, as under become, logins are below /run/containers."""
+    of_user = ("/run/containers/1000/auth.json", "/run/user/1000/containers/auth.json")
+    usual = ("/root/.config/containers/auth.json", "/root/.docker/config.json", "/root/.dockercfg")
+    assert default_places({}, home="/root", uid=1000) == of_user + usual
+    elsewhere = default_places({"XDG_RUNTIME_DIR": "/xdg"}, home="/root", uid=1000)
+    assert elsewhere == ("/xdg/containers/auth.json", *usual, *of_user)
+    same = default_places({"XDG_RUNTIME_DIR": "/run/user/1000"}, home="/root", uid=1000)
+    assert same == (of_user[1], *usual, of_user[0])
+
+
 def test_the_first_file_that_knows(tmp_path) -> None:
     paths = [str(tmp_path / name) for name in ("absent", "empty", "other", "first", "second")]
     (tmp_path / "empty").write_bytes(b" \n")
@@ -268,6 +279,62 @@ def test_the_first_file_that_knows(tmp_path) -> None:
     assert (found.username, found.source) == ("one", f"the auth file {paths[3]}")
     assert AuthFiles(paths).credentials_for("x", "a") == Anonymous()
     assert AuthFiles([]).credentials_for("x", None) == Anonymous()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hunter2",
+        b'{"auths": []}',
+        b'{"credHelpers": {"r": 7}}',
+        b'{"auths": {"r": {"auth": "hunter2"}}}',
+        b'{"auths": {"r": {"identitytoken": "hunter2\\n"}}}',
+        b'{"credsStore": "../hunter2"}',
+        b'{"credsStore": "absent"}',
+        b'{"credHelpers": {"r": "absent"}}',
+    ],
+)
+def test_trouble_where_nobody_named_the_file(tmp_path, content: bytes) -> None:
+    """A warning, and the next file is asked; an error where there is nobody to warn."""
+    (tmp_path / "bad").write_bytes(content)
+    (tmp_path / "good").write_text(json.dumps({"auths": {"r": auth("u:p")}}))
+    helper = Helper(fail=FileNotFoundError(2, "No such file or directory"))
+    paths, warnings = [str(tmp_path / name) for name in ("bad", "good")], list[str]()
+    assert pair(AuthFiles(paths, run=helper, warn=warnings.append).credentials_for("r", "a")) == ("u", "p")
+    assert AuthFiles(paths[:1], run=helper, warn=warnings.append).credentials_for("r", "a") == Anonymous()
+    assert len(warnings) == 2
+    assert str(tmp_path / "bad") in warnings[0]
+    assert "passed over" in warnings[0]
+    assert "hunter2" not in warnings[0].replace('"../hunter2"', "")
+    with pytest.raises(ConfigurationError):
+        AuthFiles(paths, run=helper).credentials_for("r", "a")
+
+
+def test_a_failing_helper_does_not_hide_the_entries_of_its_file(tmp_path) -> None:
+    (tmp_path / "file").write_text(json.dumps({"credsStore": "x", "auths": {"r": auth("u:p")}}))
+    warnings: list[str] = []
+    files = AuthFiles([str(tmp_path / "file")], run=Helper(1, "hunter2"), warn=warnings.append)
+    assert pair(files.credentials_for("r", "a")) == ("u", "p")
+    assert len(warnings) == 1
+    assert "docker-credential-x" in warnings[0]
+
+
+def test_places_that_cannot_be_read_are_passed_over(tmp_path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    warnings: list[str] = []
+    paths = [str(tmp_path), str(tmp_path / "fifo"), str(tmp_path / "loop"), str(tmp_path / "absent")]
+    assert AuthFiles(paths, warn=warnings.append).credentials_for("r", None) == Anonymous()
+    assert len(warnings) == 3
+
+
+def test_checking_a_required_file(tmp_path) -> None:
+    (tmp_path / "good").write_text(json.dumps({"credsStore": "not-asked"}))
+    AuthFiles([str(tmp_path / "good")], required=True).check()
+    (tmp_path / "bad").write_text("{")
+    for name, why in (("absent", "does not exist"), ("bad", "is not the JSON")):
+        with pytest.raises(ConfigurationError, match=why):
+            AuthFiles([str(tmp_path / name)], required=True).check()
 
 
 def test_a_required_file_has_to_exist(tmp_path) -> None:
