@@ -47,7 +47,7 @@ THIRD_PARTY = {
     "_module": {"jmespath"},
     "_registry": {"requests", "urllib3"},
     "_unpack": {"isal", "zstandard"},
-    "_server": {"aiohttp", "bcrypt", "prometheus_client", "yaml"},
+    "_server": {"aiohttp", "bcrypt", "prometheus_client", "yaml", "yarl"},
     "_ratls": {"cryptography", "cbor2"},
     "_tls13": {"cryptography"},
 }

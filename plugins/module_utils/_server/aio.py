@@ -15,10 +15,17 @@ from .errors import DependencyMissing
 
 try:
     from aiohttp import web
+    from aiohttp.http import HttpProcessingError
+    from yarl import URL
 
     HAS_AIOHTTP = True
+    # what requests are made with in place of a URL that a client has chosen
+    NO_URL: t.Any = URL("/")
+    # what aiohttp raises about the bytes of a client
+    MALFORMED: tuple[type[Exception], ...] = (HttpProcessingError, web.RequestPayloadError)
 except ImportError:
     HAS_AIOHTTP = False
+    NO_URL, MALFORMED = None, ()
 
     class web:  # type: ignore[no-redef]  # noqa: N801
         """Stands in, so that classes derived from aiohttp's can be defined."""
@@ -82,6 +89,8 @@ def _missing(doing: str, name: str, package: str) -> DependencyMissing:
 
 __all__ = (
     "HAS_AIOHTTP",
+    "MALFORMED",
+    "NO_URL",
     "bcrypt",
     "prometheus_client",
     "require_aiohttp",

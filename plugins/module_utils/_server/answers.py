@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import http
 import json
 import typing as t
 
@@ -52,8 +53,20 @@ def json_answer(
 
 def error_answer(refusal: Refusal) -> web.Response:
     """The error document of the distribution-spec ("Error Codes")."""
-    errors = {"errors": [{"code": refusal.code, "message": refusal.message}]}
-    return json_answer(errors, status=refusal.status, cache="no-store", headers=refusal.headers)
+    return json_answer(_document(refusal), status=refusal.status, cache="no-store", headers=refusal.headers)
+
+
+def written(refusal: Refusal) -> bytes:
+    """Write the same as the last answer of a connection, for where there is no request that aiohttp could answer."""
+    body = json.dumps(_document(refusal)).encode()
+    fields = {**_COMMON, "Content-Type": "application/json", "Cache-Control": "no-store", **refusal.headers}
+    fields.update({"Content-Length": str(len(body)), "Connection": "close"})
+    lines = (f"HTTP/1.1 {refusal.status} {http.HTTPStatus(refusal.status).phrase}", *map(": ".join, fields.items()))
+    return "\r\n".join((*lines, "", "")).encode("latin-1") + body
+
+
+def _document(refusal: Refusal) -> t.Any:
+    return {"errors": [{"code": refusal.code, "message": refusal.message}]}
 
 
 def content_headers(content: Content, target: Target, caching: Caching) -> Headers:
@@ -69,4 +82,4 @@ def content_headers(content: Content, target: Target, caching: Caching) -> Heade
     }
 
 
-__all__ = ("PRIVATE", "PUBLIC", "Caching", "Headers", "content_headers", "error_answer", "json_answer")
+__all__ = ("PRIVATE", "PUBLIC", "Caching", "Headers", "content_headers", "error_answer", "json_answer", "written")

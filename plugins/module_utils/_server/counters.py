@@ -14,7 +14,7 @@ import typing as t
 METHODS: t.Final = ("GET", "HEAD", "other")
 STATUSES: t.Final = (200, 206, 304, 400, 401, 403, 404, 405, 416, 431, 500, 503, 505)
 BUCKETS: t.Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0)
-CUT: t.Final = ("head", "slow", "drain")
+CUT: t.Final = ("head", "slow", "drain", "stuck")
 REFUSED: t.Final = ("total", "address", "descriptors")
 # accepted and rejected clients; those that could not be judged, and those that there was nobody to judge for
 ATTESTED: t.Final = ("accepted", "rejected", "failed", "busy")

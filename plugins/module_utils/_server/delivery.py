@@ -76,4 +76,35 @@ class Pace:
         return False
 
 
-__all__ = ("Delivery", "Pace", "delivery_of")
+class Progress:
+    """Whether an answer gets on: something of it reaches the client in each stretch of so many seconds.
+
+    A client that does not take what is there for it is the matter of Pace; here the fault is ours, such as a disk that
+    does not answer.
+    """
+
+    __slots__ = ("_acked", "_seconds", "_since")
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self.end()
+
+    def begin(self, now: float) -> None:
+        """There is something to do."""
+        self._since: float | None = now
+        self._acked = 0
+
+    def end(self) -> None:
+        """There is nothing to do."""
+        self._since = None
+
+    def is_stuck(self, delivery: Delivery | None, now: float, *, begun: bool) -> bool:
+        """Look at it again; begun says whether some of the answer is out, from when on only delivery tells."""
+        if self._since is None:
+            return False
+        if begun and (delivery is None or delivery.pending or delivery.acked != self._acked):
+            self._since, self._acked = now, 0 if delivery is None else delivery.acked
+        return now - self._since >= self._seconds
+
+
+__all__ = ("Delivery", "Pace", "Progress", "delivery_of")

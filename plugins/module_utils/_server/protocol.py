@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from .._oci.text import visible
 from .access import Peer
 from .access_log import Form, body_bytes, log_request
-from .aio import web
-from .answers import error_answer
+from .aio import MALFORMED, NO_URL, web
+from .answers import error_answer, written
 from .counters import Board
-from .delivery import Pace, delivery_of
+from .delivery import Pace, Progress, delivery_of
 from .errors import Refusal
 from .head import MAX_HEAD
 from .passwords import parse_basic
@@ -43,6 +43,7 @@ _RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
 # versions of aiohttp that this runs with have limits of their own
 _MAX_WAITING: t.Final = 64
 _MAX_INCOMPLETE: t.Final = 4 * MAX_HEAD
+_BAD_REQUEST: t.Final = Refusal(400, "UNSUPPORTED", "Bad Request.")
 
 
 class Handler(t.Protocol):
@@ -70,11 +71,13 @@ class _Connection(web.RequestHandler):
         "_admission",
         "_body",
         "_busy",
+        "_cut",
         "_head_since",
         "_held",
         "_idle_since",
         "_incomplete",
         "_pace",
+        "_progress",
         "_realm",
         "_used",
         "_wire",
@@ -92,7 +95,8 @@ class _Connection(web.RequestHandler):
         self._admission = admission
         limits = server.limits
         self._pace = Pace(seconds=limits.stall_seconds, minimum=limits.minimum_rate * limits.stall_seconds)
-        self._busy = self._used = self._held = False
+        self._progress = Progress(seconds=limits.stall_seconds)
+        self._busy = self._used = self._held = self._cut = False
         self._incomplete = 0
         self._body: t.Any = None
         # until the connection is gone; what aiohttp calls transport is None as soon as it is to be closed
@@ -127,7 +131,13 @@ class _Connection(web.RequestHandler):
         if data and not self._busy and self._head_since is None:
             self._head_since = self._loop.time()
         waiting = len(self._messages)
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except Exception as exc:
+            # such as of yarl, about a target that is no URL; asyncio would log a traceback and close without answer
+            _LOG.debug("a request cannot be read: %r", exc)
+            self._refuse()
+            return
         if self._body is None or self._body.is_eof():
             self._incomplete = self._incomplete + len(data) if len(self._messages) == waiting else 0
             self._hold_back()
@@ -142,17 +152,37 @@ class _Connection(web.RequestHandler):
             self._held = True
             self.transport.pause_reading()
 
+    def _refuse(self) -> None:
+        """Answer what aiohttp cannot read, or end the connection where an earlier answer is still to come."""
+        if self._busy or self._messages or self.transport is None:
+            self.cut("head")
+            return
+        answer = written(_BAD_REQUEST)
+        self.server.counters.request("other", 400, size=len(answer), seconds=0)
+        t.cast("asyncio.WriteTransport", self.transport).write(answer)
+        self.force_close()
+
     def begin(self, body: t.Any) -> None:
         """The head of a request is complete; body is what follows it."""
         self._body = body
         self._busy = self._used = True
         self._head_since = self.user = None
+        self._progress.begin(self._loop.time())
+
+    async def wait(self, work: t.Coroutine[t.Any, t.Any, None]) -> None:
+        """Wait for something that has a limit of its own, which is no lack of progress."""
+        self._progress.end()
+        try:
+            await work
+        finally:
+            self._progress.begin(self._loop.time())
 
     def end(self) -> None:
         """The request is answered."""
         self._busy = False
         self._idle_since = self._loop.time()
         self._pace.rest()
+        self._progress.end()
         if self._held and len(self._messages) <= _MAX_WAITING // 2:
             self._held = False
             if isinstance(self.transport, asyncio.ReadTransport):
@@ -162,11 +192,21 @@ class _Connection(web.RequestHandler):
         """Close the connection if its client takes too long. To be called every now and then."""
         if self._wire is None:
             return
+        if self._cut:
+            # the shutdown of the socket was not noticed, because nothing is read or written
+            self._wire.abort()
+            return
         limits = self.server.limits
         # one that is to be closed waits until the client has taken what was written
         if self._busy or self.transport is None:
-            if limits.minimum_rate and self._pace.is_too_slow(delivery_of(self._socket()), now):
+            delivery = delivery_of(self._socket())
+            if limits.minimum_rate and self._pace.is_too_slow(delivery, now):
                 self.cut("slow")
+            elif self._progress.is_stuck(delivery, now, begun=self._has_begun()):
+                _LOG.warning("a request of %s makes no progress; the connection is cut", self.peer.address or "a proxy")
+                self.cut("stuck")
+                if self._task_handler is not None:
+                    self._task_handler.cancel()
         elif self._head_since is not None or not self._used:
             since = self._idle_since if self._head_since is None else self._head_since
             if now - since > limits.head_seconds:
@@ -181,13 +221,19 @@ class _Connection(web.RequestHandler):
         else:
             self.force_close()
 
+    def _has_begun(self) -> bool:
+        """Whether some of the answer under way is out."""
+        request = self._current_request
+        return self.transport is None or (request is not None and request.writer.output_size > 0)
+
     def _socket(self) -> t.Any:
         return t.cast("asyncio.Transport", self._wire).get_extra_info("socket")
 
     def cut(self, why: str) -> None:
         """End the connection now, whatever it does; why is one of counters.CUT."""
-        if self._wire is None:
+        if self._wire is None or self._cut:
             return
+        self._cut = True
         _LOG.debug("the connection of %s is cut: %s", self.peer.address or "a unix socket", why)
         self.server.counters.add("cut", why)
         sock = self._socket()
@@ -200,6 +246,21 @@ class _Connection(web.RequestHandler):
             _LOG.debug("it was gone already: %s", exc)
         if not self._busy or self.transport is None:
             self._wire.abort()
+
+    async def finish_response(self, request: web.BaseRequest, resp: t.Any, start_time: float | None) -> t.Any:
+        """Send the rest of an answer. aiohttp would parse what follows a declined upgrade, and some versions fail."""
+        if self._message_tail:
+            self._message_tail = b""
+            self.close()
+        return await super().finish_response(request, resp, start_time)
+
+    def log_exception(self, *args: t.Any, **kw: t.Any) -> None:
+        """Log what went wrong around an answer; a body that is malformed is a matter of the client."""
+        exc = kw.get("exc_info")
+        if isinstance(exc, MALFORMED):
+            _LOG.debug("a request of %s is malformed: %s", self.peer.address or "a unix socket", exc)
+        else:
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,
@@ -291,7 +352,7 @@ class HttpServer(web.Server):
         if self._passwords is not None:
             authorization = request.headers.get("Authorization")
             try:
-                await self._passwords.verify(authorization, address=connection.peer.address)
+                await connection.wait(self._passwords.verify(authorization, address=connection.peer.address))
             except Refusal as refusal:
                 return error_answer(refusal)
             credentials = parse_basic(authorization)
@@ -300,10 +361,14 @@ class HttpServer(web.Server):
         return await self._application.handle(request, zero_copy=self._zero_copy, peer=connection.peer)
 
     def _begin(self, message: t.Any, payload: t.Any, protocol: t.Any, writer: t.Any, task: t.Any) -> web.BaseRequest:
+        # aiohttp makes other URLs of that of the message, which fails for some and ends its task without an answer; all
+        # that is looked at here is the target as it came, which is None for CONNECT without one
+        message = message._replace(
+            path=message.path or "", url=NO_URL, should_close=message.should_close or self.retired_at is not None
+        )
+        request = web.BaseRequest(message, payload, protocol, writer, task, self._loop)
         protocol.begin(payload)
-        if self.retired_at is not None:
-            message = message._replace(should_close=True)
-        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
+        return request
 
     def connect(self, admission: Admission | None = None, *, realm: Realm | None = None) -> _Connection:
         """The protocol of a new connection; realm is its client, if that was attested."""

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 import typing as t
 import urllib.parse
 
 from .._oci.text import quote
+from .addresses import MAX_PORT
 from .errors import Refusal
 
 API: t.Final = "/v2"
@@ -19,6 +21,9 @@ MAX_ENTRIES: t.Final = 1000
 
 _DIGITS: t.Final = re.compile(r"[0-9]+")
 _REFUSED_ESCAPE: t.Final = re.compile(r"%(?:00|25|2[fF]|5[cC])")
+_AUTHORITY: t.Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::(?P<port>[0-9]{0,5}))?"
+)
 _MAX_PARAMETERS: t.Final = 32
 _SHORT: t.Final = 256
 
@@ -126,8 +131,24 @@ def _origin_form(raw: str) -> str:
     scheme, separator, rest = raw.partition("://")
     if separator and scheme.lower() in ("http", "https"):
         authority, dummy, path = rest.partition("/")
-        return "/" if "?" in authority else "/" + path
+        authority, query, dummy = authority.partition("?")
+        _check_authority(authority)
+        return "/" if query else "/" + path
     return raw
+
+
+def _check_authority(authority: str) -> None:
+    """Refuse what is no host with or without a port (RFC 9110, 4.2); others might take it for another one."""
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None or int(match["port"] or 0) > MAX_PORT or not _is_address(match["v6"]):
+        raise Refusal(400, "UNSUPPORTED", f"The request target names no host: {quote(authority)}.")
+
+
+def _is_address(text: str | None) -> bool:
+    try:
+        return text is None or bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def _decode(path: str) -> str:

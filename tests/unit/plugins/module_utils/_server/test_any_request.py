@@ -58,7 +58,12 @@ known = st.sampled_from(
     ]
 )
 visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)
-targets = (known | st.lists(pieces | visible, min_size=1, max_size=8).map("".join)).map(str.encode)
+hosts = st.lists(
+    st.sampled_from(["x", ":", "aa", "80", "99999", "[", "]", "::1", "@", "%", "xn--", ".", "*", "?", "#", "v1."]),
+    max_size=5,
+).map("".join)
+urls = st.tuples(st.sampled_from(["http://", "https://", "//", "ftp://", ""]), hosts, pieces).map("".join)
+targets = (known | urls | st.lists(pieces | visible, min_size=1, max_size=8).map("".join)).map(str.encode)
 words = st.sampled_from(
     ["bytes=", "0-0", "5-1", "-1", "1-", ",", ";", "=", "*", "W/", '"x"', "close", "keep-alive", "upgrade", "h2c"]
     + ["websocket", "chunked", "5", "0", "-5", "gzip", "Basic", "abc", "100-continue"]

@@ -17,6 +17,7 @@ import typing as t
 import bcrypt
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server import app
+from ansible_collections.attested.registry.plugins.module_utils._server.delivery import Delivery, Progress
 from ansible_collections.attested.registry.plugins.module_utils._server.htpasswd import PasswordFile
 from ansible_collections.attested.registry.plugins.module_utils._server.passwords import Passwords
 from ansible_collections.attested.registry.tests.support import images
@@ -182,3 +183,49 @@ def test_a_server_that_ends_cuts_who_takes_nothing(noise: RunningServer) -> None
         noise.call(noise.listener.close(0.1))
         until_gone(noise)
     assert noise.listener._http.counters.get("cut", "drain") == 1
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["reading", "held back"])
+def test_a_request_that_makes_no_progress_is_cut_whatever_the_cause(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, read: bool
+) -> None:
+    http = server.listener._http
+
+    async def hang(*dummy: object, **options: object) -> t.Any:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(server.application, "handle", hang)
+
+    async def look() -> None:
+        while not (http.connections and http.connections[0]._busy):
+            await asyncio.sleep(0.01)
+        (connection,) = http.connections
+        if not read:
+            connection.transport.pause_reading()
+        now = asyncio.get_running_loop().time()
+        connection.check(now + http.limits.stall_seconds - 1)
+        assert http.counters.get("cut", "stuck") == 0
+        connection.check(now + http.limits.stall_seconds + 1)
+        connection.check(now + http.limits.stall_seconds + 2)
+
+    with socket.create_connection(server.address, timeout=30) as sock:
+        sock.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.call(asyncio.wait_for(look(), 30))
+        until_gone(server)
+    assert http.counters.get("cut", "stuck") == 1
+    assert "makes no progress" in caplog.text
+
+
+def test_an_answer_of_which_the_client_takes_something_makes_progress() -> None:
+    progress = Progress(seconds=10)
+    assert not progress.is_stuck(None, 100, begun=False)
+    progress.begin(100)
+    assert not progress.is_stuck(Delivery(0, 0), 109, begun=False)
+    assert progress.is_stuck(Delivery(0, 0), 110, begun=False)
+    # whether the client is too slow is another question
+    assert not progress.is_stuck(Delivery(5, 1), 110, begun=True)
+    assert not progress.is_stuck(Delivery(6, 0), 121, begun=True)
+    assert progress.is_stuck(Delivery(6, 0), 131, begun=True)
+    # the kernel does not tell about a unix socket
+    progress.begin(200)
+    assert not progress.is_stuck(None, 300, begun=True)

@@ -123,6 +123,83 @@ def test_absolute_form(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize(
+    "request_",
+    [
+        *(
+            b"GET " + scheme + host + b"/v2/ HTTP/1.1\r\nHost: x\r\n" + LAST
+            for scheme in (b"http://", b"HTTPS://")
+            for host in (b"x:aa", b"x:65536", b"x:-1", b"", b":80", b"[::1", b"[::1]:x", b"[::g]", b"[v1.x]", b"u:p@x")
+        ),
+        b"GET http://[/v2/ HTTP/1.1\r\nHost: x\r\n" + LAST,
+        b"GET http://xn--a/v2/ HTTP/1.1\r\nHost: x\r\nHost: y\r\n" + LAST,
+        *(
+            b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+            for target in (
+                b"x:aa",
+                b"x:99999",
+                b"[::1",
+                b"[::1]:5",
+                b"xn--",
+                b"a..b",
+                b"*",
+                b"a" * 300,
+                b"u:p@h:1",
+                b":",
+            )
+        ),
+        b"CONNECT x:aa HTTP/1.1\r\nHost: x\r\n\r\nzz\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n\0\1",
+    ],
+)
+def test_targets_that_are_no_url(server: RunningServer, request_: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    _refused(server.raw(request_), 400)
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_connect_without_a_target(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    answer = server.raw(b"CONNECT  HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.split(b" ")[1] in (b"400", b"505")
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("tail", [b"zz\r\n", b"\0\1\2", b"GET http://x:aa/ HTTP/1.1\r\n" + LAST])
+@pytest.mark.parametrize("protocol", [b"websocket", b"foo"])
+def test_what_follows_an_upgrade_does_not_take_the_answer_away(
+    server: RunningServer, protocol: bytes, tail: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: " + protocol + b"\r\n\r\n"
+    assert server.raw(head + tail).startswith(b"HTTP/1.1 200 ")
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_malformed_body_is_no_fault_of_ours(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"PUT /v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(server.address, timeout=30) as sock:
+        sock.sendall(head)
+        answer = sock.recv(65536)
+        sock.sendall(b"no chunk\r\n" * 3)
+        answer += b"".join(iter(lambda: sock.recv(65536), b""))
+    _refused(answer, 405)
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_whatever_the_parser_raises_is_a_bad_request(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*dummy: object) -> None:
+        raise ValueError("no URL")
+
+    monkeypatch.setattr(web.RequestHandler, "data_received", fail)
+    _refused(server.raw(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"), 400)
+    server.close_listener()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
     "target",
     [b"/v2/app/../../../../etc/passwd", b"/v2/app/blobs/../../index.json", b"//v2/", b"/v2/\xc3\xa9/tags/list", b"*"],
 )
