@@ -23,7 +23,7 @@ def as_referrer(document: Manifest | Index, descriptor: Descriptor) -> Descripto
     """
     artifact_type = document.artifact_type
     if artifact_type is None and isinstance(document, Manifest):
-        artifact_type = document.config.media_type
+        artifact_type = document.config.media_type or None
     return Descriptor(
         media_type=descriptor.media_type,
         digest=descriptor.digest,

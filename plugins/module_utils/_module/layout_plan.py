@@ -9,12 +9,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.config import ImageConfig
 from .._oci.descriptor import Descriptor
 from .._oci.digest import Digest, verify
 from .._oci.document import parse_document
 from .._oci.errors import Unsupported
-from .._oci.image import Image
+from .._oci.image import Image, parse_config
 from .._oci.index import Index
 from .._oci.platform import rank
 from .._oci.strict_json import MAX_BYTES
@@ -188,7 +187,7 @@ class _Planner:
         manifest, config, parsed = member.manifest, None, None
         if manifest.is_image:
             config = self._config(contents, manifest.config)
-            parsed = ImageConfig.parse(t.cast(bytes, config.data), what=f"the config {manifest.config.digest}")
+            parsed = parse_config(manifest, t.cast(bytes, config.data))
         top = contents.root
         is_index = isinstance(top, Index)
         image = Image(

@@ -44,13 +44,13 @@ class Descriptor:
         return cls.from_fields(Fields.of(value, where))
 
     @classmethod
-    def from_fields(cls, fields: Fields) -> Descriptor:
-        """As from_json, for an object that is already wrapped."""
+    def from_fields(cls, fields: Fields, *, typed: bool = True) -> Descriptor:
+        """As from_json, for an object that is already wrapped. Unless typed, mediaType may be missing, and is "" then."""
         fields.refuse_lookalikes("mediaType", "digest", "size", "data", "platform", "urls")
         digest, size = fields.digest("digest"), fields.size("size")
         platform = fields.object("platform")
         return cls(
-            media_type=fields.required_media_type("mediaType"),
+            media_type=fields.required_media_type("mediaType") if typed else fields.media_type("mediaType") or "",
             digest=digest,
             size=size,
             urls=fields.texts("urls") or (),

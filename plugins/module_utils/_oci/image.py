@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from .config import ImageConfig
 from .descriptor import Descriptor
 from .digest import Digest
-from .errors import DocumentInvalid, Unsupported
+from .errors import DocumentInvalid, JsonInvalid, Unsupported
 from .manifest import Manifest
-from .media_type import Compression, layer_compression
+from .media_type import Compression, is_image_config, layer_compression
 from .platform import Platform
 from .reference import Selector
 from .text import quote
@@ -120,6 +120,20 @@ class Image:
         }
 
 
+def parse_config(manifest: Manifest, raw: bytes) -> ImageConfig | None:
+    """The config of a manifest whose is_image says that it has one, from its bytes.
+
+    None where its type says nothing and it is no image config after all: an artifact. Raises JsonInvalid and
+    DocumentInvalid for one whose type says that it is.
+    """
+    try:
+        return ImageConfig.parse(raw, what=f"the config {manifest.config.digest}")
+    except (JsonInvalid, DocumentInvalid):
+        if is_image_config(manifest.config.media_type):
+            raise
+        return None
+
+
 def _layer(descriptor: Descriptor, diff_id: Digest | None) -> JsonObject:
     return {
         "digest": str(descriptor.digest),
@@ -134,4 +148,4 @@ def _text(value: Digest | Platform | None) -> str | None:
     return None if value is None else str(value)
 
 
-__all__ = ("Image", "Layer")
+__all__ = ("Image", "Layer", "parse_config")

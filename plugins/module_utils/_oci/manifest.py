@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from .annotations import parse_annotations
 from .descriptor import Descriptor
 from .errors import Unsupported
-from .media_type import OCI_EMPTY, is_image_config
+from .media_type import DOCKER_MANIFEST, OCI_EMPTY, is_generic_config, is_image_config, is_layer
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Manifest:
         return cls(
             raw=raw,
             media_type=media_type,
-            config=Descriptor.from_fields(fields.required_object("config")),
+            config=Descriptor.from_fields(fields.required_object("config"), typed=media_type != DOCKER_MANIFEST),
             layers=tuple(Descriptor.from_fields(layer) for layer in layers),
             annotations=parse_annotations(fields),
             artifact_type=fields.media_type("artifactType"),
@@ -53,8 +53,16 @@ class Manifest:
 
     @property
     def is_image(self) -> bool:
-        """Whether the config is an image config. If not, this is an artifact, and its config must not be parsed."""
-        return is_image_config(self.config.media_type)
+        """Whether the config is an image config. If not, this is an artifact, and its config must not be parsed.
+
+        In a docker manifest whose layers are docker's a config of no particular type is one, as moby has it.
+        """
+        return is_image_config(self.config.media_type) or (
+            self.media_type == DOCKER_MANIFEST
+            and self.artifact_type is None
+            and is_generic_config(self.config.media_type)
+            and all(is_layer(layer.media_type) for layer in self.layers)
+        )
 
     @property
     def artifact(self) -> str | None:

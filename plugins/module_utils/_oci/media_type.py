@@ -42,6 +42,9 @@ DOCKER_SCHEMA1_SIGNED: t.Final = _DOCKER + "distribution.manifest.v1+prettyjws"
 MANIFEST_TYPES: t.Final = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES: t.Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
 CONFIG_TYPES: t.Final = (OCI_CONFIG, DOCKER_CONFIG)
+# What registries and pushers of 2015 to 2018 wrote in place of docker's type of a config. moby takes them for image
+# configs (distribution/registry.go: defaultImageTypes; distribution#1621, moby#22378, moby#30083).
+GENERIC_CONFIG_TYPES: t.Final = ("", "application/json", "application/octet-stream", "text/html")
 SCHEMA1_TYPES: t.Final = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
 
 # what a client asks for with Accept, the preferred ones first
@@ -85,6 +88,11 @@ def is_image_config(media_type: str) -> bool:
     return media_type in CONFIG_TYPES
 
 
+def is_generic_config(media_type: str) -> bool:
+    """Whether the type, its parameters dropped, says nothing about a config of docker's, which is an image's then."""
+    return parse_content_type(media_type) in GENERIC_CONFIG_TYPES
+
+
 def is_schema1(media_type: str) -> bool:
     """Whether the type is docker's withdrawn manifest schema 1."""
     return media_type in SCHEMA1_TYPES
@@ -126,6 +134,7 @@ __all__ = (
     "DOCKER_MANIFEST_LIST",
     "DOCKER_SCHEMA1",
     "DOCKER_SCHEMA1_SIGNED",
+    "GENERIC_CONFIG_TYPES",
     "INDEX_TYPES",
     "MANIFEST_TYPES",
     "OCI_CONFIG",
@@ -140,6 +149,7 @@ __all__ = (
     "OCI_MANIFEST",
     "SCHEMA1_TYPES",
     "Compression",
+    "is_generic_config",
     "is_image_config",
     "is_index",
     "is_layer",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._oci.config import ImageConfig
 from .._oci.errors import DocumentInvalid, OciError, PlatformNotFound, Unsupported
-from .._oci.image import Image
+from .._oci.image import Image, parse_config
 from .._oci.index import Index, select
 from .._oci.media_type import is_index
 from .._oci.platform import matches
@@ -21,6 +20,7 @@ from .manifests import MAX_BYTES
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
+    from .._oci.config import ImageConfig
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .._oci.manifest import Manifest
@@ -143,7 +143,7 @@ class Resolver:
             )
         try:
             raw = self.read_config(manifest.config)
-            config = ImageConfig.parse(raw, what=f"the config {manifest.config.digest}")
+            config = parse_config(manifest, raw)
         except OciError as exc:
             raise self._annotated(exc) from None
         return _Found(digest, manifest, config, offered)

@@ -323,6 +323,49 @@ def test_an_artifact_has_no_tree(unpack: t.Any, registry: FaultyRegistry, dest: 
     assert not dest.exists()
 
 
+GENERIC = ["application/octet-stream", "text/html; charset=utf-8", "text/html", "application/json", "", None]
+
+
+def _retyped(config_type: str | None, *, docker: bool = True, **more: t.Any) -> images.Image:
+    layer = images.layer([images.file("etc/motd", b"old\n")], docker=docker)
+    config = images.config([layer], docker=docker).descriptor(mediaType=config_type)
+    return images.image([layer], docker=docker, changes={"config": config, **more})
+
+
+@pytest.mark.parametrize("config_type", GENERIC)
+def test_an_old_docker_image_with_a_config_of_no_particular_type(
+    unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, config_type: str | None
+) -> None:
+    image = _retyped(config_type)
+    registry.publish("team/app", {"1": image, "many": images.index([image], docker=True)})
+    assert unpack("1", check=True)["changed"] is True
+    run = unpack("1")
+    assert (run["changed"], run["image"]["artifact_type"], run["image"]["platform"]) == (True, None, "linux/amd64")
+    assert motd(dest) == "old\n"
+    assert unpack("many")["changed"] is False
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        *(_retyped(config_type, docker=False) for config_type in ("application/octet-stream", "application/json")),
+        _retyped("application/vnd.docker.plugin.v1+json"),
+        _retyped("application/json", artifactType="application/vnd.example.sbom"),
+        _retyped("application/json", layers=[images.Content(b"x", "application/vnd.example.sbom").descriptor()]),
+        images.image([], docker=True, config_content=images.Content(b"{}", "application/json")),
+        images.image([], docker=True, config_content=images.Content(b"no JSON", "application/octet-stream")),
+    ],
+)
+def test_an_artifact_of_no_particular_type_has_no_tree(
+    unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, artifact: images.Image
+) -> None:
+    registry.publish("team/app", {"thing": artifact})
+    run = unpack("thing")
+    assert run["error"]["kind"] == "unsupported"
+    assert "it is an artifact with a config of type" in run["msg"]
+    assert not dest.exists()
+
+
 def test_a_wrong_layer_changes_nothing(
     unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, top: images.Layer, run_module: t.Any
 ) -> None:
