@@ -6,8 +6,8 @@
 
     python3 examples/build_registry.py [DIRECTORY]        (default: examples/registry beside this script)
 
-It holds com.example.app with the tag stable, an image of three layers for one platform, and com.example.greeter with
-the tags 1.0, 1.1 and latest, for two platforms, to try an upgrade. Needs only the standard library. Everything that
+It holds com.example.app with the tag stable, an image of three layers, and com.example.greeter with the tags 1.0, 1.1
+and latest, to try an upgrade, each for two platforms. Needs only the standard library. Everything that
 could differ between two runs (times, owners, order, compression headers) is fixed, so the digests are always the same.
 """
 
@@ -27,6 +27,7 @@ MTIME = 1721396696
 CREATED = "2024-07-19T13:44:56Z"
 TYPE = "application/vnd.oci.image."
 APP_USER = 1001
+ARCHITECTURES = ("amd64", "arm64")
 
 Json = dict[str, t.Any]
 
@@ -114,7 +115,7 @@ class Layout:
 
 
 def build_app(layout: Layout) -> None:
-    """com.example.app: one image whose layers add, link and remove files."""
+    """com.example.app: one image for two platforms, whose layers add, link and remove files."""
     binary = "#!/bin/sh\n# stands for the program of the image\ncat /etc/my-app.d/default.cfg\n"
     layers = [
         layout.add_layer(
@@ -161,8 +162,11 @@ def build_app(layout: Layout) -> None:
         },
     }
     annotations = {"org.opencontainers.image.title": "app", "org.opencontainers.image.version": "stable"}
-    image = layout.add_image(layers, architecture="arm64", runtime=runtime, annotations=annotations)
-    layout.tag("stable", image)
+    images = [
+        layout.add_image(layers, architecture=architecture, runtime=runtime, annotations=annotations)
+        for architecture in ARCHITECTURES
+    ]
+    layout.tag("stable", layout.add_index(images))
 
 
 def build_greeter(layout: Layout) -> None:
@@ -188,7 +192,7 @@ def build_greeter(layout: Layout) -> None:
         runtime = {"Entrypoint": ["/usr/bin/greet"], "Cmd": ["world"], "Env": ["PATH=/usr/bin:/bin"]}
         images = [
             layout.add_image(layers, architecture=architecture, runtime=runtime, annotations=annotations)
-            for architecture in ("amd64", "arm64")
+            for architecture in ARCHITECTURES
         ]
         both = layout.add_index(images)
         layout.tag(version, both)

@@ -241,7 +241,12 @@ options:
     description:
       - Which image to take from a reference that leads to an index of images for several platforms, as
         C(os/architecture) or C(os/architecture/variant), for example V(linux/arm64/v8).
-      - If not set, the platform of the host that the task runs on.
+      - A reference that leads to an image for another platform alone is an error. Fields that the image config leaves
+        out suit every platform.
+      - If not set, the platform of the host that the task runs on. An image for another platform alone is taken then,
+        with a warning by every run.
+      - An index that does not offer the platform of the host itself, but a variant that its processor has, such as
+        V(linux/amd64/v3), gives the highest of these.
     type: str
   foreign_layers:
     description:

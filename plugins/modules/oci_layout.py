@@ -65,6 +65,7 @@ options:
         digest that it has in the registry.
       - With C(os/architecture) or C(os/architecture/variant), for example V(linux/arm64/v8), the tag leads to the
         manifest for that platform, as it is. V(host) is the platform of the host that the task runs on.
+      - A reference that leads to an image for another platform alone is an error then.
       - There is no choice of several platforms, because an index of some of them would be another index with another
         digest. Bring them under several tags.
     type: str

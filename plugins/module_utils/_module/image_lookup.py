@@ -9,10 +9,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.errors import ReferenceInvalid
+from .._oci.fields import Fields
+from .._oci.platform import Platform, matches, suits
+
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .._oci.image import Image
-    from .._oci.platform import Platform
     from .._oci.reference import Selector
     from .._registry.manifests import ManifestHead
     from .._unpack.stamp import Stamp
@@ -60,16 +63,29 @@ def look_up(
     if known is None or known.platform != str(question.platform):
         return _resolved(source.resolve(repository, selector, platform=question.platform))
     head = head or source.head_manifest(repository, selector)
-    if head.digest is not None and _leads_to(head.digest, known):
+    if head.digest is not None and _leads_to(head.digest, known, question):
         return _known(source, question, known, head.digest)
     fetched = source.manifest(repository, selector)
-    if _leads_to(fetched.digest, known):
+    if _leads_to(fetched.digest, known, question):
         return _known(source, question, known, fetched.digest)
     return _resolved(source.resolve(repository, selector, platform=question.platform, fetched=fetched))
 
 
-def _leads_to(digest: Digest, known: Stamp) -> bool:
-    return digest in (known.digest, known.index_digest)
+def _leads_to(digest: Digest, known: Stamp, question: Question) -> bool:
+    return digest in (known.digest, known.index_digest) and is_for(known.image, question.platform, digest=str(digest))
+
+
+def is_for(image: Json, platform: Platform, *, digest: str) -> bool:
+    """Tells whether what was unpacked before is for a platform; what is not has to be resolved again, which says so.
+
+    digest is what the reference leads to. An index says for itself what its images are for.
+    """
+    if digest != image["index_digest"]:
+        return suits(platform, Platform.from_json(Fields(image["config"], "the config of the tree")))
+    try:
+        return matches(platform, Platform.parse(image["platform"]))
+    except ReferenceInvalid:
+        return False
 
 
 def _known(source: Source, question: Question, known: Stamp, digest: Digest) -> Found:
@@ -93,4 +109,4 @@ def _resolved(image: Image) -> Found:
     return Found(image.as_dict(), image.manifest.config.digest, image.require_config().diff_ids, image)
 
 
-__all__ = ("Found", "Question", "look_up", "shown_as")
+__all__ = ("Found", "Question", "is_for", "look_up", "shown_as")

@@ -17,6 +17,7 @@ from .._oci.errors import DocumentInvalid, Unsupported
 from .._oci.index import Index
 from .._oci.media_type import is_index, is_manifest, is_nondistributable
 from .._oci.reference import Selector
+from .._oci.text import quote
 
 if t.TYPE_CHECKING:
     from .._layout.view import LayoutView
@@ -72,9 +73,11 @@ class Collector:
         known: t.Mapping[Digest, bytes],
         foreign: bool,
         rehash: bool,
+        warn: t.Callable[[str], None],
     ) -> None:
         self._source, self._view, self._repository = source, view, repository
         self._known, self._foreign, self._rehash = known, foreign, rehash
+        self._warn = warn
         self._files: dict[Digest, Content] = {}
         self._members: list[Member] = []
         self._left_out: dict[Digest, Descriptor] = {}
@@ -92,7 +95,7 @@ class Collector:
         while queue:
             descriptor, depth = queue.popleft()
             if not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
-                self._blob(descriptor)
+                self._other(descriptor)
                 continue
             if self._is_known(descriptor) and descriptor.digest in self._read:
                 continue
@@ -112,14 +115,17 @@ class Collector:
         stored = self._view.document(descriptor.digest)
         data = stored if stored is not None else self._fetched(descriptor)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
-        self._read.add(descriptor.digest)
-        self._bytes += len(data)
+        self._count(descriptor.digest, len(data))
+        self._files[descriptor.digest] = Content(replace(descriptor, data=None), data, stored is not None)
+        return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
+
+    def _count(self, digest: Digest, size: int) -> None:
+        self._read.add(digest)
+        self._bytes += size
         if len(self._read) > MAX_DOCUMENTS or self._bytes > MAX_DOCUMENT_BYTES:
             raise _unsupported(
                 f"it has more than {MAX_DOCUMENTS} manifests, or {MAX_DOCUMENT_BYTES} bytes of them", "set platform"
             )
-        self._files[descriptor.digest] = Content(replace(descriptor, data=None), data, stored is not None)
-        return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
 
     def _fetched(self, descriptor: Descriptor) -> bytes:
         data = self._known.get(descriptor.digest, descriptor.data)
@@ -134,6 +140,21 @@ class Collector:
                 self._left_out[part.digest] = part
             else:
                 self._blob(part)
+
+    def _other(self, descriptor: Descriptor) -> None:
+        """Take an entry of an index of another type as a blob, and pass over one that the registry has not as such."""
+        digest = descriptor.digest
+        if digest in self._read:
+            return
+        self._count(digest, 0)
+        there = self._view.size_of(digest) is not None or digest in self._known or descriptor.data is not None
+        if there or self._source.head_blob(self._repository, digest) is not None:
+            self._blob(descriptor)
+            return
+        self._warn(
+            f"The index refers to {digest} of the type {quote(descriptor.media_type)}, neither a manifest that is "
+            "known here nor a blob of the registry; it is left out of the layout."
+        )
 
     def _is_known(self, descriptor: Descriptor) -> bool:
         seen = self._files.get(descriptor.digest)

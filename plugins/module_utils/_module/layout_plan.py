@@ -15,7 +15,7 @@ from .._oci.document import parse_document
 from .._oci.errors import Unsupported
 from .._oci.image import Image, parse_config
 from .._oci.index import Index
-from .._oci.platform import rank
+from .._oci.platform import rank, suits
 from .._oci.strict_json import MAX_BYTES
 from .layout_contents import Collector, Content
 
@@ -80,18 +80,18 @@ class _Found:
     index: t.Optional[Digest] = None
 
 
-def make_plan(source: Source, view: LayoutView, wanted: Wanted) -> Plan:
+def make_plan(source: Source, view: LayoutView, wanted: Wanted, *, warn: t.Callable[[str], None]) -> Plan:
     """Finds out what the registry has now and what of it the layout has.
 
     What the layout has already is not asked for: one HEAD request tells whether the tag still leads to it, and a digest
     needs no request at all. Raises what Source raises, LayoutError.
     """
-    return _Planner(source, view, wanted).plan()
+    return _Planner(source, view, wanted, warn).plan()
 
 
 class _Planner:
-    def __init__(self, source: Source, view: LayoutView, wanted: Wanted) -> None:
-        self._source, self._view, self._wanted = source, view, wanted
+    def __init__(self, source: Source, view: LayoutView, wanted: Wanted, warn: t.Callable[[str], None]) -> None:
+        self._source, self._view, self._wanted, self._warn = source, view, wanted, warn
 
     def plan(self) -> Plan:
         """See make_plan."""
@@ -104,6 +104,7 @@ class _Planner:
             known=found.known,
             foreign=wanted.foreign,
             rehash=wanted.rehash,
+            warn=self._warn,
         )
         contents = collector.collect(found.descriptor)
         shown, config = self._shown(contents, found)
@@ -148,11 +149,19 @@ class _Planner:
         index = entry.annotations.get(FROM_INDEX)
         same = index is not None and entry.annotations.get(FOR_PLATFORM) == str(self._wanted.platform)
         current = self._current_digest()
-        if current == entry.digest:
+        if current == entry.digest and self._suits(document):
             return self._chosen(entry.digest, document, {}, index=None)
         if current is not None and same and str(current) == index:
             return self._chosen(entry.digest, document, {}, index=current)
         return None
+
+    def _suits(self, manifest: Manifest) -> bool:
+        """Whether the layout has the config of a manifest, and it is for the platform that is wanted."""
+        if not manifest.is_image:
+            return True
+        data = self._view.document(manifest.config.digest)
+        config = None if data is None else parse_config(manifest, data)
+        return config is not None and suits(t.cast("Platform", self._wanted.platform), config.platform)
 
     def _chosen(
         self, digest: Digest, manifest: Manifest, known: dict[Digest, bytes], *, index: t.Optional[Digest]
@@ -237,12 +246,12 @@ def _describe(digest: Digest, document: Document, marks: t.Optional[t.Mapping[st
 
 def _most_useful(members: t.Sequence[Member], host: Platform) -> t.Optional[Member]:
     """The image for the host, else the first image, else the first of anything."""
-    best: t.Optional[tuple[tuple[int, int, int], Member]] = None
+    best: t.Optional[tuple[tuple[int, ...], Member]] = None
     for member in members:
         platform = member.descriptor.platform
-        suits = None if platform is None else rank(host, platform)
+        level = None if platform is None else rank(host, platform)
         is_image = member.manifest.is_image and not (platform is not None and platform.is_unknown())
-        score = (2, *suits) if is_image and suits is not None else (int(is_image), 0, 0)
+        score = (2, *level) if is_image and level is not None else (int(is_image), 0, 0, 0)
         if best is None or score > best[0]:
             best = (score, member)
     return None if best is None else best[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._layout.store import opened_store
 from .._layout.view import LayoutView
@@ -18,6 +18,7 @@ from .._oci.names import check_tag
 from .._oci.platform import Platform
 from .._oci.reference import DEFAULT_TAG, Selector
 from .connection import opened_source
+from .host import host_platform
 from .layout_attributes import FileAttributes
 from .layout_fill import fill
 from .layout_plan import Plan, Wanted, make_plan
@@ -65,7 +66,7 @@ def run_layout(module: AnsibleModule) -> Json:
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
     wanted = _wanted(module)
     with opened_source(module) as source, _opened(module, dest, attributes) as (view, store):
-        plan = make_plan(source, view, wanted)
+        plan = make_plan(source, view, wanted, warn=module.warn)
         after = _with_entry(view.index, plan, wanted)
         pruning = plan_pruning(
             view,
@@ -151,8 +152,7 @@ def _named(module: AnsibleModule) -> tuple[t.Optional[Selector], t.Optional[str]
 def _wanted(module: AnsibleModule) -> Wanted:
     params = module.params
     selector = Selector.parse(params["reference"] if params["reference"] is not None else DEFAULT_TAG)
-    machine = os.uname()
-    host = Platform.host(machine.machine, machine.sysname)
+    host = host_platform()
     return Wanted(
         repository=params["repository"],
         selector=selector,
@@ -167,7 +167,7 @@ def _wanted(module: AnsibleModule) -> Wanted:
 def _platform(text: str, host: Platform) -> t.Optional[Platform]:
     if text == "all":
         return None
-    return host if text == "host" else Platform.parse(text)
+    return replace(host, is_default=False) if text == "host" else Platform.parse(text)
 
 
 def _path(digest: t.Any) -> str:

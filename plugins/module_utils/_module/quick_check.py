@@ -56,9 +56,12 @@ class QuickCheck:
         tree = self._glance.result()  # in any case, so that nobody holds the lock any more
         if tree is None or self.head.digest is None or str(self.head.digest) not in tree["digests"]:
             return None
-        from .image_lookup import shown_as
+        from .image_lookup import is_for, shown_as
 
-        shown = shown_as(tree["image"], source, self._question, digest=str(self.head.digest))
+        digest = str(self.head.digest)
+        if not is_for(tree["image"], self._question.platform, digest=digest):
+            return None
+        shown = shown_as(tree["image"], source, self._question, digest=digest)
         described = self._wish.describe(shown)
         report = Report(changed=False, before=described, after=described, image=shown)
         return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from .._oci.platform import Platform
 from .._oci.reference import Selector
+from .host import host_platform
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -25,8 +25,7 @@ def wanted_platform(module: AnsibleModule) -> Platform:
     """Returns what the option C(platform) says, the platform of this host if it is not set. Raises ReferenceInvalid."""
     if module.params["platform"] is not None:
         return Platform.parse(module.params["platform"])
-    host = os.uname()
-    return Platform.host(host.machine, host.sysname)
+    return host_platform()
 
 
 __all__ = ("wanted_platform", "wanted_selector")

@@ -45,7 +45,7 @@ class Descriptor:
 
     @classmethod
     def from_fields(cls, fields: Fields, *, typed: bool = True) -> Descriptor:
-        """As from_json, for an object that is already wrapped. Unless typed, mediaType may be missing, and is "" then."""
+        """As from_json, for an object that is already wrapped. Unless typed, mediaType may be missing: "" then."""
         fields.refuse_lookalikes("mediaType", "digest", "size", "data", "platform", "urls")
         digest, size = fields.digest("digest"), fields.size("size")
         platform = fields.object("platform")

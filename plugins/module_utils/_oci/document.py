@@ -12,9 +12,20 @@ from .errors import DocumentInvalid, Unsupported
 from .fields import Fields
 from .index import Index
 from .manifest import Manifest
-from .media_type import OCI_INDEX, OCI_MANIFEST, is_index, is_manifest, is_schema1, parse_content_type
+from .media_type import (
+    OCI_ARTIFACT_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    is_index,
+    is_manifest,
+    is_schema1,
+    parse_content_type,
+)
 from .strict_json import load
 from .text import quote, visible
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .strict_json import JsonValue
 
 # types that servers without any knowledge of OCI give to every file: they state nothing
 _GENERIC: t.Final = ("", "application/json", "application/octet-stream", "binary/octet-stream", "text/plain")
@@ -35,11 +46,10 @@ def parse_document(
     Content-Type (image-spec, "Media Type Conflicts").
 
     Raises JsonInvalid, DocumentInvalid (also for a document that reads as two formats, CVE-2021-41190) and Unsupported
-    (docker schema 1, other types, more than 512 layers).
+    (docker schema 1, OCI's artifact manifest, other types, more than 512 layers).
     """
     stated = parse_content_type(media_type)
-    if is_schema1(stated):
-        raise _schema1(what)
+    _refuse_withdrawn(stated, what)
     fields = Fields.of(load(raw, what=what), what)
     _check_version(fields)
     resolved = _resolve(stated, fields.media_type("mediaType"), fields, strict=strict)
@@ -59,11 +69,22 @@ def parse_document(
 def _check_version(fields: Fields) -> None:
     fields.refuse_lookalikes("schemaVersion", "mediaType", *_STRUCTURE)
     version = fields.integer("schemaVersion")
-    own = fields.value.get("mediaType")
-    if version == 1 or (isinstance(own, str) and is_schema1(own)):
+    _refuse_withdrawn(fields.value.get("mediaType"), fields.what)
+    if version == 1:
         raise _schema1(fields.what)
     if version != 2:
         raise fields.fault("its schemaVersion must be 2")
+
+
+def _refuse_withdrawn(media_type: JsonValue, what: str) -> None:
+    if isinstance(media_type, str) and is_schema1(media_type):
+        raise _schema1(what)
+    if media_type == OCI_ARTIFACT_MANIFEST:
+        raise Unsupported(
+            f"Reading {what} failed: it is an artifact manifest ({OCI_ARTIFACT_MANIFEST}), which OCI's image-spec has "
+            "withdrawn; push the artifact again with a current tool, which writes an image manifest.",
+            media_type=OCI_ARTIFACT_MANIFEST,
+        )
 
 
 def _schema1(what: str) -> Unsupported:

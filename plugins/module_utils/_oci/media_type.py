@@ -48,6 +48,9 @@ GENERIC_CONFIG_TYPES: t.Final = ("", "application/json", "application/octet-stre
 SCHEMA1_TYPES: t.Final = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
 
 # what a client asks for with Accept, the preferred ones first
+# of release candidates of image-spec 1.1, and withdrawn before it
+OCI_ARTIFACT_MANIFEST: t.Final = "application/vnd.oci.artifact.manifest.v1+json"
+
 ACCEPT: t.Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST)
 
 _LAYERS: t.Final[dict[str, Compression]] = {
@@ -137,6 +140,7 @@ __all__ = (
     "GENERIC_CONFIG_TYPES",
     "INDEX_TYPES",
     "MANIFEST_TYPES",
+    "OCI_ARTIFACT_MANIFEST",
     "OCI_CONFIG",
     "OCI_EMPTY",
     "OCI_INDEX",

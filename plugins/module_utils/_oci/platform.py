@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .errors import ReferenceInvalid
 from .text import quote
@@ -50,6 +50,8 @@ class Platform:
     """The platform of an image (image-spec, image-index.md and config.md): os and architecture in Go's names.
 
     The parts are data from outside: compare and show them, do not build paths from them.
+    is_default says that this is the host's, because no other was asked for. highest_variant is the highest variant that
+    the processor of the host has, for what is not offered for the platform itself.
     """
 
     os: str
@@ -57,6 +59,8 @@ class Platform:
     variant: str | None = None
     os_version: str | None = None
     os_features: tuple[str, ...] = ()
+    is_default: bool = field(default=False, compare=False)
+    highest_variant: str | None = field(default=None, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Platform:
@@ -89,9 +93,10 @@ class Platform:
         )
 
     @classmethod
-    def host(cls, machine: str, system: str) -> Platform:
+    def host(cls, machine: str, system: str, *, highest_variant: str | None = None) -> Platform:
         """The platform of a host, from what uname calls its machine ("aarch64") and system ("Linux"). Total."""
-        return cls(system or UNKNOWN, machine or UNKNOWN).normalised()
+        platform = cls(system or UNKNOWN, machine or UNKNOWN, is_default=True, highest_variant=highest_variant)
+        return platform.normalised()
 
     def normalised(self) -> Platform:
         """The same platform in the one way of writing it: lower case, Go's names, the variant that is meant by none.
@@ -112,7 +117,7 @@ class Platform:
         if variant is None or variant == baseline:
             variant = None if architecture in _SILENT else baseline
         os = self.os.lower()
-        return Platform(_SYSTEMS.get(os, os), architecture, variant, self.os_version, self.os_features)
+        return replace(self, os=_SYSTEMS.get(os, os), architecture=architecture, variant=variant)
 
     def is_unknown(self) -> bool:
         """Whether this is unknown/unknown, which marks what is no image (attestations in an index)."""
@@ -140,24 +145,40 @@ def matches(wanted: Platform, offered: Platform) -> bool:
     return rank(wanted, offered) is not None
 
 
-def rank(wanted: Platform, offered: Platform) -> tuple[int, int] | None:
+def suits(wanted: Platform, stated: Platform) -> bool:
+    """Whether a host of the wanted platform runs an image whose config states this. What it leaves out suits any."""
+    known = replace(
+        stated,
+        os=wanted.os if stated.os == UNKNOWN else stated.os,
+        architecture=wanted.architecture if stated.architecture == UNKNOWN else stated.architecture,
+    )
+    if known.variant is None and known.normalised().architecture == wanted.normalised().architecture:
+        known = replace(known, variant=wanted.variant)
+    return matches(wanted, known)
+
+
+def rank(wanted: Platform, offered: Platform) -> tuple[int, int, int] | None:
     """How well what is offered suits the wanted platform, more is better; None when it does not.
 
     The same os and architecture, and the same variant or a lower one of its family: v7 runs v6 and v5 on arm, v3 runs
-    v2 and v1 on amd64. os.version (its first three parts) and os.features count on windows alone, and only where they
-    are given: image-spec leaves them undefined elsewhere.
+    v2 and v1 on amd64. The highest of these is the best, as in containerd. Above them, variants up to highest_variant
+    suit a host, less than all others: docker and containerd choose linux/amd64 on every host where it is offered.
+    os.version (its first three parts) and os.features count on windows alone, and only where they are given: image-spec
+    leaves them undefined elsewhere.
     """
     wanted, offered = wanted.normalised(), offered.normalised()
     if (wanted.os, wanted.architecture) != (offered.os, offered.architecture) or not _windows_suits(wanted, offered):
         return None
-    limit, level = _level(wanted), _level(offered)
-    if limit is not None and level is not None and limit[0] == level[0]:
-        return level[1:] if level[1:] <= limit[1:] else None
-    return (0, 0) if wanted.variant == offered.variant else None
+    level = _level(offered.variant, offered)
+    for step, variant in ((1, wanted.variant), (0, wanted.highest_variant or wanted.variant)):
+        limit = _level(variant, wanted)
+        if limit is not None and level is not None and limit[0] == level[0] and level[1:] <= limit[1:]:
+            return (step, *level[1:])
+    return (1, 0, 0) if wanted.variant == offered.variant else None
 
 
-def _level(platform: Platform) -> tuple[tuple[str, str], int, int] | None:
-    variant = platform.variant or _BASELINES.get(platform.architecture) or ""
+def _level(variant: str | None, platform: Platform) -> tuple[tuple[str, str], int, int] | None:
+    variant = variant or _BASELINES.get(platform.architecture) or ""
     match = re.fullmatch(r"([a-z]+)([0-9]{1,4})(?:\.([0-9]{1,4}))?([a-z][a-z0-9]*)?", variant)
     if match is None:
         return None
@@ -174,4 +195,4 @@ def _windows_suits(wanted: Platform, offered: Platform) -> bool:
     return wanted.os_version.split(".")[:3] == offered.os_version.split(".")[:3]
 
 
-__all__ = ("UNKNOWN", "Platform", "matches", "rank")
+__all__ = ("UNKNOWN", "Platform", "matches", "rank", "suits")

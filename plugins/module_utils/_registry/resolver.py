@@ -9,12 +9,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._oci.errors import DocumentInvalid, OciError, PlatformNotFound, Unsupported
+from .._oci.errors import CollectionError, DocumentInvalid, JsonInvalid, OciError, PlatformNotFound, Unsupported
 from .._oci.image import Image, parse_config
 from .._oci.index import Index, select
 from .._oci.media_type import is_index
-from .._oci.platform import matches
+from .._oci.platform import matches, suits
 from .._oci.text import visible
+from .errors import NotFound
 from .manifests import MAX_BYTES
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -45,19 +46,17 @@ class Resolver:
     _looked_at: int = field(default=0, init=False)
 
     def resolve(self, fetched: Fetched, *, registry: str, repository: str, selector: Selector) -> Image:
-        """The image. An index is followed to its best entry; a manifest of another platform is taken with a warning.
+        """The image. An index is followed to its best entry.
 
+        A manifest of another platform is taken with a warning where the wanted one is the default.
         Raises RegistryError, PlatformNotFound, and what reading documents and configs raises.
         """
         found = self._found(fetched)
         platform = None if found.config is None else found.config.platform
         if isinstance(fetched.document, Index):
             platform = found.offered or platform
-        elif platform is not None and not platform.is_unknown() and not matches(self.wanted, platform):
-            self.warn(
-                f"The image {repository} ({selector}) is for {visible(str(platform))}, not for {self.wanted}; "
-                "the registry offers no other."
-            )
+        elif platform is not None and not suits(self.wanted, platform):
+            self._tell(platform, f"{repository} ({selector})")
         try:
             return Image(
                 registry=registry,
@@ -72,6 +71,25 @@ class Resolver:
             )
         except OciError as exc:
             raise self._annotated(exc) from None
+
+    def _tell(self, platform: Platform, name: str) -> None:
+        shown = visible(str(platform))
+        if self.wanted.is_default:
+            self.warn(
+                f"The image {name} is for {shown}, not for this host's {self.wanted}, and there is no other; "
+                f"set platform to {shown} if it is the right one."
+            )
+            return
+        raise self._annotated(
+            PlatformNotFound(
+                self.operation.sentence(
+                    f"it is for {shown} alone, not for {visible(str(self.wanted))}",
+                    f"set platform to {shown} if it is the right one, or pull another image",
+                ),
+                platform=visible(str(self.wanted)),
+                offered=shown,
+            )
+        )
 
     def _found(self, fetched: Fetched) -> _Found:
         if not isinstance(fetched.document, Index):
@@ -93,17 +111,27 @@ class Resolver:
         )
 
     def _search(self, index: Index, *, depth: int) -> _Found | None:
-        """The first candidate that holds the platform, depth first; entries that name none have to be looked at."""
+        """The first candidate that holds the platform, depth first; entries that name none have to be looked at.
+
+        What is missing (a sparse index) or no image is passed over, and is the error where nothing else fits.
+        """
         if depth > MAX_NESTING:
             raise self._annotated(
                 Unsupported(
                     self.operation.sentence(f"its index is nested deeper than {MAX_NESTING}", "pull another image")
                 )
             )
+        failure: CollectionError | None = None
         for entry in index.candidates(self.wanted):
-            found = self._candidate(entry, depth)
+            try:
+                found = self._candidate(entry, depth)
+            except (NotFound, JsonInvalid, DocumentInvalid, Unsupported) as exc:
+                failure = failure or exc
+                continue
             if found is not None:
                 return found
+        if failure is not None:
+            raise failure
         return None
 
     def _candidate(self, entry: Descriptor, depth: int) -> _Found | None:
@@ -117,7 +145,9 @@ class Resolver:
                     )
                 )
             )
-        child = self.reader.get_child(self.operation, entry)
+        repository, registry = self.operation.repository, self.operation.registry
+        doing = f"get the manifest {entry.digest} in the index of {repository} from {registry}"
+        child = self.reader.get_child(self.operation.about(doing), entry)
         if isinstance(child.document, Index):
             return self._search(child.document, depth=depth + 1)
         if is_index(entry.media_type):

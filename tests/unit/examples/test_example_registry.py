@@ -70,10 +70,12 @@ def test_it_is_what_the_script_builds(tmp_path: pathlib.Path) -> None:
     assert _differences(filecmp.dircmp(_build(tmp_path / "new"), EXAMPLES / "registry")) == []
 
 
-def test_app() -> None:
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_app(architecture: str) -> None:
     layout = sound(APP)
     assert list(layout.tags) == ["stable"]
-    digest = str(layout.tags["stable"])
+    index = json.loads(read(layout, str(layout.tags["stable"])))
+    (digest,) = (entry["digest"] for entry in index["manifests"] if entry["platform"]["architecture"] == architecture)
     first, second, third = layers(layout, digest)
     assert {"bin", "layer1", "etc/my-app.d/old.cfg"} <= set(first)
     assert {"lib", "layer2", "etc/my-app.d/.wh.old.cfg"} <= set(second)
@@ -82,7 +84,7 @@ def test_app() -> None:
     assert third["usr/bin/my-helper"].mode == 0o4755
     assert third["usr/bin/my-helper-again"].islnk()
     config = json.loads(read(layout, json.loads(read(layout, digest))["config"]["digest"]))
-    assert config["config"]["User"] == "alice"
+    assert (config["config"]["User"], config["architecture"]) == ("alice", architecture)
     assert len(config["rootfs"]["diff_ids"]) == len(config["history"]) == 3
 
 

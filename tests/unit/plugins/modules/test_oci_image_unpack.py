@@ -9,7 +9,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module import image_present
+from ansible_collections.attested.registry.plugins.module_utils._module import host, image_present
 from ansible_collections.attested.registry.plugins.module_utils._unpack import forked
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
@@ -321,6 +321,61 @@ def test_an_artifact_has_no_tree(unpack: t.Any, registry: FaultyRegistry, dest: 
     assert run.failed
     assert run["error"]["kind"] == "unsupported"
     assert not dest.exists()
+
+
+def _on(monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+    host = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*host[:4], machine)))
+
+
+def test_an_image_of_another_platform_is_taken_by_default_with_a_warning_each_time(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _on(monkeypatch, "aarch64")
+    options = {"platform": None}
+    runs = [unpack("1", check=True, **options), *(unpack("1", **options) for dummy in range(3))]
+    assert [run["changed"] for run in runs] == [True, True, False, False]
+    for run in runs:
+        (warning,) = run.warnings
+        assert "is for linux/amd64, not for this host's linux/arm64/v8" in warning
+        assert "set platform to linux/amd64" in warning
+    silent = unpack("1", platform="linux/amd64")
+    assert (silent["changed"], silent.warnings) == (False, [])
+    assert unpack("1", platform="linux/amd64")["stats"]["requests"] <= 3
+
+
+def test_an_explicit_platform_has_to_suit(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = unpack("1", platform="linux/arm64")
+    assert run["error"]["kind"] == "platform_not_found"
+    assert "is for linux/amd64 alone, not for linux/arm64/v8" in run["msg"]
+    assert not dest.exists()
+    _on(monkeypatch, "aarch64")
+    unpack("1", platform=None)
+    before = listing(dest)
+    for check in (True, False):
+        assert unpack("1", platform="linux/arm64", check=check)["error"]["kind"] == "platform_not_found"
+    assert listing(dest) == before
+
+
+def test_an_image_for_a_level_of_the_processor(
+    unpack: t.Any, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch, old: images.Image, tmp_path: pathlib.Path
+) -> None:
+    entry = old.descriptor(platform={"os": "linux", "architecture": "amd64", "variant": "v3"})
+    registry.publish("team/app", {"v3": images.index([old], changes={"manifests": [entry]})})
+    _on(monkeypatch, "x86_64")
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(host, "_CPUINFO", str(cpuinfo))
+    v2 = "cx16 lahf_lm pni popcnt sse4_1 sse4_2 ssse3"
+    for features in ("", v2, "abm avx avx2 bmi1 bmi2 f16c fma movbe xsave"):
+        cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu {features}\n\nprocessor\t: 1\nflags\t\t: {v2}\n")
+        assert unpack("v3", platform=None)["error"]["kind"] == "platform_not_found"
+    cpuinfo.write_text(f"flags\t\t: {v2} abm avx avx2 bmi1 bmi2 f16c fma movbe xsave avx512f\n")
+    run = unpack("v3", platform=None)
+    assert (run["changed"], run["image"]["platform"], run.warnings) == (True, "linux/amd64/v3", [])
+    assert unpack("v3", platform=None)["changed"] is False
+    assert unpack("v3", platform="linux/amd64")["error"]["kind"] == "platform_not_found"
 
 
 GENERIC = ["application/octet-stream", "text/html; charset=utf-8", "text/html", "application/json", "", None]

@@ -168,6 +168,14 @@ def test_a_platform_that_is_not_there(layout: t.Any, dest: pathlib.Path) -> None
     assert not dest.parent.parent.exists()
 
 
+def test_an_explicit_platform_has_to_suit_a_single_manifest(layout: t.Any, dest: pathlib.Path) -> None:
+    layout(reference="1.0")
+    for platform in ("linux/arm64", "linux/s390x"):
+        assert layout(reference="1.0", platform=platform)["error"]["kind"] == "platform_not_found"
+    assert layout(reference="1.0", platform="linux/amd64")["changed"] is False
+    assert sound(dest) == {"1.0": AMD64.digest}
+
+
 def test_a_digest_needs_no_tag_and_no_second_request(layout: t.Any, dest: pathlib.Path) -> None:
     run = layout(reference=MANY.digest)
     assert (run["tag"], run["tags"]) == (None, {})
@@ -519,6 +527,32 @@ def test_prune_refuses_to_guess(layout: t.Any, dest: pathlib.Path) -> None:
     assert files(dest) == before
     assert layout(reference="1.0")["orphans"] is None
     assert layout(reference="2.0", prune=True)["pruned"]["blobs"] == []
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/vnd.oci.artifact.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        "application/vnd.example.thing",
+    ],
+)
+def test_entries_of_other_types_are_brought_as_blobs_or_left_out(
+    layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry, media_type: str
+) -> None:
+    thing = images.Content(b'{"a": 1}', media_type)
+    many = images.index([AMD64], changes={"manifests": [thing.descriptor(), AMD64.descriptor()]})
+    registry.publish("team/app", {"odd": many})
+    for check in (True, False):
+        run = layout(reference="odd", check=check)
+        (warning,) = run.warnings
+        assert thing.digest in warning
+        assert media_type in warning
+    assert (run["changed"], sound(dest)) == (True, {"odd": many.digest})
+    assert layout(reference="odd", prune=True)["changed"] is False
+    registry.add_blob("team/app", thing.data)
+    run = layout(reference="odd")
+    assert (run["blobs"]["downloaded"], run.warnings) == (1, [])
 
 
 @pytest.mark.parametrize("tag", ["many", "nested"])

@@ -219,6 +219,13 @@ def test_schema_1_is_refused_by_its_type(stated: str) -> None:
         parse_document(b"not even JSON", media_type=stated)
 
 
+@pytest.mark.parametrize("stated", [None, m.OCI_ARTIFACT_MANIFEST, m.OCI_MANIFEST])
+def test_the_withdrawn_artifact_manifest_is_named(stated: str | None) -> None:
+    raw = encode({"mediaType": m.OCI_ARTIFACT_MANIFEST, "artifactType": "a/b", "blobs": []})
+    with pytest.raises(Unsupported, match="is an artifact manifest .* has withdrawn; push the artifact again"):
+        parse_document(raw, media_type=stated)
+
+
 @pytest.mark.parametrize("version", [None, 0, 3, "2", 2.0, True, [2]])
 def test_schema_version(version: t.Any) -> None:
     with pytest.raises(DocumentInvalid, match="schemaVersion"):

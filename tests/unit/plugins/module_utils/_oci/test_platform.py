@@ -168,7 +168,20 @@ def test_features_matter_on_windows_alone() -> None:
 def test_a_higher_variant_ranks_higher() -> None:
     wanted = Platform.parse("linux/amd64/v4")
     ranks = [rank(wanted, Platform.parse(f"linux/amd64/v{level}")) for level in (1, 2, 3, 4)]
-    assert ranks == [(1, 0), (2, 0), (3, 0), (4, 0)]
+    assert ranks == [(1, 1, 0), (1, 2, 0), (1, 3, 0), (1, 4, 0)]
+
+
+def test_variants_of_the_processor_suit_a_host_where_nothing_lower_is_offered() -> None:
+    host = Platform.host("x86_64", "Linux", highest_variant="v3")
+    assert (str(host), host) == ("linux/amd64", Platform.host("x86_64", "Linux"))
+    offered = [Platform.parse(f"linux/amd64/v{level}") for level in (1, 3, 2, 4)]
+    assert [matches(host, platform) for platform in offered] == [True, True, True, False]
+    assert sorted(offered[:3], key=lambda platform: rank(host, platform) or (), reverse=True) == offered[:3]
+    assert not matches(Platform.parse("linux/amd64"), offered[2])
+    assert not matches(host, Platform.parse("linux/arm64/v8"))
+    arm = Platform.host("aarch64", "Linux", highest_variant="v8.2")
+    levels = ("v8", "v8.1", "v8.2", "v8.3", "v9")
+    assert [matches(arm, Platform("linux", "arm64", level)) for level in levels] == [True, True, True, False, False]
 
 
 def test_json() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._oci import media_type as m
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import (
     DigestMismatch,
     DocumentInvalid,
@@ -16,6 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
 
@@ -53,10 +55,123 @@ def test_a_single_manifest(connect, server, image, warnings) -> None:
 
 
 def test_a_single_manifest_of_another_platform(connect, server, warnings) -> None:
-    found = resolve(connect, server, make("linux/arm64"))
+    with pytest.raises(
+        PlatformNotFound, match="is for linux/arm64 alone, not for linux/amd64; set platform to"
+    ) as raised:
+        resolve(connect, server, make("linux/arm64"))
+    assert raised.value.fields["offered"] == "linux/arm64"
+    assert warnings == []
+    found = resolve(connect, server, make("linux/arm64"), Platform.host("x86_64", "Linux"))
     assert str(found.platform) == "linux/arm64"
     assert len(warnings) == 1
-    assert "is for linux/arm64, not for linux/amd64" in warnings[0]
+    assert "is for linux/arm64, not for this host's linux/amd64" in warnings[0]
+
+
+CONFIGS = [
+    ("linux/amd64", {}, True),
+    ("linux/amd64", {"os": None}, True),
+    ("linux/amd64", {"os": ""}, True),
+    ("linux/amd64", {"architecture": None}, True),
+    ("linux/amd64", {"os": None, "architecture": None}, True),
+    ("linux/amd64", {"os": None, "architecture": "arm64"}, False),
+    ("linux/amd64", {"os": "windows", "architecture": None}, False),
+    ("linux/amd64", {"os": "freebsd"}, False),
+    ("linux/amd64", {"variant": "v1"}, True),
+    ("linux/amd64", {"variant": "v3"}, False),
+    ("linux/amd64/v3", {"variant": "v2"}, True),
+    ("linux/amd64/v2", {}, True),
+    ("linux/arm/v6", {"architecture": "arm"}, True),
+    ("linux/arm/v6", {"architecture": "arm", "variant": "v7"}, False),
+    ("linux/arm/v7", {"architecture": "arm", "variant": "v6"}, True),
+    ("linux/arm/v7", {"architecture": "arm64"}, False),
+    ("linux/arm64", {"architecture": "arm64", "variant": "v8"}, True),
+    ("linux/arm64/v8", {"architecture": "arm64"}, True),
+    ("linux/arm64", {"architecture": "aarch64"}, True),
+    ("windows/amd64", {}, False),
+]
+
+
+@pytest.mark.parametrize(("wanted", "members", "suits"), CONFIGS)
+def test_what_a_config_states_must_suit_and_what_it_leaves_out_may(connect, server, wanted, members, suits) -> None:
+    image = images.image([images.layer([images.file("f")])], config_members=members)
+    if suits:
+        resolve(connect, server, image, Platform.parse(wanted))
+    else:
+        with pytest.raises(PlatformNotFound):
+            resolve(connect, server, image, Platform.parse(wanted))
+
+
+def test_variants_of_the_processor(connect, server) -> None:
+    levels = {level: make("linux/amd64", b"v%d" % level) for level in (1, 2, 3, 4)}
+    entries = {level: image.descriptor() for level, image in levels.items()}
+    for level in (2, 3, 4):
+        entries[level]["platform"] = {"os": "linux", "architecture": "amd64", "variant": f"v{level}"}
+    host = Platform.host("x86_64", "Linux", highest_variant="v3")
+
+    def chosen(*offered: int, platform: Platform = host) -> str:
+        index = images.index(list(levels.values()), changes={"manifests": [entries[level] for level in offered]})
+        return str(resolve(connect, server, index, platform).digest)
+
+    assert chosen(2) == levels[2].digest
+    assert chosen(2, 3, 4) == levels[3].digest
+    assert chosen(4, 3, 1, 2) == levels[1].digest  # docker and containerd take that everywhere
+    assert chosen(4, 3, 1, 2, platform=Platform.parse("linux/amd64/v3")) == levels[3].digest
+    for offered, platform in (((4,), host), ((2, 3), AMD64)):
+        with pytest.raises(PlatformNotFound):
+            chosen(*offered, platform=platform)
+
+
+ARTIFACT = images.Content(
+    images.to_json({"mediaType": m.OCI_ARTIFACT_MANIFEST, "artifactType": "a/b", "blobs": []}), m.OCI_ARTIFACT_MANIFEST
+)
+MISNAMED = images.Content(ARTIFACT.data, m.OCI_MANIFEST)
+IN_AN_INDEX = {"os": "linux", "architecture": "amd64"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ARTIFACT.descriptor(),
+        ARTIFACT.descriptor(platform=IN_AN_INDEX),
+        MISNAMED.descriptor(),
+        MISNAMED.descriptor(platform=IN_AN_INDEX),
+        ARTIFACT.descriptor(mediaType="application/vnd.example.thing"),
+        ARTIFACT.descriptor(mediaType=m.DOCKER_SCHEMA1_SIGNED, platform=IN_AN_INDEX),
+        make("linux/s390x").descriptor(platform={}),
+        make("linux/s390x").descriptor(platform={"architecture": "amd64"}),
+        make("linux/s390x").descriptor(platform={"architecture": "amd64", "os": ""}),
+        make("linux/s390x").descriptor(platform={"os": "linux"}),
+        make("linux/s390x").descriptor(platform={"os": "unknown", "architecture": "unknown"}),
+        images.Content(b"gone", m.OCI_MANIFEST).descriptor(),
+        images.Content(b"gone", m.OCI_MANIFEST).descriptor(platform=IN_AN_INDEX),
+        images.Content(b"gone", m.OCI_INDEX).descriptor(),
+    ],
+)
+def test_entries_that_are_no_image_are_passed_over(connect, server, entry) -> None:
+    right = make("linux/amd64")
+    server.add_manifest("app", ARTIFACT.data, ARTIFACT.media_type)
+    for last in (right.descriptor(), right.descriptor(platform=None)):
+        index = images.index([right, make("linux/s390x")], changes={"manifests": [entry, last]})
+        assert str(resolve(connect, server, index).digest) == right.digest
+
+
+def test_why_the_only_entry_cannot_be_used(connect, server) -> None:
+    server.add_manifest("app", ARTIFACT.data, ARTIFACT.media_type)
+    index = images.index([MISNAMED])
+    with pytest.raises(Unsupported, match="artifact manifest"):
+        resolve(connect, server, index)
+    gone = images.index([], changes={"manifests": [images.Content(b"gone", m.OCI_MANIFEST).descriptor()]})
+    with pytest.raises(NotFound, match=f"get the manifest {images.digest_of(b'gone')} in the index of app"):
+        resolve(connect, server, gone)
+
+
+def test_a_damaged_entry_is_not_passed_over(connect, server) -> None:
+    right = make("linux/amd64")
+    damaged = right.descriptor(digest=images.digest_of(b"other"), platform=None)
+    index = images.index([right], changes={"manifests": [damaged, right.descriptor(platform=None)]})
+    server.on(damaged["digest"], Reply(200, right.data, {"Content-Type": m.OCI_MANIFEST}))
+    with pytest.raises(DigestMismatch):
+        resolve(connect, server, index)
 
 
 def test_an_index(connect, server, warnings) -> None:
