@@ -96,7 +96,8 @@ options:
     default: metadata
 notes:
   - A task that changes nothing makes one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. Authentication may take requests of its own.
+    pull limits. With a digest in O(reference) it makes none. Authentication may take requests of its own.
+  - A task that changes nothing succeeds on a filesystem that is mounted read-only.
   - A change of O(ownership), O(xattrs) or O(devices) makes the next run unpack the image again.
   - Without root, set O(ownership=false).
 seealso:

@@ -138,6 +138,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.errors i
 from ansible_collections.attested.registry.plugins.module_utils._module.layer_apply import ensure_applied
 from ansible_collections.attested.registry.plugins.module_utils._module.tree_options import TreeOptions
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.plugins.module_utils._oci.text import path_text
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -170,7 +171,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     before, after = ([str(digest) for digest in digests] for digests in (done.before, done.after))
     return {
         "changed": done.changed,
-        "dest": params["dest"],
+        "dest": path_text(params["dest"]),
         "diff_id": str(diff_id),
         "applied": after,
         "stats": {"entries": done.entries, "bytes": done.bytes},

@@ -124,7 +124,7 @@ options:
       - If not set, new files have V(0644) and new directories V(0755).
 notes:
   - A task that changes nothing makes one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits; with a digest alone it makes none. Authentication may take requests of its own.
+    pull limits; with a digest in O(reference) it makes none. Authentication may take requests of its own.
   - Layers that an image places outside of its registry (nondistributable, or foreign, layers) are left out unless
     O(foreign_layers) is set. Readers of layouts do not require them.
   - An image of docker's media types keeps them. Registry servers serve it from the layout; skopeo and umoci find only

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import typing as t
 
@@ -99,6 +101,7 @@ def registry_module(
         add_file_common_args=add_file_common_args,
         supports_check_mode=True,
     )
+    _encode_paths(module.params, module.argument_spec)
     problem = attestation_problem(module.params)
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
@@ -108,7 +111,21 @@ def registry_module(
 def local_module(options: Options) -> AnsibleModule:
     """Returns the module of a task that speaks to no registry."""
     _ask_for_children()
-    return AnsibleModule(argument_spec=options, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    _encode_paths(module.params, options)
+    return module
+
+
+def _encode_paths(params: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> None:
+    """Write all paths in the form in which Python names files of this locale, as Ansible's paths are UTF-8 in any."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return
+    for name, option in options.items():
+        value = params.get(name)
+        if isinstance(value, dict) and "options" in option:
+            _encode_paths(value, option["options"])
+        elif isinstance(value, str) and option.get("type") == "path":
+            params[name] = os.fsdecode(value.encode("utf-8", "surrogateescape"))
 
 
 def _ask_for_children() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .._oci.digest import Digest
 from .._oci.errors import CollectionError, OciError
+from .._oci.text import path_text
 from .._unpack.errors import Locked, filesystem_error, printable
 from .locking import lock
 
@@ -186,8 +187,8 @@ class BlobFile:
 def blob_diff(path: str, *, before: t.Optional[Content], after: Content) -> dict[str, t.Any]:
     """Returns the diff of a file that is to hold a blob."""
     return {
-        "before_header": path,
-        "after_header": path,
+        "before_header": path_text(path),
+        "after_header": path_text(path),
         "before": {"digest": None} if before is None else {"digest": str(before.digest), "size": before.size},
         "after": {"digest": str(after.digest), "size": after.size},
     }

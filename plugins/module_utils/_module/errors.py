@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from .._oci.errors import CollectionError
+from .._oci.text import path_text
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -24,6 +25,7 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
     C(doing) says in the continuous form what the task does, for errors that do not say it themselves. Ansible adds the
     traceback by itself where the user has turned that on.
     """
+    doing = path_text(doing)
     try:
         yield
     except CollectionError as error:
@@ -54,7 +56,7 @@ def _errno(error: OSError) -> dict[str, t.Union[str, int]]:
 
 
 def _path(error: OSError) -> str:
-    return os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    return path_text(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else ""
 
 
 def _os_message(error: OSError, *, doing: str) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 import typing as t
 
-from .._unpack.forked import fork, is_worth_it
+from .._unpack.forked import fork, is_worth_it, wait
 
 Json = dict[str, t.Any]
 
@@ -37,7 +37,7 @@ class Glance:
     def __exit__(self, *dummy: object) -> None:
         if self._pid is not None:
             os.close(self._answer)  # which ends a child that still has something to say
-            os.waitpid(self._pid, 0)
+            wait(self._pid)
 
     @property
     def is_running(self) -> bool:

@@ -57,14 +57,17 @@ def look_up(
     """Finds out what the registry has now. Raises what Registry.resolve raises, Unsupported for what is no image.
 
     Where an image of the same platform was unpacked before, a HEAD request comes first: if it names the digest that led
-    to that image, there is nothing more to ask. Without an answer to that, the manifest says the same.
+    to that image, there is nothing more to ask. Without an answer to that, the manifest says the same. A selector with
+    a digest needs no request for that.
     """
     repository, selector = question.repository, question.selector
     if known is None or known.platform != str(question.platform):
         return _resolved(source.resolve(repository, selector, platform=question.platform))
-    head = head or source.head_manifest(repository, selector)
-    if head.digest is not None and _leads_to(head.digest, known, question):
-        return _known(source, question, known, head.digest)
+    digest = selector.digest
+    if digest is None:
+        digest = (head or source.head_manifest(repository, selector)).digest
+    if digest is not None and _leads_to(digest, known, question):
+        return _known(source, question, known, digest)
     fetched = source.manifest(repository, selector)
     if _leads_to(fetched.digest, known, question):
         return _known(source, question, known, fetched.digest)

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
+from .._oci.errors import CollectionError
 from .image_lookup import Question
 from .image_tree import Place, Report, Wish
 from .quick_check import QuickCheck
@@ -34,7 +36,7 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     from .image_back import ensure_absent, ensure_rolled_back
 
     ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
-    return image_results(module, ensure(place), source=None)
+    return image_results(module, _unless_needless(place, ensure), source=None)
 
 
 def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
@@ -52,7 +54,20 @@ def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
 def _ensure(place: Place, source: Source, question: Question, wish: Wish, check: QuickCheck) -> Report:
     from .image_present import ensure_present
 
-    return ensure_present(place, source, question, wish, head=check.head)
+    return _unless_needless(place, lambda at: ensure_present(at, source, question, wish, head=check.head))
+
+
+def _unless_needless(place: Place, ensure: t.Callable[[Place], Report]) -> Report:
+    """Calls ensure; on a file system that is read-only it is enough that nothing has to change."""
+    try:
+        return ensure(place)
+    except CollectionError as exc:
+        if place.check or exc.fields.get("errno") != "EROFS":
+            raise
+        report = ensure(replace(place, check=True))
+        if report.changed:
+            raise
+        return report
 
 
 __all__ = ("run_image_unpack",)

@@ -184,7 +184,7 @@ class _Planner:
     def _current_digest(self) -> t.Optional[Digest]:
         """What the reference leads to, None if the registry does not say. A digest leads to itself."""
         selector = self._wanted.selector
-        if selector.tag is None:
+        if selector.digest is not None:
             return selector.digest
         return self._source.head_manifest(self._wanted.repository, selector).digest
 

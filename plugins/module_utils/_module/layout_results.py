@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._oci.text import path_text
+
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
@@ -22,7 +24,7 @@ def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
     plan, pruning = outcome.plan, outcome.pruning
     missing = len(plan.missing) if plan is not None else 0
     results: Json = {
-        "dest": module.params["dest"],
+        "dest": path_text(module.params["dest"]),
         "tag": outcome.tag,
         "digest": None if plan is None else str(plan.entry.digest),
         "image": None if plan is None else plan.image,
@@ -39,7 +41,7 @@ def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation
     if module._diff:
-        results["diff"] = _diff(module.params["dest"], outcome)
+        results["diff"] = _diff(path_text(module.params["dest"]), outcome)
     return results
 
 

@@ -48,20 +48,24 @@ class QuickCheck:
     def ask(self, source: Source) -> t.Optional[Report]:
         """Returns the report that nothing has changed, if that is so; what the registry said stays in head.
 
+        A digest in the reference leads to itself, so that the registry is not asked.
+
         Raises RegistryError.
         """
         if self._glance is None or not self._glance.is_running:
             return None
-        self.head = source.head_manifest(self._question.repository, self._question.selector)
+        digest = self._question.selector.digest
+        if digest is None:
+            self.head = source.head_manifest(self._question.repository, self._question.selector)
+            digest = self.head.digest
         tree = self._glance.result()  # in any case, so that nobody holds the lock any more
-        if tree is None or self.head.digest is None or str(self.head.digest) not in tree["digests"]:
+        if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
         from .image_lookup import is_for, shown_as
 
-        digest = str(self.head.digest)
-        if not is_for(tree["image"], self._question.platform, digest=digest):
+        if not is_for(tree["image"], self._question.platform, digest=str(digest)):
             return None
-        shown = shown_as(tree["image"], source, self._question, digest=digest)
+        shown = shown_as(tree["image"], source, self._question, digest=str(digest))
         described = self._wish.describe(shown)
         report = Report(changed=False, before=described, after=described, image=shown)
         return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])

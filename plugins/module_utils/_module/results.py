@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._oci.text import path_text
 from .attestation import attestation_results
 from .diff import image_diff
 
@@ -20,7 +21,7 @@ if t.TYPE_CHECKING:
 
 def image_results(module: AnsibleModule, report: Report, *, source: t.Optional[Source]) -> dict[str, t.Any]:
     """Returns what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
-    dest = module.params["dest"]
+    dest = path_text(module.params["dest"])
     drift = report.drift
     results = {
         "changed": report.changed,

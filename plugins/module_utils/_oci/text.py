@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 
 def visible(text: str, *, limit: int = 200) -> str:
     """Text from outside made fit for a message or a log line.
@@ -13,10 +16,21 @@ def visible(text: str, *, limit: int = 200) -> str:
     Everything that is not printable (line ends, terminal escapes, bidirectional controls, lone surrogates) becomes a
     backslash escape, and what is longer than limit characters ends in "...".
     """
+    text = path_text(text)
     shown = text[:limit]
     if not shown.isprintable():
         shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in shown)
     return shown + "..." if len(text) > limit else shown
+
+
+def path_text(path: str) -> str:
+    """Return a file name as it is in UTF-8, where the encoding of the locale (C, POSIX) turns that into surrogates."""
+    if path.isprintable() or sys.getfilesystemencoding() == "utf-8":
+        return path
+    try:
+        return os.fsencode(path).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return path
 
 
 def quote(value: object, *, limit: int = 100) -> str:
@@ -39,4 +53,4 @@ def describe(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-__all__ = ("describe", "quote", "visible")
+__all__ = ("describe", "path_text", "quote", "visible")

@@ -17,7 +17,7 @@ import typing as t
 
 from . import errors
 from .errors import UnpackError
-from .forked import fork
+from .forked import fork, wait
 from .ring import Closed, Receiver, Ring, Sender
 from .writer import Unpacked, Warn, Writer
 
@@ -92,11 +92,11 @@ class ApartWriter:
             raise _error(*said["error"])
         return Unpacked(said["entries"], said["size"], dict(_FILE.iter_unpack(files)), frozenset(said["marked"]))
 
-    def _end(self) -> int:
+    def _end(self) -> int | None:
         self._ended = True
         self._sender.close()
         os.close(self._answer)  # before the waiting: it may have more to say than a pipe holds
-        return os.waitpid(self._pid, 0)[1]
+        return wait(self._pid)
 
     def _run(self, open_writer: t.Callable[[Warn], t.ContextManager[Writer]], ring: Ring, answer: int) -> None:
         """What the other process does."""
@@ -122,7 +122,9 @@ class ApartWriter:
             file.writelines(_FILE.pack(*item) for item in digests.items())
 
 
-def _ending(status: int) -> str:
+def _ending(status: int | None) -> str:
+    if status is None:
+        return "with a status that the kernel did not keep"
     code = os.waitstatus_to_exitcode(status)
     return f"exit code {code}" if code >= 0 else f"signal {-code}"
 

@@ -11,6 +11,7 @@ import errno
 import os
 
 from .._oci.errors import CollectionError
+from .._oci.text import path_text
 
 
 class UnpackError(CollectionError):
@@ -67,6 +68,15 @@ class NoSpace(FilesystemError):
     kind = "no_space"
 
 
+class OwnerNotMapped(OSError):
+    """The user namespace that the task runs in has no such owner: chown(2) says EINVAL."""
+
+    def __init__(self, uid: int, gid: int) -> None:
+        super().__init__(errno.EINVAL, os.strerror(errno.EINVAL))
+        self.uid = uid
+        self.gid = gid
+
+
 _REMEDIES = {
     errno.ENOSPC: "free some space there, or choose a destination on a larger file system",
     errno.EDQUOT: "raise the quota, or choose a destination on another file system",
@@ -83,6 +93,14 @@ def filesystem_error(error: OSError, *, doing: str, path: str | bytes) -> Filesy
     number = error.errno or 0
     name = errno.errorcode.get(number, str(number))
     shown = printable(path)
+    if isinstance(error, OwnerNotMapped):
+        return FilesystemError(
+            f"While {doing} {shown}: it belongs to the user id {error.uid} and the group id {error.gid}, and the user"
+            " namespace that the task runs in does not map both of them; map more ids to it (/etc/subuid, /etc/subgid),"
+            " run the task outside of it, or set ownership: false, which gives every file to the user of the task.",
+            path=shown,
+            errno=name,
+        )
     remedy = _REMEDIES.get(number, "check the file system and the permissions there")
     kind = NoSpace if number in (errno.ENOSPC, errno.EDQUOT) else FilesystemError
     return kind(f"While {doing} {shown}: {os.strerror(number)} ({name}); {remedy}.", path=shown, errno=name)
@@ -90,7 +108,7 @@ def filesystem_error(error: OSError, *, doing: str, path: str | bytes) -> Filesy
 
 def printable(path: str | bytes, *, maximum: int = 256) -> str:
     """Returns path as text that is safe to show: what cannot be printed is escaped, and its length is bounded."""
-    text = os.fsdecode(path) if isinstance(path, bytes) else path
+    text = path_text(os.fsdecode(path) if isinstance(path, bytes) else path)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: maximum + 1])
     return shown if len(shown) <= maximum else shown[: maximum - 3] + "..."
 
@@ -104,6 +122,7 @@ __all__ = (
     "LimitExceeded",
     "Locked",
     "NoSpace",
+    "OwnerNotMapped",
     "UnpackError",
     "filesystem_error",
     "printable",

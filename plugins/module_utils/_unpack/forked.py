@@ -32,4 +32,13 @@ def fork(run: t.Callable[[], None]) -> int:
         os._exit(0)
 
 
-__all__ = ("fork", "is_worth_it")
+def wait(pid: int) -> int | None:
+    """Waits for the end of a process that fork() made; returns its status, None if the kernel did not keep that, as
+    where whoever started this process ignores SIGCHLD."""
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return None
+
+
+__all__ = ("fork", "is_worth_it", "wait")

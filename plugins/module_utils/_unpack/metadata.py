@@ -12,7 +12,8 @@ import os
 import stat
 import typing as t
 
-from .errors import printable
+from .errors import OwnerNotMapped, printable
+from .reach import change_mode, reached
 
 Warn = t.Callable[[str], None]
 XattrPolicy = t.Literal["keep", "require", "skip"]
@@ -70,7 +71,7 @@ class Attributor:
     def set_open(self, descriptor: int, wanted: Attributes) -> None:
         """For an open directory, and all that set_file does besides."""
         if self._ownership:
-            os.fchown(descriptor, wanted.uid, wanted.gid)
+            _change_owner(descriptor, wanted)
         if wanted.xattrs:
             self._set_xattrs(descriptor, wanted.xattrs)
         os.fchmod(descriptor, wanted.mode & MODE_BITS)
@@ -79,17 +80,19 @@ class Attributor:
     def set_symlink(self, directory: int, name: bytes, wanted: Attributes) -> None:
         """For a symbolic link, which has no mode of its own."""
         if self._ownership:
-            os.chown(name, wanted.uid, wanted.gid, dir_fd=directory, follow_symlinks=False)
+            _change_owner(name, wanted, dir_fd=directory, follow_symlinks=False)
         if wanted.xattrs:
-            self._set_xattrs(_proc_path(directory, name), wanted.xattrs)
+            with reached(directory, name) as path:
+                self._set_xattrs(path, wanted.xattrs)
         os.utime(name, ns=_times(wanted.mtime), dir_fd=directory, follow_symlinks=False)
 
     def set_node(self, directory: int, name: bytes, wanted: Attributes) -> None:
         """For a device node or fifo, which must not be opened: a driver could act on it, or nobody ever answer."""
         if self._ownership:
-            os.chown(name, wanted.uid, wanted.gid, dir_fd=directory, follow_symlinks=False)
+            _change_owner(name, wanted, dir_fd=directory, follow_symlinks=False)
         if wanted.xattrs:
-            self._set_xattrs(_proc_path(directory, name), wanted.xattrs)
+            with reached(directory, name) as path:
+                self._set_xattrs(path, wanted.xattrs)
         _change_mode(directory, name, wanted.mode & MODE_BITS)
         os.utime(name, ns=_times(wanted.mtime), dir_fd=directory, follow_symlinks=False)
 
@@ -141,6 +144,15 @@ class Attributor:
             self._warn(f"The extended attribute {printable(name)} of the image was not set: {why}.")
 
 
+def _change_owner(where: int | bytes, wanted: Attributes, **options: t.Any) -> None:
+    try:
+        os.chown(where, wanted.uid, wanted.gid, **options)
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:
+            raise OwnerNotMapped(wanted.uid, wanted.gid) from exc
+        raise
+
+
 def set_mtime(descriptor: int, mtime: int) -> None:
     """Sets both times of an open file or directory to mtime nanoseconds since the epoch, clamped to what fits."""
     os.utime(descriptor, ns=_times(mtime))
@@ -155,17 +167,12 @@ def _is_foreign(name: str) -> bool:
     return name in _FOREIGN_XATTRS or name.startswith(_OVERLAY_XATTRS)
 
 
-def _proc_path(directory: int, name: bytes) -> bytes:
-    """A path to name that depends on nothing but the open directory."""
-    return b"/proc/self/fd/%d/%s" % (directory, name)
-
-
 def _change_mode(directory: int, name: bytes, mode: int) -> None:
     if stat.S_IMODE(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode) == mode:
         return
     descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
-        os.chmod(b"/proc/self/fd/%d" % descriptor, mode)
+        change_mode(descriptor, mode)
     finally:
         os.close(descriptor)
 

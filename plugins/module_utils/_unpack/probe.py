@@ -13,6 +13,8 @@ import os
 import stat
 import typing as t
 
+from .reach import reached
+
 _OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE: t.Final = 256 * 1024
 _SYSTEM_XATTRS: t.Final = frozenset(("security.selinux", "security.ima", "security.evm", "system.nfs4_acl"))
@@ -43,7 +45,11 @@ def digest_xattrs(dir_fd: int, name: str) -> bytes:
 
     Follows no link. A file system without such attributes has none. Raises OSError.
     """
-    path = f"/proc/self/fd/{dir_fd}/{name}"
+    with reached(dir_fd, os.fsencode(name)) as path:
+        return _digest_xattrs(path)
+
+
+def _digest_xattrs(path: bytes) -> bytes:
     try:
         names = os.listxattr(path, follow_symlinks=False)
     except OSError as error:

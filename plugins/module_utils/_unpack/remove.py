@@ -13,6 +13,7 @@ import os
 import stat
 import typing as t
 
+from . import reach
 from .descent import Descent
 from .errors import FilesystemError, filesystem_error, printable
 
@@ -135,7 +136,7 @@ def change_mode(dir_fd: int, name: t.Union[str, bytes], mode: int) -> None:
     """Sets the mode of the directory name, which may deny everything, without following a link. Raises OSError."""
     fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
-        os.chmod(f"/proc/self/fd/{fd}", mode)
+        reach.change_mode(fd, mode)
     finally:
         os.close(fd)
 

@@ -15,6 +15,8 @@ import platform
 import typing as t
 
 _RENAME_EXCHANGE = 2
+_FCHMODAT2 = 452  # the same on every architecture but alpha
+_AT_EMPTY_PATH = 0x1000
 
 # System call numbers of renameat2 for C libraries without a wrapper (glibc before 2.28, musl).
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "i686": 353, "ppc64le": 357, "s390x": 347}
@@ -43,6 +45,14 @@ def sync_filesystem(fd: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def change_mode_of_open(fd: int, mode: int) -> None:
+    """Sets the mode of what is open as fd, if only with O_PATH: fchmodat2(2), Linux 6.6. Raises OSError, ENOSYS."""
+    function = _function("syscall")
+    if (function or _not_there)(_FCHMODAT2, fd, b"", mode, _AT_EMPTY_PATH) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 @functools.cache
 def _function(name: str) -> t.Optional[_Function]:
     return t.cast(t.Optional[_Function], getattr(ctypes.CDLL(None, use_errno=True), name, None))
@@ -65,4 +75,4 @@ def _not_there(*dummy: object) -> int:
     return -1
 
 
-__all__ = ("exchange", "sync_filesystem")
+__all__ = ("change_mode_of_open", "exchange", "sync_filesystem")

@@ -156,6 +156,31 @@ def unpack_again(unpack: t.Any, registry: FaultyRegistry) -> t.Any:
     return unpack("1")
 
 
+def test_a_digest_that_is_there_already_asks_no_registry(
+    unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, old: images.Image
+) -> None:
+    unpack("1")
+    for reference in (old.digest, f"1@{old.digest}", f"another@{old.digest}"):
+        for check in (True, False):
+            run = unpack(reference, check=check, registry="localhost:1")
+            assert (run["changed"], run["stats"]["requests"]) == (False, 0)
+            assert run["image"]["tag"] == (reference.partition("@")[0] if "@" in reference else None)
+    assert unpack(old.digest, registry="localhost:1", drift="content")["changed"] is False
+    (dest / "etc/motd").write_text("changed")
+    assert unpack(old.digest, registry="localhost:1").failed
+    assert unpack(old.digest)["changed"] is True
+    for options in ({"xattrs": "skip"}, {"platform": "linux/s390x"}):
+        assert unpack(old.digest, registry="localhost:1", **options).failed
+
+
+def test_the_digest_of_an_index_asks_no_registry(unpack: t.Any, registry: FaultyRegistry, old: images.Image) -> None:
+    index = images.index([old])
+    registry.publish("team/app", {"multi": index})
+    unpack("multi")
+    run = unpack(index.digest, registry="localhost:1")
+    assert (run["changed"], run["image"]["index_digest"]) == (False, index.digest)
+
+
 def test_another_tag_of_the_same_image_changes_nothing(
     unpack: t.Any, registry: FaultyRegistry, old: images.Image
 ) -> None:

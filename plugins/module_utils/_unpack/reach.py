@@ -1,0 +1,61 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Act on a name in an open directory where Linux has no system call for that: through /proc/self/fd, or without it.
+
+metadata.py, probe.py and remove.py call this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import typing as t
+
+from .syscalls import change_mode_of_open
+
+
+@functools.cache
+def has_proc() -> bool:
+    """Tells whether /proc is mounted."""
+    return os.path.exists("/proc/self/fd")
+
+
+@contextlib.contextmanager
+def reached(dir_fd: int, name: bytes) -> t.Iterator[bytes]:
+    """Yield a path to name that depends on nothing but the open directory. Raises OSError.
+
+    Without /proc this is a relative path, and the working directory of the process is another one meanwhile.
+    """
+    if has_proc():
+        yield b"/proc/self/fd/%d/%s" % (dir_fd, name)
+        return
+    before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fchdir(dir_fd)
+        yield b"./" + name
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
+def change_mode(fd: int, mode: int) -> None:
+    """Set the mode of what is open as fd, which may be open with O_PATH. Raises OSError."""
+    if has_proc():
+        os.chmod(f"/proc/self/fd/{fd}", mode)
+        return
+    try:
+        change_mode_of_open(fd, mode)
+    except OSError as exc:
+        if exc.errno != errno.ENOSYS:
+            raise
+        raise OSError(errno.ENOSYS, "needs Linux 6.6 where /proc is not mounted: mount it") from exc
+
+
+__all__ = ("change_mode", "has_proc", "reached")
