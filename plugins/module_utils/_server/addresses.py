@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import typing as t
 from dataclasses import dataclass
 
@@ -68,6 +69,17 @@ def parse_tcp(text: str) -> TcpAddress:
     return TcpAddress(match["v6"] or match["host"], port)
 
 
+def network_of(address: str | None) -> str | None:
+    """The address as clients are counted by it: of an IPv6 address the /64, which one host can have whole."""
+    if address is None or ":" not in address:
+        return address
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, address)
+    except OSError:
+        return address
+    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
+
+
 def _parse_unix(path: str) -> UnixAddress:
     if not path.startswith("/") or "\0" in path:
         raise ValueError("needs an absolute path after unix:")
@@ -76,4 +88,13 @@ def _parse_unix(path: str) -> UnixAddress:
     return UnixAddress(path)
 
 
-__all__ = ("MAX_PORT", "Address", "SystemdAddress", "TcpAddress", "UnixAddress", "parse_address", "parse_tcp")
+__all__ = (
+    "MAX_PORT",
+    "Address",
+    "SystemdAddress",
+    "TcpAddress",
+    "UnixAddress",
+    "network_of",
+    "parse_address",
+    "parse_tcp",
+)

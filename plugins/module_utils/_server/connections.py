@@ -11,6 +11,8 @@ import logging
 import time
 import typing as t
 
+from .addresses import network_of
+
 if t.TYPE_CHECKING:  # pragma: no cover
     from .counters import Counters
 
@@ -73,12 +75,13 @@ class Connections:
             self.counters.add("refused", "total")
             self._rarely.say("a connection was closed: all %d are taken", self._limit)
             return None
-        if address is not None and 0 < self._per_address <= self._addresses[address]:
+        network = network_of(address)
+        if network is not None and 0 < self._per_address <= self._addresses[network]:
             self.counters.add("refused", "address")
             self._rarely.say("a connection of %s was closed: it has %d already", address, self._per_address)
             return None
-        if address is not None:
-            self._addresses[address] += 1
+        if network is not None:
+            self._addresses[network] += 1
         self._open += 1
         self.counters.add("accepted")
         self.counters.put("open", self._open)
@@ -88,10 +91,11 @@ class Connections:
         """A connection is gone."""
         self._open -= 1
         self.counters.put("open", self._open)
-        if address is not None:
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
-                del self._addresses[address]
+        network = network_of(address)
+        if network is not None:
+            self._addresses[network] -= 1
+            if not self._addresses[network]:
+                del self._addresses[network]
 
     @property
     def open(self) -> int:

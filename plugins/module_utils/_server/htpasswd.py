@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import typing as t
 
 from .._oci.text import quote, visible
@@ -28,13 +27,9 @@ class PasswordFile:
     def __init__(self, hashes: t.Mapping[str, bytes]) -> None:
         self._bcrypt = require_bcrypt()
         self._hashes = dict(hashes)
-        costs = [int(value[4:6]) for value in self._hashes.values()]
-        # what unknown users are compared with, so that they cannot be told from known ones by the time that it takes
-        self._nobody: bytes = self._bcrypt.hashpw(secrets.token_bytes(16).hex().encode(), self._salt(max(costs)))
-
-    def _salt(self, cost: int) -> bytes:
-        salt: bytes = self._bcrypt.gensalt(cost)
-        return salt
+        self._highest = max(map(_cost, self._hashes.values()))
+        # hashes of no password, one of each cost
+        self._nobody = {cost: self._bcrypt.gensalt(cost) + b"." * 31 for cost in _COSTS}
 
     @classmethod
     def read(cls, path: str) -> PasswordFile:
@@ -61,16 +56,34 @@ class PasswordFile:
         return self._hashes.get(user)
 
     def is_right(self, user: str, password: bytes) -> bool:
-        """Whether this is the password of the user. Takes as long for an unknown user; not to be called on the loop."""
+        """Whether this is the password of the user; not to be called on the loop.
+
+        A wrong one takes as long whoever the user is, and for an unknown user too: the time of the highest cost in the
+        file, which otherwise would tell which users there are.
+        """
         known = self._hashes.get(user)
         if b"\0" in password:
             # bcrypt would stop there, or refuse
             known, password = None, password.replace(b"\0", b"?")
+        if known is None:
+            self._is_of(password, self._nobody[self._highest])
+            return False
+        if self._is_of(password, known):
+            return True
+        # each cost takes twice as long as the one before: with that of this user they add up to the highest
+        for cost in range(_cost(known), self._highest):
+            self._is_of(password, self._nobody[cost])
+        return False
+
+    def _is_of(self, password: bytes, stored: bytes) -> bool:
         try:
-            same = bool(self._bcrypt.checkpw(password[:_MAX_PASSWORD], known or self._nobody))
+            return bool(self._bcrypt.checkpw(password[:_MAX_PASSWORD], stored))
         except ValueError:
-            same = False
-        return same and known is not None
+            return False
+
+
+def _cost(stored: bytes) -> int:
+    return int(stored[4:6])
 
 
 def parse_htpasswd(data: bytes) -> dict[str, bytes]:

@@ -18,15 +18,16 @@ import time
 import typing as t
 
 from .errors import Refusal
+from .turns import Full, Turns
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .htpasswd import PasswordFile
 
 _THREADS: t.Final = 2
-# more than this many different passwords are not waited for
+# how many different passwords may wait to be checked, of all clients and of one address; and how long one may wait
 _MAX_WAITING: t.Final = 64
-# nor more than this many of one address, so that it does not keep the others out
-_MAX_OF_ONE: t.Final = 32
+_MAX_OF_ONE: t.Final = 16
+_WAIT_SECONDS: t.Final = 20.0
 _MAX_REMEMBERED: t.Final = 1024
 _REMEMBER_SECONDS: t.Final = 300.0
 _MAX_HEADER: t.Final = 4096
@@ -57,6 +58,8 @@ def parse_basic(authorization: str | None) -> Credentials | None:
 class Passwords:
     """Checks passwords off the event loop, in few threads, and remembers the right ones for a while.
 
+    Clients wait for a thread in turns by their address, so that wrong passwords of one do not crowd out the others.
+
     What is remembered is a keyed hash of user, password and stored hash, under a key that never leaves the process.
     """
 
@@ -68,14 +71,14 @@ class Passwords:
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._known: collections.OrderedDict[bytes, float] = collections.OrderedDict()
-        self._running: dict[bytes, asyncio.Future[bool]] = {}
-        self._addresses: collections.Counter[str | None] = collections.Counter()
+        self._running: dict[bytes, asyncio.Task[bool]] = {}
+        self._turns = Turns(at_once=_THREADS, waiting=_MAX_WAITING, waiting_of_one=_MAX_OF_ONE)
         self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
 
     async def verify(self, authorization: str | None, *, address: str | None = None) -> None:
         """Find out whether the password is right, for user_of, which is to be called next.
 
-        Raises Refusal, 503, when too many are being looked at, of all or of this address.
+        Raises Refusal, 503, when too many wait, of all or of this address, or this one waited for too long.
         """
         credentials = parse_basic(authorization)
         if credentials is None:
@@ -83,29 +86,34 @@ class Passwords:
         key = self._key(credentials)
         if self._is_known(key):
             return
-        future = self._running.get(key)
-        if future is None:
-            if len(self._running) >= _MAX_WAITING or (address and self._addresses[address] >= _MAX_OF_ONE):
-                message = "The server has too many passwords to check; try again later."
-                raise Refusal(503, "UNAVAILABLE", message, headers={"Retry-After": "5"})
-            future = self._start(key, credentials, address)
-        # whoever goes away does not take the answer from the others
-        if await asyncio.shield(future):
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.get_running_loop().create_task(self._check(credentials, address))
+            task.add_done_callback(lambda done: self._checked(key, done))
+        try:
+            # a client that goes away does not take the answer from the others
+            right = await asyncio.shield(task)
+        except (Full, asyncio.TimeoutError):
+            message = "The server has too many passwords to check; try again later."
+            raise Refusal(503, "UNAVAILABLE", message, headers={"Retry-After": "5"}) from None
+        if right:
             self._remember(key)
 
-    def _start(self, key: bytes, credentials: Credentials, address: str | None) -> asyncio.Future[bool]:
+    async def _check(self, credentials: Credentials, address: str | None) -> bool:
+        await asyncio.wait_for(self._turns.take(address), _WAIT_SECONDS)
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, self._file.is_right, credentials.user, credentials.password)
-        self._running[key] = future
-        self._addresses[address] += 1
+        try:
+            return await loop.run_in_executor(
+                self._threads, self._file.is_right, credentials.user, credentials.password
+            )
+        finally:
+            self._turns.give_back()
 
-        def done(dummy: object) -> None:
-            del self._running[key]
-            # what is not above nought is not kept
-            self._addresses += collections.Counter({address: -1})
-
-        future.add_done_callback(done)
-        return future
+    def _checked(self, key: bytes, task: asyncio.Task[bool]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            # asked for here, or else an error that nobody waits for would be reported as a fault
+            task.exception()
 
     def is_known(self, credentials: Credentials) -> bool:
         """Whether the password was found right."""

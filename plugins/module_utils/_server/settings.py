@@ -103,7 +103,9 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
     "access_log": Field(Choice(("text", "json", "none")), "a line for each request: text, json or none", "FORM"),
     "admin": Field(TCP_ADDRESS, "second listener for /healthz, /readyz and /metrics", "ADDRESS:PORT"),
     "connections": Field(Number(1, 1_000_000), "connections at a time", "N"),
-    "connections_per_address": Field(Number(0, 1_000_000), "of them from one address, a worker; 0: any", "N"),
+    "connections_per_address": Field(
+        Number(0, 1_000_000), "of them from one IPv4 address or IPv6 /64, a worker; 0: any", "N"
+    ),
     "head_seconds": Field(Number(1, _DAY, fractions=True), "for the head of a request to arrive", "SECONDS"),
     "idle_seconds": Field(Number(1, _DAY, fractions=True), "that a connection may wait for a request", "SECONDS"),
     "stall_seconds": Field(Number(1, _DAY, fractions=True), "over which minimum_rate is measured", "SECONDS"),

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import collections
 
+from .addresses import network_of
+
 
 class Full(Exception):
     """There are too many waiting, of all or of this address."""
 
 
 class Turns:
-    """Lets so many at a time do something; the others wait, and each address in its turn has one of its own let in.
+    """A semaphore that admits waiters round-robin by client address, so that one client cannot starve the others.
 
-    So whoever comes many times only makes itself wait. Without an address, as on a unix socket, all are one that may
-    fill the whole queue.
+    Where all places to wait are taken, an address that has fewer of them takes the last one of the address that has
+    most. IPv6 addresses count by their /64, which one client has whole. Without an address, as on a unix socket, all
+    are one that may fill the whole queue.
     """
 
     def __init__(self, *, at_once: int, waiting: int, waiting_of_one: int) -> None:
@@ -36,14 +39,15 @@ class Turns:
         return self._count
 
     async def take(self, address: str | None) -> None:
-        """Wait for a turn, which give_back ends; whoever is cancelled has none. Raises Full at once."""
+        """Wait for a turn, which give_back ends; a cancelled waiter has none.
+
+        Raises Full, at once or when the place is needed for an address that has fewer.
+        """
         if self._free:
             self._free -= 1
             return
-        queue = self._queues.get(address)
-        of_one = 0 if queue is None or address is None else len(queue)
-        if self._count >= self._limit or of_one >= self._limit_of_one:
-            raise Full
+        address = network_of(address)
+        self._make_room(address)
         turn = asyncio.get_running_loop().create_future()
         self._queues.setdefault(address, collections.deque()).append(turn)
         self._count += 1
@@ -55,6 +59,21 @@ class Turns:
             else:
                 self._leave(address, turn)
             raise
+
+    def _make_room(self, address: str | None) -> None:
+        of_this = len(self._queues.get(address, ()))
+        if address is not None and of_this >= self._limit_of_one:
+            raise Full
+        if self._count < self._limit:
+            return
+        longest = max(self._queues, key=lambda key: len(self._queues[key]), default=address)
+        if len(self._queues.get(longest, ())) <= of_this + 1:
+            raise Full
+        # the one that came last would wait longest
+        turn = self._queues[longest][-1]
+        self._leave(longest, turn)
+        if not turn.done():
+            turn.set_exception(Full())
 
     def _leave(self, address: str | None, turn: asyncio.Future[None]) -> None:
         queue = self._queues.get(address)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import pathlib
+import threading
 import typing as t
 
 import bcrypt
@@ -177,8 +178,34 @@ def test_unknown_users_cost_as_much_as_known_ones(file: CountingFile, monkeypatc
     assert costs == [HASH[:7]] * 2
 
 
+@pytest.mark.parametrize("user", ["low", "middle", "high", "nobody", ""])
+@pytest.mark.parametrize("password", [b"wrong", b"", b"secret\0", b"x" * 100])
+def test_a_wrong_password_costs_the_same_whatever_the_costs_in_the_file(
+    monkeypatch: pytest.MonkeyPatch, user: str, password: bytes
+) -> None:
+    rounds = []
+
+    class Library:
+        @staticmethod
+        def checkpw(password: bytes, stored: bytes) -> bool:
+            rounds.append(2 ** int(stored[4:6]))
+            return bcrypt.checkpw(password, stored)
+
+    costs = {"low": 4, "middle": 6, "high": 7}
+    file = PasswordFile({name: bcrypt.hashpw(b"secret", bcrypt.gensalt(cost)) for name, cost in costs.items()})
+    monkeypatch.setattr(file, "_bcrypt", Library)
+    assert not file.is_right(user, password)
+    assert sum(rounds) == 2**7
+    # one who knows the password learns nothing by the time
+    if user in costs:
+        rounds.clear()
+        assert file.is_right(user, b"secret")
+        assert rounds == [2 ** costs[user]]
+
+
 def test_a_flood_of_passwords_is_refused(file: CountingFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_MAX_WAITING", 2)
+    monkeypatch.setattr(passwords, "_THREADS", 1)
+    monkeypatch.setattr(passwords, "_MAX_WAITING", 1)
     checked = Passwords(file, realm="here")
 
     async def flood() -> list[t.Any]:
@@ -239,7 +266,8 @@ def test_subjects() -> None:
 def test_a_flood_from_one_address_does_not_keep_out_the_others(
     file: CountingFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passwords, "_MAX_OF_ONE", 2)
+    monkeypatch.setattr(passwords, "_THREADS", 1)
+    monkeypatch.setattr(passwords, "_MAX_OF_ONE", 1)
     checked = Passwords(file, realm="here")
 
     async def flood() -> list[t.Any]:
@@ -253,4 +281,58 @@ def test_a_flood_from_one_address_does_not_keep_out_the_others(
     assert [isinstance(item, Refusal) for item in run(flood())] == [False] * 2 + [True] * 3 + [False]
     assert checked.user_of(basic("joe", "secret")) == "joe"
     run(again())
+    checked.close()
+
+
+ATTACKERS = [["192.0.2.1", "192.0.2.2"], ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::5"], ["192.0.2.1", None]]
+
+
+@pytest.mark.parametrize("attackers", ATTACKERS, ids=["IPv4", "IPv6", "unix socket"])
+def test_wrong_passwords_of_some_do_not_crowd_out_the_right_one_of_another(
+    attackers: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = []
+
+    class SlowFile(PasswordFile):
+        def is_right(self, user: str, password: bytes) -> bool:
+            gate.acquire()
+            order.append(password)
+            return super().is_right(user, password)
+
+    gate = threading.Semaphore(0)
+    monkeypatch.setattr(passwords, "_THREADS", 1)
+    checked = Passwords(SlowFile({"joe": HASH}), realm="here")
+
+    async def flood() -> list[t.Any]:
+        wrong = [
+            asyncio.ensure_future(checked.verify(basic("joe", f"{number} {address}"), address=address))
+            for number in range(100)
+            for address in attackers
+        ]
+        await asyncio.sleep(0)
+        right = asyncio.ensure_future(checked.verify(basic("joe", "secret"), address="203.0.113.9"))
+        await asyncio.sleep(0)
+        gate.release(1000)
+        return await asyncio.gather(right, *wrong, return_exceptions=True)
+
+    right, *wrong = run(flood())
+    assert right is None
+    assert checked.user_of(basic("joe", "secret")) == "joe"
+    # the one that was under way, and one of each attacker
+    assert order.index(b"secret") <= 1 + len(attackers)
+    assert {item.status for item in wrong if isinstance(item, Refusal)} == {503}
+    checked.close()
+
+
+def test_a_password_is_not_waited_for_endlessly(file: CountingFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_WAIT_SECONDS", 0)
+    monkeypatch.setattr(passwords, "_THREADS", 1)
+    checked = Passwords(file, realm="here")
+
+    async def two() -> list[t.Any]:
+        return await asyncio.gather(
+            *(checked.verify(basic("joe", str(number))) for number in range(2)), return_exceptions=True
+        )
+
+    assert Refusal in map(type, run(two()))
     checked.close()

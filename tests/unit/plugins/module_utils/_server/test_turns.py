@@ -60,8 +60,44 @@ def test_no_address_takes_all_places_to_wait() -> None:
         crowd = Crowd(Turns(at_once=1, waiting=4, waiting_of_one=2))
         tasks = await crowd.come("a0", "a1", "a2", "a3", "b1", "c1", "d1")
         refused = [task for task in tasks if task.done() and isinstance(task.exception(), Full)]
-        assert refused == [tasks[3], tasks[6]]
+        # the last one gets the place of the address that has most
+        assert refused == [tasks[2], tasks[3]]
+        tasks += await crowd.come("e1", "d2")
+        assert [isinstance(task.exception(), Full) for task in tasks[-2:] if task.done()] == [True, True]
+        for dummy in range(4):
+            crowd.turns.give_back()
+        await crowd.rest()
+        assert crowd.served == ["a0", "a1", "b1", "c1", "d1"]
         for task in tasks:
+            task.cancel()
+
+    run(test)
+
+
+def test_without_an_address_nobody_keeps_out_one_that_has_one() -> None:
+    async def test() -> None:
+        crowd = Crowd(Turns(at_once=1, waiting=4, waiting_of_one=2))
+        tasks = await crowd.come(*(f"-{number}" for number in range(5)), "a1")
+        assert [isinstance(task.exception(), Full) for task in tasks if task.done() and task is not tasks[0]] == [True]
+        assert not tasks[5].done()
+        for task in tasks:
+            task.cancel()
+
+    run(test)
+
+
+def test_ipv6_addresses_count_by_their_64() -> None:
+    async def test() -> None:
+        turns = Turns(at_once=1, waiting=100, waiting_of_one=2)
+        await turns.take("2001:db8::1")
+        waiting = [asyncio.ensure_future(turns.take(f"2001:db8::{number}")) for number in (2, 3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Full):
+            await turns.take("2001:db8:0:0:ffff::4")
+        other = asyncio.ensure_future(turns.take("2001:db8:0:1::1"))
+        await asyncio.sleep(0)
+        assert not other.done()
+        for task in (*waiting, other):
             task.cancel()
 
     run(test)
