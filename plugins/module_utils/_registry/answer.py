@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from .._oci.text import visible
+from .coding import CodingInvalid, decoded, is_known, parse_codings
 from .errors import ConnectionFailed, ProtocolBroken, RegistryError, TooLong
 from .guard import CHUNK
 
@@ -37,6 +38,7 @@ class Answer:
         self.status = received.response.status
         self.headers = received.response.headers
         self.has_body = method != "HEAD" and self.status not in (204, 304)
+        self.codings = parse_codings(self.header_lines("Content-Encoding")) if self.has_body else ()
         self.length = self._content_length()
         if self.status < 200:
             self.close()
@@ -58,7 +60,7 @@ class Answer:
         return [str(value) for value in self.headers.get_all(name) or ()]
 
     def chunks(self, limit: int) -> Iterator[bytes]:
-        """The body as it comes, in pieces of up to 64 KiB. At its end the connection is free for the next request.
+        """The body as it comes, codings included, in pieces of up to 64 KiB. At its end the connection is free.
 
         Raises ProtocolBroken when the body is longer than limit, ConnectionFailed when it breaks off, TimedOut,
         TlsFailed.
@@ -69,10 +71,29 @@ class Answer:
         self._open = False
         self._received.finish()
 
+    def content(self, limit: int) -> Iterator[bytes]:
+        """The body without the codings that a server applied unasked, in pieces; limit holds before and after.
+
+        Raises as chunks() does, and ProtocolBroken for codings that are not known or do not fit the body.
+        """
+        if not is_known(self.codings):
+            self.close()
+            coding = visible(", ".join(self.codings), limit=40)
+            raise self._broken(f"it is in the Content-Encoding {coding}, although none was asked for")
+        count = 0
+        try:
+            for piece in decoded(self.chunks(limit), self.codings):
+                count += len(piece)
+                if count > limit:
+                    raise self._too_long(limit)
+                yield piece
+        except CodingInvalid as exc:
+            raise self._broken(str(exc)) from None
+
     def read(self, limit: int) -> bytes:
-        """The whole body. Raises as chunks() does."""
+        """The whole content. Raises as content() does."""
         body = bytearray()  # a list of its pieces could take a hundred times as much
-        for piece in self.chunks(limit):
+        for piece in self.content(limit):
             body += piece
         return bytes(body)
 
@@ -80,7 +101,8 @@ class Answer:
         """Be done with the body: read a short one, to keep the connection for the next request, or give both up."""
         try:
             if self.length is not None and self.length <= CHUNK:
-                self.read(CHUNK)
+                for dummy in self.chunks(CHUNK):
+                    pass
         except RegistryError:
             pass  # what the body holds does not matter, and close() deals with the connection
         self.close()

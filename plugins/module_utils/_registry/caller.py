@@ -27,6 +27,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .transport import Transport
     from .url import Url
 
+T = t.TypeVar("T")
+
 # unasked; with a token, with a wider one, with two that other threads know and may have used up, with one of its own
 _AUTHENTICATION_TRIES: t.Final = 6
 _MAX_WARNINGS: t.Final = 20
@@ -108,11 +110,15 @@ class Caller:
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
         """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""
+        return self.consume(call, lambda answer: answer.read(limit))
+
+    def consume(self, call: Call, use: Callable[[Answer], T]) -> tuple[Answer, T]:
+        """Make a call and have its answer used, again if that fails in a way that may pass. Raises RegistryError."""
         attempts = self.attempts(call.deadline)
         while True:
             try:
                 with self.open(call) as answer:
-                    return answer, answer.read(limit)
+                    return answer, use(answer)
             except RegistryError as exc:
                 attempts.wait_or_raise(exc)
 

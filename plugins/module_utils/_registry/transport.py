@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .._oci.text import visible
 from .answer import Answer
-from .errors import ProtocolBroken, RedirectRefused
+from .errors import RedirectRefused
 from .guard import Guard
 from .redirects import RedirectHops, RedirectPolicy
 from .url import UrlInvalid
@@ -162,9 +162,7 @@ class Transport:
 
             raise translate(exc, request.operation, url.origin) from None
         peer = None if proxy is not None else exchange.peer
-        answer = Answer(received, guard, url=url, method=request.method, peer=peer)
-        _check_coding(answer)
-        return answer
+        return Answer(received, guard, url=url, method=request.method, peer=peer)
 
     def _pool(self, origin: Origin) -> Pool:
         """The pool for an origin."""
@@ -226,22 +224,6 @@ def _target(request: Request, answer: Answer, url: Url) -> Url:
 def _refused(request: Request, url: Url, why: str) -> RedirectRefused:
     return request.operation.error(
         RedirectRefused, visible(why, limit=600), "report this to who runs the registry", url=url.safe
-    )
-
-
-def _check_coding(answer: Answer) -> None:
-    """Content that is not as it is stored could not be checked against its digest."""
-    coding = ",".join(answer.header_lines("Content-Encoding")).strip().lower()
-    if coding in ("", "identity") or not answer.has_body:
-        return
-    answer.close()
-    raise answer.operation.error(
-        ProtocolBroken,
-        f"{answer.url.origin.authority} answers with Content-Encoding {visible(coding, limit=40)}, "
-        "although it was asked for none",
-        "switch off compression for the registry at whatever compresses",
-        status=answer.status,
-        url=answer.url.safe,
     )
 
 

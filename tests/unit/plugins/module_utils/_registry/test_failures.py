@@ -97,7 +97,7 @@ def test_no_connection_in_time(connect) -> None:
         (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 60000, ProtocolBroken),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", ProtocolBroken),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nHELLO!", ConnectionFailed),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", ProtocolBroken),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx", ProtocolBroken),
     ],
 )
 def test_what_is_not_http(serve, connect, raw, kind) -> None:

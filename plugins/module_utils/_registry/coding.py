@@ -1,0 +1,113 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Content codings that servers and proxies apply unasked: gzip and deflate (RFC 9110, 8.4.1).
+
+The collection asks for none, since content is verified as it is stored. answer.py decodes documents with this, blobs.py
+the blobs whose bytes as they came are not the right ones.
+"""
+
+from __future__ import annotations
+
+import typing as t
+import zlib
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PIECE: t.Final = 64 * 1024
+MAX_CODINGS: t.Final = 3
+
+_GZIP: t.Final = 31  # zlib's wbits for the gzip format
+_ZLIB: t.Final = 15
+_RAW: t.Final = -15
+_GZIP_MAGIC: t.Final = b"\x1f\x8b"
+
+
+class CodingInvalid(Exception):
+    """Content is not in the coding that the answer names; the text says why and holds nothing from outside."""
+
+
+def parse_codings(lines: Iterable[str]) -> tuple[str, ...]:
+    """The codings in Content-Encoding headers in the order in which they were applied, without identity. Total."""
+    names = (name.strip().lower() for line in lines for name in line.split(","))
+    return tuple("gzip" if name == "x-gzip" else name for name in names if name not in ("", "identity"))
+
+
+def is_known(codings: tuple[str, ...]) -> bool:
+    """Whether decoded() can undo these."""
+    return len(codings) <= MAX_CODINGS and all(name in ("gzip", "deflate") for name in codings)
+
+
+def decoded(pieces: Iterable[bytes], codings: tuple[str, ...]) -> Iterator[bytes]:
+    """The content in pieces of up to 64 KiB; memory is bounded. Raises CodingInvalid for damaged or cut content.
+
+    Content that is said to be gzip and does not begin as gzip does is passed on as it came.
+    """
+    for name in reversed(codings):
+        pieces = _gunzipped(pieces) if name == "gzip" else _inflated(pieces)
+    return iter(pieces)
+
+
+def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    head, rest = _split_head(pieces)
+    if head != _GZIP_MAGIC:
+        yield head
+        yield from rest
+        return
+    member = zlib.decompressobj(_GZIP)
+    for data in _chain(head, rest):
+        while True:
+            yield from _pieces_of(member, data)
+            if not member.eof or not member.unused_data:
+                break
+            # a file of several members (RFC 1952, 2.2)
+            data, member = member.unused_data, zlib.decompressobj(_GZIP)
+    if not member.eof:
+        raise CodingInvalid("its gzip stream ends too early")
+
+
+def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    head, rest = _split_head(pieces)
+    # some servers leave the zlib wrapper of RFC 1950 out
+    wrapped = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
+    stream = zlib.decompressobj(_ZLIB if wrapped else _RAW)
+    for data in _chain(head, rest):
+        yield from _pieces_of(stream, data)
+        if stream.unused_data:
+            raise CodingInvalid("something follows its deflate stream")
+    if not stream.eof:
+        raise CodingInvalid("its deflate stream ends too early")
+
+
+def _pieces_of(stream: t.Any, data: bytes) -> Iterator[bytes]:
+    try:
+        piece = stream.decompress(data, PIECE)
+        while piece:
+            yield piece
+            piece = stream.decompress(stream.unconsumed_tail, PIECE)
+    except zlib.error:
+        raise CodingInvalid("its compression is damaged") from None
+
+
+def _split_head(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first two bytes, and an iterator of the rest."""
+    source, head = iter(pieces), b""
+    while len(head) < 2:
+        piece = next(source, None)
+        if piece is None:
+            return head, source
+        head += piece
+    return head[:2], _chain(head[2:], source)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+__all__ = ("MAX_CODINGS", "CodingInvalid", "decoded", "is_known", "parse_codings")
