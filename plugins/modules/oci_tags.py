@@ -33,6 +33,7 @@ options:
     description:
       - List only the tags that come after this one in the order of the registry. Take it from RV(last) of a task
         before.
+      - With a registry that pays no attention to it, all tags are listed and those up to this one left out.
     type: str
   pattern:
     description:
@@ -81,7 +82,7 @@ EXAMPLES = r"""
 RETURN = r"""
 tags:
   description:
-    - The tags in the order of the registry.
+    - The tags in the order of the registry. Without O(n) and O(last) they are sorted if the registry has no order.
   returned: success
   type: list
   elements: str

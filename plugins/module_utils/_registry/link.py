@@ -18,25 +18,46 @@ _PARAMETER: t.Final = re.compile(
 _END: t.Final = re.compile(r"[ \t]*(?:,|$)")
 
 
+# what else registries send: the target up to the first parameter, without its brackets or with one of them
+_LOOSE: t.Final = re.compile(r"[ \t,]*<?((?:https?:/)?[/?][^<>\s;]*)>?[ \t]*(.*)", re.DOTALL)
+_LOOSE_RELATION: t.Final = re.compile(r"\brel[ \t]*=[ \t]*[\"']?([^\"';,]*)", re.IGNORECASE)
+
+
 class LinkInvalid(Exception):
-    """A Link header breaks RFC 8288."""
+    """A Link header names no target at all."""
 
 
 def next_link(headers: t.Iterable[str]) -> str | None:
     """The target of the first link with the relation "next" in Link headers (RFC 8288); None without one.
 
+    A link without any relation counts if there is no other, and what breaks the grammar is read as other clients do.
     The target is as it was sent: relative or absolute, and to be checked. Raises LinkInvalid and nothing else.
     """
+    bare: str | None = None
     for text in headers:
         if len(text) > MAX_LENGTH:
             raise LinkInvalid(f"it is longer than {MAX_LENGTH} characters")
         for target, relation in _links(text):
             if "next" in relation.lower().split():
                 return target
-    return None
+            if not relation and bare is None:
+                bare = target
+    return bare
 
 
 def _links(text: str) -> t.Iterator[tuple[str, str]]:
+    try:
+        found = list(_strict_links(text))
+    except LinkInvalid:
+        match = _LOOSE.match(text)
+        if match is None:
+            raise
+        relation = _LOOSE_RELATION.search(match.group(2))
+        found = [(match.group(1), relation.group(1) if relation else "")]
+    yield from found
+
+
+def _strict_links(text: str) -> t.Iterator[tuple[str, str]]:
     at = 0
     while text[at:].strip(" \t,"):
         match = _TARGET.match(text, at)

@@ -4,33 +4,44 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Lists the tags of a repository (distribution-spec, "Listing Tags") from registries that differ in how they do it.
+
+Lexical order or that of the pushes; pages by n and last, by a token of their own, or none; with and without Link;
+limits that refuse a large n, or silently shorten the page. A list is only said to be complete when the registry has
+shown that. client.py is the caller.
+"""
+
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._oci.errors import JsonInvalid
 from .._oci.names import is_tag
-from .._oci.strict_json import load_object
 from .._oci.text import quote
 from .caller import Call
-from .errors import ProtocolBroken, TooLong
+from .errors import ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
-from .url import UrlInvalid
+from .tag_names import TagListInvalid, tag_names
+from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .answer import Answer
     from .caller import Caller
     from .errors import Operation
-    from .url import Url
 
-MAX_PAGE_BYTES: t.Final = 4 * 1024 * 1024
+MAX_PAGE_BYTES: t.Final = 128 * 1024 * 1024  # read as a stream; gcr.io describes each manifest in the list
 MAX_PAGES: t.Final = 10_000
+MAX_IDLE: t.Final = 5  # pages one after the other that bring nothing new
 MAX_TAGS: t.Final = 1_000_000
 PAGE: t.Final = 1000  # what common registries give at most
 
+# what to ask for where more is refused: ECR allows 1000, quay.io 100
+_LESS: t.Final = (1000, 100, None)
+_REFUSALS: t.Final = (400, 413, 414, 422)
+# registries that shorten pages and send no Link have limits such as 50, 100, 1000
+_ROUND: t.Final = 50
 _MAX_WARNINGS: t.Final = 20
 
 _REPORT: t.Final = "report this to who runs the registry"
@@ -38,13 +49,35 @@ _REPORT: t.Final = "report this to who runs the registry"
 
 @dataclass(frozen=True)
 class TagList:
-    """Tags in lexical order. last is what to continue after, None when there are no more.
+    """Tags, and what to continue after: the last of them in the registry's order, None when there are no more.
 
+    A complete list without n and last is in lexical order if the registry has none, else tags are in the registry's.
     Servers that never send a Link do not tell whether a page that is just full is the last one: last is set then.
     """
 
     tags: tuple[str, ...]
     last: str | None = None
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What one answer lists. size is the n that was asked for; is_guess says that no Link named the following page."""
+
+    url: Url
+    size: int | None
+    names: list[str]
+    following: Url | None
+    is_guess: bool
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether the server knows no n and gives all tags at once, as distribution 2.8 does, in no order."""
+        return self.size is not None and len(self.names) > self.size and (self.following is None or self.is_guess)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many names as were asked for."""
+        return len(self.names) == self.size
 
 
 class TagLister:
@@ -55,63 +88,135 @@ class TagLister:
         self._operation = operation
         self._repository = repository
         self._warn = warn
-        self._found: dict[str, None] = {}
         self._unusable: set[str] = set()
         self._deadline = caller.deadline()
 
     def read(self, *, n: int | None, last: str | None) -> TagList:
         """The first n tags after last, all of them without n. Raises RegistryError.
 
-        Pages go on by Link, however short they are. Where a server sends none, a page as long as was asked for goes on
-        after its last tag. A list of all that is too long for one answer is asked for in pages.
+        Pages go on by Link, however short they are. Where a server sends none, a page that may have been cut goes on
+        after its last name.
         """
-        if n is not None:
-            return self._read(n, last, wanted=n)
+        if last is not None:
+            return self._after(last, n)
+        if n is None:
+            return TagList(tuple(_ordered(self._all())))
+        page = self._page(n, None)
+        if page.is_everything or self._is_unordered_whole(page):
+            return _cut(sorted(self._usable(page.names)), n)
+        found = self._collected(page, n)
+        return found if found.last is not None else TagList(tuple(_ordered(list(found.tags))))
+
+    def _is_unordered_whole(self, page: _Page) -> bool:
+        """Whether a page that happens to be as long as n is all that there is, from a server that cuts nothing."""
+        if not (page.is_full and page.is_guess) or _ordered(page.names) == page.names:
+            return False
+        return not self._cuts()
+
+    def _after(self, last: str, n: int | None) -> TagList:
+        page = self._page(n, last)
+        if page.is_everything:
+            return _by_name(self._usable(page.names), last, n)
+        if page.names and self._page(page.size, None).names == page.names:
+            return self._after_without_help(page, last, n)
+        return self._collected(page, n, without=last)
+
+    def _after_without_help(self, page: _Page, last: str, n: int | None) -> TagList:
+        """Skip what comes up to last in a list of all, for a server that pays no attention to last."""
+        names = self._all()
+        if not self._has_order(page, len(names)):
+            return _by_name(names, last, n)
+        if last not in names:
+            self._warn(
+                f"The tag {quote(last)} is not in the list of {self._repository}, so what the list is to continue "
+                "after is taken by name."
+            )
+            return _by_name(names, last, n)
+        return _cut(names[names.index(last) + 1 :], n)
+
+    def _has_order(self, page: _Page, count: int) -> bool:
+        """Whether a server cuts its list at n: then parts of it follow its order, else they are cut here by name."""
+        if page.following is not None and not page.is_guess:
+            return True
+        if page.size is not None and len(page.names) < count:
+            return True
+        return count > 1 and self._cuts()
+
+    def _cuts(self) -> bool:
+        """Whether the server pays attention to n; there is more than one name."""
+        return len(self._page(1, None).names) == 1
+
+    def _all(self) -> list[str]:
+        """All tags in the order of the server, in pages if they are too long for one answer."""
         try:
-            return self._read(None, last, wanted=None)
+            return self._names_from(self._page(None, None), None)[0]
         except TooLong:
-            self._found.clear()
-        return self._read(PAGE, last, wanted=None)
+            return self._names_from(self._page(PAGE, None), None)[0]
 
-    def _read(self, size: int | None, last: str | None, *, wanted: int | None) -> TagList:
-        url: Url | None = self._caller.endpoint.tags(self._repository, n=size, last=last)
-        seen: set[Url] = set()
-        while url is not None and (wanted is None or len(self._found) < wanted or not seen):
-            if url in seen or len(seen) >= MAX_PAGES:
+    def _collected(self, page: _Page, n: int | None, *, without: str | None = None) -> TagList:
+        names, more = self._names_from(page, n, without=without)
+        return _cut(names, n, more=more)
+
+    def _names_from(self, page: _Page, wanted: int | None, *, without: str | None = None) -> tuple[list[str], bool]:
+        """The names from a page on, and whether there are more than were wanted."""
+        found: dict[str, None] = {}
+        seen, idle, linked = {page.url}, 0, False
+        while True:
+            linked = linked or (page.following is not None and not page.is_guess)
+            if linked and page.is_guess:
+                page = replace(page, following=None, is_guess=False)
+            fresh = [name for name in self._usable(page.names) if name not in found and name != without]
+            found.update(dict.fromkeys(fresh))
+            idle = 0 if fresh else idle + 1
+            if len(found) > MAX_TAGS:
+                raise self._broken(f"there are more than {MAX_TAGS} of them")
+            if page.following is None or (wanted is not None and len(found) >= wanted):
+                return list(found), page.following is not None
+            if idle >= MAX_IDLE or page.following in seen or len(seen) >= MAX_PAGES:
                 raise self._broken("its pages go on in circles or without end")
-            seen.add(url)
-            names, url = self._page(url, size)
-            if len(seen) == 1 and _is_everything(names, size, last):
-                return _cut(_after(sorted(self._found), last), wanted, more=False)
-        return _cut(_ordered(list(self._found)), wanted, more=url is not None)
+            seen.add(page.following)
+            before, page = page, self._fetched(page.following, page.size)
+            if before.is_guess and set(page.names) <= set(before.names):
+                if before.is_full and page.names == before.names:
+                    raise self._broken("the same page comes again and again")
+                return list(found), False
 
-    def _page(self, url: Url, size: int | None) -> tuple[list[str], Url | None]:
-        """Take in a page for which size tags were asked; its names and where the next one is."""
+    def _page(self, size: int | None, last: str | None) -> _Page:
+        """The first page; a server that refuses to give so many at once is asked for less."""
+        sizes = (size, *(less for less in _LESS if size is not None and (less is None or less < size)))
+        refusal: RegistryError | None = None
+        for asked in sizes:
+            try:
+                return self._fetched(self._caller.endpoint.tags(self._repository, n=asked, last=last), asked)
+            except RegistryError as exc:
+                if exc.fields.get("status") not in _REFUSALS or exc.transient:
+                    raise
+                refusal = refusal or exc
+        raise t.cast("RegistryError", refusal)
+
+    def _fetched(self, url: Url, size: int | None) -> _Page:
         call = Call(self._operation, url, headers={"Accept": "application/json"}, deadline=self._deadline)
-        answer, body = self._caller.document(call, limit=MAX_PAGE_BYTES)
-        names = self._names(body)
-        fresh = [name for name in names if name not in self._found]
-        self._found.update(dict.fromkeys(filter(self._is_usable, fresh)))
-        if len(self._found) > MAX_TAGS:
-            raise self._broken(f"there are more than {MAX_TAGS} of them")
+        answer, names = self._caller.consume(call, self._names)
         target = self._linked(answer, url)
-        if target is not None or not names or len(names) != size:
-            return names, target
-        if not fresh:
-            raise self._broken("the same page comes again and again")
-        return names, self._caller.endpoint.tags(self._repository, n=size, last=names[-1])
+        if target is not None:
+            return _Page(url, size, names, target, is_guess=False)
+        may_be_cut = names and (len(names) == size or len(names) % _ROUND == 0)
+        following = self._caller.endpoint.tags(self._repository, n=size, last=names[-1]) if may_be_cut else None
+        return _Page(url, size, names, following, is_guess=following is not None)
 
-    def _names(self, body: bytes) -> list[str]:
+    def _names(self, answer: Answer) -> list[str]:
+        names = []
         try:
-            value = load_object(body, what="the list of tags", max_bytes=MAX_PAGE_BYTES)
-        except JsonInvalid as exc:
-            raise self._broken(exc.message.rstrip(".")) from None
-        tags = value.get("tags")
-        if tags is None:
-            return []
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise self._broken("tags is not a list of strings")
-        return [str(tag) for tag in tags]
+            for name in tag_names(answer.content(MAX_PAGE_BYTES)):
+                names.append(name)
+                if len(names) > MAX_TAGS:
+                    raise self._broken(f"there are more than {MAX_TAGS} of them")
+        except TagListInvalid as exc:
+            raise self._broken(str(exc)) from None
+        return names
+
+    def _usable(self, names: Iterable[str]) -> list[str]:
+        return list(filter(self._is_usable, names))
 
     def _is_usable(self, name: str) -> bool:
         if is_tag(name):
@@ -124,28 +229,26 @@ class TagLister:
         return False
 
     def _linked(self, answer: Answer, url: Url) -> Url | None:
+        """The page that a Link names. On another port of the host it is asked of the registry itself.
+
+        A registry behind a proxy may not know the scheme and port that it is reached at.
+        """
         try:
             link = next_link(answer.header_lines("Link"))
             target = None if link is None else url.join(link)
         except (LinkInvalid, UrlInvalid) as exc:
             raise self._broken(f"the link to the next page cannot be used, {exc}") from None
-        if target is not None and target.origin != url.origin:
+        if target is not None and target.origin.host != url.origin.host:
             raise self._broken(f"the link to the next page leads to another server, {target.origin}")
-        return target
+        return None if target is None else Url(url.origin, target.path, target.query)
 
     def _broken(self, why: str) -> ProtocolBroken:
         return self._operation.error(ProtocolBroken, f"what the registry lists cannot be used: {why}", _REPORT)
 
 
-def _is_everything(names: list[str], size: int | None, last: str | None) -> bool:
-    """Whether a page shows that the server knows neither n nor last and gives all tags, as distribution 2.8 does."""
-    if size is not None and len(names) > size:
-        return True
-    return last is not None and any(name <= last and name.lower() <= last.lower() for name in names)
-
-
-def _after(names: list[str], last: str | None) -> list[str]:
-    return names if last is None else [name for name in names if name > last]
+def _by_name(names: list[str], last: str, n: int | None) -> TagList:
+    """The n names after last in the order of ASCII."""
+    return _cut([name for name in sorted(set(names)) if name > last], n)
 
 
 def _ordered(names: list[str]) -> list[str]:
@@ -153,10 +256,10 @@ def _ordered(names: list[str]) -> list[str]:
     return names if names == sorted(names, key=str.lower) else sorted(names)
 
 
-def _cut(names: list[str], wanted: int | None, *, more: bool) -> TagList:
+def _cut(names: list[str], wanted: int | None, *, more: bool = False) -> TagList:
     tags = tuple(names if wanted is None else names[:wanted])
     more = more or len(tags) < len(names)
     return TagList(tags, tags[-1] if more and tags else None)
 
 
-__all__ = ("MAX_PAGES", "MAX_PAGE_BYTES", "MAX_TAGS", "PAGE", "TagList", "TagLister")
+__all__ = ("MAX_IDLE", "MAX_PAGES", "MAX_PAGE_BYTES", "MAX_TAGS", "PAGE", "TagList", "TagLister")

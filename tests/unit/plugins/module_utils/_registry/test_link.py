@@ -28,8 +28,23 @@ from hypothesis import strategies as st
         (['</a,b;c>; title="x, y; rel=next", </d>; rel=next'], "/d"),
         (['</a>; title="\\"<\\">"; rel="next"'], "/a"),
         (['</a>; rel="first"; rel="next"'], None),
-        (["</a>"], None),
-        (["</a>; next"], None),
+        (["</a>"], "/a"),
+        (["</a>; next"], "/a"),
+        (["</a>; title=x, </b>"], "/a"),
+        (["</a>, </b>; rel=next"], "/b"),
+        (["</a>; rel=prev, </b>"], "/b"),
+        (["</a>; rel=last"], None),
+        # what breaks the grammar
+        (["/v2/a/tags/list?n=2&last=b; rel=next"], "/v2/a/tags/list?n=2&last=b"),
+        (['/x?a=b,c; rel="next"'], "/x?a=b,c"),
+        (["/x"], "/x"),
+        (["/x; rel=prev"], None),
+        (["</x; rel=next"], "/x"),
+        (["</x; rel='prev'"], None),
+        (['</x>; rel="next'], "/x"),
+        (["</x> rel=next"], "/x"),
+        (["https://a/x?y; rel=next"], "https://a/x?y"),
+        (["?last=a; rel=next"], "?last=a"),
         ([" , </a>; rel=next ,"], "/a"),
         (["<>; rel=next"], ""),
     ],
@@ -38,9 +53,7 @@ def test_next(headers: list[str], target: str | None) -> None:
     assert next_link(headers) == target
 
 
-@pytest.mark.parametrize(
-    "text", ["/x; rel=next", "</x; rel=next", '</x>; rel="next', "</x> rel=next", "<" * 50, "x" * 40000]
-)
+@pytest.mark.parametrize("text", ["<" * 50, "x" * 40000, "x; rel=next", "ftp://x; rel=next", "<>x", "rel=next"])
 def test_refused(text: str) -> None:
     with pytest.raises(LinkInvalid):
         next_link([text])
@@ -52,7 +65,7 @@ def test_total(headers: list[str]) -> None:
         target = next_link(headers)
     except LinkInvalid:
         return
-    assert target is None or any(f"<{target}>" in header for header in headers)
+    assert target is None or any(target in header for header in headers)
 
 
 @pytest.mark.parametrize(

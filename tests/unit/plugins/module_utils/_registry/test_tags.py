@@ -166,10 +166,20 @@ def test_loops_end(serve, connect, link) -> None:
 def test_pages_without_end_end(serve, connect, monkeypatch) -> None:
     monkeypatch.setattr(tags_module, "MAX_PAGES", 10)
     server = serve()
-    server.on("", lambda request: page("a", link=f'<list?last={len(server.requests)}>; rel="next"'))
+    server.on("", lambda request: page(f"a{len(server.requests)}", link=f'<list?x={len(server.requests)}>; rel="next"'))
     with pytest.raises(ProtocolBroken, match="without end"):
         connect(server).tags("app")
     assert len(server.requests) == 10
+
+
+@pytest.mark.parametrize("names", [("a",), (), ("-no tag",)])
+@pytest.mark.parametrize("n", [None, 2])
+def test_pages_that_bring_nothing_new_end_soon(serve, connect, names, n) -> None:
+    server = serve()
+    server.on("", lambda request: page(*names, link=f'<list?last={len(server.requests)}>; rel="next"'))
+    with pytest.raises(ProtocolBroken, match="in circles or without end"):
+        connect(server).tags("app", n=n)
+    assert len(server.requests) <= 1 + tags_module.MAX_IDLE
 
 
 def test_too_many_tags(serve, connect, monkeypatch) -> None:
@@ -193,7 +203,7 @@ def test_the_same_full_page_again_and_again(serve, connect, monkeypatch) -> None
         ('<http://localhost:1/v2/app/tags/list?last=a>; rel="next"', "another server"),
         ('<https://evil.example/>; rel="next"', "another server"),
         ('<ftp://evil.example/>; rel="next"', "cannot be used"),
-        ('</x; rel="next"', "cannot be used"),
+        ("<<<; rel=next", "cannot be used"),
     ],
 )
 def test_links_that_are_not_followed(serve, connect, link, why) -> None:
@@ -216,8 +226,9 @@ def test_unknown_repository(serve, connect) -> None:
         connect(serve()).tags("app")
 
 
-def test_endless_page(serve, connect) -> None:
+def test_endless_page(serve, connect, monkeypatch) -> None:
     server = serve()
-    server.on("", Reply(status=200, body=b"x" * 65536, endless=True))
+    monkeypatch.setattr(tags_module, "MAX_PAGE_BYTES", 500_000)
+    server.on("", Reply(status=200, body=b" " * 65536, endless=True))
     with pytest.raises(ProtocolBroken, match="longer than"):
         connect(server).tags("app", n=5)

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Reads the names out of a tag list (distribution-spec, "Listing Tags") while it arrives.
+
+Some registries send tens of megabytes, with a description of each manifest beside the names. The scanner knows all of
+JSON's grammar (RFC 8259) and keeps nothing but the strings of the array "tags". tags.py is its caller.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_DEPTH: t.Final = 64
+MAX_TOKEN: t.Final = 1024 * 1024  # characters of one string or number, white space before it included
+
+_PLAIN: t.Final = r'[^"\\\x00-\x1f]*'
+_STRING: t.Final = rf'"{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{{4}}){_PLAIN})*"'
+_NUMBER: t.Final = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE+-])"
+_WS: t.Final = r"[ \t\r\n]*"
+_TOKEN: t.Final = re.compile(rf"{_WS}(?:({_STRING})|([{{}}\[\],:])|(true|false|null|{_NUMBER}))")
+_SCALAR: t.Final = f"(?:{_STRING}|true|false|null|{_NUMBER})"
+_ARRAY: t.Final = rf"\[{_WS}(?:{_SCALAR}{_WS}(?:,{_WS}{_SCALAR}{_WS})*)?\]"
+_MEMBER: t.Final = rf"{_STRING}{_WS}:{_WS}(?:{_SCALAR}|{_ARRAY})"
+_OBJECT: t.Final = rf"{{{_WS}(?:{_MEMBER}{_WS}(?:,{_WS}{_MEMBER}{_WS})*)?}}"
+# many tokens at once: members as the descriptions of manifests have them, and items that can be tags
+_MEMBERS: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS}:{_WS}(?:{_SCALAR}|{_ARRAY}|{_OBJECT}){_WS},)+")
+_NAMES: t.Final = re.compile(rf'(?:{_WS}"[A-Za-z0-9._-]+"{_WS},)+')
+_NAME: t.Final = re.compile(r"[A-Za-z0-9._-]+")
+_BLANK: t.Final = re.compile(r"[ \t\r\n]*")
+
+
+class TagListInvalid(Exception):
+    """The bytes are not a tag list; the text says why."""
+
+
+class TagNameScanner:
+    """The state between two pieces of a tag list: the open containers and what may come next.
+
+    expected is one of: value, item (a value or "]"), key, name (a key or "}"), colon, more ("," or the end of the
+    container), end.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._rest = ""
+        self._open: list[str] = []
+        self._expected = "value"
+        self._key = ""
+        self._has_tags = False
+
+    def feed(self, piece: bytes, *, final: bool = False) -> Iterator[str]:
+        """Take the next bytes; the names that they complete. Raises TagListInvalid."""
+        try:
+            self._rest += self._decoder.decode(piece, final)
+        except UnicodeDecodeError:
+            raise TagListInvalid("it is not UTF-8") from None
+        text, at = self._rest, 0
+        while True:
+            several = self._several(text, at)
+            if several is not None:
+                at = several.end()
+                yield from _NAME.findall(several.group()) if self._is_in_tags() else ()
+            match = _TOKEN.match(text, at)
+            # a token that touches the end may go on in the next piece
+            if match is None or (match.end() == len(text) and not final):
+                break
+            at = match.end()
+            name = self._take(match)
+            if name is not None:
+                yield name
+        self._rest = text[at:]
+        if len(self._rest) > MAX_TOKEN or (final and not _BLANK.fullmatch(self._rest)):
+            raise TagListInvalid("it is not JSON")
+        if final and self._expected != "end":
+            raise TagListInvalid("it is not JSON: it ends too early")
+
+    def _several(self, text: str, at: int) -> re.Match[str] | None:
+        """Members or names that end in a comma, where they are as simple as nearly all are."""
+        if self._expected in ("key", "name") and len(self._open) > 1:
+            match = _MEMBERS.match(text, at)
+            self._expected = "key" if match is not None else self._expected
+            return match
+        if self._expected in ("value", "item") and self._is_in_tags():
+            match = _NAMES.match(text, at)
+            self._expected = "value" if match is not None else self._expected
+            return match
+        return None
+
+    def _take(self, match: re.Match[str]) -> str | None:
+        string, mark = match.group(1), match.group(2)
+        if mark is not None:
+            self._mark(mark)
+            return None
+        if string is not None and self._expected in ("key", "name"):
+            self._take_key(string)
+            return None
+        if self._expected not in ("value", "item"):
+            raise TagListInvalid("it is not JSON")
+        is_name = self._is_in_tags()
+        self._check_value(null=match.group(3) == "null", is_name=is_name, is_string=string is not None)
+        self._close_value()
+        return str(json.loads(string)) if is_name else None
+
+    def _mark(self, mark: str) -> None:
+        expected = self._expected
+        if mark in "{[" and expected in ("value", "item"):
+            self._check_container(mark)
+            if len(self._open) == MAX_DEPTH:
+                raise TagListInvalid(f"it is nested more than {MAX_DEPTH} levels deep")
+            self._open.append(mark)
+            self._expected = "name" if mark == "{" else "item"
+        elif mark == ":" and expected == "colon":
+            self._expected = "value"
+        elif mark == "," and expected == "more":
+            self._expected = "key" if self._open[-1] == "{" else "value"
+        elif self._open and mark == ("}" if self._open[-1] == "{" else "]") and expected in ("more", "name", "item"):
+            self._open.pop()
+            self._close_value()
+        else:
+            raise TagListInvalid("it is not JSON")
+
+    def _take_key(self, string: str) -> None:
+        if len(self._open) == 1:
+            self._key = str(json.loads(string))
+            if self._key == "tags" and self._has_tags:
+                raise TagListInvalid('the name "tags" is given twice')
+            self._has_tags = self._has_tags or self._key == "tags"
+        self._expected = "colon"
+
+    def _close_value(self) -> None:
+        self._expected = "more" if self._open else "end"
+
+    def _is_in_tags(self) -> bool:
+        return self._key == "tags" and self._open == ["{", "["]
+
+    def _check_container(self, mark: str) -> None:
+        if not self._open and mark != "{":
+            raise TagListInvalid("it is not a JSON object")
+        if self._is_in_tags() or (self._key == "tags" and len(self._open) == 1 and mark != "["):
+            raise TagListInvalid("tags is not a list of strings")
+
+    def _check_value(self, *, null: bool, is_name: bool, is_string: bool) -> None:
+        if not self._open:
+            raise TagListInvalid("it is not a JSON object")
+        wrong = self._key == "tags" and len(self._open) == 1 and not null
+        if wrong or (is_name and not is_string):
+            raise TagListInvalid("tags is not a list of strings")
+
+
+def tag_names(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The strings of the array "tags" of a JSON object, none where it is null or absent. Raises TagListInvalid."""
+    scanner = TagNameScanner()
+    for piece in pieces:
+        yield from scanner.feed(piece)
+    yield from scanner.feed(b"", final=True)
+
+
+__all__ = ("MAX_DEPTH", "MAX_TOKEN", "TagListInvalid", "TagNameScanner", "tag_names")

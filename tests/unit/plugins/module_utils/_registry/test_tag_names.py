@@ -1,0 +1,86 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._registry.tag_names import (
+    MAX_TOKEN,
+    TagListInvalid,
+    tag_names,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+OTHERS = st.dictionaries(st.text().filter(lambda key: key != "tags"), VALUES, max_size=3)
+
+
+def pieces(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@given(OTHERS, st.lists(st.text(), max_size=5) | st.none(), st.integers(1, 9), st.booleans(), st.booleans())
+def test_any_list_in_any_pieces(others, tags, size, ascii_only, indented) -> None:
+    text = json.dumps({**others, "tags": tags}, ensure_ascii=ascii_only, indent=1 if indented else None)
+    assert list(tag_names(pieces(text.encode("utf-8", "surrogatepass"), size))) == (tags or [])
+
+
+@given(st.binary() | st.text('{}[]",:tags\\u0 1e-.nul').map(str.encode), st.integers(1, 5))
+def test_total_and_no_kinder_than_json(data: bytes, size: int) -> None:
+    try:
+        found = list(tag_names(pieces(data, size)))
+    except TagListInvalid:
+        return
+    value = json.loads(data)
+    assert found == (value.get("tags") or [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b" ", b"[]", b"1", b'"tags"', b"null", b"{", b'{"tags"', b'{"tags":', b'{"tags": [', b'{"tags": ["a"'),
+        *(b'{"tags": ["a"]', b'{"tags": ["a",]}', b'{"tags": ["a"],}', b'{"tags": ["a" "b"]}', b'{"tags": ["a"]} x'),
+        *(
+            b'{"tags": ["a"]}{}',
+            b'{"tags": "a"}',
+            b'{"tags": 1}',
+            b'{"tags": {}}',
+            b'{"tags": [1]}',
+            b'{"tags": [null]}',
+        ),
+        *(b'{"tags": [["a"]]}', b'{"tags": [{}]}', b'{"tags": ["a\n"]}', b'{"tags": ["\\x"]}', b'{"tags": ["\xff"]}'),
+        *(
+            b'{"tags": [], "tags": []}',
+            b'{"tags": null, "t\\u0061gs": []}',
+            b"{1: 2}",
+            b'{"a" 1}',
+            b'{"a": 01}',
+            b"<html>",
+        ),
+        *(b'{"a": NaN}', b'{"a": tru}', b'{"a": -}', b'{"tags": ]}', b"{]", b'{"tags": ["a"}', b"\xef\xbb\xbf{}"),
+    ],
+)
+def test_what_is_no_list(body: bytes) -> None:
+    with pytest.raises(TagListInvalid):
+        list(tag_names([body]))
+
+
+LONG = MAX_TOKEN + 100_000
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"x": [' * 70, b'{"x": "' + b"a" * LONG, b" " * LONG], ids=["deep", "text", "blank"]
+)
+def test_memory_is_bounded(body: bytes) -> None:
+    """The body goes on, and nothing waits for its end."""
+    with pytest.raises(TagListInvalid, match=r"not JSON$|levels deep"):
+        list(tag_names(itertools.chain(pieces(body, 65536), itertools.repeat(b" "))))
