@@ -228,15 +228,38 @@ requirements:
 
     IMAGE = r"""
 options:
+  image:
+    description:
+      - The whole name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
+        C(podman) take it. A name without a host is one of Docker Hub, and without a tag or digest it means V(latest).
+      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also where
+        C(module_defaults) give one of these, because credentials beside them are meant for that registry.
+      - This or O(repository) is required.
+    type: str
+    version_added: 0.3.0
+  repository:
+    description:
+      - The name of the repository inside the registry, for example V(library/debian).
+      - This or O(image) is required to pull.
+    type: str
+    aliases:
+      - app_name
+      - name
   reference:
     description:
       - Which image of the repository, as a tag, a digest, or both in the form C(tag@digest).
       - With both, the tag must lead to that digest.
+      - Mutually exclusive with O(tag) and O(digest).
     type: str
     default: latest
-    aliases:
-      - tag
-      - digest
+  tag:
+    description:
+      - The tag of the image, in place of O(reference). With O(digest) too, the tag must lead to that digest.
+    type: str
+  digest:
+    description:
+      - The digest of the image, in place of O(reference).
+    type: str
   platform:
     description:
       - Which image to take from a reference that leads to an index of images for several platforms, as

@@ -16,8 +16,8 @@ description:
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
-  - attested.registry.registry
   - attested.registry.registry.image
+  - attested.registry.registry
   - attested.registry.registry.query
   - attested.registry.attributes
   - attested.registry.attributes.info_module
@@ -42,6 +42,10 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ greeter.image.digest }} has {{ greeter.image.layers | length }} layers of {{ greeter.image.total_size }}
     bytes"
+
+- name: Show an image by its whole name
+  attested.registry.oci_image_info:
+    image: quay.io/prometheus/busybox:latest
 
 - name: Take out one value with a query
   attested.registry.oci_image_info:
@@ -248,7 +252,7 @@ def run(module: AnsibleModule) -> Results:
 
 def main() -> t.NoReturn:
     """Runs the module."""
-    module = registry_module(IMAGE, QUERY)
+    module = registry_module(IMAGE, QUERY, required_one_of=[("image", "repository")])
     with reported_errors(module, doing="reading an image"):
         results = run(module)
     module.exit_json(changed=False, **results)

@@ -19,8 +19,8 @@ description:
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
-  - attested.registry.registry
   - attested.registry.registry.image
+  - attested.registry.registry
   - attested.registry.tree
   - attested.registry.attributes
   - attested.registry.attributes.actiongroup_registry
@@ -41,15 +41,6 @@ attributes:
     support: full
     platforms: linux
 options:
-  repository:
-    description:
-      - The name of the repository inside the registry, for example V(library/debian).
-      - Required with O(state=present).
-    type: str
-    required: false
-    aliases:
-      - app_name
-      - name
   dest:
     description:
       - The directory that becomes the root filesystem. Its parent directory must exist.
@@ -112,6 +103,11 @@ EXAMPLES = r"""
     reference: "1.0"
     dest: /var/lib/machines/greeter
   register: unpacked
+
+- name: Unpack an image by its whole name
+  attested.registry.oci_image_unpack:
+    image: docker.io/library/debian:12
+    dest: /var/lib/machines/debian
 
 - name: Say what happened
   ansible.builtin.debug:
@@ -334,7 +330,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
 
 OPTIONS: Options = {
-    "repository": {"type": "str", "aliases": ["app_name", "name"]},
     "dest": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
     "force": {"type": "bool", "default": False},
@@ -345,7 +340,7 @@ OPTIONS: Options = {
 
 def main() -> t.NoReturn:
     """Runs the module."""
-    module = registry_module(IMAGE, TREE, OPTIONS, required_if=[("state", "present", ("repository",))])
+    module = registry_module(IMAGE, TREE, OPTIONS, required_if=[("state", "present", ("image", "repository"), True)])
     with reported_errors(module, doing=f"keeping an image in {module.params['dest']}"):
         results = run_image_unpack(module)
     module.exit_json(**results)

@@ -41,12 +41,20 @@ options:
   repository:
     description:
       - The name of the repository inside the registry, for example V(library/debian).
-      - Required with O(state=present).
+      - This or O(image) is required with O(state=present).
     type: str
     required: false
     aliases:
       - app_name
       - name
+  image:
+    description:
+      - The whole name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
+        C(podman) take it. A name without a host is one of Docker Hub.
+      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also where
+        C(module_defaults) give one of these.
+    type: str
+    version_added: 0.3.0
   reference:
     description:
       - Which image of the repository, as a tag, a digest, or both in the form C(tag@digest). Without it V(latest) is
@@ -55,9 +63,14 @@ options:
       - A digest alone leads to an entry without a tag, unless O(dest_tag) is given.
       - With O(state=absent), what to remove from the layout, unless O(dest_tag) says that. One of both is needed then.
     type: str
-    aliases:
-      - tag
-      - digest
+  tag:
+    description:
+      - The tag of the image, in place of O(reference). With O(digest) too, the tag must lead to that digest.
+    type: str
+  digest:
+    description:
+      - The digest of the image, in place of O(reference).
+    type: str
   platform:
     description:
       - What to bring of a reference that leads to an index of images for several platforms.
@@ -357,7 +370,10 @@ if t.TYPE_CHECKING:
 
 OPTIONS: Options = {
     "repository": {"type": "str", "aliases": ["app_name", "name"]},
-    "reference": {"type": "str", "aliases": ["tag", "digest"]},
+    "image": {"type": "str"},
+    "reference": {"type": "str"},
+    "tag": {"type": "str"},
+    "digest": {"type": "str"},
     "platform": {"type": "str", "default": "all"},
     "foreign_layers": {"type": "bool", "default": False},
     "dest": {"type": "path", "required": True},
@@ -373,7 +389,10 @@ def main() -> t.NoReturn:
     """Runs the module."""
     module = registry_module(
         OPTIONS,
-        required_if=[("state", "present", ("repository",)), ("state", "absent", ("reference", "dest_tag"), True)],
+        required_if=[
+            ("state", "present", ("image", "repository"), True),
+            ("state", "absent", ("image", "reference", "tag", "digest", "dest_tag"), True),
+        ],
         add_file_common_args=True,
     )
     with reported_errors(module, doing=f"keeping an image in the layout {module.params['dest']}"):

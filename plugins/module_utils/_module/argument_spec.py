@@ -14,7 +14,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._oci.errors import ReferenceInvalid
 from .attestation import attestation_problem
+from .given import given_options
+from .naming import conversion_warnings, settle_names
 
 Options = dict[str, dict[str, t.Any]]
 """Options of a module in the form that AnsibleModule takes them."""
@@ -57,7 +60,11 @@ REGISTRY: t.Final[Options] = {
 """The options of the fragment C(attested.registry.registry)."""
 
 IMAGE: t.Final[Options] = {
-    "reference": {"type": "str", "default": "latest", "aliases": ["tag", "digest"]},
+    "image": {"type": "str"},
+    "repository": {"type": "str", "aliases": ["app_name", "name"]},
+    "reference": {"type": "str", "default": "latest"},
+    "tag": {"type": "str"},
+    "digest": {"type": "str"},
     "platform": {"type": "str"},
     "foreign_layers": {"type": "bool", "default": False},
 }
@@ -85,19 +92,22 @@ _REQUIRED_BY: t.Final = {"client_key": "client_cert"}
 def registry_module(
     *options: Options,
     required_if: t.Sequence[t.Sequence[t.Any]] = (),
+    required_one_of: t.Sequence[t.Sequence[str]] = (),
     add_file_common_args: bool = False,
 ) -> AnsibleModule:
     """Returns the module of a task that speaks to a registry, with the shared options and C(options).
 
-    The task fails if options of attestation do not go together.
+    The task fails if options of attestation, or those that name the image, do not go together.
     """
     _ask_for_children()
+    spec, given = merge(REGISTRY, *options), given_options()
     module = AnsibleModule(
-        argument_spec=merge(REGISTRY, *options),
+        argument_spec=spec,
         required_together=_TOGETHER,
         mutually_exclusive=_EXCLUSIVE,
         required_by=_REQUIRED_BY,
         required_if=required_if,
+        required_one_of=required_one_of,
         add_file_common_args=add_file_common_args,
         supports_check_mode=True,
     )
@@ -105,6 +115,12 @@ def registry_module(
     problem = attestation_problem(module.params)
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
+    try:
+        settle_names(module.params, given, spec)
+    except ReferenceInvalid as exc:
+        module.fail_json(msg=exc.message, error=exc.as_result())
+    for warning in conversion_warnings(module.params, given):
+        module.warn(warning)
     return module
 
 

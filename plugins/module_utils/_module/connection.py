@@ -13,6 +13,7 @@ from base64 import b64encode
 from dataclasses import replace
 from ipaddress import ip_address
 
+from .._oci.errors import CollectionError
 from .._registry.client import Registry
 from .._registry.credentials import Basic, IdentityToken, Token
 from .._registry.endpoint import Endpoint
@@ -52,6 +53,11 @@ def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
         source = Mirrored(mirrors, origin, warn=module.warn)
     try:
         yield source
+    except CollectionError as exc:
+        from .hints import add_hints
+
+        add_hints(exc, params, source)
+        raise
     finally:
         source.close()
 

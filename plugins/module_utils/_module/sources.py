@@ -64,6 +64,9 @@ class Source(t.Protocol):
     def tags(self, repository: str, *, n: t.Optional[int] = None, last: t.Optional[str] = None) -> TagList:
         """See Registry."""
 
+    def first_tags(self, repository: str) -> tuple[str, ...]:
+        """See Registry."""
+
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
         """See Registry."""
 
@@ -128,6 +131,10 @@ class Mirrored:
     def tags(self, repository: str, *, n: t.Optional[int] = None, last: t.Optional[str] = None) -> TagList:
         """Those of the origin: a mirror may hold some of them only."""
         return self._origin.tags(repository, n=n, last=last)
+
+    def first_tags(self, repository: str) -> tuple[str, ...]:
+        """Those of the origin."""
+        return self._origin.first_tags(repository)
 
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
         """What the first one says that says something."""

@@ -127,6 +127,11 @@ def _is_id(text: str) -> bool:
 def _check_text(text: str) -> None:
     if not isinstance(text, str) or not text:
         raise ReferenceInvalid(f"The image reference must be text such as registry/name:tag, not {quote(text)}.")
+    if "://" in text:
+        raise ReferenceInvalid(
+            "The image reference holds a scheme such as https://; leave it out, give registry/name:tag and say how "
+            "to speak to the registry by the option tls."
+        )
     if len(text) > _MAX_TEXT:
         raise ReferenceInvalid(f"The image reference has {len(text)} characters, {_MAX_TEXT} is the limit.")
     if _is_id(text):

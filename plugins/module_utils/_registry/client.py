@@ -155,6 +155,13 @@ class Registry:
         lister = TagLister(self._caller, operation, repository=repository, warn=self._warn)
         return lister.read(n=n, last=last)
 
+    def first_tags(self, repository: str) -> tuple[str, ...]:
+        """The first tags of a repository, 100 or so, by one request that is not repeated."""
+        from .first_tags import read_first_tags
+
+        repository = self.repository(repository)
+        return read_first_tags(self._caller, self._operation("list the tags", repository), repository=repository)
+
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
         """What the registry says about a manifest without sending it; both parts None where it does not say.
 

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""What a message of the registry's client cannot know: which options the task left out, and what was perhaps meant.
+
+Called by opened_source for errors of a registry. Costs at most one request, and never fails by itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+
+from .._oci.errors import CollectionError, ReferenceInvalid
+from .._oci.names import is_tag
+from .._oci.reference import DEFAULT_TAG, Reference
+from .._oci.text import visible
+from .._registry.errors import ConfigurationError, DependencyMissing, NotFound, RegistryError
+from .given import given_options
+
+if t.TYPE_CHECKING:
+    from .sources import Source
+
+Params = t.Mapping[str, t.Any]
+
+_SHOWN: t.Final = 5
+
+
+def add_hints(error: CollectionError, params: Params, source: Source) -> None:
+    """Add to the message of a registry's error what options have to do with it."""
+    if not isinstance(error, RegistryError) or isinstance(error, (ConfigurationError, DependencyMissing)):
+        return
+    given = given_options()
+    for hint in (*_about_registry(params, given), *_about_tag(error, params, given, source)):
+        error.message = f"{error.message.rstrip('.?')}; {hint}."
+
+
+def _about_registry(params: Params, given: Params) -> t.Iterator[str]:
+    if "image" in given:
+        return
+    if not given.keys() & {"registry", "host"}:
+        yield f"{params['registry']} is the default of the option registry, so set registry if you mean another one"
+    head, slash, rest = (params["repository"] or "").partition("/")
+    if slash and (head == "localhost" or "." in head):
+        yield f"if {visible(head)} is a host, give registry: {visible(head)} and repository: {visible(rest)}"
+
+
+def _about_tag(error: CollectionError, params: Params, given: Params, source: Source) -> t.Iterator[str]:
+    if not isinstance(error, NotFound) or "reference" not in params:
+        return
+    wanted = params["reference"] or DEFAULT_TAG
+    if not is_tag(wanted) or error.fields.get("reference") != wanted or error.fields.get("code") == "NAME_UNKNOWN":
+        return
+    if _is_default(given):
+        yield f"{DEFAULT_TAG} is the default of the option reference"
+    near = _near(wanted, source, params["repository"])
+    if near:
+        yield f"the repository has the tags {near}"
+
+
+def _is_default(given: Params) -> bool:
+    if given.keys() & {"reference", "tag", "digest"}:
+        return False
+    try:
+        whole = Reference.parse(given["image"], default_tag=None) if "image" in given else None
+    except ReferenceInvalid:
+        return False
+    return whole is None or (whole.tag, whole.digest) == (None, None)
+
+
+def _near(wanted: str, source: Source, repository: str) -> str:
+    try:
+        tags = source.first_tags(repository)
+    except CollectionError:
+        return ""
+    close = difflib.get_close_matches(wanted, tags, n=_SHOWN)
+    shown = [*close, *(tag for tag in sorted(tags, key=_version, reverse=True) if tag not in close)][:_SHOWN]
+    return ", ".join(shown) + (" and others" if len(tags) > len(shown) else "")
+
+
+def _version(tag: str) -> list[tuple[int, int, str]]:
+    """A key that sorts 1.10 above 1.9, and numbers above words."""
+    return [(1, int(part[:18]), "") if part.isdigit() else (0, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", tag)]
+
+
+__all__ = ("add_hints",)

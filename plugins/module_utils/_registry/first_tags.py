@@ -1,0 +1,46 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The first tags of a repository, by one request and without trying again: for messages about a tag that is missing.
+
+distribution-spec, "Listing Tags". Called by Registry.first_tags.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.errors import JsonInvalid
+from .._oci.names import is_tag
+from .._oci.strict_json import load_object
+from .caller import Call
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .caller import Caller
+    from .errors import Operation
+
+_LIMIT: t.Final = 1024 * 1024
+COUNT: t.Final = 100  # the most that quay.io gives
+
+
+def read_first_tags(caller: Caller, operation: Operation, *, repository: str) -> tuple[str, ...]:
+    """Up to 100 tags, or all of them where the registry knows no pages; none where the list cannot be used.
+
+    Raises RegistryError.
+    """
+    url = caller.endpoint.tags(repository, n=COUNT, last=None)
+    with caller.open(
+        Call(operation, url, headers={"Accept": "application/json"}, deadline=caller.deadline())
+    ) as answer:
+        body = answer.read(_LIMIT)
+    try:
+        tags = load_object(body, what="the list of tags", max_bytes=_LIMIT).get("tags")
+    except JsonInvalid:
+        return ()
+    return tuple(tag for tag in tags if is_tag(tag)) if isinstance(tags, list) else ()  # type: ignore[misc]
+
+
+__all__ = ("COUNT", "read_first_tags")
