@@ -8,12 +8,18 @@ from __future__ import annotations
 
 # The one place where third-party libraries are imported; without them everything can be imported, and what needs them
 # says so when it is asked for.
+import re
+import sys
 import types
 import typing as t
 
 from .errors import DependencyMissing
 
+# 3.8 answers header names with a blank, and folded headers, which proxies may read in another way (RFC 9112, 5)
+OLDEST_AIOHTTP: t.Final = (3, 11)
+
 try:
+    from aiohttp import __version__ as AIOHTTP_VERSION
     from aiohttp import web
     from aiohttp.http import HttpProcessingError
     from yarl import URL
@@ -25,6 +31,7 @@ try:
     MALFORMED: tuple[type[Exception], ...] = (HttpProcessingError, web.RequestPayloadError)
 except ImportError:
     HAS_AIOHTTP = False
+    AIOHTTP_VERSION = ""
     NO_URL, MALFORMED = None, ()
 
     class web:  # type: ignore[no-redef]  # noqa: N801
@@ -57,6 +64,12 @@ def require_aiohttp() -> None:
     """Raise DependencyMissing unless aiohttp can be used."""
     if not HAS_AIOHTTP:
         raise _missing("Starting the server", "aiohttp", "aiohttp")
+    if tuple(map(int, re.findall(r"[0-9]+", AIOHTTP_VERSION)[:2])) < OLDEST_AIOHTTP:
+        oldest = ".".join(map(str, OLDEST_AIOHTTP))
+        raise DependencyMissing(
+            f"Starting the server failed: the library aiohttp {AIOHTTP_VERSION} is older than {oldest} and takes "
+            f"malformed requests; run pip install 'aiohttp>={oldest}' with {sys.executable}."
+        )
 
 
 def require_yaml() -> t.Any:

@@ -29,16 +29,16 @@ class _Pickler(pickle.Pickler):
         super().__init__(buffer, protocol=pickle.HIGHEST_PROTOCOL)
         self._repositories = {} if previous is None else previous.repositories
 
-    def persistent_id(self, value: t.Any) -> str | None:
+    def persistent_id(self, obj: t.Any) -> str | None:
         """A repository that is as it was need not be sent; nor will it be in memory twice."""
-        if isinstance(value, Repository) and self._repositories.get(value.name) == value:
-            return value.name
+        if isinstance(obj, Repository) and self._repositories.get(obj.name) == obj:
+            return obj.name
         return None
 
-    def reducer_override(self, value: t.Any) -> t.Any:
+    def reducer_override(self, obj: t.Any) -> t.Any:
         """A read-only view is made again over a copy; pickle itself cannot do that."""
-        if isinstance(value, types.MappingProxyType):
-            return _view, (dict(value),)
+        if isinstance(obj, types.MappingProxyType):
+            return _view, (dict(obj),)
         return NotImplemented
 
 
@@ -47,9 +47,9 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(buffer)
         self._repositories = {} if previous is None else previous.repositories
 
-    def persistent_load(self, name: str) -> Repository:
+    def persistent_load(self, pid: str) -> Repository:
         """The repository that is as it was."""
-        return self._repositories[name]
+        return self._repositories[pid]
 
 
 def pack(result: Snapshot | ServerError, *, previous: Snapshot | None = None) -> bytes:

@@ -147,6 +147,28 @@ def test_without_aiohttp(
     assert "aiohttp" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version", ["3.8.4", "3.10.11", "2.99", "3.9.0b1"])
+def test_an_old_aiohttp_is_said_to_be_old(
+    version: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(aio, "AIOHTTP_VERSION", version)
+    assert main(["--root", str(tmp_path)]) == 6
+    said = capsys.readouterr().err
+    assert f"aiohttp {version} is older than 3.11" in said
+    assert sys.executable in said
+
+
+@pytest.mark.parametrize("version", ["3.11.0", "3.11.0rc1", "3.14.5", "4.0"])
+def test_an_aiohttp_that_is_new_enough(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aio, "AIOHTTP_VERSION", version)
+    aio.require_aiohttp()
+
+
+def test_the_oldest_aiohttp_is_the_one_that_the_requirements_promise() -> None:
+    text = (pathlib.Path(__file__).parents[5] / "requirements-server.txt").read_text()
+    assert f"aiohttp>={'.'.join(map(str, aio.OLDEST_AIOHTTP))}.0\n" in text
+
+
 def test_every_file_can_be_imported_without_aiohttp(tmp_path: pathlib.Path) -> None:
     package = pathlib.Path(aio.__file__).parent
     names = [path.stem for path in package.glob("*.py") if path.stem != "__main__"]
