@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import io
 import re
+import socket
 import tarfile
 import types
 import typing as t
@@ -70,10 +71,29 @@ def test_what_judges_is_documented_as_it_is_read(options: dict[str, dict[str, t.
     assert set(options["registry_server_veraison"]["options"]) == set(VERAISON)
 
 
-def test_the_libraries_are_pinned_by_hash() -> None:
-    wanted = re.findall(r"^([a-z-]+)==\S+(.*?)(?=^\S|\Z)", (ROLE / "files/requirements.txt").read_text(), re.M | re.S)
-    assert {name for name, dummy in wanted} >= {"aiohttp", "bcrypt", "cryptography", "prometheus-client", "pyyaml"}
-    assert [name for name, hashes in wanted if "--hash=sha256:" not in hashes] == []
+@pytest.mark.parametrize("python", load("vars/main.yml")["_registry_server_pythons"])
+def test_the_libraries_of_each_python_are_pinned_by_hash(python: str) -> None:
+    text = (ROLE / "files/requirements" / f"{python}.txt").read_text()
+    wanted = re.findall(r"^([a-z-]+)==(\S+)(.*?)(?=^\S|\Z)", text, re.M | re.S)
+    assert {name for name, *dummy in wanted} >= {"aiohttp", "bcrypt", "cryptography", "prometheus-client", "pyyaml"}
+    assert [name for name, dummy, hashes in wanted if "--hash=sha256:" not in hashes] == []
+    # pip judges markers by the Python that runs it, which on a controller is another one
+    assert not re.search(r"^[^#].*;", text, re.M)
+
+
+def test_each_python_has_a_list_of_libraries() -> None:
+    lists = {path.stem for path in (ROLE / "files/requirements").iterdir()}
+    assert lists == set(load("vars/main.yml")["_registry_server_pythons"])
+
+
+def test_the_settings_that_are_numbers_are_known(options: dict[str, dict[str, t.Any]]) -> None:
+    variables = load("vars/main.yml")
+    numbers = {
+        name
+        for name in variables["_registry_server_passed"]
+        if options[f"registry_server_{name}"]["type"] in ("int", "float")
+    }
+    assert set(variables["_registry_server_numbers"]) == numbers
 
 
 def test_the_archive_holds_the_code_and_nothing_of_the_machine(tmp_path: Path) -> None:
@@ -116,3 +136,53 @@ def test_files_are_listed_with_what_tells_them_apart(tmp_path: Path) -> None:
     index = hashlib.sha256(b"{}").hexdigest()
     assert listing(str(tmp_path)) == {"app/blobs/sha256/aa": "5", "app/index.json": index}
     assert listing(str(tmp_path / "missing")) == {}
+
+
+def test_what_the_server_would_refuse_is_told() -> None:
+    problem = script("check_settings").problem
+    assert problem(b"root: /srv/images\nlisten: ['[::]:1337']\n") == ""
+    assert "workers must be a whole number" in problem(b"root: /srv/images\nworkers: 0\n")
+    assert "allow names users" in problem(b"root: /srv/images\nallow: [{users: [bob], repositories: ['*']}]\n")
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def port() -> t.Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_registry_that_listens_is_reached(port: int) -> None:
+    problem = script("reach").problem
+    for name in (f"127.0.0.1:{port}", f"localhost:{port}/prefix", f"http://127.0.0.1:{port}"):
+        assert problem(name) == ""
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_registry_that_does_not_listen_is_named(port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        closed = free.getsockname()[1]
+    said = script("reach").problem(f"https://bob:secret@127.0.0.1:{closed}/team")
+    where = f"127.0.0.1:{closed}"
+    assert said == f"the registry {where}/team cannot be reached: connecting to {where} failed: Connection refused"
+
+
+def test_a_registry_behind_a_proxy_is_reached_through_it(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: None, port: int
+) -> None:
+    monkeypatch.setenv("https_proxy", f"http://bob:secret@127.0.0.1:{port}")
+    assert script("reach").problem("registry.invalid") == ""
+    monkeypatch.setenv("https_proxy", "http://bob:secret@127.0.0.1:port")
+    assert "secret" not in script("reach").problem("registry.invalid")
+
+
+@pytest.mark.parametrize("name", ["", "h:port", "https://", "[::1", "h:99999"])
+def test_a_malformed_registry_is_not_shown(name: str) -> None:
+    assert "is malformed" in script("reach").problem(name)

@@ -19,12 +19,14 @@ deploy() { printf '{%s%s}' "$images" "${1:+, $1}"; }
 tags() { get "$@" | tr -d ' '; }
 
 say "check mode on a fresh host, with files of all sorts"
+certificate check
 play deploy.yml --check -e "$(deploy "\"registry_server_tls\": \"ra-tls\", \"registry_server_trust_anchors\": [\"$example\"],
-  \"registry_server_cert_content\": \"-\", \"registry_server_key_file\": \"$example\"")"
+  \"registry_server_cert_content\": \"-----BEGIN CERTIFICATE-----\", \"registry_server_key_file\": \"$work/check.key\"")"
 if on one ls /opt/registry_server /etc/registry_server; then die "check mode made something"; fi
 
 say "deploy, fill with two images, unpack them on the other host"
 play "$example"
+grep -q "\"$url serves 2 repositories\"" "$work/out" || die "the play does not end by saying what is served"
 same "$(tags "$url/v2/com.example.greeter/tags/list")" '{"name":"com.example.greeter","tags":["1.0"]}' "the tags"
 on two /srv/com.example.greeter/usr/bin/greet world | grep -q "Hello, world" || die "the unpacked program does not run"
 
@@ -108,7 +110,7 @@ mkdir "$work/wheels"
 platforms=()
 for libc in 2014 _2_17 _2_28 _2_34; do platforms+=(--platform "manylinux${libc}_$(uname -m)"); done
 python -m pip download --quiet --require-hashes --only-binary=:all: --no-deps --dest "$work/wheels" --python-version 3.11 \
-  "${platforms[@]}" --requirement "$collection/roles/registry_server/files/requirements.txt"
+  "${platforms[@]}" --requirement "$collection/roles/registry_server/files/requirements/3.11.txt"
 second="\"registry_server_name\": \"second\", \"registry_server_port\": 443, \"registry_server_tls\": \"tls\",
   \"registry_server_self_signed\": true, \"registry_server_source\": \"$collection/examples/registry\",
   \"registry_server_python\": \"/usr/bin/python3\", \"registry_server_wheel_dir\": \"$work/wheels\""

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Print what the server would refuse in a configuration, given as YAML on standard input; nothing if it is right.
+
+check_settings.py DIR       the directory in which ansible_collections is
+
+The role runs it on the controller, before the host is touched.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def problem(data: bytes) -> str:
+    """Return what is wrong with a configuration, or "". The files that it names are not looked at."""
+    from ansible_collections.attested.registry.plugins.module_utils._server.config_file import parse_config
+    from ansible_collections.attested.registry.plugins.module_utils._server.errors import ServerError
+    from ansible_collections.attested.registry.plugins.module_utils._server.settings import make_settings
+
+    try:
+        make_settings(parse_config(data))
+    except ServerError as exc:
+        return exc.message
+    except ValueError as exc:
+        return str(exc)
+    return ""
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, sys.argv[1])
+    sys.stdout.write(problem(sys.stdin.buffer.read()))

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# What the role leaves alone, what it finds before it touches anything, and that a play that fails shows no secret.
+
+collection=${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/attested/registry
+# shellcheck source=../../../support/role_plays.sh
+source "$collection/tests/support/role_plays.sh"
+work=${work:?role_plays.sh makes it}
+
+others=$collection/tests/integration/targets/registry_server
+source_registry=$(sed -n 's/.*"source_registry": "\(.*\)".*/\1/p' "$TEST_INVENTORY")
+image="\"tls\": \"no-tls\", \"repository\": \"com.example.app\", \"reference\": \"stable\""
+refuses() { refused "$1" "$others/deploy.yml" -e "{$2}"; }
+untouched() { if on one "ls -d /opt/registry_server /etc/registry_server /srv/images 2>/dev/null"; then die "something was made"; fi; }
+
+say "an image that cannot be brought is found before anything is installed"
+refuses "Bringing the images .* would fail, and nothing was installed: the registry 127.0.0.1:9 cannot be reached: .*refused" \
+  "\"registry_server_images\": [{\"registry\": \"127.0.0.1:9\", $image}]"
+untouched
+
+say "accounts and groups that cannot run the server"
+on one groupadd registry-server
+refuses "would share the group of the same name, which the role did not create" "\"registry_server_state\": \"present\""
+on one groupdel registry-server
+refuses "The account root cannot run .* is privileged" "\"registry_server_user\": \"root\""
+refuses "The account nobody cannot run .* is privileged or shared" "\"registry_server_user\": \"nobody\""
+refuses "registry_server_groups names groups that one does not have: no-such-group" "\"registry_server_groups\": [\"no-such-group\"]"
+untouched
+
+say "a host that reaches no index is told of the wheels"
+on one "cp /etc/pip.conf /root/pip.conf; printf 'index-url = http://127.0.0.1:9/simple\nretries = 0\n' >>/etc/pip.conf"
+refuses "Installing the Python libraries .* failed: ERROR: .*give the wheels in registry_server_wheel_dir" "\"registry_server_name\": \"main\""
+on one mv /root/pip.conf /etc/pip.conf
+play "$others/absent.yml"
+untouched
+
+say "an account and a content directory of others are used as they are"
+on one "mkdir -p /srv/images && touch /srv/images/notes && chown -R www-data /srv/images && chmod 2775 /srv/images && groupadd readers"
+account=$(on one getent passwd www-data root)
+certificate served
+given="\"registry_server_user\": \"www-data\", \"registry_server_groups\": [\"readers\"], \"registry_server_root\": \"/srv/images\",
+  \"registry_server_host\": [\"0.0.0.0\", \"::\"], \"registry_server_tls\": \"tls\", \"registry_server_cert_file\": \"$work/served.crt\",
+  \"registry_server_key_content\": \"$(sed ':a; N; $!ba; s/\n/\\n/g' "$work/served.key")\\n\",
+  \"registry_server_htpasswd_content\": \"$(htpasswd -nbB -C 5 bob top-s3cret)\\n\",
+  \"registry_server_images\": [{\"registry\": \"$source_registry\", \"username\": \"bob\", \"password\": \"s3cret-password\", $image}]"
+hash=$(sed -n 's/.*htpasswd_content": "bob:\(.*\)\\n.*/\1/p' <<<"$given")
+play "$others/deploy.yml" -vvv --diff -e "{$given}"
+grep -q "\"https://$(address one):1337 serves 1 repository" "$work/out" || die "the play does not end by saying what is served"
+same "$(curl --silent --cacert "$work/served.crt" --output /dev/null --write-out '%{http_code}' "https://$(address one):1337/v2/")" 401 "the answer"
+same "$(on one "ss -Hltn 'sport = :1337' | wc -l")" 2 "the number of listeners"
+same "$(on one getent passwd www-data root)" "$account" "the accounts"
+same "$(on one "stat -c '%a %U' /srv/images; id -Gn www-data")" "2775 www-data
+www-data" "the content directory, and the groups of the account"
+on one systemctl show --property=SupplementaryGroups registry-server-main | grep -q readers || die "the service is not in the group"
+
+say "the operator's command"
+on one /opt/registry_server/bin/registry-server main --check-config | grep -q "The configuration is sound" || die "it says nothing"
+on one "/opt/registry_server/bin/registry-server other 2>&1" | grep -q "There is no instance other" || die "another name is not refused"
+on one journalctl --unit registry-server-main --output json | grep -q '"SYSLOG_IDENTIFIER":"registry-server-main"' || die "the identifier"
+
+say "units that systemd would not take are refused before anything is touched"
+pid=$(main_pid)
+refuses "refused by systemd-analyze verify, and nothing was changed: .*MemoryMx" "$given, \"registry_server_unit_options\": {\"MemoryMx\": \"1G\"}"
+refuses "refused by systemd-analyze verify, and nothing was changed: .*MemoryMax" "$given, \"registry_server_unit_options\": {\"MemoryMax\": \"lots\"}"
+same "$(main_pid)" "$pid" "the process after a refusal"
+
+say "a play that fails shows no secret"
+refused "are back, and running" "$others/deploy.yml" -vvv --diff \
+  -e "{$given, \"registry_server_admin\": \"0.0.0.0:1337\", \"registry_server_unit_options\": {\"Environment\": \"TOKEN=s3cret-token\"}}"
+cp "$work/out" "$work/rolled-back"
+refused "127.0.0.1:9.*refused" "$others/deploy.yml" -vvv --diff -e "{${given//$source_registry/127.0.0.1:9}}"
+for text in s3cret "$hash" "$(sed -n 2p "$work/served.key")"; do
+  if grep -F -- "$text" "$work/out" "$work/rolled-back"; then die "a secret is in the output"; fi
+done
+
+say "a second instance of the same account"
+play "$others/deploy.yml" -e '{"registry_server_name": "second", "registry_server_port": 1338, "registry_server_user": "www-data"}'
+play "$others/deploy.yml" -e '{"registry_server_name": "third", "registry_server_port": 1339}'
+play "$others/absent.yml" -e '{"registry_server_name": "third"}'
+if on one id registry-server; then die "the account of the third instance is left"; fi
+get "http://$(address one):1338/v2/" >/dev/null
+
+say "absent leaves what the role did not make"
+on one "touch /etc/registry_server/notes /etc/registry_server/main/notes"
+refused "is not removed, and nothing was changed: the role did not create it" "$others/absent.yml" \
+  -e '{"registry_server_root": "/srv/images", "registry_server_remove_content": true, "registry_server_user": "www-data"}'
+get --insecure --user bob:top-s3cret "https://$(address one):1337/v2/" >/dev/null
+play "$others/absent.yml" -e '{"registry_server_name": "second", "registry_server_user": "www-data", "registry_server_remove_content": true}'
+play "$others/absent.yml" -e '{"registry_server_root": "/srv/images", "registry_server_user": "www-data"}'
+same "$(on one getent passwd www-data root)" "$account" "the accounts"
+same "$(on one "find /etc/registry_server /opt/registry_server /var/lib/registry_server -type f 2>/dev/null | sort")" "/etc/registry_server/main/notes
+/etc/registry_server/notes" "what is left"
+on one test -e /srv/images/notes || die "the content of others is gone"

@@ -1,0 +1,209 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role registry_server says of wrong variables, and that no output of it holds a secret.
+
+One run of ansible-playbook plays the role on a host for each case, all of them this machine, with -vvv and --diff.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible.release import __version__ as core_version
+from ansible_collections.attested.registry.plugins.module_utils._oci import digest
+
+_TOP: t.Final = Path(digest.__file__).parents[6]
+_SECRET: t.Final = "s3cret"
+_KEY: t.Final = f"-----BEGIN PRIVATE KEY-----\n{_SECRET}\n"
+_CERT: t.Final = "-----BEGIN CERTIFICATE-----\n"
+_IMAGE: t.Final = {"repository": "app", "reference": "stable"}
+_TLS: t.Final = {"tls": "tls", "cert_content": _CERT, "key_content": _KEY}
+_ATTESTED: t.Final = {"tls": "ra-tls", "self_signed": True}
+
+# The variables without their prefix, and what the first message has to say.
+_WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "host-with-scheme": ({"host": "https://0.0.0.0"}, "registry_server_host must be an address, or a list"),
+    "host-with-port": ({"host": ["0.0.0.0:80"]}, "registry_server_host must be an address, or a list"),
+    "no-host": ({"host": []}, "registry_server_host must be an address, or a list"),
+    "host-number": ({"host": 5}, "registry_server_host must be a list"),
+    "port-too-big": ({"port": 99999}, "registry_server_port must be from 1 to 65535"),
+    "port-word": ({"port": "http"}, "registry_server_port"),
+    "port-bool": ({"port": True}, "registry_server_port must be a whole number"),
+    "listen-text": ({"listen": "0.0.0.0:80"}, "registry_server_listen must be a list"),
+    "listen-without-port": ({"listen": ["0.0.0.0"]}, 'listen "0.0.0.0" is not ADDRESS:PORT'),
+    "groups-text": ({"groups": "ssl-cert"}, "registry_server_groups must be a list"),
+    "user": ({"user": "Registry User"}, "registry_server_user (Registry User) must be"),
+    "name": ({"name": "Main"}, "registry_server_name (Main) must be"),
+    "root-relative": ({"root": "srv/images"}, "registry_server_root (srv/images) must be"),
+    "root-climbs": ({"root": "/srv/../etc"}, "registry_server_root (/srv/../etc) must be"),
+    "wheels": ({"wheel_dir": "/nonexistent"}, "registry_server_wheel_dir (/nonexistent) must be"),
+    "source": ({"source": "/nonexistent"}, "registry_server_source (/nonexistent) must be"),
+    "source-delete": ({"source_delete": True}, "registry_server_source_delete needs registry_server_source"),
+    "tls-yes": ({"tls": True}, "registry_server_tls must be one of"),
+    "no-certificate": ({"tls": "tls", "key_content": _KEY}, "the server needs a certificate and its key"),
+    "swapped": (
+        {"tls": "tls", "cert_content": _KEY, "key_content": _CERT},
+        "registry_server_cert_file or _content must",
+    ),
+    "key-in-file": ({"tls": "tls", "cert_content": _CERT, "key_file": _KEY}, "registry_server_key_file"),
+    "key-in-path": ({"tls": "tls", "cert_content": _CERT, "key_path": _KEY}, "registry_server_key_path must be"),
+    "key-list": ({**_TLS, "key_content": [_KEY]}, "registry_server_key_content must be a text"),
+    "key-encrypted": ({**_TLS, "key_content": _KEY.replace("BEGIN", "BEGIN ENCRYPTED")}, "without a password"),
+    "key-twice": ({**_TLS, "key_path": "/etc/key.pem"}, "Only one of registry_server_key_file"),
+    "password-not-hashed": ({"htpasswd_content": f"bob:{_SECRET}"}, "registry_server_htpasswd_file or _content must"),
+    "unit-list": ({"unit_options": ["MemoryMax=1G"]}, "registry_server_unit_options"),
+    "unit-lines": ({"unit_options": {"Environment": f"A={_SECRET}\nUser=root"}}, "look at Environment"),
+    "workers-zero": ({"workers": 0}, "workers must be a whole number from 1 to 256"),
+    "watch-negative": ({"watch": -1}, "watch must be a number from 0"),
+    "users-without-passwords": ({"allow": [{"users": ["bob"], "repositories": ["*"]}]}, "allow names users"),
+    "no-network": ({"allow": [{"networks": ["10.0.0.0/99"], "repositories": ["*"]}]}, "allow rule 1: networks"),
+    "accel": ({"accel": "files"}, "registry_server_accel must be"),
+    "realm-list": ({"realm": ["a"]}, "registry_server_realm must be a text"),
+    "anchors-text": ({**_ATTESTED, "trust_anchors": "cpak.pem"}, "registry_server_trust_anchors must be a list"),
+    "anchors-missing": (
+        {**_ATTESTED, "trust_anchors": ["/nonexistent.pem"]},
+        "the controller cannot read: /nonexistent",
+    ),
+    "lifecycle": ({"lifecycle": "secured"}, "registry_server_lifecycle must be a list"),
+    "veraison": (
+        {**_ATTESTED, "veraison": {"url": f"https://bob:{_SECRET}@veraison.example", "pin": ["x"]}},
+        "registry_server_veraison.url must be https:// with a host, without user and password",
+    ),
+    "images-text": ({"images": f"password={_SECRET}"}, "registry_server_images"),
+    "image-with-tag": ({"images": [{**_IMAGE, "repository": "app:1"}]}, "registry_server_images[0].repository must be"),
+    "image-float": (
+        {"images": [_IMAGE, {**_IMAGE, "reference": 1.10}]},
+        "images[1].reference is a number with a point",
+    ),
+    "image-climbs": ({"images": [{**_IMAGE, "name": "../app"}]}, "registry_server_images[0].name must be"),
+    "image-half-login": ({"images": [{**_IMAGE, "password": _SECRET}]}, "must have username and password, or token"),
+    "image-no-reference": (
+        {"images": [{"repository": "app", "token": _SECRET}]},
+        "missing required arguments: reference",
+    ),
+    "image-login-in-url": (
+        {"images": [{**_IMAGE, "registry": f"https://bob:{_SECRET}@registry.example"}]},
+        "registry_server_images[0].registry must be HOST or HOST:PORT, without user and password",
+    ),
+}
+# These pass all checks of variables; what stops them is that this machine is no host for the role.
+_RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
+    "host-text": {"host": "0.0.0.0"},
+    "host-list": {"host": ["0.0.0.0", "::"]},
+    "host-commas": {"host": "0.0.0.0, ::1"},
+    "host-brackets": {"host": "[::1]"},
+    "numbers-of-the-command-line": {"port": "8443", "workers": "2", "drain_seconds": "2.5"},
+    "nothing-given": {"workers": None, "realm": None},
+    "tls": _TLS,
+    "image": {
+        "images": [{**_IMAGE, "registry": "[::1]:5000", "tls": "no-tls", "username": "bob", "password": _SECRET}]
+    },
+    "veraison-here": {**_ATTESTED, "veraison": {"url": "http://127.0.0.1:8080", "pin": ["x" * 42 + "A"]}},
+}
+# Nothing listens there.
+_CLOSED: t.Final = {**_IMAGE, "registry": "127.0.0.1:9", "tls": "no-tls"}
+_BRINGING: t.Final[dict[str, dict[str, t.Any]]] = {
+    "password": {"images": [{**_CLOSED, "username": "bob", "password": _SECRET}]},
+    "token": {"images": [{**_CLOSED, "token": _SECRET}]},
+}
+
+
+class Output(t.NamedTuple):
+    """What a play said: all of it, and the message of each host that failed."""
+
+    text: str
+    messages: dict[str, str]
+
+
+def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Mapping[str, t.Any]) -> Output:
+    hosts = {
+        name: {"registry_server_root": str(where / "content" / name), **_prefixed(variables)}
+        for name, variables in cases.items()
+    }
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (where / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
+    (where / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "strategy": "free", **play}]))
+    command = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "-vvv",
+        "--check",
+        "--diff",
+        "-i",
+        "inventory.json",
+        "play.yml",
+    ]
+    settings = {
+        "ANSIBLE_COLLECTIONS_PATH": str(_TOP),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_HOME": str(where / "home"),
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
+    clean = {name: value for name, value in os.environ.items() if not re.search("proxy|^ANSIBLE_", name, re.IGNORECASE)}
+    done = subprocess.run(
+        command,
+        cwd=where,
+        env={**clean, **settings},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    found = re.findall(
+        r"^(?:fatal|failed): \[([\w-]+)\](?:: FAILED!| \(item=.*?\)) => (\{.*?^\})", done.stdout, re.M | re.S
+    )
+    return Output(done.stdout + done.stderr, {host: json.loads(result)["msg"] for host, result in reversed(found)})
+
+
+def _prefixed(variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {f"registry_server_{name}": value for name, value in variables.items()}
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
+    if tuple(map(int, core_version.split(".")[:2])) < (2, 19):
+        pytest.skip(f"the collection needs ansible-core 2.19, and this is {core_version}")
+    cases = {**{name: variables for name, (variables, dummy) in _WRONG.items()}, **_RIGHT}
+    return _play(tmp_path_factory.mktemp("wrong"), cases, {"roles": ["attested.registry.registry_server"]})
+
+
+@pytest.fixture(scope="module")
+def bringing(tmp_path_factory: pytest.TempPathFactory, output: Output) -> Output:
+    include = {"name": "attested.registry.registry_server", "tasks_from": "images.yml"}
+    return _play(tmp_path_factory.mktemp("bringing"), _BRINGING, {"tasks": [{"ansible.builtin.include_role": include}]})
+
+
+@pytest.mark.parametrize("name", _WRONG)
+def test_a_wrong_variable_is_named_before_the_host_is_touched(output: Output, name: str) -> None:
+    assert _WRONG[name][1] in output.messages[name]
+    assert "Finalization of task args" not in output.messages[name]
+
+
+@pytest.mark.parametrize("name", _RIGHT)
+def test_what_is_right_is_not_refused(output: Output, name: str) -> None:
+    assert output.messages[name].startswith("The role needs a host that runs systemd")
+
+
+def test_no_output_of_a_refused_variable_holds_a_secret(output: Output) -> None:
+    assert [line for line in output.text.splitlines() if _SECRET in line] == []
+
+
+@pytest.mark.parametrize("name", _BRINGING)
+def test_an_image_that_cannot_be_brought_is_named_with_the_reason(bringing: Output, name: str) -> None:
+    assert "127.0.0.1:9" in bringing.messages[name]
+    assert "refused" in bringing.messages[name]
+
+
+def test_no_output_of_an_image_that_cannot_be_brought_holds_its_secrets(bringing: Output) -> None:
+    assert [line for line in bringing.text.splitlines() if _SECRET in line] == []
