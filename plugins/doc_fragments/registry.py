@@ -82,6 +82,8 @@ options:
           - The program that makes tokens, and its arguments; required with V(command) and only used with it.
           - C({challenge}) in an argument is replaced by the 128 hexadecimal digits of the challenge, which are also
             given on the standard input. The program writes the token to its standard output.
+          - Ansible's output and the list of processes show the arguments. A secret does not belong there; let the
+            program read it from a file.
         type: list
         elements: str
       key_type:

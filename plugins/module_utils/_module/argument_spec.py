@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -84,6 +85,8 @@ TREE: t.Final[Options] = {
 QUERY: t.Final[Options] = {"query": {"type": "str"}}
 """The options of the fragment C(attested.registry.registry.query)."""
 
+# USER:PASSWORD@ before a host, with or without a scheme, but not the tag in NAME:TAG@DIGEST
+_LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!sha[0-9]+:)")
 _TOGETHER: t.Final = [("username", "password")]
 _EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
 _REQUIRED_BY: t.Final = {"client_key": "client_cert"}
@@ -112,6 +115,7 @@ def registry_module(
         supports_check_mode=True,
     )
     _encode_paths(module.params, module.argument_spec)
+    module.no_log_values.update(_passwords_in_names(module.params))
     problem = attestation_problem(module.params)
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
@@ -122,6 +126,12 @@ def registry_module(
     for warning in conversion_warnings(module.params, given):
         module.warn(warning)
     return module
+
+
+def _passwords_in_names(params: t.Mapping[str, t.Any]) -> set[str]:
+    """Return the passwords in names of registries and images, where they are refused, so that no result shows them."""
+    names = [params.get(option) for option in ("registry", "repository", "image")] + params["mirrors"]
+    return {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
 
 
 def local_module(options: Options) -> AnsibleModule:

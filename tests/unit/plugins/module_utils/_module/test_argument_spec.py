@@ -164,3 +164,30 @@ def test_the_status_of_children_is_kept_whatever_started_the_task() -> None:
         assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"registry": "https://bob:s3cret@registry.example"},
+        {"registry": "bob:s3cret@registry.example:5000/team"},
+        {"mirrors": ["mirror.example", "http://:s3cret@mirror.example"]},
+        {"repository": "bob:s3cret@registry.example/app"},
+    ],
+)
+def test_a_password_in_a_name_is_kept_out_of_results(params: dict[str, t.Any]) -> None:
+    assert argument_spec._passwords_in_names({"mirrors": [], **params}) == {"s3cret"}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"registry": "registry.example:5000"},
+        {"registry": "[::1]:5000"},
+        {"repository": "app:1.0@sha256:" + "0" * 64},
+        {"image": "registry.example:5000/app:1.0@sha256:" + "0" * 64},
+        {"registry": None, "mirrors": ["https://bob@mirror.example"]},
+    ],
+)
+def test_names_without_a_password_are_shown(params: dict[str, t.Any]) -> None:
+    assert argument_spec._passwords_in_names({"mirrors": [], **params}) == set()
