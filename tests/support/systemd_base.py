@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The root filesystem that the hosts of systemd_hosts start from: a minimal Debian 12 with systemd, ssh and Python.
+"""The root filesystem of the hosts of systemd_hosts: a minimal Debian or Ubuntu with systemd, ssh and Python.
 
 It is kept and used again until its recipe changes or a month has passed.
 """
@@ -13,11 +13,32 @@ import hashlib
 import shutil
 import time
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from .debian_images import KEYRING, SUITE, mirror
 from .peers import run
 
+
+@dataclass(frozen=True)
+class Suite:
+    """A release of a distribution, as mmdebstrap takes it."""
+
+    name: str
+    mirror: str
+    keyring: Path
+    components: str = "main"
+
+
+SUITES: t.Final = {
+    **{name: Suite(name, mirror(), KEYRING) for name in (SUITE, "trixie")},
+    "noble": Suite(
+        "noble",
+        "http://archive.ubuntu.com/ubuntu",
+        Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg"),
+        "main universe",
+    ),
+}
 # What a Debian host that Ansible can reach has, and nothing that the role should bring itself.
 _PACKAGES: t.Final = (
     *("systemd", "systemd-sysv", "dbus", "libnss-systemd", "python3", "ca-certificates"),
@@ -43,36 +64,37 @@ _EXTRA_CAS: t.Final = Path("/usr/local/share/ca-certificates")
 _AGE: t.Final = 30 * 24 * 3600
 
 
-def base_root(cache: Path) -> Path:
-    """The directory of the root filesystem, made if there is no fresh one in the cache. Needs root."""
-    root = cache / f"systemd-{_recipe()}"
+def base_root(cache: Path, suite: Suite) -> Path:
+    """Return the directory of the root filesystem, made if there is no fresh one in the cache. Needs root."""
+    root = cache / f"systemd-{suite.name}-{_recipe(suite)}"
     if root.is_dir() and time.time() - root.stat().st_mtime < _AGE:
         return root
-    partial = cache / f".systemd-{_recipe()}"
-    for old in (partial, *cache.glob("systemd-*")):
+    partial = cache / f".systemd-{suite.name}-{_recipe(suite)}"
+    for old in (partial, *cache.glob(f"systemd-{suite.name}-*")):
         shutil.rmtree(old, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
-    _bootstrap(partial)
-    _configure(partial)
+    _bootstrap(partial, suite)
+    _configure(partial, suite)
     partial.touch()
     partial.rename(root)
     return root
 
 
-def _recipe() -> str:
+def _recipe(suite: Suite) -> str:
     cas = [path.read_bytes() for path in sorted(_EXTRA_CAS.glob("*.crt"))]
-    return hashlib.sha256(Path(__file__).read_bytes() + mirror().encode() + b"".join(cas)).hexdigest()[:12]
+    return hashlib.sha256(Path(__file__).read_bytes() + suite.mirror.encode() + b"".join(cas)).hexdigest()[:12]
 
 
-def _bootstrap(root: Path) -> None:
+def _bootstrap(root: Path, suite: Suite) -> None:
     options = ["--variant=minbase", "--mode=root", "--format=dir", "--quiet", "--dpkgopt=force-unsafe-io"]
     options += [f"--aptopt={line.rstrip(';')}" for line in _APT]
     options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _UNWANTED]
     options.append(f"--include={','.join(_PACKAGES)}")
-    run("mmdebstrap", *options, SUITE, root, f"deb [signed-by={KEYRING}] {mirror()} {SUITE} main")
+    source = f"deb [signed-by={suite.keyring}] {suite.mirror} {suite.name} {suite.components}"
+    run("mmdebstrap", *options, suite.name, root, source)
 
 
-def _configure(root: Path) -> None:
+def _configure(root: Path, suite: Suite) -> None:
     for name, text in _FILES.items():
         (root / name).write_text(text)
     # A hostname file would win over the name that the host is started with.
@@ -83,14 +105,14 @@ def _configure(root: Path) -> None:
     for unit in _MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
     # The keyring by which apt on the host knows its mirror.
-    keyring = root / KEYRING.relative_to("/")
+    keyring = root / suite.keyring.relative_to("/")
     if not keyring.exists():
         keyring.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(KEYRING, keyring)
+        shutil.copyfile(suite.keyring, keyring)
     for path in _EXTRA_CAS.glob("*.crt"):
         shutil.copy(path, root / "usr/local/share/ca-certificates")
     run("chroot", root, "update-ca-certificates")
     run("chroot", root, "systemctl", "enable", "systemd-networkd.service")
 
 
-__all__ = ("base_root",)
+__all__ = ("SUITES", "Suite", "base_root")

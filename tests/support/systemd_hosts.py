@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Debian hosts with a real systemd, sshd and an address each, without a container engine, while a command runs.
+"""Debian or Ubuntu hosts with a real systemd and sshd, without a container engine, while a command runs.
 
     python -m ansible_collections.attested.registry.tests.support.systemd_hosts \\
-        --cache DIR --hosts one,two --registry DIR -- COMMAND...
+        --cache DIR --hosts one,two --suite trixie --registry DIR -- COMMAND...
 
 The command finds an inventory of the hosts in the file that the environment variable TEST_INVENTORY names, the first of
 them in the group registry, the others in the group clients, and a configuration of ssh in TEST_SSH_CONFIG. They are
@@ -27,10 +27,10 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from .debian_images import KEYRING
+from .debian_images import KEYRING, SUITE
 from .nspawn_host import Host, HostError, cgroup_roots
 from .peers import PeerError, ended, run
-from .systemd_base import base_root
+from .systemd_base import SUITES, Suite, base_root
 
 _PROGRAMS: t.Final = {
     "systemd-nspawn": "systemd-container",
@@ -116,10 +116,10 @@ def source_registry(root: Path, prefix: str, log: Path) -> t.Iterator[dict[str, 
 
 
 @contextlib.contextmanager
-def running(names: t.Sequence[str], cache: Path, *, registry: Path | None = None) -> t.Iterator[Path]:
+def running(names: t.Sequence[str], cache: Path, *, suite: Suite, registry: Path | None = None) -> t.Iterator[Path]:
     """Boots the hosts and yields the inventory. Raises HostError or PeerError."""
     check_machine()
-    base = base_root(cache)
+    base = base_root(cache, suite)
     with contextlib.ExitStack() as stack:
         # /var/tmp and not /tmp: an overlay on a tmpfs would lack what some kernels want of its upper directory.
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="test-hosts-", dir="/var/tmp")))
@@ -182,6 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--hosts", default="one,two")
+    parser.add_argument("--suite", choices=SUITES, default=SUITE)
     parser.add_argument("--registry", type=Path)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
@@ -190,7 +191,9 @@ def main() -> int:
     try:
         check_machine()
         _in_private_mounts()
-        with running(options.hosts.split(","), options.cache, registry=options.registry) as inventory:
+        with running(
+            options.hosts.split(","), options.cache, suite=SUITES[options.suite], registry=options.registry
+        ) as inventory:
             environment = {**os.environ, "TEST_INVENTORY": str(inventory)}
             environment["TEST_SSH_CONFIG"] = str(inventory.with_name("ssh_config"))
             return subprocess.run(options.command, check=False, env=environment).returncode
