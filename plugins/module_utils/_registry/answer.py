@@ -28,13 +28,16 @@ _FRAMING: t.Final = 8  # a chunk of one byte takes six
 class Answer:
     """The answer to one request: its head, and its body still to be read; leaving it as a context gives up the rest."""
 
-    def __init__(self, received: Received, guard: Guard, *, url: Url, method: str, peer: str | None) -> None:
+    def __init__(
+        self, received: Received, guard: Guard, *, url: Url, method: str, peer: str | None, proxy: str | None = None
+    ) -> None:
         self._received = received
         self._guard = guard
         self._open = True
         self.operation = guard.operation
         self.url = url
         self.peer = peer
+        self.proxy = proxy
         self.status = received.response.status
         self.headers = received.response.headers
         self.has_body = method != "HEAD" and self.status not in (204, 304)
@@ -96,6 +99,24 @@ class Answer:
         for piece in self.content(limit):
             body += piece
         return bytes(body)
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the answer says that it is a web page."""
+        kind = (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+        return self.has_body and kind in ("text/html", "application/xhtml+xml")
+
+    def page_error(self) -> ProtocolBroken:
+        """The error for a web page, such as that of a login, that came with a status of success."""
+        through = "" if self.proxy is None else f" through the proxy {self.proxy}"
+        suspect = "a login page" if self.proxy is None else "a login page or the proxy"
+        return self.operation.error(
+            ProtocolBroken,
+            f"{self.url.origin.authority} answers with a web page{through}",
+            f"check that this is the address of a registry, and whether {suspect} answers in its place",
+            status=self.status,
+            url=self.url.safe,
+        )
 
     def discard(self) -> None:
         """Be done with the body: read a short one, to keep the connection for the next request, or give both up."""
@@ -181,4 +202,9 @@ class Answer:
         )
 
 
-__all__ = ("Answer",)
+def is_markup(body: bytes) -> bool:
+    """Whether the beginning of a body is that of a web page and of no JSON document."""
+    return body[:512].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+
+
+__all__ = ("Answer", "is_markup")

@@ -10,8 +10,10 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._oci.digest import Digest, Verifier
-from .._oci.errors import OciError, SizeMismatch
+from .._oci.errors import DigestMismatch, OciError, SizeMismatch
+from .._oci.text import visible
 from .caller import Call
+from .coding import CodingInvalid, decoded, is_known, which_has_digest
 from .content_range import parse_content_range
 from .errors import ConnectionFailed, NotFound, ProtocolBroken, RegistryError
 from .guard import CHUNK
@@ -29,6 +31,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .url import Url
 
 MAX_UNKNOWN: t.Final = 1 << 40  # bytes of a blob whose size nobody has said
+MAX_DECODED: t.Final = 1 << 34  # bytes that a compressed answer may hold for a blob whose size nobody has said
 _MAX_ETAG: t.Final = 1024
 
 
@@ -71,12 +74,13 @@ class BlobStream:
         self._verifier = Verifier(
             request.digest,
             request.size,
-            what=f"the blob {request.digest}",
+            what=_what(operation, request.digest),
             state=request.state,
             received=request.offset,
         )
         self._etag: str | None = None
         self._ranges = True
+        self._decodes: bool | None = None
         self._from_foreign = False
         self._pieces = self._run()
 
@@ -105,8 +109,8 @@ class BlobStream:
         attempts = self._caller.attempts(self._deadline)
         while self.size is None or self.received < self.size:
             try:
-                yield from self._attempt(attempts)
-                break
+                if (yield from self._attempt(attempts)):
+                    break
             except RegistryError as exc:
                 attempts.wait_or_raise(exc)
             except OciError as exc:
@@ -118,22 +122,26 @@ class BlobStream:
             self.operation.annotate(exc)
             raise
 
-    def _attempt(self, attempts: Attempts) -> Iterator[bytes]:
+    def _attempt(self, attempts: Attempts) -> t.Generator[bytes, None, bool]:
+        """One request and what it brings; False if it had to be spent on finding out how to read the answer."""
         start = self.received
         with self._open() as answer:
+            if not self._is_readable(answer):
+                self._decodes = self._find_coding(answer)
+                return False
             skip = self._skip(answer)
             if skip is None:
-                return
+                return True
             try:
                 yield from self._pieces_of(answer, skip)
             finally:
                 if self.received - start >= self._caller.retry.progress:
                     attempts.progressed()
+        return True
 
     def _pieces_of(self, answer: Answer, skip: int) -> Iterator[bytes]:
-        update, count = self._verifier.update, self._count
-        for piece in answer.chunks(self._left(skip)):
-            count(len(piece))
+        update = self._verifier.update
+        for piece in self._content(answer, self._left(skip)):
             data = piece
             if skip:
                 data = piece[skip:]
@@ -144,6 +152,80 @@ class BlobStream:
         if self.size is not None and self.received < self.size:
             raise self._cut()
         self.size = self.received
+
+    def _content(self, answer: Answer, limit: int) -> Iterator[bytes]:
+        """The bytes of the blob, of which the answer's codings may be a part."""
+        if not (answer.codings and self._decodes):
+            yield from self._counted(answer, limit)
+            return
+        try:
+            yield from decoded(self._counted(answer, limit), answer.codings)
+        except CodingInvalid as exc:
+            raise self.operation.error(ProtocolBroken, str(exc), "report this to who runs the registry") from None
+
+    def _counted(self, answer: Answer, limit: int) -> Iterator[bytes]:
+        for piece in answer.chunks(limit):
+            self._count(len(piece))
+            yield piece
+
+    def _is_readable(self, answer: Answer) -> bool:
+        """Whether it is known if the blob is the body as it came or what its codings hold.
+
+        Storage names the coding of what it stores, proxies that of what they compressed themselves. The size tells them
+        apart, and a web page from a blob, if both sides state it. Raises RegistryError.
+        """
+        if answer.status == 416 or not (answer.codings or answer.is_page):
+            return True
+        if answer.status == 206:
+            part = parse_content_range(answer.header("Content-Range"))
+            if self._decodes is False or (part is not None and self.size is not None and part.total == self.size):
+                return True
+            raise self._unusable_range("it has a Content-Encoding")
+        if self.size is None or answer.length is None:
+            return self._decodes is not None
+        if answer.length == self.size:
+            self._decodes = False
+        elif not answer.codings:
+            raise answer.page_error()
+        else:
+            self._decodes, self._ranges = self._decodable(answer), False
+        return True
+
+    def _decodable(self, answer: Answer) -> bool:
+        if is_known(answer.codings):
+            return True
+        coding = visible(", ".join(answer.codings), limit=40)
+        raise self.operation.error(
+            ProtocolBroken,
+            f"{answer.url.origin.authority} answers with Content-Encoding {coding}, although it was asked for none",
+            "switch off compression for the registry at whatever compresses",
+        )
+
+    def _find_coding(self, answer: Answer) -> bool:
+        """Read a whole answer to see what has the digest, its body or what its codings hold. Raises RegistryError."""
+        size = self.size
+        found = which_has_digest(
+            self._counted(answer, MAX_UNKNOWN if size is None else size + CHUNK),
+            answer.codings,
+            self._request.digest.new_hash,
+            limit=MAX_DECODED if size is None else size,
+        )
+        if self._request.digest.encoded == found.stored:
+            return False
+        if self._request.digest.encoded == found.content:
+            self._ranges = False
+            return True
+        if answer.is_page:
+            raise answer.page_error()
+        raise self._wrong(found.stored)
+
+    def _wrong(self, actual: str) -> DigestMismatch:
+        wanted = self._request.digest
+        message = self.operation.sentence(
+            f"what came has the digest {wanted.algorithm}:{actual}, expected was {wanted}",
+            "it is damaged, or the registry is not to be trusted",
+        )
+        return DigestMismatch(message, expected=str(wanted), actual=f"{wanted.algorithm}:{actual}")
 
     def _left(self, skip: int) -> int:
         """How long the body may be: a piece more than it should, so that the verifier gets to see what is too much."""
@@ -177,7 +259,7 @@ class BlobStream:
         if etag is not None and etag.startswith('"') and len(etag) <= _MAX_ETAG:
             self._etag = etag
         if answer.status == 200:
-            self._learn_size(answer.length)
+            self._learn_size(None if answer.codings and self._decodes else answer.length)
             return self.received
         stated = answer.header("Content-Range")
         if answer.status == 416:
@@ -222,6 +304,12 @@ class BlobStream:
             "try again, and check the network and the registry if that does not help",
             transient=True,
         )
+
+
+def _what(operation: Operation, digest: Digest) -> str:
+    """The blob in messages, with the repository and the registry that it is from."""
+    doing = operation.doing
+    return doing.removeprefix("download ") if doing.startswith("download ") else f"the blob {digest} to {doing}"
 
 
 def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) -> int | None:

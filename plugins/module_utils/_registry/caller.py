@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .._oci.text import visible
+from .answer import is_markup
 from .errors import RegistryError
 from .retry import Attempts
 from .transport import Request
@@ -110,7 +111,7 @@ class Caller:
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
         """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""
-        return self.consume(call, lambda answer: answer.read(limit))
+        return self.consume(call, lambda answer: _read(answer, limit))
 
     def consume(self, call: Call, use: Callable[[Answer], T]) -> tuple[Answer, T]:
         """Make a call and have its answer used, again if that fails in a way that may pass. Raises RegistryError."""
@@ -129,6 +130,13 @@ class Caller:
             if code == "299" and text and text not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 self._warned.add(text)
                 self._warn(f"{self.endpoint.name} warns: {visible(text, limit=500)}")
+
+
+def _read(answer: Answer, limit: int) -> bytes:
+    body = answer.read(limit)
+    if is_markup(body):
+        raise answer.page_error()
+    return body
 
 
 __all__ = ("Call", "Caller")

@@ -103,6 +103,8 @@ class Registry:
             warn=self._warn,
         )
         self._lock, self._downloaded = threading.Lock(), 0
+        # by repository, which image was asked for: messages about its blobs name it
+        self._asked: dict[str, str] = {}
 
     def __enter__(self) -> Registry:
         return self
@@ -169,6 +171,7 @@ class Registry:
         """
         repository = self.repository(repository)
         operation = self._operation(f"look up the manifest {selector}", repository, str(selector))
+        self._asked[repository] = str(selector)
         from .manifest_head import head_manifest
 
         return head_manifest(self._caller, operation, selector, repository=repository, warn=self._warn)
@@ -177,6 +180,7 @@ class Registry:
         """A manifest or index and the digest of its bytes, which is the one asked for; a tag has to lead to it."""
         repository = self.repository(repository)
         operation = self._operation(f"get the manifest {selector}", repository, str(selector))
+        self._asked[repository] = str(selector)
         return self._reader(repository).get(operation, selector)
 
     def resolve(
@@ -190,6 +194,7 @@ class Registry:
 
         repository = self.repository(repository)
         operation = self._operation(f"resolve the image {selector}", repository, str(selector))
+        self._asked[repository] = str(selector)
         if fetched is None:
             fetched = self.manifest(repository, selector)
         resolver = Resolver(
@@ -219,7 +224,8 @@ class Registry:
         repository = self.repository(repository)
         known = descriptor if isinstance(descriptor, Descriptor) else None
         digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor
-        operation = self._operation(f"download the blob {digest}", repository, str(digest))
+        image = f" of the image {self._asked[repository]}" if repository in self._asked else ""
+        operation = self._operation(f"download the blob {digest}{image}", repository, str(digest))
         request = BlobRequest(
             self._endpoint.blob(repository, str(digest)),
             digest,

@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import typing as t
 import zlib
+from dataclasses import dataclass
+from itertools import chain
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from hashlib import _Hash
 
 PIECE: t.Final = 64 * 1024
 MAX_CODINGS: t.Final = 3
@@ -52,6 +55,46 @@ def decoded(pieces: Iterable[bytes], codings: tuple[str, ...]) -> Iterator[bytes
     return iter(pieces)
 
 
+@dataclass(frozen=True)
+class Digests:
+    """Hexadecimal digests of a body as it came, and of its content: None if that is too long or cannot be decoded."""
+
+    stored: str
+    content: str | None
+
+
+def which_has_digest(
+    pieces: Iterable[bytes], codings: tuple[str, ...], new_hash: Callable[[], _Hash], *, limit: int
+) -> Digests:
+    """Hash a body and its content, of at most limit bytes, at the same time. Raises what pieces raises."""
+    stored, content = new_hash(), new_hash()
+
+    def passing() -> Iterator[bytes]:
+        for piece in pieces:
+            stored.update(piece)
+            yield piece
+
+    # a plain generator would be closed along with the decoder that gives up on it
+    source = chain(passing())
+    is_right = is_known(codings) and _hash_all(decoded(source, codings), content, limit=limit)
+    for dummy in source:
+        pass
+    return Digests(stored.hexdigest(), content.hexdigest() if is_right else None)
+
+
+def _hash_all(pieces: Iterable[bytes], into: _Hash, *, limit: int) -> bool:
+    left = limit
+    try:
+        for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                return False
+            into.update(piece)
+    except CodingInvalid:
+        return False
+    return True
+
+
 def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
     head, rest = _split_head(pieces)
     if head != _GZIP_MAGIC:
@@ -59,7 +102,7 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield from rest
         return
     member = zlib.decompressobj(_GZIP)
-    for data in _chain(head, rest):
+    for data in _prepend(head, rest):
         while True:
             yield from _pieces_of(member, data)
             if not member.eof or not member.unused_data:
@@ -75,7 +118,7 @@ def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
     # some servers leave the zlib wrapper of RFC 1950 out
     wrapped = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
     stream = zlib.decompressobj(_ZLIB if wrapped else _RAW)
-    for data in _chain(head, rest):
+    for data in _prepend(head, rest):
         yield from _pieces_of(stream, data)
         if stream.unused_data:
             raise CodingInvalid("something follows its deflate stream")
@@ -101,13 +144,13 @@ def _split_head(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
         if piece is None:
             return head, source
         head += piece
-    return head[:2], _chain(head[2:], source)
+    return head[:2], _prepend(head[2:], source)
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from rest
 
 
-__all__ = ("MAX_CODINGS", "CodingInvalid", "decoded", "is_known", "parse_codings")
+__all__ = ("MAX_CODINGS", "CodingInvalid", "Digests", "decoded", "is_known", "parse_codings", "which_has_digest")

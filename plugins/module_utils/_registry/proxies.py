@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from .._oci.text import visible
 from .errors import ConfigurationError
 from .url import UrlInvalid, parse_authority
 
@@ -59,6 +60,13 @@ class Proxies:
         if proxy is None or _is_loopback(origin.host) or any(_excludes(entry, origin) for entry in self.no_proxy):
             return None
         return _checked(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def proxy_name(url: str | None) -> str | None:
+    """The host and port of a proxy for messages, without the credentials that its URL may hold."""
+    if url is None:
+        return None
+    return visible(re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2], limit=300)
 
 
 def _checked(url: str) -> str:
@@ -118,4 +126,4 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-__all__ = ("Proxies",)
+__all__ = ("Proxies", "proxy_name")

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from .._oci.names import is_tag
 from .._oci.text import quote
+from .answer import is_markup
 from .caller import Call
 from .errors import ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
@@ -206,8 +208,12 @@ class TagLister:
 
     def _names(self, answer: Answer) -> list[str]:
         names = []
+        content = answer.content(MAX_PAGE_BYTES)
+        head = next(content, b"")
+        if is_markup(head):
+            raise answer.page_error()
         try:
-            for name in tag_names(answer.content(MAX_PAGE_BYTES)):
+            for name in tag_names(chain((head,), content)):
                 names.append(name)
                 if len(names) > MAX_TAGS:
                     raise self._broken(f"there are more than {MAX_TAGS} of them")

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from .._oci.errors import OciError
 from .._oci.strict_json import load_object
 from .._oci.text import visible
+from .answer import is_markup
 from .credentials import Basic, IdentityToken
 from .errors import ProtocolBroken, RealmRefused, RegistryError, Unauthorized
 from .realm import NotEntitled
@@ -94,6 +95,8 @@ class TokenService:
             if answer.status != 200:
                 raise self._refused(answer, wanted, operation)
             body = answer.read(MAX_BODY)
+            if is_markup(body):
+                raise answer.page_error()
         try:
             return _parse(load_object(body, what="the answer of the token service", max_bytes=MAX_BODY))
         except (OciError, ValueError) as exc:

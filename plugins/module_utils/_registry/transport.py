@@ -15,6 +15,7 @@ from .._oci.text import visible
 from .answer import Answer
 from .errors import RedirectRefused
 from .guard import Guard
+from .proxies import proxy_name
 from .redirects import RedirectHops, RedirectPolicy
 from .url import UrlInvalid
 
@@ -162,7 +163,7 @@ class Transport:
 
             raise translate(exc, request.operation, url.origin) from None
         peer = None if proxy is not None else exchange.peer
-        return Answer(received, guard, url=url, method=request.method, peer=peer)
+        return Answer(received, guard, url=url, method=request.method, peer=peer, proxy=proxy_name(proxy))
 
     def _pool(self, origin: Origin) -> Pool:
         """The pool for an origin."""

@@ -124,7 +124,7 @@ def test_content_types_that_fit(server, connect, image, content_type) -> None:
 
 @pytest.mark.parametrize(
     ("body", "kind"),
-    [(b"", JsonInvalid), (b"<html>", JsonInvalid), (b"{}", CollectionError), (b'{"schemaVersion": 1}', Unsupported)],
+    [(b"", JsonInvalid), (b"<html>", ProtocolBroken), (b"{}", CollectionError), (b'{"schemaVersion": 1}', Unsupported)],
 )
 def test_what_is_no_manifest(server, connect, body, kind) -> None:
     server.on("/manifests/", Reply(body=body, drop=("Docker-Content-Digest", "Content-Type")))
