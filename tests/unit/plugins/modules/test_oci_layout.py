@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import random
 import threading
 import typing as t
 
@@ -16,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.inspecti
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
 
-NOISE = os.urandom(400_000)
+NOISE = random.Random(1).randbytes(400_000)
 AMD64 = images.image([images.layer([images.file("etc/arch", b"amd64\n")])], platform="linux/amd64")
 ARM64 = images.image([images.layer([images.file("etc/arch", b"arm64\n")])], platform="linux/arm64")
 MANY = images.index([AMD64, ARM64])

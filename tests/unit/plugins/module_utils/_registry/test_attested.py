@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
+import random
 import socket
 import ssl
 import subprocess
@@ -147,7 +147,7 @@ def test_every_connection_attests_anew(serve, front, pull) -> None:
 
 def test_a_long_body_arrives_whole(serve, front, pull) -> None:
     registry = serve()
-    data = os.urandom(3_000_000)
+    data = random.Random(1).randbytes(3_000_000)
     digest = Digest.parse(registry.add_blob("app", data))
     with pull(front(registry)).blob("app", digest) as stream:
         assert b"".join(stream) == data
@@ -155,7 +155,7 @@ def test_a_long_body_arrives_whole(serve, front, pull) -> None:
 
 def test_a_body_that_breaks_off_is_carried_on_over_a_new_connection(serve, front, pull) -> None:
     registry = serve()
-    data = os.urandom(300_000)
+    data = random.Random(1).randbytes(300_000)
     digest = Digest.parse(registry.add_blob("app", data))
     registry.on("/blobs/", Reply(cut=100_000), times=1)
     server = front(registry)

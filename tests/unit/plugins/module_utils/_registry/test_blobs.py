@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 import typing as t
 
 import pytest
@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, Timeouts
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
 
-DATA = os.urandom(300_000)
+DATA = random.Random(1).randbytes(300_000)
 
 
 @pytest.fixture
@@ -364,7 +364,7 @@ def test_many_threads(server, connect) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     client = connect(server)
-    contents = [os.urandom(50_000) for dummy in range(8)]
+    contents = [random.Random(number).randbytes(50_000) for number in range(8)]
     wanted = [Descriptor("x/y", Digest.parse(server.add_blob("app", data)), len(data)) for data in contents]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda what: read(client, what), wanted)) == contents

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -241,7 +241,7 @@ def test_without_cryptography(tmp_path: pathlib.Path, root: pathlib.Path, certif
 def test_a_server_that_stops_lets_answers_end(
     tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certificate
 ) -> None:
-    huge = images.Content(os.urandom(3_000_000), "text/plain")
+    huge = images.Content(random.Random(1).randbytes(3_000_000), "text/plain")
     images.write_layout(root / "huge", {"1": images.artifact("a/b", [huge])})
     realm = make_realm(tmp_path / "realm")
     with running("-r", root, *ra_tls(certificate), *trusting(realm)) as (process, line):

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import gc
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -122,7 +123,9 @@ def writer(place: Path, warnings: list[str] | None = None) -> ApartWriter:
 def test_layers_and_the_result_come_through(tmp_path: Path) -> None:
     place = tmp_path / "out"
     warnings: list[str] = []
-    pieces = [os.urandom(size) for size in (1, SLOT_BYTES, SLOT_BYTES + 1, 3 * SLOTS * SLOT_BYTES + 5, 100)]
+    pieces = [
+        random.Random(size).randbytes(size) for size in (1, SLOT_BYTES, SLOT_BYTES + 1, 3 * SLOTS * SLOT_BYTES + 5, 100)
+    ]
     with writer(place, warnings) as apart_writer:
         apart_writer.apply(iter(pieces))
         assert place.read_bytes() == b"".join(pieces)  # a layer has been applied when apply returns

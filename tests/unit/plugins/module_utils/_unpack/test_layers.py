@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import stat
 import struct
 import subprocess
@@ -153,7 +154,8 @@ def opening_fails() -> t.ContextManager[t.Iterator[bytes]]:
 
 MISMATCH = DigestMismatch("other bytes than expected", expected="a", actual="b")
 GZIP = compress(LAYER, "gzip")
-LARGE = tar([file(f"file{number}", os.urandom(1000) * 100) for number in range(100)])
+NOISE = random.Random(1).randbytes(2**20)
+LARGE = tar([file(f"file{number}", random.Random(number).randbytes(1000) * 100) for number in range(100)])
 
 FAILURES: dict[str, tuple[LayerSource, type[CollectionError]]] = {
     "opening": (LayerSource("bad", "gzip", Digest.of(LAYER), opening_fails), SourceFailed),
@@ -263,7 +265,10 @@ def test_no_failure_waits_for_the_next_layer(bad: LayerSource, root: Path, monke
 
 @pytest.mark.parametrize(
     "blob",
-    [member(b"x", typeflag=b"Z") + bytes(2**20), compress(member(b"x", typeflag=b"Z") + os.urandom(2**20), "zstd")],
+    [
+        member(b"x", typeflag=b"Z") + bytes(2**20),
+        compress(member(b"x", typeflag=b"Z") + random.Random(1).randbytes(2**20), "zstd"),
+    ],
     ids=["none", "zstd"],
 )
 def test_no_failure_waits_for_the_rest_of_the_layer(blob: bytes, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
