@@ -60,6 +60,9 @@ options:
       - How many seconds to wait for another task that is at work on O(dest).
     type: float
     default: 60
+requirements:
+  - zstandard >= 0.19.0 (for layers compressed with zstd, before Python 3.14)
+  - isal >= 1.1.0 (optional, to decompress gzip layers about twice as fast)
 """
 
 
