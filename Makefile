@@ -8,7 +8,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo serve test matrix lint types sanity unit importer integration bench docs changelog build venv user-venv clean distclean
+.PHONY: help demo serve test matrix hosts lint types sanity unit importer integration bench docs changelog build venv user-venv clean distclean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -21,6 +21,12 @@ serve: user-venv ## serve the example registry until Ctrl-C, on PORT=1337; says 
 
 test: ## everything that CI runs: lint, types, unit, importer, integration, sanity
 	@tools/test.sh lint types unit importer integration+sanity
+
+matrix: venv ## the sanity tests of every ansible-core and the unit tests on every Python found; names what was not
+	@tools/matrix.sh
+
+hosts: venv ## the packages that run on managed hosts, on the oldest and the newest Python found
+	@tools/matrix.sh hosts
 
 lint: venv ## format, style, YAML, shell, docs, changelog, licences
 	@tools/lint.sh

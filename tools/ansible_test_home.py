@@ -21,6 +21,8 @@ from ansible_test._internal.host_configs import VirtualPythonConfig
 from ansible_test._internal.python_requirements import get_venv_packages
 from ansible_test._internal.util import str_to_version
 
+from .find_pythons import find_python
+
 OLDEST_PYTHON = (3, 9)
 
 BOOTSTRAP = """import os, runpy, sys
@@ -66,24 +68,6 @@ def write_pip_config(home: Path) -> None:
     config.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in sorted(values.items())))
 
 
-def candidates(version: str) -> list[Path]:
-    """Where a Python of that version may be: on PATH, or among pyenv's, whose shims answer for the chosen ones only."""
-    places = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    places += sorted(pyenv.glob(f"versions/{version}*/bin"))
-    return [place / f"python{version}" for place in places]
-
-
-def real_python(program: Path, version: str) -> str | None:
-    """The interpreter behind a program, None unless it is of that version and can make virtual environments."""
-    ask = "import ensurepip, venv, sys; print('%d.%d' % sys.version_info[:2], sys._base_executable)"
-    if not os.access(program, os.X_OK):
-        return None
-    answer = subprocess.run([program, "-c", ask], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    found, dummy, executable = answer.stdout.strip().partition(" ")
-    return executable if answer.returncode == 0 and found == version else None
-
-
 def link_pythons(directory: Path) -> list[str]:
     """Fills bin/ and returns the versions found."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -91,7 +75,7 @@ def link_pythons(directory: Path) -> list[str]:
     for version in (v for v in SUPPORTED_PYTHON_VERSIONS if str_to_version(v) >= OLDEST_PYTHON):
         link = directory / f"python{version}"
         link.unlink(missing_ok=True)
-        real = next(filter(None, (real_python(program, version) for program in candidates(version))), None)
+        real = find_python(version)
         if real:
             link.symlink_to(real)
             found.append(version)

@@ -18,7 +18,7 @@ tools/apt-need.sh "the integration tests' images and registries" mmdebstrap=mmde
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 tools/tree.sh copy
 home=$BUILD/ansible-test
-python tools/ansible_test_home.py "$home" >/dev/null
+PYTHONPATH=$BUILD python -m ansible_collections.attested.registry.tools.ansible_test_home "$home" >/dev/null
 
 log=$BUILD/integration.log
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # ansible-test sanity on a copy of the tree: every test there is, on every Python found, and no ignore file.
+# ANSIBLE_TEST_VENV in the environment names an environment with another ansible-core than .venv has.
 
 # a copy of its own, as another stage may be running
 export TREE=sanity-tree
@@ -12,13 +13,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 if compgen -G 'tests/sanity/ignore*' >/dev/null; then die "tests/sanity has an ignore file; mend the code instead."; fi
 tools/apt-need.sh "ansible-test sanity" shellcheck=shellcheck git=git
 tools/tree.sh copy
+environment=${ANSIBLE_TEST_VENV:-$VENV}
 home=$BUILD/sanity-home
-pythons=$(python tools/ansible_test_home.py "$home")
+[ "$environment" = "$VENV" ] || home=$BUILD/$(basename "$environment")-sanity-home
+pythons=$(PYTHONPATH=$BUILD "$environment/bin/python" -m ansible_collections.attested.registry.tools.ansible_test_home "$home")
 say "Pythons for the compile and import tests: $pythons"
 
 # Only what was found above may be taken for a Python: pyenv's shims, for one, are there for versions that are not.
 run() {
-  (cd "$COPIED" && HOME=$home PATH="$home/bin:$VENV/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
+  (cd "$COPIED" && HOME=$home PATH="$home/bin:$environment/bin:/usr/bin:/bin:/usr/sbin:/sbin" \
     ansible-test sanity --color no --truncate 0 "$@") </dev/null
 }
 log=$BUILD/sanity.log

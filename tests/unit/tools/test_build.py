@@ -53,6 +53,7 @@ FOR_DEVELOPERS = (
     "pyproject.toml",
     "requirements-demo.txt",
     "requirements-dev.txt",
+    "requirements-test.txt",
     "tests/",
     "tools/",
 )
