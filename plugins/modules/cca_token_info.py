@@ -15,7 +15,7 @@ description:
   - A token that is malformed fails the task. A check that does not pass does not; see RV(valid) and RV(checks).
   - That the realm has signed its token and that the platform vouches for the key of the realm is always checked. It
     proves nothing by itself, as anybody can make such a token; give O(trust_anchors) to check the signature of the
-    platform too.
+    platform too. Without it RV(valid) is V(null), see O(allow_unauthenticated_evidence).
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -27,7 +27,7 @@ attributes:
     support: full
     platforms: posix
 requirements:
-  - cryptography >= 45.0.0
+  - cryptography >= 38.0.0
 options:
   path:
     description:
@@ -51,6 +51,14 @@ options:
       - An empty list fails the task.
     type: list
     elements: path
+  allow_unauthenticated_evidence:
+    description:
+      - Whether RV(valid) may be V(true) although the signature of the platform was not checked, as anybody can make
+        such a token. The result then carries a warning.
+      - Has no effect with O(trust_anchors).
+    type: bool
+    default: false
+    version_added: 0.3.0
   reference_values:
     description:
       - Files with reference values, one of which the measurements of the realm should match.
@@ -169,9 +177,9 @@ checks:
       sample: {"passed": null, "reason": "not asked for (reference_values)"}
 valid:
   description:
-    - Whether every check passed that was asked for.
-    - Without O(trust_anchors) nothing says where the token is from, so it can be V(true) for a token that anybody made;
-      the task warns of that.
+    - Whether every check passed that was asked for; V(false) as soon as one did not.
+    - V(null) if none failed but the signature of the platform was not checked, for want of O(trust_anchors). Nothing
+      says then where the token is from. With O(allow_unauthenticated_evidence=true) it is V(true) all the same.
   returned: success
   type: bool
   sample: true
@@ -188,6 +196,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import QUERY, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.cca_token import (
     describe,
+    is_valid,
     require_cryptography,
     run_checks,
     token_bytes,
@@ -206,6 +215,7 @@ OPTIONS: Options = {
     "content": {"type": "str"},
     "challenge": {"type": "str"},
     "trust_anchors": {"type": "list", "elements": "path"},
+    "allow_unauthenticated_evidence": {"type": "bool", "default": False},
     "reference_values": {"type": "list", "elements": "path"},
     "lifecycle": {"type": "list", "elements": "str", "choices": list(LIFECYCLE_STATES), "default": ["secured"]},
 }
@@ -218,7 +228,7 @@ def run(module: AnsibleModule) -> Results:
     data = token_bytes(module.params)
     token = parse_token(data)
     checks = run_checks(token, module.params)
-    valid = all(check["passed"] is not False for check in checks.values())
+    valid = is_valid(checks, unauthenticated=module.params["allow_unauthenticated_evidence"])
     if checks["platform_signature"]["passed"] is None:
         module.warn(
             "The signature of the platform was not checked (trust_anchors), so anybody could have made this token."

@@ -19,7 +19,7 @@ from .._ratls import crypto
 from .._ratls.bounded_file import NotReadable, read_bounded
 from .._ratls.cca_token import MAX_TOKEN, CcaToken
 from .._ratls.challenge import CHALLENGE_SIZE
-from .._ratls.errors import RatlsError
+from .._ratls.errors import DependencyMissing, RatlsError
 from .._ratls.key_file import MAX_KEY_FILE, read_keys
 from .._ratls.plain_data import hexadecimal
 from .._ratls.reference_values import MAX_FILE, parse_reference_file
@@ -46,9 +46,11 @@ def require_cryptography(module: AnsibleModule) -> None:
     """Fails the module where the library is missing or too old."""
     try:
         crypto.require_cryptography()
-    except RatlsError as error:
-        missing = missing_required_lib(str(error.fields["library"]), reason="for attestation tokens")
-        module.fail_json(msg=missing, exception=crypto.IMPORT_ERROR, error=error.as_result())
+    except DependencyMissing as exc:
+        message = exc.message
+        if exc.traceback is not None:
+            message = missing_required_lib(str(exc.fields["library"]), reason="for attestation tokens")
+        module.fail_json(msg=message, exception=exc.traceback, error=exc.as_result())
 
 
 def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
@@ -98,6 +100,16 @@ def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json
         "lifecycle": _lifecycle(token, params["lifecycle"]),
         "reference_values": _reference_values(token, params["reference_values"]),
     }
+
+
+def is_valid(checks: t.Mapping[str, Json], *, unauthenticated: bool) -> bool | None:
+    """Whether no check failed; None where that says nothing, as the signature of the platform was not checked.
+
+    unauthenticated says that it is to count all the same.
+    """
+    if any(check["passed"] is False for check in checks.values()):
+        return False
+    return True if unauthenticated or checks["platform_signature"]["passed"] else None
 
 
 def _platform(claims: PlatformClaims, *, algorithm: str) -> Json:
@@ -194,4 +206,4 @@ def _file(path: str, *, limit: int, option: str) -> bytes:
         ) from None
 
 
-__all__ = ("InputInvalid", "describe", "require_cryptography", "run_checks", "token_bytes")
+__all__ = ("InputInvalid", "describe", "is_valid", "require_cryptography", "run_checks", "token_bytes")

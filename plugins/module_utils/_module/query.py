@@ -59,10 +59,21 @@ def _compile(module: AnsibleModule, expression: str) -> t.Any:
         module.fail_json(
             msg=missing, exception=traceback.format_exc(), error={"kind": "dependency_missing", "library": "jmespath"}
         )
+    found = str(getattr(jmespath, "__version__", "0"))
+    if _release(found) < _release(MINIMUM_JMESPATH):
+        module.fail_json(
+            msg=f"The option query needs the Python library jmespath >= {MINIMUM_JMESPATH} and {found[:20]} was found; "
+            "upgrade it.",
+            error={"kind": "dependency_missing", "library": "jmespath"},
+        )
     try:
         return jmespath.compile(expression)
     except _FAULTS as error:
         raise _invalid(expression, error, fault="is not a JMESPath expression") from None
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 
 def _invalid(expression: str, error: Exception, *, fault: str) -> QueryInvalid:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # A decoder of its own: the one of cbor2 takes the last of doubled keys, lets 1, 1.0 and true be the same key, builds
 # objects from tags and ignores what follows the value. What a token may hold is small enough to be read here in full.
+import contextlib
 import typing as t
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ Cbor = t.Union[int, bytes, str, None, "tuple[Cbor, ...]", "dict[CborKey, Cbor]",
 """What can be in a token. Arrays are tuples; bool counts among int, so ask for it first."""
 
 MAX_DEPTH: t.Final = 8  # a token needs 4
+_LEAST_TEXT: t.Final = 8  # characters: what is shorter may be broken CBOR as well
 MAX_ITEMS: t.Final = 1024  # a token of 32 software components needs about 400
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)  # RFC 8949, 3.1
@@ -42,11 +44,37 @@ def decode(data: bytes) -> Cbor:
     other simple values. Keys are integers or text, each at most once. At most MAX_DEPTH deep and MAX_ITEMS values in
     all; the caller bounds the size. Raises CborInvalid and nothing else.
     """
-    reader = _Reader(data)
-    value = reader.value(0)
-    if reader.at != len(data):
-        raise CborInvalid(f"{len(data) - reader.at} bytes follow its end")
+    try:
+        reader = _Reader(data)
+        value = reader.value(0)
+        if reader.at != len(data):
+            raise CborInvalid(f"it is no single value of CBOR, as {len(data) - reader.at} bytes follow its end")
+    except CborInvalid:
+        other = _other_format(data)
+        if other is None:
+            raise
+        raise CborInvalid(f"it is {other} and no CBOR") from None
     return value
+
+
+def _other_format(data: bytes) -> str | None:
+    """What people take for CBOR by mistake; almost every byte begins a value of CBOR, so that nothing else tells."""
+    if data.lstrip().startswith(b"-----BEGIN "):
+        return "PEM"
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.decode("utf-8")
+        if len(text.strip()) >= _LEAST_TEXT and all(char.isprintable() or char.isspace() for char in text):
+            return "text"
+    return "DER" if _is_der(data) else None
+
+
+def _is_der(data: bytes) -> bool:
+    """Whether it is a SEQUENCE of the right length, as keys and certificates are."""
+    if data[:1] != b"0" or len(data) < 2:
+        return False
+    count = data[1] & 0x7F if data[1] & 0x80 else 0
+    size = int.from_bytes(data[2 : 2 + count], "big") if count else data[1]
+    return len(data) == 2 + count + size
 
 
 class _Reader:

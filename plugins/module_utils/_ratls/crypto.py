@@ -4,48 +4,52 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The one place of this package where cryptography is imported; without it every file can be imported all the same.
+
+What needs the library says so when it is asked for. Tokens, keys and the server take what Debian 12 has; only the check
+of a server's certificate (_tls13/verify.py) needs the extension policies of a newer one.
+"""
+
 from __future__ import annotations
 
-# The one place of this package where a third-party library is imported; without it every file can be imported, and what
-# needs it says so when it is asked for.
 import traceback
 import typing as t
 
 from .errors import DependencyMissing
 
+MINIMUM_CRYPTOGRAPHY: t.Final = "45.0.0"  # with the check of a server's certificate
+OLDEST_CRYPTOGRAPHY: t.Final = "38.0.0"  # for everything else
+
 IMPORT_ERROR: str | None = None
+_found_version = "0"
 try:
     from cryptography import __version__ as _found_version
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
-    _found_version = "0"
-    x509 = hashes = serialization = ec = ed25519 = rsa = None  # type: ignore[assignment]
+    x509 = hashes = serialization = ec = ed25519 = padding = rsa = None  # type: ignore[assignment]
     InvalidSignature = UnsupportedAlgorithm = ValueError  # type: ignore[misc, assignment]
     decode_dss_signature = encode_dss_signature = None  # type: ignore[assignment]
 
-MINIMUM_CRYPTOGRAPHY: t.Final = "45.0.0"
 
-
-def require_cryptography() -> None:
-    """Raise DependencyMissing if cryptography is absent or too old."""
-    wanted = f"cryptography >= {MINIMUM_CRYPTOGRAPHY}"
+def require_cryptography(minimum: str = OLDEST_CRYPTOGRAPHY, *, purpose: str = "Remote attestation") -> None:
+    """Raise DependencyMissing if cryptography is too old or absent. An old one may be one that cannot be imported."""
+    wanted = f"cryptography >= {minimum}"
+    if _found_version != "0" and _release(_found_version) < _release(minimum):
+        raise DependencyMissing(
+            f"{purpose} needs the Python library {wanted} and {_found_version[:20]} was found; upgrade it.",
+            library=wanted,
+        )
     if IMPORT_ERROR is not None:
         error = DependencyMissing(
-            f"The Python library {wanted}, which remote attestation needs, cannot be imported; install it.",
-            library=wanted,
+            f"{purpose} needs the Python library {wanted}, which cannot be imported; install it.", library=wanted
         )
         error.traceback = IMPORT_ERROR
         raise error
-    if _release(_found_version) < _release(MINIMUM_CRYPTOGRAPHY):
-        raise DependencyMissing(
-            f"Remote attestation needs the Python library {wanted} and {_found_version[:20]} was found; upgrade it.",
-            library=wanted,
-        )
 
 
 def _release(version: str) -> int:
@@ -56,6 +60,7 @@ def _release(version: str) -> int:
 __all__ = (
     "IMPORT_ERROR",
     "MINIMUM_CRYPTOGRAPHY",
+    "OLDEST_CRYPTOGRAPHY",
     "InvalidSignature",
     "UnsupportedAlgorithm",
     "decode_dss_signature",
@@ -63,6 +68,7 @@ __all__ = (
     "ed25519",
     "encode_dss_signature",
     "hashes",
+    "padding",
     "require_cryptography",
     "rsa",
     "serialization",

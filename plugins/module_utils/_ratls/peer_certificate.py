@@ -48,7 +48,7 @@ def read_certificate(data: bytes, *, now: datetime.datetime) -> PeerCertificate:
     public_key = _public_key(certificate)
     token = _token(certificate)
     try:
-        certificate.verify_directly_issued_by(certificate)
+        _check_own_signature(certificate)
     except (ValueError, TypeError, crypto.InvalidSignature, crypto.UnsupportedAlgorithm):
         raise _invalid("it is not signed by itself") from None
     return PeerCertificate(public_key, token)
@@ -66,9 +66,31 @@ def _parsed(data: bytes) -> Certificate:
 
 def _is_valid(certificate: Certificate, now: datetime.datetime) -> bool:
     try:
-        return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        if hasattr(certificate, "not_valid_before_utc"):
+            return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        # before cryptography 42, which has times in UTC that do not say so
+        start, end = certificate.not_valid_before, certificate.not_valid_after
+        return start <= now.astimezone(datetime.timezone.utc).replace(tzinfo=None) <= end
     except ValueError:  # a time in the year 0, which X.509 has and datetime has not
         return False
+
+
+def _check_own_signature(certificate: Certificate) -> None:
+    """Raises ValueError, TypeError, InvalidSignature and UnsupportedAlgorithm."""
+    if hasattr(certificate, "verify_directly_issued_by"):
+        certificate.verify_directly_issued_by(certificate)
+        return
+    # before cryptography 40
+    if certificate.issuer != certificate.subject:
+        raise ValueError("it has another issuer")
+    key, signature, signed = certificate.public_key(), certificate.signature, certificate.tbs_certificate_bytes
+    digest = t.cast(t.Any, certificate.signature_hash_algorithm)
+    if isinstance(key, crypto.rsa.RSAPublicKey):
+        key.verify(signature, signed, crypto.padding.PKCS1v15(), digest)
+    elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
+        key.verify(signature, signed, crypto.ec.ECDSA(digest))
+    else:
+        t.cast(t.Any, key).verify(signature, signed)
 
 
 def _public_key(certificate: Certificate) -> bytes:

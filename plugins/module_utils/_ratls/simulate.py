@@ -71,7 +71,7 @@ def _token(options: argparse.Namespace) -> None:
     challenge = hexadecimal(CHALLENGE_SIZE)(options.challenge, "--challenge") if options.challenge else bytes(64)
     token = SimulatedSource(options.directory).evidence(challenge).token
     sys.stderr.write(f"{WARNING}\n")
-    if options.output is None:
+    if options.output in (None, "-"):
         sys.stdout.buffer.write(token)
         return
     try:
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     token = commands.add_parser("token", help=_token.__doc__, description=_token.__doc__)
     token.add_argument("directory", metavar="DIRECTORY")
     token.add_argument("--challenge", metavar="HEX", help="the realm challenge, 64 bytes (zeros)")
-    token.add_argument("--output", metavar="FILE", help="where to write the token (standard output)")
+    token.add_argument("--output", metavar="FILE", help="where to write the token (-, the standard output)")
     token.set_defaults(run=_token)
     return parser
 

@@ -11,7 +11,7 @@ import typing as t
 import warnings
 
 from .._ratls.client_key import process_key
-from .._ratls.crypto import require_cryptography
+from .._ratls.crypto import MINIMUM_CRYPTOGRAPHY, OLDEST_CRYPTOGRAPHY, require_cryptography
 from .._ratls.errors import ChallengeInvalid
 from .._tls13.blocking import TlsSocket
 from .._tls13.client import ClientEngine
@@ -104,7 +104,10 @@ class AttestedTls:
     """
 
     def __init__(self, options: TlsOptions, origin: Origin, *, warn: t.Callable[[str], None]) -> None:
-        require_cryptography()
+        require_cryptography(
+            MINIMUM_CRYPTOGRAPHY if options.validate_certs else OLDEST_CRYPTOGRAPHY,
+            purpose="A connection with ra-tls",
+        )
         self.latest: Attested | None = None
         self._attester = t.cast("Attester", options.attester)
         # before there is a connection: an RSA key takes long to make, and servers do not wait for ever

@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     """Makes a TLS connection over a connected socket, in so many seconds; returns what then stands for the socket."""
 
 IMPORT_ERROR: str | None = None
+_found_version = _urllib3_version = "0"
 try:
     from requests.__version__ import __version__ as _found_version
     from requests.adapters import HTTPAdapter
@@ -40,7 +41,6 @@ try:
     from urllib3.exceptions import HTTPError, InsecureRequestWarning
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
-    _found_version = _urllib3_version = "0"
     HTTPAdapter = HTTPConnection = HTTPSConnection = object  # type: ignore[assignment, misc]
     HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment, misc]
     HTTPError = Exception  # type: ignore[assignment, misc]
@@ -52,16 +52,16 @@ _POOL_SIZE: t.Final = 32
 
 
 def require_requests() -> None:
-    """Raises DependencyMissing if requests is absent or too old."""
+    """Raises DependencyMissing if requests is too old or absent. An old one may be one that cannot be imported."""
     wanted = f"requests >= {MINIMUM_REQUESTS}"
+    if _found_version != "0" and _release(_found_version) < _release(MINIMUM_REQUESTS):
+        raise DependencyMissing(
+            f"The Python library {wanted} is needed and {_found_version[:20]} was found; upgrade it.", library=wanted
+        )
     if IMPORT_ERROR is not None:
         error = DependencyMissing(f"The Python library {wanted} cannot be imported; install it.", library=wanted)
         error.traceback = IMPORT_ERROR
         raise error
-    if _release(_found_version) < _release(MINIMUM_REQUESTS):
-        raise DependencyMissing(
-            f"The Python library {wanted} is needed and {_found_version[:20]} was found; upgrade it.", library=wanted
-        )
 
 
 @dataclass

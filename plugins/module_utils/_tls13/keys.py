@@ -16,6 +16,7 @@ from .library import (
     ec,
     ed25519,
     hashes,
+    load_certificates,
     padding,
     require_cryptography,
     rsa,
@@ -28,6 +29,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+    from cryptography.x509 import Certificate
 
     PrivateKey = t.Union[RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey]
     PublicKey = t.Union[RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey]
@@ -75,7 +77,7 @@ def load_credentials(chain: bytes, key: bytes, *, password: t.Optional[bytes] = 
     """Credentials of a certificate chain and a private key in PEM. Raises UsageError and DependencyMissing."""
     require_cryptography()
     try:
-        certificates = x509.load_pem_x509_certificates(chain)
+        certificates = load_certificates(chain)
         private = serialization.load_pem_private_key(key, password)
         matches = _spki(certificates[0].public_key()) == _spki(private.public_key())
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
@@ -107,6 +109,13 @@ def choose_scheme(credentials: Credentials, offered: t.Collection[int]) -> t.Opt
     return next((scheme for scheme in usable if scheme in offered), None)
 
 
+def _is_rsa_encryption(certificate: Certificate, key: RSAPublicKey) -> bool:
+    if hasattr(certificate, "public_key_algorithm_oid"):
+        return certificate.public_key_algorithm_oid.dotted_string == _RSA_ENCRYPTION
+    # before cryptography 43, which writes every RSA key as one of rsaEncryption
+    return _spki(key) in certificate.tbs_certificate_bytes
+
+
 def sign(key: PrivateKey, scheme: Scheme, *, context: bytes, transcript_hash: bytes) -> bytes:
     """The signature of a CertificateVerify (RFC 8446, section 4.4.3)."""
     content = _content(context, transcript_hash)
@@ -127,9 +136,7 @@ def leaf_key(certificate: bytes) -> PublicKey:
     except UnsupportedAlgorithm:
         raise _unusable() from None
     # the schemes here are those of rsaEncryption, not of a key that is for RSASSA-PSS alone (RFC 8446, section 4.2.3)
-    is_other_rsa = (
-        isinstance(key, rsa.RSAPublicKey) and loaded.public_key_algorithm_oid.dotted_string != _RSA_ENCRYPTION
-    )
+    is_other_rsa = isinstance(key, rsa.RSAPublicKey) and not _is_rsa_encryption(loaded, key)
     if is_other_rsa or not schemes_of(key):
         raise _unusable()
     return t.cast("PublicKey", key)

@@ -4,28 +4,37 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The one place of this package where cryptography is imported; what needs it says so when it is asked for."""
+
 from __future__ import annotations
 
-# The one place where cryptography is imported; without it everything can be imported, and what needs it says so.
+import re
 import typing as t
 
 from .errors import DependencyMissing
 
-MINIMUM: t.Final = 45
-"""The oldest major version with the extension policies that the check of server certificates needs."""
+MINIMUM: t.Final = 38  # Debian 12
+# the oldest major version with the extension policies that the check of server certificates needs
+MINIMUM_FOR_VERIFIER: t.Final = 45
+_CERTIFICATE: t.Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\s*")
 
 try:
-    import cryptography
+    from cryptography import __version__
+
+    VERSION: t.Optional[str] = __version__
+except ImportError:  # pragma: no cover
+    VERSION = None
+
+IS_USABLE = True
+try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
     from cryptography.hazmat.primitives.asymmetric import x25519 as curve25519
     from cryptography.hazmat.primitives.ciphers import aead
-
-    VERSION: t.Optional[str] = cryptography.__version__
 except ImportError:  # pragma: no cover
-    VERSION = None
+    IS_USABLE = False
     x509 = hashes = serialization = ec = ed25519 = padding = rsa = curve25519 = aead = t.cast(t.Any, None)
 
     class _Never(Exception):
@@ -39,20 +48,35 @@ except ImportError:  # pragma: no cover
     verification = t.cast(t.Any, None)
 
 
-def require_cryptography() -> None:
+def require_cryptography(minimum: int = MINIMUM) -> None:
     """Raise DependencyMissing unless a cryptography that is new enough can be used."""
     major = (VERSION or "0").partition(".")[0]
-    if major.isdigit() and int(major) >= MINIMUM:
+    is_new_enough = major.isdigit() and int(major) >= minimum
+    if is_new_enough and IS_USABLE:
         return
     found = f"version {VERSION} is" if VERSION else "none is"
+    if is_new_enough:
+        found = f"version {VERSION}, which cannot be imported, is"
     raise DependencyMissing(
-        f"Starting a connection with ra-tls failed: the Python library cryptography is needed in version {MINIMUM} or"
-        f" newer and {found} installed; run pip install 'cryptography >= {MINIMUM}' with the Python that runs this."
+        f"Starting a connection with ra-tls failed: the Python library cryptography is needed in version {minimum} or"
+        f" newer and {found} installed; run pip install 'cryptography >= {minimum}' with the Python that runs this."
     )
+
+
+def load_certificates(pem: bytes) -> list[x509.Certificate]:
+    """All certificates of a PEM text, in order, at least one. Raises ValueError and x509.InvalidVersion."""
+    if hasattr(x509, "load_pem_x509_certificates"):
+        return x509.load_pem_x509_certificates(pem)
+    # before cryptography 39
+    found = [x509.load_pem_x509_certificate(one) for one in _CERTIFICATE.findall(pem)]
+    if not found:
+        raise ValueError("it holds no certificates")
+    return found
 
 
 __all__ = (
     "MINIMUM",
+    "MINIMUM_FOR_VERIFIER",
     "VERSION",
     "InvalidSignature",
     "InvalidTag",
@@ -62,6 +86,7 @@ __all__ = (
     "ec",
     "ed25519",
     "hashes",
+    "load_certificates",
     "padding",
     "require_cryptography",
     "rsa",

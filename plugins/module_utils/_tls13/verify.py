@@ -11,7 +11,7 @@ import ipaddress
 import typing as t
 
 from .errors import CertificateRejected, UsageError
-from .library import require_cryptography, verification, x509
+from .library import MINIMUM_FOR_VERIFIER, require_cryptography, verification, x509
 from .names import Alert
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -31,7 +31,7 @@ class ServerVerifier:
     """
 
     def __init__(self, roots: bytes) -> None:
-        require_cryptography()
+        require_cryptography(MINIMUM_FOR_VERIFIER)
         try:
             self._roots = x509.load_pem_x509_certificates(roots)
         except (ValueError, x509.InvalidVersion):

@@ -212,9 +212,10 @@ def _zstd_library() -> tuple[t.Callable[[], t.Any], type[Exception]]:
     if _standard_zstd is not None:
         options = {_standard_zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
         return lambda: _standard_zstd.ZstdDecompressor(options=options), _standard_zstd.ZstdError
+    found = "" if zstandard is None else f", and an older one ({getattr(zstandard, '__version__', '0')}) was found"
     raise CompressionUnavailable(
-        "A layer is compressed with zstd, which needs the Python library zstandard (0.19 or later) on this host:"
-        " install the package python3-zstandard, or choose an image with gzip layers.",
+        "A layer is compressed with zstd, which needs the Python library zstandard (0.19 or later) on this host"
+        f"{found}: install the package python3-zstandard, or choose an image with gzip layers.",
         library="zstandard",
     )
 

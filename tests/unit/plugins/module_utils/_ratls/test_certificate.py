@@ -19,6 +19,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.peer_cert
     MAX_CERTIFICATE,
     read_certificate,
 )
+from cryptography import __version__ as cryptography_version
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
@@ -197,9 +198,13 @@ def test_what_other_extensions_hold_is_not_looked_into() -> None:
         assert read_certificate(certificate(extensions=((names, False), (EXTENSION, False))), now=NOW).token == TOKEN
 
 
+# what older versions of the library cannot read themselves
+BIGGEST_ARC = 2**40 if int(cryptography_version.partition(".")[0]) >= 45 else 2**16
+
+
 @given(
     st.dictionaries(
-        st.lists(st.integers(0, 2**40), max_size=6).map(lambda parts: ".".join(map(str, (1, 2, *parts)))),
+        st.lists(st.integers(0, BIGGEST_ARC), max_size=6).map(lambda parts: ".".join(map(str, (1, 2, *parts)))),
         st.tuples(st.binary(max_size=300), st.booleans()),
         max_size=5,
     )

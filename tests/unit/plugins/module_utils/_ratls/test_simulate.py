@@ -154,3 +154,12 @@ ODD = st.none() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_siz
 def test_reading_a_simulated_realm_is_total(value: t.Any) -> None:
     with pytest.raises(ConfigurationInvalid):
         read_simulated_realm(json.dumps(value).encode(), path="realm.json")
+
+
+def test_a_hyphen_is_the_standard_output(tmp_path: pathlib.Path, capfdbinary: t.Any, monkeypatch: t.Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert simulate.main(["make", "realm"]) == 0
+    capfdbinary.readouterr()
+    assert simulate.main(["token", "realm", "--output", "-"]) == 0
+    assert parse_token(capfdbinary.readouterr().out).realm.challenge == bytes(64)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["realm"]

@@ -502,6 +502,14 @@ def test_cryptography_is_missing(pull, serve, monkeypatch) -> None:
     assert raised.value.traceback == "Traceback: no cryptography"
 
 
+@pytest.mark.parametrize("version", ["37.0.4", "43.0.3", "44.0.3"])
+def test_cryptography_is_too_old_to_check_a_server(pull, serve, monkeypatch, version) -> None:
+    monkeypatch.setattr(crypto, "_found_version", version)
+    why = f"A connection with ra-tls needs the Python library cryptography >= 45.0.0 and {version} was found; upgrade"
+    with pytest.raises(DependencyMissing, match=why):
+        pull(serve()).ping()
+
+
 # other hosts and proxies
 
 

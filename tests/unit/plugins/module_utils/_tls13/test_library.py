@@ -15,22 +15,47 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.verify im
 from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, pem
 
 
-@pytest.mark.parametrize(("version", "found"), [(None, "none is"), ("38.0.4", "version 38.0.4 is"), ("odd", "odd is")])
+@pytest.mark.parametrize(("version", "found"), [(None, "none is"), ("37.0.4", "version 37.0.4 is"), ("odd", "odd is")])
 def test_what_is_missing(monkeypatch: pytest.MonkeyPatch, version: str | None, found: str) -> None:
     monkeypatch.setattr(library, "VERSION", version)
-    for use in (
-        lambda: ClientEngine(ClientConfig()),
-        lambda: ServerVerifier(b""),
-        lambda: keys.load_credentials(b"", b""),
-    ):
-        with pytest.raises(DependencyMissing, match=f"in version 45 or newer and .*{found} installed; run pip install"):
+    for use in (lambda: ClientEngine(ClientConfig()), lambda: keys.load_credentials(b"", b"")):
+        with pytest.raises(DependencyMissing, match=f"in version 38 or newer and .*{found} installed; run pip install"):
             use()
+
+
+@pytest.mark.parametrize("version", ["38.0.4", "43.0.3", "44.0.0"])
+def test_the_check_of_a_server_needs_a_newer_one(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(library, "VERSION", version)
+    library.require_cryptography()
+    with pytest.raises(DependencyMissing, match=f"in version 45 or newer and version {version} is installed; run pip"):
+        ServerVerifier(b"")
+
+
+def test_a_library_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "IS_USABLE", False)
+    with pytest.raises(DependencyMissing, match="which cannot be imported, is installed"):
+        library.require_cryptography()
 
 
 @pytest.mark.parametrize("version", ["45.0.0", "46.0.7", "50.0.2", "100.0.0"])
 def test_what_is_new_enough(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(library, "VERSION", version)
-    library.require_cryptography()
+    library.require_cryptography(library.MINIMUM_FOR_VERIFIER)
+
+
+def test_certificates_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without load_pem_x509_certificates too, which cryptography 38 has not."""
+    one, other = pem("ed25519")[0], pem("ec-p256")[0]
+
+    class Old:
+        load_pem_x509_certificate = staticmethod(library.x509.load_pem_x509_certificate)
+
+    for x509 in (library.x509, Old()):
+        monkeypatch.setattr(library, "x509", x509)
+        assert len(library.load_certificates(b"a comment\n" + one + b"\n\n" + other)) == 2
+        for bad in (b"", b"nonsense", one[:-40]):
+            with pytest.raises(ValueError):  # noqa: PT011 - the library has many texts
+                library.load_certificates(bad)
 
 
 @pytest.mark.parametrize("kind", KEY_TYPES)

@@ -411,11 +411,18 @@ class OldDecompressor:
 
 
 @pytest.mark.parametrize(
-    "library", [None, types.SimpleNamespace(ZstdDecompressor=OldDecompressor)], ids=["none", "old"]
+    ("library", "found"),
+    [
+        (None, "on this host: install"),
+        (types.SimpleNamespace(ZstdDecompressor=OldDecompressor, __version__="0.15.2"), r"an older one \(0.15.2\) was"),
+    ],
+    ids=["none", "old"],
 )
-def test_zstd_without_a_library_names_the_one_to_install(library: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zstd_without_a_library_names_the_one_to_install(
+    library: t.Any, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_zstd(monkeypatch, library, None)
-    with pytest.raises(CompressionUnavailable, match=r"python3-zstandard.*gzip layers") as caught:
+    with pytest.raises(CompressionUnavailable, match=rf"{found}.*python3-zstandard.*gzip layers") as caught:
         unpacked(frame(TEXT))
     assert caught.value.as_result() == {"kind": "dependency_missing", "library": "zstandard"}
 
