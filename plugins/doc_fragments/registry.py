@@ -199,6 +199,8 @@ options:
   timeout:
     description:
       - How many seconds to wait for the next bytes of an answer.
+      - It is also the time over which O(minimum_throughput) is averaged, so that it bounds how long a slow answer is
+        put up with in each try.
     type: float
     default: 30
   connect_timeout:
@@ -213,14 +215,17 @@ options:
     type: float
   minimum_throughput:
     description:
-      - The least bytes a second that a download must bring, averaged over a while. V(0) means any.
+      - The least bytes a second that an answer must bring, averaged over O(timeout) seconds of waiting for it. V(0)
+        means any.
     type: int
     default: 1024
   retries:
     description:
       - How many times to try again after a failure that may pass, such as a lost connection or an answer 408, 429 or
         5xx.
-      - The wait between tries grows and is what the registry asks for where it says so.
+      - The wait between tries grows. Where the registry says when to come back (C(Retry-After)), that is waited for if
+        it is within O(total_timeout) or, if that is not set, within 60 seconds. Otherwise the task fails at once and
+        says when, in the message and in C(error.retry_after).
     type: int
     default: 4
 requirements:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -20,8 +21,8 @@ class RegistryError(CollectionError):
     """A registry could not be reached, refused, or answered what cannot be used.
 
     Fields, where known: registry, repository, reference, status, code (of distribution-spec), url (without user
-    information and query). transient says that trying again may help, retry_after how many seconds the server asked
-    for.
+    information and query), retry_after (in whole seconds). transient says that trying again may help, retry_after how
+    many seconds the server asked for.
     """
 
     kind = "registry"
@@ -145,6 +146,8 @@ class Operation:
         self.annotate(error)
         error.transient = transient
         error.retry_after = retry_after
+        if retry_after is not None:
+            error.add_context(retry_after=math.ceil(retry_after))
         return error
 
     def sentence(self, why: str, advice: str) -> str:

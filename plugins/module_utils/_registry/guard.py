@@ -68,7 +68,7 @@ class Guard:
             return
         self._waited += waited
         self._brought += count
-        if self._waited >= self._timeouts.window:
+        if self._waited >= self._timeouts.read:
             self._check_rate()
 
     def timed_out(self) -> TimedOut:
@@ -88,7 +88,7 @@ class Guard:
             raise self.operation.error(
                 TimedOut,
                 f"only {rate:.0f} bytes a second came during {self._waited:.0f} seconds",
-                "check the network and the registry, or lower the option minimum_throughput",
+                "check the network and the registry, raise the option timeout, or lower minimum_throughput",
                 transient=True,
             )
         self._waited = 0.0

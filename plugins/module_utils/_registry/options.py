@@ -14,6 +14,9 @@ from .errors import ConfigurationError
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._ratls.attester import Attester
 
+# seconds that a server may have this client wait if no option says how long the whole may take
+LONG_WAIT: t.Final = 60.0
+
 TlsMode = t.Literal["no-tls", "tls", "ra-tls"]
 
 # where a connection leads: to the registry, to another port of its host, or to another host
@@ -58,7 +61,7 @@ class TlsOptions:
 class Timeouts:
     """Limits in seconds. read is silence; total is all that one client does, counted from its first operation.
 
-    A body must bring minimum_rate bytes a second, averaged over a window of waiting time; 0 allows any rate. Time in
+    A body must bring minimum_rate bytes a second, averaged over read seconds of waiting; 0 allows any rate. Time in
     which the caller does not read is not waiting time.
     """
 
@@ -66,7 +69,6 @@ class Timeouts:
     read: float = 30.0
     total: float | None = None
     minimum_rate: int = 1024
-    window: float = 60.0
 
     def __post_init__(self) -> None:
         if self.connect <= 0 or self.read <= 0 or (self.total is not None and self.total <= 0):
@@ -79,14 +81,15 @@ class Timeouts:
 class RetryPolicy:
     """How often to try again, and how long to wait: a random part of base * 2**n, at most ceiling seconds.
 
-    A Retry-After of the server is kept to, up to retry_after_ceiling seconds. A blob that brought progress bytes
-    since the last failure starts counting anew.
+    A Retry-After of the server is waited for as long as it says. If that is past the deadline, or more than
+    retry_after_ceiling seconds where there is no deadline, there is no other attempt. A blob that brought progress
+    bytes since the last failure starts counting anew.
     """
 
     retries: int = 4
     base: float = 0.5
     ceiling: float = 30.0
-    retry_after_ceiling: float = 60.0
+    retry_after_ceiling: float = LONG_WAIT
     progress: int = 1024 * 1024
 
     def __post_init__(self) -> None:
@@ -94,4 +97,4 @@ class RetryPolicy:
             raise ConfigurationError("The number of retries must not be negative.")
 
 
-__all__ = ("Nearness", "RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")
+__all__ = ("LONG_WAIT", "Nearness", "RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")

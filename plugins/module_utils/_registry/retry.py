@@ -69,7 +69,11 @@ class Attempts:
         if not error.transient or self.failures >= self._policy.retries:
             raise error
         pause = self._pause(error.retry_after)
-        if self._deadline is not None and self._effects.clock() + pause >= self._deadline:
+        if self._deadline is None:
+            is_too_long = (error.retry_after or 0.0) > self._policy.retry_after_ceiling
+        else:
+            is_too_long = self._effects.clock() + pause >= self._deadline
+        if is_too_long:
             raise error
         self.failures += 1
         self._effects.sleep(pause)
@@ -79,7 +83,7 @@ class Attempts:
         jittered = backoff * self._effects.jitter()
         if retry_after is None:
             return jittered
-        return min(self._policy.retry_after_ceiling, retry_after) + jittered
+        return retry_after + jittered
 
 
 __all__ = ("Attempts", "is_refusal", "is_transient", "parse_retry_after")

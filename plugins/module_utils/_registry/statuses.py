@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import binascii
+import math
+import time
 import typing as t
 
 from .._oci.api_error import MAX_BODY, UNKNOWN, parse_errors
@@ -20,6 +22,7 @@ from .errors import (
     ServerFailed,
     Unauthorized,
 )
+from .options import LONG_WAIT
 from .retry import is_transient, parse_retry_after
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -60,16 +63,38 @@ def status_error(
     kind, advice = _kind(answer, body, used, via)
     code = next((error.code for error in errors if error.code != UNKNOWN), None)
     transient = is_transient(answer.status)
+    pause = parse_retry_after(answer.header("Retry-After"), now=_server_time(answer, now)) if transient else None
+    why = _why(answer, errors, used, via)
+    if pause:
+        why += f" and asks to come back {_when(pause, now)}"
+    if pause and pause > LONG_WAIT:
+        advice = f"try again then, or set total_timeout to more than {math.ceil(pause)} seconds to have the task wait"
     return operation.error(
         kind,
-        _why(answer, errors, used, via),
+        why,
         advice,
         transient=transient,
-        retry_after=parse_retry_after(answer.header("Retry-After"), now=now) if transient else None,
+        retry_after=pause,
         status=answer.status,
         code=code,
         url=answer.url.safe,
     )
+
+
+def _server_time(answer: Answer, now: float) -> float:
+    """Seconds since 1970 by the clock of the server, which its dates go by; ours is now."""
+    stated = answer.header("Date")
+    since = parse_retry_after(stated, now=0.0) if stated and not stated.strip().isdigit() else None
+    return since or now
+
+
+def _when(pause: float, now: float) -> str:
+    seconds = math.ceil(pause)
+    try:
+        moment = time.strftime(" (at %Y-%m-%d %H:%M:%S UTC)", time.gmtime(now + pause))
+    except (OverflowError, ValueError, OSError):
+        moment = ""
+    return f"in {seconds} seconds{moment}"
 
 
 def _body(answer: Answer) -> bytes:

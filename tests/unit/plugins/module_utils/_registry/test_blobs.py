@@ -272,6 +272,37 @@ def test_retry_after_as_a_date(server, connect, blob, world) -> None:
     assert world.pauses == [30]
 
 
+def test_retry_after_as_a_date_goes_by_the_clock_of_the_server(server, connect, blob, world) -> None:
+    dates = {"Retry-After": "Sat, 01 Jan 2028 00:00:09 GMT", "Date": "Sat, 01 Jan 2028 00:00:00 GMT"}
+    server.on("/blobs/", error(503, headers=dates), times=1)
+    assert read(connect(server, retry=RetryPolicy(base=0)), blob) == DATA
+    assert world.pauses == [9]
+
+
+@pytest.mark.parametrize("stated", ["3600", "Wed, 21 Oct 2015 08:28:00 GMT", "Wednesday, 21-Oct-15 08:28:00 GMT"])
+@pytest.mark.parametrize("total", [None, 3000])
+def test_a_long_retry_after_is_an_error_at_once(server, connect, blob, world, stated, total) -> None:
+    server.on("/blobs/", error(429, headers={"Retry-After": stated}))
+    with pytest.raises(RateLimited, match=r"in 3600 seconds \(at 2015-10-21 08:28:00 UTC\)") as raised:
+        read(connect(server, timeouts=Timeouts(total=total)), blob)
+    assert "set total_timeout to more than 3600 seconds" in raised.value.message
+    assert raised.value.fields["retry_after"] == 3600
+    assert (len(server.requests), world.pauses) == (1, [])
+
+
+def test_a_long_retry_after_is_waited_for_within_the_total(server, connect, blob, world) -> None:
+    server.on("/blobs/", error(429, headers={"Retry-After": "3600"}), times=1)
+    assert read(connect(server, retry=RetryPolicy(base=0), timeouts=Timeouts(total=4000)), blob) == DATA
+    assert world.pauses == [3600]
+
+
+@pytest.mark.parametrize("stated", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_retry_after_of_for_ever(server, connect, blob, world, stated) -> None:
+    server.on("/blobs/", error(503, headers={"Retry-After": stated}))
+    with pytest.raises(ServerFailed, match="asks to come back in"):
+        read(connect(server), blob)
+
+
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ServerFailed)])
 def test_giving_up(server, connect, blob, status, kind) -> None:
     server.on("/blobs/", error(status, "TOOMANYREQUESTS", "slow\ndown"))
@@ -294,14 +325,24 @@ def test_a_drip_is_an_error(server, connect, blob, world) -> None:
     server.on("/blobs/", Reply(drip=True))
     world.step = 1.0
     with pytest.raises(TimedOut, match="bytes a second came"):
-        read(connect(server, retry=RetryPolicy(retries=0), timeouts=Timeouts(window=5)), blob)
+        read(connect(server, retry=RetryPolicy(retries=0), timeouts=Timeouts(read=5)), blob)
+
+
+@pytest.mark.parametrize("timeout", [2, 20])
+def test_timeout_bounds_how_long_a_slow_body_is_put_up_with(server, connect, blob, world, timeout) -> None:
+    server.on("/blobs/", Reply(drip=True))
+    world.step = 0.25
+    before = world.time
+    with pytest.raises(TimedOut, match=f"bytes a second came during {timeout} seconds.*option timeout"):
+        read(connect(server, retry=RetryPolicy(retries=0), timeouts=Timeouts(read=timeout)), blob)
+    assert world.time - before < 4 * timeout
 
 
 def test_a_dripping_head_is_an_error(server, connect, blob, world) -> None:
     server.on("/blobs/", Reply(drip=True, headers={"X-Long": "x" * 60_000}))
     world.step = 1.0
     with pytest.raises(TimedOut, match="bytes a second came"):
-        read(connect(server, retry=RetryPolicy(retries=0), timeouts=Timeouts(window=5)), blob)
+        read(connect(server, retry=RetryPolicy(retries=0), timeouts=Timeouts(read=5)), blob)
 
 
 def test_the_whole_operation_has_a_limit(server, connect, blob, world) -> None:

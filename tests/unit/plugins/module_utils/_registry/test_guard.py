@@ -19,25 +19,25 @@ def guard(world, *, deadline=None, **timeouts) -> Guard:
 
 
 def test_slow_is_an_error_after_the_window(world) -> None:
-    watch = guard(world, minimum_rate=100, window=10)
+    watch = guard(world, minimum_rate=100, read=10)
     watch.allow(10**6)
     watch.received(1, 29.0)  # the server may think before its first byte
     for dummy in range(9):
         watch.received(99, 1.0)
-    with pytest.raises(TimedOut, match="99 bytes a second came during 10 seconds.*minimum_throughput") as raised:
+    with pytest.raises(TimedOut, match="99 bytes a second came during 10 seconds.*option timeout") as raised:
         watch.received(99, 1.0)
     assert raised.value.transient
 
 
 def test_fast_enough_for_ever(world) -> None:
-    watch = guard(world, minimum_rate=100, window=10)
+    watch = guard(world, minimum_rate=100, read=10)
     watch.allow(10**9)
     for dummy in range(1000):
         watch.received(101, 1.0)
 
 
 def test_each_window_counts_for_itself(world) -> None:
-    watch = guard(world, minimum_rate=100, window=10)
+    watch = guard(world, minimum_rate=100, read=10)
     watch.allow(10**9)
     watch.received(10**8, 0.0)
     watch.received(10**8, 10.0)

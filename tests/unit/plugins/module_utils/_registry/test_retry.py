@@ -81,11 +81,21 @@ def test_jitter_takes_a_part_of_the_pause(world) -> None:
     assert world.pauses == [0.125]
 
 
-def test_retry_after_is_kept_to_and_capped(world) -> None:
+def test_retry_after_is_kept_to_or_not_waited_for_at_all(world) -> None:
     attempts = Attempts(RetryPolicy(retry_after_ceiling=60), effects=world.effects(jitter=0), deadline=None)
     attempts.wait_or_raise(failure(retry_after=7))
-    attempts.wait_or_raise(failure(retry_after=86400))
+    attempts.wait_or_raise(failure(retry_after=60))
+    with pytest.raises(RegistryError):
+        attempts.wait_or_raise(failure(retry_after=61))
     assert world.pauses == [7, 60]
+
+
+def test_a_long_retry_after_within_the_deadline_is_waited_for(world) -> None:
+    attempts = Attempts(RetryPolicy(), effects=world.effects(jitter=0), deadline=world.time + 7200)
+    attempts.wait_or_raise(failure(retry_after=3600))
+    with pytest.raises(RegistryError):
+        attempts.wait_or_raise(failure(retry_after=3600))
+    assert world.pauses == [3600]
 
 
 def test_what_will_not_pass_is_raised_at_once(world) -> None:
