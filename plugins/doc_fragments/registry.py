@@ -290,7 +290,9 @@ options:
 options:
   query:
     description:
-      - A JMESPath expression that is applied to what the module returns; the outcome is returned as RV(query_result).
+      - A JMESPath expression that is applied to what the module returns; the outcome is returned as RV(query_result),
+        in place of all the rest.
+      - Where it finds nothing (V(null) or an empty list) the result carries a warning.
       - Requires the Python library C(jmespath) on the host that the task runs on.
     type: str
 requirements:

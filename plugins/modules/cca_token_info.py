@@ -109,7 +109,7 @@ RETURN = r"""
 token:
   description:
     - What the token says. All bytes are in hexadecimal.
-  returned: success
+  returned: success, unless O(query) is given
   type: dict
   contains:
     digest:
@@ -142,7 +142,7 @@ token:
 checks:
   description:
     - The outcome of each check. C(passed) is V(null) if the check was not asked for; C(reason) says why it came out so.
-  returned: success
+  returned: success, unless O(query) is given
   type: dict
   contains:
     realm_signature:
@@ -180,12 +180,12 @@ valid:
     - Whether every check passed that was asked for; V(false) as soon as one did not.
     - V(null) if none failed but the signature of the platform was not checked, for want of O(trust_anchors). Nothing
       says then where the token is from. With O(allow_unauthenticated_evidence=true) it is V(true) all the same.
-  returned: success
+  returned: success, unless O(query) is given
   type: bool
   sample: true
 query_result:
   description:
-    - What O(query) makes of the values that the module returns.
+    - What O(query) makes of the values that the module returns. They are left out then.
   returned: if O(query) is given
   type: raw
 """
@@ -197,13 +197,13 @@ from ansible_collections.attested.registry.plugins.module_utils._module.argument
 from ansible_collections.attested.registry.plugins.module_utils._module.cca_token import (
     describe,
     is_valid,
-    require_cryptography,
     run_checks,
     token_bytes,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import require_cryptography
 from ansible_collections.attested.registry.plugins.module_utils._ratls.lifecycle import LIFECYCLE_STATES
 
 if t.TYPE_CHECKING:
@@ -224,7 +224,7 @@ OPTIONS: Options = {
 def run(module: AnsibleModule) -> Results:
     """Returns what the module returns."""
     query = Query(module, module.params["query"])
-    require_cryptography(module)
+    require_cryptography()
     data = token_bytes(module.params)
     token = parse_token(data)
     checks = run_checks(token, module.params)
@@ -233,7 +233,7 @@ def run(module: AnsibleModule) -> Results:
         module.warn(
             "The signature of the platform was not checked (trust_anchors), so anybody could have made this token."
         )
-    return query.add_to({"token": describe(token, size=len(data)), "checks": checks, "valid": valid})
+    return query.apply_to({"token": describe(token, size=len(data)), "checks": checks, "valid": valid})
 
 
 def main() -> t.NoReturn:

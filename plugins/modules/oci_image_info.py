@@ -69,7 +69,7 @@ RETURN = r"""
 image:
   description:
     - The image that the reference leads to.
-  returned: success
+  returned: success, unless O(query) is given
   type: dict
   contains:
     registry:
@@ -216,7 +216,7 @@ ratls:
       sample: false
 query_result:
   description:
-    - What O(query) makes of the values that the module returns.
+    - What O(query) makes of the values that the module returns. They are left out then.
   returned: if O(query) is given
   type: raw
   sample: [/usr/bin/greet]
@@ -247,7 +247,7 @@ def run(module: AnsibleModule) -> Results:
     with opened_source(module) as source:
         image = source.resolve(module.params["repository"], selector, platform=platform)
         attested = attestation_results(source)
-    return query.add_to({"image": image.as_dict(), **attested})
+    return query.apply_to({"image": image.as_dict(), **attested})
 
 
 def main() -> t.NoReturn:

@@ -83,21 +83,21 @@ RETURN = r"""
 tags:
   description:
     - The tags in the order of the registry. Without O(n) and O(last) they are sorted if the registry has no order.
-  returned: success
+  returned: success, unless O(query) is given
   type: list
   elements: str
   sample: ["1.0", "1.1", latest]
 count:
   description:
     - How many tags RV(tags) has.
-  returned: success
+  returned: success, unless O(query) is given
   type: int
   sample: 3
 last:
   description:
     - The last tag that the registry listed, whether or not it matches O(pattern), for O(last) of the next task.
     - It is V(null) when the list is complete.
-  returned: success
+  returned: success, unless O(query) is given
   type: str
   sample: "1.0"
 ratls:
@@ -133,7 +133,7 @@ ratls:
       sample: false
 query_result:
   description:
-    - What O(query) makes of the values that the module returns.
+    - What O(query) makes of the values that the module returns. They are left out then.
   returned: if O(query) is given
   type: raw
   sample: latest
@@ -145,7 +145,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.argument
 from ansible_collections.attested.registry.plugins.module_utils._module.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.pattern import compile_pattern
+from ansible_collections.attested.registry.plugins.module_utils._module.pattern import compile_pattern, seems_regex
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.ranges import check_minimum
 
@@ -164,7 +164,12 @@ def run(module: AnsibleModule) -> Results:
         found = source.tags(params["repository"], n=params["n"], last=params["last"])
         attested = attestation_results(source)
     tags = [tag for tag in found.tags if matches(tag)]
-    return query.add_to({"tags": tags, "count": len(tags), "last": found.last, **attested})
+    if found.tags and not tags and params["pattern_type"] == "fnmatch" and seems_regex(params["pattern"]):
+        module.warn(
+            f"The pattern '{params['pattern'][:200]}' matches none of the {len(found.tags)} tags and looks like a "
+            "regular expression; set pattern_type to regex if it is one."
+        )
+    return query.apply_to({"tags": tags, "count": len(tags), "last": found.last, **attested})
 
 
 def main() -> t.NoReturn:

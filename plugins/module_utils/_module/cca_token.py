@@ -11,23 +11,18 @@ import binascii
 import hmac
 import typing as t
 
-from ansible.module_utils.basic import missing_required_lib
-
 from .._oci.errors import CollectionError
 from .._oci.text import visible
-from .._ratls import crypto
 from .._ratls.bounded_file import NotReadable, read_bounded
 from .._ratls.cca_token import MAX_TOKEN, CcaToken
 from .._ratls.challenge import CHALLENGE_SIZE
-from .._ratls.errors import DependencyMissing, RatlsError
+from .._ratls.errors import RatlsError
 from .._ratls.key_file import MAX_KEY_FILE, read_keys
 from .._ratls.plain_data import hexadecimal
 from .._ratls.reference_values import MAX_FILE, parse_reference_file
 from .._ratls.trust_anchors import TrustAnchor, TrustAnchors
 
 if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
     from .._ratls.platform_claims import PlatformClaims, SoftwareComponent
     from .._ratls.realm_claims import RealmClaims
 
@@ -40,17 +35,6 @@ class InputInvalid(CollectionError):
     """What an option gives cannot be used; field C(option)."""
 
     kind = "input_invalid"
-
-
-def require_cryptography(module: AnsibleModule) -> None:
-    """Fails the module where the library is missing or too old."""
-    try:
-        crypto.require_cryptography()
-    except DependencyMissing as exc:
-        message = exc.message
-        if exc.traceback is not None:
-            message = missing_required_lib(str(exc.fields["library"]), reason="for attestation tokens")
-        module.fail_json(msg=message, exception=exc.traceback, error=exc.as_result())
 
 
 def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
@@ -206,4 +190,4 @@ def _file(path: str, *, limit: int, option: str) -> bytes:
         ) from None
 
 
-__all__ = ("InputInvalid", "describe", "is_valid", "require_cryptography", "run_checks", "token_bytes")
+__all__ = ("InputInvalid", "describe", "is_valid", "run_checks", "token_bytes")

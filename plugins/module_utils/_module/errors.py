@@ -13,6 +13,7 @@ import typing as t
 
 from .._oci.errors import CollectionError
 from .._oci.text import path_text
+from .dependencies import dependency_message, is_dependency
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -29,7 +30,8 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
     try:
         yield
     except CollectionError as error:
-        _fail(module, error.message, error.as_result())
+        message = dependency_message(error) if is_dependency(error) else error.message
+        _fail(module, message, error.as_result())
     except MemoryError:
         _fail(
             module, f"While {doing}: the host ran out of memory; free some, then run the task again.", _facts("memory")

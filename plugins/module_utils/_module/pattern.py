@@ -39,4 +39,9 @@ def compile_pattern(pattern: t.Optional[str], *, kind: Kind) -> t.Callable[[str]
     return lambda tag: match(tag) is not None
 
 
-__all__ = ("Kind", "PatternInvalid", "compile_pattern")
+def seems_regex(pattern: str) -> bool:
+    """Tell whether an fnmatch pattern was perhaps meant as a regular expression: it has what no tag can have."""
+    return re.search(r"[\^$\\|+(){}]|\.\*", pattern) is not None
+
+
+__all__ = ("Kind", "PatternInvalid", "compile_pattern", "seems_regex")

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 
-from ansible.module_utils.basic import missing_required_lib
-
 from .._oci.errors import CollectionError
+from .dependencies import LibraryMissing
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -33,39 +31,38 @@ class QueryInvalid(CollectionError):
 class Query:
     """A JMESPath expression, checked before any work is done.
 
-    C(expression) may be None: then nothing is added to the results. Raises L(QueryInvalid); fails the module where the
-    library is missing.
+    expression may be None: then the results stay as they are. Raises QueryInvalid, LibraryMissing.
     """
 
     def __init__(self, module: AnsibleModule, expression: t.Optional[str]) -> None:
         self._expression = expression
-        self._compiled = None if expression is None else _compile(module, expression)
+        self._compiled = None if expression is None else _compile(expression)
+        self._warn = module.warn
 
-    def add_to(self, results: Results) -> Results:
-        """Returns C(results) with C(query_result) added. Raises L(QueryInvalid)."""
+    def apply_to(self, results: Results) -> Results:
+        """Reduce results to query_result, with a warning where the query finds nothing. Raises QueryInvalid."""
         if self._compiled is None:
             return results
         try:
-            return {**results, "query_result": self._compiled.search(results)}
-        except _FAULTS as error:
-            raise _invalid(str(self._expression), error, fault="cannot be applied to the result") from None
+            found = self._compiled.search(results)
+        except _FAULTS as exc:
+            raise _invalid(str(self._expression), exc, fault="cannot be applied to the result") from None
+        if found is None or found == []:
+            self._warn(
+                f"The query '{_shown(str(self._expression))}' finds nothing in the result, whose keys are "
+                f"{', '.join(sorted(results))}; run the task without query to see all of it."
+            )
+        return {"query_result": found}
 
 
-def _compile(module: AnsibleModule, expression: str) -> t.Any:
+def _compile(expression: str) -> t.Any:
     try:
         import jmespath
     except ImportError:
-        missing = missing_required_lib(f"jmespath >= {MINIMUM_JMESPATH}", reason="for the option query")
-        module.fail_json(
-            msg=missing, exception=traceback.format_exc(), error={"kind": "dependency_missing", "library": "jmespath"}
-        )
+        raise _missing("and it cannot be imported; install it") from None
     found = str(getattr(jmespath, "__version__", "0"))
     if _release(found) < _release(MINIMUM_JMESPATH):
-        module.fail_json(
-            msg=f"The option query needs the Python library jmespath >= {MINIMUM_JMESPATH} and {found[:20]} was found; "
-            "upgrade it.",
-            error={"kind": "dependency_missing", "library": "jmespath"},
-        )
+        raise _missing(f"and {found[:20]} was found; upgrade it")
     try:
         return jmespath.compile(expression)
     except _FAULTS as error:
@@ -76,13 +73,22 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 
+def _missing(why: str) -> LibraryMissing:
+    wanted = f"jmespath >= {MINIMUM_JMESPATH}"
+    return LibraryMissing(f"The option query needs the Python library {wanted} {why}.", library="jmespath")
+
+
 def _invalid(expression: str, error: Exception, *, fault: str) -> QueryInvalid:
     lines = str(error).splitlines() or [type(error).__name__]
     reason = lines[0].split(" for expression:")[0].rstrip(".: ")
-    shown = expression if len(expression) <= 200 else expression[:197] + "..."
+    shown = _shown(expression)
     return QueryInvalid(
         f"The query '{shown}' {fault}: {reason}; see https://jmespath.org for the language.", query=shown
     )
+
+
+def _shown(expression: str) -> str:
+    return expression if len(expression) <= 200 else expression[:197] + "..."
 
 
 __all__ = ("MINIMUM_JMESPATH", "Query", "QueryInvalid", "Results")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
+import sys
 import typing as t
 
 import pytest
@@ -198,6 +199,8 @@ def test_a_missing_library_is_named(info: t.Any, monkeypatch: pytest.MonkeyPatch
     run = info()
     assert run.failed
     assert "cryptography >= 38.0.0" in run["msg"]
+    assert f"{sys.executable} -m pip install" in run["msg"]
+    assert "ansible_python_interpreter" in run["msg"]
     assert run["error"] == {"kind": "dependency_missing", "library": "cryptography >= 38.0.0"}
 
 

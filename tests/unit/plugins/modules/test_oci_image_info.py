@@ -104,7 +104,9 @@ def test_an_artifact_is_shown_too(info: t.Any, registry: FaultyRegistry) -> None
 
 
 def test_a_query_picks_from_the_result(info: t.Any) -> None:
-    assert info(reference="1", query="image.config.config.Env[0]")["query_result"] == "PATH=/usr/bin:/bin"
+    run = info(reference="1", query="image.config.config.Env[0]")
+    assert run["query_result"] == "PATH=/usr/bin:/bin"
+    assert set(run.results) == {"changed", "query_result", "invocation"}
 
 
 @pytest.mark.parametrize("query", ["image[", "", "nosuch(@)", "length(`1`)"])

@@ -64,6 +64,21 @@ def test_patterns(tags: t.Any, pattern: str, kind: str, expected: list[str]) -> 
     assert run["count"] == len(expected)
 
 
+@pytest.mark.parametrize("pattern", [r"^1\.[0-9]+$", r"1\.0", "1.0$", "(1|2).0", "x.*", "[0-9]+", "v{1,2}"])
+def test_a_regular_expression_that_is_taken_for_a_shell_pattern(tags: t.Any, pattern: str) -> None:
+    run = tags(pattern=pattern)
+    (warning,) = run.warnings
+    assert run["tags"] == []
+    assert f"{pattern[:3]!r}"[1:-1] in warning  # a result shows warnings with their backslashes doubled
+    assert "pattern_type to regex" in warning
+    assert tags(pattern=pattern, pattern_type="regex").warnings == []
+
+
+@pytest.mark.parametrize("pattern", ["x*", "3.?", "[a-c]", "nothing", "1.*"])
+def test_a_shell_pattern_is_taken_for_what_it_is(tags: t.Any, pattern: str) -> None:
+    assert tags(pattern=pattern).warnings == []
+
+
 def test_a_pattern_is_not_counted_by_n(tags: t.Any) -> None:
     run = tags(n=2, pattern="latest")
     assert run["tags"] == []
@@ -80,7 +95,19 @@ def test_a_bad_regular_expression_is_one_clear_error(tags: t.Any, registry: Faul
 
 def test_a_query_sees_what_is_returned(tags: t.Any) -> None:
     assert tags(query="tags[-1]")["query_result"] == "latest"
-    assert tags(query="count")["query_result"] == len(NAMES)
+    run = tags(query="count")
+    assert (run["query_result"], run.warnings) == (len(NAMES), [])
+    assert {"tags", "count", "last"}.isdisjoint(run.results)
+
+
+@pytest.mark.parametrize("query", ["nothing", "tags[?@=='3.0']", "tags[].name"])
+def test_a_query_that_finds_nothing(tags: t.Any, query: str) -> None:
+    run = tags(query=query)
+    assert run["query_result"] in (None, [])
+    (warning,) = run.warnings
+    assert f"'{query}' finds nothing" in warning
+    assert "count, last, tags" in warning
+    assert tags(query="last == null").warnings == []
 
 
 def test_a_repository_that_is_not_there(tags: t.Any, run_module: t.Any, registry: FaultyRegistry) -> None:

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.dependencies import LibraryMissing
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
+from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError, DigestMismatch
+from ansible_collections.attested.registry.plugins.module_utils._ratls import errors as ratls_errors
+from ansible_collections.attested.registry.plugins.module_utils._registry import errors as registry_errors
+from ansible_collections.attested.registry.plugins.module_utils._unpack import errors as unpack_errors
 
 
 class Failed(Exception):
@@ -35,6 +41,30 @@ def report(error: BaseException) -> dict[str, t.Any]:
 def test_an_error_of_the_collection_says_itself_what_it_is() -> None:
     found = report(DigestMismatch("It is wrong.", expected="a", actual="b"))
     assert found == {"msg": "It is wrong.", "error": {"kind": "digest_mismatch", "expected": "a", "actual": "b"}}
+
+
+MISSING = [
+    (
+        registry_errors.DependencyMissing("requests is missing; install it.", library="requests >= 2.25.0"),
+        "requests>=2.25.0",
+    ),
+    (
+        ratls_errors.DependencyMissing("cryptography is old; upgrade it.", library="cryptography >= 45"),
+        "cryptography>=45",
+    ),
+    (unpack_errors.CompressionUnavailable("Needs zstandard.", library="zstandard"), "zstandard"),
+    (LibraryMissing("Needs jmespath.", library="jmespath >= 0.10.0"), "jmespath>=0.10.0"),
+]
+
+
+@pytest.mark.parametrize(("error", "wanted"), MISSING)
+def test_a_missing_library_is_located_and_both_remedies_are_named(error: CollectionError, wanted: str) -> None:
+    found = report(error)
+    assert found["error"] == {"kind": "dependency_missing", "library": error.fields["library"]}
+    assert found["msg"].startswith(error.message.rstrip("."))
+    assert f"the Python of this task is {sys.executable} on {platform.node()}" in found["msg"]
+    assert f"{sys.executable} -m pip install '{wanted}'" in found["msg"]
+    assert "ansible_python_interpreter" in found["msg"]
 
 
 @pytest.mark.parametrize(

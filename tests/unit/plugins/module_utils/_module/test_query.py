@@ -9,6 +9,7 @@ import types
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 
 
@@ -22,24 +23,29 @@ class Module:
     def fail_json(self, **result: t.Any) -> t.NoReturn:
         raise Failed(result)
 
+    def warn(self, text: str) -> None:
+        pass
+
 
 @pytest.mark.parametrize(
     ("library", "message"),
     [
         (types.SimpleNamespace(__version__="0.9.5"), "needs the Python library jmespath >= 0.10.0 and 0.9.5 was found"),
-        (None, "Failed to import the required Python library"),
+        (None, "needs the Python library jmespath >= 0.10.0 and it cannot be imported; install it"),
     ],
 )
 def test_a_library_that_is_old_or_missing(library: t.Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jmespath", library)
-    with pytest.raises(Failed) as caught:
-        Query(t.cast(t.Any, Module()), "a")
+    module = t.cast(t.Any, Module())
+    with pytest.raises(Failed) as caught, reported_errors(module, doing="trying it"):
+        Query(module, "a")
     result = caught.value.args[0]
     assert message in result["msg"]
     assert ("import" in result["msg"]) == (library is None)
+    assert f"the Python of this task is {sys.executable}" in result["msg"]
     assert result["error"] == {"kind": "dependency_missing", "library": "jmespath"}
 
 
 def test_no_query_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jmespath", None)
-    assert Query(t.cast(t.Any, Module()), None).add_to({"a": 1}) == {"a": 1}
+    assert Query(t.cast(t.Any, Module()), None).apply_to({"a": 1}) == {"a": 1}
