@@ -102,7 +102,7 @@ _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     "host-commas": {"host": "0.0.0.0, ::1"},
     "host-brackets": {"host": "[::1]"},
     "numbers-of-the-command-line": {"port": "8443", "workers": "2", "drain_seconds": "2.5"},
-    "nothing-given": {"workers": None, "realm": None},
+    "nothing-given": {"workers": None, "realm": None, "accel": ""},
     "tls": _TLS,
     "image": {
         "images": [{**_IMAGE, "registry": "[::1]:5000", "tls": "no-tls", "username": "bob", "password": _SECRET}]
