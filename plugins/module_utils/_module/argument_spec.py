@@ -115,7 +115,7 @@ def registry_module(
         supports_check_mode=True,
     )
     _encode_paths(module.params, module.argument_spec)
-    module.no_log_values.update(_passwords_in_names(module.params))
+    module.no_log_values.update(_misplaced_secrets(module.params))
     problem = attestation_problem(module.params)
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
@@ -128,10 +128,13 @@ def registry_module(
     return module
 
 
-def _passwords_in_names(params: t.Mapping[str, t.Any]) -> set[str]:
-    """Return the passwords in names of registries and images, where they are refused, so that no result shows them."""
+def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
+    """Return what no result may show of options that are not secret: logins in names, a key in place of its path."""
     names = [params.get(option) for option in ("registry", "repository", "image")] + params["mirrors"]
-    return {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
+    logins = {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
+    paths = [params.get(option) or "" for option in ("client_key", "client_cert", "ca_path")]
+    keys = {line for path in paths if "PRIVATE KEY-----" in path for line in path.splitlines() if len(line) > 3}
+    return logins | keys
 
 
 def local_module(options: Options) -> AnsibleModule:

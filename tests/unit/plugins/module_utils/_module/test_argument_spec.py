@@ -176,7 +176,7 @@ def test_the_status_of_children_is_kept_whatever_started_the_task() -> None:
     ],
 )
 def test_a_password_in_a_name_is_kept_out_of_results(params: dict[str, t.Any]) -> None:
-    assert argument_spec._passwords_in_names({"mirrors": [], **params}) == {"s3cret"}
+    assert argument_spec._misplaced_secrets({"mirrors": [], **params}) == {"s3cret"}
 
 
 @pytest.mark.parametrize(
@@ -190,4 +190,10 @@ def test_a_password_in_a_name_is_kept_out_of_results(params: dict[str, t.Any]) -
     ],
 )
 def test_names_without_a_password_are_shown(params: dict[str, t.Any]) -> None:
-    assert argument_spec._passwords_in_names({"mirrors": [], **params}) == set()
+    assert argument_spec._misplaced_secrets({"mirrors": [], **params}) == set()
+
+
+def test_a_key_in_place_of_its_path_is_kept_out_of_results() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----\n"
+    assert "s3cret" in argument_spec._misplaced_secrets({"mirrors": [], "client_key": key})
+    assert argument_spec._misplaced_secrets({"mirrors": [], "client_key": "/etc/ssl/private/key.pem"}) == set()
