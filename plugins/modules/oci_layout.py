@@ -92,7 +92,8 @@ options:
     default: false
   dest:
     description:
-      - The directory of the layout. It is made, with its parents, if it does not exist.
+      - The directory of the layout. It is made, with its parents, if it does not exist. If the task fails, those that
+        it made and that are empty are removed again.
       - A directory that is not empty and not a layout is refused.
     type: path
     required: true
@@ -143,7 +144,9 @@ notes:
   - An image of docker's media types keeps them. Registry servers serve it from the layout; skopeo and umoci find only
     images of OCI's types in layouts.
   - What is not finished is kept in the directory C(.oci_layout) in O(dest), which is there only as long as it is
-    needed.
+    needed. A task that changes something locks the file C(lock) in it, which no other user can open.
+  - A directory that holds nothing but C(blobs) and C(index.json) is completed, as a task that was killed leaves it like
+    that.
 seealso:
   - module: attested.registry.oci_image_info
   - module: attested.registry.oci_image_unpack

@@ -4,101 +4,135 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The lock on a layout, so that one run at a time writes to it: .oci_layout/lock in the layout. store.py takes it."""
+
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
+import stat
 import time
 import typing as t
 
+from .._oci.lock_file import lock_as_older_versions_do, lock_file, unlock_file
+from .._oci.parents import Parents
 from .._oci.text import visible
-from .write_errors import Locked, write_errors
+from .view import STATE
+from .write_errors import Locked, NotALayout, write_errors
 
-_POLL_SECONDS: t.Final = 0.05  # flock(2) has no time limit of its own
-_DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LOCK: t.Final = "lock"
+_DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIES: t.Final = 100
+
+
+class LockedDirectory(t.NamedTuple):
+    """Descriptors of a layout that only this run writes to, and of the private directory in it."""
+
+    root: int
+    state: int
 
 
 @contextlib.contextmanager
-def locked_directory(path: str, *, timeout: float) -> t.Iterator[int]:
-    """Yields a file descriptor of the directory, made with its parents if it is not there, that only this run has.
+def locked_directory(path: str, *, timeout: float) -> t.Iterator[LockedDirectory]:
+    """Yield the layout at path, which is no symbolic link, locked; it is made, with its parents, if it is not there.
 
-    The lock is on the directory itself (flock), so that there is no file for it. Directories that were made here and
-    are still empty at the end are removed again. Raises Locked after timeout seconds, WriteFailed.
+    The lock is on a file in the private directory .oci_layout, which only its owner can enter. That directory, and
+    directories that were made here, are removed at the end if nothing is in them. Raises Locked after timeout seconds,
+    WriteFailed, NotALayout for a private directory that others can enter.
     """
     deadline = time.monotonic() + timeout
-    new: list[str] = []
-    with write_errors("Opening the layout", path):
-        fd = None
-        while fd is None:
-            new += _make(path)
-            fd = _open_locked(path, deadline)
-    if fd < 0:
-        shown = visible(path)
-        raise Locked(
-            f"Waiting for the layout {shown} failed: another run has been at work on it for {timeout:g} seconds; "
-            "wait until that has finished, or end it, and run the task again.",
-            path=shown,
-        )
+    for attempt in range(_TRIES):
+        with contextlib.ExitStack() as stack:
+            with write_errors("Opening the layout", path):
+                try:
+                    found = _enter(path, deadline, stack)
+                except FileNotFoundError:
+                    if attempt + 1 == _TRIES:
+                        raise
+                    continue  # another run removed what it had made and not used
+            if found is None:
+                raise _locked(path, timeout)
+            yield found
+            return
+
+
+def _enter(path: str, deadline: float, stack: contextlib.ExitStack) -> LockedDirectory | None:
+    """Open and lock everything, to be undone by the stack; None if the deadline passed."""
+    parents = stack.enter_context(Parents(os.path.dirname(path)))
+    with _modes_as_asked():
+        parents.make()
+        _make(path, stack)
+    root = os.open(path, _DIRECTORY)
+    stack.callback(os.close, root)
+    state = _open_state(path, root, stack)
+    fd = lock_file(state, _LOCK, path=os.path.join(path, STATE, _LOCK), deadline=deadline)
+    if fd is None:
+        return None
+    stack.callback(unlock_file, state, _LOCK, fd)
+    if not lock_as_older_versions_do(root, deadline=deadline):
+        return None
+    _check_same(os.stat(path, follow_symlinks=False), root)
+    _check_same(os.stat(STATE, dir_fd=root, follow_symlinks=False), state)
+    return LockedDirectory(root, state)
+
+
+def _check_same(found: os.stat_result, fd: int) -> None:
+    if not os.path.samestat(found, os.fstat(fd)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+@contextlib.contextmanager
+def _modes_as_asked() -> t.Iterator[None]:
+    """Let mkdir(2) set the whole mode: a run that is killed before a chmod leaves a layout that no server can read."""
+    umask = os.umask(0)
     try:
-        yield fd
+        yield
     finally:
-        for directory in reversed(new):
-            with contextlib.suppress(OSError):  # not empty: that is as it should be
-                os.rmdir(directory)
-        os.close(fd)
+        os.umask(umask)
 
 
-def _make(path: str) -> list[str]:
-    """Make what is missing of a path; returns that, the upper ones first. Raises OSError."""
-    missing = []
-    while path and not os.path.lexists(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    new = []
-    for directory in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, 0o700)
-            new.append(directory)
-            fd = os.open(directory, _DIRECTORY | os.O_NOFOLLOW)
-            try:
-                os.fchmod(fd, 0o755)
-            finally:
-                os.close(fd)
-    return new
+def _make(path: str, stack: contextlib.ExitStack) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o755)
+        stack.callback(_remove_empty, path)
 
 
-def _open_locked(path: str, deadline: float) -> int | None:
-    """A locked descriptor, -1 when time is up, None to begin again as the directory went away. Raises OSError."""
-    try:
-        fd = os.open(path, _DIRECTORY)
-    except FileNotFoundError:
-        return None
-    try:
-        if not _lock(fd, deadline):
-            os.close(fd)
-            return -1
-        if os.path.samestat(os.stat(path), os.fstat(fd)):
-            return fd
-    except FileNotFoundError:
-        os.close(fd)
-        return None
-    except BaseException:
-        os.close(fd)
-        raise
-    os.close(fd)
-    return None
+def _open_state(path: str, root: int, stack: contextlib.ExitStack) -> int:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(STATE, 0o700, dir_fd=root)
+    state = os.open(STATE, _DIRECTORY, dir_fd=root)
+    stack.callback(os.close, state)
+    stack.callback(_remove_empty, STATE, dir_fd=root)
+    _check_private(os.path.join(path, STATE), os.fstat(state), root)
+    return state
 
 
-def _lock(fd: int, deadline: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-        time.sleep(_POLL_SECONDS)
+def _check_private(path: str, found: os.stat_result, root: int) -> None:
+    why = None
+    if found.st_uid != os.geteuid():
+        why = "belongs to another user"
+    elif stat.S_IMODE(found.st_mode) & 0o077:
+        why = "can be entered by other users"
+    elif found.st_dev != os.fstat(root).st_dev:
+        why = "is on another file system"
+    if why is not None:
+        shown = visible(path)
+        raise NotALayout(f"The directory {shown} cannot be used: it {why}; remove it.", path=shown)
 
 
-__all__ = ("locked_directory",)
+def _remove_empty(path: str, *, dir_fd: int | None = None) -> None:
+    with contextlib.suppress(OSError):  # not empty: what is in it is kept
+        os.rmdir(path, dir_fd=dir_fd)
+
+
+def _locked(path: str, timeout: float) -> Locked:
+    shown = visible(path)
+    return Locked(
+        f"Waiting for the layout {shown} failed: another run has been at work on it for {timeout:g} seconds; "
+        "wait until that has finished, or end it, and run the task again.",
+        path=shown,
+    )
+
+
+__all__ = ("LockedDirectory", "locked_directory")

@@ -10,19 +10,20 @@ import collections
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.digest import Digest
 from .._oci.document import parse_document
-from .._oci.errors import DigestError, OciError
+from .._oci.errors import OciError
 from .._oci.index import Index
 from .._oci.media_type import is_index, is_manifest
 from .._oci.text import quote
 from .errors import DocumentRefused, ManifestMissing
 from .inspection import MAX_NESTING
+from .partial import digest_of_blob
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
     from .._oci.descriptor import Descriptor
+    from .._oci.digest import Digest
     from .._oci.manifest import Manifest
     from .index_file import IndexFile
     from .view import LayoutView
@@ -53,7 +54,7 @@ def find_orphans(view: LayoutView, index: IndexFile, *, document: Callable[[Dige
     known = _referred_to(index, document, is_missing=lambda digest: view.size_of(digest) is None)
     blobs, others = {}, 0
     for name in view.blob_names():
-        digest = _digest_of(name)
+        digest = digest_of_blob(name)
         if digest in known:
             continue
         size = None if digest is None else view.size_of(digest)
@@ -140,14 +141,6 @@ def _parse(data: bytes, step: _Step) -> Index | Manifest:
             f"{MAX_NESTING} is the limit; {_MEND}."
         )
     return document
-
-
-def _digest_of(name: str) -> Digest | None:
-    algorithm, dummy, encoded = name.partition("/")
-    try:
-        return Digest(algorithm, encoded)
-    except DigestError:
-        return None
 
 
 __all__ = ("Orphans", "find_orphans")

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import typing as t
 
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
-from .._oci.text import visible
-from .write_errors import NotALayout, write_errors
+from .write_errors import write_errors
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from hashlib import _Hash
@@ -37,21 +37,16 @@ class Partial:
     def open(cls, folder: int, digest: Digest, *, directory: str) -> Partial:
         """Open or create the file in a directory that nobody else can write to; directory is its name for messages.
 
-        Raises NotALayout for a file that somebody else could change after it has been verified.
+        What bears its name and could be changed by somebody else after it was verified is removed.
         """
         name = partial_name(digest)
         path = os.path.join(directory, name)
         with write_errors("Opening the unfinished download", path):
-            fd = os.open(name, _OPEN, 0o600, dir_fd=folder)
-            found = os.fstat(fd)
-        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1:
-            return cls(fd, digest, path)
-        os.close(fd)
-        shown = visible(path)
-        raise NotALayout(
-            f"The unfinished download {shown} cannot be used: it is not a file of this user alone; remove it.",
-            path=shown,
-        )
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink != 1:
+                    os.unlink(name, dir_fd=folder)
+            return cls(os.open(name, _OPEN, 0o600, dir_fd=folder), digest, path)
 
     @property
     def size(self) -> int:
@@ -108,10 +103,16 @@ def digest_of_partial(name: str) -> Digest | None:
         return None
 
 
+def digest_of_blob(name: str) -> Digest | None:
+    """The digest in the name of a file below blobs/, as "sha256/0123..."; None if it is the name of something else."""
+    algorithm, dummy, encoded = name.partition("/")
+    return digest_of_partial(f"{algorithm}-{encoded}")
+
+
 def _write_all(fd: int, piece: bytes) -> None:
     written = 0
     while written < len(piece):
         written += os.write(fd, memoryview(piece)[written:])
 
 
-__all__ = ("Partial", "digest_of_partial", "partial_name")
+__all__ = ("Partial", "digest_of_blob", "digest_of_partial", "partial_name")

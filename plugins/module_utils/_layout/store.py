@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import typing as t
 
+from .._oci.digest import ALGORITHMS
 from .._oci.errors import OciError
-from .._oci.text import visible
-from .lock import locked_directory
+from .lock import LockedDirectory, locked_directory
 from .partial import Partial, partial_name
 from .view import STATE, LayoutView
-from .write_errors import NoSpace, NotALayout, write_errors
+from .write_errors import NoSpace, write_errors
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.digest import Digest
@@ -24,7 +23,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 _VERSION: t.Final = b'{"imageLayoutVersion":"1.0.0"}'
 _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NEW_FOLDER: t.Final = "folder.new"
 
 Prepare = t.Callable[[str, bool], None]
@@ -42,8 +41,8 @@ def opened_store(path: str, *, timeout: float, prepare: Prepare = _leave) -> t.I
     Readers see no change before publish(). When the disk is full, what was added is removed again. Raises Locked after
     timeout seconds, NotALayout for a directory that holds something else, LayoutError.
     """
-    with locked_directory(path, timeout=timeout) as root:
-        store = LayoutStore(path, root, prepare=prepare)
+    with locked_directory(path, timeout=timeout) as locked:
+        store = LayoutStore(path, locked, prepare=prepare)
         try:
             yield store
         except NoSpace:
@@ -61,16 +60,16 @@ class LayoutStore:
     raises WriteFailed and NoSpace.
     """
 
-    def __init__(self, path: str, root: int, *, prepare: Prepare) -> None:
+    def __init__(self, path: str, locked: LockedDirectory, *, prepare: Prepare) -> None:
         self.path = path
-        self._root = root
+        self._root = locked.root
+        self._state = locked.state
         self._prepare = prepare
         self._stack = contextlib.ExitStack()
-        self._state: int | None = None
         self._folders: dict[str, int] = {}
         self._added: list[Digest] = []
         self.view = self._stack.enter_context(LayoutView(path))
-        self._in_place = _is_there(root, "blobs")
+        self._in_place = _is_there(self._root, "blobs")
 
     @contextlib.contextmanager
     def partial(self, digest: Digest) -> t.Iterator[Partial]:
@@ -78,14 +77,13 @@ class LayoutStore:
 
         It is kept for a later run if the download fails, and thrown away if it turned out wrong or nothing came.
         """
-        state = self._open_state()
-        partial = Partial.open(state, digest, directory=self._state_path())
+        partial = Partial.open(self._state, digest, directory=self._state_path())
         try:
             yield partial
         except BaseException as error:
             if isinstance(error, (OciError, NoSpace)) or not partial.size:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(partial_name(digest), dir_fd=state)
+                    os.unlink(partial_name(digest), dir_fd=self._state)
             raise
         finally:
             partial.close()
@@ -98,7 +96,7 @@ class LayoutStore:
         with write_errors("Putting a blob into the layout", self.path):
             folder = self._folder(digest.algorithm)
             is_new = not _is_there(folder, digest.encoded)
-            os.rename(name, digest.encoded, src_dir_fd=self._open_state(), dst_dir_fd=folder)
+            os.rename(name, digest.encoded, src_dir_fd=self._state, dst_dir_fd=folder)
         if is_new:
             self._added.append(digest)
 
@@ -118,18 +116,17 @@ class LayoutStore:
                 self._folder(entry.descriptor.digest.algorithm)
             for folder in self._folders.values():
                 os.fsync(folder)
-            state = self._open_state()
             self._stage("index.json", data)
             is_new = not _is_there(self._root, "oci-layout")
             if is_new:
                 self._stage("oci-layout", _VERSION)
             if not self._in_place:
-                os.rename("blobs", "blobs", src_dir_fd=state, dst_dir_fd=self._root)
+                os.rename("blobs", "blobs", src_dir_fd=self._state, dst_dir_fd=self._root)
                 self._in_place = True
-            os.rename("index.json.new", "index.json", src_dir_fd=state, dst_dir_fd=self._root)
+            os.rename("index.json.new", "index.json", src_dir_fd=self._state, dst_dir_fd=self._root)
             self._added.clear()
             if is_new:
-                os.rename("oci-layout.new", "oci-layout", src_dir_fd=state, dst_dir_fd=self._root)
+                os.rename("oci-layout.new", "oci-layout", src_dir_fd=self._state, dst_dir_fd=self._root)
             os.fsync(self._root)
 
     def remove(self, digest: Digest) -> None:
@@ -140,7 +137,7 @@ class LayoutStore:
     def remove_partial(self, digest: Digest) -> None:
         """Remove what there is of an unfinished download; nothing happens if there is none."""
         with write_errors(f"Removing the unfinished {digest} from", self.path), contextlib.suppress(FileNotFoundError):
-            os.unlink(partial_name(digest), dir_fd=self._open_state())
+            os.unlink(partial_name(digest), dir_fd=self._state)
 
     def take_back(self) -> None:
         """Remove the blobs that were added and are not published."""
@@ -150,54 +147,36 @@ class LayoutStore:
         self._added.clear()
 
     def close(self) -> None:
-        """Close everything, and remove the directory of what is not finished if there is nothing in it."""
-        if self._state is not None:
-            for name in ("index.json.new", "oci-layout.new"):
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=self._state)
-            for name in (_NEW_FOLDER, *(f"blobs/{name}" for name in self._folders if name), "blobs"):
-                with contextlib.suppress(OSError):
-                    os.rmdir(name, dir_fd=self._state)
+        """Remove what only this run needed, and the directories that stayed empty. Close everything."""
+        for name in ("index.json.new", "oci-layout.new"):
             with contextlib.suppress(OSError):
-                os.rmdir(STATE, dir_fd=self._root)
+                os.unlink(name, dir_fd=self._state)
+        empty = (*(f"blobs/{name}" for name in ALGORITHMS), "blobs")
+        _remove_empty(self._state, _NEW_FOLDER, *empty)
+        if not _is_there(self._root, "index.json"):
+            _remove_empty(self._root, *empty)
         self._stack.close()
 
     def _stage(self, name: str, data: bytes) -> None:
         new = f"{name}.new"
-        with open(os.open(new, _FILE, 0o600, dir_fd=self._open_state()), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):  # a run that was killed left it
+            os.unlink(new, dir_fd=self._state)
+        fd = os.open(new, _FILE, 0o600, dir_fd=self._state)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fchmod(fd, 0o644)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
         self._prepare(os.path.join(self._state_path(), new), False)
 
     def _state_path(self) -> str:
         return os.path.join(self.path, STATE)
 
-    def _open_state(self) -> int:
-        if self._state is None:
-            with write_errors("Opening the directory of what is not finished in", self.path):
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(STATE, 0o700, dir_fd=self._root)
-                fd = self._keep_open(os.open(STATE, _DIRECTORY, dir_fd=self._root))
-                self._check_private(os.fstat(fd))
-                self._state = fd
-        return self._state
-
-    def _check_private(self, found: os.stat_result) -> None:
-        why = None
-        if found.st_uid != os.geteuid():
-            why = "belongs to another user"
-        elif stat.S_IMODE(found.st_mode) & 0o077:
-            why = "can be entered by other users"
-        elif found.st_dev != os.fstat(self._root).st_dev:
-            why = "is on another file system"
-        if why is not None:
-            shown = visible(self._state_path())
-            raise NotALayout(f"The directory {shown} cannot be used: it {why}; remove it.", path=shown)
-
     def _blobs(self) -> int:
-        parent = self._root if self._in_place else self._open_state()
+        parent = self._root if self._in_place else self._state
         if "" not in self._folders:
             self._folders[""] = self._open_folder(parent, "blobs")
         return self._folders[""]
@@ -212,18 +191,24 @@ class LayoutStore:
         try:
             return self._keep_open(os.open(name, _DIRECTORY, dir_fd=parent))
         except FileNotFoundError:
-            state = self._open_state()
+            pass
         with contextlib.suppress(FileExistsError):
-            os.mkdir(_NEW_FOLDER, 0o700, dir_fd=state)
-        fd = self._keep_open(os.open(_NEW_FOLDER, _DIRECTORY, dir_fd=state))
+            os.mkdir(_NEW_FOLDER, 0o700, dir_fd=self._state)
+        fd = self._keep_open(os.open(_NEW_FOLDER, _DIRECTORY, dir_fd=self._state))
         os.fchmod(fd, 0o755)
         self._prepare(os.path.join(self._state_path(), _NEW_FOLDER), True)
-        os.rename(_NEW_FOLDER, name, src_dir_fd=state, dst_dir_fd=parent)
+        os.rename(_NEW_FOLDER, name, src_dir_fd=self._state, dst_dir_fd=parent)
         return fd
 
     def _keep_open(self, fd: int) -> int:
         self._stack.callback(os.close, fd)
         return fd
+
+
+def _remove_empty(folder: int, *names: str) -> None:
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=folder)
 
 
 def _is_there(folder: int, name: str) -> bool:

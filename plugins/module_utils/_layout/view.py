@@ -18,7 +18,7 @@ from .directory import LayoutDirectory
 from .errors import LayoutInvalid, WrongDigest
 from .index_file import IndexFile
 from .inspection import LAYOUT_VERSION
-from .partial import digest_of_partial
+from .partial import digest_of_blob, digest_of_partial
 from .write_errors import NotALayout, write_errors
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -36,14 +36,16 @@ class LayoutView:
     """What a directory that is, or is to be, a layout holds at this moment. Nothing in it is changed or followed.
 
     The directory may be missing, empty, a layout, or one that was begun and not finished. A context manager.
-    is_complete says whether readers take it for a layout. Raises NotALayout when it holds something else, and
-    LayoutError for a layout that cannot be understood.
+    is_complete says whether readers take it for a layout, is_unfinished whether another run is at work or left
+    something to carry on or to remove. Raises NotALayout when it holds something else, and LayoutError for a layout
+    that cannot be understood.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.index = IndexFile.empty()
         self.is_complete = False
+        self.is_unfinished = False
         self._content: LayoutDirectory | None = None
         self._stack = contextlib.ExitStack()
         try:
@@ -115,7 +117,7 @@ class LayoutView:
         top = self._stack.enter_context(LayoutDirectory(self.path))
         with write_errors("Reading the directory", self.path):
             names = set(os.listdir(self.path))
-        if not names & {STATE, "oci-layout"} and names - _OF_THE_SYSTEM:
+        if not _is_layout(top, names - _OF_THE_SYSTEM):
             shown = visible(self.path)
             raise NotALayout(
                 f"{shown} cannot become an OCI layout: it is not empty, and there is no file oci-layout in it; "
@@ -129,10 +131,18 @@ class LayoutView:
         if index is not None:
             self.index = IndexFile.parse(index)
         self.is_complete = version is not None and index is not None
+        self.is_unfinished = STATE in names
         if "blobs" in names:
             self._content = top
         elif STATE in names:
             self._content = self._stack.enter_context(LayoutDirectory(os.path.join(self.path, STATE), follow=False))
+
+
+def _is_layout(top: LayoutDirectory, names: set[str]) -> bool:
+    """Tell whether a layout may be made of a directory, or was begun in it: oci-layout is the last file to come."""
+    if not names or names & {STATE, "oci-layout"}:
+        return True
+    return names <= {"blobs", "index.json"} and all(digest_of_blob(name) is not None for name in top.blob_names())
 
 
 def _bytes_of(top: LayoutDirectory, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:

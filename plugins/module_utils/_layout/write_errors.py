@@ -49,9 +49,8 @@ _REMEDIES: t.Final = {
     errno.ELOOP: "it is a symbolic link, and links are not followed; put the content itself in its place",
     errno.ENOTDIR: "a link or a file stands where a directory should; put the directory itself in its place",
     **dict.fromkeys(
-        # what NFS says to a lock on a directory
         (errno.EBADF, errno.ENOLCK),
-        "the file system cannot lock a directory; mount NFS with local_lock=flock, or use another one",
+        "the file system cannot lock a file; mount NFS with local_lock=flock, or use another one",
     ),
     errno.EXDEV: "all of a layout must be on one file system, so move what is mounted inside of it",
 }

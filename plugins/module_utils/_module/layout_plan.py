@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .._oci.descriptor import Descriptor
 from .._oci.digest import Digest, verify
@@ -59,6 +59,7 @@ class Plan:
     files: tuple[Content, ...]
     left_out: tuple[Descriptor, ...]
     image: t.Optional[Json]
+    found: _Found = field(repr=False)
 
     @property
     def missing(self) -> tuple[Content, ...]:
@@ -80,23 +81,31 @@ class _Found:
     index: t.Optional[Digest] = None
 
 
-def make_plan(source: Source, view: LayoutView, wanted: Wanted, *, warn: t.Callable[[str], None]) -> Plan:
+def make_plan(
+    source: Source,
+    view: LayoutView,
+    wanted: Wanted,
+    *,
+    warn: t.Callable[[str], None],
+    earlier: t.Optional[Plan] = None,
+) -> Plan:
     """Finds out what the registry has now and what of it the layout has.
 
     What the layout has already is not asked for: one HEAD request tells whether the tag still leads to it, and a digest
-    needs no request at all. Raises what Source raises, LayoutError.
+    needs no request at all. With an earlier plan the registry is not asked again. Raises what Source raises,
+    LayoutError.
     """
-    return _Planner(source, view, wanted, warn).plan()
+    return _Planner(source, view, wanted, warn).plan(earlier)
 
 
 class _Planner:
     def __init__(self, source: Source, view: LayoutView, wanted: Wanted, warn: t.Callable[[str], None]) -> None:
         self._source, self._view, self._wanted, self._warn = source, view, wanted, warn
 
-    def plan(self) -> Plan:
+    def plan(self, earlier: t.Optional[Plan]) -> Plan:
         """See make_plan."""
         wanted = self._wanted
-        found = self._one_platform() if wanted.platform is not None else self._all_platforms()
+        found = self._find() if earlier is None else earlier.found
         collector = Collector(
             self._source,
             self._view,
@@ -109,7 +118,11 @@ class _Planner:
         contents = collector.collect(found.descriptor)
         shown, config = self._shown(contents, found)
         files = contents.files if config is None else tuple(_with_data(file, config) for file in contents.files)
-        return Plan(found.descriptor, files, contents.left_out, shown)
+        plan = Plan(found.descriptor, files, contents.left_out, shown, found)
+        return replace(plan, found=replace(found, known={**found.known, **plan.documents}))
+
+    def _find(self) -> _Found:
+        return self._all_platforms() if self._wanted.platform is None else self._one_platform()
 
     def _all_platforms(self) -> _Found:
         # a tag that the layout does not know has to be fetched in any case

@@ -11,10 +11,14 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._layout.errors import LayoutError
 from .._layout.store import opened_store
 from .._layout.view import LayoutView
+from .._layout.write_errors import write_errors
 from .._oci.errors import ReferenceInvalid
+from .._oci.lock_file import LockFileRefused
 from .._oci.names import check_tag
+from .._oci.parents import Parents
 from .._oci.platform import Platform
 from .._oci.reference import DEFAULT_TAG, Selector
 from .connection import opened_source
@@ -29,19 +33,21 @@ if t.TYPE_CHECKING:
 
     from .._layout.index_file import IndexFile
     from .._layout.store import LayoutStore
+    from .sources import Source
 
 Json = dict[str, t.Any]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was, or in check mode would be, done to a layout."""
+    """What was, or in check mode would be, done to a layout; publish: index.json has to be written."""
 
     before: IndexFile
     after: IndexFile
     tag: t.Optional[str]
     pruning: Pruning
     changed: bool
+    publish: bool = False
     plan: t.Optional[Plan] = None
     downloaded: int = 0
     requests: int = 0
@@ -51,7 +57,7 @@ class Outcome:
 
 def run_layout(module: AnsibleModule) -> Json:
     """Brings a layout to the state that the options want, and returns what oci_layout returns."""
-    dest = os.path.realpath(module.params["dest"])
+    dest = _checked(module)
     attributes = FileAttributes(module)
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
     outcome = run(module, dest, attributes)
@@ -63,72 +69,95 @@ def run_layout(module: AnsibleModule) -> Json:
     return {"changed": changed, **layout_results(module, outcome)}
 
 
+def _checked(module: AnsibleModule) -> str:
+    """Return dest without symbolic links. Raises ParentRefused for missing directories that may not be made."""
+    dest: str = module.params["dest"]
+    if module.params["state"] == "present":
+        with write_errors("Opening the layout", dest), Parents(dest) as parents:
+            parents.check()
+    return os.path.realpath(dest)
+
+
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
     wanted = _wanted(module)
-    with opened_source(module) as source, _opened(module, dest, attributes) as (view, store):
-        plan = make_plan(source, view, wanted, warn=module.warn)
-        after = _with_entry(view.index, plan, wanted)
-        pruning = plan_pruning(
-            view,
-            after,
-            document=plan.documents.get,
-            wanted=[file.descriptor.digest for file in plan.missing],
-            prune=module.params["prune"],
-        )
-        is_new = after is not view.index or not view.is_complete
-        if store is not None:
-            fill(store, source, wanted.repository, plan.missing)
-            if is_new:
-                store.publish(after)
-            pruning.carry_out(store)
-        return Outcome(
-            before=view.index,
-            after=after,
-            tag=wanted.tag,
-            pruning=pruning,
-            changed=is_new or bool(plan.missing or pruning.removed),
-            plan=plan,
-            downloaded=source.downloaded,
-            requests=source.requests,
-            attestation=source.attestation,
-            files=("index.json", "oci-layout", *(_path(file.descriptor.digest) for file in plan.files)),
-        )
+    with opened_source(module) as source:
+        with LayoutView(dest) as view:
+            outcome = _plan_present(module, source, view, wanted)
+            is_unfinished = view.is_unfinished
+        if outcome.changed and not module.check_mode:
+            with _opened_store(module, dest, attributes) as store:
+                outcome = _plan_present(module, source, store.view, wanted, earlier=outcome.plan)
+                fill(store, source, wanted.repository, t.cast("Plan", outcome.plan).missing)
+                _carry_out(store, outcome)
+        elif is_unfinished and not module.check_mode:
+            _tidy(dest)
+        return replace(outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation)
+
+
+def _plan_present(
+    module: AnsibleModule, source: Source, view: LayoutView, wanted: Wanted, *, earlier: t.Optional[Plan] = None
+) -> Outcome:
+    """Find out what has to change; earlier is the plan from before the lock was taken, which saves asking again."""
+    plan = make_plan(source, view, wanted, warn=module.warn, earlier=earlier)
+    after = _with_entry(view.index, plan, wanted)
+    pruning = plan_pruning(
+        view,
+        after,
+        document=plan.documents.get,
+        wanted=[file.descriptor.digest for file in plan.missing],
+        prune=module.params["prune"],
+    )
+    publish = after is not view.index or not view.is_complete
+    return Outcome(
+        before=view.index,
+        after=after,
+        tag=wanted.tag,
+        pruning=pruning,
+        changed=publish or bool(plan.missing or pruning.removed),
+        publish=publish,
+        plan=plan,
+        files=("index.json", "oci-layout", *(_path(file.descriptor.digest) for file in plan.files)),
+    )
 
 
 def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
+    with LayoutView(dest) as view:
+        outcome = _plan_absent(module, view)
+        is_unfinished = view.is_unfinished
+    if outcome.changed and not module.check_mode:
+        with _opened_store(module, dest, attributes) as store:
+            outcome = _plan_absent(module, store.view)
+            _carry_out(store, outcome)
+    elif is_unfinished and not module.check_mode:
+        _tidy(dest)
+    return outcome
+
+
+def _plan_absent(module: AnsibleModule, view: LayoutView) -> Outcome:
     selector, tag = _named(module)
-    if not os.path.lexists(dest):
-        with LayoutView(dest) as nothing:
-            return Outcome(nothing.index, nothing.index, tag, Pruning(), changed=False)
-    with LayoutView(dest):
-        pass  # what is no layout is not opened for writing, which would leave a directory in it
-    with _opened(module, dest, attributes) as (view, store):
-        if tag is not None:
-            after = view.index.without_tag(tag, digest=None if selector is None else selector.digest)
-        else:
-            after = view.index.without_untagged(t.cast("t.Any", selector).digest)
-        pruning = plan_pruning(view, after, document=lambda dummy: None, wanted=(), prune=module.params["prune"])
-        if store is not None:
-            if after is not view.index:
-                store.publish(after)
-            pruning.carry_out(store)
-        changed = after is not view.index or bool(pruning.removed)
-        return Outcome(view.index, after, tag, pruning, changed=changed)
+    if tag is not None:
+        after = view.index.without_tag(tag, digest=None if selector is None else selector.digest)
+    else:
+        after = view.index.without_untagged(t.cast("t.Any", selector).digest)
+    pruning = plan_pruning(view, after, document=lambda dummy: None, wanted=(), prune=module.params["prune"])
+    publish = after is not view.index
+    return Outcome(view.index, after, tag, pruning, changed=publish or bool(pruning.removed), publish=publish)
 
 
-@contextlib.contextmanager
-def _opened(
-    module: AnsibleModule, dest: str, attributes: FileAttributes
-) -> t.Iterator[tuple[LayoutView, t.Optional[LayoutStore]]]:
-    """Yields what the layout holds, and, outside of check mode, the layout itself, locked."""
-    if module.check_mode:
-        with LayoutView(dest) as view:
-            yield view, None
-        return
-    with LayoutView(dest):
-        pass  # refused before anything is made
-    with opened_store(dest, timeout=module.params["lock_timeout"], prepare=attributes.prepare) as store:
-        yield store.view, store
+def _carry_out(store: LayoutStore, outcome: Outcome) -> None:
+    if outcome.publish:
+        store.publish(outcome.after)
+    outcome.pruning.carry_out(store)
+
+
+def _opened_store(module: AnsibleModule, dest: str, attributes: FileAttributes) -> t.ContextManager[LayoutStore]:
+    return opened_store(dest, timeout=module.params["lock_timeout"], prepare=attributes.prepare)
+
+
+def _tidy(dest: str) -> None:
+    """Remove what an ended run left that nobody needs, unless another run is at work or this user may not."""
+    with contextlib.suppress(LayoutError, LockFileRefused), opened_store(dest, timeout=0):
+        pass
 
 
 def _with_entry(index: IndexFile, plan: Plan, wanted: Wanted) -> IndexFile:

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import socket
 import threading
 import typing as t
 
@@ -58,6 +59,28 @@ def sound(dest: pathlib.Path) -> dict[str, str]:
     inspection = inspect_layout(str(dest))
     assert [problem.message for problem in inspection.problems] == []
     return {tag: str(digest) for tag, digest in inspection.layout.tags.items()}
+
+
+def plant(path: pathlib.Path, how: str, other: pathlib.Path) -> None:
+    """Put something at path that is not a private file of this user."""
+    if how == "hard link":
+        os.link(other, path)
+    elif how == "symlink":
+        path.symlink_to(other)
+    elif how == "fifo":
+        os.mkfifo(path)
+    elif how == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            # the path itself may be longer than sockets take
+            folder = os.open(path.parent, os.O_RDONLY)
+            bound.bind(f"/proc/self/fd/{folder}/{path.name}")
+            os.close(folder)
+    else:
+        path.write_bytes(b"")
+        if how == "mode":
+            path.chmod(0o644)
+        elif os.geteuid() == 0:
+            os.chown(path, 65534, 65534)
 
 
 def partial(dest: pathlib.Path, digest: str) -> pathlib.Path:
@@ -322,9 +345,9 @@ def test_who_waited_for_a_directory_that_went_away_makes_it_again(dest: pathlib.
     entered = threading.Event()
 
     def wait() -> None:
-        with locked_directory(str(dest), timeout=30) as fd:
+        with locked_directory(str(dest), timeout=30) as locked:
             (dest / "file").write_text("x")
-            assert os.listdir(fd) == ["file"]
+            assert sorted(os.listdir(locked.root)) == [".oci_layout", "file"]
             entered.set()
 
     with locked_directory(str(dest), timeout=1):
@@ -396,20 +419,63 @@ def test_links_inside_are_never_followed(layout: t.Any, dest: pathlib.Path, wher
     assert not [path for path in after if str(outside) in str(path) and path not in before]
 
 
-@pytest.mark.parametrize("how", ["mode", "link", "file"])
+@pytest.mark.parametrize("how", ["mode", "directory"])
 def test_a_partial_file_that_others_could_change_is_refused(layout: t.Any, dest: pathlib.Path, how: str) -> None:
     rest = partial(dest, LAYER.digest)
     rest.parent.mkdir(parents=True)
     rest.parent.chmod(0o777 if how == "mode" else 0o700)
-    if how == "file":
+    if how == "directory":
         rest.mkdir()
     else:
         rest.write_bytes(b"")
-    if how == "link":
-        os.link(rest, dest / "other")
     run = layout(reference="2.0")
     assert run["error"]["kind"] in ("destination", "filesystem")
     assert LAYER.digest[7:] not in "".join(name for name in files(dest) if name.startswith("blobs"))
+
+
+@pytest.mark.parametrize("how", ["hard link", "symlink", "fifo", "socket", "owner"])
+def test_what_is_no_partial_file_of_this_user_gives_way(
+    layout: t.Any, dest: pathlib.Path, how: str, tmp_path: pathlib.Path
+) -> None:
+    rest = partial(dest, LAYER.digest)
+    rest.parent.mkdir(parents=True)
+    rest.parent.chmod(0o700)
+    other = tmp_path / "other"
+    other.write_bytes(b"")
+    plant(rest, how, other)
+    assert layout(reference="2.0")["changed"] is True
+    assert sound(dest) == {"2.0": LARGE.digest}
+    assert other.read_bytes() == b""
+    assert not rest.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["index.json.new", "oci-layout.new"])
+@pytest.mark.parametrize("how", ["hard link", "symlink", "fifo", "socket", "owner"])
+def test_what_is_in_the_way_of_a_new_file_gives_way(
+    layout: t.Any, dest: pathlib.Path, name: str, how: str, tmp_path: pathlib.Path
+) -> None:
+    (dest / ".oci_layout").mkdir(parents=True)
+    (dest / ".oci_layout").chmod(0o700)
+    other = tmp_path / "other"
+    other.write_bytes(b"")
+    plant(dest / ".oci_layout" / name, how, other)
+    assert layout(reference="1.0")["changed"] is True
+    assert sound(dest) == {"1.0": AMD64.digest}
+    assert other.read_bytes() == b""
+
+
+@pytest.mark.parametrize("how", ["hard link", "symlink", "fifo", "socket", "mode"])
+def test_a_lock_file_that_others_could_open_is_refused(
+    layout: t.Any, dest: pathlib.Path, how: str, tmp_path: pathlib.Path
+) -> None:
+    (dest / ".oci_layout").mkdir(parents=True)
+    (dest / ".oci_layout").chmod(0o700)
+    other = tmp_path / "other"
+    other.write_bytes(b"")
+    plant(dest / ".oci_layout/lock", how, other)
+    run = layout(reference="1.0")
+    assert run["error"]["kind"] == "destination"
+    assert "is not a private file of this user" in run["msg"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"schemaVersion":2,"manifests":{}}', b"\xff", b'{"a":1,"a":2}'])
