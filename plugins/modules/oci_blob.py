@@ -13,7 +13,9 @@ description:
   - Downloads a blob of a repository, such as a layer or a config, to a file, verifies its digest and only then puts it
     in place.
   - A download that breaks off is carried on by the next run. What there is of it is kept beside O(dest) in a file whose
-    name begins with C(.oci_blob.) and is hashed again before it is used.
+    name begins with C(.oci_blob.) and is hashed again before it is used. A file of that name that other users can open
+    is not used, but removed.
+  - A file that is replaced keeps its owner, group, mode and extended attributes.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -42,7 +44,10 @@ options:
     required: true
   dest:
     description:
-      - The file to write. Its directory must exist.
+      - The file to write. A symbolic link is replaced, and what it leads to stays. Anything else that is not a file is
+        refused.
+      - Missing directories above it are made, with the mode V(0755) less the umask. If the task fails, those that it
+        made and that are empty are removed again.
       - The file is left alone if its content has that digest already; what it holds is hashed to know.
     type: path
     required: true
@@ -150,13 +155,23 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             if module.check_mode:
                 done = Download(blob_size(source, params["repository"], file.digest), 0)
             else:
-                done = file.download(source, params["repository"], move=module.atomic_move)
+                done = file.download(source, params["repository"], prepare=_labelling(module, file.path, found))
             attested = attestation_results(source)
     diff = blob_diff(file.path, before=found, after=Content(file.digest, done.size))
     attributes = module.load_file_common_arguments(params)
     changed = module.set_fs_attributes_if_different(attributes, changed, diff)
     results = {"digest": str(file.digest), "size": done.size, "resumed_from": done.resumed_from}
     return {"changed": changed, "diff": diff, **results, **attested}
+
+
+def _labelling(module: AnsibleModule, path: str, found: Content | None) -> t.Callable[[str], None]:
+    """Return what gives a new file the SELinux context that the policy has for path."""
+
+    def label(partial: str) -> None:
+        if found is None and module.selinux_enabled():
+            module.set_context_if_different(partial, module.selinux_default_context(path), False)
+
+    return label
 
 
 def main() -> t.NoReturn:

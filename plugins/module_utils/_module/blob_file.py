@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
+import time
 import typing as t
 from dataclasses import dataclass
 
 from .._oci.digest import Digest
 from .._oci.errors import CollectionError, OciError
+from .._oci.lock_file import is_private, lock
+from .._oci.parents import Parents
 from .._oci.text import path_text
 from .._unpack.errors import Locked, filesystem_error, printable
-from .locking import lock
 
 if t.TYPE_CHECKING:
     from .sources import Source
 
 _PIECE: t.Final = 1024 * 1024
 _LOCK_SECONDS: t.Final = 60.0
-_OPEN_PARTIAL: t.Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN: t.Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE: t.Final = _OPEN | os.O_CREAT | os.O_EXCL
 
-Move = t.Callable[[str, str], None]
+Prepare = t.Callable[[str], None]
+"""Called with the path of the complete file, which is not at its place yet: to set what rename keeps."""
 
 
 class BlobFileError(CollectionError):
@@ -50,30 +55,53 @@ class Download:
     resumed_from: int
 
 
+@dataclass(frozen=True)
+class _Partial:
+    """The open file that a blob is downloaded to, and where it is; the next run looks for it by can_be_found."""
+
+    folder: int
+    name: str
+    fd: int
+    can_be_found: bool
+
+    def is_there(self) -> bool:
+        """Tells whether the name still leads to the file."""
+        try:
+            there = os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self.fd))
+
+    def remove(self) -> None:
+        """Removes the file, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.name, dir_fd=self.folder)
+
+
 class BlobFile:
     """A file that is to hold the blob with a certain digest, and beside it what there is of an unfinished download.
 
-    The file appears in one step, when all of it has been verified. Raises BlobFileError for a destination that cannot
-    be a file.
+    The file appears in one step, when all of it has been verified. The directory that it is in may be missing. Raises
+    BlobFileError for a destination that cannot be a file, ParentRefused for a directory that must not be made.
     """
 
     def __init__(self, path: str, digest: Digest) -> None:
         self.path = path
         self.digest = digest
         self._begun = 0
-        directory, name = os.path.split(path)
-        self.partial = os.path.join(directory, f".oci_blob.{digest.algorithm}-{digest.encoded}")
-        if not name or os.path.isdir(path):
+        self._directory, self._name = os.path.split(path)
+        self._partial = f".oci_blob.{digest.algorithm}-{digest.encoded}"
+        if not self._name or os.path.isdir(path):
             raise self._refusal("it is a directory", "give the path of a file in it")
-        if not os.path.isdir(directory or "."):
-            raise self._refusal(f"there is no directory {printable(directory)}", "create it first")
+        with self._parents() as parents:
+            parents.check()
 
     def content(self) -> t.Optional[Content]:
         """Returns what the file holds, None if there is no file. Raises BlobFileError, FilesystemError."""
         try:
-            with open(self.path, "rb", buffering=0) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise self._refusal("it is there and is not a file", "give another path")
+            self._check_regular(os.stat(self.path))  # opening a device can act on it
+            with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+                self._check_regular(os.fstat(file.fileno()))
                 hasher = self.digest.new_hash()
                 size = _hash(file.fileno(), hasher)
         except FileNotFoundError:
@@ -82,25 +110,45 @@ class BlobFile:
             raise filesystem_error(error, doing="reading", path=self.path) from error
         return Content(Digest(self.digest.algorithm, hasher.hexdigest()), size)
 
-    def download(self, source: Source, repository: str, *, move: Move) -> Download:
-        """Downloads the blob, carrying on with what is there of it, and moves it to its place with C(move).
+    def download(self, source: Source, repository: str, *, prepare: Prepare) -> Download:
+        """Downloads the blob, carrying on with what is there of it, and puts it in place.
 
         What came is kept if the connection fails, and thrown away if it is wrong; if a beginning from earlier turns out
-        wrong, the download starts again. Raises what Source.blob raises, Locked, BlobFileError, FilesystemError.
+        wrong, the download starts again. A file that is replaced keeps its owner, mode and extended attributes.
+
+        Raises what Source.blob raises, Locked, BlobFileError, FilesystemError.
         """
-        with self._opened_partial() as descriptor:
-            try:
-                done = self._fill(descriptor, source, repository)
-            except BaseException as error:
-                if (
-                    not isinstance(error, CollectionError)
-                    or isinstance(error, OciError)
-                    or not os.fstat(descriptor).st_size
-                ):
-                    os.unlink(self.partial)
-                raise
-            move(self.partial, self.path)
+        with self._parents() as parents:
+            with self._translated("making the directory of"):
+                parents.make()
+            with self._opened_partial(parents.fd) as partial:
+                done = self._complete(partial, source, repository)
+                self._put_in_place(partial, prepare)
         return done
+
+    def _parents(self) -> Parents:
+        with self._translated("looking for the directory of"):
+            return Parents(self._directory)
+
+    @contextlib.contextmanager
+    def _translated(self, doing: str) -> t.Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise filesystem_error(error, doing=doing, path=self.path) from error
+
+    def _check_regular(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise self._refusal("it is there and is not a file", "give another path")
+
+    def _complete(self, partial: _Partial, source: Source, repository: str) -> Download:
+        try:
+            return self._fill(partial.fd, source, repository)
+        except BaseException as error:
+            is_wrong = not isinstance(error, CollectionError) or isinstance(error, OciError)
+            if is_wrong or not partial.can_be_found or not os.fstat(partial.fd).st_size:
+                partial.remove()
+            raise
 
     def _fill(self, descriptor: int, source: Source, repository: str) -> Download:
         try:
@@ -108,80 +156,115 @@ class BlobFile:
         except OciError:
             if not self._begun:
                 raise
-        os.ftruncate(descriptor, 0)
+        with self._translated("emptying the unfinished download beside"):
+            os.ftruncate(descriptor, 0)
         return self._carry_on(descriptor, source, repository)
 
     def _carry_on(self, descriptor: int, source: Source, repository: str) -> Download:
         hasher = self.digest.new_hash()
-        self._begun = _hash(descriptor, hasher)
+        with self._translated("reading the unfinished download beside"):
+            self._begun = _hash(descriptor, hasher)
         with source.blob(repository, self.digest, offset=self._begun, digest_state=hasher) as stream:
             self._write(descriptor, stream)
         return Download(os.fstat(descriptor).st_size, self._begun)
 
     def _write(self, descriptor: int, pieces: t.Iterable[bytes]) -> None:
         for piece in pieces:
-            try:
-                _write_all(descriptor, piece)
-            except OSError as error:
-                os.ftruncate(descriptor, 0)
-                raise filesystem_error(error, doing="writing the blob beside", path=self.path) from error
-        try:
+            with self._translated("writing the blob beside"):
+                try:
+                    _write_all(descriptor, piece)
+                except OSError:
+                    os.ftruncate(descriptor, 0)
+                    raise
+        with self._translated("writing the blob beside"):
             os.fsync(descriptor)
-        except OSError as error:
-            raise filesystem_error(error, doing="writing the blob beside", path=self.path) from error
+
+    def _put_in_place(self, partial: _Partial, prepare: Prepare) -> None:
+        """Gives the file its attributes and then its name. If that fails, the next run finds it as it was before."""
+        with self._translated("putting the blob at"):
+            try:
+                _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
+                prepare(os.path.join(self._directory, partial.name))
+                os.rename(partial.name, self._name, src_dir_fd=partial.folder, dst_dir_fd=partial.folder)
+            except BaseException:
+                if not partial.can_be_found:
+                    partial.remove()
+                with contextlib.suppress(OSError):
+                    os.fchown(partial.fd, os.geteuid(), os.getegid())
+                    os.fchmod(partial.fd, 0o600)
+                raise
 
     @contextlib.contextmanager
-    def _opened_partial(self) -> t.Iterator[int]:
-        descriptor = self._open_partial()
-        while not self._is_partial(
-            descriptor
-        ):  # somebody else finished the download while this one waited for the lock
-            os.close(descriptor)
-            descriptor = self._open_partial()
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def _opened_partial(self, folder: int) -> t.Iterator[_Partial]:
+        """Yields the file to download to, locked: that of an earlier run if there is one that only this user can open.
 
-    def _open_partial(self) -> int:
-        try:
-            descriptor = os.open(self.partial, _OPEN_PARTIAL, 0o600)
-        except OSError as error:
-            raise filesystem_error(error, doing="opening the unfinished download", path=self.partial) from error
-        try:
-            self._check_partial(descriptor)
-            if not lock(descriptor, timeout=_LOCK_SECONDS):
-                raise Locked(
-                    f"While downloading {self.digest}: another task has been at it in {printable(self.partial)} for"
-                    f" {_LOCK_SECONDS:g} seconds; run the task again when that one is done.",
-                    path=printable(self.partial),
-                )
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        Anything else that bears its name is removed or, if that cannot be, left alone, and a file with a random name is
+        used, which nobody carries on with.
+        """
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            with self._translated("opening the unfinished download beside"):
+                partial = _open_partial(folder, self._partial)
+            try:
+                if not lock(partial.fd, deadline=deadline):
+                    raise self._locked()
+                if partial.is_there():
+                    yield partial
+                    return
+            finally:
+                os.close(partial.fd)  # somebody else finished the download while this one waited for the lock
 
-    def _check_partial(self, descriptor: int) -> None:
-        """Whoever else owned the file, or had another name for it, could change it after it was verified."""
-        status = os.fstat(descriptor)
-        private = status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077
-        if not stat.S_ISREG(status.st_mode) or not private or status.st_nlink > 1:
-            shown = printable(self.partial)
-            raise BlobFileError(
-                f"The unfinished download {shown} cannot be used: it is not a private file of this user; remove it.",
-                path=shown,
-            )
-
-    def _is_partial(self, descriptor: int) -> bool:
-        try:
-            there = os.stat(self.partial, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(there, os.fstat(descriptor))
+    def _locked(self) -> Locked:
+        shown = printable(os.path.join(self._directory, self._partial))
+        return Locked(
+            f"While downloading {self.digest}: another task has been at it in {shown} for {_LOCK_SECONDS:g} seconds;"
+            " run the task again when that one is done.",
+            path=shown,
+        )
 
     def _refusal(self, why: str, remedy: str) -> BlobFileError:
         shown = printable(self.path)
         return BlobFileError(f"The blob cannot be written to {shown}: {why}; {remedy}.", path=shown)
+
+
+def _open_replaced(folder: int, name: str) -> t.Optional[int]:
+    """Opens the file that is replaced; None if there is none, or something else, whose attributes say nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    return None
+
+
+def _set_attributes(descriptor: int, replaced: t.Optional[int]) -> None:
+    """Gives a file the attributes of the one that it replaces, else those of a new one by the umask."""
+    if replaced is None:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        os.fchmod(descriptor, 0o666 & ~umask)
+        return
+    try:
+        found = os.fstat(replaced)
+        with contextlib.suppress(PermissionError):  # an ordinary user gives nothing away
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+        shutil.copystat(replaced, descriptor)  # type: ignore[arg-type]  # what it calls takes descriptors
+        os.utime(descriptor)
+    finally:
+        os.close(replaced)
+
+
+def _open_partial(folder: int, name: str) -> _Partial:
+    with contextlib.suppress(FileNotFoundError):
+        if is_private(os.stat(name, dir_fd=folder, follow_symlinks=False)):
+            descriptor = os.open(name, _OPEN, dir_fd=folder)
+            if is_private(os.fstat(descriptor)):
+                return _Partial(folder, name, descriptor, True)
+            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+    with contextlib.suppress(FileExistsError):
+        return _Partial(folder, name, os.open(name, _CREATE, 0o600, dir_fd=folder), True)
+    name = f"{name}.{os.urandom(8).hex()}"
+    return _Partial(folder, name, os.open(name, _CREATE, 0o600, dir_fd=folder), False)
 
 
 def blob_diff(path: str, *, before: t.Optional[Content], after: Content) -> dict[str, t.Any]:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
+import socket
 import typing as t
 
 import pytest
@@ -32,6 +34,14 @@ def blob(run_module: t.Any, registry: FaultyRegistry, digest: str, dest: pathlib
         return run_module("oci_blob", **{**settings, "retries": 0, **options})
 
     return run
+
+
+def bind(path: pathlib.Path) -> None:
+    """Make a socket, whose path may be longer than bind(2) takes."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
 
 
 def partial(dest: pathlib.Path, digest: str) -> pathlib.Path:
@@ -127,22 +137,96 @@ def test_a_link_in_place_of_the_partial_file_is_not_followed(
     victim = tmp_path_factory.mktemp("else") / "victim"
     victim.write_bytes(OTHER)
     partial(dest, digest).symlink_to(victim)
-    assert blob().failed
+    assert blob()["changed"] is True
+    assert dest.read_bytes() == DATA
     assert victim.read_bytes() == OTHER
+    assert list(dest.parent.iterdir()) == [dest]
 
 
-@pytest.mark.parametrize("how", ["mode", "link"])
-def test_a_partial_file_that_others_could_change_is_refused(
+@pytest.mark.parametrize("how", ["mode 0666", "mode 0644", "link", "owner", "fifo", "socket", "directory"])
+def test_a_partial_file_that_others_could_change_is_not_used(
     blob: t.Any, dest: pathlib.Path, digest: str, how: str
 ) -> None:
     rest = partial(dest, digest)
-    rest.write_bytes(DATA[:10])
-    rest.chmod(0o666 if how == "mode" else 0o600)
+    if how == "fifo":
+        os.mkfifo(rest)
+    elif how == "directory":
+        rest.mkdir()
+    elif how == "socket":
+        bind(rest)
+    else:
+        rest.write_bytes(DATA[:10])
+        rest.chmod(int(how.split()[1], 8) if " " in how else 0o600)
     if how == "link":
         os.link(rest, dest.parent / "other")
+    elif how == "owner" and os.geteuid() == 0:
+        os.chown(rest, 65534, 65534)
     run = blob()
-    assert run.failed
-    assert "remove it" in run["msg"]
+    assert (run["changed"], run["resumed_from"] == 0 or os.geteuid() != 0) == (True, True)
+    assert dest.read_bytes() == DATA
+    left = {"link": {"other"}, "directory": {rest.name}}.get(how, set())
+    assert {path.name for path in dest.parent.iterdir()} == {dest.name, *left}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: bind(path), lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("check", [True, False])
+def test_what_is_no_file_is_refused_as_destination(
+    blob: t.Any, dest: pathlib.Path, make: t.Callable[[pathlib.Path], None], check: bool
+) -> None:
+    make(dest)
+    run = blob(check=check)
+    assert run["error"]["kind"] == "destination"
+    assert "is not a file" in run["msg"]
+    assert list(dest.parent.iterdir()) == [dest]
+
+
+@pytest.mark.parametrize("leads_to", ["nothing", "a file"])
+def test_a_link_as_destination_is_replaced_and_what_it_leads_to_stays(
+    blob: t.Any, dest: pathlib.Path, tmp_path_factory: t.Any, leads_to: str
+) -> None:
+    other = tmp_path_factory.mktemp("else") / "other"
+    if leads_to == "a file":
+        other.write_bytes(OTHER)
+        other.chmod(0o4711)
+    dest.symlink_to(other)
+    assert blob()["changed"] is True
+    assert not dest.is_symlink()
+    assert dest.read_bytes() == DATA
+    assert dest.stat().st_mode & 0o7111 == 0
+    assert other.exists() == (leads_to == "a file")
+
+
+def test_a_replaced_file_keeps_what_it_had(blob: t.Any, dest: pathlib.Path) -> None:
+    dest.write_bytes(OTHER)
+    dest.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(dest, 65534, 65533)
+    before = dest.stat()
+    blob()
+    after = dest.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_mtime > 1e9
+
+
+def test_a_failed_replacement_is_made_up_for(
+    blob: t.Any, dest: pathlib.Path, digest: str, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dest.write_bytes(OTHER)
+    dest.chmod(0o644)
+
+    def refuse(*dummy: t.Any, **also_dummy: t.Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        run = blob()
+    assert run["error"]["kind"] == "filesystem"
+    assert dest.read_bytes() == OTHER
+    assert partial(dest, digest).stat().st_mode & 0o777 == 0o600
+    registry.clear()
+    assert blob()["resumed_from"] == len(DATA)
+    assert dest.read_bytes() == DATA
+    assert list(dest.parent.iterdir()) == [dest]
 
 
 def test_a_directory_as_destination(blob: t.Any, dest: pathlib.Path) -> None:
@@ -152,10 +236,27 @@ def test_a_directory_as_destination(blob: t.Any, dest: pathlib.Path) -> None:
     assert "it is a directory" in run["msg"]
 
 
-def test_a_missing_directory(blob: t.Any, dest: pathlib.Path) -> None:
-    run = blob(dest=str(dest / "below"))
-    assert run.failed
-    assert "create it first" in run["msg"]
+def test_a_missing_directory_is_made(blob: t.Any, dest: pathlib.Path) -> None:
+    below = dest / "a/b"
+    assert blob(dest=str(below), check=True, diff=True)["changed"] is True
+    assert not dest.exists()
+    assert blob(dest=str(below), mode="0600")["changed"] is True
+    assert below.read_bytes() == DATA
+    assert dest.stat().st_mode & 0o777 == 0o755
+    assert blob(dest=str(below), mode="0600")["changed"] is False
+
+
+def test_a_directory_that_was_made_in_vain_is_removed(blob: t.Any, dest: pathlib.Path) -> None:
+    assert blob(dest=str(dest / "a/b"), digest="sha256:" + "0" * 64).failed
+    assert not dest.exists()
+
+
+def test_what_is_no_directory_above_the_destination(blob: t.Any, dest: pathlib.Path) -> None:
+    dest.write_bytes(b"")
+    for check in (True, False):
+        run = blob(dest=str(dest / "a/b"), check=check)
+        assert run["error"]["kind"] == "destination"
+        assert f"{dest} is not a directory" in run["msg"]
 
 
 @pytest.mark.parametrize("check", [True, False])
