@@ -43,7 +43,9 @@ attributes:
 options:
   dest:
     description:
-      - The directory that becomes the root filesystem. Its parent directory must exist.
+      - The directory that becomes the root filesystem.
+      - Missing parent directories are made with O(state=present), with the mode V(0755) less the umask. If the task
+        fails, those that it made are removed again.
     type: path
     required: true
   state:

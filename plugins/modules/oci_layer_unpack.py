@@ -14,7 +14,12 @@ description:
     a directory as the specification says, whiteouts included.
   - The file is read twice. What the second reading applies is exactly what the first one verified, even if somebody
     writes to the file in between.
-  - Which layers were applied is noted in a file beside O(dest), C(.NAME.oci-layers) for C(NAME).
+  - Which layers were applied is noted in a file beside O(dest), C(.NAME.oci-layers) for C(NAME). A note that belongs to
+    neither root nor the user of the task is refused.
+  - Only one task at a time works on a directory. While it does, it locks C(.NAME.oci-layers.lock), which no other user
+    can open.
+  - A task that fails or is killed leaves a part of its layer. The note says so. Run the same task again to complete the
+    layer; tasks with other layers warn until then.
   - The directory is changed in place. To have an image replace another one in one step, use
     M(attested.registry.oci_image_unpack).
 author:
@@ -26,7 +31,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The layer is read and verified.
+      - The layer is read and verified. If there is no file O(src), which an earlier task may bring, the result is
+        changed, with a warning.
   diff_mode:
     support: full
     details:
@@ -47,7 +53,8 @@ options:
   dest:
     description:
       - The directory to apply the layer to. What is in it counts as the layers below.
-      - It is made if it is not there. Its parent directory must exist.
+      - It is made if it is not there, with its missing parent directories, and the mode V(0755) less the umask. If the
+        task fails, the parent directories that it made and that are empty are removed again.
       - It cannot be a directory that M(attested.registry.oci_image_unpack) manages, nor a mount point.
     type: path
     required: true

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass
 
 from .diff import describe_foreign, describe_image, describe_stamp
 
 if t.TYPE_CHECKING:
-    from .._unpack.destination import Destination
     from .._unpack.drift import Drift, Level
-    from .._unpack.inspection import Inspection, View
+    from .._unpack.inspection import View
     from .._unpack.stamp import Stamp
     from .tree_options import TreeOptions
 
@@ -51,13 +51,30 @@ class Place:
     check: bool
     warn: Warn
 
-    def open(self, *, create: bool) -> t.Union[Inspection, Destination]:
-        """Returns what answers questions about it, and unless C(check) is set changes it: a context manager."""
-        from .._unpack.destination import Destination
+    @contextlib.contextmanager
+    def open(self, *, create: bool) -> t.Iterator[View]:
+        """Yields what answers questions about it, and unless C(check) is set a Destination, which changes it.
 
-        if self.check:
-            return Destination.inspect(self.dest, warn=self.warn, force=self.force, lock_timeout=self.lock_timeout)
-        return Destination(self.dest, warn=self.warn, force=self.force, lock_timeout=self.lock_timeout, create=create)
+        With C(create) missing parent directories are made, and removed at the end if they are empty.
+        """
+        from .._unpack.checks import find_parents
+        from .._unpack.destination import Destination
+        from .._unpack.inspection import Missing
+        from .._unpack.translate import translated
+
+        options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout}
+        with find_parents(self.dest) as parents:
+            view: t.ContextManager[View]
+            if parents.missing and (self.check or not create):
+                view = Missing(self.dest, **options)
+            elif self.check:
+                view = Destination.inspect(self.dest, **options)
+            else:
+                with translated("making the parent directory of", self.dest):
+                    parents.make()
+                view = Destination(self.dest, create=create, **options)
+            with view as opened:
+                yield opened
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -14,15 +15,18 @@ from .._unpack.checks import refusal
 from .._unpack.errors import DiffIdMismatch, printable
 from .._unpack.layers import unpack_layers
 from .layer_file import LayerFile
-from .layered_directory import LayeredDirectory
+from .layered_directory import LayeredDirectory, Note
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .._unpack.decompress import Compression
+    from .._unpack.layers import LayerSource
     from .._unpack.limits import Limits
     from .tree_options import TreeOptions
 
 Warn = t.Callable[[str], None]
+
+_LATER: t.Final = "The layer file {} is not there; an earlier task may bring it, so its content was not verified."
 
 
 @dataclass(frozen=True)
@@ -50,30 +54,59 @@ def ensure_applied(
 ) -> Applied:
     """Applies the layer file C(src) to the directory C(dest), unless it was applied before and C(force) is not set.
 
-    All of the layer is verified before anything changes. Raises UnpackError, Unsupported.
+    All of the layer is verified before anything changes. With C(check) nothing does, and the file may be one that an
+    earlier task of the play would have brought. Raises UnpackError, Unsupported, ParentRefused, LockFileRefused.
     """
     compression = None if media_type is None else layer_compression(media_type)
-    with LayeredDirectory(dest) as directory:
-        before = _applied(directory)
-        if diff_id in before and not force:
-            return Applied(False, before, before)
+    with LayeredDirectory(dest, make=not check) as directory:
+        note = _note(directory)
+        if note.has(diff_id) and not force:
+            if not check:
+                directory.tidy()
+            return Applied(False, note.applied, note.applied)
+        if check and not os.path.lexists(src):
+            warn(_LATER.format(printable(src)))
+            return Applied(True, note.applied, note.ending(diff_id).applied)
         with LayerFile(src) as layer:
             _verify(layer, diff_id, compression=compression, limits=options.limits, dest=directory.path)
-            after = (*before, diff_id)
             if check:
-                return Applied(True, before, after)
+                return Applied(True, note.applied, note.ending(diff_id).applied)
+            source = layer.source(diff_id, compression=compression)
             with directory.opened(lock_timeout=lock_timeout) as root:
-                source = layer.source(diff_id, compression=compression)
-                unpacked = unpack_layers(root, [source], options=options.for_unpack(), warn=warn, fresh=False)
-                directory.note(root, after)
-    return Applied(True, before, after, unpacked.entries, unpacked.size)
+                note = _note(directory)  # another task may have applied a layer before this one had the lock
+                if note.has(diff_id) and not force:
+                    return Applied(False, note.applied, note.applied)
+                return _apply(directory, root, source, note, options=options, warn=warn)
 
 
-def _applied(directory: LayeredDirectory) -> tuple[Digest, ...]:
+def _apply(
+    directory: LayeredDirectory, root: int, source: LayerSource, note: Note, *, options: TreeOptions, warn: Warn
+) -> Applied:
+    diff_id = source.diff_id
+    _warn_of_others(note, diff_id, directory.path, warn)
+    directory.note(root, note.applied, begun=note.beginning(diff_id).begun)
+    unpacked = unpack_layers(
+        root, [source], options=options.for_unpack(), warn=warn, fresh=False, interrupted=diff_id in note.begun
+    )
+    after = note.ending(diff_id)
+    directory.note(root, after.applied, begun=after.begun)
+    return Applied(True, note.applied, after.applied, unpacked.entries, unpacked.size)
+
+
+def _warn_of_others(note: Note, diff_id: Digest, dest: str, warn: Warn) -> None:
+    others = [str(one) for one in note.begun if one != diff_id]
+    if others:
+        warn(
+            f"A part of what is in {printable(dest)} is of layers that no task applied to the end: {', '.join(others)};"
+            " apply them again."
+        )
+
+
+def _note(directory: LayeredDirectory) -> Note:
     if directory.is_managed():
         why = "oci_image_unpack manages it and would undo the change"
         raise refusal(directory.path, why, "choose another directory")
-    return directory.applied()
+    return directory.read()
 
 
 def _verify(

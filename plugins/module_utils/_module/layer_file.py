@@ -41,15 +41,15 @@ class LayerFile:
         self.path = path
         self._pieces: list[bytes] = []
         try:
+            _check(os.stat(path), path)  # opening a device can act on it
             self._fd = os.open(path, _OPEN)
         except OSError as error:
             raise filesystem_error(error, doing="opening the layer file", path=path) from error
-        self.size = os.fstat(self._fd).st_size
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+        try:
+            _check(os.fstat(self._fd), path)
+        except BaseException:
             self.close()
-            raise LayerInvalid(
-                f"The layer {printable(path)} is not a file; give the path of a layer file.", path=printable(path)
-            )
+            raise
 
     def __enter__(self) -> LayerFile:
         return self
@@ -119,6 +119,12 @@ class LayerFile:
             " writes to it, and run the task again.",
             path=shown,
         )
+
+
+def _check(status: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        shown = printable(path)
+        raise LayerInvalid(f"The layer {shown} is not a file; give the path of a layer file.", path=shown)
 
 
 def _watched(pieces: t.Iterator[bytes], checker: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:

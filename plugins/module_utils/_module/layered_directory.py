@@ -4,65 +4,121 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A directory that oci_layer_unpack applies layers to, and the note beside it of which ones: .NAME.oci-layers."""
+
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import stat
+import time
 import typing as t
+from dataclasses import dataclass, replace
 
 from .._oci.digest import Digest
 from .._oci.errors import DigestError, JsonInvalid
+from .._oci.lock_file import LockFileRefused, lock_as_older_versions_do, lock_file, unlock_file
 from .._oci.strict_json import JsonValue, load
-from .._unpack.checks import Place, open_place, refusal
+from .._unpack.checks import Place, find_parents, open_place, refusal
 from .._unpack.confine import DIRECTORY
 from .._unpack.durable import read_file, replace_file
 from .._unpack.errors import Locked, printable
 from .._unpack.translate import translated
-from .locking import lock
 
 _MAX_BYTES: t.Final = 1024 * 1024
 _FORMAT: t.Final = 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """The diff_ids of the layers that were applied, in their order, and of those that were begun and not finished."""
+
+    applied: tuple[Digest, ...] = ()
+    begun: tuple[Digest, ...] = ()
+
+    def has(self, diff_id: Digest) -> bool:
+        """Tell whether all of a layer is in the directory."""
+        return diff_id in self.applied and diff_id not in self.begun
+
+    def beginning(self, diff_id: Digest) -> Note:
+        """Return the note to write before a layer is applied."""
+        return self if diff_id in self.begun else replace(self, begun=(*self.begun, diff_id))
+
+    def ending(self, diff_id: Digest) -> Note:
+        """Return the note to write after a layer was applied."""
+        return Note((*self.applied, diff_id), tuple(one for one in self.begun if one != diff_id))
 
 
 class LayeredDirectory:
     """A directory that layers are applied to one by one, and the note beside it of which ones that were.
 
     The note C(.NAME.oci-layers) holds diff_ids and the inode number of the directory: it says nothing about another
-    directory that is there later. Opening it creates nothing. A context manager. Raises DestinationError,
-    FilesystemError.
+    directory that is there later. Opening it creates nothing, but with make what is missing above it, which is removed
+    at the end if it is empty. A context manager. Raises DestinationError, FilesystemError, ParentRefused,
+    LockFileRefused.
     """
 
-    def __init__(self, path: str) -> None:
-        self._place: Place = open_place(path)
-        self._note = f".{self._place.name}.oci-layers"
-        self.path = self._place.path
+    def __init__(self, path: str, *, make: bool = False) -> None:
+        self.path = path.rstrip("/")
+        self._stack = contextlib.ExitStack()
+        self._opened: t.Optional[Place] = None
+        with contextlib.ExitStack() as stack:
+            parents = stack.enter_context(find_parents(path))
+            if make:
+                with translated("making the parent directory of", path):
+                    parents.make()
+            if make or not parents.missing:
+                self._opened = open_place(path)
+                stack.callback(self._opened.close)
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> LayeredDirectory:
         return self
 
     def __exit__(self, *dummy: object) -> None:
-        self._place.close()
+        self._stack.close()
+
+    @property
+    def _place(self) -> Place:
+        if self._opened is None:
+            raise refusal(self.path, "its parent directory is missing", "make that first")
+        return self._opened
+
+    @property
+    def _lock_name(self) -> str:
+        return f"{self._note}.lock"
+
+    @property
+    def _note(self) -> str:
+        return f".{self._place.name}.oci-layers"
 
     def applied(self) -> tuple[Digest, ...]:
         """Returns the diff_ids of the layers that were applied to the directory that is there now, in their order."""
-        root = self._place.look()
+        return self.read().applied
+
+    def read(self) -> Note:
+        """Return what the note says about the directory that is there now."""
+        root = None if self._opened is None else self._opened.look()
         if root is None or root.empty:
-            return ()
+            return Note()
         with translated("reading", self._note_path):
+            self._check_note()
             data = read_file(self._place.parent_fd, self._note, maximum=_MAX_BYTES)
         if data is None:
-            return ()
+            return Note()
         try:
-            inode, diff_ids = _parse(data)
+            inode, applied, begun = _parse(data)
         except ValueError:
             raise refusal(
                 self.path, f"{printable(self._note_path)} is damaged", "remove it, and the layers are applied again"
             ) from None
-        return diff_ids if inode == root.inode else ()
+        return Note(applied, begun) if inode == root.inode else Note()
 
     def is_managed(self) -> bool:
         """Tells whether there is a state directory, which oci_image_unpack keeps."""
+        if self._opened is None:
+            return False
         with translated("looking at", self._place.state_path):
             try:
                 os.stat(self._place.state_name, dir_fd=self._place.parent_fd, follow_symlinks=False)
@@ -72,23 +128,73 @@ class LayeredDirectory:
 
     @contextlib.contextmanager
     def opened(self, *, lock_timeout: float) -> t.Iterator[int]:
-        """Yields the directory, open and locked; makes it if it is not there. Raises Locked."""
-        with translated("opening", self.path):
-            if self._place.look() is None:
-                os.mkdir(self._place.name, 0o755, dir_fd=self._place.parent_fd)
-            root = os.open(self._place.name, DIRECTORY, dir_fd=self._place.parent_fd)
-        try:
-            if not lock(root, timeout=lock_timeout):
+        """Yields the directory, open and locked; makes it if it is not there.
+
+        What was read of the note before may not be true any more. Raises Locked.
+        """
+        deadline = time.monotonic() + lock_timeout
+        with contextlib.ExitStack() as stack:
+            with translated("locking", self.path):
+                self._lock(stack, deadline, lock_timeout)
+            with translated("opening", self.path):
+                self._remove_left_over()
+                if self._place.look() is None:
+                    os.mkdir(self._place.name, 0o755, dir_fd=self._place.parent_fd)
+                root = os.open(self._place.name, DIRECTORY, dir_fd=self._place.parent_fd)
+                stack.callback(os.close, root)
+            if not lock_as_older_versions_do(root, deadline=deadline):
                 raise self._locked(lock_timeout)
             yield root
-        finally:
-            os.close(root)
 
-    def note(self, root: int, diff_ids: t.Sequence[Digest]) -> None:
+    def note(self, root: int, diff_ids: t.Sequence[Digest], *, begun: t.Sequence[Digest] = ()) -> None:
         """Writes down that these are the layers in the directory that is open as C(root)."""
-        found = {"format": _FORMAT, "inode": os.fstat(root).st_ino, "diff_ids": [str(diff_id) for diff_id in diff_ids]}
+        found = {
+            "format": _FORMAT,
+            "inode": os.fstat(root).st_ino,
+            "diff_ids": [str(diff_id) for diff_id in diff_ids],
+            "begun": [str(diff_id) for diff_id in begun],
+        }
         with translated("writing", self._note_path):
             replace_file(self._place.parent_fd, self._note, json.dumps(found).encode("ascii"))
+
+    def tidy(self) -> None:
+        """Remove what an ended run left, unless another run is at work or this user may not."""
+        try:
+            os.stat(self._lock_name, dir_fd=self._place.parent_fd, follow_symlinks=False)
+            with contextlib.ExitStack() as stack:
+                self._lock(stack, 0, 0)
+                self._remove_left_over()
+        except (OSError, Locked, LockFileRefused):
+            pass
+
+    def _lock(self, stack: contextlib.ExitStack, deadline: float, timeout: float) -> None:
+        folder, name = self._place.parent_fd, self._lock_name
+        fd = lock_file(folder, name, path=os.path.join(self._place.parent, name), deadline=deadline)
+        if fd is None:
+            raise self._locked(timeout)
+        stack.callback(unlock_file, folder, name, fd)
+
+    def _remove_left_over(self) -> None:
+        """Remove new notes of runs that were killed."""
+        folder = self._place.parent_fd
+        for name in os.listdir(folder):
+            if name.startswith(f"{self._note}.new"):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                    os.unlink(name, dir_fd=folder)
+
+    def _check_note(self) -> None:
+        """Raise DestinationError for a note that another user wrote, or that is no file."""
+        try:
+            found = os.stat(self._note, dir_fd=self._place.parent_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        shown = printable(self._note_path)
+        if not stat.S_ISREG(found.st_mode):
+            raise refusal(self.path, f"{shown}, which says what was applied to it, is not a file", "remove it")
+        if found.st_uid not in (0, os.geteuid()):
+            why = f"{shown}, which says what was applied to it, belongs to the user id {found.st_uid}"
+            raise refusal(self.path, why, "run the task as that user (become_user), or remove the file")
 
     @property
     def _note_path(self) -> str:
@@ -103,18 +209,25 @@ class LayeredDirectory:
         )
 
 
-def _parse(data: bytes) -> tuple[int, tuple[Digest, ...]]:
-    """Reads a note. Raises ValueError for anything else."""
+def _parse(data: bytes) -> tuple[int, tuple[Digest, ...], tuple[Digest, ...]]:
+    """Reads a note: inode number, layers applied, layers begun. Raises ValueError for anything else."""
     try:
         fields = load(data, what="the note", max_bytes=_MAX_BYTES, max_depth=4)
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
             raise ValueError("not a note of this version")
-        inode, texts = fields.get("inode"), fields.get("diff_ids")
-        if not isinstance(inode, int) or not isinstance(texts, list):
-            raise ValueError("fields are missing")
-        return inode, tuple(_digest(text) for text in texts)
+        inode = fields.get("inode")
+        if not isinstance(inode, int):
+            raise ValueError("the inode number is missing")
+        # versions before 0.3.0 write no "begun"
+        return inode, _digests(fields.get("diff_ids")), _digests(fields.get("begun", []))
     except (JsonInvalid, DigestError) as error:
         raise ValueError(error.message) from None
+
+
+def _digests(value: t.Optional[JsonValue]) -> tuple[Digest, ...]:
+    if not isinstance(value, list):
+        raise ValueError("diff_ids are missing")
+    return tuple(_digest(one) for one in value)
 
 
 def _digest(value: JsonValue) -> Digest:
@@ -123,4 +236,4 @@ def _digest(value: JsonValue) -> Digest:
     return Digest.parse(value)
 
 
-__all__ = ("LayeredDirectory",)
+__all__ = ("LayeredDirectory", "Note")

@@ -13,6 +13,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.parents import Parents
 from .confine import DIRECTORY
 from .errors import DestinationError, printable
 from .mounts import Mounts
@@ -164,6 +165,25 @@ def open_place(path: str) -> Place:
     return Place(stripped, parent.path, name, parent.fd, status.st_dev, Mounts.read(), parent.risk)
 
 
+def find_parents(path: str) -> Parents:
+    """Find out which directories above a destination are missing, and that they may be made. To be closed.
+
+    Raises what open_place raises for the path itself; ParentRefused for what must not be made. Makes nothing.
+    """
+    head, name = os.path.split(_checked_path(path))
+    with translated("looking for the parent directory of", path):
+        parents = Parents(head or "/")
+    try:
+        if parents.missing:
+            parents.check()
+            _check_not_nested(path, parents.path, name)
+            _check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode)
+    except BaseException:
+        parents.close()
+        raise
+    return parents
+
+
 def _checked_path(path: str) -> str:
     if not path.startswith("/") or "\0" in path:
         raise refusal(path, "it is not an absolute path", "give one that starts with /")
@@ -214,4 +234,4 @@ def _check_not_public(path: str, parent: str, mode: int) -> None:
         raise refusal(path, why, "take that permission away (chmod o-w) or choose a directory below it of your own")
 
 
-__all__ = ("Place", "Root", "open_place", "refusal", "state_name")
+__all__ = ("Place", "Root", "find_parents", "open_place", "refusal", "state_name")

@@ -46,14 +46,24 @@ def write_file(dir_fd: int, name: str, data: bytes) -> None:
 def replace_file(dir_fd: int, name: str, data: bytes) -> None:
     """Gives name the content data in one step that survives a crash: either all of it or what was there before.
 
-    Raises OSError, and then the old content is still there.
+    The new file has a random name first, which begins with that of the old one and .new: the caller removes what a run
+    that was killed left of that. Raises OSError, and then the old content is still there.
     """
-    new = f"{name}.new"
-    with create_file(dir_fd, new) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    new = f"{name}.new-{os.urandom(8).hex()}"
+    try:
+        fd = os.open(new, _CREATE | os.O_EXCL, 0o600, dir_fd=dir_fd)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new, dir_fd=dir_fd)
+        raise
     os.fsync(dir_fd)
 
 

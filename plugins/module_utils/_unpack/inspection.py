@@ -253,4 +253,14 @@ class Inspection(View):
         self._state = state
 
 
-__all__ = ("LOCK_TIMEOUT", "Generation", "Inspection", "View")
+class Missing(View):
+    """A destination below a directory that is missing, so that nothing can be there. For check mode and removing."""
+
+    def __enter__(self) -> Missing:
+        return self
+
+    def check_replaceable(self) -> None:
+        """See View: nothing is in the way."""
+
+
+__all__ = ("LOCK_TIMEOUT", "Generation", "Inspection", "Missing", "View")

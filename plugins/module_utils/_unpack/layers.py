@@ -46,13 +46,15 @@ def unpack_layers(
     options: Options,
     warn: Warn,
     fresh: bool = True,
+    interrupted: bool = False,
     resolver: Resolver | None = None,
     apart: bool | None = None,
 ) -> Unpacked:
     """Applies layers, lowest first, to the directory that is open as root (image-spec, layer.md, "Applying
     Changesets").
 
-    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers.
+    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers. With
+    interrupted, an earlier call on it may have ended before it was done, which this one makes up for.
     Download, decompression, hashing and writing overlap, in threads, and with apart, which by default is decided by
     what is faster, in a process of its own for the writing; while a layer is applied, the next one is opened and a few
     megabytes of it are fetched. The first failure stops everything and is raised with the layer's name as field layer:
@@ -60,7 +62,14 @@ def unpack_layers(
     """
 
     def open_writer(warn: Warn) -> TreeWriter:
-        return TreeWriter(root, options=options, resolver=resolver or choose_resolver(), fresh=fresh, warn=warn)
+        return TreeWriter(
+            root,
+            options=options,
+            resolver=resolver or choose_resolver(),
+            fresh=fresh,
+            interrupted=interrupted,
+            warn=warn,
+        )
 
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(_writer(open_writer, warn, apart=is_worth_it() if apart is None else apart))

@@ -47,9 +47,9 @@ class Attributor:
     """Puts Attributes on what was just made, in the one order that keeps them all.
 
     chown(2) clears the setuid and setgid bits and security.capability, so that the owner comes first, then extended
-    attributes, then the mode, then times. Nothing here follows a symbolic link. OSError is raised for what the kernel
-    refuses, but for extended attributes, where xattrs says what a refusal means: with keep a warning, with require
-    an error; skip sets none.
+    attributes, then times, and last the mode, by which a directory is known that a run did not finish. Nothing here
+    follows a symbolic link. OSError is raised for what the kernel refuses, but for extended attributes, where xattrs
+    says what a refusal means: with keep a warning, with require an error; skip sets none.
     """
 
     def __init__(self, *, ownership: bool, xattrs: XattrPolicy, warn: Warn) -> None:
@@ -74,8 +74,8 @@ class Attributor:
             _change_owner(descriptor, wanted)
         if wanted.xattrs:
             self._set_xattrs(descriptor, wanted.xattrs)
-        os.fchmod(descriptor, wanted.mode & MODE_BITS)
         set_mtime(descriptor, wanted.mtime)
+        os.fchmod(descriptor, wanted.mode & MODE_BITS)
 
     def set_symlink(self, directory: int, name: bytes, wanted: Attributes) -> None:
         """For a symbolic link, which has no mode of its own."""

@@ -21,8 +21,10 @@ from .remove import remove_tree
 IMPLIED = Attributes(0o755, 0, 0, 0, {})
 """Of directories that an image uses but does not describe: as moby makes them, with a time that is always the same."""
 
+# The mode of directories while the tree is made; they get their own at the end. In a tree that stays if that fails they
+# are marked with the sticky bit, which no private directory needs, so that the next run knows them.
 _PRIVATE = 0o700
-"""The mode of directories while the tree is made; they get their own at the end."""
+_MARKED = 0o1700
 
 _CACHED_DIRECTORIES = 128
 
@@ -40,15 +42,18 @@ class Tree:
     Paths are relative to the root, without ., .. or empty components; every operation is on a single name in an open
     directory and follows no symbolic link there. Links in the directories above are followed inside the root. The
     attributes of directories are put on by finish, since making anything in them changes their times and may need
-    their permissions. Nothing is done in other file systems that are mounted in the tree. All methods raise OSError
-    or FilesystemError.
+    their permissions. With mark, directories can be told until then, and with interrupted finish also puts attributes
+    on those that another Tree marked and did not finish. Nothing is done in other file systems that are mounted in the
+    tree. All methods raise OSError or FilesystemError.
     """
 
-    def __init__(self, root: int, *, resolver: Resolver) -> None:
+    def __init__(self, root: int, *, resolver: Resolver, mark: bool = False, interrupted: bool = False) -> None:
         status = os.fstat(root)
         self._root = Directory(_reopened(root), status.st_ino)
         self._device = status.st_dev
         self._resolver = resolver
+        self._new_mode = _MARKED if mark else _PRIVATE
+        self._interrupted = interrupted
         self._cache: dict[bytes, Directory] = {}
         self._used: set[int] = set()
         self._retired: list[int] = []
@@ -87,11 +92,11 @@ class Tree:
     def make_directory(self, parent: Directory, name: bytes, attributes: Attributes) -> None:
         """Makes the directory name, or takes the one that is there, replacing anything else and its attributes."""
         try:
-            os.mkdir(name, _PRIVATE, dir_fd=parent.descriptor)
+            os.mkdir(name, self._new_mode, dir_fd=parent.descriptor)
         except FileExistsError:
             if not stat.S_ISDIR(self.status(parent, name).st_mode):
                 self.remove(parent, name)
-                os.mkdir(name, _PRIVATE, dir_fd=parent.descriptor)
+                os.mkdir(name, self._new_mode, dir_fd=parent.descriptor)
         status = self.status(parent, name)
         if status.st_dev == self._device:
             self._attributes[status.st_ino] = attributes
@@ -136,7 +141,10 @@ class Tree:
         """Puts their attributes on all directories that were made, described or changed. Raises FilesystemError."""
 
         def settle(descriptor: int) -> None:
-            attributes = self._attributes.get(os.fstat(descriptor).st_ino)
+            status = os.fstat(descriptor)
+            attributes = self._attributes.get(status.st_ino)
+            if self._interrupted and not isinstance(attributes, Attributes) and _is_unfinished(status):
+                attributes = IMPLIED
             if isinstance(attributes, Attributes):
                 attributor.clear_xattrs(descriptor)
                 attributor.set_open(descriptor, attributes)
@@ -198,7 +206,7 @@ class Tree:
 
     def _make(self, parent: int, name: bytes) -> None:
         self.keep_time(parent)
-        os.mkdir(name, _PRIVATE, dir_fd=parent)
+        os.mkdir(name, self._new_mode, dir_fd=parent)
         self.imply(os.stat(name, dir_fd=parent, follow_symlinks=False).st_ino)
 
     def _instead(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> int:
@@ -217,6 +225,11 @@ class Tree:
             if not make:
                 raise
             return walk(self._root.descriptor, path, make=self._make)
+
+
+def _is_unfinished(status: os.stat_result) -> bool:
+    # a directory inherits the setgid bit
+    return status.st_mode & 0o5777 == _MARKED and status.st_uid == os.geteuid()
 
 
 def _reopened(root: int) -> int:

@@ -67,17 +67,27 @@ class Writer(t.Protocol):
 class TreeWriter:
     """The Writer that does the work: to the directory that is open as root.
 
-    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers.
+    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers, and with
+    interrupted directories in it that another TreeWriter did not finish get their attributes.
     """
 
-    def __init__(self, root: int, *, options: Options, resolver: Resolver, fresh: bool, warn: Warn) -> None:
+    def __init__(
+        self,
+        root: int,
+        *,
+        options: Options,
+        resolver: Resolver,
+        fresh: bool,
+        warn: Warn,
+        interrupted: bool = False,
+    ) -> None:
         self._options = options
         self._warn = warn
         self._lower = not fresh
         self._budget = Budget(options.limits)
         self._digests: dict[int, bytes] = {}
         self._attributor = Attributor(ownership=options.ownership, xattrs=options.xattrs, warn=warn)
-        self._tree = Tree(root, resolver=resolver)
+        self._tree = Tree(root, resolver=resolver, mark=not fresh, interrupted=interrupted)
         with contextlib.ExitStack() as stack:
             stack.callback(self._tree.close)
             if fresh:

@@ -333,11 +333,52 @@ def test_a_directory_of_somebody_else(unpack: t.Any, back: t.Any, dest: pathlib.
     assert (dest / "precious").exists()
 
 
-@pytest.mark.parametrize("where", ["/", "relative/path", "missing/parent"])
-def test_impossible_destinations(unpack: t.Any, tmp_path: pathlib.Path, where: str) -> None:
-    run = unpack("1", dest=str(tmp_path / where) if where.startswith("missing") else where)
+@pytest.mark.parametrize("where", ["/", "relative/path"])
+def test_impossible_destinations(unpack: t.Any, where: str) -> None:
+    run = unpack("1", dest=where)
     assert run.failed
     assert run["error"]["kind"] == "destination"
+
+
+def test_missing_parents_are_made(unpack: t.Any, back: t.Any, tmp_path: pathlib.Path) -> None:
+    dest = tmp_path / "a/b/tree"
+    first = unpack("1", dest=str(dest), check=True, diff=True)
+    assert first["changed"] is True
+    assert not (tmp_path / "a").exists()
+    second = unpack("1", dest=str(dest), diff=True)
+    assert (second["changed"], second["diff"]) == (True, first["diff"])
+    assert (dest / "etc/motd").exists()
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a/b")} == {0o755}
+    for check in (True, False):
+        assert unpack("1", dest=str(dest), check=check)["changed"] is False
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_without_a_parent_there_is_nothing_to_remove_or_bring_back(
+    back: t.Any, run_module: t.Any, tmp_path: pathlib.Path, check: bool
+) -> None:
+    options = {"repository": "team/app", "dest": str(tmp_path / "a/b/tree"), "check": check}
+    assert run_module("oci_image_unpack", state="absent", **options)["changed"] is False
+    run = run_module("oci_image_unpack", state="rolled_back", **options)
+    assert run["error"]["kind"] == "destination"
+    assert "unpack an image first" in run["msg"]
+    assert not (tmp_path / "a").exists()
+
+
+def test_parents_that_were_made_in_vain_are_removed(unpack: t.Any, tmp_path: pathlib.Path) -> None:
+    assert unpack("nosuch", dest=str(tmp_path / "a/b/tree")).failed
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_missing_parents_inside_of_another_destination_are_refused(
+    unpack: t.Any, dest: pathlib.Path, check: bool
+) -> None:
+    unpack("1")
+    run = unpack("1", dest=str(dest / "etc/a/b"), check=check)
+    assert run["error"]["kind"] == "destination"
+    assert f"inside the destination {dest}" in run["msg"]
+    assert not (dest / "etc/a").exists()
 
 
 def test_an_artifact_has_no_tree(unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path) -> None:

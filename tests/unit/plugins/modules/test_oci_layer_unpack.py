@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.layered_directory import LayeredDirectory
+from ansible_collections.attested.registry.plugins.module_utils._unpack import content, layers
 from ansible_collections.attested.registry.tests.support import images
 
 OTHER_ID = "sha256:" + "0" * 64
@@ -91,6 +94,155 @@ def test_a_layer_that_is_no_archive(apply: t.Any, dest: pathlib.Path) -> None:
     assert not dest.exists()
 
 
+def test_two_tasks_at_once_are_both_noted(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer, top: images.Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second reads the note, then the first does all of its work, then the second gets the lock."""
+    opened = LayeredDirectory.opened
+    runs: list[t.Any] = []
+
+    def overtaken(directory: LayeredDirectory, *, lock_timeout: float) -> t.Any:
+        monkeypatch.setattr(LayeredDirectory, "opened", opened)
+        runs.append(apply(base))
+        return opened(directory, lock_timeout=lock_timeout)
+
+    monkeypatch.setattr(LayeredDirectory, "opened", overtaken)
+    second = apply(top)
+    assert (runs[0]["changed"], second["changed"]) == (True, True)
+    assert second["applied"] == [base.diff_id, top.diff_id]
+    assert apply(base)["changed"] is apply(top)["changed"] is False
+
+
+def test_the_same_layer_twice_at_once_is_applied_once(
+    apply: t.Any, base: images.Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = LayeredDirectory.opened
+
+    def overtaken(directory: LayeredDirectory, *, lock_timeout: float) -> t.Any:
+        monkeypatch.setattr(LayeredDirectory, "opened", opened)
+        assert apply(base)["changed"] is True
+        return opened(directory, lock_timeout=lock_timeout)
+
+    monkeypatch.setattr(LayeredDirectory, "opened", overtaken)
+    second = apply(base)
+    assert (second["changed"], second["applied"]) == (False, [base.diff_id])
+
+
+def test_nothing_but_the_note_stays_beside_the_directory(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:
+    apply(base)
+    assert sorted(path.name for path in dest.parent.iterdir()) == [".tree.oci-layers", "tree"]
+
+
+def test_what_killed_runs_left_is_removed_also_by_one_that_changes_nothing(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer
+) -> None:
+    apply(base)
+    for name in (".tree.oci-layers.lock", ".tree.oci-layers.new", ".tree.oci-layers.new-0123"):
+        (dest.parent / name).touch(0o600)
+    assert apply(base)["changed"] is False
+    assert sorted(path.name for path in dest.parent.iterdir()) == [".tree.oci-layers", "tree"]
+
+
+PLANTED: dict[str, t.Callable[[pathlib.Path], object]] = {
+    "fifo": os.mkfifo,
+    "directory": pathlib.Path.mkdir,
+    "link": lambda path: path.symlink_to("victim"),
+    "dangling link": lambda path: path.symlink_to("nothing"),
+    "file of another user": lambda path: (path.write_text('{"format": 1}'), os.chown(path, 65534, 65534)),
+}
+planted = pytest.mark.parametrize(
+    "how", [name for name in PLANTED if os.geteuid() == 0 or name != "file of another user"]
+)
+
+
+@planted
+@pytest.mark.parametrize("name", [".tree.oci-layers", ".tree.oci-layers.lock"])
+def test_what_is_no_file_of_this_user_is_not_trusted(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer, name: str, how: str
+) -> None:
+    dest.mkdir()
+    (dest / "below").touch()
+    victim = dest.parent / "victim"
+    victim.write_text("{}")
+    PLANTED[how](dest.parent / name)
+    run = apply(base)
+    assert run["error"]["kind"] in ("destination", "filesystem")
+    assert str(dest.parent / name) in run["msg"]
+    assert not (dest / "etc").exists()
+    assert victim.read_text() == "{}"
+
+
+@planted
+def test_what_is_in_the_way_of_a_new_note_is_left_alone(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer, how: str
+) -> None:
+    victim = dest.parent / "victim"
+    victim.write_text("{}")
+    PLANTED[how](dest.parent / ".tree.oci-layers.new")
+    assert apply(base)["changed"] is True
+    assert apply(base)["changed"] is False
+    assert os.path.lexists(dest.parent / ".tree.oci-layers.new")
+    assert victim.read_text() == "{}"
+
+
+def test_a_layer_that_was_begun_is_named_until_it_is_applied(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upper = images.layer([images.file("sub/x/a", b"1"), images.file("b", b"2")])
+    write = content._write
+
+    def full(descriptor: int, piece: bytes) -> None:
+        if piece == b"2":
+            raise OSError(28, "No space left on device")
+        write(descriptor, piece)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layers, "is_worth_it", lambda: False)
+        patch.setattr(content, "_write", full)
+        assert apply(upper)["error"]["kind"] == "no_space"
+    run = apply(base)
+    assert any(upper.diff_id in text and "apply them again" in text for text in run.warnings)
+    assert apply(upper, check=True)["changed"] is True
+    run = apply(upper)
+    assert (run["changed"], run["applied"], run.warnings) == (True, [base.diff_id, upper.diff_id], [])
+    assert [path.stat().st_mode & 0o7777 for path in (dest / "sub", dest / "sub/x")] == [0o755, 0o755]
+
+
+def test_a_directory_of_a_lower_layer_that_looks_unfinished_stays(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer
+) -> None:
+    apply(base)
+    (dest / "odd").mkdir()
+    (dest / "odd").chmod(0o1700)
+    apply(images.layer([images.file("odd/new", b"")]))
+    assert (dest / "odd").stat().st_mode & 0o7777 == 0o1700
+
+
+def test_check_mode_believes_in_a_file_that_an_earlier_task_brings(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer
+) -> None:
+    run = apply(base, src=str(dest.parent / "a/layer"), dest=str(dest.parent / "b/tree"), check=True, diff=True)
+    assert (run["changed"], run["applied"]) == (True, [base.diff_id])
+    assert run["diff"] == {"before": {"applied": []}, "after": {"applied": [base.diff_id]}}
+    assert any("was not verified" in text for text in run.warnings)
+    assert list(dest.parent.iterdir()) == []
+
+
+def test_missing_parents_are_made(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:
+    below = dest.parent / "a/b/tree"
+    assert apply(base, dest=str(below), check=True)["changed"] is True
+    assert list(dest.parent.iterdir()) == []
+    assert apply(base, dest=str(below))["changed"] is True
+    assert (below / "etc/motd").exists()
+    assert apply(base, dest=str(below))["changed"] is False
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_parents_are_not_made_in_vain(apply: t.Any, dest: pathlib.Path, base: images.Layer, check: bool) -> None:
+    assert apply(base, dest=str(dest.parent / "a/b/tree"), diff_id=OTHER_ID, check=check).failed
+    assert list(dest.parent.iterdir()) == []
+
+
 def test_another_directory_of_the_same_name_has_no_layers_yet(
     apply: t.Any, dest: pathlib.Path, base: images.Layer
 ) -> None:
@@ -126,6 +278,7 @@ def test_a_damaged_note_is_said(apply: t.Any, dest: pathlib.Path, base: images.L
     [
         ({"src": "/nonexistent"}, "filesystem"),
         ({"src": "/"}, "layer_invalid"),
+        ({"src": "/dev/zero"}, "layer_invalid"),
         ({"dest": "/"}, "destination"),
         ({"dest": "relative"}, "destination"),
         ({"diff_id": "md5:00"}, "digest_invalid"),

@@ -69,11 +69,11 @@ def test_another_task_at_work_is_named(tmp_path: pathlib.Path) -> None:
 
 def checked(data: bytes) -> None:
     try:
-        inode, diff_ids = _parse(data)
+        inode, applied, begun = _parse(data)
     except ValueError:
         return
     assert isinstance(inode, int)
-    assert all(isinstance(diff_id, Digest) for diff_id in diff_ids)
+    assert all(isinstance(diff_id, Digest) for diff_id in (*applied, *begun))
 
 
 @given(st.binary(max_size=200))
@@ -81,6 +81,6 @@ def test_any_bytes_are_a_note_or_are_not(data: bytes) -> None:
     checked(data)
 
 
-@given(st.fixed_dictionaries({}, optional={"format": st.just(1), "inode": VALUES, "diff_ids": VALUES}))
+@given(st.fixed_dictionaries({}, optional={"format": st.just(1), "inode": VALUES, "diff_ids": VALUES, "begun": VALUES}))
 def test_any_json_is_a_note_or_is_not(value: dict[str, t.Any]) -> None:
     checked(json.dumps(value).encode())
