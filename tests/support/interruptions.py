@@ -1,0 +1,89 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lets the n-th system call that writes fail, or kills the process there, in a process of its own."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import itertools
+import os
+import signal
+import typing as t
+
+from . import children
+
+# what a module changes anything on disk with; os.open counts where it creates something
+CALLS = (
+    "chmod",
+    "chown",
+    "fchmod",
+    "fchown",
+    "fsync",
+    "ftruncate",
+    "link",
+    "mkdir",
+    "mknod",
+    "removexattr",
+    "rename",
+    "replace",
+    "rmdir",
+    "setxattr",
+    "symlink",
+    "unlink",
+    "utime",
+    "write",
+)
+FAULTS = ("kill", "EIO", "ENOSPC")
+_MANY = 1000
+
+
+class Interruption(t.NamedTuple):
+    """A run that was interrupted at its number-th call, and what it returned, None if it was killed."""
+
+    number: int
+    call: str
+    result: t.Any
+
+
+def interruptions(work: t.Callable[[], t.Any], fault: str, prepare: t.Callable[[], None]) -> t.Iterator[Interruption]:
+    """Runs work again and again, interrupted one call later each time, until it ends before that.
+
+    prepare is called before each run. fault is the name of an error, or kill.
+    """
+    for number in itertools.count(1):
+        assert number < _MANY, "the work does not come to an end"
+        prepare()
+        call_read, call_write = os.pipe()
+        result = children.run(lambda number=number, fd=call_write: _interrupted(work, fault, number, fd))  # type: ignore[misc]
+        os.close(call_write)
+        with open(call_read, encoding="ascii") as pipe:
+            call = pipe.read()
+        if not call:
+            return
+        yield Interruption(number, call, result)
+
+
+def _interrupted(work: t.Callable[[], t.Any], fault: str, number: int, report: int) -> t.Any:
+    left = itertools.count(number - 1, -1)
+    write = os.write
+
+    def faulty(name: str, call: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+        def counted(*args: t.Any, **options: t.Any) -> t.Any:
+            if name == "open" and not args[1] & os.O_CREAT:
+                return call(*args, **options)
+            if next(left) == 0:
+                write(report, name.encode())
+                if fault == "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise OSError(getattr(errno, fault), os.strerror(getattr(errno, fault)))
+            return call(*args, **options)
+
+        return counted
+
+    for name in (*CALLS, "open"):
+        setattr(os, name, faulty(name, getattr(os, name)))
+    fcntl.flock = faulty("flock", fcntl.flock)
+    return work()

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever ends a run at any call that writes, the next run makes up for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
+from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
+from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
+from ansible_collections.attested.registry.tests.support.interruptions import FAULTS, interruptions
+
+DATA = bytes(range(256)) * 40
+OLD = images.image([images.layer([images.file("old")])])
+NEW = images.image([images.layer([images.file("new")])])
+
+Tree = dict[str, tuple[t.Any, ...]]
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls of a second process would not be counted."""
+    monkeypatch.setattr(layers, "is_worth_it", lambda: False)
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "place"
+
+
+def tree(root: pathlib.Path) -> Tree:
+    """All that is below a directory, and how."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        about = path.lstat()
+        found[str(path.relative_to(root))] = (oct(about.st_mode), about.st_uid, about.st_gid, content(path))
+    return found
+
+
+def content(path: pathlib.Path) -> t.Any:
+    """What a file holds, less the number of an inode in a note."""
+    if path.name.endswith(".oci-layers"):
+        return {**json.loads(path.read_text()), "inode": None}
+    return path.read_bytes() if path.is_file() else None
+
+
+def walked(work: t.Any, fault: str, prepare: t.Any, check: t.Callable[[], None]) -> None:
+    """Interrupts work at each of its calls, and checks that a second run brings what an uninterrupted one does."""
+    prepare()
+    assert not work().failed
+    wanted = tree(work.place)
+    calls = []
+    for interrupted in interruptions(lambda: work().results, fault, prepare):
+        calls.append(interrupted.call)
+        where = f"{fault} at {interrupted.number}, {interrupted.call}"
+        if interrupted.result is not None and interrupted.result.get("failed"):
+            assert interrupted.result["error"]["kind"] != "internal", (where, interrupted.result["msg"])
+        check()
+        again = work()
+        assert not again.failed, (where, again["msg"])
+        assert tree(work.place) == wanted, where
+        assert work()["changed"] is False, where
+    assert len(calls) > 8
+    assert {"mkdir", "unlink", "rename", "write"} & set(calls), calls
+
+
+class Work:
+    """A task with its options."""
+
+    def __init__(self, run_module: t.Any, name: str, place: pathlib.Path, **options: t.Any) -> None:
+        self.place = place
+        self._run, self._name, self._options = run_module, name, options
+
+    def __call__(self) -> t.Any:
+        return self._run(self._name, **self._options)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_oci_blob(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
+    dest = place / "a/b/blob" if is_new else place / "blob"
+    digest = registry.add_blob("team/app", DATA)
+    work = Work(
+        run_module, "oci_blob", place, registry=registry.name, repository="team/app", digest=digest, dest=str(dest)
+    )
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        if not is_new:
+            dest.write_bytes(b"old")
+            dest.chmod(0o664)
+            if os.geteuid() == 0:
+                os.chown(dest, 65534, 65534)
+
+    def check() -> None:
+        assert (dest.read_bytes() if dest.exists() else b"old") in (b"old", DATA)
+
+    walked(work, fault, prepare, check)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_oci_layer_unpack(
+    run_module: t.Any, place: pathlib.Path, tmp_path: pathlib.Path, is_new: bool, fault: str
+) -> None:
+    lower = images.layer(
+        [images.directory("etc"), images.file("etc/old", b"1"), images.directory("root"), images.file("gone/x", b"2")]
+    )
+    upper = images.layer(
+        [
+            images.file("sub/x/a", b"1"),
+            images.directory("private", mode=0o750),
+            images.file("private/b", b"2"),
+            images.file("etc/new", b"3"),
+            images.whiteout("etc/old"),
+            images.whiteout("gone"),
+        ]
+    )
+    for layer in (lower, upper):
+        (tmp_path / layer.diff_id).write_bytes(layer.data)
+    dest = place / "a/b/tree" if is_new else place / "tree"
+    options = {"dest": str(dest), "ownership": os.geteuid() == 0}
+    work = Work(
+        run_module, "oci_layer_unpack", place, src=str(tmp_path / upper.diff_id), diff_id=upper.diff_id, **options
+    )
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        if not is_new:
+            run = run_module("oci_layer_unpack", src=str(tmp_path / lower.diff_id), diff_id=lower.diff_id, **options)
+            assert not run.failed
+            (dest / "root").chmod(0o700)
+
+    walked(work, fault, prepare, lambda: None)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
+    dest = place / "a/b/layout" if is_new else place / "layout"
+    registry.publish("team/app", {"old": OLD, "new": NEW})
+    options = {"registry": registry.name, "repository": "team/app", "dest": str(dest)}
+    if os.geteuid() == 0:
+        options["owner"] = "nobody"
+    work = Work(run_module, "oci_layout", place, reference="new", **options)
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        if not is_new:
+            assert not run_module("oci_layout", reference="old", **options).failed
+
+    def check() -> None:
+        if (dest / "oci-layout").exists():
+            inspection = inspect_layout(str(dest))
+            assert not inspection.problems
+            assert set(inspection.layout.tags) in ({"old"}, {"old", "new"}, {"new"})
+
+    walked(work, fault, prepare, check)
