@@ -98,7 +98,8 @@ def _plan_present(
     module: AnsibleModule, source: Source, view: LayoutView, wanted: Wanted, *, earlier: t.Optional[Plan] = None
 ) -> Outcome:
     """Find out what has to change; earlier is the plan from before the lock was taken, which saves asking again."""
-    plan = make_plan(source, view, wanted, warn=module.warn, earlier=earlier)
+    warn = module.warn if earlier is None else _ignore
+    plan = make_plan(source, view, wanted, warn=warn, earlier=earlier)
     after = _with_entry(view.index, plan, wanted)
     pruning = plan_pruning(
         view,
@@ -118,6 +119,10 @@ def _plan_present(
         plan=plan,
         files=("index.json", "oci-layout", *(_path(file.descriptor.digest) for file in plan.files)),
     )
+
+
+def _ignore(text: str) -> None:
+    """The first plan warned of it already."""
 
 
 def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
