@@ -168,6 +168,9 @@ class Authenticator:
         if repository in self._schemes or isinstance(self._lookup(repository), Anonymous):
             return False
         challenges = self._ask_at_base(operation, deadline)
+        if repository is not None:
+            # what /v2/ asks for is no scope of this repository
+            challenges = tuple(one.without("scope") for one in challenges)
         try:
             return bool(challenges) and self._take_in(challenges, answer, operation, repository)
         except RegistryError:

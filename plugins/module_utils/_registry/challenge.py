@@ -38,6 +38,10 @@ class Challenge:
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    def without(self, name: str) -> Challenge:
+        """The same challenge without one of its parameters."""
+        return Challenge(self.scheme, {key: value for key, value in self.parameters.items() if key != name})
+
 
 def parse_challenges(headers: t.Iterable[str]) -> tuple[Challenge, ...]:
     """All challenges of one or several WWW-Authenticate headers, in order, at most MAX_CHALLENGES. Total.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.sources import Mirrored
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth_file import AuthFiles
@@ -171,6 +172,27 @@ def test_a_connection_lost_at_v2_is_tried_again(hide, connect, world) -> None:
     server.on("/v2/$", Reply(raw=b""))
     with pytest.raises(ConnectionFailed):
         connect(server, credentials=USER).manifest("app", TAG)
+
+
+def test_the_scope_is_of_the_repository_whatever_v2_asks_for(serve, connect, image) -> None:
+    server = serve(users={"u": "hunter2:x"}, auth="bearer", anonymous=False)
+    server.publish("app", {"1.0": image})
+    server.on("/v2/.", lambda asked: None if asked.header("Authorization") else error(404))
+    text = f'Bearer realm="{server.url}/token",service="r",scope="registry:catalog:*"'
+    server.on("/v2/$", Reply(401, b"", {"WWW-Authenticate": text}))
+    connect(server, credentials=USER).manifest("app", TAG)
+    assert server.sent("/token")[0].query["scope"] == ["repository:app:pull"]
+
+
+def test_a_mirror(hide, serve, connect, image, tmp_path, warnings) -> None:
+    """With the credentials that the auth file has for it."""
+    mirror, origin = hide(error(404)), serve()
+    path = tmp_path / "auth.json"
+    path.write_text(json.dumps({"auths": {mirror.name: {"username": "u", "password": "hunter2:x"}}}))
+    source = Mirrored([connect(mirror, credentials=AuthFiles([str(path)]))], connect(origin), warn=warnings.append)
+    assert source.head_manifest("app", TAG).digest is not None
+    assert source.manifest("app", TAG).digest is not None
+    assert (origin.requests, warnings) == ([], [])
 
 
 def test_missing_with_credentials(hide, connect) -> None:
