@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
 import sys
 import typing as t
 
 from .._oci.text import visible
 from .errors import Refusal
+from .journal import JournalFormatter, is_journal
 from .sending import FileResponse
 from .target import parse_target
 
@@ -29,7 +31,12 @@ _LIMIT: t.Final = 500
 
 def set_up_logging(level: str, form: Form) -> None:
     """Lines about the server and text about requests go to standard error, requests as JSON to standard output."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    lines = logging.StreamHandler(sys.stderr)
+    if is_journal(2, os.environ):
+        lines.setFormatter(JournalFormatter("%(message)s"))
+    else:
+        lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[lines])
     logging.getLogger("attested.registry").setLevel(level.upper())
     _ACCESS.setLevel(logging.CRITICAL if form == "none" else logging.INFO)
     if form == "json" and not _ACCESS.handlers:

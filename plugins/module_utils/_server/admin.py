@@ -13,6 +13,7 @@ from .connections import Connections
 from .counters import Board
 from .listeners import Acceptor, start_listening
 from .protocol import HttpServer, Limits
+from .summary import faults
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import socket
@@ -41,11 +42,17 @@ class AdminPages:
         if path == "/healthz":
             return _plain(200, "alive")
         if path == "/readyz":
-            return _plain(200, "ready") if self._state.ready else _plain(503, "not ready")
+            return self._ready()
         if path == "/metrics":
             headers = {"Content-Type": self._metrics.content_type, "Cache-Control": "no-store"}
             return web.Response(body=self._metrics.text(), headers=headers)
         return _plain(404, "There are /healthz, /readyz and /metrics.")
+
+    def _ready(self) -> web.Response:
+        if not self._state.ready:
+            return _plain(503, "not ready")
+        said = "" if self._state.snapshot is None else faults(self._state.snapshot)
+        return _plain(200, f"ready; {said}" if said else "ready")
 
 
 def _plain(status: int, text: str, **headers: str) -> web.Response:

@@ -16,7 +16,7 @@ from .body import plan
 from .conditions import if_range, is_not_modified
 from .content_file import ContentFile, is_unchanged
 from .errors import Refusal
-from .head import check_head, check_method, ends_connection
+from .head import MAX_RANGE, check_head, check_method, ends_connection
 from .lists import catalog_answer, referrers_answer, tags_answer
 from .lookup import find_content, find_repository, unknown
 from .memory import Memory
@@ -67,6 +67,12 @@ class Application:
         """
         try:
             check_head(request)
+        except Refusal as refusal:
+            answer: web.StreamResponse = error_answer(refusal)
+            # whoever sends such a head may mean something else by what follows
+            answer.force_close()
+            return answer
+        try:
             # before anything is looked at: nobody learns from the answer what there is
             peer = peer or Peer(request.remote or None)
             identity = self._access.authenticate(request.headers.get("Authorization"), peer)
@@ -140,7 +146,12 @@ class Application:
 def _spans(request: web.BaseRequest, content: Content) -> tuple[Span, ...] | None:
     """The ranges to send; None for the whole. Ranges are defined for GET alone (RFC 9110, 14.2). Raises Refusal."""
     ranges = request.headers.getall("Range", ())
-    if request.method != "GET" or len(ranges) != 1 or not if_range(request.headers.get("If-Range"), content.digest):
+    if (
+        request.method != "GET"
+        or len(ranges) != 1
+        or len(ranges[0]) > MAX_RANGE
+        or not if_range(request.headers.get("If-Range"), content.digest)
+    ):
         return None
     spans = parse_range(ranges[0], content.size)
     if spans == ():

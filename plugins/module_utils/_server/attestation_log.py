@@ -11,7 +11,9 @@ import time
 import typing as t
 
 from .._oci.text import visible
+from .._tls13.errors import AlertReceived
 from .._tls13.names import Alert
+from .._tls13.state import State
 from .connections import Rarely
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -66,7 +68,9 @@ class AttestationLog:
 
     def handshake_failed(self, address: str | None, error: CollectionError) -> None:
         """A client did not get so far as to be judged."""
-        hint = _CANNOT_READ if error.fields.get("alert") == Alert.DECODE_ERROR.name.lower() else ""
+        # neither one that this end sent, nor one of a client that had not yet read the challenge or had read it
+        received = isinstance(error, AlertReceived) and error.alert is Alert.DECODE_ERROR
+        hint = _CANNOT_READ if received and error.message.endswith(f"{State.WAIT_CERT.value}.") else ""
         line = "the connection of %s ended in its handshake: %s%s"
         self._handshakes.say(line, address or "a unix socket", visible(error.message), hint)
 

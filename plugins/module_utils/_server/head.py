@@ -15,7 +15,12 @@ from .target import is_api
 if t.TYPE_CHECKING:  # pragma: no cover
     from .aio import web
 
+# of a head without its Range header
 MAX_HEAD: t.Final = 16 * 1024
+# containers/storage asks for up to 1,024 ranges at once; a longer header is passed over
+MAX_RANGE: t.Final = 64 * 1024
+# as newer versions of aiohttp have it
+_MAX_FIELDS: t.Final = 128
 
 _METHODS: t.Final = ("GET", "HEAD")
 # two of these, and whoever passes the request on may have gone by the other one
@@ -35,8 +40,11 @@ def check_head(request: web.BaseRequest) -> None:
         if name in headers and len(headers.getall(name)) > 1:
             raise Refusal(400, "UNSUPPORTED", f"The request has more than one {name} header.")
     fields = request.raw_headers
+    if len(fields) > _MAX_FIELDS:
+        raise Refusal(400, "UNSUPPORTED", f"The request has more than {_MAX_FIELDS} header fields.")
     # with ": " and the end of the line
-    if len(request.raw_path) + sum(map(len, itertools.chain.from_iterable(fields))) + 4 * len(fields) > MAX_HEAD:
+    size = len(request.raw_path) + sum(map(len, itertools.chain.from_iterable(fields))) + 4 * len(fields)
+    if size - len(headers.get("Range", "")) > MAX_HEAD:
         raise Refusal(431, "UNSUPPORTED", f"The head of the request is longer than {MAX_HEAD} bytes.")
 
 
@@ -64,4 +72,4 @@ def ends_connection(request: web.BaseRequest) -> bool:
     return "Upgrade" in request.headers and request.headers["Upgrade"].lower() != "h2c"
 
 
-__all__ = ("MAX_HEAD", "check_head", "check_method", "ends_connection")
+__all__ = ("MAX_HEAD", "MAX_RANGE", "check_head", "check_method", "ends_connection")

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from .addresses import Address, TcpAddress, UnixAddress
 from .connections import Connections, Rarely
 from .errors import ListenError
+from .plain_http import refuse_plain, speaks_plainly
 from .protocol import HttpServer, plain_address
 from .tls import tls_context
 
@@ -36,6 +37,8 @@ _PAUSE_SECONDS: t.Final = 0.2
 _AT_ONCE: t.Final = 4
 _FIRST_FD: t.Final = 3
 _MAX_FDS: t.Final = 64
+# asyncio takes no time-out of zero
+_LEAST_SECONDS: t.Final = 0.1
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -164,6 +167,7 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._rarely = Rarely()
+        self._plain = Rarely(level=logging.INFO)
         sock.setblocking(False)
         self._start()
 
@@ -206,10 +210,17 @@ class Acceptor:
         self._timer = self._loop.call_later(_PAUSE_SECONDS, self._start)
 
     async def _hand_over(self, sock: socket.socket, admission: Admission) -> None:
-        handshake = None if self._tls is None else self._server.limits.handshake_seconds
         try:
+            handshake = await self._begin_handshake(sock, admission)
+            if handshake is None and self._is_encrypted:
+                admission.release()
+                sock.close()
+                return
             await self._loop.connect_accepted_socket(
-                lambda: self._protocol(admission), sock, ssl=self._tls, ssl_handshake_timeout=handshake
+                lambda: self._protocol(admission),
+                sock,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else handshake,
             )
         except (OSError, asyncio.TimeoutError) as exc:
             # ssl.SSLError is an OSError
@@ -221,6 +232,27 @@ class Acceptor:
             admission.release()
             sock.close()
             raise
+
+    @property
+    def _is_encrypted(self) -> bool:
+        return self._tls is not None or self._attesting is not None
+
+    async def _begin_handshake(self, sock: socket.socket, admission: Admission) -> float | None:
+        """Wait for the first byte of a handshake, and give the seconds that are left for it; None if there is none.
+
+        A client that speaks plain HTTP in place of it is told so. Raises OSError, asyncio.TimeoutError.
+        """
+        if not self._is_encrypted:
+            return None
+        seconds = (self._server.limits if self._attesting is None else self._attesting).handshake_seconds
+        began = self._loop.time()
+        if not await asyncio.wait_for(speaks_plainly(sock), seconds):
+            return max(began + seconds - self._loop.time(), _LEAST_SECONDS)
+        self._connections.counters.add("handshake_failures")
+        self._plain.say("plain HTTP came from %s to a port for TLS, and is refused", admission.address or "-")
+        with contextlib.suppress(OSError):
+            await refuse_plain(sock)
+        return None
 
     def close(self) -> None:
         """Take no more connections; those in their handshake go on."""

@@ -20,6 +20,7 @@ from .addresses import UnixAddress, parse_tcp
 from .aio import require_aiohttp, require_prometheus
 from .cli import parse_command
 from .errors import RootError, ServerError
+from .journal import for_journal, is_journal
 from .listeners import bind, bind_all, start_listening, url_of
 from .notify import Notifier
 from .reload import Credentials
@@ -46,7 +47,8 @@ def main(arguments: t.Sequence[str]) -> int:
         else:
             serve(command.settings)
     except ServerError as exc:
-        sys.stderr.write(f"{visible(exc.message, limit=LINE)}\n")
+        line = visible(exc.message, limit=LINE)
+        sys.stderr.write(f"{for_journal(line, logging.ERROR) if is_journal(2, os.environ) else line}\n")
         # what sort of error it is, is for those who start servers
         return 1 if check_only or "--check-config" in arguments else exc.exit_code
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .aio import require_prometheus
 from .counters import BUCKETS
+from .version import VERSION
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .counters import Board
@@ -31,15 +32,24 @@ class State:
     restarts: int = 0
     reloads_done: int = 0
     reloads_failed: int = 0
+    # in seconds since 1970; the first load counts
+    reloaded_at: float = 0.0
+    reload_failed: bool = False
+    # when the first certificate of the chain in use expires, in seconds since 1970
+    certificate_expires: float | None = None
 
 
 class Metrics:
-    """What Prometheus is shown: the sums over all processes, those that are gone included. Raises DependencyMissing."""
+    """What Prometheus is shown: the sums over all processes, those that are gone included. Raises DependencyMissing.
 
-    def __init__(self, board: Board, state: State) -> None:
+    attesting says whether clients are judged; without that there is nothing to say about it.
+    """
+
+    def __init__(self, board: Board, state: State, *, attesting: bool = False) -> None:
         self._library = require_prometheus()
         self._board = board
         self._state = state
+        self._attesting = attesting
 
     def collect(self) -> t.Iterator[t.Any]:
         """The metrics, as the library wants them of a collector."""
@@ -51,23 +61,39 @@ class Metrics:
         yield self._counter("refused", "Connections refused", ("reason",), totals, metric="connections_refused")
         yield self._counter("cut", "Connections of slow clients cut", ("reason",), totals, metric="connections_cut")
         yield self._counter("handshake_failures", "TLS handshakes that failed", (), totals)
-        yield self._counter("attestations", "Clients judged, or not for want of a judge", ("result",), totals)
-        yield self._seconds("attestation", "attestation_seconds", "Time that judging a client took", totals)
+        if self._attesting:
+            yield self._counter("attestations", "Clients judged, or not for want of a judge", ("result",), totals)
+            yield self._seconds("attestation", "attestation_seconds", "Time that judging a client took", totals)
         yield self._gauge("connections", "Connections open", totals["open", ()])
+        yield from self._of_content()
         yield from self._of_state()
 
-    def _of_state(self) -> t.Iterator[t.Any]:
-        state, core = self._state, self._library.core
+    def _of_content(self) -> t.Iterator[t.Any]:
+        state = self._state
         snapshot = state.snapshot
         repositories = {} if snapshot is None else snapshot.repositories
-        yield self._gauge("ready", "Whether requests are answered", int(state.ready))
-        yield self._gauge("workers", "Processes that answer requests", state.workers)
         yield self._gauge("repositories", "Repositories served", len(repositories))
         yield self._gauge("tags", "Tags served", sum(len(item.tags) for item in repositories.values()))
         left_out = 0 if snapshot is None else len(snapshot.left_out)
         yield self._gauge("left_out", "Directories left out because something is wrong with them", left_out)
+        stale = 0 if snapshot is None else len(snapshot.stale)
+        yield self._gauge("stale_layouts", "Layouts served as before because something is wrong with them now", stale)
         age = time.monotonic() - state.loaded_at if snapshot is not None else 0
         yield self._gauge("snapshot_age_seconds", "Time since the content was loaded", age)
+
+    def _of_state(self) -> t.Iterator[t.Any]:
+        state, core = self._state, self._library.core
+        yield core.InfoMetricFamily(_PREFIX + "build", "Version of the server", value={"version": VERSION})
+        yield self._gauge("ready", "Whether requests are answered", int(state.ready))
+        yield self._gauge("workers", "Processes that answer requests", state.workers)
+        if state.certificate_expires is not None:
+            text = "When the first certificate of the chain in use expires, since 1970"
+            yield self._gauge("certificate_not_after_timestamp_seconds", text, state.certificate_expires)
+        if state.reloaded_at:
+            text = "When the last load or reload ended, since 1970"
+            yield self._gauge("last_reload_timestamp_seconds", text, state.reloaded_at)
+            text = "Whether all that the last load or reload read is in use"
+            yield self._gauge("last_reload_successful", text, int(not state.reload_failed))
         restarts = core.CounterMetricFamily(_PREFIX + "worker_restarts", "Processes that had to be replaced")
         restarts.add_metric((), state.restarts)
         yield restarts

@@ -22,7 +22,7 @@ from .answers import error_answer, written
 from .counters import Board
 from .delivery import Pace, Progress, delivery_of
 from .errors import Refusal
-from .head import MAX_HEAD
+from .head import MAX_HEAD, MAX_RANGE
 from .passwords import parse_basic
 from .tls import subject_of
 
@@ -42,7 +42,7 @@ _RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
 # how many requests may wait for their turn on a connection, and how many bytes that are no complete head yet; not all
 # versions of aiohttp that this runs with have limits of their own
 _MAX_WAITING: t.Final = 64
-_MAX_INCOMPLETE: t.Final = 4 * MAX_HEAD
+_MAX_INCOMPLETE: t.Final = MAX_RANGE + 4 * MAX_HEAD
 _BAD_REQUEST: t.Final = Refusal(400, "UNSUPPORTED", "Bad Request.")
 
 
@@ -343,6 +343,8 @@ class HttpServer(web.Server):
             logger=_LOG,
             lingering_time=_LINGER_SECONDS,
             keepalive_timeout=limits.idle_seconds,
+            # a Range header beyond its limit is passed over, not refused
+            max_field_size=MAX_RANGE + MAX_HEAD,
             # bodies are thrown away: unpacking them first would be work for nothing, and bombs would go off
             auto_decompress=False,
         )

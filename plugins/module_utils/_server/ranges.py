@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-MAX_RANGES: t.Final = 16
+# as many as containers/storage asks for at once, to get the parts of a zstd:chunked layer that it lacks
+MAX_RANGES: t.Final = 1024
 
 _SPEC: t.Final = re.compile(r"([0-9]*)-([0-9]*)")
 _BEYOND: t.Final = 10**19  # no file is this long
@@ -29,7 +30,7 @@ class Span(t.NamedTuple):
 def parse_range(header: str, size: int) -> tuple[Span, ...] | None:
     """What a Range header asks for of a file of this size (RFC 9110, 14.1.2 and 14.2).
 
-    None: the header is to be ignored, because its unit is not bytes or it wants more than 16 ranges. An empty tuple:
+    None: the header is to be ignored, because its unit is not bytes or it wants more than 1,024 ranges. An empty tuple:
     the answer is 416, because no range can be satisfied or one is malformed. Otherwise the ranges in the order asked
     for, cut to the size; if any overlap or touch, these are joined, and all are in ascending order. Never raises.
     """

@@ -14,6 +14,7 @@ import typing as t
 from .access import RestrictedAccess
 from .app import Application
 from .errors import ServerError
+from .expiry import expiry_of
 from .htpasswd import PasswordFile
 from .passwords import Passwords
 from .tls import context_of
@@ -37,13 +38,15 @@ _T = t.TypeVar("_T")
 class Credentials:
     """What is read from files besides the content: certificates, passwords, and who decides about attested clients.
 
-    tls is for tls alone, certificate and relying_party are for ra-tls alone.
+    tls is for tls alone, certificate and relying_party are for ra-tls alone. expires is when the certificate does, in
+    seconds since 1970.
     """
 
     tls: ssl.SSLContext | None
     passwords: PasswordFile | None
     certificate: ServerCertificate | None = None
     relying_party: RelyingParty | None = None
+    expires: float | None = None
 
     @classmethod
     def read(cls, settings: Settings) -> Credentials:
@@ -52,7 +55,11 @@ class Credentials:
         Raises CertificateError, PasswordFileError, AttestationError, DependencyMissing.
         """
         return cls(
-            context_of(settings), _passwords_of(settings), _certificate_of(settings), _relying_party_of(settings)
+            context_of(settings),
+            _passwords_of(settings),
+            _certificate_of(settings),
+            _relying_party_of(settings),
+            expiry_of(settings.cert),
         )
 
     def renewed(self, settings: Settings, problems: list[str]) -> Credentials:
@@ -66,11 +73,14 @@ class Credentials:
                 return before
             return before if found == before else found
 
+        tls, certificate = again(context_of, self.tls), again(_certificate_of, self.certificate)
+        same = tls is self.tls and certificate is self.certificate
         return Credentials(
-            again(context_of, self.tls),
+            tls,
             again(_passwords_of, self.passwords),
-            again(_certificate_of, self.certificate),
+            certificate,
             again(_relying_party_of, self.relying_party),
+            self.expires if same else expiry_of(settings.cert),
         )
 
     def warn(self) -> None:
@@ -140,12 +150,14 @@ def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:
         return new
     repositories = {**new.repositories, **{name: old.repositories[name] for name in broken}}
     warnings = [f"{name}: it is served as it was before, because {item.reason}" for name, item in broken.items()]
+    stale = tuple(dataclasses.replace(item, name=name) for name, item in broken.items())
     names = {item.name for item in broken.values()}
     return dataclasses.replace(
         new,
         repositories=types.MappingProxyType(repositories),
         left_out=tuple(item for item in new.left_out if item.name not in names),
         warnings=(*new.warnings, *warnings),
+        stale=stale,
         # what is kept was not looked at since: whether its time stamps had settled is a matter of then
         began_ns=min(old.began_ns, new.began_ns),
     )

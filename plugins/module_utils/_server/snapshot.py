@@ -79,7 +79,8 @@ class LeftOut:
 class Snapshot:
     """All that is served at one time. Never changes: a reload makes another one and puts it in this one's place.
 
-    began_ns is when its loading began, in nanoseconds since 1970.
+    began_ns is when its loading began, in nanoseconds since 1970. stale are the repositories that are served as they
+    were before, with what is wrong with their layouts now.
     """
 
     root: str
@@ -87,6 +88,7 @@ class Snapshot:
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
     began_ns: int = 0
+    stale: tuple[LeftOut, ...] = ()
 
 
 __all__ = ("Content", "LeftOut", "Referrer", "Repository", "Snapshot")

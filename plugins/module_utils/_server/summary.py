@@ -18,12 +18,21 @@ LINE: t.Final = 20_000
 
 
 def summary(snapshot: Snapshot) -> str:
-    """What is served and what was left out and why, in one line."""
+    """What is served, and what was left out or is stale and why, in one line."""
     served = [f"{name} ({_count(len(item.tags), 'tag')})" for name, item in snapshot.repositories.items()]
     left = [f"{item.name} ({item.reason})" for item in snapshot.left_out]
     root = visible(snapshot.root, limit=LINE)
+    stale = [f"{item.name} ({item.reason})" for item in snapshot.stale]
     text = f"serves {_count(len(served), 'repository', 'repositories')} of {root}{_some(served)}"
-    return f"{text}; left out {len(left)}{_some(left)}" if left else text
+    for what, items in (("left out", left), ("stale, and served as before,", stale)):
+        text += f"; {what} {len(items)}{_some(items)}" if items else ""
+    return text
+
+
+def faults(snapshot: Snapshot) -> str:
+    """Which layouts are left out or stale, in one line without the reasons; empty if there are none."""
+    found = (("left out", snapshot.left_out), ("stale", snapshot.stale))
+    return "; ".join(f"{what} {len(items)}{_some([item.name for item in items])}" for what, items in found if items)
 
 
 def _count(number: int, noun: str, plural: str | None = None) -> str:
@@ -35,4 +44,4 @@ def _some(items: list[str]) -> str:
     return f": {', '.join(items[:_SHOWN] + more)}" if items else ""
 
 
-__all__ = ("LINE", "summary")
+__all__ = ("LINE", "faults", "summary")

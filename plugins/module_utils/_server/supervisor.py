@@ -67,7 +67,7 @@ class Supervisor:
         self._urls = urls
         self._admin_socket = admin
         self._notifier = notifier
-        self._state = State()
+        self._state = State(certificate_expires=credentials.expires)
         self._board = Board(settings.workers * (MAX_RETIRED + 3))
         self._fleet = Fleet(settings, sockets, board=self._board, state=self._state)
         self._loader = Loader(settings)
@@ -79,7 +79,8 @@ class Supervisor:
         self._stop, self._wanted = asyncio.Event(), asyncio.Event()
         self._listen_to_signals()
         if self._admin_socket is not None:
-            self._admin = AdminListener(self._admin_socket, AdminPages(self._state, Metrics(self._board, self._state)))
+            metrics = Metrics(self._board, self._state, attesting=self._settings.tls == "ra-tls")
+            self._admin = AdminListener(self._admin_socket, AdminPages(self._state, metrics))
         ticking = [asyncio.ensure_future(work()) for work in (self._tick, self._look)]
         try:
             with contextlib.suppress(_Stopped):
@@ -133,6 +134,7 @@ class Supervisor:
         finally:
             extending.cancel()
         self._now_serves(snapshot)
+        self._state.reloaded_at = time.time()
         text = summary(snapshot)
         sys.stdout.write(f"{' '.join(self._urls)} {text}\n")
         sys.stdout.flush()
@@ -160,6 +162,7 @@ class Supervisor:
             await self._switch(snapshot, credentials, problems)
         for problem in problems:
             _LOG.error("reloading: %s What was in use before stays in use.", problem)
+        self._state.reloaded_at, self._state.reload_failed = time.time(), bool(problems)
         self._state.reloads_failed += bool(problems)
         self._state.reloads_done += not problems
         served = self._state.snapshot
@@ -186,6 +189,7 @@ class Supervisor:
             problems.append(exc.message)
             return
         before, self._credentials = self._credentials, credentials
+        self._state.certificate_expires = credentials.expires
         if credentials.relying_party != before.relying_party:
             credentials.warn()
         if snapshot is not None:

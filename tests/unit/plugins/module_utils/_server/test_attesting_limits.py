@@ -23,7 +23,12 @@ from ansible_collections.attested.registry.plugins.module_utils._server.attestat
 from ansible_collections.attested.registry.plugins.module_utils._server.attested_connection import AttestedConnection
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
-from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import TlsError
+from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import (
+    DecodeError,
+    TlsError,
+    alert_received,
+)
+from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
@@ -340,6 +345,27 @@ def test_not_every_refusal_is_a_warning(caplog: pytest.LogCaptureFixture) -> Non
     first, *dummy, last = (record.getMessage() for record in caplog.records)
     assert first == "attestation refused: peer=192.0.2.1 kind=tls alert=internal_error token=a_b\\n: It is wrong."
     assert last.startswith("attestation refused: peer=- kind=tls")
+
+
+CHALLENGED = f" while this end was {State.WAIT_CERT.value}"
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (alert_received(Alert.DECODE_ERROR, CHALLENGED), True),
+        (alert_received(Alert.DECODE_ERROR, f" while this end was {State.WAIT_CH.value}"), False),
+        (alert_received(Alert.DECODE_ERROR, f" while this end was {State.WAIT_CV.value}"), False),
+        (alert_received(Alert.UNKNOWN_CA, CHALLENGED), False),
+        (DecodeError("The other end sent a malformed ClientHello."), False),
+    ],
+)
+def test_only_a_client_that_cannot_read_the_challenge_is_said_to_have_openssl(
+    error: TlsError, hint: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "attested.registry")
+    AttestationLog().handshake_failed("192.0.2.1", error)
+    assert ("cannot read the challenge" in caplog.text) is hint
 
 
 def test_a_judge_for_whom_there_is_no_thread_gives_its_place_back(

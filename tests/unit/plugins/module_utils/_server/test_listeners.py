@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
+import logging
 import pathlib
 import socket
 import ssl
@@ -51,13 +53,26 @@ def test_old_tls_versions_are_refused(certificate: Certificate) -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
-def test_plain_requests_to_a_tls_port_and_back(tmp_path: pathlib.Path, serve: Serve, certificate: Certificate) -> None:
+def test_plain_requests_to_a_tls_port_and_back(
+    tmp_path: pathlib.Path, serve: Serve, certificate: Certificate, caplog: pytest.LogCaptureFixture
+) -> None:
     server = serve(tmp_path, certificate)
-    try:
-        answer = server.raw(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
-    except ConnectionResetError:
-        answer = b""
-    assert b"200" not in answer
+    caplog.set_level(logging.INFO, "attested.registry")
+    for request in (
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"G",
+        b"SSH-2.0-x\r\n",
+        b"PUT / HTTP/1.1\r\n" + b"a" * 100_000,
+    ):
+        answer = server.raw(request)
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        head, dummy, body = answer.partition(b"\r\n\r\n")
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert "https://" in json.loads(body)["errors"][0]["message"]
+    # once for all of them
+    assert caplog.text.count("plain HTTP came from 127.0.0.1 to a port for TLS") == 1
+    assert server.listener._http.counters.get("handshake_failures") == 4
+    assert server.get("/v2/").status == 200
     assert server.get("/v2/").status == 200
 
 

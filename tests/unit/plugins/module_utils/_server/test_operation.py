@@ -33,6 +33,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.metrics 
 from ansible_collections.attested.registry.plugins.module_utils._server.protocol import plain_address
 from ansible_collections.attested.registry.plugins.module_utils._server.reload import keep_served
 from ansible_collections.attested.registry.plugins.module_utils._server.snapshot import LeftOut, Snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.summary import faults, summary
 from ansible_collections.attested.registry.plugins.module_utils._server.verified_files import VerifiedFiles
 from ansible_collections.attested.registry.plugins.module_utils._server.version import VERSION
 from ansible_collections.attested.registry.plugins.module_utils._server.watch import Watch
@@ -95,6 +96,13 @@ def test_what_breaks_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> N
     assert found.repositories["broken"] is old.repositories["broken"]
     assert [item.name for item in found.left_out] == ["never-good"]
     assert any(warning.startswith("broken: it is served as it was before") for warning in found.warnings)
+    assert [item.name for item in found.stale] == ["broken"]
+    assert f"; stale, and served as before, 1: broken ({found.stale[0].reason})" in summary(found)
+    assert faults(found) == "left out 1: never-good; stale 1: broken"
+    # it stays so as long as it is broken, and no longer
+    assert [item.name for item in keep_served(found, snapshots(tmp_path)).stale] == ["broken"]
+    images.write_layout(tmp_path / "broken", {"1": IMAGE})
+    assert keep_served(found, snapshots(tmp_path)).stale == ()
     assert keep_served(None, found) is found
 
 
@@ -105,6 +113,7 @@ def test_what_is_below_an_unreadable_directory_stays_and_what_is_removed_goes(tm
     left = (LeftOut("shut", "unreadable", "why"), LeftOut("emptied", "layout_invalid", "why"))
     found = keep_served(old, Snapshot("/", {}, left_out=left))
     assert set(found.repositories) == {"shut/app"}
+    assert [item.name for item in found.stale] == ["shut/app"]
     assert [item.name for item in found.left_out] == ["emptied"]
 
 
@@ -230,6 +239,26 @@ class TestCounters:
         assert found["attested_registry_request_seconds_count",] == 1
         assert found["attested_registry_ready",] == 1
         assert found["attested_registry_reloads_total", "failed"] == 2
+        assert found["attested_registry_build_info", VERSION] == 1
+        assert found["attested_registry_stale_layouts",] == 0
+        assert not [name for name in found if "attestation" in name[0] or "certificate" in name[0]]
+        assert not [name for name in found if "last_reload" in name[0]]
+
+    def test_the_metrics_about_clients_that_attest_certificates_and_reloads(self) -> None:
+        stale = (LeftOut("app", "layout_invalid", "why"),)
+        state = State(
+            snapshot=Snapshot("/", {}, stale=stale), reloaded_at=1000.5, reload_failed=True, certificate_expires=2e9
+        )
+        lines = Metrics(Board(1), state, attesting=True).text().decode().splitlines()
+        for line in (
+            "attested_registry_stale_layouts 1.0",
+            "attested_registry_last_reload_timestamp_seconds 1000.5",
+            "attested_registry_last_reload_successful 0.0",
+            "attested_registry_certificate_not_after_timestamp_seconds 2e+09",
+            'attested_registry_attestations_total{result="accepted"} 0.0',
+            "attested_registry_attestation_seconds_count 0.0",
+        ):
+            assert line in lines
 
 
 class TestPace:

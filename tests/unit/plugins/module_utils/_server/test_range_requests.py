@@ -92,8 +92,29 @@ def test_an_offset_at_the_end_is_not_a_range(server: RunningServer) -> None:
     assert get(server, EMPTY).status == 200
 
 
+@pytest.mark.parametrize("width", [1, 8, 28], ids=["short", "usual", "64 kB"])
+def test_1024_ranges(server: RunningServer, width: int) -> None:
+    step = LARGE.size // 1024
+    asked = [(number * step, number * step + 1) for number in range(1024)]
+    header = "bytes=" + ",".join(f"{first:0{width}}-{last:0{width}}" for first, last in asked)
+    assert len(header) <= 65536
+    answer = get(server, LARGE, Range=header)
+    assert answer.status == 206
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
+        f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode() + answer.body
+    )
+    found = [part.get_content() for part in message.iter_parts()]
+    assert [text[:2] if isinstance(text, bytes) else text.encode()[:2] for text in found] == [
+        LARGE.data[first : last + 1] for first, last in asked
+    ]
+
+
 @CONTENTS
-@pytest.mark.parametrize("header", ["items=0-1", "bytes 0-1", "bytes=" + ",".join(["0-0"] * 17)])
+@pytest.mark.parametrize(
+    "header",
+    ["items=0-1", "bytes 0-1", "bytes=" + ",".join(["0-0"] * 1025), "bytes=0-1" + "," * 65536],
+    ids=["unit", "no unit", "too many", "too long"],
+)
 def test_ranges_to_ignore(server: RunningServer, content: images.Content, header: str) -> None:
     answer = get(server, content, Range=header)
     assert (answer.status, answer.body) == (200, content.data)

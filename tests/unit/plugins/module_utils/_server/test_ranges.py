@@ -77,7 +77,8 @@ def test_ranges_that_cannot_be_satisfied(header: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "bytes", "bytes 0-1", "items=0-1", "byte=0-1", "=0-1", "0-1", "bytes=" + ",".join(["0-0"] * 17)],
+    ["", "bytes", "bytes 0-1", "items=0-1", "byte=0-1", "=0-1", "0-1", "bytes=" + ",".join(["0-0"] * 1025)],
+    ids=["empty", "no equals", "blank", "items", "byte", "no unit", "bare", "too many"],
 )
 def test_headers_to_ignore(header: str) -> None:
     assert parse_range(header, 100) is None
@@ -110,7 +111,12 @@ def test_any_header(header: str, size: int) -> None:
     assert all(covered)
     assert set().union(*covered) <= set(range(size))
     assert sum(map(len, covered)) == len(set().union(*covered))
-    assert len(spans) <= 16
+    assert len(spans) <= 1024
+
+
+def test_as_many_ranges_as_containers_storage_asks_for() -> None:
+    spans = parse_range("bytes=" + ",".join(f"{10 * number}-{10 * number + 3}" for number in range(1024)), 20_000)
+    assert spans == tuple(Span(10 * number, 4) for number in range(1024))
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted), min_size=1, max_size=16))

@@ -61,7 +61,7 @@ LAST = b"Connection: close\r\n\r\n"
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 200 + b"\r\n",
         b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 90_000 + b"\r\n\r\n",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -77,6 +77,10 @@ def test_a_long_head(server: RunningServer) -> None:
     head = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n"
     assert server.raw(head + line * 3 + LAST).startswith(b"HTTP/1.1 200 ")
     _refused(server.raw(head + line * 4 + LAST), 431)
+    _refused(server.raw(head + b"X: " + b"a" * 17_000 + b"\r\n\r\n"), 431)
+    # a Range header does not count
+    ranges = b"Range: bytes=" + b",".join([b"0-0"] * 16_000) + b"\r\n"
+    assert server.raw(head + line * 3 + ranges + LAST).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])

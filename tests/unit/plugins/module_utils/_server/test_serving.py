@@ -158,17 +158,21 @@ def test_several_listeners(tmp_path: pathlib.Path, root: pathlib.Path) -> None:
 
 def test_the_second_listener(root: pathlib.Path) -> None:
     port = free_port()
+    (root / "broken").mkdir()
     with running("--root", root, "--port", 0, "--admin", f"127.0.0.1:{port}", "--access-log", "none") as (dummy, line):
         served = port_of(line)
         assert ask(served, "/v2/app/manifests/1").status == 200
         assert ask(served, "/healthz").status == ask(served, "/metrics").status == 404
         assert (ask(port, "/healthz").status, ask(port, "/readyz").status) == (200, 200)
+        assert ask(port, "/readyz").body == b"ready; left out 1: broken\n"
         assert ask(port, "/v2/").status == 404
         text = ask(port, "/metrics").body.decode()
         assert 'attested_registry_requests_total{method="GET",status="200"} 1.0' in text
         assert 'attested_registry_requests_total{method="GET",status="404"} 2.0' in text
         assert "attested_registry_repositories 2.0" in text
         assert "attested_registry_tags 2.0" in text
+        assert "attested_registry_last_reload_successful 1.0" in text
+        assert "attested_registry_certificate" not in text
 
 
 def test_json_lines_on_standard_output(root: pathlib.Path) -> None:
