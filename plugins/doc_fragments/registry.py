@@ -230,6 +230,7 @@ options:
     default: 4
 requirements:
   - requests >= 2.25.0
+  - PySocks (if the proxy in the environment is a SOCKS one)
   - cryptography >= 45.0.0 (for O(tls=ra-tls))
 """
 

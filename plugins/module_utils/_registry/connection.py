@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import io
 import socket
 import threading
@@ -156,26 +157,25 @@ class _WatchedResponse(http.client.HTTPResponse):
         return version, http.client.CONTINUE if interim else status, reason
 
 
-class _Connection(HTTPConnection):
-    response_class = _WatchedResponse
+class _Watched:
+    """What all connections of urllib3 get before their own methods."""
+
+    response_class: t.Any = _WatchedResponse
 
     def _new_conn(self) -> t.Any:
-        return _checked(super()._new_conn())
+        return _checked(super()._new_conn())  # type: ignore[misc]
 
     def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
         """As that of urllib3, with the exact target, to a peer that was checked. Raises what check_peer raises."""
-        super().request(method, _meet(self, url), *args, **kwargs)
+        super().request(method, _meet(self, url), *args, **kwargs)  # type: ignore[misc]
 
 
-class _TlsConnection(HTTPSConnection):
-    response_class = _WatchedResponse
+class _Connection(_Watched, HTTPConnection):
+    """A connection without TLS."""
 
-    def _new_conn(self) -> t.Any:
-        return _checked(super()._new_conn())
 
-    def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
-        """As that of urllib3, with the exact target, to a peer that was checked. Raises what check_peer raises."""
-        super().request(method, _meet(self, url), *args, **kwargs)
+class _TlsConnection(_Watched, HTTPSConnection):
+    """A connection with TLS."""
 
 
 class _AttestedConnection(_TlsConnection):
@@ -238,6 +238,24 @@ def _pools(secure: Secure | None) -> dict[str, type]:
     return {"http": _Pool, "https": type("_AttestedPool", (_TlsPool,), {"ConnectionCls": connection})}
 
 
+def _socks_pools() -> dict[str, type]:
+    """The classes of pools by scheme, for connections through a SOCKS proxy. Raises DependencyMissing."""
+    if importlib.util.find_spec("socks") is None:
+        raise DependencyMissing(
+            "The Python library PySocks cannot be imported, and the proxy in the environment of the task speaks SOCKS; "
+            "install it, or name an HTTP proxy in http_proxy, https_proxy or all_proxy.",
+            library="PySocks",
+        )
+    from urllib3.contrib import socks
+
+    plain = type("_SocksConnection", (_Watched, socks.SOCKSConnection), {})
+    secure = type("_SocksTlsConnection", (_Watched, socks.SOCKSHTTPSConnection), {})
+    return {
+        "http": type("_SocksPool", (socks.SOCKSHTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("_SocksTlsPool", (socks.SOCKSHTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter with watched connections, which trusts what the context trusts and nothing besides."""
 
@@ -260,9 +278,9 @@ class _Adapter(HTTPAdapter):
                 "The proxy in the environment of the task cannot be used: ra-tls goes through no SOCKS proxy; name an "
                 "HTTP proxy in https_proxy, or except the registry in no_proxy."
             )
+        pools = _socks_pools() if is_socks else self._pools
         manager = super().proxy_manager_for(proxy, **{**kwargs, "ssl_context": self._context})
-        if not is_socks:
-            manager.pool_classes_by_scheme = self._pools
+        manager.pool_classes_by_scheme = pools
         return manager
 
     def cert_verify(self, *args: t.Any, **kwargs: t.Any) -> None:

@@ -21,7 +21,11 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .errors import Operation
     from .url import Origin
 
-_PROXY_ERRORS: t.Final = ("ProxyError", "ProxySchemeUnknown", "InvalidProxyURL", "InvalidSchema")
+_PROXY_ERRORS: t.Final = (
+    *("ProxyError", "ProxySchemeUnknown", "InvalidProxyURL", "InvalidSchema"),
+    # of PySocks
+    *("ProxyConnectionError", "GeneralProxyError", "SOCKS4Error", "SOCKS5Error", "SOCKS5AuthError"),
+)
 _NOT_TLS: t.Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 # what OpenSSL complains of, in several ways, when it meets an RA-TLS challenge in the place of a DER name
 _CANNOT_READ: t.Final = "ASN1"
@@ -44,11 +48,11 @@ _WANTS_TLS: t.Final = "; a server that wants TLS does that too, so `tls: tls` ma
 _WANTS_CERT: t.Final = "; a server that wants a client certificate does that too, see the option client_cert"
 
 
-def translate(exc: BaseException, operation: Operation, origin: Origin) -> CollectionError:
+def translate(exc: BaseException, operation: Operation, origin: Origin, *, proxy: str | None = None) -> CollectionError:
     """The RegistryError for what http.client, ssl, urllib3, requests or _tls13 raised while an origin was spoken to.
 
-    Only the innermost cause is shown: the texts around it hold whole URLs. Other errors of the collection come back as
-    they are, with what the operation knows.
+    proxy is the host and port of the proxy, if there is one. Only the innermost cause is shown: the texts around it
+    hold whole URLs. Other errors of the collection come back as they are, with what the operation knows.
     """
     if isinstance(exc, TlsError):
         from .attested_failures import explain_tls13
@@ -59,7 +63,7 @@ def translate(exc: BaseException, operation: Operation, origin: Origin) -> Colle
         return exc
     chain = list(_chain(exc))
     if any(type(cause).__name__ in _PROXY_ERRORS for cause in chain):
-        return _proxy(chain, operation)
+        return _proxy(chain, operation, proxy)
     for explain in (_tls, _name, _timeout, _http, _os):
         for cause in chain:
             error = explain(cause, operation, origin)
@@ -192,13 +196,13 @@ def _broken(operation: Operation, origin: Origin) -> RegistryError:
     )
 
 
-def _proxy(chain: list[BaseException], operation: Operation) -> RegistryError:
+def _proxy(chain: list[BaseException], operation: Operation, name: str | None) -> RegistryError:
     tunnel = next((str(cause) for cause in chain if isinstance(cause, OSError) and str(cause).startswith("Tunnel")), "")
     system = next((c.strerror for c in chain if isinstance(c, OSError) and c.errno is not None and c.strerror), "")
     detail = visible(tunnel or system or "its URL or its answer is not usable")
     return operation.error(
         ConnectionFailed,
-        f"the proxy does not let the connection through ({detail})",
+        f"{'the proxy' if name is None else f'the proxy {name}'} does not let the connection through ({detail})",
         "check http_proxy, https_proxy and no_proxy in the environment of the task",
         transient=bool(system),
     )

@@ -21,6 +21,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .url import Origin
 
 
+_SCHEMES: t.Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
 @dataclass(frozen=True)
 class Proxies:
     """The proxies of the environment. Their URLs may hold passwords, so they are never shown.
@@ -71,6 +74,13 @@ def proxy_name(url: str | None) -> str | None:
 
 def _checked(url: str) -> str:
     """The URL itself; the libraries take a bad one for a fault of the server, or fall over it."""
+    scheme = url.partition("://")[0].lower()
+    if scheme not in _SCHEMES:
+        hint = "it does not say which SOCKS it is" if scheme == "socks" else "its scheme is not known"
+        raise ConfigurationError(
+            f"The proxy in the environment of the task cannot be used: {hint}; write http://, https://, socks5:// or "
+            "socks5h:// (the proxy resolves names) in http_proxy, https_proxy or all_proxy."
+        )
     user, dummy, place = re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")
     try:
         parse_authority(place, scheme="http")

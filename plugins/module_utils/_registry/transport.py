@@ -161,7 +161,7 @@ class Transport:
         except CONNECTION_ERRORS as exc:
             from .failures import translate
 
-            raise translate(exc, request.operation, url.origin) from None
+            raise translate(exc, request.operation, url.origin, proxy=proxy_name(proxy)) from None
         peer = None if proxy is not None else exchange.peer
         return Answer(received, guard, url=url, method=request.method, peer=peer, proxy=proxy_name(proxy))
 

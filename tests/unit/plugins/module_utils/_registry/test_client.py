@@ -326,7 +326,9 @@ def test_a_proxy_for_https(serve, connect, proxy, tmp_path) -> None:
 def test_a_proxy_that_refuses(serve, connect, proxy, status) -> None:
     through = proxy(serve().port, status)
     proxies = Proxies(https=f"http://pu:hunter2@127.0.0.1:{through.port}")
-    with pytest.raises(ConnectionFailed, match=f"the proxy does not let.*{status[:3].decode()}.*https_proxy") as raised:
+    with pytest.raises(
+        ConnectionFailed, match=f"the proxy .* does not let.*{status[:3].decode()}.*https_proxy"
+    ) as raised:
         connect("registry.example", proxies=proxies, tls=TlsOptions(), retry=RetryPolicy(retries=0)).ping()
     assert "hunter2" not in str(raised.value)
 
