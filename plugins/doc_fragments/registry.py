@@ -186,7 +186,8 @@ options:
     description:
       - Registries that hold copies, as C(host), C(host:port) or C(host:port/prefix), asked in this order before
         O(registry) whenever a manifest, a config or a layer is fetched. Tags are listed by O(registry) alone.
-      - A mirror that does not have what is wanted is passed over, and so is one that fails, with a warning.
+      - A mirror that does not have what is wanted is passed over, and so is one that fails, with one warning a task
+        that names its URL. A mirror that cannot be reached at all is not asked again by the task.
       - All that is addressed by digest is verified wherever it comes from. A tag is what the first mirror that knows it
         says it is.
       - A mirror on the loopback interface is spoken to over plain HTTP, any other one over HTTPS, unless its name

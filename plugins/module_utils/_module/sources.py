@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from .._oci.descriptor import Descriptor
 from .._oci.errors import CollectionError
-from .._registry.errors import NotFound
+from .._registry.errors import ConnectionFailed, NotFound, TimedOut, TlsFailed
 from .._registry.manifests import ManifestHead
 
 if t.TYPE_CHECKING:
@@ -90,14 +90,19 @@ class Source(t.Protocol):
 class Mirrored:
     """A Source of registries that are tried in order; the last one is the origin, whose errors and name are shown.
 
-    A registry that fails is passed over with a warning, one that does not have what is wanted without. What has a
-    digest is verified by the registry that brings it.
+    A mirror that fails is passed over with one warning a task, one that does not have what is wanted without. A mirror
+    that could not be reached at all is not asked again. What has a digest is verified by the registry that brings it.
     """
 
     def __init__(self, mirrors: t.Sequence[Registry], origin: Registry, *, warn: Warn) -> None:
         self._registries = (*mirrors, origin)
         self._origin = origin
         self._warn = warn
+        self._warned: set[Registry] = set()
+        self._out_of_reach: set[Registry] = set()
+
+    def _mirrors(self) -> list[Registry]:
+        return [registry for registry in self._registries[:-1] if registry not in self._out_of_reach]
 
     @property
     def name(self) -> str:
@@ -139,7 +144,7 @@ class Mirrored:
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
         """What the first one says that says something."""
         repository = self._origin.repository(repository)
-        for registry in self._registries[:-1]:
+        for registry in self._mirrors():
             try:
                 head = registry.head_manifest(repository, selector)
             except CollectionError as error:
@@ -169,7 +174,7 @@ class Mirrored:
         """The blob from the first one that has it; where that one breaks off, the next one carries on."""
         name = self._origin.repository(repository)
         return MirroredStream(
-            self._registries, name, descriptor, offset=offset, state=digest_state, warn=self._pass_over
+            (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._pass_over
         )
 
     def head_blob(self, repository: str, digest: Digest) -> t.Optional[int]:
@@ -178,7 +183,7 @@ class Mirrored:
 
     def _first(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
         name = self._origin.repository(repository)
-        for registry in self._registries[:-1]:
+        for registry in self._mirrors():
             try:
                 found = ask(registry, name)
             except CollectionError as error:
@@ -189,8 +194,14 @@ class Mirrored:
         return ask(self._origin, name)
 
     def _pass_over(self, registry: Registry, error: CollectionError) -> None:
-        if not isinstance(error, NotFound):
-            self._warn(f"The mirror {registry.name} was passed over: {error.message}")
+        if isinstance(error, NotFound):
+            return
+        if isinstance(error, (ConnectionFailed, TimedOut, TlsFailed)) and not registry.answers:
+            self._out_of_reach.add(registry)
+        if registry not in self._warned:
+            self._warned.add(registry)
+            url = error.fields.get("url", registry.url)
+            self._warn(f"The mirror {registry.name} was passed over at {url}: {error.message}")
 
 
 class MirroredStream:

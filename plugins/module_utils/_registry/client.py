@@ -122,9 +122,19 @@ class Registry:
         return self._endpoint.name
 
     @property
+    def url(self) -> str:
+        """Scheme, host, port and prefix: what is connected to."""
+        return f"{self._endpoint.origin}{self._endpoint.prefix}"
+
+    @property
     def requests(self) -> int:
         """How many HTTP requests have been sent so far, redirects and token requests included."""
         return self._transport.requests
+
+    @property
+    def answers(self) -> int:
+        """How many of the requests were answered, whatever the answer."""
+        return self._transport.answers
 
     @property
     def downloaded(self) -> int:

@@ -92,6 +92,7 @@ class Transport:
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self.requests = 0
+        self.answers = 0
 
     @property
     def attestation(self) -> dict[str, t.Any] | None:
@@ -162,6 +163,8 @@ class Transport:
             from .failures import translate
 
             raise translate(exc, request.operation, url.origin, proxy=proxy_name(proxy)) from None
+        with self._lock:
+            self.answers += 1
         peer = None if proxy is not None else exchange.peer
         return Answer(received, guard, url=url, method=request.method, peer=peer, proxy=proxy_name(proxy))
 

@@ -130,7 +130,47 @@ def test_the_errors_are_those_of_the_origin(
         with pytest.raises(NotFound) as caught:
             ask()
         assert caught.value.fields["registry"] == origin.name
-    assert len(warnings) == 3
+    (warning,) = warnings
+    assert f"The mirror {mirror.name} was passed over at {mirror.url}/v2/app/manifests/1: " in warning
+
+
+def test_a_mirror_that_answers_with_a_page_is_named_once(
+    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    origin.publish("app", {"1": image})
+    mirror.on("", Reply(status=200, body=b"<html>Welcome</html>", headers={"Content-Type": "text/html"}))
+    assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
+    assert read(source, image.config.digest) == image.config.data
+    assert read(source, image.config.digest) == image.config.data
+    (warning,) = warnings
+    assert "answers with a web page" in warning
+    assert mirror.url in warning
+
+
+def test_a_mirror_out_of_reach_is_named_once_and_not_asked_again(
+    origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    origin.publish("app", {"1": image})
+    dead = Registry("127.0.0.1:1", tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
+    near = Registry(origin.name, tls=TlsOptions("no-tls"))
+    source = Mirrored([dead], near, warn=warnings.append)
+    assert source.head_manifest("app", TAG).digest is not None
+    assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
+    assert read(source, image.config.digest) == image.config.data
+    assert dead.requests == 1
+    (warning,) = warnings
+    assert "The mirror 127.0.0.1:1 was passed over at http://127.0.0.1:1: " in warning
+    source.close()
+
+
+def test_a_mirror_that_breaks_off_is_asked_again(
+    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
+) -> None:
+    digest = origin.add_blob("app", DATA)
+    mirror.add_blob("app", DATA)
+    mirror.on("/blobs/", Reply(cut=400_000), times=1)
+    assert read(source, digest) == read(source, digest) == DATA
+    assert (len(mirror.requests), len(origin.requests), len(warnings)) == (2, 1, 1)
 
 
 def test_tags_are_those_of_the_origin(
