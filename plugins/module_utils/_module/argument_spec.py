@@ -103,7 +103,7 @@ def registry_module(
     The task fails if options of attestation, or those that name the image, do not go together.
     """
     _ask_for_children()
-    spec, given = merge(REGISTRY, *options), given_options()
+    spec = merge(REGISTRY, *options)
     module = AnsibleModule(
         argument_spec=spec,
         required_together=_TOGETHER,
@@ -116,6 +116,7 @@ def registry_module(
     )
     _encode_paths(module.params, module.argument_spec)
     module.no_log_values.update(_misplaced_secrets(module.params))
+    given = given_options()
     problem = attestation_problem(module.params)
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})

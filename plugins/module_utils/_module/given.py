@@ -17,7 +17,10 @@ from ansible.module_utils import basic
 
 
 def given_options() -> dict[str, t.Any]:
-    """The options that a task, or module_defaults, gives, aliases included, without those that are null."""
+    """The options that a task, or module_defaults, gives, aliases included, without those that are null.
+
+    To be called when there is an AnsibleModule, which has read them first.
+    """
     params = basic._load_params()
     return {name: value for name, value in params.items() if value is not None and not name.startswith("_ansible_")}
 
