@@ -235,6 +235,7 @@ requirements:
   - cryptography >= 45.0.0 (for O(tls=ra-tls))
 """
 
+    # listed before the fragment above, whose repository is required
     IMAGE = r"""
 options:
   image:
@@ -251,6 +252,7 @@ options:
       - The name of the repository inside the registry, for example V(library/debian).
       - This or O(image) is required to pull.
     type: str
+    required: false
     aliases:
       - app_name
       - name

@@ -62,7 +62,7 @@ REGISTRY: t.Final[Options] = {
 
 IMAGE: t.Final[Options] = {
     "image": {"type": "str"},
-    "repository": {"type": "str", "aliases": ["app_name", "name"]},
+    "repository": {"type": "str", "required": False, "aliases": ["app_name", "name"]},
     "reference": {"type": "str", "default": "latest"},
     "tag": {"type": "str"},
     "digest": {"type": "str"},

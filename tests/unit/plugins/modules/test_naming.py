@@ -71,9 +71,9 @@ def test_one_of_both_is_needed(task: t.Any) -> None:
 @pytest.mark.parametrize("repository", ["repository", "name"])
 def test_tag_and_digest_together_pin_the_tag(task: t.Any, registry: FaultyRegistry, repository: str) -> None:
     options = {"registry": registry.name, repository: "team/app"}
+    assert task(**options, tag="other", digest=IMAGE.digest)["error"]["kind"] == "digest_mismatch"
     run = task(**options, tag="1.9", digest=IMAGE.digest)
     assert (run["image"]["tag"], run["image"]["digest"], run.warnings) == ("1.9", IMAGE.digest, [])
-    assert task(**options, tag="other", digest=IMAGE.digest)["error"]["kind"] == "digest_mismatch"
     for alone in ({"tag": "1.9"}, {"digest": IMAGE.digest}, {"reference": f"1.9@{IMAGE.digest}"}):
         run = task(**options, **alone)
         assert (run["image"]["digest"], run.warnings) == (IMAGE.digest, [])
