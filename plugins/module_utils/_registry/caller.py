@@ -104,10 +104,12 @@ class Caller:
             return answer
         from .statuses import status_error
 
-        used, value = login.used(answer)
+        used, value, unasked = login.used(answer)
         own = answer.url.origin == self.endpoint.origin
         via = None if own else f"{self.endpoint.origin.authority} redirects to"
-        raise status_error(answer, call.operation, used=used, now=self.effects.now(), sent=value, via=via)
+        raise status_error(
+            answer, call.operation, used=used, now=self.effects.now(), sent=value, via=via, unasked=unasked
+        )
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
         """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""

@@ -139,13 +139,17 @@ class Login:
         self._refusals += sent is not None and sent.value is not None
         return learnt
 
-    def used(self, answer: Answer) -> tuple[str | None, str | None]:
-        """The credentials that an answer came to: in words, and the value that was sent."""
+    def used(self, answer: Answer) -> tuple[str | None, str | None, str | None]:
+        """The credentials that an answer came to in words, the value that was sent, and in words those that were not.
+
+        The last are credentials that nobody asked for.
+        """
         sent = self._sent.get(answer.url.origin)
         authenticator = self._logins.get(answer.url.origin)
-        if authenticator is None or sent is None or sent.value is None:
-            return None, None
-        return authenticator.describe(self._repository(answer.url)), sent.value
+        known = None if authenticator is None else authenticator.describe(self._repository(answer.url))
+        if sent is None or sent.value is None:
+            return None, None, known
+        return known, sent.value, None
 
     def _authorize(self, url: Url) -> str | None:
         authenticator = self._logins.get(url.origin)

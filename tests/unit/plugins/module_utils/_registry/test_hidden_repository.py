@@ -201,3 +201,19 @@ def test_missing_with_credentials(hide, connect) -> None:
     for dummy in range(2):
         assert client.head_blob("app", Digest.of(b"absent")) is None
     assert len(asked(server, "/v2/$")) == 1
+
+
+@pytest.mark.parametrize("reply", [error(403, "DENIED"), Reply(401, b"")])
+def test_credentials_that_nobody_asks_for(serve, connect, reply) -> None:
+    server = serve()
+    server.on("/v2/.", reply)
+    why = 'did not say how to log in, so the user name "u" and its password from the module options was not sent'
+    with pytest.raises((Denied, Unauthorized), match=why) as raised:
+        connect(server, credentials=USER).manifest("app", TAG)
+    assert "hunter2" not in str(raised.value)
+    assert "give username" not in str(raised.value)
+
+
+def test_missing_although_there_are_credentials(serve, connect) -> None:
+    with pytest.raises(NotFound, match="check the names of the registry, the repository and the reference\\.$"):
+        connect(serve(), credentials=USER).manifest("app", TAG)
