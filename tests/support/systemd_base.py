@@ -41,7 +41,7 @@ SUITES: t.Final = {
 }
 # What a Debian host that Ansible can reach has, and nothing that the role should bring itself.
 _PACKAGES: t.Final = (
-    *("systemd", "systemd-sysv", "dbus", "libnss-systemd", "python3", "ca-certificates"),
+    *("apt", "systemd", "systemd-sysv", "dbus", "libnss-systemd", "python3", "ca-certificates"),
     *("iproute2", "procps", "sudo", "openssh-server"),
 )
 _UNWANTED: t.Final = ("man", "doc", "locale")
