@@ -147,8 +147,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     file = BlobFile(params["dest"], Digest.parse(params["digest"]))
     found = file.content()
-    done = Download(found.size, 0) if found is not None and found.digest == file.digest else None
-    changed = done is None
+    done = Download(found.size, 0, changed=False) if found is not None and found.digest == file.digest else None
     attested: dict[str, t.Any] = {}
     if done is None:
         with opened_source(module) as source:
@@ -157,9 +156,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             else:
                 done = file.download(source, params["repository"], prepare=_labelling(module, file.path, found))
             attested = attestation_results(source)
-    diff = blob_diff(file.path, before=found, after=Content(file.digest, done.size))
+    after = Content(file.digest, done.size)
+    diff = blob_diff(file.path, before=found if done.changed else after, after=after)
     attributes = module.load_file_common_arguments(params)
-    changed = module.set_fs_attributes_if_different(attributes, changed, diff)
+    changed = module.set_fs_attributes_if_different(attributes, done.changed, diff)
     results = {"digest": str(file.digest), "size": done.size, "resumed_from": done.resumed_from}
     return {"changed": changed, "diff": diff, **results, **attested}
 

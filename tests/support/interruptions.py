@@ -36,7 +36,6 @@ CALLS = (
     "utime",
     "write",
 )
-FAULTS = ("kill", "EIO", "ENOSPC")
 _MANY = 1000
 
 

@@ -49,10 +49,14 @@ class Content:
 
 @dataclass(frozen=True)
 class Download:
-    """What a download did: the size of the blob, and how much of it was there from an earlier one."""
+    """What a download did: the size of the blob, and how much of it was there from an earlier one.
+
+    changed is False if another task had put the blob in place before this one had its turn.
+    """
 
     size: int
     resumed_from: int
+    changed: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class BlobFile:
         self.path = path
         self.digest = digest
         self._begun = 0
+        self._seen: t.Optional[tuple[int, ...]] = None
         self._directory, self._name = os.path.split(path)
         self._partial = f".oci_blob.{digest.algorithm}-{digest.encoded}"
         if not self._name or os.path.isdir(path):
@@ -98,6 +103,7 @@ class BlobFile:
 
     def content(self) -> t.Optional[Content]:
         """Returns what the file holds, None if there is no file. Raises BlobFileError, FilesystemError."""
+        self._seen = _identity(self.path)
         try:
             self._check_regular(os.stat(self.path))  # opening a device can act on it
             with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
@@ -122,9 +128,20 @@ class BlobFile:
             with self._translated("making the directory of"):
                 parents.make()
             with self._opened_partial(parents.fd) as partial:
+                done = self._done_meanwhile()
+                if done is not None:
+                    partial.remove()
+                    return done
                 done = self._complete(partial, source, repository)
                 self._put_in_place(partial, prepare)
         return done
+
+    def _done_meanwhile(self) -> t.Optional[Download]:
+        """Looks again with the lock, if the file is not the one that content() has read."""
+        if _identity(self.path) == self._seen:
+            return None
+        found = self.content()
+        return None if found is None or found.digest != self.digest else Download(found.size, 0, changed=False)
 
     def _parents(self) -> Parents:
         with self._translated("looking for the directory of"):
@@ -225,6 +242,15 @@ class BlobFile:
     def _refusal(self, why: str, remedy: str) -> BlobFileError:
         shown = printable(self.path)
         return BlobFileError(f"The blob cannot be written to {shown}: {why}; {remedy}.", path=shown)
+
+
+def _identity(path: str) -> t.Optional[tuple[int, ...]]:
+    """Returns what tells whether a file was changed or replaced, None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _open_replaced(folder: int, name: str) -> t.Optional[int]:

@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.inspecti
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
-from ansible_collections.attested.registry.tests.support.interruptions import FAULTS, interruptions
+from ansible_collections.attested.registry.tests.support.interruptions import interruptions
 
 DATA = bytes(range(256)) * 40
 OLD = images.image([images.layer([images.file("old")])])
@@ -84,7 +84,7 @@ class Work:
         return self._run(self._name, **self._options)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["kill", "EIO"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_blob(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
     dest = place / "a/b/blob" if is_new else place / "blob"
@@ -108,7 +108,7 @@ def test_oci_blob(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Pa
     walked(work, fault, prepare, check)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["kill", "EIO"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_layer_unpack(
     run_module: t.Any, place: pathlib.Path, tmp_path: pathlib.Path, is_new: bool, fault: str
@@ -145,7 +145,7 @@ def test_oci_layer_unpack(
     walked(work, fault, prepare, lambda: None)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
     dest = place / "a/b/layout" if is_new else place / "layout"

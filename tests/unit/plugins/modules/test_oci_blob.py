@@ -11,6 +11,7 @@ import socket
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import BlobFile
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
 
 DATA = bytes(range(256)) * 4000
@@ -234,6 +235,25 @@ def test_a_directory_as_destination(blob: t.Any, dest: pathlib.Path) -> None:
     run = blob()
     assert run.failed
     assert "it is a directory" in run["msg"]
+
+
+def test_what_another_task_did_meanwhile_is_not_done_again(
+    blob: t.Any, dest: pathlib.Path, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dest.write_bytes(OTHER)
+    download = BlobFile.download
+
+    def overtaken(file: BlobFile, *args: t.Any, **options: t.Any) -> t.Any:
+        monkeypatch.setattr(BlobFile, "download", download)
+        assert blob()["changed"] is True
+        registry.clear()
+        return download(file, *args, **options)
+
+    monkeypatch.setattr(BlobFile, "download", overtaken)
+    run = blob()
+    assert (run["changed"], run["size"], run["resumed_from"]) == (False, len(DATA), 0)
+    assert not registry.sent("/blobs/")
+    assert list(dest.parent.iterdir()) == [dest]
 
 
 def test_a_missing_directory_is_made(blob: t.Any, dest: pathlib.Path) -> None:
