@@ -53,6 +53,8 @@ options:
   max_ratio:
     description:
       - How many times its compressed size a layer may have decompressed.
+      - Layers that exceed this are refused only when they have more than 512 MiB decompressed, all of them together,
+        because files that are mostly zeros compress extremely well.
     type: int
     default: 2000
   lock_timeout:

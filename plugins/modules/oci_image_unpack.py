@@ -32,7 +32,8 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows digests, layers, config and annotations before and after, and the drift, not the files of the image.
+      - Shows tag, digests, the size of the download, layers, config and annotations before and after, and the drift,
+        not the files of the image.
   idempotent:
     support: full
   platform:
@@ -237,8 +238,8 @@ previous_digest:
   sample: sha256:5d20c808ce198565ff70b3ed23a991dd49afac45dece63474b27ce6ed036adc6
 drift:
   description:
-    - What had been changed in the tree since it was unpacked, as far as O(drift) looked. At most 100 changes are
-      listed.
+    - What had been changed in the tree since it was unpacked, as far as O(drift) looked, with one element for a path.
+      At most 100 are listed.
   returned: success
   type: list
   elements: dict
@@ -250,12 +251,13 @@ drift:
       sample: etc/greeter.conf
     change:
       description:
-        - What changed.
+        - What changed, one word or several separated by commas. These are C(added), C(removed), C(type), C(size),
+          C(mode), C(owner), C(mtime), C(content), C(target), C(xattrs), C(unreadable) and C(record).
       type: str
-      sample: size
+      sample: size, mtime
 drift_total:
   description:
-    - How many changes there are, listed or not.
+    - How many paths have changed, listed or not.
   returned: success
   type: int
   sample: 1
@@ -285,6 +287,34 @@ stats:
         - The HTTP requests that were made.
       type: int
       sample: 1
+    seconds:
+      description:
+        - How long the stages took. Those that did not take place have V(0.0).
+        - Layers are downloaded while they are unpacked, so that C(download) is for the most part contained in
+          C(unpack). It is the time that was spent waiting for the registry, for all layers together.
+      type: dict
+      version_added: 0.3.0
+      contains:
+        resolve:
+          description:
+            - Finding out which image the reference leads to.
+          type: float
+          sample: 0.041
+        download:
+          description:
+            - Waiting for the bytes of layers.
+          type: float
+          sample: 1.27
+        unpack:
+          description:
+            - Putting the layers on disk and recording the tree.
+          type: float
+          sample: 2.118
+        publish:
+          description:
+            - Bringing the tree to O(dest).
+          type: float
+          sample: 0.093
 ratls:
   description:
     - What the host showed to the registry on the newest connection.

@@ -28,6 +28,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
     open_root,
     unpack_layers,
 )
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record import Recording
 from ansible_collections.attested.registry.plugins.module_utils._unpack.remove import remove_tree
 
 from .descriptors import open_descriptors
@@ -248,7 +249,14 @@ class Box:
         sources = [layer_source(layer, compression=compression) for layer in layers]
         return self.unpack_sources(sources, fresh=fresh, **options)
 
-    def unpack_sources(self, sources: t.Sequence[LayerSource], *, fresh: bool = True, **options: t.Any) -> Unpacked:
+    def unpack_sources(
+        self,
+        sources: t.Sequence[LayerSource],
+        *,
+        fresh: bool = True,
+        recording: Recording | None = None,
+        **options: t.Any,
+    ) -> Unpacked:
         """Unpacks the layers into the root; options are fields of Options."""
         root = open_root(os.fspath(self.root))
         try:
@@ -260,6 +268,7 @@ class Box:
                 fresh=fresh,
                 resolver=self._resolve,
                 apart=self.apart,
+                recording=recording,
             )
         finally:
             os.close(root)

@@ -12,8 +12,10 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination, Outcome
+from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination, Outcome, Staging
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record import write_record
 from ansible_collections.attested.registry.plugins.module_utils._unpack.stamp import Stamp
+from ansible_collections.attested.registry.plugins.module_utils._unpack.translate import translated
 
 MTIME = 1_700_000_000_123_456_789
 
@@ -97,7 +99,14 @@ def publish(
             make_tree(staging.path, version, mode=mode)
         else:
             fill(Path(staging.path))
-        return destination.publish(staging, make_stamp(version), digests={}, keep=keep, drifted=drifted)
+        record(staging)
+        return destination.publish(staging, make_stamp(version), keep=keep, drifted=drifted)
+
+
+def record(staging: Staging, digests: t.Mapping[int, bytes] | None = None) -> None:
+    """Records the tree in a staging directory, as whoever unpacks does."""
+    with translated("recording", staging.path), open(staging.recording.fd, "wb", closefd=False) as file:
+        write_record(staging.root_fd, file, digests or {}, xattrs=None if digests is None else ())
 
 
 def state_directory(path: Path | str) -> Path:

@@ -42,7 +42,9 @@ def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -
     config = image["config"] or {}
     return {
         "state": "present",
+        "tag": image["tag"],
         "digest": image["digest"],
+        "download_size": sum(layer["size"] for layer in image["layers"]),
         "platform": image["platform"],
         "annotations": image["annotations"],
         "config": {name: value for name, value in config.items() if name not in _APART},

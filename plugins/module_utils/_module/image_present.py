@@ -23,10 +23,17 @@ if t.TYPE_CHECKING:
     from .image_lookup import Found, Question
     from .image_tree import Place, Warn, Wish
     from .sources import Source
+    from .stopwatch import Stopwatch
 
 
 def ensure_present(
-    place: Place, source: Source, question: Question, wish: Wish, *, head: t.Optional[ManifestHead] = None
+    place: Place,
+    source: Source,
+    question: Question,
+    wish: Wish,
+    watch: Stopwatch,
+    *,
+    head: t.Optional[ManifestHead] = None,
 ) -> Report:
     """Makes the directory hold the image.
 
@@ -36,11 +43,12 @@ def ensure_present(
     """
     with place.open(create=True) as view:
         stamp = view.current
-        found = look_up(source, question, known=stamp, head=head)
+        with watch.stage("resolve"):
+            found = look_up(source, question, known=stamp, head=head)
         report = _predict(view, stamp, found, wish)
         is_right = stamp is not None and view.exists and found.is_in(stamp) and wish.fits(stamp)
         if is_right and not report.drift:
-            return replace(report, changed=False, generation=view.current_generation)
+            return replace(report, changed=False, before=report.after, generation=view.current_generation)
         view.check_replaceable()
         kept = None if is_right else _kept(view, found, wish)
         if kept is not None:
@@ -48,10 +56,12 @@ def ensure_present(
         if not isinstance(view, Destination):
             return report
         if kept is not None:
-            view.restore(kept.number)
+            with watch.stage("publish"):
+                view.restore(kept.number)
             return report
-        image = found.image or source.resolve(question.repository, question.selector, platform=question.platform)
-        return _unpack(view, source, question, wish, image, report, drifted=is_right, warn=place.warn)
+        with watch.stage("resolve"):
+            image = found.image or source.resolve(question.repository, question.selector, platform=question.platform)
+        return _unpack(view, source, question, wish, image, report, watch, drifted=is_right, warn=place.warn)
 
 
 def _predict(view: View, stamp: t.Optional[Stamp], found: Found, wish: Wish) -> Report:
@@ -83,6 +93,7 @@ def _unpack(
     wish: Wish,
     image: Image,
     report: Report,
+    watch: Stopwatch,
     *,
     drifted: bool,
     warn: Warn,
@@ -90,18 +101,14 @@ def _unpack(
     from .._unpack.layers import unpack_layers
 
     shown, downloaded = image.as_dict(), source.downloaded
-    layers = [_layer_source(source, question.repository, layer) for layer in image.layers]
+    layers = [_layer_source(source, question.repository, layer, watch) for layer in image.layers]
     with view.staging() as staging:
-        unpacked = unpack_layers(staging.root_fd, layers, options=wish.options.for_unpack(), warn=warn)
+        options, recording = wish.options.for_unpack(), staging.recording
+        with watch.stage("unpack"):
+            unpacked = unpack_layers(staging.root_fd, layers, options=options, warn=warn, recording=recording)
         stamp = _stamp(image, question, wish, entries=unpacked.entries, size=unpacked.size)
-        outcome = view.publish(
-            staging,
-            stamp,
-            digests=unpacked.digests,
-            keep=wish.keep,
-            drifted=drifted,
-            xattrs=None if wish.options.xattrs == "skip" else unpacked.marked,
-        )
+        with watch.stage("publish"):
+            outcome = view.publish(staging, stamp, keep=wish.keep, drifted=drifted)
     return replace(
         report,
         after=wish.describe(shown),
@@ -113,14 +120,14 @@ def _unpack(
     )
 
 
-def _layer_source(source: Source, repository: str, layer: Layer) -> LayerSource:
+def _layer_source(source: Source, repository: str, layer: Layer, watch: Stopwatch) -> LayerSource:
     from .._unpack.layers import LayerSource
 
     return LayerSource(
         name=str(layer.descriptor.digest),
         compression=layer.compression,
         diff_id=layer.diff_id,
-        open=lambda: source.blob(repository, layer.descriptor),
+        open=lambda: watch.downloading(source.blob(repository, layer.descriptor)),
     )
 
 

@@ -15,6 +15,7 @@ from .image_tree import Place, Report, Wish
 from .quick_check import QuickCheck
 from .ranges import check_minimum
 from .results import image_results
+from .stopwatch import Stopwatch
 from .tree_options import TreeOptions
 from .wanted import wanted_platform, wanted_selector
 
@@ -36,25 +37,28 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     from .image_back import ensure_absent, ensure_rolled_back
 
     ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
-    return image_results(module, _unless_needless(place, ensure), source=None)
+    return image_results(module, _unless_needless(place, ensure), source=None, watch=Stopwatch())
 
 
 def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
     params = module.params
     wish = Wish(TreeOptions.of(params), params["drift"], params["keep_generations"])
     question = Question(params["repository"], wanted_selector(module), wanted_platform(module))
-    with QuickCheck(place, question, wish) as check:
+    watch = Stopwatch()
+    with QuickCheck(place, question, wish, watch) as check:
         from .connection import opened_source
 
         with opened_source(module) as source:
-            report = check.ask(source) or _ensure(place, source, question, wish, check)
-            return image_results(module, report, source=source)
+            report = check.ask(source) or _ensure(place, source, question, wish, check, watch)
+            return image_results(module, report, source=source, watch=watch)
 
 
-def _ensure(place: Place, source: Source, question: Question, wish: Wish, check: QuickCheck) -> Report:
+def _ensure(
+    place: Place, source: Source, question: Question, wish: Wish, check: QuickCheck, watch: Stopwatch
+) -> Report:
     from .image_present import ensure_present
 
-    return _unless_needless(place, lambda at: ensure_present(at, source, question, wish, head=check.head))
+    return _unless_needless(place, lambda at: ensure_present(at, source, question, wish, watch, head=check.head))
 
 
 def _unless_needless(place: Place, ensure: t.Callable[[Place], Report]) -> Report:

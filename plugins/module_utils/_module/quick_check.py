@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from .image_lookup import Question
     from .image_tree import Place, Wish
     from .sources import Source
+    from .stopwatch import Stopwatch
 
 Json = dict[str, t.Any]
 
@@ -30,10 +31,11 @@ class QuickCheck:
     manager: it begins with entering it.
     """
 
-    def __init__(self, place: Place, question: Question, wish: Wish) -> None:
+    def __init__(self, place: Place, question: Question, wish: Wish, watch: Stopwatch) -> None:
         self._question = question
         self._glance = Glance(lambda: _look(place, question, wish)) if _may_be_there(place.dest) else None
         self._wish = wish
+        self._watch = watch
         self.head: t.Optional[ManifestHead] = None
 
     def __enter__(self) -> QuickCheck:
@@ -56,7 +58,8 @@ class QuickCheck:
             return None
         digest = self._question.selector.digest
         if digest is None:
-            self.head = source.head_manifest(self._question.repository, self._question.selector)
+            with self._watch.stage("resolve"):
+                self.head = source.head_manifest(self._question.repository, self._question.selector)
             digest = self.head.digest
         tree = self._glance.result()  # in any case, so that nobody holds the lock any more
         if tree is None or digest is None or str(digest) not in tree["digests"]:

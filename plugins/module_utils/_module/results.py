@@ -17,9 +17,12 @@ if t.TYPE_CHECKING:
 
     from .image_tree import Report
     from .sources import Source
+    from .stopwatch import Stopwatch
 
 
-def image_results(module: AnsibleModule, report: Report, *, source: t.Optional[Source]) -> dict[str, t.Any]:
+def image_results(
+    module: AnsibleModule, report: Report, *, source: t.Optional[Source], watch: Stopwatch
+) -> dict[str, t.Any]:
     """Returns what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
     dest = path_text(module.params["dest"])
     drift = report.drift
@@ -36,6 +39,7 @@ def image_results(module: AnsibleModule, report: Report, *, source: t.Optional[S
             "bytes": report.bytes,
             "downloaded_bytes": report.downloaded,
             "requests": 0 if source is None else source.requests,
+            "seconds": watch.seconds(),
         },
     }
     if source is not None:

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import struct
 import traceback
 import typing as t
 
@@ -20,8 +19,6 @@ from .errors import UnpackError
 from .forked import fork, wait
 from .ring import Closed, Receiver, Ring, Sender
 from .writer import Unpacked, Warn, Writer
-
-_FILE = struct.Struct("=Q32s")
 
 Json = dict[str, t.Any]
 
@@ -78,7 +75,7 @@ class ApartWriter:
         """Waits for the end of the process; returns what it says or raises what it met."""
         self._sender.close()
         with open(self._answer, "rb", closefd=False) as answer:
-            head, files = answer.readline(), answer.read()
+            head = answer.read()
         status = self._end()
         if not head:
             raise UnpackError(
@@ -90,7 +87,7 @@ class ApartWriter:
             self._warn(text)
         if "error" in said:
             raise _error(*said["error"])
-        return Unpacked(said["entries"], said["size"], dict(_FILE.iter_unpack(files)), frozenset(said["marked"]))
+        return Unpacked(said["entries"], said["size"])
 
     def _end(self) -> int | None:
         self._ended = True
@@ -104,22 +101,19 @@ class ApartWriter:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what the key means
         receiver = Receiver(ring)
         said: Json = {"warnings": []}
-        digests: t.Mapping[int, bytes] = {}
         try:
             with open_writer(said["warnings"].append) as writer:
                 for pieces in receiver.groups():
                     writer.apply(pieces)
                 unpacked = writer.finish()
-            said.update(entries=unpacked.entries, size=unpacked.size, marked=[*unpacked.marked])
-            digests = unpacked.digests
+            said.update(entries=unpacked.entries, size=unpacked.size)
         except Closed:
             return
         except Exception as error:
             said["error"] = _described(error)
         receiver.close()
         with contextlib.suppress(BrokenPipeError), open(answer, "wb") as file:
-            file.write(json.dumps(said).encode() + b"\n")
-            file.writelines(_FILE.pack(*item) for item in digests.items())
+            file.write(json.dumps(said).encode())
 
 
 def _ending(status: int | None) -> str:

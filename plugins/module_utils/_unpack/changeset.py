@@ -15,6 +15,7 @@ import typing as t
 from .content import CREATE, write_content, write_sparse
 from .entry import Entry
 from .errors import LayerInvalid, UnpackError, filesystem_error, printable
+from .inode_table import InodeTable, Scratch
 from .limits import Budget
 from .metadata import Attributes, Attributor
 from .path import split_path
@@ -43,8 +44,8 @@ _MISLED = {
 class Changeset:
     """Applies the entries of one layer to a tree, as image-spec, layer.md, "Applying Changesets" says.
 
-    lower tells whether there may be anything of lower layers in the tree; digests receives the SHA-256 digest of each
-    regular file's content by inode number. Raises UnpackError; what was done until then stays.
+    lower tells whether there may be anything of lower layers in the tree; digests, if given, receives the SHA-256
+    digest of each regular file's content by inode number. Raises UnpackError; what was done until then stays.
     """
 
     def __init__(
@@ -54,8 +55,9 @@ class Changeset:
         attributor: Attributor,
         devices: DevicePolicy,
         budget: Budget,
-        digests: t.MutableMapping[int, bytes],
+        digests: InodeTable | None,
         lower: bool,
+        scratch: Scratch,
         warn: Warn,
     ) -> None:
         self._tree = tree
@@ -64,8 +66,8 @@ class Changeset:
         self._budget = budget
         self._digests = digests
         self._warn = warn
-        self._lower = Pruner(touch=tree.keep_time, imply=tree.imply) if lower else None
-        self._hidden_files: dict[tuple[int, bytes], bytes] = {}
+        self._lower = Pruner(touch=tree.keep_time, imply=tree.imply, scratch=scratch) if lower else None
+        self._hidden_files = _HiddenFiles()
         self._skipped: set[tuple[int, bytes]] = set()
         self._skipped_devices = 0
 
@@ -74,7 +76,7 @@ class Changeset:
         for entry in reader.entries():
             self._budget.add_entry()
             self._guarded(entry.path, self._entry, entry, reader)
-        for (inode, name), directory in self._hidden_files.items():
+        for directory, inode, name in self._hidden_files:
             self._guarded(os.path.join(directory, name), self._hide_file, directory, inode, name)
         self._tree.forget()
         if self._skipped_devices:
@@ -136,7 +138,7 @@ class Changeset:
         elif lower.has(parent.inode, name):
             return
         elif stat.S_ISREG(mode):
-            self._hidden_files[parent.inode, name] = directory
+            self._hidden_files.add(directory, parent.inode, name)
         else:
             self._tree.remove(parent, name)
 
@@ -188,7 +190,8 @@ class Changeset:
             else:
                 digest = write_sparse(descriptor, reader.content(), entry.sparse, budget=self._budget)
             self._attributor.set_file(descriptor, _attributes(entry))
-            self._digests[os.fstat(descriptor).st_ino] = digest
+            if self._digests is not None:
+                self._digests[os.fstat(descriptor).st_ino] = digest
         finally:
             os.close(descriptor)
 
@@ -262,6 +265,32 @@ class Changeset:
         except FileExistsError:
             self._tree.remove(parent, name)
             return make()
+
+
+class _HiddenFiles:
+    """Names of files to be removed: path and inode number of the directory, and the name. Holds their bytes alone."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._directory: tuple[bytes, int] | None = None
+
+    def add(self, directory: bytes, inode: int, name: bytes) -> None:
+        if self._directory != (directory, inode):
+            self._directory = (directory, inode)
+            self._data += b"/%d/%s\0" % (inode, directory)  # no name has a slash
+        self._data += name + b"\0"
+
+    def __iter__(self) -> t.Iterator[tuple[bytes, int, bytes]]:
+        directory, inode, begin = b"", 0, 0
+        while begin < len(self._data):
+            end = self._data.index(b"\0", begin)
+            name = bytes(self._data[begin:end])
+            if name.startswith(b"/"):
+                number, dummy, directory = name[1:].partition(b"/")
+                inode = int(number)
+            else:
+                yield directory, inode, name
+            begin = end + 1
 
 
 def _attributes(entry: Entry) -> Attributes:

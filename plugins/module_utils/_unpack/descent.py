@@ -14,7 +14,32 @@ import typing as t
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """How directories are opened: never through a symbolic link in the last component."""
 
-_Names = list[bytes]
+
+class Names:
+    """Names of files, a stack that takes as many bytes as they have: a directory may hold millions."""
+
+    def __init__(self, names: t.Iterable[bytes] = ()) -> None:
+        self._data = bytearray()
+        self._count = 0
+        for name in names:
+            self.add(name)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, name: bytes) -> None:
+        """Put a name on top."""
+        self._data += name
+        self._data.append(0)
+        self._count += 1
+
+    def pop(self) -> bytes:
+        """Take the name on top."""
+        begin = self._data.rfind(b"\0", 0, len(self._data) - 1) + 1
+        name = bytes(self._data[begin:-1])
+        del self._data[begin:]
+        self._count -= 1
+        return name
 
 
 class Descent:
@@ -61,15 +86,23 @@ class Descent:
         finally:
             os.close(left)
 
-    def names(self) -> tuple[_Names, _Names]:
+    def names(self) -> tuple[Names, Names]:
         """Returns the names here: of what is a directory, and of all else."""
-        directories: _Names = []
-        others: _Names = []
+        directories, others = Names(), Names()
         with os.scandir(self.descriptor) as found:
             for item in found:
                 names = directories if item.is_dir(follow_symlinks=False) else others
-                names.append(os.fsencode(item.name))
+                names.add(os.fsencode(item.name))
         return directories, others
+
+    def directories(self) -> Names:
+        """Returns the names of directories here."""
+        names = Names()
+        with os.scandir(self.descriptor) as found:
+            for item in found:
+                if item.is_dir(follow_symlinks=False):
+                    names.add(os.fsencode(item.name))
+        return names
 
 
 def _identity(descriptor: int) -> tuple[int, int]:
@@ -94,13 +127,13 @@ def visit_directories(top: int, action: t.Callable[[int], None]) -> None:
 def _visit(top: int, action: t.Callable[[int], None], way: list[bytes]) -> None:
     device = os.fstat(top).st_dev
     with Descent(top) as here:
-        todo = [here.names()[0]]
+        todo = [here.directories()]
         while True:
             if todo[-1]:
                 way.append(todo[-1].pop())
                 if os.stat(way[-1], dir_fd=here.descriptor, follow_symlinks=False).st_dev == device:
                     here.enter(way[-1])
-                    todo.append(here.names()[0])
+                    todo.append(here.directories())
                 else:
                     way.pop()
                 continue
@@ -112,4 +145,4 @@ def _visit(top: int, action: t.Callable[[int], None], way: list[bytes]) -> None:
             way.pop()
 
 
-__all__ = ("DIRECTORY", "Descent", "visit_directories")
+__all__ = ("DIRECTORY", "Descent", "Names", "visit_directories")

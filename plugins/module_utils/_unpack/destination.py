@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 from .checks import refusal
 from .confine import DIRECTORY
-from .durable import create_file, write_file
+from .durable import open_anonymous, open_new, write_file
 from .errors import UnpackError
 from .generations import RECORD, ROOTFS, STAMP, Store, Warn
 from .inspection import LOCK_TIMEOUT, Inspection, View
 from .lock import StateDirectory
 from .publish import Plan, settle, switch, take_away
-from .record import write_record
+from .record import Recording
 from .stamp import ForeignStamp, Stamp, StampInvalid
 from .state import State
 from .syscalls import sync_filesystem
@@ -32,13 +32,15 @@ from .translate import naming_filesystem, translated
 class Staging:
     """A private empty directory to unpack into: its descriptor, and its path for messages.
 
-    name and fd are those of the directory that becomes the generation; the one to unpack into is in it.
+    name and fd are those of the directory that becomes the generation; the one to unpack into is in it. recording is
+    where the record of the tree is written before it is published.
     """
 
     root_fd: int
     path: str
     name: str
     fd: int
+    recording: Recording
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class Destination(View):
         Raises what check_replaceable() does, before anything is made. A NoSpace that is raised in the block is raised
         again with the file system's name.
         """
+        from .inode_table import Scratch
+
         store = self._ready()
         self.check_replaceable()
         with naming_filesystem(self._place.canonical), contextlib.ExitStack() as stack:
@@ -133,24 +137,25 @@ class Destination(View):
                 name, fd = stack.enter_context(store.staging())
                 root_fd = os.open(ROOTFS, DIRECTORY, dir_fd=fd)
                 stack.callback(os.close, root_fd)
-            yield Staging(root_fd, f"{self._place.state_path}/{name}/{ROOTFS}", name, fd)
+                record = open_new(fd, RECORD)
+                stack.callback(os.close, record)
+                scratch = open_anonymous(fd)
+                stack.callback(os.close, scratch)
+                recording = Recording(record, Scratch(scratch))
+            yield Staging(root_fd, f"{self._place.state_path}/{name}/{ROOTFS}", name, fd, recording)
 
     def publish(
         self,
         staging: Staging,
         stamp: Stamp,
         *,
-        digests: t.Mapping[int, bytes],
         keep: int = 1,
         drifted: bool = False,
-        xattrs: t.Container[int] | None = None,
     ) -> Outcome:
-        """Brings the tree that was unpacked into staging to the destination.
+        """Brings the tree that was unpacked into staging, and recorded there, to the destination.
 
-        digests are the SHA-256 digests of its regular files by inode number; those that are missing are computed.
         keep is how many earlier generations stay. drifted says that the tree there now is replaced because it changed
-        after it was unpacked: it is kept once, besides the others, and never rolled back to. With xattrs, the inode
-        numbers of what was given extended attributes, those are recorded for the comparison of contents.
+        after it was unpacked: it is kept once, besides the others, and never rolled back to.
 
         Raises what check_replaceable() does, and FilesystemError or NoSpace; the destination is as before then.
         """
@@ -158,28 +163,19 @@ class Destination(View):
         self._root = self._place.look()
         self.check_replaceable()
         with naming_filesystem(self._place.canonical), translated("publishing", self.path):
-            self._write_generation(staging, stamp, digests, xattrs=xattrs)
+            self._write_stamp(staging, stamp)
             state, previous = self._with_previous(store)
             sync_filesystem(store.fd)
             plan = Plan("publish", state.next, previous, drifted=drifted, staged=staging.name, keep=keep)
             return self._switch(store, replace(state, next=state.next + 1), plan)
 
-    def _write_generation(
-        self,
-        staging: Staging,
-        stamp: Stamp,
-        digests: t.Mapping[int, bytes],
-        *,
-        xattrs: t.Container[int] | None,
-    ) -> None:
+    def _write_stamp(self, staging: Staging, stamp: Stamp) -> None:
         try:
             data = stamp.to_json()
         except StampInvalid as exc:
             why = f"what is to be noted about the image cannot be stored: {exc}"
             raise refusal(self.path, why, "report this together with the image's reference") from None
         write_file(staging.fd, STAMP, data)
-        with create_file(staging.fd, RECORD) as file:
-            write_record(staging.root_fd, file, digests, xattrs=xattrs)
 
     def _with_previous(self, store: Store) -> tuple[State, int | None]:
         """Finds the generation that the tree at the destination belongs to; makes one for a foreign tree."""

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from .descent import Descent
 from .errors import printable
-from .listing import Entry, describe_root, list_directory, pack
+from .listing import (
+    Entry,
+    describe_root,
+    find_in_directory,
+    list_directory,
+    list_part,
+    pack,
+    split_directory,
+)
 from .probe import can_list, digest_xattrs
 from .record import END, Block, Content, RecordInvalid, RecordReader
 
@@ -33,19 +41,19 @@ _MAX_PATH: t.Final = 1024
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: path, relative to the root and made printable, and what differs there.
+    """What differs at one path, relative to the root and made printable: one word, or several with commas between them.
 
     unreadable is a directory that could be listed when it was unpacked. A record that cannot be used is reported as
     record, with the reason as path.
     """
 
     path: str
-    what: What
+    what: str
 
 
 @dataclass(frozen=True)
 class Drift:
-    """The differences between a tree and its record: the first ones, and how many there are. False when there are none.
+    """The paths where a tree differs from its record: the first ones, and how many there are. False for none.
 
     What is below a directory that was added or removed is not counted.
     """
@@ -99,26 +107,31 @@ def _compare_all(reader: RecordReader, found: _Found, skip: frozenset[bytes], ro
 
 
 class _Found:
-    """Collects changes."""
+    """Collects changes, one for a path."""
 
     def __init__(self) -> None:
-        self._changes: list[Change] = []
+        self._changes: dict[bytes, list[What]] = {}
         self._total = 0
         self.unread = 0
 
-    def add(self, path: bytes, what: What) -> None:
-        self._total += 1
-        if len(self._changes) < MAX_CHANGES:
-            self._changes.append(Change(printable(path, maximum=_MAX_PATH), what))
+    def add(self, path: bytes, *whats: What, again: bool = False) -> None:
+        """Adds what differs at a path; again says that something of it was added before."""
+        if path in self._changes:
+            self._changes[path] += whats
+        elif not again:
+            self._total += 1
+            if len(self._changes) < MAX_CHANGES:
+                self._changes[path] = [*whats]
 
-    def add_hashed(self, path: bytes, readable: bool) -> None:
+    def add_hashed(self, path: bytes, readable: bool, *, again: bool) -> None:
         if readable:
-            self.add(path, "content")
+            self.add(path, "content", again=again)
         else:
             self.unread += 1
 
     def drift(self) -> Drift:
-        return Drift(tuple(self._changes), self._total)
+        shown = ((printable(path, maximum=_MAX_PATH), ", ".join(whats)) for path, whats in self._changes.items())
+        return Drift(tuple(Change(path, what) for path, what in shown), self._total)
 
 
 class _Step(t.NamedTuple):
@@ -141,31 +154,31 @@ class _Comparison:
     def run(self, root_fd: int) -> None:
         with Descent(root_fd) as here:
             self._compare_root(here.descriptor)
-            todo = [self._compare_directory(here.descriptor)]
-            while True:
-                if todo[-1]:
-                    self._take(here, todo)
+            todo = [self._compare_directory(here)]
+            while todo:
+                step = next(todo[-1], None)
+                if step is not None:
+                    self._take(here, todo, step)
                     continue
                 todo.pop()
-                if not todo:
-                    break
-                self._way.pop()
-                here.leave()
+                if todo:
+                    self._way.pop()
+                    here.leave()
         if self._reader.depth != END:
             raise RecordInvalid("its directories do not match")
 
     def _compare_root(self, fd: int) -> None:
         block = self._reader.next(0)
+        self._reported: set[bytes] = set()
         (actual,) = describe_root(fd)
         expected = block.entries()
         if len(expected) != 1 or not expected[0].is_directory:
             raise RecordInvalid("it has no root")
         self._compare_entry(b".", expected[0], actual)
 
-    def _take(self, here: Descent, todo: list[list[_Step]]) -> None:
-        step = todo[-1].pop()
+    def _take(self, here: Descent, todo: list[t.Iterator[_Step]], step: _Step) -> None:
         if step.enter and self._enter(here, step.name):
-            todo.append(self._compare_directory(here.descriptor))
+            todo.append(self._compare_directory(here))
         else:
             self._reader.skip(len(todo) + 1)
 
@@ -181,12 +194,34 @@ class _Comparison:
     def _path(self, name: bytes) -> bytes:
         return b"/".join((*self._way, name))
 
-    def _compare_directory(self, fd: int) -> list[_Step]:
-        """Compares one directory; returns those that the record has in it, the first one last."""
-        block = self._reader.next(len(self._way) + 1)
-        if not block.is_readable:
-            return []
+    def _compare_directory(self, here: Descent) -> t.Iterator[_Step]:
+        """Compares one directory; yields those that the record has in it, in their order."""
+        depth = len(self._way) + 1
+        if self._reader.parts == 1:
+            block = self._reader.next(depth)
+            if block.is_readable:
+                yield from self._compare_block(here.descriptor, block, self._list(here.descriptor, block))
+            return
+        for part in split_directory(here.descriptor):
+            block = self._reader.next(depth)
+            yield from self._compare_block(here.descriptor, block, list_part(here.descriptor, part))
+
+    def _list(self, fd: int, block: Block) -> list[Entry]:
+        """Returns what is in a directory; if that is very much, what the record has not is reported at once."""
         entries = list_directory(fd)
+        if entries is not None:
+            return entries
+        entries = []
+        for name, entry in find_in_directory(fd, {entry.name for entry in block.entries()}):
+            if entry is not None:
+                entries.append(entry)
+            elif not self._is_skipped(name):
+                self._found.add(self._path(os.fsencode(name)), "added")
+        return entries
+
+    def _compare_block(self, fd: int, block: Block, entries: list[Entry]) -> list[_Step]:
+        """Compares what is in a directory, or in a part of it, with its block; returns the directories of the block."""
+        self._reported = set()
         if pack(entries) == block.metadata:
             same = expected = entries
         else:
@@ -197,8 +232,7 @@ class _Comparison:
         if self._hasher is not None:
             self._compare_contents(fd, block, expected, same, self._hasher)
         present = {entry.name for entry in same if entry.is_directory}
-        steps = [_Step(os.fsencode(entry.name), entry.name in present) for entry in expected if entry.is_directory]
-        return steps[::-1]
+        return [_Step(os.fsencode(entry.name), entry.name in present) for entry in expected if entry.is_directory]
 
     def _is_skipped(self, name: str) -> bool:
         return bool(self._skip) and self._path(os.fsencode(name)) in self._skip
@@ -229,9 +263,10 @@ class _Comparison:
             ("owner", expected.owner != now.owner),
             ("mtime", expected.mtime != now.mtime),
         ]
-        for what, differs in differing:
-            if differs:
-                self._found.add(path, what)
+        whats = [what for what, differs in differing if differs]
+        if whats:
+            self._found.add(path, *whats)
+            self._reported.add(path)
         return expected.size == now.size
 
     def _compare_contents(
@@ -247,14 +282,25 @@ class _Comparison:
             if stat.S_ISREG(entry.mode):
                 files.append(Expected(entry.name, entry.size, content.data))
             self._compare_details(fd, entry, content)
-        hasher.add(fd, files, lambda name, readable: self._found.add_hashed(way + name, readable))
+        reported = self._reported
+
+        def report(name: bytes, readable: bool) -> None:
+            path = way + name
+            self._found.add_hashed(path, readable, again=path in reported)
+            reported.add(path)
+
+        hasher.add(fd, files, report)
 
     def _compare_details(self, fd: int, entry: Entry, content: Content) -> None:
         path = self._path(os.fsencode(entry.name))
         if stat.S_ISLNK(entry.mode) and os.fsencode(os.readlink(entry.name, dir_fd=fd)) != content.data:
-            self._found.add(path, "target")
+            self._add(path, "target")
         if self._reader.xattrs and digest_xattrs(fd, entry.name) != content.xattrs:
-            self._found.add(path, "xattrs")
+            self._add(path, "xattrs")
+
+    def _add(self, path: bytes, what: What) -> None:
+        self._found.add(path, what, again=path in self._reported)
+        self._reported.add(path)
 
 
 __all__ = ("MAX_CHANGES", "Change", "Drift", "Level", "What", "compare")

@@ -17,6 +17,14 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def open_anonymous(dir_fd: int) -> int:
+    """Opens a private file without a name, to be written and read. Raises OSError."""
+    name = f"anonymous-{os.urandom(8).hex()}"
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    os.unlink(name, dir_fd=dir_fd)
+    return fd
+
+
 def read_file(dir_fd: int, name: str, *, maximum: int) -> t.Optional[bytes]:
     """Returns what the regular file name holds, maximum bytes and one more at most, or None if there is none.
 
@@ -32,9 +40,14 @@ def read_file(dir_fd: int, name: str, *, maximum: int) -> t.Optional[bytes]:
         return file.read(maximum + 1)
 
 
+def open_new(dir_fd: int, name: str) -> int:
+    """Opens a private file to be written from the start. Raises OSError."""
+    return os.open(name, _CREATE, 0o600, dir_fd=dir_fd)
+
+
 def create_file(dir_fd: int, name: str) -> t.BinaryIO:
     """Opens a private file to be written from the start. Raises OSError."""
-    return open(os.open(name, _CREATE, 0o600, dir_fd=dir_fd), "wb", buffering=1 << 18)
+    return open(open_new(dir_fd, name), "wb")
 
 
 def write_file(dir_fd: int, name: str, data: bytes) -> None:
@@ -76,4 +89,4 @@ def inode_of_directory(dir_fd: int, name: str) -> t.Optional[int]:
     return None
 
 
-__all__ = ("create_file", "inode_of_directory", "read_file", "replace_file", "write_file")
+__all__ = ("create_file", "inode_of_directory", "open_anonymous", "open_new", "read_file", "replace_file", "write_file")

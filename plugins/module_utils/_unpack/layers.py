@@ -21,6 +21,7 @@ from .errors import LayerInvalid, LimitExceeded, filesystem_error
 from .forked import is_worth_it
 from .limits import Budget
 from .pipeline import Ahead, DiffIdHash, flatten, inflated
+from .record import Recording
 from .writer import Options, TreeWriter, Unpacked, Warn, Writer
 
 
@@ -49,6 +50,7 @@ def unpack_layers(
     interrupted: bool = False,
     resolver: Resolver | None = None,
     apart: bool | None = None,
+    recording: Recording | None = None,
 ) -> Unpacked:
     """Applies layers, lowest first, to the directory that is open as root (image-spec, layer.md, "Applying
     Changesets").
@@ -57,8 +59,9 @@ def unpack_layers(
     interrupted, an earlier call on it may have ended before it was done, which this one makes up for.
     Download, decompression, hashing and writing overlap, in threads, and with apart, which by default is decided by
     what is faster, in a process of its own for the writing; while a layer is applied, the next one is opened and a few
-    megabytes of it are fetched. The first failure stops everything and is raised with the layer's name as field layer:
-    UnpackError, or whatever a source raises. The tree is then half done: the caller discards it.
+    megabytes of it are fetched. With a recording, the record of the tree is written to it in the end. The first failure
+    stops everything and is raised with the layer's name as field layer: UnpackError, or whatever a source raises. The
+    tree is then half done: the caller discards it.
     """
 
     def open_writer(warn: Warn) -> TreeWriter:
@@ -69,6 +72,7 @@ def unpack_layers(
             fresh=fresh,
             interrupted=interrupted,
             warn=warn,
+            recording=recording,
         )
 
     with contextlib.ExitStack() as stack:

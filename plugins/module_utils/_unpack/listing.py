@@ -7,10 +7,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import struct
 import typing as t
+import zlib
+
+# A directory with more names than MANY is listed in parts: each takes a kilobyte while it is looked at.
+MANY: t.Final = 16384
+PARTS: t.Final = 256
 
 _NUMBERS_EACH: t.Final = 4
 _MASK: t.Final = 2**64 - 1
@@ -39,10 +45,37 @@ class Entry(t.NamedTuple):
         return stat.S_ISDIR(self.mode)
 
 
-def list_directory(fd: int) -> list[Entry]:
-    """Returns what is in the directory open as fd, ordered by name. Raises OSError."""
+def list_directory(fd: int) -> list[Entry] | None:
+    """Returns what is in the directory open as fd, ordered by name; None if that is more than MANY. Raises OSError."""
     with os.scandir(fd) as found:
-        return sorted([_entry(item.name, item.stat(follow_symlinks=False)) for item in found])
+        entries = [_entry(item.name, item.stat(follow_symlinks=False)) for item in itertools.islice(found, MANY + 1)]
+    return None if len(entries) > MANY else sorted(entries)
+
+
+def split_directory(fd: int) -> list[bytes]:
+    """Returns the names in a directory of many, in PARTS parts that depend on nothing but the names. Raises OSError."""
+    parts = [bytearray() for dummy in range(PARTS)]
+    with os.scandir(fd) as found:
+        for item in found:
+            name = os.fsencode(item.name)
+            part = parts[zlib.crc32(name) % PARTS]
+            part += name
+            part.append(0)
+    return [bytes(part) for part in parts]
+
+
+def list_part(fd: int, part: bytes) -> list[Entry]:
+    """Returns what has the names of such a part, ordered by name. Raises OSError."""
+    names = os.fsdecode(part).split("\0")[:-1]
+    return sorted([_entry(name, os.stat(name, dir_fd=fd, follow_symlinks=False)) for name in names])
+
+
+def find_in_directory(fd: int, names: t.Container[str]) -> t.Iterator[tuple[str, Entry | None]]:
+    """Yields every name in a directory, with the entry if it is one of names. Raises OSError."""
+    with os.scandir(fd) as found:
+        for item in found:
+            name = item.name
+            yield name, _entry(name, item.stat(follow_symlinks=False)) if name in names else None
 
 
 def describe_root(fd: int) -> list[Entry]:
@@ -81,4 +114,15 @@ def unpack(data: bytes, count: int) -> list[Entry]:
     return entries
 
 
-__all__ = ("Entry", "describe_root", "list_directory", "pack", "unpack")
+__all__ = (
+    "MANY",
+    "PARTS",
+    "Entry",
+    "describe_root",
+    "find_in_directory",
+    "list_directory",
+    "list_part",
+    "pack",
+    "split_directory",
+    "unpack",
+)

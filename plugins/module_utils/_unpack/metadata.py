@@ -13,6 +13,7 @@ import stat
 import typing as t
 
 from .errors import OwnerNotMapped, printable
+from .inode_table import InodeTable
 from .reach import change_mode, reached
 
 Warn = t.Callable[[str], None]
@@ -49,16 +50,16 @@ class Attributor:
     chown(2) clears the setuid and setgid bits and security.capability, so that the owner comes first, then extended
     attributes, then times, and last the mode, by which a directory is known that a run did not finish. Nothing here
     follows a symbolic link. OSError is raised for what the kernel refuses, but for extended attributes, where xattrs
-    says what a refusal means: with keep a warning, with require an error; skip sets none.
+    says what a refusal means: with keep a warning, with require an error; skip sets none. marked receives the inode
+    numbers of what was given extended attributes.
     """
 
-    def __init__(self, *, ownership: bool, xattrs: XattrPolicy, warn: Warn) -> None:
+    def __init__(self, *, ownership: bool, xattrs: XattrPolicy, warn: Warn, marked: InodeTable | None = None) -> None:
         self._ownership = ownership
         self._xattrs = xattrs
         self._warn = warn
         self._warned: set[str] = set()
-        self.marked: set[int] = set()
-        """The inode numbers of what was given extended attributes."""
+        self.marked = marked
 
     def kept(self, wanted: Attributes) -> Attributes:
         """Returns wanted without what the policy for extended attributes leaves out anyway."""
@@ -125,7 +126,8 @@ class Attributor:
     def _set_xattrs(self, where: int | bytes, xattrs: t.Mapping[str, bytes]) -> None:
         if self._xattrs == "skip":
             return
-        self.marked.add(os.stat(where, follow_symlinks=isinstance(where, int)).st_ino)
+        if self.marked is not None:
+            self.marked[os.stat(where, follow_symlinks=isinstance(where, int)).st_ino] = b""
         for name, value in xattrs.items():
             if _is_foreign(name):
                 self._warn_once(name, "it belongs to the host, not to an image")
@@ -146,7 +148,10 @@ class Attributor:
 
 def _change_owner(where: int | bytes, wanted: Attributes, **options: t.Any) -> None:
     try:
-        os.chown(where, wanted.uid, wanted.gid, **options)
+        if isinstance(where, int):
+            os.fchown(where, wanted.uid, wanted.gid)
+        else:
+            os.chown(where, wanted.uid, wanted.gid, **options)
     except OSError as exc:
         if exc.errno == errno.EINVAL:
             raise OwnerNotMapped(wanted.uid, wanted.gid) from exc
@@ -159,8 +164,13 @@ def set_mtime(descriptor: int, mtime: int) -> None:
 
 
 def _times(mtime: int) -> tuple[int, int]:
-    mtime = max(-_FURTHEST, min(mtime, _FURTHEST))
+    mtime = clamped(mtime)
     return mtime, mtime
+
+
+def clamped(mtime: int) -> int:
+    """Returns the time that is nearest to mtime of those that fit."""
+    return max(-_FURTHEST, min(mtime, _FURTHEST))
 
 
 def _is_foreign(name: str) -> bool:
@@ -177,4 +187,4 @@ def _change_mode(directory: int, name: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-__all__ = ("MODE_BITS", "Attributes", "Attributor", "XattrPolicy", "set_mtime")
+__all__ = ("MODE_BITS", "Attributes", "Attributor", "XattrPolicy", "clamped", "set_mtime")

@@ -189,6 +189,7 @@ def inflated(
     """Yields the decompressed layer, and ends with LimitExceeded as soon as it is too much for its compressed size."""
     source = Source(pieces)
     total = 0
+    budget.begin_layer()
     for piece in decompress(source, declared=declared, warn=warn):
         total += len(piece)
         budget.check_ratio(compressed=source.consumed, unpacked=total)

@@ -11,10 +11,14 @@ import os
 import stat
 import struct
 import typing as t
+from dataclasses import dataclass
 
 from .descent import Descent
-from .listing import Entry, describe_root, list_directory, pack, unpack
+from .listing import PARTS, Entry, describe_root, list_directory, list_part, pack, split_directory, unpack
 from .probe import NO_XATTRS, can_list, digest_file, digest_xattrs
+
+if t.TYPE_CHECKING:
+    from .inode_table import Scratch
 
 # The record of a tree is a magic, then a block for the root itself and one for every directory, each before those below
 # it, in the order of their names, and an end. All numbers are little endian.
@@ -24,9 +28,13 @@ from .probe import NO_XATTRS, can_list, digest_file, digest_xattrs
 #   metadata  what listing.pack() makes of the entries
 #   content   for each entry: with "x", SHA-256 of its extended attributes; then for a regular file its SHA-256, for a
 #             symbolic link the length of its target as uint16 and the target
+#   split     before the blocks of a directory with many names: its depth plus SPLIT, the count PARTS, no contents. The
+#             directory has PARTS blocks, one for each part of its names (listing.split_directory()), and those of the
+#             directories in a part follow the block of the part
 #   end       a block of depth END whose count is that of all entries, less what does not fit
 MAGIC: t.Final = b"attested.registry tree record 1 "
 END: t.Final = 0xFFFFFFFF
+SPLIT: t.Final = 0x80000000
 UNREADABLE: t.Final = 0xFFFFFFFF
 """The count of a directory that whoever made the record could not list."""
 
@@ -104,6 +112,7 @@ class RecordReader:
     """Reads a record block by block, whatever its bytes are, with memory for one block. Raises RecordInvalid, OSError.
 
     xattrs tells whether extended attributes are recorded; depth is that of the next block, END after the last one.
+    parts is the number of blocks that the next directory has, if the next block is the first one of it.
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
@@ -114,6 +123,7 @@ class RecordReader:
             raise RecordInvalid("it is no record, or one of another version")
         self.xattrs = magic.endswith(b"x")
         self._count = 0
+        self.parts = 1
         self._advance()
 
     def _read(self, count: int) -> bytes:
@@ -130,6 +140,12 @@ class RecordReader:
 
     def _advance(self) -> None:
         self.depth, self._next, self._metadata, self._content = _HEADER.unpack(self._read(_HEADER.size))
+        self.parts = 1
+        if self.depth & SPLIT and self.depth != END:
+            depth, self.parts = self.depth - SPLIT, self._next
+            self.depth, self._next, self._metadata, self._content = _HEADER.unpack(self._read(_HEADER.size))
+            if self.depth != depth or self.parts != PARTS:
+                raise RecordInvalid("the parts of a directory do not match")
         if self.depth == END:
             if self._next != self._count & _COUNT_MASK or self._left:
                 raise RecordInvalid("its end does not match")
@@ -151,20 +167,36 @@ class RecordReader:
         return Block(depth, count, data[:length], data[length:])
 
     def skip(self, depth: int) -> None:
-        """Passes over the next block, which must be at that depth, and all below it."""
-        if self.depth != depth:
-            raise RecordInvalid("its directories do not match")
-        while True:
-            self._take(self._metadata + self._content)
-            self._file.seek(self._metadata + self._content, os.SEEK_CUR)
-            self._advance()
-            if self.depth <= depth or self.depth == END:
-                return
+        """Passes over the next directory, which must be at that depth, and all below it."""
+        for dummy in range(self.parts):
+            if self.depth != depth:
+                raise RecordInvalid("its directories do not match")
+            self._skip_block()
+            while depth < self.depth != END:
+                self._skip_block()
+
+    def _skip_block(self) -> None:
+        self._take(self._metadata + self._content)
+        self._file.seek(self._metadata + self._content, os.SEEK_CUR)
+        self._advance()
 
 
-def write_record(
-    root_fd: int, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: t.Container[int] | None = None
-) -> int:
+@dataclass(frozen=True)
+class Recording:
+    """An open file that the record of a tree is written to, and one that holds what is needed for it until then."""
+
+    fd: int
+    scratch: Scratch
+
+
+class Digests(t.Protocol):
+    """The SHA-256 digests of the content of files by their inode numbers."""
+
+    def get(self, inode: int, /) -> bytes | None:
+        """Return a digest, None for a file that has to be read."""
+
+
+def write_record(root_fd: int, out: t.BinaryIO, digests: Digests, *, xattrs: t.Container[int] | None = None) -> int:
     """Writes down what is in the tree whose root is open as root_fd; returns the number of entries, with the root.
 
     digests maps inode numbers of regular files to the SHA-256 digests of their content; files that it lacks are read.
@@ -176,7 +208,7 @@ def write_record(
 
 
 class _Writer:
-    def __init__(self, out: t.BinaryIO, digests: t.Mapping[int, bytes], *, xattrs: t.Container[int] | None) -> None:
+    def __init__(self, out: t.BinaryIO, digests: Digests, *, xattrs: t.Container[int] | None) -> None:
         self._out = out
         self._digests = digests
         self._xattrs = xattrs
@@ -187,35 +219,39 @@ class _Writer:
         self._out.write(MAGIC + (b"-" if self._xattrs is None else b"x"))
         with Descent(root_fd) as here:
             self._write_block(here.descriptor, describe_root(here.descriptor), depth=0)
-            todo = [self._write_directory(here.descriptor, depth=1)]
-            while True:
-                if todo[-1]:
-                    self._go_into(here, todo)
+            todo = [self._directories(here, depth=1)]
+            while todo:
+                name = next(todo[-1], None)
+                if name is not None:
+                    self._go_into(here, todo, name)
                     continue
                 todo.pop()
-                if not todo:
-                    break
-                here.leave()
+                if todo:
+                    here.leave()
         self._out.write(_HEADER.pack(END, self._count & _COUNT_MASK, 0, 0))
         self._out.flush()
         return self._count
 
-    def _go_into(self, here: Descent, todo: list[list[str]]) -> None:
-        name = todo[-1].pop()
+    def _go_into(self, here: Descent, todo: list[t.Iterator[str]], name: str) -> None:
         depth = len(todo) + 1
         if can_list(here.descriptor, name):
             here.enter(os.fsencode(name))
-            todo.append(self._write_directory(here.descriptor, depth=depth))
+            todo.append(self._directories(here, depth=depth))
         else:
             self._out.write(_HEADER.pack(depth, UNREADABLE, 0, 0))
 
-    def _write_directory(self, fd: int, *, depth: int) -> list[str]:
-        """Returns the directories in it, the first one last."""
-        entries = list_directory(fd)
-        self._write_block(fd, entries, depth=depth)
-        return [entry.name for entry in reversed(entries) if entry.is_directory]
+    def _directories(self, here: Descent, *, depth: int) -> t.Iterator[str]:
+        """Writes the blocks of the directory here, and yields after each one the directories in it."""
+        entries = list_directory(here.descriptor)
+        if entries is not None:
+            yield from self._write_block(here.descriptor, entries, depth=depth)
+            return
+        self._out.write(_HEADER.pack(depth + SPLIT, PARTS, 0, 0))
+        for part in split_directory(here.descriptor):
+            yield from self._write_block(here.descriptor, list_part(here.descriptor, part), depth=depth)
 
-    def _write_block(self, fd: int, entries: list[Entry], *, depth: int) -> None:
+    def _write_block(self, fd: int, entries: list[Entry], *, depth: int) -> list[str]:
+        """Writes a block; returns the directories in it."""
         metadata = pack(entries)
         xattrs = self._digests_of_xattrs(fd, entries)
         content = b"".join([found + self._content(fd, entry) for found, entry in zip(xattrs, entries)])
@@ -223,6 +259,7 @@ class _Writer:
         self._out.write(metadata)
         self._out.write(content)
         self._count += len(entries)
+        return [entry.name for entry in entries if entry.is_directory]
 
     def _digests_of_xattrs(self, fd: int, entries: list[Entry]) -> list[bytes]:
         marked = self._xattrs
@@ -242,4 +279,4 @@ class _Writer:
         return b""
 
 
-__all__ = ("END", "Block", "Content", "RecordInvalid", "RecordReader", "write_record")
+__all__ = ("END", "SPLIT", "Block", "Content", "RecordInvalid", "RecordReader", "Recording", "write_record")

@@ -14,7 +14,7 @@ import stat
 import typing as t
 
 from . import reach
-from .descent import Descent
+from .descent import Descent, Names
 from .errors import FilesystemError, filesystem_error, printable
 
 _ATTEMPTS = 32
@@ -48,7 +48,7 @@ class _Removal:
     def __init__(self, here: Descent, way: list[bytes]) -> None:
         self._here = here
         self._way = way
-        self._left = [[way.pop()]]
+        self._left = [Names([way.pop()])]
         self._device = os.fstat(here.descriptor).st_dev
         self._attempts = _ATTEMPTS
 
@@ -84,15 +84,15 @@ class _Removal:
             with contextlib.suppress(PermissionError):
                 os.fchmod(self._here.descriptor, stat.S_IRWXU)
 
-    def _remove_files(self) -> list[bytes]:
+    def _remove_files(self) -> Names:
         """Returns the directories that are left to look into."""
-        directories = []
+        directories = Names()
         with os.scandir(self._here.descriptor) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
                 self._way.append(name)
                 if entry.is_dir(follow_symlinks=False) or not _unlink(self._here.descriptor, name):
-                    directories.append(name)
+                    directories.add(name)
                 self._way.pop()
         return directories
 
@@ -104,7 +104,7 @@ class _Removal:
             self._attempts -= 1
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not self._attempts:
                 raise
-            self._left[-1].append(name)  # somebody put a file there, or took the directory away: looking tells which
+            self._left[-1].add(name)  # somebody put a file there, or took the directory away: looking tells which
         self._way.pop()
 
 

@@ -14,7 +14,9 @@ import typing as t
 
 from .confine import DIRECTORY, Resolver, walk
 from .descent import visit_directories
+from .directory_attributes import DirectoryAttributes
 from .errors import FilesystemError, filesystem_error
+from .inode_table import Scratch
 from .metadata import Attributes, Attributor, set_mtime
 from .remove import remove_tree
 
@@ -47,7 +49,15 @@ class Tree:
     tree. All methods raise OSError or FilesystemError.
     """
 
-    def __init__(self, root: int, *, resolver: Resolver, mark: bool = False, interrupted: bool = False) -> None:
+    def __init__(
+        self,
+        root: int,
+        *,
+        resolver: Resolver,
+        mark: bool = False,
+        interrupted: bool = False,
+        scratch: Scratch | None = None,
+    ) -> None:
         status = os.fstat(root)
         self._root = Directory(_reopened(root), status.st_ino)
         self._device = status.st_dev
@@ -57,7 +67,8 @@ class Tree:
         self._cache: dict[bytes, Directory] = {}
         self._used: set[int] = set()
         self._retired: list[int] = []
-        self._attributes: dict[int, Attributes | int] = {status.st_ino: status.st_mtime_ns}
+        self._attributes = DirectoryAttributes(scratch or Scratch())
+        self._attributes.keep_time(status.st_ino, status.st_mtime_ns)
 
     def close(self) -> None:
         """Closes every directory."""
@@ -99,11 +110,11 @@ class Tree:
                 os.mkdir(name, self._new_mode, dir_fd=parent.descriptor)
         status = self.status(parent, name)
         if status.st_dev == self._device:
-            self._attributes[status.st_ino] = attributes
+            self._attributes.set(status.st_ino, attributes)
 
     def set_root(self, attributes: Attributes) -> None:
         """Gives the root directory other attributes."""
-        self._attributes[self._root.inode] = attributes
+        self._attributes.set(self._root.inode, attributes)
 
     def keep_time(self, directory: int) -> None:
         """Remembers the time of an open directory that is about to change, unless it gets attributes anyway.
@@ -117,11 +128,11 @@ class Tree:
                 " task again.",
                 errno=errno.errorcode[errno.EXDEV],
             )
-        self._attributes.setdefault(status.st_ino, status.st_mtime_ns)
+        self._attributes.keep_time(status.st_ino, status.st_mtime_ns)
 
     def imply(self, inode: int) -> None:
         """Gives a directory, known by its inode number, the attributes of one that nobody describes."""
-        self._attributes[inode] = IMPLIED
+        self._attributes.set(inode, IMPLIED)
 
     def remove(self, parent: Directory, name: bytes) -> None:
         """Removes name, with all that is below it."""

@@ -8,15 +8,18 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import typing as t
 
-from .descent import Descent
+from .descent import Descent, Names
 from .errors import LayerInvalid, printable
+from .inode_table import YOUNG, InodeTable, Scratch
 
 PREFIX = b".wh."
 OPAQUE = b".wh..wh..opq"
 _AUFS = b".wh..wh."
+_REST_BYTES = 8
 
 
 class Whiteout(t.NamedTuple):
@@ -46,6 +49,12 @@ def parse_whiteout(name: bytes) -> Whiteout | None:
     return Whiteout(target, False)
 
 
+def _hashed(directory: int, name: bytes) -> tuple[int, bytes]:
+    """Returns 128 bits that stand for a name in a directory, in two halves."""
+    data = hashlib.blake2b(b"%d/%s" % (directory, name), digest_size=8 + _REST_BYTES).digest()
+    return int.from_bytes(data[:8], "little"), data[8:]
+
+
 class Pruner:
     """Removes lower layers' files from a tree while it keeps what the present layer made there, whichever came first.
 
@@ -54,19 +63,41 @@ class Pruner:
     it, and imply with the inode number of one that stays only because the layer has put something into it.
     """
 
-    def __init__(self, *, touch: t.Callable[[int], None], imply: t.Callable[[int], None]) -> None:
+    def __init__(
+        self, *, touch: t.Callable[[int], None], imply: t.Callable[[int], None], scratch: Scratch | None = None
+    ) -> None:
+        scratch = scratch or Scratch()
         self._touch = touch
         self._imply = imply
         self._made: dict[int, set[bytes]] = {}
+        self._made_count = 0
+        self._made_before = InodeTable(_REST_BYTES, scratch)
         self._pruned: set[int] = set()
 
     def add(self, directory: int, name: bytes) -> None:
         """Says that the layer made name in the directory with this inode number."""
         self._made.setdefault(directory, set()).add(name)
+        self._made_count += 1
+        if self._made_count >= YOUNG:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Keeps what was made until now as hashes alone."""
+        for directory, names in self._made.items():
+            for name in names:
+                key, rest = _hashed(directory, name)
+                self._made_before[key] = rest
+        self._made.clear()
+        self._made_count = 0
 
     def has(self, directory: int, name: bytes) -> bool:
         """Tells whether the layer made name in the directory with this inode number."""
-        return name in self._made.get(directory, ())
+        if name in self._made.get(directory, ()):
+            return True
+        if not self._made_before:
+            return False
+        key, rest = _hashed(directory, name)
+        return self._made_before.get(key) == rest
 
     def remove_directory(self, parent: int, name: bytes) -> None:
         """Removes a directory and everything below it that the layer did not make."""
@@ -81,13 +112,13 @@ class Pruner:
         with Descent(descriptor) as here:
             if self._is_done(here):
                 return
-            todo = [self._remove_files(here)]
+            todo: list[Names] = [self._remove_files(here)]
             names: list[bytes] = []
             while True:
                 if todo[-1]:
                     names.append(todo[-1].pop())
                     here.enter(names[-1])
-                    todo.append([] if self._is_done(here) else self._remove_files(here))
+                    todo.append(Names() if self._is_done(here) else self._remove_files(here))
                     continue
                 todo.pop()
                 if not todo:
@@ -101,12 +132,13 @@ class Pruner:
         self._pruned.add(inode)
         return done
 
-    def _remove_files(self, here: Descent) -> list[bytes]:
+    def _remove_files(self, here: Descent) -> Names:
         """Returns the directories that are left to look into."""
         self._touch(here.descriptor)
         inode = os.fstat(here.descriptor).st_ino
         directories, others = here.names()
-        for name in others:
+        while others:
+            name = others.pop()
             if not self.has(inode, name):
                 os.unlink(name, dir_fd=here.descriptor)
         return directories

@@ -13,13 +13,19 @@ import typing as t
 
 from .changeset import Changeset, DevicePolicy
 from .confine import Resolver
+from .errors import filesystem_error
+from .inode_table import InodeTable, Scratch
 from .limits import Budget, Limits
 from .metadata import Attributor, XattrPolicy
+from .record import Recording, write_record
 from .stream import ByteStream
 from .tar import TarReader
 from .tree import IMPLIED, Tree
 
 Warn = t.Callable[[str], None]
+
+_DIGEST_BYTES = 32
+_RECORD_BUFFER = 256 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +44,10 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Unpacked:
-    """What an unpack did: tar entries, decompressed bytes, the SHA-256 digest of each file by inode number, and the
-    inode numbers of everything that was given extended attributes."""
+    """What an unpack did: tar entries and decompressed bytes."""
 
     entries: int
     size: int
-    digests: t.Mapping[int, bytes]
-    marked: t.AbstractSet[int]
 
 
 class Writer(t.Protocol):
@@ -68,7 +71,8 @@ class TreeWriter:
     """The Writer that does the work: to the directory that is open as root.
 
     With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers, and with
-    interrupted directories in it that another TreeWriter did not finish get their attributes.
+    interrupted directories in it that another TreeWriter did not finish get their attributes. With a recording, finish
+    writes the record of the tree, with extended attributes unless the options leave them out.
     """
 
     def __init__(
@@ -80,14 +84,21 @@ class TreeWriter:
         fresh: bool,
         warn: Warn,
         interrupted: bool = False,
+        recording: Recording | None = None,
     ) -> None:
+        self._root = root
+        self._recording = recording
+        self._scratch = Scratch() if recording is None else recording.scratch
         self._options = options
         self._warn = warn
         self._lower = not fresh
         self._budget = Budget(options.limits)
-        self._digests: dict[int, bytes] = {}
-        self._attributor = Attributor(ownership=options.ownership, xattrs=options.xattrs, warn=warn)
-        self._tree = Tree(root, resolver=resolver, mark=not fresh, interrupted=interrupted)
+        self._digests = InodeTable(_DIGEST_BYTES, self._scratch)
+        self._marked = InodeTable(0, self._scratch)
+        self._attributor = Attributor(
+            ownership=options.ownership, xattrs=options.xattrs, warn=warn, marked=self._marked
+        )
+        self._tree = Tree(root, resolver=resolver, mark=not fresh, interrupted=interrupted, scratch=self._scratch)
         with contextlib.ExitStack() as stack:
             stack.callback(self._tree.close)
             if fresh:
@@ -108,8 +119,9 @@ class TreeWriter:
             attributor=self._attributor,
             devices=self._options.devices,
             budget=self._budget,
-            digests=self._digests,
+            digests=None if self._recording is None else self._digests,
             lower=self._lower,
+            scratch=self._scratch,
             warn=self._warn,
         )
         stream = ByteStream(self._counted(pieces))
@@ -128,7 +140,17 @@ class TreeWriter:
     def finish(self) -> Unpacked:
         """See Writer."""
         self._tree.finish(self._attributor)
-        return Unpacked(self._budget.entries, self._budget.bytes, self._digests, self._attributor.marked)
+        if self._recording is not None:
+            self._record(self._recording.fd)
+        return Unpacked(self._budget.entries, self._budget.bytes)
+
+    def _record(self, fd: int) -> None:
+        xattrs = None if self._options.xattrs == "skip" else self._marked
+        try:
+            with open(fd, "wb", buffering=_RECORD_BUFFER, closefd=False) as file:
+                write_record(self._root, file, self._digests, xattrs=xattrs)
+        except OSError as exc:
+            raise filesystem_error(exc, doing="recording the unpacked tree, at", path=exc.filename or b".") from exc
 
 
 __all__ = ("Options", "TreeWriter", "Unpacked", "Writer")

@@ -90,7 +90,10 @@ def test_check_run_check_run(unpack: t.Any, dest: pathlib.Path, registry: Faulty
         again = unpack("1", check=check)
         assert (again["changed"], again["generation"], again["drift"]) == (False, 1, [])
         assert again["image"] == first["image"]
+        seconds = again["stats"].pop("seconds")
         assert again["stats"] == {"entries": 0, "bytes": 0, "downloaded_bytes": 0, "requests": 1}
+        assert set(seconds) == {"resolve", "download", "unpack", "publish"}
+        assert seconds["download"] == seconds["unpack"] == seconds["publish"] == 0
         assert [request.method for request in registry.requests] == ["HEAD"]
     assert listing(dest.parent) == before
 
@@ -123,6 +126,8 @@ def test_upgrade_with_prediction_and_diff(
     assert (done["changed"], done["generation"], done["previous_digest"]) == (True, 2, old.digest)
     shown = done["diff"]
     assert (shown["before"]["digest"], shown["after"]["digest"]) == (old.digest, new.digest)
+    assert (shown["before"]["tag"], shown["after"]["tag"]) == ("1", "2")
+    assert shown["after"]["download_size"] == done["stats"]["downloaded_bytes"]
     assert shown["after"]["layers"] == [layer["diff_id"] for layer in done["image"]["layers"]]
     assert shown["before"]["annotations"] == {"org.example.version": "1"}
     assert motd(dest) == "good morning\n"
@@ -235,9 +240,9 @@ def test_drift_is_repaired(unpack: t.Any, dest: pathlib.Path, registry: FaultyRe
     run = unpack("1", diff=True)
     assert run["changed"] is predicted["changed"] is True
     assert run["drift"] == predicted["drift"]
-    assert {"path": "etc/motd", "change": "size"} in run["drift"]
+    assert {"path": "etc/motd", "change": "size, mtime"} in run["drift"]
     assert run["drift_total"] == len(run["drift"])
-    assert "etc/motd: size" in run["diff"]["before"]["drift"]
+    assert "etc/motd: size, mtime" in run["diff"]["before"]["drift"]
     assert motd(dest) == "hello\n"
     assert unpack("1")["changed"] is False
 

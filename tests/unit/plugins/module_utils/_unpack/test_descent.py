@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.descent import (
     DIRECTORY,
     Descent,
+    Names,
     visit_directories,
 )
 
@@ -26,27 +27,48 @@ def top(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def listed(here: Descent) -> tuple[list[bytes], list[bytes]]:
+    """The names of directories and of all else."""
+    directories, others = here.names()
+    assert sorted(taken(here.directories())) == sorted(taken(directories))
+    directories = here.names()[0]
+    return taken(directories), taken(others)
+
+
+def taken(names: Names) -> list[bytes]:
+    found = []
+    while names:
+        found.append(names.pop())
+    return found
+
+
+def test_names_are_a_stack() -> None:
+    names = Names([b"a", b"", b"\xff\n"])
+    names.add(b"last")
+    assert taken(names) == [b"last", b"\xff\n", b"", b"a"]
+
+
 def test_down_and_up_again(top: Path) -> None:
     descriptor = os.open(top, DIRECTORY)
     before = set(os.listdir("/proc/self/fd"))
     with Descent(descriptor) as here:
-        names = here.names()
+        names = listed(here)
         assert (sorted(names[0]), sorted(names[1])) == ([b"a", b"e"], [b"fifo", b"file", b"link"])
         here.enter(b"a")
         here.enter(b"b")
-        assert here.names() == ([b"c"], [])
+        assert listed(here) == ([b"c"], [])
         here.leave()
         left: list[str] = []
         here.leave(lambda open_directory: left.append(os.readlink(f"/proc/self/fd/{open_directory}")))
         assert left == [str(top / "a")]
-        assert len(here.names()[1]) == 3
+        assert len(listed(here)[1]) == 3
         with pytest.raises(NotADirectoryError):
             here.enter(b"link")
         with pytest.raises(NotADirectoryError):
             here.enter(b"fifo")
         with pytest.raises(FileNotFoundError):
             here.enter(b"missing")
-        assert len(here.names()[1]) == 3
+        assert len(listed(here)[1]) == 3
     assert set(os.listdir("/proc/self/fd")) == before
     os.close(descriptor)
 
@@ -72,7 +94,7 @@ def test_what_is_done_before_leaving_may_take_all_permissions(top: Path) -> None
     with Descent(descriptor) as here:
         here.enter(b"a")
         here.leave(lambda open_directory: os.fchmod(open_directory, 0))
-        assert len(here.names()[1]) == 3
+        assert len(listed(here)[1]) == 3
     os.close(descriptor)
     assert (top / "a").stat().st_mode & 0o7777 == 0
 

@@ -31,6 +31,7 @@ from ansible_collections.attested.registry.tests.support.trees import (
     make_tree,
     no_warning,
     publish,
+    record,
     snapshot,
     state_directory,
 )
@@ -438,7 +439,7 @@ def test_a_stamp_that_cannot_be_stored_fails_before_anything_changes(app: Path) 
         destination.staging() as staging,
         pytest.raises(DestinationError, match="cannot be stored"),
     ):
-        destination.publish(staging, make_stamp("v2", image={"half": "\udcff"}), digests={})
+        destination.publish(staging, make_stamp("v2", image={"half": "\udcff"}))
     assert snapshot(app) == tree
     assert references(app) == ["v1"]
 
@@ -834,7 +835,8 @@ def test_a_staged_tree_is_recorded_with_the_digests_given(app: Path) -> None:
     with opened(app) as destination, destination.staging() as staging:
         make_tree(staging.path, "v1")
         inode = os.stat("etc/common", dir_fd=staging.root_fd).st_ino
-        destination.publish(staging, make_stamp("v1"), digests={inode: bytes(32)}, xattrs=())
+        record(staging, {inode: bytes(32)})
+        destination.publish(staging, make_stamp("v1"))
         changes = destination.drift("content").changes
     assert [(change.path, change.what) for change in changes] == [("etc/common", "content")]
     os.setxattr(app / "etc/version", "user.x", b"1")

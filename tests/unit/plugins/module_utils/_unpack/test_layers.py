@@ -12,6 +12,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import typing as t
@@ -21,6 +22,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError, DigestMismatch
 from ansible_collections.attested.registry.plugins.module_utils._unpack import content, limits, pipeline
+from ansible_collections.attested.registry.plugins.module_utils._unpack.drift import Drift, compare
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DiffIdMismatch,
     FilesystemError,
@@ -28,6 +30,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     LimitExceeded,
     NoSpace,
 )
+from ansible_collections.attested.registry.plugins.module_utils._unpack.inode_table import Scratch
 from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import (
     LayerSource,
     Options,
@@ -38,6 +41,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import Limits
 from ansible_collections.attested.registry.plugins.module_utils._unpack.metadata import XattrPolicy
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import Ahead, DiffIdHash
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record import Recording
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.tar_bytes import END, header, member, pax
 from ansible_collections.attested.registry.tests.support.tar_entries import (
@@ -93,24 +97,43 @@ def layer(
     return LayerSource(name, compression, diff_id or Digest.of(data), opened)
 
 
-def unpack(root: Path, *layers: LayerSource, options: Options = PLAIN, warnings: list[str] | None = None) -> Unpacked:
+def unpack(
+    root: Path,
+    *layers: LayerSource,
+    options: Options = PLAIN,
+    warnings: list[str] | None = None,
+    recording: Recording | None = None,
+) -> Unpacked:
     """Unpacks into root; a warning that nobody asked for is a failure."""
     descriptor = open_root(root)
     try:
         warn = pytest.fail if warnings is None else warnings.append
-        return unpack_layers(descriptor, layers, options=options, warn=warn)
+        return unpack_layers(descriptor, layers, options=options, warn=warn, recording=recording)
+    finally:
+        os.close(descriptor)
+
+
+def drift(root: Path, record: t.BinaryIO) -> Drift:
+    """What differs between a tree and its record, contents included."""
+    record.seek(0)
+    descriptor = open_root(root)
+    try:
+        return compare(record, descriptor, level="content", warn=pytest.fail)
     finally:
         os.close(descriptor)
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 def test_layers_on_top_of_each_other(compression: Compression, root: Path) -> None:
-    result = unpack(root, layer(LAYER, compression=compression), layer(UPPER, compression=compression))
+    sources = (layer(LAYER, compression=compression), layer(UPPER, compression=compression))
+    with tempfile.TemporaryFile() as record:
+        result = unpack(root, *sources, recording=Recording(record.fileno(), Scratch()))
+        assert not drift(root, record)
+        (root / "etc/issue").write_bytes((root / "etc/issue").read_bytes()[::-1] + b"!")
+        assert {change.path for change in drift(root, record).changes} == {"etc/issue"}
     assert sorted(str(path.relative_to(root)) for path in root.rglob("*")) == ["etc", "etc/issue", "etc/motd"]
     assert (root / "etc/motd").read_bytes() == b"hello\n" * 5000
     assert (result.entries, result.size) == (5, len(LAYER) + len(UPPER))
-    digests = {path.stat().st_ino: Digest.of(path.read_bytes()) for path in root.rglob("*") if path.is_file()}
-    assert {inode: Digest("sha256", digest.hex()) for inode, digest in result.digests.items()} == digests
 
 
 def test_no_layers_and_empty_layers(root: Path) -> None:

@@ -28,6 +28,17 @@ def test_bytes_up_to_the_limit() -> None:
     assert caught.value.as_result() == {"kind": "limit_exceeded", "limit": "max_unpacked_bytes", "maximum": 1000}
 
 
+def test_layers_that_exceed_the_ratio_share_what_is_let_pass() -> None:
+    budget = Budget(Limits(ratio=100))
+    budget.check_ratio(compressed=1, unpacked=RATIO_FLOOR // 2)
+    budget.begin_layer()
+    budget.check_ratio(compressed=RATIO_FLOOR, unpacked=RATIO_FLOOR * 50)
+    budget.begin_layer()
+    budget.check_ratio(compressed=1, unpacked=RATIO_FLOOR // 2)
+    with pytest.raises(LimitExceeded, match="raise max_ratio"):
+        budget.check_ratio(compressed=1, unpacked=RATIO_FLOOR // 2 + 1)
+
+
 @pytest.mark.parametrize(
     ("compressed", "unpacked", "allowed"),
     [

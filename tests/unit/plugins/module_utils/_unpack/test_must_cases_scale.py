@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
-from ansible_collections.attested.registry.plugins.module_utils._unpack.descent import Descent
+from ansible_collections.attested.registry.plugins.module_utils._unpack.descent import Descent, Names
 from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground, Status, survey
 from ansible_collections.attested.registry.tests.support.tar_entries import (
@@ -123,14 +123,19 @@ class Tally:
         self.names = 0
         for name in self.CALLS:
             monkeypatch.setattr(os, name, self._counting(getattr(os, name)))
-        found = Descent.names
+        found, found_directories = Descent.names, Descent.directories
 
-        def names(descent: Descent) -> tuple[list[bytes], list[bytes]]:
+        def names(descent: Descent) -> tuple[Names, Names]:
             directories, others = found(descent)
             self.names += len(directories) + len(others)
             return directories, others
 
+        def directories(descent: Descent) -> Names:
+            self.names += sum(map(len, found(descent)))
+            return found_directories(descent)
+
         monkeypatch.setattr(Descent, "names", names)
+        monkeypatch.setattr(Descent, "directories", directories)
 
     def _counting(self, function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
         def counted(*arguments: t.Any, **options: t.Any) -> t.Any:

@@ -103,7 +103,7 @@ def test_a_state_directory_that_is_exchanged_at_any_moment_leads_nowhere(home: P
                 destination = stack.enter_context(Destination(str(home / "app"), warn=ignored))
                 staging = stack.enter_context(destination.staging())
                 os.mkdir("etc", dir_fd=staging.root_fd)
-                destination.publish(staging, make_stamp("v1"), digests={})
+                destination.publish(staging, make_stamp("v1"))
     assert entries(home.parent / "roots") == roots
     evil = next(path for path in (home / "evil", state_directory(home / "app")) if path.lstat().st_uid)
     assert sorted(os.listdir(evil)) == ["generations", "lock", "state.json"]
@@ -162,7 +162,7 @@ def test_a_staging_directory_that_is_exchanged_for_a_link_is_not_followed(home: 
         there = state_directory(app) / staging.name
         there.rename(there.with_name("moved"))
         there.symlink_to(home.parent / "roots")
-        destination.publish(staging, make_stamp("v1"), digests={})
+        destination.publish(staging, make_stamp("v1"))
     assert entries(home.parent / "roots") == roots
 
 
@@ -188,7 +188,7 @@ def test_a_destination_that_is_exchanged_before_the_publishing_can_be_used_again
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(destination._place), "look", look_and_swap)
             with contextlib.suppress(UnpackError):
-                destination.publish(staging, make_stamp("v2"), digests={})
+                destination.publish(staging, make_stamp("v2"))
     if not app.is_dir() or app.is_symlink():
         app.unlink()
     for version in ("v3", "v4", "v5"):

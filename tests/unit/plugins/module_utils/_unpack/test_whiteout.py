@@ -9,6 +9,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._unpack import whiteout
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid
 from ansible_collections.attested.registry.plugins.module_utils._unpack.whiteout import (
     OPAQUE,
@@ -46,6 +47,18 @@ def test_what_a_name_hides(name: bytes, expected: Whiteout | None) -> None:
 def test_a_whiteout_hides_something(name: bytes) -> None:
     with pytest.raises(LayerInvalid, match="names no file"):
         parse_whiteout(name)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([b"a", b"b", b"c", b"1/a"]))))
+def test_what_a_layer_made_is_known_however_much_it_is(made: list[tuple[int, bytes]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(whiteout, "YOUNG", 3)
+        pruner = Pruner(touch=lambda directory: None, imply=lambda inode: None)
+        for directory, name in made:
+            pruner.add(directory, name)
+        for directory in range(5):
+            for name in (b"a", b"b", b"c", b"1/a", b"d"):
+                assert pruner.has(directory, name) == ((directory, name) in made)
 
 
 @given(st.binary(max_size=30))
