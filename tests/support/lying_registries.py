@@ -62,9 +62,7 @@ LIES: t.Final[t.Mapping[str, Lie]] = {
         _of(WRONG.children[0]), Reply(body=WRONG.children[0].data + b" "), ("size_mismatch", "digest_mismatch")
     ),
     "other manifest": Lie(_MANIFEST, Reply(body=WRONG.data + b" "), ("digest_mismatch",)),
-    "no manifest": Lie(
-        _MANIFEST, Reply(body=b"<html>welcome</html>"), ("digest_mismatch", "json_invalid", "manifest_invalid")
-    ),
+    "no manifest": Lie(_MANIFEST, Reply(body=b"<html>welcome</html>"), ("protocol",)),
     "schema 1": Lie(
         _MANIFEST,
         Reply(200, _schema_1(), {"Content-Type": "application/vnd.docker.distribution.manifest.v1+prettyjws"}),

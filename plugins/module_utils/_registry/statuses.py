@@ -69,7 +69,8 @@ def status_error(
     if pause:
         why += f" and asks to come back {_when(pause, now)}"
     if pause and pause > LONG_WAIT:
-        advice = f"try again then, or set total_timeout to more than {math.ceil(pause)} seconds to have the task wait"
+        seconds = f"set total_timeout to more than {math.ceil(pause)} seconds to have the task wait"
+        advice = f"{advice.replace(_LATER, 'try again then')}; {seconds}"
     return operation.error(
         kind,
         why,
