@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -32,7 +33,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 MAX_UNKNOWN: t.Final = 1 << 40  # bytes of a blob whose size nobody has said
 MAX_DECODED: t.Final = 1 << 34  # bytes that a compressed answer may hold for a blob whose size nobody has said
-_MAX_ETAG: t.Final = 1024
+_ETAG: t.Final = re.compile(r'"[!#-~\x80-\xff]{0,1022}"')  # a strong one (RFC 9110, 8.8.3)
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ class BlobStream:
     def _skip(self, answer: Answer) -> int | None:
         """How many bytes of the body to leave out; None if there is nothing left to read."""
         etag = answer.header("ETag")
-        if etag is not None and etag.startswith('"') and len(etag) <= _MAX_ETAG:
+        if etag is not None and _ETAG.fullmatch(etag):
             self._etag = etag
         if answer.status == 200:
             self._learn_size(None if answer.codings and self._decodes else answer.length)

@@ -75,9 +75,11 @@ class RealmPolicy:
     def check_peer(self, origin: Origin, peer: str, *, registry_peer: str | None) -> None:
         """Check the address that a connection was made to, so that DNS cannot get around check(). Raises NotEntitled.
 
-        registry_peer is the address that the registry itself was reached at, None if that is not known.
+        registry_peer is the address that the registry itself was reached at, None if that is not known. The name of the
+        registry may lead further inside the second time, too.
         """
-        if self.knows(origin):
+        same = _same_host(origin.host, self.registry.host) and registry_peer in (None, peer)
+        if same or is_listed(origin, self.trusted):
             return
         reach = address_reach(peer)
         own = Reach.PUBLIC if registry_peer is None else address_reach(registry_peer)
@@ -105,6 +107,11 @@ def address_reach(text: str) -> Reach:
     if address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified:
         return Reach.FORBIDDEN
     internal = not address.is_global or any(address in network for network in _INTERNAL)
+    if internal and isinstance(address, IPv6Address) and any(address in network for network in _INTERNAL):
+        # the address of IPv4 that a translator of this network may reach
+        inner = ip_address(int(address) & 0xFFFFFFFF)
+        if inner in _METADATA or inner.is_link_local:
+            return Reach.FORBIDDEN
     return Reach.PRIVATE if internal else Reach.PUBLIC
 
 

@@ -27,13 +27,14 @@ from .tag_names import TagListInvalid, tag_names
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from .answer import Answer
     from .caller import Caller
     from .errors import Operation
 
 MAX_PAGE_BYTES: t.Final = 128 * 1024 * 1024  # read as a stream; gcr.io describes each manifest in the list
+MAX_BYTES: t.Final = 512 * 1024 * 1024  # of all pages
 MAX_PAGES: t.Final = 10_000
 MAX_IDLE: t.Final = 5  # pages one after the other that bring nothing new
 MAX_TAGS: t.Final = 1_000_000
@@ -45,6 +46,7 @@ _REFUSALS: t.Final = (400, 413, 414, 422)
 # registries that shorten pages and send no Link have limits such as 50, 100, 1000
 _ROUND: t.Final = 50
 _MAX_WARNINGS: t.Final = 20
+_MAX_NAME: t.Final = 256  # characters that are kept of a name; a tag has 128
 
 _REPORT: t.Final = "report this to who runs the registry"
 
@@ -91,6 +93,7 @@ class TagLister:
         self._repository = repository
         self._warn = warn
         self._unusable: set[str] = set()
+        self._budget = MAX_BYTES
         self._deadline = caller.deadline()
 
     def read(self, *, n: int | None, last: str | None) -> TagList:
@@ -202,7 +205,7 @@ class TagLister:
         target = self._linked(answer, url)
         if target is not None:
             return _Page(url, size, names, target, is_guess=False)
-        may_be_cut = names and (len(names) == size or len(names) % _ROUND == 0)
+        may_be_cut = names and len(names[-1]) < _MAX_NAME and (len(names) == size or len(names) % _ROUND == 0)
         following = self._caller.endpoint.tags(self._repository, n=size, last=names[-1]) if may_be_cut else None
         return _Page(url, size, names, following, is_guess=following is not None)
 
@@ -213,13 +216,20 @@ class TagLister:
         if is_markup(head):
             raise answer.page_error()
         try:
-            for name in tag_names(chain((head,), content)):
-                names.append(name)
+            for name in tag_names(self._within_budget(chain((head,), content))):
+                names.append(name[:_MAX_NAME])
                 if len(names) > MAX_TAGS:
                     raise self._broken(f"there are more than {MAX_TAGS} of them")
         except TagListInvalid as exc:
             raise self._broken(str(exc)) from None
         return names
+
+    def _within_budget(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._budget -= len(piece)
+            if self._budget < 0:
+                raise self._broken(f"its pages have more than {MAX_BYTES} bytes together")
+            yield piece
 
     def _usable(self, names: Iterable[str]) -> list[str]:
         return list(filter(self._is_usable, names))
@@ -268,4 +278,4 @@ def _cut(names: list[str], wanted: int | None, *, more: bool = False) -> TagList
     return TagList(tags, tags[-1] if more and tags else None)
 
 
-__all__ = ("MAX_IDLE", "MAX_PAGES", "MAX_PAGE_BYTES", "MAX_TAGS", "PAGE", "TagList", "TagLister")
+__all__ = ("MAX_BYTES", "MAX_IDLE", "MAX_PAGES", "MAX_PAGE_BYTES", "MAX_TAGS", "PAGE", "TagList", "TagLister")

@@ -125,6 +125,13 @@ def test_a_cut_is_resumed(server, connect, blob, chunked, world) -> None:
     assert len(world.pauses) == 2
 
 
+@pytest.mark.parametrize("etag", ['W/"weak"', '"folded\r\n X-Evil: 1"', '"a"b"', "none", f'"{"x" * 2000}"'])
+def test_an_etag_that_is_not_sent_back(server, connect, blob, etag) -> None:
+    server.on("/blobs/", Reply(cut=5000, headers={"ETag": etag}), times=1)
+    assert read(connect(server), blob) == DATA
+    assert server.requests[-1].header("If-Range") is None
+
+
 def test_a_reset_is_resumed(server, connect, blob) -> None:
     server.on("/blobs/", Reply(cut=50_000, reset=True), times=2)
     assert read(connect(server), blob) == DATA

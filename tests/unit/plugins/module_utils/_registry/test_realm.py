@@ -109,6 +109,8 @@ def test_trusted_hosts() -> None:
         ("fec0::1", Reach.PRIVATE),
         ("::10.0.0.1", Reach.PRIVATE),
         ("64:ff9b:1::7f00:1", Reach.PRIVATE),
+        ("64:ff9b:1::a9fe:a9fe", Reach.FORBIDDEN),
+        ("::169.254.169.254", Reach.FORBIDDEN),
         ("/run/socket", Reach.FORBIDDEN),
     ],
 )
@@ -141,8 +143,30 @@ def test_names_must_not_lead_inward(registry_peer: str | None, peer: str, allowe
         PUBLIC.check_peer(origin, peer, registry_peer=registry_peer)
 
 
-def test_peer_of_a_known_host_is_not_checked() -> None:
-    PUBLIC.check_peer(Origin("https", "registry.example", 8443), "127.0.0.1", registry_peer="8.8.8.8")
+@pytest.mark.parametrize(
+    ("peer", "registry_peer", "allowed"),
+    [
+        ("8.8.8.8", "8.8.8.8", True),
+        ("9.9.9.9", "8.8.8.8", True),
+        ("127.0.0.1", "8.8.8.8", False),
+        ("10.0.0.1", "8.8.8.8", False),
+        ("169.254.169.254", "127.0.0.1", False),
+        ("169.254.7.7", "169.254.7.7", True),
+        ("10.0.0.1", None, True),
+    ],
+)
+def test_the_name_of_the_registry_may_not_lead_inward_the_second_time(peer, registry_peer, allowed) -> None:
+    origin = Origin("https", "registry.example", 8443)
+    if allowed:
+        PUBLIC.check_peer(origin, peer, registry_peer=registry_peer)
+        return
+    with pytest.raises(NotEntitled):
+        PUBLIC.check_peer(origin, peer, registry_peer=registry_peer)
+
+
+def test_peer_of_a_trusted_host_is_not_checked() -> None:
+    policy = RealmPolicy(Origin("https", "registry.example", 443), ("auth.example",))
+    policy.check_peer(Origin("https", "auth.example", 443), "127.0.0.1", registry_peer="8.8.8.8")
 
 
 @given(st.integers(0, 2**32 - 1) | st.integers(0, 2**128 - 1))

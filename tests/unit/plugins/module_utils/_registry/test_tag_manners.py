@@ -189,6 +189,23 @@ def test_a_long_list_is_read_as_a_stream(serve, connect) -> None:
     assert connect(server).tags("app").tags == tuple(names)
 
 
+def test_all_pages_together_are_bounded(serve, connect, monkeypatch) -> None:
+    monkeypatch.setattr(tags_module, "MAX_BYTES", 5000)
+    server = serve()
+    server.on("/tags/list", Manner(tuple(f"t{number:04}" for number in range(2000)), limit=100).reply)
+    with pytest.raises(ProtocolBroken, match="more than 5000 bytes together"):
+        connect(server).tags("app")
+    assert len(server.requests) < 10
+
+
+def test_a_huge_name_is_not_sent_back(serve, connect, warnings) -> None:
+    server = serve()
+    server.on("", Reply(status=200, body=json.dumps({"tags": ["a", "x" * 500_000]}).encode()))
+    assert connect(server).tags("app", n=2).tags == ("a",)
+    assert len(warnings[0]) < 300
+    assert [len(request.target) < 100 for request in server.requests] == [True]
+
+
 def test_a_tag_that_is_gone(serve, connect, warnings) -> None:
     server = serve()
     server.on("", Manner(LEXICAL, knows_last=False, link=TOKEN, limit=3).reply)
