@@ -162,6 +162,11 @@ EXAMPLES = r"""
     reference: "1.0"
     dest: /srv/registry/com.example.greeter
 
+- name: Keep an image of Docker Hub, by its whole name
+  attested.registry.oci_layout:
+    image: docker.io/library/debian:12
+    dest: /srv/registry/debian
+
 - name: Let the tag stable of the layout lead to the next release, for one platform alone
   attested.registry.oci_layout:
     repository: com.example.greeter

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .._oci.errors import ReferenceInvalid
 from .._oci.fields import Fields
-from .._oci.platform import Platform, matches, suits
+from .._oci.platform import Platform, matches, other_platform, suits
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from .sources import Source
 
 Json = dict[str, t.Any]
+Warn = t.Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Found:
 
 
 def look_up(
-    source: Source, question: Question, *, known: t.Optional[Stamp], head: t.Optional[ManifestHead] = None
+    source: Source, question: Question, *, known: t.Optional[Stamp], warn: Warn, head: t.Optional[ManifestHead] = None
 ) -> Found:
     """Finds out what the registry has now. Raises what Registry.resolve raises, Unsupported for what is no image.
 
@@ -66,29 +67,38 @@ def look_up(
     digest = selector.digest
     if digest is None:
         digest = (head or source.head_manifest(repository, selector)).digest
-    if digest is not None and _leads_to(digest, known, question):
+    if digest is not None and _leads_to(digest, known, source, question, warn):
         return _known(source, question, known, digest)
     fetched = source.manifest(repository, selector)
-    if _leads_to(fetched.digest, known, question):
+    if _leads_to(fetched.digest, known, source, question, warn):
         return _known(source, question, known, fetched.digest)
     return _resolved(source.resolve(repository, selector, platform=question.platform, fetched=fetched))
 
 
-def _leads_to(digest: Digest, known: Stamp, question: Question) -> bool:
-    return digest in (known.digest, known.index_digest) and is_for(known.image, question.platform, digest=str(digest))
-
-
-def is_for(image: Json, platform: Platform, *, digest: str) -> bool:
-    """Tells whether what was unpacked before is for a platform; what is not has to be resolved again, which says so.
-
-    digest is what the reference leads to. An index says for itself what its images are for.
-    """
-    if digest != image["index_digest"]:
-        return suits(platform, Platform.from_json(Fields(image["config"], "the config of the tree")))
-    try:
-        return matches(platform, Platform.parse(image["platform"]))
-    except ReferenceInvalid:
+def _leads_to(digest: Digest, known: Stamp, source: Source, question: Question, warn: Warn) -> bool:
+    if digest not in (known.digest, known.index_digest):
         return False
+    return is_for_platform(known.image, source, question, digest=str(digest), warn=warn)
+
+
+def is_for_platform(image: Json, source: Source, question: Question, *, digest: str, warn: Warn) -> bool:
+    """Tells whether what was unpacked before is for the platform; what is not has to be resolved again, which fails.
+
+    digest is what the reference leads to. An index says for itself what its images are for. An image alone for another
+    platform than that of the host is warned about.
+    """
+    wanted = question.platform
+    if digest == image["index_digest"]:
+        try:
+            return matches(wanted, Platform.parse(image["platform"]))
+        except ReferenceInvalid:
+            return False
+    stated = Platform.from_json(Fields(image["config"], "the config of the tree"))
+    if suits(wanted, stated):
+        return True
+    if wanted.is_default:
+        warn(other_platform(f"{source.repository(question.repository)} ({question.selector})", wanted, stated))
+    return wanted.is_default
 
 
 def _known(source: Source, question: Question, known: Stamp, digest: Digest) -> Found:
@@ -112,4 +122,4 @@ def _resolved(image: Image) -> Found:
     return Found(image.as_dict(), image.manifest.config.digest, image.require_config().diff_ids, image)
 
 
-__all__ = ("Found", "Question", "is_for", "look_up", "shown_as")
+__all__ = ("Found", "Question", "is_for_platform", "look_up", "shown_as")

@@ -44,7 +44,7 @@ def ensure_present(
     with place.open(create=True) as view:
         stamp = view.current
         with watch.stage("resolve"):
-            found = look_up(source, question, known=stamp, head=head)
+            found = look_up(source, question, known=stamp, warn=place.warn, head=head)
         report = _predict(view, stamp, found, wish)
         is_right = stamp is not None and view.exists and found.is_in(stamp) and wish.fits(stamp)
         if is_right and not report.drift:

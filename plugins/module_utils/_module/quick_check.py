@@ -34,7 +34,7 @@ class QuickCheck:
     def __init__(self, place: Place, question: Question, wish: Wish, watch: Stopwatch) -> None:
         self._question = question
         self._glance = Glance(lambda: _look(place, question, wish)) if _may_be_there(place.dest) else None
-        self._wish = wish
+        self._wish, self._warn = wish, place.warn
         self._watch = watch
         self.head: t.Optional[ManifestHead] = None
 
@@ -64,9 +64,9 @@ class QuickCheck:
         tree = self._glance.result()  # in any case, so that nobody holds the lock any more
         if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
-        from .image_lookup import is_for, shown_as
+        from .image_lookup import is_for_platform, shown_as
 
-        if not is_for(tree["image"], self._question.platform, digest=str(digest)):
+        if not is_for_platform(tree["image"], source, self._question, digest=str(digest), warn=self._warn):
             return None
         shown = shown_as(tree["image"], source, self._question, digest=str(digest))
         described = self._wish.describe(shown)

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .errors import ReferenceInvalid
-from .text import quote
+from .text import quote, visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .fields import Fields
@@ -157,6 +157,15 @@ def suits(wanted: Platform, stated: Platform) -> bool:
     return matches(wanted, known)
 
 
+def other_platform(image: str, wanted: Platform, offered: Platform) -> str:
+    """The warning about an image for another platform than that of the host, which is the default."""
+    shown = visible(str(offered))
+    return (
+        f"The image {image} is for {shown}, not for this host's {wanted}, and there is no other; "
+        f"set platform to {shown} if it is the right one."
+    )
+
+
 def rank(wanted: Platform, offered: Platform) -> tuple[int, int, int] | None:
     """How well what is offered suits the wanted platform, more is better; None when it does not.
 
@@ -195,4 +204,4 @@ def _windows_suits(wanted: Platform, offered: Platform) -> bool:
     return wanted.os_version.split(".")[:3] == offered.os_version.split(".")[:3]
 
 
-__all__ = ("UNKNOWN", "Platform", "matches", "rank", "suits")
+__all__ = ("UNKNOWN", "Platform", "matches", "other_platform", "rank", "suits")

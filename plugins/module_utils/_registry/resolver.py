@@ -13,7 +13,7 @@ from .._oci.errors import CollectionError, DocumentInvalid, JsonInvalid, OciErro
 from .._oci.image import Image, parse_config
 from .._oci.index import Index, select
 from .._oci.media_type import is_index
-from .._oci.platform import matches, suits
+from .._oci.platform import matches, other_platform, suits
 from .._oci.text import visible
 from .errors import NotFound
 from .manifests import MAX_BYTES
@@ -75,10 +75,7 @@ class Resolver:
     def _tell(self, platform: Platform, name: str) -> None:
         shown = visible(str(platform))
         if self.wanted.is_default:
-            self.warn(
-                f"The image {name} is for {shown}, not for this host's {self.wanted}, and there is no other; "
-                f"set platform to {shown} if it is the right one."
-            )
+            self.warn(other_platform(name, self.wanted, platform))
             return
         raise self._annotated(
             PlatformNotFound(

@@ -410,6 +410,12 @@ def test_an_image_of_another_platform_is_taken_by_default_with_a_warning_each_ti
         (warning,) = run.warnings
         assert "is for linux/amd64, not for this host's linux/arm64/v8" in warning
         assert "set platform to linux/amd64" in warning
+    assert [request.method for request in registry.requests] == ["HEAD"]
+    digest = runs[0]["image"]["digest"]
+    pinned = unpack(digest, **options)
+    assert (pinned["changed"], len(pinned.warnings), registry.requests) == (False, 1, [])
+    (dest / "etc/motd").write_bytes(b"drift")
+    assert (len((drifted := unpack("1", **options)).warnings), drifted["changed"]) == (1, True)
     silent = unpack("1", platform="linux/amd64")
     assert (silent["changed"], silent.warnings) == (False, [])
     assert unpack("1", platform="linux/amd64")["stats"]["requests"] <= 3
