@@ -59,6 +59,8 @@ def ensure_applied(
     """
     compression = None if media_type is None else layer_compression(media_type)
     with LayeredDirectory(dest, make=not check) as directory:
+        if directory.warning is not None:
+            warn(directory.warning)
         note = _note(directory)
         if note.has(diff_id) and not force:
             if not check:

@@ -93,6 +93,11 @@ class LayeredDirectory:
     def _note(self) -> str:
         return f".{self._place.name}.oci-layers"
 
+    @property
+    def warning(self) -> t.Optional[str]:
+        """What to tell the user of other users who can replace the directory, None if there are none."""
+        return None if self._opened is None else self._opened.warning
+
     def applied(self) -> tuple[Digest, ...]:
         """Returns the diff_ids of the layers that were applied to the directory that is there now, in their order."""
         return self.read().applied

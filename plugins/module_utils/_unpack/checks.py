@@ -71,6 +71,16 @@ class Place:
         """The path of the state directory, for messages."""
         return os.path.join(self.parent, self.state_name)
 
+    @property
+    def warning(self) -> t.Optional[str]:
+        """What to tell the user of the risk, None if there is none."""
+        if self.risk is None:
+            return None
+        return (
+            f"Another user can replace the destination {printable(self.path)} and what is kept beside it, because"
+            f" {self.risk}; choose a directory that belongs, with all above it, to root or to the user of the task."
+        )
+
     def close(self) -> None:
         """Closes the parent directory."""
         os.close(self.parent_fd)

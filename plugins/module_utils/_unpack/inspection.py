@@ -66,12 +66,8 @@ class View:
         self._place: Place = open_place(self.path)
         self._stack.callback(self._place.close)
         self.path = self._place.path
-        if self._place.risk is not None:
-            self._warn(
-                f"Another user can replace the destination {printable(self.path)} and what is kept beside it, because"
-                f" {self._place.risk}; choose a directory that belongs, with all above it, to root or to the user of"
-                " the task."
-            )
+        if self._place.warning is not None:
+            self._warn(self._place.warning)
         self._root = self._place.look()
 
     def _open_directory(self, *, create: bool, exclusive: bool) -> StateDirectory | None:

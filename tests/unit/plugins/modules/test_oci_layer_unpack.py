@@ -55,6 +55,17 @@ def test_check_run_check_run(apply: t.Any, dest: pathlib.Path, base: images.Laye
         assert (again["changed"], again["applied"]) == (False, [base.diff_id])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_parent_of_another_user_is_a_warning(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:
+    home = dest.parent / "home"
+    home.mkdir()
+    os.chown(home, 12345, 12345)
+    run = apply(base, dest=str(home / "tree"))
+    assert run["changed"] is True
+    (warning,) = (text for text in run.warnings if "Another user" in text)
+    assert f"because {home} belongs to the user id 12345;" in warning
+
+
 def test_layers_on_top_of_each_other(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:
     changes = images.layer([images.whiteout("etc/motd"), images.file("etc/new", b"")])
     apply(base)
