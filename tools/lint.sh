@@ -21,6 +21,8 @@ collection_docs() {
     --validate-collection-refs=all --disallow-unknown-collection-refs "$COPIED"
 }
 
+links() { project_files . | grep -z '\.md$' | xargs -0 python tools/links.py; }
+
 changelog() { (cd "$COPIED" && antsibull-changelog lint); }
 
 # From the copy: ansible-lint looks for a collection's name in its path, and would walk build/ in the checkout.
@@ -34,6 +36,7 @@ step "yamllint" yamllint --strict .
 step "shellcheck" shell_scripts
 step "Python 3.9 in plugins/" oldest_python
 step "licences" reuse --suppress-deprecation lint --quiet
+step "links of documents" links
 step "changelog" changelog
 step "collection documentation" collection_docs
 step "ansible-lint" ansible_lint
