@@ -19,8 +19,8 @@ demo: user-venv ## serve the example registry and unpack an image from it by pla
 serve: user-venv ## serve the example registry until Ctrl-C, on PORT=1337; says what to type next
 	@tools/serve.sh
 
-test: ## everything that CI runs: lint, types, unit, importer, integration, sanity
-	@tools/test.sh lint types unit importer integration+sanity
+test: ## everything that CI runs: lint, types, unit, hosts, importer, integration, sanity
+	@tools/test.sh lint types unit hosts importer integration+sanity
 
 matrix: venv ## the sanity tests of every ansible-core and the unit tests on every Python found; names what was not
 	@tools/matrix.sh

@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# matrix.sh        the sanity tests of every ansible-core, and the unit tests on every Python, that are found here
+# matrix.sh        the sanity tests of every ansible-core, and the unit tests on every Python, that are found here, and the server's
+#                  with the oldest libraries
 # matrix.sh hosts  what runs on managed hosts, on the oldest and the newest Python found
 #
 # A Python that is not there is named and passed over; one is enough to work with. Everything else is installed from PyPI.
@@ -78,6 +79,9 @@ everything() {
   done
 }
 
-if [ "${1-}" = hosts ]; then hosts; else everything; fi
+# This one takes its Python from .venv.
+oldest_libraries() { count "the server with the oldest libraries" tools/server-oldest.sh; }
+
+if [ "${1-}" = hosts ]; then hosts; else everything && oldest_libraries; fi
 [ ${#missing[@]} = 0 ] || say "not found, so not tried: $(printf '%s; ' "${missing[@]}" | sed 's/; $//')"
 [ ${#failed[@]} = 0 ] || die "failed: $(printf '%s; ' "${failed[@]}" | sed 's/; $//')"

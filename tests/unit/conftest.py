@@ -2,10 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""What all unit tests have in common: the side of a managed host, and property tests that do not measure time."""
+
 from __future__ import annotations
 
 import pytest
 from ansible.module_utils import _internal
+from hypothesis import HealthCheck, settings
+
+# How fast a machine is, or how busy, says nothing about the code.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 @pytest.fixture(autouse=True)
