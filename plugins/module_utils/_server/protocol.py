@@ -37,6 +37,8 @@ _LOG: t.Final = logging.getLogger("attested.registry")
 _LINGER_SECONDS: t.Final = 1.0
 # how long a retired server waits for one more request on a connection that is kept alive
 _RETIRED_SECONDS: t.Final = 5.0
+# how long a client may take to end TLS
+_CLOSING_SECONDS: t.Final = 3.0
 _POLL_SECONDS: t.Final = 0.05
 _RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
 # how many requests may wait for their turn on a connection, and how many bytes that are no complete head yet; not all
@@ -71,6 +73,7 @@ class _Connection(web.RequestHandler):
         "_admission",
         "_body",
         "_busy",
+        "_closing_since",
         "_cut",
         "_head_since",
         "_held",
@@ -102,6 +105,7 @@ class _Connection(web.RequestHandler):
         # until the connection is gone; what aiohttp calls transport is None as soon as it is to be closed
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
+        self._closing_since: float | None = None
         self._idle_since = self._loop.time()
         self.peer = Peer(None, realm=realm)
         # whose password came with the request under way
@@ -197,22 +201,36 @@ class _Connection(web.RequestHandler):
             self._wire.abort()
             return
         limits = self.server.limits
-        # one that is to be closed waits until the client has taken what was written
-        if self._busy or self.transport is None:
-            delivery = delivery_of(self._socket())
-            if limits.minimum_rate and self._pace.is_too_slow(delivery, now):
-                self.cut("slow")
-            elif self._progress.is_stuck(delivery, now, begun=self._has_begun()):
-                _LOG.warning("a request of %s makes no progress; the connection is cut", self.peer.address or "a proxy")
-                self.cut("stuck")
-                if self._task_handler is not None:
-                    self._task_handler.cancel()
+        if self._busy or self.transport is None or self._wire.is_closing():
+            self._check_answer(now)
         elif self._head_since is not None or not self._used:
             since = self._idle_since if self._head_since is None else self._head_since
             if now - since > limits.head_seconds:
                 self.cut("head")
         elif self.server.retired_at is not None and now - self.server.retired_at > _RETIRED_SECONDS:
             self.finish()
+
+    def _check_answer(self, now: float) -> None:
+        # one that is to be closed waits until the client has taken what was written
+        wire = t.cast("asyncio.Transport", self._wire)
+        limits, closing = self.server.limits, self.transport is None or wire.is_closing()
+        delivery = delivery_of(self._socket())
+        if limits.minimum_rate and self._pace.is_too_slow(delivery, now):
+            self.cut("slow")
+        elif closing and not (delivery and delivery.pending):
+            self._end_closing(now)
+        elif self._progress.is_stuck(delivery, now, begun=self._has_begun()):
+            _LOG.warning("a request of %s makes no progress; the connection is cut", self.peer.address or "a proxy")
+            self.cut("stuck")
+            if self._task_handler is not None:
+                self._task_handler.cancel()
+
+    def _end_closing(self, now: float) -> None:
+        """Wait no longer for the close_notify of a client that has taken all; asyncio would, before 3.11 for ever."""
+        if self._closing_since is None:
+            self._closing_since = now
+        elif now - self._closing_since >= _CLOSING_SECONDS:
+            t.cast("asyncio.Transport", self._wire).abort()
 
     def finish(self) -> None:
         """End the connection with the answer under way, now if there is none."""

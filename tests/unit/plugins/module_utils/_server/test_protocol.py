@@ -22,7 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.htpasswd
 from ansible_collections.attested.registry.plugins.module_utils._server.passwords import Passwords
 from ansible_collections.attested.registry.tests.support import images
 
-from .conftest import RunningServer, Serve
+from .conftest import Certificate, RunningServer, Serve
 
 IMAGE = images.image([images.layer([images.file("a", b"1")])])
 
@@ -183,6 +183,32 @@ def test_a_server_that_ends_cuts_who_takes_nothing(noise: RunningServer) -> None
         noise.call(noise.listener.close(0.1))
         until_gone(noise)
     assert noise.listener._http.counters.get("cut", "drain") == 1
+
+
+@pytest.mark.parametrize("request_", [b"", b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"])
+def test_a_client_that_does_not_end_tls_is_not_waited_for(
+    tmp_path: pathlib.Path, serve: Serve, certificate: Certificate, request_: bytes
+) -> None:
+    server = serve(tmp_path, certificate)
+    http = server.listener._http
+
+    async def close_and_look() -> None:
+        while not http.connections or (request_ and not http.connections[0]._used):
+            await asyncio.sleep(0.01)
+        (connection,) = http.connections
+        connection.transport.close()
+        # the kernel may have some of it under way at the first
+        for later in (0, 1, 5):
+            assert http.connections
+            connection.check(asyncio.get_running_loop().time() + later)
+            await asyncio.sleep(0.1)
+
+    sock = socket.create_connection(server.address, timeout=30)
+    # what comes it does not read, and so does not answer
+    with certificate.trust().wrap_socket(sock, server_hostname="127.0.0.1") as wrapped:
+        wrapped.sendall(request_)
+        server.call(asyncio.wait_for(close_and_look(), 30))
+        until_gone(server)
 
 
 @pytest.mark.parametrize("read", [True, False], ids=["reading", "held back"])
