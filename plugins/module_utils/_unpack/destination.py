@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from .checks import refusal
 from .confine import DIRECTORY
 from .durable import open_anonymous, open_new, write_file
-from .errors import UnpackError
+from .errors import UnpackError, printable
 from .generations import RECORD, ROOTFS, STAMP, Store, Warn
 from .inspection import LOCK_TIMEOUT, Inspection, View
 from .lock import StateDirectory
@@ -82,6 +82,7 @@ class Destination(View):
     ) -> None:
         super().__init__(path, warn=warn, force=force, lock_timeout=lock_timeout)
         self._create = create
+        self._directory: StateDirectory | None = None
 
     @staticmethod
     def inspect(path: str, *, warn: Warn, force: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> Inspection:
@@ -104,6 +105,7 @@ class Destination(View):
                 return
             with translated("settling what an interrupted run left of", self.path):
                 self._changed_to(settle(store, store.load()))
+        self._directory = directory
         self._stack.callback(self._clean_up, store, directory)
         store.sweep(self._state)
 
@@ -192,7 +194,16 @@ class Destination(View):
             write_file(fd, STAMP, ForeignStamp(created).to_json())
         return replace(state, next=number + 1), number
 
+    def _check_state_directory(self) -> None:
+        """Raises DestinationError if the state directory was exchanged since it was opened: what would be written there
+        is not what the next run finds."""
+        if self._directory is None or not self._directory.is_there(self._place):
+            shown = printable(self._place.state_path)
+            why = f"its state directory {shown} was moved or replaced while the task ran"
+            raise refusal(self.path, why, "see who else can write to the directory that it is in")
+
     def _switch(self, store: Store, state: State, plan: Plan) -> Outcome:
+        self._check_state_directory()
         before = self._stamp_of(self._state.current)
         try:
             settled = switch(store, state, plan)
@@ -250,6 +261,7 @@ class Destination(View):
         if not self.check_remove():  # another run may have been here before this one had the lock
             return False
         with naming_filesystem(self._place.canonical), translated("removing", self.path):
+            self._check_state_directory()
             self._changed_to(take_away(store, self._state))
             store.sweep(self._state)
         return True

@@ -62,7 +62,7 @@ class StateDirectory:
                 found = cls(fd, None)
                 try:
                     found._lock(place, exclusive=exclusive, deadline=deadline)
-                    if found._is_there(place):
+                    if found.is_there(place):
                         return found
                 except BaseException:
                     found.close()
@@ -83,7 +83,8 @@ class StateDirectory:
         if exclusive:
             _write_holder(self._lock_fd)
 
-    def _is_there(self, place: Place) -> bool:
+    def is_there(self, place: Place) -> bool:
+        """Tells whether the directory, and the lock in it, still have their names. Raises OSError."""
         try:
             directory = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
             lock = None if self._lock_fd is None else os.stat(LOCK, dir_fd=self.fd, follow_symlinks=False)

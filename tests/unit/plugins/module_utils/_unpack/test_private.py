@@ -27,6 +27,7 @@ from ansible_collections.attested.registry.tests.support.trees import (
     make_stamp,
     make_tree,
     publish,
+    record,
     snapshot,
     state_directory,
 )
@@ -164,6 +165,26 @@ def test_a_staging_directory_that_is_exchanged_for_a_link_is_not_followed(home: 
         there.symlink_to(home.parent / "roots")
         destination.publish(staging, make_stamp("v1"))
     assert entries(home.parent / "roots") == roots
+
+
+@pytest.mark.parametrize("change", ["publish", "restore", "remove"])
+def test_a_state_directory_that_is_moved_while_a_task_runs_is_an_error(home: Path, change: str) -> None:
+    app = home / "app"
+    publish(app, "v1", warn=ignored)
+    publish(app, "v2", warn=ignored)
+    tree = snapshot(app)
+    with Destination(str(app), warn=ignored) as destination, destination.staging() as staging:
+        record(staging)
+        state_directory(app).rename(home / "moved")
+        evil_directory(home).rename(state_directory(app))
+        actions: dict[str, t.Callable[[], t.Any]] = {
+            "publish": lambda: destination.publish(staging, make_stamp("v3")),
+            "restore": lambda: destination.restore(1),
+            "remove": destination.remove,
+        }
+        with pytest.raises(DestinationError, match="was moved or replaced while the task ran"):
+            actions[change]()
+    assert snapshot(app) == tree
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
