@@ -36,8 +36,10 @@ class _Socket(t.Protocol):
         """As socket.socket."""
 
 
-def delivery_of(sock: _Socket) -> Delivery | None:
+def delivery_of(sock: _Socket | None) -> Delivery | None:
     """How far a TCP connection is; None where the system does not say: unix sockets, closed ones, other systems."""
+    if sock is None:
+        return None
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AT + _U64.size)
         pending = array.array("i", [0])

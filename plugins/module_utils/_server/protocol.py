@@ -245,6 +245,7 @@ class _Connection(web.RequestHandler):
         return self.transport is None or (request is not None and request.writer.output_size > 0)
 
     def _socket(self) -> t.Any:
+        """Give the socket, None where TLS has let it go and the connection is not yet said to be lost."""
         return t.cast("asyncio.Transport", self._wire).get_extra_info("socket")
 
     def cut(self, why: str) -> None:
@@ -255,6 +256,9 @@ class _Connection(web.RequestHandler):
         _LOG.debug("the connection of %s is cut: %s", self.peer.address or "a unix socket", why)
         self.server.counters.add("cut", why)
         sock = self._socket()
+        if sock is None:
+            self._wire.abort()
+            return
         try:
             # what the client did not take is not kept for it
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -405,7 +409,11 @@ class HttpServer(web.Server):
         """Look at all connections; to be called about every second."""
         now = self._loop.time()
         for connection in self.connections:
-            t.cast("_Connection", connection).check(now)
+            try:
+                t.cast("_Connection", connection).check(now)
+            except Exception:
+                # the others must be looked at all the same, or nobody would be cut any more
+                _LOG.exception("looking at a connection failed")
 
     async def close(self, grace: float) -> None:
         """End idle connections now, and others when their answer is out, or is cut after about grace seconds."""

@@ -211,6 +211,34 @@ def test_a_client_that_does_not_end_tls_is_not_waited_for(
         until_gone(server)
 
 
+def test_a_connection_whose_socket_is_gone_does_not_keep_the_others_from_being_looked_at(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = server.listener._http
+
+    async def look() -> None:
+        while not http.connections:
+            await asyncio.sleep(0.01)
+        (connection,) = http.connections
+        with monkeypatch.context() as patch:
+            # as a transport of TLS has it between its end and connection_lost
+            patch.setattr(type(connection), "_socket", lambda self: None)
+            patch.setattr(connection, "_busy", True)
+            http.check()
+            patch.setattr(connection, "_busy", False)
+            patch.setattr(type(connection), "check", lambda *dummy: 1 / 0)
+            http.check()
+            assert "looking at a connection failed" in caplog.text
+        with monkeypatch.context() as patch:
+            patch.setattr(type(connection), "_socket", lambda self: None)
+            connection.cut("head")
+
+    with socket.create_connection(server.address, timeout=30) as sock:
+        sock.sendall(b"GET /v2/ HTTP/1.1\r\n")
+        server.call(asyncio.wait_for(look(), 30))
+        until_gone(server)
+
+
 @pytest.mark.parametrize("read", [True, False], ids=["reading", "held back"])
 def test_a_request_that_makes_no_progress_is_cut_whatever_the_cause(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, read: bool
