@@ -65,7 +65,7 @@ on one journalctl --unit registry-server-main --output json | grep -q '"SYSLOG_I
 say "units that systemd would not take are refused before anything is touched"
 pid=$(main_pid)
 refuses "refused by systemd-analyze verify, and nothing was changed: .*MemoryMx" "$given, \"registry_server_unit_options\": {\"MemoryMx\": \"1G\"}"
-refuses "refused by systemd-analyze verify, and nothing was changed: .*MemoryMax" "$given, \"registry_server_unit_options\": {\"MemoryMax\": \"lots\"}"
+refuses "refused by systemd-analyze verify, and nothing was changed: .*limit 'lots'" "$given, \"registry_server_unit_options\": {\"MemoryMax\": \"lots\"}"
 same "$(main_pid)" "$pid" "the process after a refusal"
 
 say "a play that fails shows no secret"
