@@ -170,6 +170,8 @@ def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None, via: st
         verdict = f"{server} does not have it"
     elif answer.status == 429:
         verdict = f"{server} has had too many requests"
+    if answer.proxy is not None and answer.is_page:
+        said = said or f"a web page through the proxy {answer.proxy}, which may have answered itself"
     return f"{verdict} ({said})" if said else verdict
 
 

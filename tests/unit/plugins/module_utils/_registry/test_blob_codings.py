@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor 
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch, SizeMismatch
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RegistryError
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
 from ansible_collections.attested.registry.plugins.module_utils._registry.proxies import Proxies
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
@@ -189,6 +189,13 @@ def test_a_page_of_a_proxy(server, connect, ask) -> None:
         ASKS[ask](connect("registry.example", proxies=proxies))
     assert f"registry.example answers with a web page through the proxy {server.name};" in raised.value.message
     assert "hunter2" not in raised.value.message
+
+
+@pytest.mark.parametrize("status", [403, 404, 502])
+def test_a_refusal_of_a_proxy(server, connect, status) -> None:
+    server.on("", Reply(status=status, body=PAGE, headers=HTML))
+    with pytest.raises(RegistryError, match=f"a web page through the proxy {server.name}, which may have answered"):
+        connect("registry.example", proxies=Proxies(http=server.url), retry=RetryPolicy(retries=0)).tags("app")
 
 
 # --- messages ---
