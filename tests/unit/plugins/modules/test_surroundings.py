@@ -106,7 +106,10 @@ def test_proc_need_not_be_mounted(image: dict[str, t.Any], shared: pathlib.Path,
     prefix = list(WITHOUT_PROC)
     if user == "ordinary":
         os.chown(place, children.NOBODY, children.NOBODY)
-        prefix += ["setpriv", f"--reuid={children.NOBODY}", "--clear-groups"]
+        ordinary = ["setpriv", f"--reuid={children.NOBODY}", "--clear-groups"]
+        if subprocess.run([*ordinary, sys.executable, "-c", ""], capture_output=True, check=False).returncode != 0:
+            pytest.skip("this Python is in a directory that is closed to ordinary users, such as root's home")
+        prefix += ordinary
     asked = {**image, "reference": "1", "dest": str(place / "tree"), "ownership": False}
     for options in ({}, {"drift": "content"}, {"state": "absent"}):
         result = run("oci_image_unpack", prefix=prefix, **{**asked, **options})
