@@ -80,7 +80,7 @@ done
 say "a second instance of the same account"
 play "$others/deploy.yml" -e '{"registry_server_name": "second", "registry_server_port": 1338, "registry_server_user": "www-data"}'
 play "$others/deploy.yml" -e '{"registry_server_name": "third", "registry_server_port": 1339}'
-play "$others/absent.yml" -e '{"registry_server_name": "third"}'
+play "$others/absent.yml" -e '{"registry_server_name": "third", "registry_server_remove_content": true}'
 if on one id registry-server; then die "the account of the third instance is left"; fi
 get "http://$(address one):1338/v2/" >/dev/null
 
