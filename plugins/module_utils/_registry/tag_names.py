@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
 
 MAX_DEPTH: t.Final = 64
 MAX_TOKEN: t.Final = 1024 * 1024  # characters of one string or number, white space before it included
+# each piece that is fed is scanned together with the unfinished token before it: small ones would make that quadratic
+_PIECE: t.Final = 64 * 1024
 
 _PLAIN: t.Final = r'[^"\\\x00-\x1f]*'
 _STRING: t.Final = rf'"{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{{4}}){_PLAIN})*"'
@@ -160,9 +162,13 @@ class TagNameScanner:
 def tag_names(pieces: Iterable[bytes]) -> Iterator[str]:
     """The strings of the array "tags" of a JSON object, none where it is null or absent. Raises TagListInvalid."""
     scanner = TagNameScanner()
+    gathered = bytearray()
     for piece in pieces:
-        yield from scanner.feed(piece)
-    yield from scanner.feed(b"", final=True)
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            yield from scanner.feed(bytes(gathered))
+            gathered.clear()
+    yield from scanner.feed(bytes(gathered), final=True)
 
 
 __all__ = ("MAX_DEPTH", "MAX_TOKEN", "TagListInvalid", "TagNameScanner", "tag_names")

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry.tag_names import (
     MAX_TOKEN,
     TagListInvalid,
+    TagNameScanner,
     tag_names,
 )
 from hypothesis import given
@@ -28,16 +29,22 @@ def pieces(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+def scanned(data: bytes, size: int) -> list[str]:
+    scanner = TagNameScanner()
+    found = [name for piece in pieces(data, size) for name in scanner.feed(piece)]
+    return [*found, *scanner.feed(b"", final=True)]
+
+
 @given(OTHERS, st.lists(st.text(), max_size=5) | st.none(), st.integers(1, 9), st.booleans(), st.booleans())
 def test_any_list_in_any_pieces(others, tags, size, ascii_only, indented) -> None:
     text = json.dumps({**others, "tags": tags}, ensure_ascii=ascii_only, indent=1 if indented else None)
-    assert list(tag_names(pieces(text.encode("utf-8", "surrogatepass"), size))) == (tags or [])
+    assert scanned(text.encode("utf-8", "surrogatepass"), size) == (tags or [])
 
 
 @given(st.binary() | st.text('{}[]",:tags\\u0 1e-.nul').map(str.encode), st.integers(1, 5))
 def test_total_and_no_kinder_than_json(data: bytes, size: int) -> None:
     try:
-        found = list(tag_names(pieces(data, size)))
+        found = scanned(data, size)
     except TagListInvalid:
         return
     value = json.loads(data)
@@ -84,3 +91,19 @@ def test_memory_is_bounded(body: bytes) -> None:
     """The body goes on, and nothing waits for its end."""
     with pytest.raises(TagListInvalid, match=r"not JSON$|levels deep"):
         list(tag_names(itertools.chain(pieces(body, 65536), itertools.repeat(b" "))))
+
+
+def test_a_list_that_arrives_byte_by_byte_is_scanned_in_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scan begins with the unfinished token, so a scan for each byte of a long one would be quadratic."""
+    fed: list[int] = []
+    feed = TagNameScanner.feed
+
+    def watched(self: TagNameScanner, piece: bytes, *, final: bool = False):
+        fed.append(len(piece))
+        return feed(self, piece, final=final)
+
+    monkeypatch.setattr(TagNameScanner, "feed", watched)
+    body = b'{"x": "' + b"a" * 200_000 + b'", "tags": ["one"]}'
+    assert list(tag_names(pieces(body, 1))) == ["one"]
+    assert sum(fed) == len(body)
+    assert len(fed) <= 4
