@@ -34,7 +34,7 @@ say "a host that reaches no index is told of the wheels"
 on one "cp /etc/pip.conf /root/pip.conf; printf 'index-url = http://127.0.0.1:9/simple\nretries = 0\n' >>/etc/pip.conf"
 refuses "Installing the Python libraries .* failed .ERROR: .*give the wheels in registry_server_wheel_dir" "\"registry_server_name\": \"main\""
 on one mv /root/pip.conf /etc/pip.conf
-play "$others/absent.yml"
+play "$others/absent.yml" -e '{"registry_server_remove_content": true}'
 untouched
 
 say "an account and a content directory of others are used as they are"
