@@ -12,10 +12,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 name=${1:?}
-venv=$BUILD/$name-venv
+place=$BUILD/$name-venv
 alone=() files=(requirements*.txt)
 case $name in
-  dev) venv=$VENV install=(--requirement requirements-dev.txt) ;;
+  dev) place=$VENV install=(--requirement requirements-dev.txt) ;;
   user) install=(--requirement requirements-demo.txt) files=(requirements-demo.txt requirements.txt) ;;
   core-*) install=("ansible-core~=${name#core-}.0") files=() ;;
   # On a managed host ansible-core is a few files that Ansible brings, for older Pythons than those of a controller.
@@ -23,13 +23,13 @@ case $name in
   *) die "usage: tools/venv.sh dev|user|core-VERSION|python-VERSION" ;;
 esac
 PATH=$CALLER_PATH # the python3 that an environment is made from is never .venv's own
-stamp=$venv/.ready
+stamp=$place/.ready
 identity='import sys; print(sys.version, sys.base_prefix)'
 
 is_ready() {
-  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && [ -x "$venv/bin/python" ] || return
-  [ -z "${PYTHON:-}" ] || [ "$("$venv/bin/python" -c "$identity" 2>/dev/null)" = "$("$PYTHON" -c "$identity")" ] || return
-  "$venv/bin/python" -c '' 2>/dev/null
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && [ -x "$place/bin/python" ] || return
+  [ -z "${PYTHON:-}" ] || [ "$("$place/bin/python" -c "$identity" 2>/dev/null)" = "$("$PYTHON" -c "$identity")" ] || return
+  "$place/bin/python" -c '' 2>/dev/null
 }
 
 new_enough() {
@@ -55,21 +55,21 @@ if is_ready; then exit 0; fi
 [ -n "${PYTHON:-}" ] || command -v python3 >/dev/null || tools/apt-need.sh "a Python environment" python3=python3
 python=$(choose_python)
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-say "making ${venv#"$TOP"/} with Python $version (the first time only)"
-rm -rf "$venv"
-mkdir -p "$(dirname "$venv")"
+say "making ${place#"$TOP"/} with Python $version (the first time only)"
+rm -rf "$place"
+mkdir -p "$(dirname "$place")"
 # Those for the tools of Ansible have a pip of their own, which they run; for the others the pip of that Python installs, as to
 # install a pip is a third of what a small environment costs.
 if [[ $name != dev && $name != core-* ]] && "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
-  "$python" -m venv --without-pip "$venv"
-  pip_install() { "$python" -m pip --python "$venv/bin/python" install --quiet "$@" </dev/null; }
+  "$python" -m venv --without-pip "$place"
+  pip_install() { "$python" -m pip --python "$place/bin/python" install --quiet "$@" </dev/null; }
 else
   "$python" -c 'import ensurepip, venv' 2>/dev/null || {
     # Ubuntu's and deadsnakes' Pythons have a venv package each; Debian's plain name covers the default one.
     tools/apt-need.sh "a virtual environment" "/usr/lib/python$version/ensurepip=python$version-venv"
   }
-  "$python" -m venv "$venv"
-  pip_install() { "$venv/bin/python" -m pip install --quiet "$@" </dev/null; }
+  "$python" -m venv "$place"
+  pip_install() { "$place/bin/python" -m pip install --quiet "$@" </dev/null; }
 fi
 pip_install "${install[@]}"
 [ ${#alone[@]} = 0 ] || pip_install --no-deps --ignore-requires-python "${alone[@]}"
