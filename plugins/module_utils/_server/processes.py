@@ -17,15 +17,16 @@ from .errors import ServerError
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 _HANDLED: t.Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_OF_PARENT: t.Final = (signal.SIGTERM, signal.SIGINT)
 _STANDARD_FDS: t.Final = (0, 1, 2)
 
 
 def fork(run: t.Callable[[], int], *, keep: t.Iterable[int]) -> int:
     """Run something in a child of this process, which must have no threads; gives the child's number. Raises OSError.
 
-    The child has the default signal handlers, but for SIGINT, which a terminal sends to all: that is the parent's. Of
-    the open files it has only the standard ones and those to keep. To be called outside of asyncio's tasks, of which a
-    child could not run its own.
+    The child has the default signal handlers, but for SIGINT and SIGTERM: terminals and service managers send them to
+    all processes, and only the parent knows what to do. Of the open files it has only the standard ones and those to
+    keep. To be called outside of asyncio's tasks, of which a child could not run its own.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -46,7 +47,7 @@ def _become(run: t.Callable[[], int], keep: t.Iterable[int], mask: t.Iterable[in
         asyncio._set_running_loop(None)
         signal.set_wakeup_fd(-1)
         for number in _HANDLED:
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if number in _OF_PARENT else signal.SIG_DFL)
         _let_go({*keep, *_STANDARD_FDS})
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = run()

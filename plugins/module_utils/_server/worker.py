@@ -54,7 +54,7 @@ def run_worker(
     """Serve until the other end of control says RETIRE or STOP, or is gone; gives the exit code.
 
     Once all is set up, control is told READY; once no more connections are taken, CLOSED. RETIRE lets every transfer
-    under way end, however long it takes; STOP and SIGTERM cut what has not ended in drain_seconds.
+    under way end, however long it takes; STOP cuts what has not ended in drain_seconds.
     """
     asyncio.run(_Worker(settings, content, sockets=sockets, counters=counters, control=control).run())
     return 0
@@ -80,7 +80,6 @@ class _Worker:
         """Serve."""
         self._told, self._stop = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._end)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         application, passwords = self._content.credentials.application(self._content.snapshot, self._settings)
         tls = self._content.credentials.tls

@@ -82,6 +82,30 @@ def test_serve_and_stop(root: pathlib.Path, number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    return [int(word) for word in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def is_ignored(number: signal.Signals, pid: int) -> bool:
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    (mask,) = (int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
+    return bool(mask >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_stops_the_server_quietly(root: pathlib.Path, number: signal.Signals) -> None:
+    with running("--root", root, "--port", 0, "--workers", 2) as (process, dummy):
+        workers = workers_of(process)
+        assert len(workers) == 2
+        # else a worker that ends before the main process has read its own signal would look like one that crashed
+        assert all(is_ignored(number, pid) for pid in workers)
+        for pid in (*workers, process.pid):
+            os.kill(pid, number)
+        err = process.communicate(timeout=30)[1]
+    assert process.returncode == 0
+    assert [line.split(" ", 2)[2] for line in err.splitlines()] == ["INFO stopping"]
+
+
 def test_tls(root: pathlib.Path, certificate: Certificate) -> None:
     options = ("--tls", "tls", "--cert", certificate.cert, "--key", certificate.key)
     with running("--root", root, "--port", 0, "--host", "127.0.0.1", *options) as (dummy, line):
