@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from .._oci.text import visible
-from .coding import CodingInvalid, decoded, is_known, parse_codings
+from .coding import CodingInvalid, ContentTooLong, decoded, is_known, parse_codings
 from .errors import ConnectionFailed, ProtocolBroken, RegistryError, TooLong
 from .guard import CHUNK
 
@@ -75,7 +75,7 @@ class Answer:
         self._received.finish()
 
     def content(self, limit: int) -> Iterator[bytes]:
-        """The body without the codings that a server applied unasked, in pieces; limit holds before and after.
+        """The body without the codings that a server applied unasked, in pieces; limit holds before and after each.
 
         Raises as chunks() does, and ProtocolBroken for codings that are not known or do not fit the body.
         """
@@ -83,13 +83,10 @@ class Answer:
             self.close()
             coding = visible(", ".join(self.codings), limit=40)
             raise self._broken(f"it is in the Content-Encoding {coding}, although none was asked for")
-        count = 0
         try:
-            for piece in decoded(self.chunks(limit), self.codings):
-                count += len(piece)
-                if count > limit:
-                    raise self._too_long(limit)
-                yield piece
+            yield from decoded(self.chunks(limit), self.codings, limit=limit)
+        except ContentTooLong:
+            raise self._too_long(limit) from None
         except CodingInvalid as exc:
             raise self._broken(str(exc)) from None
 

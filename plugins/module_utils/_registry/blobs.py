@@ -160,7 +160,7 @@ class BlobStream:
             yield from self._counted(answer, limit)
             return
         try:
-            yield from decoded(self._counted(answer, limit), answer.codings)
+            yield from decoded(self._counted(answer, limit), answer.codings, limit=limit)
         except CodingInvalid as exc:
             raise self.operation.error(ProtocolBroken, str(exc), "report this to who runs the registry") from None
 

@@ -34,6 +34,10 @@ class CodingInvalid(Exception):
     """Content is not in the coding that the answer names; the text says why and holds nothing from outside."""
 
 
+class ContentTooLong(CodingInvalid):
+    """There is more content than there may be, or more between two of its codings."""
+
+
 def parse_codings(lines: Iterable[str]) -> tuple[str, ...]:
     """The codings in Content-Encoding headers in the order in which they were applied, without identity. Total."""
     names = (name.strip().lower() for line in lines for name in line.split(","))
@@ -45,13 +49,14 @@ def is_known(codings: tuple[str, ...]) -> bool:
     return len(codings) <= MAX_CODINGS and all(name in ("gzip", "deflate") for name in codings)
 
 
-def decoded(pieces: Iterable[bytes], codings: tuple[str, ...]) -> Iterator[bytes]:
+def decoded(pieces: Iterable[bytes], codings: tuple[str, ...], *, limit: int) -> Iterator[bytes]:
     """The content in pieces of up to 64 KiB; memory is bounded. Raises CodingInvalid for damaged or cut content.
 
-    Content that is said to be gzip and does not begin as gzip does is passed on as it came.
+    Content that is said to be gzip and does not begin as gzip does is passed on as it came. limit holds after each
+    coding: what one of them packs a thousandfold, two pack a millionfold, and the content may still be empty.
     """
     for name in reversed(codings):
-        pieces = _gunzipped(pieces) if name == "gzip" else _inflated(pieces)
+        pieces = _at_most(limit, _gunzipped(pieces) if name == "gzip" else _inflated(pieces))
     return iter(pieces)
 
 
@@ -76,23 +81,28 @@ def which_has_digest(
 
     # a plain generator would be closed along with the decoder that gives up on it
     source = chain(passing())
-    is_right = is_known(codings) and _hash_all(decoded(source, codings), content, limit=limit)
+    is_right = is_known(codings) and _hash_all(decoded(source, codings, limit=limit), content)
     for dummy in source:
         pass
     return Digests(stored.hexdigest(), content.hexdigest() if is_right else None)
 
 
-def _hash_all(pieces: Iterable[bytes], into: _Hash, *, limit: int) -> bool:
-    left = limit
+def _hash_all(pieces: Iterable[bytes], into: _Hash) -> bool:
     try:
         for piece in pieces:
-            left -= len(piece)
-            if left < 0:
-                return False
             into.update(piece)
     except CodingInvalid:
         return False
     return True
+
+
+def _at_most(limit: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    left = limit
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise ContentTooLong(f"it holds more than {limit} bytes when a coding is undone")
+        yield piece
 
 
 def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -153,4 +163,13 @@ def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-__all__ = ("MAX_CODINGS", "CodingInvalid", "Digests", "decoded", "is_known", "parse_codings", "which_has_digest")
+__all__ = (
+    "MAX_CODINGS",
+    "CodingInvalid",
+    "ContentTooLong",
+    "Digests",
+    "decoded",
+    "is_known",
+    "parse_codings",
+    "which_has_digest",
+)

@@ -122,6 +122,16 @@ def test_a_bomb_is_no_longer_than_the_blob(server, connect, chunked) -> None:
         read(connect(server), blob)
 
 
+def test_a_bomb_between_two_codings(server, connect) -> None:
+    """It has no content at all, so that its size gives nothing away."""
+    nothing = gzip.compress(b"")
+    named = nothing[:3] + b"\x08" + nothing[4:10] + b"a" * 50_000_000 + b"\0" + nothing[10:]
+    blob = described(server, os.urandom(100_000))
+    server.on("/blobs/", Reply(body=gzip.compress(named), headers={"Content-Encoding": "gzip, gzip"}))
+    with pytest.raises(ProtocolBroken, match="holds more than 165536 bytes"):
+        read(connect(server), blob)
+
+
 def test_damaged_compression(server, connect) -> None:
     blob = described(server, TEXT)
     body = bytearray(gzip.compress(TEXT))

@@ -13,6 +13,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.reference i
 from ansible_collections.attested.registry.plugins.module_utils._registry.coding import (
     PIECE,
     CodingInvalid,
+    ContentTooLong,
     decoded,
     is_known,
     parse_codings,
@@ -32,6 +33,7 @@ def raw_deflate(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+LIMIT = 1_000_000
 PACK = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": raw_deflate}
 
 
@@ -62,25 +64,38 @@ def test_known() -> None:
 @given(st.sampled_from(sorted(PACK)), st.lists(st.binary(), max_size=3).map(b"".join), st.integers(1, 40))
 def test_round(name: str, data: bytes, size: int) -> None:
     coding = "deflate" if name == "raw" else name
-    assert b"".join(decoded(pieces(PACK[name](data), size), (coding,))) == data
+    assert b"".join(decoded(pieces(PACK[name](data), size), (coding,), limit=LIMIT)) == data
 
 
 def test_several_members_and_several_codings() -> None:
     packed = gzip.compress(b"one ") + gzip.compress(b"two")
-    assert b"".join(decoded(pieces(packed, 7), ("gzip",))) == b"one two"
-    assert b"".join(decoded([zlib.compress(packed)], ("gzip", "deflate"))) == b"one two"
+    assert b"".join(decoded(pieces(packed, 7), ("gzip",), limit=LIMIT)) == b"one two"
+    assert b"".join(decoded([zlib.compress(packed)], ("gzip", "deflate"), limit=LIMIT)) == b"one two"
 
 
 def test_pieces_stay_small() -> None:
     """What would fill the memory comes in parts, of which a reader takes as many as it likes."""
-    bomb = decoded([gzip.compress(bytes(50_000_000))], ("gzip",))
+    bomb = decoded([gzip.compress(bytes(50_000_000))], ("gzip",), limit=50_000_000)
     assert all(len(next(bomb)) <= PIECE for dummy in range(20))
+
+
+def packed_nothing(size: int) -> bytes:
+    """A gzip stream without content whose header is a name of so many bytes, packed once more: a thousandth of them."""
+    stream = gzip.compress(b"")
+    return gzip.compress(stream[:3] + b"\x08" + stream[4:10] + b"a" * size + b"\0" + stream[10:])
+
+
+def test_what_is_between_two_codings_is_limited_too() -> None:
+    """Three codings would make hours of work of a megabyte, and not a byte of content."""
+    assert b"".join(decoded([packed_nothing(LIMIT - 100)], ("gzip", "gzip"), limit=LIMIT)) == b""
+    with pytest.raises(ContentTooLong):
+        list(decoded([packed_nothing(LIMIT)], ("gzip", "gzip"), limit=LIMIT))
 
 
 @given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate"]), st.booleans(), st.integers(1, 50))
 def test_total(data: bytes, coding: str, magic: bool, size: int) -> None:
     try:
-        for piece in decoded(pieces(b"\x1f\x8b" + data if magic else data, size), (coding,)):
+        for piece in decoded(pieces(b"\x1f\x8b" + data if magic else data, size), (coding,), limit=LIMIT):
             assert len(piece) <= max(PIECE, 2)
     except CodingInvalid:
         pass
@@ -91,7 +106,7 @@ def test_total(data: bytes, coding: str, magic: bool, size: int) -> None:
 def test_cut_short(name: str, cut: int) -> None:
     packed = PACK[name](bytes(range(200)))[:-cut]
     with pytest.raises(CodingInvalid):
-        list(decoded([packed], ("deflate" if name == "raw" else name,)))
+        list(decoded([packed], ("deflate" if name == "raw" else name,), limit=LIMIT))
 
 
 def compressed(body: bytes, coding: str = "gzip") -> Reply:
@@ -146,6 +161,7 @@ def test_a_body_that_is_not_compressed_after_all(serve, connect) -> None:
         (Reply(status=200, body=b"{}", headers={"Content-Encoding": "br"}), "Content-Encoding br"),
         (Reply(status=200, body=gzip.compress(b"{}")[:-9], headers={"Content-Encoding": "gzip"}), "ends too early"),
         (compressed(b" " * 5_000_000), "longer than"),
+        (Reply(status=200, body=packed_nothing(5_000_000), headers={"Content-Encoding": "gzip, gzip"}), "longer than"),
     ],
 )
 def test_what_cannot_be_decoded(serve, connect, image, reply, why) -> None:
