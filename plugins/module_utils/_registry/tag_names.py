@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 MAX_DEPTH: t.Final = 64
 MAX_TOKEN: t.Final = 1024 * 1024  # characters of one string or number, white space before it included
-# each piece that is fed is scanned together with the unfinished token before it: small ones would make that quadratic
+# each piece that is fed is scanned together with the unfinished token before it: shorter ones would make that quadratic
 _PIECE: t.Final = 64 * 1024
 
 _PLAIN: t.Final = r'[^"\\\x00-\x1f]*'
@@ -59,6 +59,11 @@ class TagNameScanner:
         self._expected = "value"
         self._key = ""
         self._has_tags = False
+
+    @property
+    def waiting(self) -> int:
+        """How many characters of an unfinished token there are."""
+        return len(self._rest)
 
     def feed(self, piece: bytes, *, final: bool = False) -> Iterator[str]:
         """Take the next bytes; the names that they complete. Raises TagListInvalid."""
@@ -165,7 +170,7 @@ def tag_names(pieces: Iterable[bytes]) -> Iterator[str]:
     gathered = bytearray()
     for piece in pieces:
         gathered += piece
-        if len(gathered) >= _PIECE:
+        if len(gathered) >= max(_PIECE, scanner.waiting):
             yield from scanner.feed(bytes(gathered))
             gathered.clear()
     yield from scanner.feed(bytes(gathered), final=True)

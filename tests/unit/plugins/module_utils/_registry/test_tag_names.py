@@ -107,3 +107,17 @@ def test_a_list_that_arrives_byte_by_byte_is_scanned_in_large_pieces(monkeypatch
     assert list(tag_names(pieces(body, 1))) == ["one"]
     assert sum(fed) == len(body)
     assert len(fed) <= 4
+
+
+def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[int] = []
+    feed = TagNameScanner.feed
+
+    def watched(self: TagNameScanner, piece: bytes, *, final: bool = False):
+        scanned.append(self.waiting + len(piece))
+        return feed(self, piece, final=final)
+
+    monkeypatch.setattr(TagNameScanner, "feed", watched)
+    body = b'{"x": ["' + b'", "'.join([b"a" * 1_000_000] * 4) + b'"], "tags": ["one"]}'
+    assert list(tag_names(pieces(body, 65536))) == ["one"]
+    assert sum(scanned) <= 3 * len(body)
