@@ -33,7 +33,7 @@ _found_version = _urllib3_version = "0"
 try:
     from requests.__version__ import __version__ as _found_version
     from requests.adapters import HTTPAdapter
-    from requests.models import PreparedRequest
+    from requests.models import PreparedRequest, Response
     from requests.structures import CaseInsensitiveDict
     from urllib3 import __version__ as _urllib3_version  # type: ignore[attr-defined]
     from urllib3 import disable_warnings
@@ -285,6 +285,12 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Nothing: requests would add its own list of authorities to the context."""
+
+    def build_response(self, req: t.Any, resp: t.Any) -> t.Any:
+        """The answer with its connection alone: requests would read its cookies, which can take seconds of time."""
+        answer = Response()
+        answer.raw = resp
+        return answer
 
 
 class Pool:
