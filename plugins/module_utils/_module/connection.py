@@ -139,7 +139,7 @@ class _Files:
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
         """See CredentialSource. Trouble in the file that the option names is an error, elsewhere a warning."""
         found = self._files().credentials_for(registry, repository)
-        self._module.no_log_values.update(_secrets(found))
+        self._module.no_log_values.update(filter(None, _secrets(found)))  # ansible finds "" between any two characters
         return found
 
     def _files(self) -> AuthFiles:

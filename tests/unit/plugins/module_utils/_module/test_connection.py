@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import typing as t
@@ -235,6 +237,16 @@ def test_a_credential_helper_is_run(made: list[Seen], tmp_path: t.Any, monkeypat
     found = made[0].options["credentials"].credentials_for("r.example", "app")
     assert (found.username, found.password) == ("me", "hunter2")
     assert "hunter2" in module.no_log_values
+
+
+def test_an_empty_password_hides_nothing(made: list[Seen], tmp_path: t.Any) -> None:
+    """Ansible would find it between any two characters of the results."""
+    auth = base64.b64encode(b"me:").decode()
+    (tmp_path / "auth.json").write_text(json.dumps({"auths": {"r.example": {"auth": auth}}}))
+    module = Module(auth_file=str(tmp_path / "auth.json"))
+    opened(module)
+    assert made[0].options["credentials"].credentials_for("r.example", "app").password == ""
+    assert module.no_log_values == {auth}
 
 
 @pytest.mark.parametrize(
