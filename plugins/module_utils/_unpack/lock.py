@@ -115,15 +115,21 @@ def _open_directory(place: Place, *, create: bool) -> t.Optional[int]:
             return open_private(place, place.parent_fd, place.state_name, path=place.state_path)
         if not create:
             return None
+        name = _make_directory(place)
         with contextlib.suppress(FileNotFoundError):  # another run took the new directory for one that was left over
-            return _make_directory(place)
+            return _put_in_place(place, name)
 
 
-def _make_directory(place: Place) -> int:
-    """Make the directory under a name that nobody can foresee, and rename it to its place if nothing is there."""
+def _make_directory(place: Place) -> str:
+    """Make a directory under a name that nobody can foresee. Raises FileNotFoundError where the parent is gone."""
     _remove_left_over(place)
     name = f"{_NEW}{os.urandom(8).hex()}"
     os.mkdir(name, 0o700, dir_fd=place.parent_fd)
+    return name
+
+
+def _put_in_place(place: Place, name: str) -> int:
+    """Make the new directory private, and rename it to its place if nothing is there."""
     try:
         fd = open_private(place, place.parent_fd, name, path=os.path.join(place.parent, name))
         try:

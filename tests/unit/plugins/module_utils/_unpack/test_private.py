@@ -261,3 +261,8 @@ def test_a_new_directory_that_another_run_removes_is_made_again(home: Path, monk
     monkeypatch.setattr(os, "mkdir", mkdir)
     publish(home / "app", "v1", warn=ignored)
     assert sorted(os.listdir(home)) == [".app.oci", "app"]
+
+
+def test_a_parent_in_which_no_directory_can_be_made_is_an_error() -> None:
+    with pytest.raises(UnpackError, match="/proc/"):
+        publish(Path("/proc/app"), "v1", warn=ignored)
