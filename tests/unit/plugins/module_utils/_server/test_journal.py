@@ -36,10 +36,10 @@ def test_each_line_begins_with_its_priority(level: int, number: int) -> None:
 
 
 def test_a_traceback_has_a_priority_in_each_line() -> None:
-    try:
+    with pytest.raises(RuntimeError) as raised:
         raise RuntimeError("a\n<0>b")
-    except RuntimeError:
-        record = logging.LogRecord("x", logging.ERROR, "", 1, "it %s", ("failed",), sys.exc_info())
+    info = (raised.type, raised.value, raised.tb)
+    record = logging.LogRecord("x", logging.ERROR, "", 1, "it %s", ("failed",), info)
     lines = JournalFormatter("%(message)s").format(record).split("\n")
     assert lines[0] == "<3>it failed"
     assert len(lines) > 3
