@@ -107,22 +107,37 @@ class TagLister:
         if n is None:
             return TagList(tuple(_ordered(self._all())))
         page = self._page(n, None)
-        if page.is_everything or self._is_unordered_whole(page):
+        if self._is_whole(page):
             return _cut(sorted(self._usable(page.names)), n)
         found = self._collected(page, n)
         return found if found.last is not None else TagList(tuple(_ordered(list(found.tags))))
 
-    def _is_unordered_whole(self, page: _Page) -> bool:
-        """Whether a page that happens to be as long as n is all that there is, from a server that cuts nothing."""
-        if not (page.is_full and page.is_guess) or _ordered(page.names) == page.names:
+    def _is_whole(self, page: _Page) -> bool:
+        """Whether the first page is all that there is, from a server that cuts nothing: it is cut here, by name.
+
+        As long as the names are in the order of ASCII, it makes no difference who cuts.
+        """
+        if page.size is not None and page.size > len(page.names):
             return False
-        return not self._cuts()
+        if page.following is not None and not page.is_guess:
+            return False
+        if not page.is_everything and (page.names == sorted(page.names) or self._cuts()):
+            return False
+        return not self._goes_on(page)
+
+    def _goes_on(self, page: _Page) -> bool:
+        """Whether the page after this one has other names."""
+        if page.following is None:
+            return False
+        return not set(self._fetched(page.following, page.size).names) <= set(page.names)
 
     def _after(self, last: str, n: int | None) -> TagList:
         page = self._page(n, last)
-        if page.is_everything:
-            return _by_name(self._usable(page.names), last, n)
-        if page.names and self._page(page.size, None).names == page.names:
+        # a server that pays no attention to n may still pay some to last, and then this is not its whole list
+        first = page if page.is_everything and last in page.names else self._page(page.size, None)
+        if self._is_whole(first):
+            return _by_name(self._usable(first.names), last, n)
+        if page.names and first.names == page.names:
             return self._after_without_help(page, last, n)
         return self._collected(page, n, without=last)
 

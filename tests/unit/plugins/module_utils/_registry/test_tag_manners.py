@@ -53,11 +53,12 @@ class Manner:
 
 
 LEXICAL = tuple(sorted(PUSHED))
+IGNORING_CASE = tuple(sorted(PUSHED, key=str.lower))
 TOKEN = '</v2/app/tags/list?next_page={next}>; rel="next"'
 MANNERS = {
     "distribution 3": Manner(LEXICAL),
     "distribution 2.8": Manner(knows_n=False, knows_last=False, link=None),
-    "Azure, regardless of case": Manner(tuple(sorted(PUSHED, key=str.lower))),
+    "Azure, regardless of case": Manner(IGNORING_CASE),
     "ghcr.io, as pushed": Manner(),
     "ECR Public, as pushed without Link": Manner(link=None),
     "quay.io, own token": Manner(LEXICAL, knows_last=False, link=TOKEN, limit=3),
@@ -65,6 +66,9 @@ MANNERS = {
     "own token, without n": Manner(knows_n=False, knows_last=False, link=TOKEN, limit=3),
     "own token with n": Manner(knows_last=False, link='<list?n={n}&next_page={next}>; rel="next"'),
     "gcr.io, all with manifests": Manner(LEXICAL, knows_n=False, knows_last=False, link=None, more=True),
+    "all at once, regardless of case": Manner(IGNORING_CASE, knows_n=False, knows_last=False, link=None),
+    "last but no n": Manner(knows_n=False, link=None),
+    "last but no n, pages": Manner(IGNORING_CASE, knows_n=False, limit=5),
     "pages shorter than asked": Manner(limit=2),
     "n but no last": Manner(knows_last=False, link=None),
     "last is included": Manner(includes_last=True, limit=3),
@@ -144,6 +148,22 @@ def test_a_page_that_was_cut_without_a_word(listing, limit) -> None:
     tags = listing(Manner(names, limit=limit, link=None))
     assert tags() == TagList(names)
     assert tags(n=limit + 10) == TagList(names[: limit + 10], names[limit + 9])
+
+
+@pytest.mark.parametrize("n", [7, 30, 50, 60])
+@pytest.mark.parametrize("knows_n", [True, False])
+def test_pages_of_a_list_that_is_cut_without_a_word(listing, knows_n, n) -> None:
+    names = tuple(f"t{number:03}" for number in reversed(range(70)))
+    tags = listing(Manner(names, knows_n=knows_n, limit=50, link=None))
+    found: list[str] = []
+    last = None
+    for dummy in range(12):
+        part = tags(n=n, last=last)
+        found += part.tags
+        last = part.last
+        if last is None:
+            break
+    assert tuple(found) == names
 
 
 def test_a_round_number_that_is_all(listing) -> None:
