@@ -175,6 +175,8 @@ class _Comparison:
         if len(expected) != 1 or not expected[0].is_directory:
             raise RecordInvalid("it has no root")
         self._compare_entry(b".", expected[0], actual)
+        if self._hasher is not None:
+            self._compare_details(fd, actual, block.contents(expected, xattrs=self._reader.xattrs)[expected[0].name])
 
     def _take(self, here: Descent, todo: list[t.Iterator[_Step]], step: _Step) -> None:
         if step.enter and self._enter(here, step.name):

@@ -225,6 +225,9 @@ def test_extended_attributes_are_compared_when_recorded(tree: Tree) -> None:
     os.setxattr(tree.root / "etc", "user.new", b"")
     assert tree.changes("metadata") == []
     assert tree.changes("content") == [("etc", "xattrs"), ("etc/common", "xattrs")]
+    os.setxattr(tree.root, "user.new", b"")
+    assert tree.changes("content") == [(".", "xattrs"), ("etc", "xattrs"), ("etc/common", "xattrs")]
+    assert tree.changes("metadata") == []
     tree.write(xattrs=False)
     os.removexattr(file, "user.before")
     assert tree.changes("content") == []
