@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import stat
 import time
 import typing as t
@@ -27,6 +29,10 @@ from .._unpack.errors import Locked, printable
 from .._unpack.translate import translated
 
 _MAX_BYTES: t.Final = 1024 * 1024
+_NAME_MAX: t.Final = 255
+# what replace_file adds to the name of a new note, and versions before 0.3.0
+_NEW: t.Final = re.compile(r"\.new(-[0-9a-f]+)?")
+_NEW_LENGTH: t.Final = len(".new-") + 16
 _FORMAT: t.Final = 1
 
 
@@ -71,6 +77,7 @@ class LayeredDirectory:
             if make or not parents.missing:
                 self._opened = open_place(path)
                 stack.callback(self._opened.close)
+                self._check_name()
             self._stack = stack.pop_all()
 
     def __enter__(self) -> LayeredDirectory:
@@ -87,11 +94,25 @@ class LayeredDirectory:
 
     @property
     def _lock_name(self) -> str:
-        return f"{self._note}.lock"
+        return f"{self._work_name}.lock"
+
+    @property
+    def _work_name(self) -> str:
+        """What the names of files that are there only during a run begin with: that of the note, if there is room."""
+        name = os.fsencode(self._note)
+        if len(name) + _NEW_LENGTH <= _NAME_MAX:
+            return self._note
+        return f".{hashlib.sha256(name).hexdigest()}.oci-layers"
 
     @property
     def _note(self) -> str:
         return f".{self._place.name}.oci-layers"
+
+    def _check_name(self) -> None:
+        longest = _NAME_MAX - len("..oci-layers")
+        if len(os.fsencode(self._place.name)) > longest:
+            why = "its name is too long for the note beside it of what was applied"
+            raise refusal(self.path, why, f"use at most {longest} bytes")
 
     @property
     def warning(self) -> t.Optional[str]:
@@ -160,7 +181,8 @@ class LayeredDirectory:
             "begun": [str(diff_id) for diff_id in begun],
         }
         with translated("writing", self._note_path):
-            replace_file(self._place.parent_fd, self._note, json.dumps(found).encode("ascii"))
+            data = json.dumps(found).encode("ascii")
+            replace_file(self._place.parent_fd, self._note, data, stem=self._work_name)
 
     def tidy(self) -> None:
         """Remove what an ended run left, unless another run is at work or this user may not."""
@@ -181,9 +203,9 @@ class LayeredDirectory:
 
     def _remove_left_over(self) -> None:
         """Remove new notes of runs that were killed."""
-        folder = self._place.parent_fd
+        folder, stems = self._place.parent_fd, (self._note, self._work_name)
         for name in os.listdir(folder):
-            if name.startswith(f"{self._note}.new"):
+            if any(name.startswith(stem) and _NEW.fullmatch(name, len(stem)) for stem in stems):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
                     os.unlink(name, dir_fd=folder)

@@ -26,6 +26,8 @@ from .text import visible
 _OPEN: t.Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _POLL_SECONDS: t.Final = 0.05  # flock(2) has no time limit of its own
 _LOCKS: t.Final = "/proc/locks"
+# so often in a row runs can end while others wait; whoever can write to the directory can remove the file for ever
+_TRIES: t.Final = 100
 
 
 class LockFileRefused(CollectionError):
@@ -63,7 +65,9 @@ def lock_file(folder: int, name: str, *, path: str, deadline: float) -> int | No
 
     path is for messages. Raises LockFileRefused, FileNotFoundError for a directory that is gone, OSError.
     """
-    while True:
+    tries = 0
+    while tries < _TRIES or time.monotonic() < deadline:
+        tries += 1
         fd = _open(folder, name, path)
         try:
             if not lock(fd, deadline=deadline):
@@ -76,6 +80,7 @@ def lock_file(folder: int, name: str, *, path: str, deadline: float) -> int | No
             os.close(fd)
             raise
         os.close(fd)  # the run that had the lock removed the file
+    return None
 
 
 def unlock_file(folder: int, name: str, fd: int) -> None:

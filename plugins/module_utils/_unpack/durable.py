@@ -56,13 +56,13 @@ def write_file(dir_fd: int, name: str, data: bytes) -> None:
         file.write(data)
 
 
-def replace_file(dir_fd: int, name: str, data: bytes) -> None:
+def replace_file(dir_fd: int, name: str, data: bytes, *, stem: str | None = None) -> None:
     """Gives name the content data in one step that survives a crash: either all of it or what was there before.
 
-    The new file has a random name first, which begins with that of the old one and .new: the caller removes what a run
-    that was killed left of that. Raises OSError, and then the old content is still there.
+    The new file has a random name first, which begins with stem, or that of the old one, and .new: the caller removes
+    what a run that was killed left of that. Raises OSError, and then the old content is still there.
     """
-    new = f"{name}.new-{os.urandom(8).hex()}"
+    new = f"{stem or name}.new-{os.urandom(8).hex()}"
     try:
         fd = os.open(new, _CREATE | os.O_EXCL, 0o600, dir_fd=dir_fd)
         try:

@@ -16,7 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.layered_
     _parse,
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import Locked
+from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import DestinationError, Locked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +43,33 @@ def test_an_empty_directory_has_no_layers(tmp_path: pathlib.Path) -> None:
         with directory.opened(lock_timeout=0) as root:
             directory.note(root, [FIRST])
         assert directory.applied() == ()
+
+
+@pytest.mark.parametrize("length", [221, 222, 223, 239, 243])
+def test_a_long_name_leaves_room_for_all_that_is_beside_it(tmp_path: pathlib.Path, length: int) -> None:
+    name = "ä" * (length // 2) + "a" * (length % 2)
+    with LayeredDirectory(str(tmp_path / name)) as directory:
+        with directory.opened(lock_timeout=0) as root:
+            (tmp_path / name / "file").touch()
+            directory.note(root, [FIRST])
+        assert directory.applied() == (FIRST,)
+    assert {path.name for path in tmp_path.iterdir()} == {name, f".{name}.oci-layers"}
+
+
+def test_a_name_without_room_for_the_note_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DestinationError, match=r"too long for the note beside it .*; use at most 243 bytes\.$"):
+        LayeredDirectory(str(tmp_path / ("n" * 244)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_notes_that_were_not_finished_are_left_over(tmp_path: pathlib.Path) -> None:
+    left = {".tree.oci-layers.new", f".tree.oci-layers.new-{'0a' * 8}"}
+    kept = {".tree.oci-layers.newer", ".tree.oci-layers.new-1.oci-layers"}
+    for name in left | kept:
+        (tmp_path / name).touch()
+    with LayeredDirectory(str(tmp_path / "tree")) as directory, directory.opened(lock_timeout=0):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"tree", *kept}
 
 
 def test_looking_makes_nothing(tmp_path: pathlib.Path) -> None:

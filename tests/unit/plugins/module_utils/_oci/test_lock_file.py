@@ -68,6 +68,22 @@ def test_whoever_waited_has_a_file_that_is_there(folder: int, tmp_path: Path) ->
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_that_somebody_removes_again_and_again_is_not_waited_for_without_end(
+    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, taken = fcntl.flock, []
+
+    def remove(fd: int, how: int) -> None:
+        flock(fd, how)
+        (tmp_path / "lock").unlink()
+        taken.append(fd)
+        assert len(taken) < 10_000
+
+    monkeypatch.setattr(fcntl, "flock", remove)
+    assert take(folder) is None
+    assert len(taken) > 1
+
+
 def test_what_a_killed_run_left_is_taken(folder: int, tmp_path: Path) -> None:
     (tmp_path / "lock").touch(0o600)
     fd = take(folder)
