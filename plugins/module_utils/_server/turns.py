@@ -54,10 +54,11 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give_back()
-            else:
+            if not turn.done() or turn.cancelled():
                 self._leave(address, turn)
+            elif turn.exception() is None:
+                # else another one got its place just before
+                self.give_back()
             raise
 
     def _make_room(self, address: str | None) -> None:

@@ -55,6 +55,23 @@ def test_each_address_in_its_turn() -> None:
     run(test)
 
 
+def test_one_that_is_cancelled_as_its_place_is_taken_gives_no_turn_back() -> None:
+    async def test() -> None:
+        crowd = Crowd(Turns(at_once=1, waiting=2, waiting_of_one=2))
+        tasks = await crowd.come("a0", "a1", "a2")
+        tasks.append(asyncio.ensure_future(crowd._want("b1")))
+        asyncio.get_running_loop().call_soon(tasks[2].cancel)
+        await crowd.rest()
+        assert tasks[2].cancelled()
+        assert (crowd.served, crowd.turns.waiting) == (["a0"], 2)
+        crowd.turns.give_back()
+        crowd.turns.give_back()
+        await crowd.rest()
+        assert crowd.served == ["a0", "a1", "b1"]
+
+    run(test)
+
+
 def test_no_address_takes_all_places_to_wait() -> None:
     async def test() -> None:
         crowd = Crowd(Turns(at_once=1, waiting=4, waiting_of_one=2))
