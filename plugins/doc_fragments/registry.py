@@ -103,18 +103,19 @@ options:
         default: 30
   ca_path:
     description:
-      - A file of PEM certificates, or a directory of such files, that are trusted to sign the
-        certificate of the registry. For O(registry) itself they replace the certificates that the system trusts.
-      - For others, such as storage that the registry redirects to, token services and O(mirrors), they are trusted
-        beside those of the system. With O(mirrors) that are spoken to over HTTPS that holds for O(registry) too, since
-        the certificates may be those of a mirror.
+      - A file of PEM certificates, or a directory of such files, that are trusted to sign the certificate of the
+        registry. For O(registry) itself they replace the certificates that the system trusts.
+      - For storage that the registry redirects to, token services and O(mirrors) they are trusted in addition to those
+        of the system. If there are O(mirrors) over HTTPS, this holds for O(registry) too, because the certificates may
+        be those of a mirror.
     type: path
     aliases:
       - root_ca
   client_cert:
     description:
       - A PEM file with the certificate, and its chain, to present to the registry. It may hold the private key too.
-      - It is presented to the host of the registry and to no other, be that a token service, storage or a mirror.
+      - It is presented to the host of the registry alone, and not to token services, storage and mirrors on other
+        hosts.
       - Cannot be used with O(tls=ra-tls), which makes a certificate for each connection.
     type: path
   client_key:
@@ -154,10 +155,11 @@ options:
         first entry for this registry or repository is taken. They are the file that E(REGISTRY_AUTH_FILE) names,
         C(containers/auth.json) in E(XDG_RUNTIME_DIR), or without that variable C(/run/containers/UID/auth.json) and
         C(/run/user/UID/containers/auth.json), then C(containers/auth.json) in E(XDG_CONFIG_HOME) (or C(~/.config)),
-        C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), C(~/.dockercfg).
-      - What cannot be used in the usual places, such as a credential helper that is not installed, is passed over with
+        C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), C(~/.dockercfg). With E(XDG_RUNTIME_DIR) the two files
+        below C(/run) come last.
+      - A file in the usual places that cannot be used, or whose credential helper is not installed, is passed over with
         a warning.
-      - These are files, and variables, of the user that the task runs as, on the host that it runs on.
+      - The files and variables are those of the user that the task runs as, on the host that it runs on.
     type: path
     aliases:
       - authfile
@@ -173,10 +175,10 @@ options:
     description:
       - Hosts, as C(host) or C(host:port), that O(registry) may redirect to although they are further inside than the
         registry itself.
-      - A registry at a public address may redirect to public addresses, one in a private network also to private ones,
-        one on the loopback interface to any. This is judged by the addresses that are connected to, and where a proxy
-        connects, by the names. Name a host here if the storage of a registry is reached on a private path, such as an
-        endpoint inside of a cloud's network. The result carries a warning when such a redirect was followed.
+      - A registry at a public address may redirect to public addresses, one at a private address also to private ones,
+        one on the loopback interface to any. The address that is connected to decides, or, if a proxy connects, the
+        name. Name a host here if the storage of a registry has a private address, such as an endpoint in the network of
+        a cloud. The result carries a warning when such a redirect was followed.
       - Link-local addresses and the metadata services of clouds are refused whatever is named here.
     type: list
     elements: str
@@ -186,12 +188,12 @@ options:
     description:
       - Registries that hold copies, as C(host), C(host:port) or C(host:port/prefix), asked in this order before
         O(registry) whenever a manifest, a config or a layer is fetched. Tags are listed by O(registry) alone.
-      - A mirror that does not have what is wanted is passed over, and so is one that fails, with one warning a task
-        that names its URL. A mirror that cannot be reached at all is not asked again by the task.
+      - A mirror that does not have the content is passed over. So is one that fails, with one warning in each task that
+        names its URL. A mirror that cannot be reached is not asked again by the task.
       - All that is addressed by digest is verified wherever it comes from. A tag is what the first mirror that knows it
         says it is.
       - A mirror on the loopback interface is spoken to over plain HTTP, any other one over HTTPS, unless its name
-        begins with C(http://) or C(https://). O(ca_path) is trusted for mirrors beside what the system trusts, and
+        begins with C(http://) or C(https://). For mirrors, O(ca_path) is trusted in addition to what the system trusts.
         O(validate_certs) holds for them too. O(client_cert) is not presented to a mirror on another host.
       - O(username), O(password) and O(token) are never sent to a mirror; O(auth_file) may hold credentials for it.
     type: list
@@ -200,8 +202,7 @@ options:
   timeout:
     description:
       - How many seconds to wait for the next bytes of an answer.
-      - It is also the time over which O(minimum_throughput) is averaged, so that it bounds how long a slow answer is
-        put up with in each try.
+      - O(minimum_throughput) is averaged over the same time, so that each try gives up a slow answer after it.
     type: float
     default: 30
   connect_timeout:
@@ -224,9 +225,9 @@ options:
     description:
       - How many times to try again after a failure that may pass, such as a lost connection or an answer 408, 429 or
         5xx.
-      - The wait between tries grows. Where the registry says when to come back (C(Retry-After)), that is waited for if
-        it is within O(total_timeout) or, if that is not set, within 60 seconds. Otherwise the task fails at once and
-        says when, in the message and in C(error.retry_after).
+      - The wait between tries grows. If the registry says how long to wait (C(Retry-After)), the task waits that long,
+        provided that it is within O(total_timeout) or, if that is not set, within 60 seconds. Otherwise the task fails
+        at once, and the message and C(error.retry_after) say how long to wait.
     type: int
     default: 4
 requirements:
@@ -241,9 +242,9 @@ options:
   image:
     description:
       - The whole name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
-        C(podman) take it. A name without a host is one of Docker Hub, and without a tag or digest it means V(latest).
-      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also where
-        C(module_defaults) give one of these, because credentials beside them are meant for that registry.
+        C(podman) take it. A name without a host is one of Docker Hub. Without a tag or digest, the tag is V(latest).
+      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also if
+        C(module_defaults) sets one of these, because the credentials set there are for that registry.
       - This or O(repository) is required.
     type: str
     version_added: 0.3.0
@@ -275,12 +276,12 @@ options:
     description:
       - Which image to take from a reference that leads to an index of images for several platforms, as
         C(os/architecture) or C(os/architecture/variant), for example V(linux/arm64/v8).
-      - A reference that leads to an image for another platform alone is an error. Fields that the image config leaves
-        out suit every platform.
-      - If not set, the platform of the host that the task runs on. An image for another platform alone is taken then,
-        with a warning by every run.
-      - An index that does not offer the platform of the host itself, but a variant that its processor has, such as
-        V(linux/amd64/v3), gives the highest of these.
+      - A reference that leads to a single image, for another platform, is an error. Fields that the image config leaves
+        out match every platform.
+      - If not set, the platform of the host that the task runs on. A reference that leads to a single image, for
+        another platform, is then accepted, with a warning in every run.
+      - If an index does not offer the platform of the host but variants that its processor can run, such as
+        V(linux/amd64/v3), the highest of these is taken.
     type: str
   foreign_layers:
     description:
@@ -294,9 +295,9 @@ options:
 options:
   query:
     description:
-      - A JMESPath expression that is applied to what the module returns; the outcome is returned as RV(query_result),
-        in place of all the rest.
-      - Where it finds nothing (V(null) or an empty list) the result carries a warning.
+      - A JMESPath expression that is applied to what the module returns. The outcome is returned as RV(query_result),
+        and the other return values are left out.
+      - If it finds nothing (V(null) or an empty list), the result carries a warning.
       - Requires the Python library C(jmespath) on the host that the task runs on.
     type: str
 requirements:

@@ -124,7 +124,7 @@ token:
       sample: 1086
     simulated:
       description:
-        - Whether it says that it is of a simulated realm. What does not say so can be made up all the same.
+        - Whether it says that it is of a simulated realm. A forged token need not say so.
       type: bool
       sample: false
     platform:
@@ -178,8 +178,9 @@ checks:
 valid:
   description:
     - Whether every check passed that was asked for; V(false) as soon as one did not.
-    - V(null) if none failed but the signature of the platform was not checked, for want of O(trust_anchors). Nothing
-      says then where the token is from. With O(allow_unauthenticated_evidence=true) it is V(true) all the same.
+    - V(null) if no check failed but the signature of the platform was not checked, because O(trust_anchors) is not
+      given. The origin of the token is then unknown. With O(allow_unauthenticated_evidence=true) it is V(true) in that
+      case.
   returned: success, unless O(query) is given
   type: bool
   sample: true

@@ -44,10 +44,10 @@ options:
     required: true
   dest:
     description:
-      - The file to write. A symbolic link is replaced, and what it leads to stays. Anything else that is not a file is
+      - The file to write. A symbolic link is replaced, and its target stays. Anything else that is not a file is
         refused.
-      - Missing directories above it are made, with the mode V(0755) less the umask. If the task fails, those that it
-        made and that are empty are removed again.
+      - Missing parent directories are made, with the mode V(0755) less the umask. If the task fails, it removes those
+        that it made and that are empty.
       - The file is left alone if its content has that digest already; what it holds is hashed to know.
     type: path
     required: true

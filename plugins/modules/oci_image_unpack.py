@@ -46,7 +46,7 @@ options:
     description:
       - The directory that becomes the root filesystem.
       - Missing parent directories are made with O(state=present), with the mode V(0755) less the umask. If the task
-        fails, those that it made are removed again.
+        fails, it removes those that it made.
     type: path
     required: true
   state:
@@ -90,7 +90,7 @@ options:
     default: metadata
 notes:
   - A task that changes nothing makes one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. With a digest in O(reference) it makes none. Authentication may take requests of its own.
+    pull limits. With a digest it makes none. Authentication may take requests of its own.
   - A task that changes nothing succeeds on a filesystem that is mounted read-only.
   - A change of O(ownership), O(xattrs) or O(devices) makes the next run unpack the image again.
   - Without root, set O(ownership=false).
@@ -289,9 +289,9 @@ stats:
       sample: 1
     seconds:
       description:
-        - How long the stages took. Those that did not take place have V(0.0).
-        - Layers are downloaded while they are unpacked, so that C(download) is for the most part contained in
-          C(unpack). It is the time that was spent waiting for the registry, for all layers together.
+        - How many seconds the stages took. Those that did not take place have V(0.0).
+        - Layers are downloaded while they are unpacked, so most of C(download) is a part of C(unpack) too. It is the
+          time spent waiting for the registry, for all layers together.
       type: dict
       version_added: 0.3.0
       contains:

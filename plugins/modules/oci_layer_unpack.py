@@ -31,7 +31,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The layer is read and verified. If there is no file O(src), which an earlier task may bring, the result is
+      - The layer is read and verified. If O(src) does not exist, because an earlier task would make it, the result is
         changed, with a warning.
   diff_mode:
     support: full
@@ -54,7 +54,7 @@ options:
     description:
       - The directory to apply the layer to. What is in it counts as the layers below.
       - It is made if it is not there, with its missing parent directories, and the mode V(0755) less the umask. If the
-        task fails, the parent directories that it made and that are empty are removed again.
+        task fails, it removes the parent directories that it made and that are empty.
       - It cannot be a directory that M(attested.registry.oci_image_unpack) manages, nor a mount point.
     type: path
     required: true

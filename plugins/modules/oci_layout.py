@@ -51,8 +51,8 @@ options:
     description:
       - The whole name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
         C(podman) take it. A name without a host is one of Docker Hub.
-      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also where
-        C(module_defaults) give one of these.
+      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also if
+        C(module_defaults) sets one of these.
     type: str
     version_added: 0.3.0
   reference:
@@ -78,7 +78,7 @@ options:
         digest that it has in the registry.
       - With C(os/architecture) or C(os/architecture/variant), for example V(linux/arm64/v8), the tag leads to the
         manifest for that platform, as it is. V(host) is the platform of the host that the task runs on.
-      - A reference that leads to an image for another platform alone is an error then.
+      - With a platform, or V(host), a reference that leads to a single image for another platform is an error.
       - There is no choice of several platforms, because an index of some of them would be another index with another
         digest. Bring them under several tags.
     type: str
@@ -92,8 +92,8 @@ options:
     default: false
   dest:
     description:
-      - The directory of the layout. It is made, with its parents, if it does not exist. If the task fails, those that
-        it made and that are empty are removed again.
+      - The directory of the layout. It is made, with its missing parent directories, if it does not exist. If the task
+        fails, it removes those that it made and that are empty.
       - A directory that is not empty and not a layout is refused.
     type: path
     required: true
@@ -101,7 +101,7 @@ options:
     description:
       - The tag in the layout, which is the annotation C(org.opencontainers.image.ref.name) of the entry in
         C(index.json).
-      - If not set, the tag in O(reference).
+      - If not set, the tag in O(reference), O(tag) or O(image).
     type: str
   state:
     description:
@@ -121,8 +121,9 @@ options:
   prune:
     description:
       - Whether to remove all blobs that nothing in the layout refers to, and what is left of unfinished downloads.
-      - Nothing is removed, and the task fails, if a manifest is missing or damaged, as nobody knows what it refers to.
-        Manifests of an index may be missing (a sparse index); blobs that only they refer to are removed.
+      - If a manifest is missing or damaged, the task fails and removes nothing, because it cannot know what that
+        manifest refers to. Manifests in an index may be missing (a sparse index); blobs that only they refer to are
+        removed.
       - A registry server that has the layout loaded still offers what is removed until it is reloaded.
     type: bool
     default: false
@@ -138,15 +139,14 @@ options:
       - If not set, new files have V(0644) and new directories V(0755).
 notes:
   - A task that changes nothing makes one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits; with a digest in O(reference) it makes none. Authentication may take requests of its own.
+    pull limits; with a digest it makes none. Authentication may take requests of its own.
   - Layers that an image places outside of its registry (nondistributable, or foreign, layers) are left out unless
     O(foreign_layers) is set. Readers of layouts do not require them.
   - An image of docker's media types keeps them. Registry servers serve it from the layout; skopeo and umoci find only
     images of OCI's types in layouts.
   - What is not finished is kept in the directory C(.oci_layout) in O(dest), which is there only as long as it is
     needed. A task that changes something locks the file C(lock) in it, which no other user can open.
-  - A directory that holds nothing but C(blobs) and C(index.json) is completed, as a task that was killed leaves it like
-    that.
+  - A directory that holds only C(blobs) and C(index.json), as a killed task leaves it, is completed.
 seealso:
   - module: attested.registry.oci_image_info
   - module: attested.registry.oci_image_unpack

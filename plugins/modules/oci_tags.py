@@ -27,13 +27,13 @@ options:
   n:
     description:
       - How many tags to ask for at most. All of them if not set.
-      - The number is of what the registry lists, before O(pattern) is applied.
+      - It limits the tags that the registry lists, before O(pattern) is applied.
     type: int
   last:
     description:
       - List only the tags that come after this one in the order of the registry. Take it from RV(last) of a task
         before.
-      - With a registry that pays no attention to it, all tags are listed and those up to this one left out.
+      - If a registry ignores it, the module lists all tags and leaves out those up to this one.
     type: str
   pattern:
     description:

@@ -92,7 +92,7 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
         Choice(("none", "optional", "required")), "client certificates: none, optional or required", "WHICH"
     ),
     "htpasswd": Field(Text(), "users and their passwords, bcrypt only; asks for them", "FILE"),
-    "realm": Field(Text(_check_realm), "what passwords are asked for in the name of", "TEXT"),
+    "realm": Field(Text(_check_realm), "realm that clients show in the prompt for a password", "TEXT"),
     "allow": Field(Rules(), "who may see which repositories"),
     "verify": Field(Choice(("cached", "full")), "cached: trust the cache of verified files; full: do not", "HOW"),
     "cache": Field(Text(), "file to remember verified files in", "FILE"),
