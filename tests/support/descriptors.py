@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which file descriptors are open, to see that none is left over."""
+"""Which file descriptors and child processes there are, to see that none is left over."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ import os
 def open_descriptors() -> frozenset[str]:
     """Those of this process. Compare with <=: what earlier tests left to the garbage may be closed at any moment."""
     return frozenset(os.listdir("/proc/self/fd"))
+
+
+def child_processes() -> frozenset[int]:
+    """Return the children of this process, zombies included. Compare with <=, for the same reason."""
+    found: set[int] = set()
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as children:
+            found.update(map(int, children.read().split()))
+    return frozenset(found)

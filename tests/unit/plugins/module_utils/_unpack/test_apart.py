@@ -37,7 +37,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.ring imp
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.writer import Unpacked, Warn
 from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
 from ansible_collections.attested.registry.tests.support.tar_entries import file
 
@@ -48,11 +48,10 @@ LONG = 30
 @pytest.fixture(autouse=True)
 def _nothing_stays_behind() -> t.Iterator[None]:
     gc.collect()
-    descriptors = open_descriptors()
+    descriptors, processes = open_descriptors(), child_processes()
     yield
     assert open_descriptors() <= descriptors
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert child_processes() <= processes
 
 
 class FakeWriter:
