@@ -106,7 +106,7 @@ def test_an_artifact_is_shown_too(info: t.Any, registry: FaultyRegistry) -> None
 def test_a_query_picks_from_the_result(info: t.Any) -> None:
     run = info(reference="1", query="image.config.config.Env[0]")
     assert run["query_result"] == "PATH=/usr/bin:/bin"
-    assert set(run.results) == {"changed", "query_result", "invocation"}
+    assert set(run.results) - {"invocation"} == {"changed", "query_result"}  # ansible-core 2.21 returns no invocation
 
 
 @pytest.mark.parametrize("query", ["image[", "", "nosuch(@)", "length(`1`)"])
