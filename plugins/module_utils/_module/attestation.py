@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .ranges import seconds_problem
+
 if t.TYPE_CHECKING:
     from .._ratls.attester import Attester
     from .sources import Source
@@ -52,9 +54,8 @@ def _evidence_problem(ratls: Params) -> t.Optional[str]:
                 f"The option ratls.{option} has no use with ratls.evidence={kind}, which takes {_OF_OTHERS[option]}; "
                 f"leave ratls.{option} out."
             )
-    if ratls["timeout"] <= 0:
-        return "The option ratls.timeout must be more than 0 seconds; correct it."
-    return None
+    problem = seconds_problem(ratls["timeout"])
+    return None if problem is None else f"The option ratls.timeout is {ratls['timeout']:g}: {problem}; correct it."
 
 
 def make_attester(ratls: Params) -> Attester:

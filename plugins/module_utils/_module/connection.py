@@ -20,6 +20,7 @@ from .._registry.endpoint import Endpoint
 from .._registry.options import RetryPolicy, Timeouts, TlsOptions
 from .._registry.proxies import Proxies
 from .attestation import make_attester
+from .ranges import check_minimum, check_seconds
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -40,6 +41,8 @@ def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
     Nothing is connected before the first request. What the options give up is said in warnings of the task.
     """
     params = module.params
+    check_seconds(params, "timeout", "connect_timeout", "total_timeout")
+    check_minimum(params, 0, "retries", "minimum_throughput")
     files = _Files(module)
     files.check()
     origin = _registry(module, files, params["registry"], mode=_mode(params["registry"], params), is_mirror=False)

@@ -27,6 +27,7 @@ from .layout_attributes import FileAttributes
 from .layout_fill import fill
 from .layout_plan import Plan, Wanted, make_plan
 from .layout_pruning import Pruning, plan_pruning
+from .ranges import check_seconds
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -71,6 +72,7 @@ def run_layout(module: AnsibleModule) -> Json:
 
 def _checked(module: AnsibleModule) -> str:
     """Return dest without symbolic links. Raises ParentRefused for missing directories that may not be made."""
+    check_seconds(module.params, "lock_timeout", allow_zero=True)
     dest: str = module.params["dest"]
     if module.params["state"] == "present":
         with write_errors("Opening the layout", dest), Parents(dest) as parents:

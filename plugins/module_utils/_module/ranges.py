@@ -4,15 +4,20 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The range of options that are numbers. Called by what reads the options of a module, before any work is done."""
+
 from __future__ import annotations
 
 import typing as t
 
 from .._oci.errors import CollectionError
 
+MAX_SECONDS: t.Final = 1_000_000
+"""The most seconds that an option may say: the timers of the system hold no more than about twice as many."""
+
 
 class OptionInvalid(CollectionError):
-    """The value of an option is out of its range; fields C(option) and C(minimum)."""
+    """The value of an option is out of its range; fields C(option), C(minimum) and, if there is one, C(maximum)."""
 
     kind = "option_invalid"
 
@@ -29,4 +34,25 @@ def check_minimum(params: t.Mapping[str, t.Any], minimum: int, *names: str) -> N
             )
 
 
-__all__ = ("OptionInvalid", "check_minimum")
+def seconds_problem(value: float, *, allow_zero: bool = False) -> t.Optional[str]:
+    """Return what is wrong with a number of seconds, None if nothing is: too small, too large, or not a number."""
+    if 0 < value <= MAX_SECONDS or (allow_zero and value == 0):
+        return None
+    return f"it must be {'0 or more' if allow_zero else 'more than 0'} and at most {MAX_SECONDS} seconds"
+
+
+def check_seconds(params: t.Mapping[str, t.Any], *names: str, allow_zero: bool = False) -> None:
+    """Raise OptionInvalid for the first of the options that is set and can be no time to wait."""
+    for name in names:
+        value = params[name]
+        problem = None if value is None else seconds_problem(value, allow_zero=allow_zero)
+        if problem is not None:
+            raise OptionInvalid(
+                f"The option {name} is {value:g}: {problem}; correct it in the task.",
+                option=name,
+                minimum=0,
+                maximum=MAX_SECONDS,
+            )
+
+
+__all__ = ("MAX_SECONDS", "OptionInvalid", "check_minimum", "check_seconds", "seconds_problem")

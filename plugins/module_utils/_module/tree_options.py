@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._unpack.limits import Limits
-from .ranges import check_minimum
+from .ranges import check_minimum, check_seconds
 
 if t.TYPE_CHECKING:
     from .._unpack.layers import Options
@@ -28,7 +28,7 @@ class TreeOptions:
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any]) -> TreeOptions:
         """Returns what the parameters of a module say. Raises OptionInvalid."""
-        check_minimum(params, 0, "lock_timeout")
+        check_seconds(params, "lock_timeout", allow_zero=True)
         check_minimum(params, 1, "max_entries", "max_unpacked_bytes", "max_ratio")
         limits = Limits(
             entries=params["max_entries"], unpacked_bytes=params["max_unpacked_bytes"], ratio=params["max_ratio"]

@@ -69,8 +69,10 @@ class AttestationLog:
     def handshake_failed(self, address: str | None, error: CollectionError) -> None:
         """A client did not get so far as to be judged."""
         # neither one that this end sent, nor one of a client that had not yet read the challenge or had read it
-        received = isinstance(error, AlertReceived) and error.alert is Alert.DECODE_ERROR
-        hint = _CANNOT_READ if received and error.message.endswith(f"{State.WAIT_CERT.value}.") else ""
+        is_hinted = (
+            isinstance(error, AlertReceived) and error.alert is Alert.DECODE_ERROR and error.state is State.WAIT_CERT
+        )
+        hint = _CANNOT_READ if is_hinted else ""
         line = "the connection of %s ended in its handshake: %s%s"
         self._handshakes.say(line, address or "a unix socket", visible(error.message), hint)
 

@@ -272,8 +272,7 @@ class Engine:
         elif content[1] == Alert.USER_CANCELED:
             self._count_idle()
         else:
-            when = "" if self.state is State.CONNECTED else f" while this end was {self.state.value}"
-            raise alert_received(content[1], when)
+            raise alert_received(content[1], self.state)
 
     def _on_data(self, content: memoryview) -> None:
         if self.state is not State.CONNECTED or self._messages:

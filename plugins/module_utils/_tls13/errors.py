@@ -10,6 +10,7 @@ import typing as t
 
 from .._oci.errors import CollectionError
 from .names import Alert
+from .state import State
 
 
 class TlsError(CollectionError):
@@ -61,10 +62,11 @@ class CertificateRejected(TlsError):
 
 
 class AlertReceived(TlsError):
-    """The other end ended the connection with an alert."""
+    """The other end ended the connection with an alert; state is where this end stood then."""
 
     kind = "tls_alert"
     default = None
+    state = State.CONNECTED
 
 
 class Truncated(TlsError):
@@ -101,15 +103,18 @@ class DependencyMissing(TlsError):
     default = None
 
 
-def alert_received(number: int, when: str) -> AlertReceived:
-    """The error for an alert of this number; when, empty or with a space before it, ends the sentence."""
+def alert_received(number: int, state: State) -> AlertReceived:
+    """The error for an alert of this number that came while this end was in state."""
     known = number in Alert.__members__.values()
     name = Alert(number).name.lower() if known else f"number {number}"
-    return AlertReceived(
+    when = "" if state is State.CONNECTED else f" while this end was {state.value}"
+    error = AlertReceived(
         f"The other end ended the TLS connection with the alert {name}{when}.",
         alert=Alert(number) if known else None,
         number=number,
     )
+    error.state = state
+    return error
 
 
 def without_frames(error: TlsError) -> TlsError:

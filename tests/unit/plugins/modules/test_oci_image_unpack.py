@@ -529,7 +529,14 @@ def test_limits(unpack: t.Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"keep_generations": -1}, {"max_entries": 0}, {"max_unpacked_bytes": "0"}, {"lock_timeout": -1}]
+    "options",
+    [
+        {"keep_generations": -1},
+        {"max_entries": 0},
+        {"max_unpacked_bytes": "0"},
+        {"lock_timeout": -1},
+        {"lock_timeout": "nan"},
+    ],
 )
 def test_numbers_out_of_range(unpack: t.Any, options: dict[str, t.Any]) -> None:
     run = unpack("1", **options)

@@ -123,6 +123,22 @@ def test_n_has_to_be_positive(tags: t.Any, n: int) -> None:
     assert "n" in run["msg"]
 
 
+@pytest.mark.parametrize("option", ["timeout", "connect_timeout", "total_timeout"])
+@pytest.mark.parametrize("value", [0, -1, "nan", "inf", 1e300])
+def test_what_is_no_time_to_wait_names_its_option(tags: t.Any, option: str, value: t.Any) -> None:
+    run = tags(**{option: value})
+    assert run.failed
+    assert run["error"] == {"kind": "option_invalid", "option": option, "minimum": 0, "maximum": 1_000_000}
+    assert run["msg"].startswith(f"The option {option} is ")
+
+
+@pytest.mark.parametrize("option", ["retries", "minimum_throughput"])
+def test_a_negative_count_names_its_option(tags: t.Any, option: str) -> None:
+    run = tags(**{option: -1})
+    assert run.failed
+    assert run["msg"].startswith(f"The option {option} is -1")
+
+
 def test_the_listing_is_that_of_the_registry_and_not_of_a_mirror(
     tags: t.Any, run_module: t.Any, registry: FaultyRegistry, old: images.Image
 ) -> None:

@@ -95,7 +95,7 @@ def test_options_that_go_together(given: dict[str, t.Any]) -> None:
         ),
         (
             params(ratls={"evidence": "tsm", "timeout": 0.0}),
-            "The option ratls.timeout must be more than 0 seconds; correct it.",
+            "The option ratls.timeout is 0: it must be more than 0 and at most 1000000 seconds; correct it.",
         ),
     ],
 )
