@@ -43,6 +43,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.metadata
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import Ahead, DiffIdHash
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record import Recording
 from ansible_collections.attested.registry.tests.support import children
+from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
 from ansible_collections.attested.registry.tests.support.tar_bytes import END, header, member, pax
 from ansible_collections.attested.registry.tests.support.tar_entries import (
     Compression,
@@ -66,10 +67,10 @@ UPPER = tar([file("etc/issue", b"upper"), whiteout("link")])
 def _nothing_stays_open() -> t.Iterator[None]:
     """Whatever happens, all threads end and no descriptor is left."""
     threads = threading.enumerate()
-    descriptors = os.listdir("/proc/self/fd")
+    descriptors = open_descriptors()
     yield
     assert [thread for thread in threading.enumerate() if thread not in threads] == []
-    assert len(os.listdir("/proc/self/fd")) <= len(descriptors)
+    assert open_descriptors() <= descriptors
 
 
 @pytest.fixture
