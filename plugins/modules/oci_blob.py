@@ -146,6 +146,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Brings the file to the wanted state and returns what the module returns."""
     params = module.params
     file = BlobFile(params["dest"], Digest.parse(params["digest"]))
+    if file.warning is not None:
+        module.warn(file.warning)
     found = file.content()
     done = Download(found.size, 0, changed=False) if found is not None and found.digest == file.digest else None
     attested: dict[str, t.Any] = {}
@@ -159,7 +161,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     after = Content(file.digest, done.size)
     diff = blob_diff(file.path, before=found if done.changed else after, after=after)
     attributes = module.load_file_common_arguments(params)
-    changed = module.set_fs_attributes_if_different(attributes, done.changed, diff)
+    with file.reached() as path:
+        changed = module.set_fs_attributes_if_different({**attributes, "path": path}, done.changed, diff)
     results = {"digest": str(file.digest), "size": done.size, "resumed_from": done.resumed_from}
     return {"changed": changed, "diff": diff, **results, **attested}
 

@@ -63,6 +63,14 @@ class LayoutDirectory:
     ) -> None:
         self._stack.close()
 
+    def names(self) -> set[str]:
+        """Every name at the top. Raises OSError."""
+        return set(os.listdir(self._root))
+
+    def folder(self, name: str) -> t.ContextManager[int]:
+        """Open a directory at the top. Raises FileNotFoundError, FileRefused, Unreadable."""
+        return self._folder(self._root, name, name)
+
     def open_top(self, name: t.Literal["index.json", "oci-layout"]) -> OpenFile | None:
         """Open a file at the top; None when there is none. Raises FileRefused, Unreadable."""
         return self._open(self._root, name, name)

@@ -35,11 +35,11 @@ class LockedDirectory(t.NamedTuple):
 
 @contextlib.contextmanager
 def locked_directory(path: str, *, timeout: float) -> t.Iterator[LockedDirectory]:
-    """Yield the layout at path, which is no symbolic link, locked; it is made, with its parents, if it is not there.
+    """Yield the layout at path, without symbolic links, locked; it is made, with its parents, if it is not there.
 
     The lock is on a file in the private directory .oci_layout, which only its owner can enter. That directory, and
     directories that were made here, are removed at the end if nothing is in them. Raises Locked after timeout seconds,
-    WriteFailed, NotALayout for a private directory that others can enter.
+    WriteFailed, NotALayout for a private directory that others can enter, ParentRefused.
     """
     deadline = time.monotonic() + timeout
     for attempt in range(_TRIES):
@@ -59,11 +59,13 @@ def locked_directory(path: str, *, timeout: float) -> t.Iterator[LockedDirectory
 
 def _enter(path: str, deadline: float, stack: contextlib.ExitStack) -> LockedDirectory | None:
     """Open and lock everything, to be undone by the stack; None if the deadline passed."""
-    parents = stack.enter_context(Parents(os.path.dirname(path)))
+    # a link that is met here was put there after the task had found the path
+    parents = stack.enter_context(Parents(os.path.dirname(path), follow=False))
+    name = os.path.basename(path)
     with _modes_as_asked():
         parents.make()
-        _make(path, stack)
-    root = os.open(path, _DIRECTORY)
+        _make(name, parents.fd, stack)
+    root = os.open(name, _DIRECTORY, dir_fd=parents.fd)
     stack.callback(os.close, root)
     state = _open_state(path, root, stack)
     fd = lock_file(state, _LOCK, path=os.path.join(path, STATE, _LOCK), deadline=deadline)
@@ -72,7 +74,7 @@ def _enter(path: str, deadline: float, stack: contextlib.ExitStack) -> LockedDir
     stack.callback(unlock_file, state, _LOCK, fd)
     if not lock_as_older_versions_do(root, deadline=deadline):
         return None
-    _check_same(os.stat(path, follow_symlinks=False), root)
+    _check_same(os.stat(name, dir_fd=parents.fd, follow_symlinks=False), root)
     _check_same(os.stat(STATE, dir_fd=root, follow_symlinks=False), state)
     return LockedDirectory(root, state)
 
@@ -92,10 +94,10 @@ def _modes_as_asked() -> t.Iterator[None]:
         os.umask(umask)
 
 
-def _make(path: str, stack: contextlib.ExitStack) -> None:
+def _make(name: str, folder: int, stack: contextlib.ExitStack) -> None:
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o755)
-        stack.callback(_remove_empty, path)
+        os.mkdir(name, 0o755, dir_fd=folder)
+        stack.callback(_remove_empty, name, dir_fd=folder)
 
 
 def _open_state(path: str, root: int, stack: contextlib.ExitStack) -> int:
@@ -121,9 +123,9 @@ def _check_private(path: str, found: os.stat_result, root: int) -> None:
         raise NotALayout(f"The directory {shown} cannot be used: it {why}; remove it.", path=shown)
 
 
-def _remove_empty(path: str, *, dir_fd: int | None = None) -> None:
+def _remove_empty(name: str, *, dir_fd: int) -> None:
     with contextlib.suppress(OSError):  # not empty: what is in it is kept
-        os.rmdir(path, dir_fd=dir_fd)
+        os.rmdir(name, dir_fd=dir_fd)
 
 
 def _locked(path: str, timeout: float) -> Locked:

@@ -26,11 +26,14 @@ _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXE
 _FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NEW_FOLDER: t.Final = "folder.new"
 
-Prepare = t.Callable[[str, bool], None]
-"""Called with the path of a file, or directory (True), that is complete and not at its place yet: to set its owner."""
+Prepare = t.Callable[[int, str, bool], None]
+"""Called with an open directory and the name in it of a file, or directory (True), to set its owner.
+
+That is complete, and not at its place yet.
+"""
 
 
-def _leave(path: str, is_directory: bool) -> None:
+def _leave(folder: int, name: str, is_directory: bool) -> None:
     """What is made stays as it is: 0644, directories 0755, and of the user that runs this."""
 
 
@@ -68,7 +71,7 @@ class LayoutStore:
         self._stack = contextlib.ExitStack()
         self._folders: dict[str, int] = {}
         self._added: list[Digest] = []
-        self.view = self._stack.enter_context(LayoutView(path))
+        self.view = self._stack.enter_context(LayoutView(path, folder=locked.root))
         self._in_place = _is_there(self._root, "blobs")
 
     @contextlib.contextmanager
@@ -77,7 +80,7 @@ class LayoutStore:
 
         It is kept for a later run if the download fails, and thrown away if it turned out wrong or nothing came.
         """
-        partial = Partial.open(self._state, digest, directory=self._state_path())
+        partial = Partial.open(self._state, digest, directory=os.path.join(self.path, STATE))
         try:
             yield partial
         except BaseException as error:
@@ -92,7 +95,7 @@ class LayoutStore:
         """Give a verified file its name among the blobs."""
         digest, name = partial.digest, partial_name(partial.digest)
         partial.finish()
-        self._prepare(os.path.join(self._state_path(), name), False)
+        self._prepare(self._state, name, False)
         with write_errors("Putting a blob into the layout", self.path):
             folder = self._folder(digest.algorithm)
             is_new = not _is_there(folder, digest.encoded)
@@ -170,10 +173,7 @@ class LayoutStore:
             os.fsync(fd)
         finally:
             os.close(fd)
-        self._prepare(os.path.join(self._state_path(), new), False)
-
-    def _state_path(self) -> str:
-        return os.path.join(self.path, STATE)
+        self._prepare(self._state, new, False)
 
     def _blobs(self) -> int:
         parent = self._root if self._in_place else self._state
@@ -196,7 +196,7 @@ class LayoutStore:
             os.mkdir(_NEW_FOLDER, 0o700, dir_fd=self._state)
         fd = self._keep_open(os.open(_NEW_FOLDER, _DIRECTORY, dir_fd=self._state))
         os.fchmod(fd, 0o755)
-        self._prepare(os.path.join(self._state_path(), _NEW_FOLDER), True)
+        self._prepare(self._state, _NEW_FOLDER, True)
         os.rename(_NEW_FOLDER, name, src_dir_fd=self._state, dst_dir_fd=parent)
         return fd
 

@@ -38,19 +38,21 @@ class LayoutView:
     The directory may be missing, empty, a layout, or one that was begun and not finished. A context manager.
     is_complete says whether readers take it for a layout, is_unfinished whether another run is at work or left
     something to carry on or to remove. Raises NotALayout when it holds something else, and LayoutError for a layout
-    that cannot be understood.
+    that cannot be understood. With folder, a descriptor of the directory, path is no more than its name in messages.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, folder: int | None = None) -> None:
         self.path = path
         self.index = IndexFile.empty()
         self.is_complete = False
         self.is_unfinished = False
+        self._top: LayoutDirectory | None = None
         self._content: LayoutDirectory | None = None
         self._stack = contextlib.ExitStack()
         try:
-            if os.path.lexists(path):
-                self._read()
+            if folder is not None or os.path.lexists(path):
+                self._top = self._stack.enter_context(LayoutDirectory(path, folder=folder))
+                self._read(self._top)
         except BaseException:
             self._stack.close()
             raise
@@ -88,13 +90,18 @@ class LayoutView:
         return () if self._content is None else tuple(self._content.blob_names())
 
     def unfinished(self) -> dict[Digest, int]:
-        """The downloads that were begun and not finished, with the number of bytes there are. Raises WriteFailed."""
-        place = os.path.join(self.path, STATE)
-        found = {}
+        """The downloads that were begun and not finished, with the number of bytes there are.
+
+        Raises WriteFailed, FileRefused, Unreadable.
+        """
+        found: dict[Digest, int] = {}
+        if self._top is None:
+            return found
         with (
-            write_errors("Reading the directory", place),
+            write_errors("Reading the directory", os.path.join(self.path, STATE)),
             contextlib.suppress(FileNotFoundError),
-            os.scandir(place) as files,
+            self._top.folder(STATE) as folder,
+            os.scandir(folder) as files,
         ):
             for file in files:
                 digest = digest_of_partial(file.name)
@@ -113,10 +120,9 @@ class LayoutView:
         finally:
             os.close(file.fd)
 
-    def _read(self) -> None:
-        top = self._stack.enter_context(LayoutDirectory(self.path))
+    def _read(self, top: LayoutDirectory) -> None:
         with write_errors("Reading the directory", self.path):
-            names = set(os.listdir(self.path))
+            names = top.names()
         if not _is_layout(top, names - _OF_THE_SYSTEM):
             shown = visible(self.path)
             raise NotALayout(
@@ -135,7 +141,10 @@ class LayoutView:
         if "blobs" in names:
             self._content = top
         elif STATE in names:
-            self._content = self._stack.enter_context(LayoutDirectory(os.path.join(self.path, STATE), follow=False))
+            # another run that ended meanwhile may have removed it
+            with contextlib.suppress(FileNotFoundError), top.folder(STATE) as folder:
+                state = LayoutDirectory(os.path.join(self.path, STATE), folder=folder)
+                self._content = self._stack.enter_context(state)
 
 
 def _is_layout(top: LayoutDirectory, names: set[str]) -> bool:

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from .._oci.digest import Digest
 from .._oci.errors import CollectionError, OciError
 from .._oci.lock_file import is_private, lock
-from .._oci.parents import Parents
+from .._oci.parents import Parents, risk_warning
 from .._oci.text import path_text
 from .._unpack.errors import Locked, filesystem_error, printable
+from .._unpack.reach import inside
 
 if t.TYPE_CHECKING:
     from .sources import Source
@@ -30,7 +31,7 @@ _OPEN: t.Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE: t.Final = _OPEN | os.O_CREAT | os.O_EXCL
 
 Prepare = t.Callable[[str], None]
-"""Called with the path of the complete file, which is not at its place yet: to set what rename keeps."""
+"""Called with a relative path of the complete file, which is not at its place yet: to set what rename keeps."""
 
 
 class BlobFileError(CollectionError):
@@ -86,7 +87,9 @@ class BlobFile:
     """A file that is to hold the blob with a certain digest, and beside it what there is of an unfinished download.
 
     The file appears in one step, when all of it has been verified. The directory that it is in may be missing. Raises
-    BlobFileError for a destination that cannot be a file, ParentRefused for a directory that must not be made.
+    BlobFileError for a destination that cannot be a file, ParentRefused for a directory that must not be made and for a
+    symbolic link of another user on the way. warning is what to tell the user of others who can replace the file, if
+    any.
     """
 
     def __init__(self, path: str, digest: Digest) -> None:
@@ -100,13 +103,28 @@ class BlobFile:
             raise self._refusal("it is a directory", "give the path of a file in it")
         with self._parents() as parents:
             parents.check()
+            self.warning = risk_warning(f"the file {printable(path)}", parents.risk)
 
     def content(self) -> t.Optional[Content]:
-        """Returns what the file holds, None if there is no file. Raises BlobFileError, FilesystemError."""
-        self._seen = _identity(self.path)
+        """Returns what the file holds, None if there is no file.
+
+        Raises BlobFileError, FilesystemError, ParentRefused.
+        """
+        with self._parents() as parents:
+            return None if parents.missing else self._content(parents.fd)
+
+    @contextlib.contextmanager
+    def reached(self) -> t.Iterator[str]:
+        """Yields a relative path of the file that nobody can lead elsewhere: the working directory is above it then."""
+        with self._parents() as parents, inside(parents.fd):
+            yield os.path.join(".", *parents.missing, self._name)
+
+    def _content(self, folder: int) -> t.Optional[Content]:
+        self._seen = _identity(folder, self._name)
         try:
-            self._check_regular(os.stat(self.path))  # opening a device can act on it
-            with open(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+            self._check_regular(os.stat(self._name, dir_fd=folder))  # opening a device can act on it
+            descriptor = os.open(self._name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            with open(descriptor, "rb", buffering=0) as file:
                 self._check_regular(os.fstat(file.fileno()))
                 hasher = self.digest.new_hash()
                 size = _hash(file.fileno(), hasher)
@@ -128,7 +146,7 @@ class BlobFile:
             with self._translated("making the directory of"):
                 parents.make()
             with self._opened_partial(parents.fd) as partial:
-                done = self._done_meanwhile()
+                done = self._done_meanwhile(parents.fd)
                 if done is not None:
                     partial.remove()
                     return done
@@ -136,11 +154,11 @@ class BlobFile:
                 self._put_in_place(partial, prepare)
         return done
 
-    def _done_meanwhile(self) -> t.Optional[Download]:
+    def _done_meanwhile(self, folder: int) -> t.Optional[Download]:
         """Looks again with the lock, if the file is not the one that content() has read."""
-        if _identity(self.path) == self._seen:
+        if _identity(folder, self._name) == self._seen:
             return None
-        found = self.content()
+        found = self._content(folder)
         return None if found is None or found.digest != self.digest else Download(found.size, 0, changed=False)
 
     def _parents(self) -> Parents:
@@ -201,7 +219,8 @@ class BlobFile:
         with self._translated("putting the blob at"):
             try:
                 _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
-                prepare(os.path.join(self._directory, partial.name))
+                with inside(partial.folder):
+                    prepare(os.path.join(".", partial.name))
                 os.rename(partial.name, self._name, src_dir_fd=partial.folder, dst_dir_fd=partial.folder)
             except BaseException:
                 if not partial.can_be_found:
@@ -244,10 +263,10 @@ class BlobFile:
         return BlobFileError(f"The blob cannot be written to {shown}: {why}; {remedy}.", path=shown)
 
 
-def _identity(path: str) -> t.Optional[tuple[int, ...]]:
+def _identity(folder: int, name: str) -> t.Optional[tuple[int, ...]]:
     """Returns what tells whether a file was changed or replaced, None if there is none."""
     try:
-        found = os.stat(path)
+        found = os.stat(name, dir_fd=folder)
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

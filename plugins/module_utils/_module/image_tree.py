@@ -62,9 +62,10 @@ class Place:
         from .._unpack.inspection import Missing
         from .._unpack.translate import translated
 
-        options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout}
         with find_parents(self.dest) as parents:
             view: t.ContextManager[View]
+            options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout}
+            options["parents"] = parents
             if parents.missing and (self.check or not create):
                 view = Missing(self.dest, **options)
             elif self.check:

@@ -75,7 +75,7 @@ class LayeredDirectory:
                 with translated("making the parent directory of", path):
                     parents.make()
             if make or not parents.missing:
-                self._opened = open_place(path)
+                self._opened = open_place(path, parents)
                 stack.callback(self._opened.close)
                 self._check_name()
             self._stack = stack.pop_all()

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from .._oci.errors import CollectionError
+from .._unpack.reach import inside
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,7 @@ if t.TYPE_CHECKING:
 
 _FILE_MODE: t.Final = "0644"
 _DIRECTORY_MODE: t.Final = "0755"
+_DIRECTORY: t.Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPTIONS: t.Final = ("mode", "owner", "group", "seuser", "serole", "setype", "selevel", "attributes")
 
 
@@ -36,32 +39,53 @@ class FileAttributes:
         mode = module.params["mode"]
         self._modes = (_FILE_MODE, _DIRECTORY_MODE) if mode is None else (mode, _of_directory(mode))
 
-    def prepare(self, path: str, is_directory: bool) -> None:
-        """Gives them to a file, or directory, that is not at its place yet."""
+    def prepare(self, folder: int, name: str, is_directory: bool) -> None:
+        """Gives them to a file, or directory, in the open directory folder that is not at its place yet."""
         if self._given:
-            self._set(path, is_directory, changed=False)
+            with inside(folder):
+                self._set(name, is_directory, changed=False)
 
-    def bring_in_line(self, root: str, names: Iterable[str]) -> bool:
-        """Gives them to what is there: root, and the files of these names below it with their directories.
+    def bring_in_line(self, root: int, names: Iterable[str]) -> bool:
+        """Gives them to what is there: the open directory root, and the files of these names with their directories.
 
-        Returns whether anything was, or in check mode would be, changed. Modes are left alone unless asked for.
+        No symbolic link below root is followed. Returns whether anything was, or in check mode would be, changed. Modes
+        are left alone unless asked for. Raises OSError.
         """
         if not self._given:
             return False
-        names = [name for name in names if os.path.isfile(os.path.join(root, name))]
-        folders = {os.path.dirname(name) for name in names} | {os.path.dirname(os.path.dirname(name)) for name in names}
-        changed = False
-        for name in sorted(folders | {""}):
-            changed = self._set(os.path.join(root, name).rstrip("/"), True, changed=changed)
+        found: dict[str, list[str]] = {}
         for name in names:
-            changed = self._set(os.path.join(root, name), False, changed=changed)
+            folder, base = os.path.split(name)
+            found.setdefault(folder, []).append(base)
+        with inside(root):
+            changed = self._set(".", True, changed=False)
+        for folder, files in sorted(found.items()):
+            changed = self._bring_folder(root, [part for part in folder.split("/") if part], files, changed=changed)
         return changed
 
-    def _set(self, path: str, is_directory: bool, *, changed: bool) -> bool:
-        if self._module.check_mode and not os.path.lexists(path):
-            return changed
-        arguments = self._module.load_file_common_arguments(self._module.params, path=path)
-        if self._module.params["mode"] is not None:
+    def _bring_folder(self, root: int, way: list[str], files: list[str], *, changed: bool) -> bool:
+        with contextlib.ExitStack() as stack:
+            folder = root
+            for part in way:
+                try:
+                    folder = os.open(part, _DIRECTORY, dir_fd=folder)
+                except FileNotFoundError:
+                    return changed
+                stack.callback(os.close, folder)
+                with inside(folder):
+                    changed = self._set(".", True, changed=changed)
+            with inside(folder):
+                for name in files:
+                    if os.path.isfile(name) and not os.path.islink(name):
+                        changed = self._set(name, False, changed=changed)
+        return changed
+
+    def _set(self, name: str, is_directory: bool, *, changed: bool) -> bool:
+        """Set them for a name in the working directory; the path that it is to have counts for the SELinux context."""
+        params = self._module.params
+        arguments = self._module.load_file_common_arguments(params, path=os.path.join(params["dest"], name))
+        arguments["path"] = os.path.join(".", name)
+        if params["mode"] is not None:
             arguments["mode"] = self._modes[is_directory]
         result: bool = self._module.set_fs_attributes_if_different(arguments, changed)
         return result

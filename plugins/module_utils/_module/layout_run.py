@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -18,9 +17,10 @@ from .._layout.write_errors import write_errors
 from .._oci.errors import ReferenceInvalid
 from .._oci.lock_file import LockFileRefused
 from .._oci.names import check_tag
-from .._oci.parents import Parents
+from .._oci.parents import ParentRefused, Parents, risk_warning
 from .._oci.platform import Platform
 from .._oci.reference import DEFAULT_TAG, Selector
+from .._oci.text import visible
 from .connection import opened_source
 from .host import host_platform
 from .layout_attributes import FileAttributes
@@ -62,22 +62,33 @@ def run_layout(module: AnsibleModule) -> Json:
     attributes = FileAttributes(module)
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
     outcome = run(module, dest, attributes)
-    changed = outcome.changed
-    if os.path.isdir(dest):
-        changed = attributes.bring_in_line(dest, outcome.files) or changed
+    changed = _bring_in_line(dest, attributes, outcome) or outcome.changed
     from .layout_results import layout_results
 
     return {"changed": changed, **layout_results(module, outcome)}
 
 
 def _checked(module: AnsibleModule) -> str:
-    """Return dest without symbolic links. Raises ParentRefused for missing directories that may not be made."""
+    """Return dest without symbolic links, after a warning if another user can replace it.
+
+    Raises ParentRefused for a symbolic link of another user on the way, and for missing directories that may not be
+    made; WriteFailed.
+    """
     check_seconds(module.params, "lock_timeout", allow_zero=True)
     dest: str = module.params["dest"]
-    if module.params["state"] == "present":
-        with write_errors("Opening the layout", dest), Parents(dest) as parents:
+    with write_errors("Opening the layout", dest), Parents(dest) as parents:
+        if module.params["state"] == "present":
             parents.check()
-    return os.path.realpath(dest)
+        # the owner of the layout itself may replace what is in it: the option owner says whose it is
+        warning = risk_warning(f"the layout {visible(dest)}", parents.risk_above)
+        if warning is not None:
+            module.warn(warning)
+        return parents.path
+
+
+def _bring_in_line(dest: str, attributes: FileAttributes, outcome: Outcome) -> bool:
+    with write_errors("Setting the attributes of the layout", dest), Parents(dest, follow=False) as parents:
+        return not parents.missing and attributes.bring_in_line(parents.fd, outcome.files)
 
 
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
@@ -163,7 +174,7 @@ def _opened_store(module: AnsibleModule, dest: str, attributes: FileAttributes) 
 
 def _tidy(dest: str) -> None:
     """Remove what an ended run left that nobody needs, unless another run is at work or this user may not."""
-    with contextlib.suppress(LayoutError, LockFileRefused), opened_store(dest, timeout=0):
+    with contextlib.suppress(LayoutError, LockFileRefused, ParentRefused), opened_store(dest, timeout=0):
         pass
 
 

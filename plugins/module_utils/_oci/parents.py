@@ -4,10 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The missing directories above a destination: find them, make them, and remove those that stay empty.
+"""The directories above a destination: open them without trusting the other users who own some, make what is missing.
 
-All modules that write use this, so that a destination below a directory that is not there works alike for each of
-them. Check mode only finds out what would be made.
+All modules that write use this. Each component is opened relative to the one before it. A symbolic link that another
+user could have placed may lead to that user's own directories only, as with CHASE_SAFE of systemd. What was made and
+stays empty is removed in the end. Check mode only finds out what would be made.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ import typing as t
 from .errors import CollectionError
 from .text import visible
 
-# O_PATH needs no permission to list a directory; not every system has it
-_OPEN: t.Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOOK: t.Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAXIMUM_LINKS: t.Final = 40
 _MODE: t.Final = 0o755
 
 
 class ParentRefused(CollectionError):
-    """A directory above the destination is missing and may not be made. Fields: path."""
+    """A directory above the destination may not be used, or is missing and may not be made. Fields: path."""
 
     kind = "destination"
 
@@ -36,14 +36,15 @@ class ParentRefused(CollectionError):
 class Parents:
     """A directory that is there or can be made, with all that is missing of it. A context manager.
 
-    path is its path without symbolic links, missing the names that were not there, upper ones first. At the end those
-    that make() made are removed again if they are empty. Raises ParentRefused, OSError.
+    path is its path without symbolic links, missing the names that are not there, upper ones first. Without follow a
+    symbolic link is refused. At the end the directories that make() made are removed again if they are empty. Raises
+    ParentRefused, also for a symbolic link of another user that leads to what is not that user's; OSError.
     """
 
-    def __init__(self, path: str) -> None:
-        self._walk = _Walk(path)
+    def __init__(self, path: str, *, follow: bool = True) -> None:
+        self._walk = _Walk(path, follow=follow)
         self.missing = tuple(self._walk.missing)
-        self.path = "/" + "/".join((*self._walk.names, *self.missing))
+        self.path = _joined(*self._walk.names, *self.missing)
         self._made: list[tuple[int, str]] = []
 
     def __enter__(self) -> Parents:
@@ -54,13 +55,23 @@ class Parents:
 
     @property
     def fd(self) -> int:
-        """The descriptor of the directory, or of the lowest one above it that is there."""
+        """The descriptor (O_PATH) of the directory, or of the lowest one above it that is there."""
         return self._walk.fd
 
     @property
     def nearest(self) -> str:
         """The path of the directory that is open as fd."""
-        return "/" + "/".join(self._walk.names)
+        return _joined(*self._walk.names)
+
+    @property
+    def risk(self) -> str | None:
+        """Why other users can replace what is in the directory, None if none can."""
+        return self._walk.risk_above or self._walk.risk_here()
+
+    @property
+    def risk_above(self) -> str | None:
+        """Why other users can replace the directory itself, None if none can."""
+        return self.risk if self.missing else self._walk.risk_above
 
     def check(self) -> None:
         """Raise ParentRefused if something is missing that must not be made."""
@@ -70,13 +81,13 @@ class Parents:
     def make(self) -> None:
         """Make what is missing: 0755 less the umask, of this user. A link that is put in its way is not followed."""
         self.check()
-        fd = self.fd
         for name in self.missing:
+            fd = self.fd
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, _MODE, dir_fd=fd)
                 self._made.append((fd, name))
-            fd = self._walk.fd = self._walk.keep(_open(name, fd))
-            self._walk.names.append(name)
+            self._walk.go_into(name)
+        self.missing = ()
 
     def close(self) -> None:
         """Remove the directories that were made and are empty, and close all."""
@@ -87,33 +98,48 @@ class Parents:
         self._walk.close()
 
 
+class _End(t.NamedTuple):
+    """Where the target of a symbolic link ends; owner is the other user who can change the link."""
+
+    owner: t.Optional[int]
+    path: str
+
+
 class _Walk:
     """Follows a path as far as it exists; refusal says why nothing may be made where it ends."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, follow: bool) -> None:
         self._shown = visible(path)
-        self._todo: list[str] = []
+        self._follows = follow
+        self._todo: list[str | _End] = []
         self._links = 0
-        # how many names are left to do after the names of a symbolic link
-        self._after_link = -1
-        self._fds: list[int] = []
+        # the last link of another user whose target was reached
+        self._led_by: _End | None = None
         self.names: list[str] = []
         self.missing: list[str] = []
         self.refusal: ParentRefused | None = None
-        self.fd = self.keep(os.open("/", _OPEN))
-        self._trusted = {0, os.geteuid(), os.fstat(self.fd).st_uid}
+        self.risk_above: str | None = None
+        self._fds = [os.open("/", _LOOK | os.O_DIRECTORY)]
+        self._status = os.fstat(self.fd)
+        self._trusted = (0, os.geteuid(), self._status.st_uid)
         try:
             self._add(path if path.startswith("/") else os.path.join(os.getcwd(), path))
-            while self._todo and self._step(self._todo.pop()):
-                pass
+            while self._todo:
+                self._step(self._todo.pop())
         except BaseException:
             self.close()
             raise
 
-    def keep(self, fd: int) -> int:
-        """Close fd in the end, and return it."""
-        self._fds.append(fd)
-        return fd
+    @property
+    def fd(self) -> int:
+        return self._fds[-1]
+
+    def go_into(self, name: str) -> None:
+        """Enter a directory that was made, and keep the one above it open."""
+        self._look()
+        self._fds.append(os.open(name, _LOOK | os.O_DIRECTORY, dir_fd=self.fd))
+        self._status = os.fstat(self.fd)
+        self.names.append(name)
 
     def close(self) -> None:
         """Close every directory."""
@@ -121,67 +147,127 @@ class _Walk:
             os.close(fd)
         self._fds.clear()
 
+    def risk_here(self) -> str | None:
+        """Say who else can replace what is in the directory that is open now."""
+        shown, status = visible(_joined(*self.names)), self._status
+        if status.st_uid not in self._trusted:
+            return f"{shown} belongs to the user id {status.st_uid}"
+        if status.st_mode & stat.S_ISVTX:
+            return None
+        if status.st_mode & stat.S_IWOTH:
+            return f"every local user can write to {shown}"
+        if status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()):
+            return f"the group id {status.st_gid} can write to {shown}"
+        return None
+
     def _add(self, path: str) -> None:
         self._todo += [name for name in reversed(path.split("/")) if name not in ("", ".")]
 
-    def _step(self, name: str) -> bool:
-        try:
-            found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-        except FileNotFoundError:
-            self._end(name)
-            return False
-        if stat.S_ISLNK(found.st_mode):
-            self._follow(name, found)
+    def _step(self, step: str | _End) -> None:
+        if isinstance(step, _End):
+            self._check_end(step)
+        elif step == "..":
+            self._go_up()
         else:
-            self._enter(name)
-        return True
+            self._go_down(step)
 
-    def _enter(self, name: str) -> None:
+    def _go_up(self) -> None:
+        self._enter("..")
+        del self.names[-1:]
+        if self._led_by is not None and not self._is_in_link():
+            self._check_end(self._led_by)
+
+    def _go_down(self, name: str) -> None:
+        self._look()
         try:
-            below = _open(name, self.fd)
+            self._enter(name)
+        except FileNotFoundError:
+            self._stop(name)
         except NotADirectoryError:
-            raise self._refused(f"{self._at(name)} is not a directory", "give another path") from None
-        os.close(self.fd)
-        self._fds[-1] = self.fd = below
-        if name == "..":
-            del self.names[-1:]
+            self._follow(name)
         else:
             self.names.append(name)
 
-    def _follow(self, name: str, found: os.stat_result) -> None:
+    def _look(self) -> None:
+        self.risk_above = self.risk_above or self.risk_here()
+
+    def _enter(self, name: str) -> None:
+        below = os.open(name, _LOOK | os.O_DIRECTORY, dir_fd=self.fd)
+        os.close(self.fd)
+        self._fds[-1] = below
+        self._status = os.fstat(below)
+
+    def _follow(self, name: str) -> None:
+        owner, target = self._read_link(name)
+        if not self._follows:
+            why = f"{self._at(name)} has become a symbolic link while the task ran"
+            raise self._refused("used", why, "see who can write to the directory that it is in")
         self._links += 1
         if self._links > _MAXIMUM_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
-        if {found.st_uid, os.fstat(self.fd).st_uid} - self._trusted and self.refusal is None:
-            why = f"{self._at(name)} is a symbolic link that another user can change, and what it leads to is missing"
-            self.refusal = self._refused(why, "make the directory first, or give the path that the link leads to")
-        if self._after_link < 0 or len(self._todo) < self._after_link:
-            self._after_link = len(self._todo)
-        target = os.readlink(name, dir_fd=self.fd)
-        if target.startswith("/"):
-            os.close(self.fd)
-            self._fds[-1] = self.fd = os.open("/", _OPEN)
-            self.names.clear()
+        self._todo.append(_End(owner, self._at(name)))
         self._add(target)
+        if target.startswith("/"):
+            self._enter("/")
+            self.names.clear()
 
-    def _end(self, name: str) -> None:
+    def _read_link(self, name: str) -> tuple[int | None, str]:
+        """Return which other user can have placed the link, and its target: of one and the same link."""
+        fd = os.open(name, _LOOK, dir_fd=self.fd)
+        try:
+            link = os.fstat(fd)
+            if not stat.S_ISLNK(link.st_mode):
+                raise self._refused("used", f"{self._at(name)} is not a directory", "give another path")
+            target = os.readlink("", dir_fd=fd)
+        finally:
+            os.close(fd)
+        return next((uid for uid in (link.st_uid, self._status.st_uid) if uid not in self._trusted), None), target
+
+    def _check_end(self, end: _End) -> None:
+        if end.owner is None:
+            return
+        if end.owner != self._status.st_uid:
+            why = (
+                f"{end.path} is a symbolic link that the user id {end.owner} can change, and it leads to"
+                f" {visible(_joined(*self.names))}, which belongs to the user id {self._status.st_uid}"
+            )
+            raise self._refused("used", why, "give the path that it leads to")
+        self._led_by = end
+
+    def _is_in_link(self) -> bool:
+        return any(isinstance(step, _End) for step in self._todo)
+
+    def _stop(self, name: str) -> None:
         """Take all names from here for missing ones."""
-        if 0 <= self._after_link <= len(self._todo):
-            self.refusal = self._refused(f"a symbolic link leads to {self._at(name)}, which is missing", "make that")
-        self.missing = [name, *reversed(self._todo)]
+        if self._is_in_link():
+            self.refusal = self._refused(
+                "made", f"a symbolic link leads to {self._at(name)}, which is missing", "make that"
+            )
+        self.missing = [name, *(step for step in reversed(self._todo) if isinstance(step, str))]
+        self._todo.clear()
         if ".." in self.missing:
             why = f"the path has .. below {self._at(name)}, which is missing"
-            self.refusal = self._refused(why, "give a path without ..")
+            self.refusal = self._refused("made", why, "give the path that it means")
 
     def _at(self, name: str) -> str:
-        return visible("/" + "/".join((*self.names, name)))
+        return visible(_joined(*self.names, name))
 
-    def _refused(self, why: str, remedy: str) -> ParentRefused:
-        return ParentRefused(f"The directory {self._shown} cannot be made: {why}; {remedy}.", path=self._shown)
-
-
-def _open(name: str, folder: int) -> int:
-    return os.open(name, _OPEN, dir_fd=folder)
+    def _refused(self, what: str, why: str, remedy: str) -> ParentRefused:
+        return ParentRefused(f"The directory {self._shown} cannot be {what}: {why}; {remedy}.", path=self._shown)
 
 
-__all__ = ("ParentRefused", "Parents")
+def _joined(*names: str) -> str:
+    return "/" + "/".join(names)
+
+
+def risk_warning(what: str, risk: str | None) -> str | None:
+    """Say what other users can replace because of a risk, None if there is none."""
+    if risk is None:
+        return None
+    return (
+        f"Another user can replace {what}, because {risk}; choose a directory that belongs, with all above it, to root"
+        " or to the user of the task."
+    )
+
+
+__all__ = ("ParentRefused", "Parents", "risk_warning")

@@ -13,11 +13,10 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.parents import Parents
+from .._oci.parents import Parents, risk_warning
 from .confine import DIRECTORY
 from .errors import DestinationError, printable
 from .mounts import Mounts
-from .parent import Parent, open_parent
 from .translate import translated
 
 _NAME_MAX = 255
@@ -74,12 +73,7 @@ class Place:
     @property
     def warning(self) -> t.Optional[str]:
         """What to tell the user of the risk, None if there is none."""
-        if self.risk is None:
-            return None
-        return (
-            f"Another user can replace the destination {printable(self.path)} and what is kept beside it, because"
-            f" {self.risk}; choose a directory that belongs, with all above it, to root or to the user of the task."
-        )
+        return destination_warning(self.path, self.risk)
 
     def close(self) -> None:
         """Closes the parent directory."""
@@ -154,38 +148,52 @@ def refusal(path: str, why: str, remedy: str) -> DestinationError:
     return DestinationError(f"The destination {shown} cannot be used: {why}; {remedy}.", path=shown)
 
 
-def open_place(path: str) -> Place:
+def destination_warning(path: str, risk: t.Optional[str]) -> t.Optional[str]:
+    """Return what to tell the user of the risk that other users replace a destination, None if there is none."""
+    return risk_warning(f"the destination {printable(path)} and what is kept beside it", risk)
+
+
+def open_place(path: str, parents: t.Optional[Parents] = None) -> Place:
     """Checks everything about path that does not depend on what is there, and opens its parent directory.
 
-    Raises DestinationError for a path that is relative, /, ends in . or .., has no parent directory, or is inside
-    another destination or a state directory; for a symbolic link of another user on the way to it; and for a parent
-    directory where any local user could put another tree in its place. Raises FilesystemError for what the system
-    refuses. Creates nothing.
+    parents is what find_parents returned for the path, if that was called. Raises DestinationError for a path that is
+    relative, /, ends in . or .., has no parent directory, or is inside another destination or a state directory; and
+    for a parent directory where any local user could put another tree in its place. Raises ParentRefused for a symbolic
+    link of another user on the way to it, FilesystemError for what the system refuses. Creates nothing.
     """
     stripped = _checked_path(path)
+    if parents is None:
+        with find_parents(path, make=False) as found:
+            return open_place(path, found)
     head, name = os.path.split(stripped)
-    parent = _parent(path, head)
+    if parents.missing:
+        why = f"there is no directory {printable(head)}"
+        raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
+    with translated("opening the parent directory of", path):
+        fd = os.open(".", DIRECTORY, dir_fd=parents.fd)
     try:
-        _check_not_nested(path, parent.path, name)
-        status = os.fstat(parent.fd)
-        _check_not_public(path, parent.path, status.st_mode)
+        _check_not_nested(path, parents.path, name)
+        status = os.fstat(fd)
+        _check_not_public(path, parents.path, status.st_mode)
     except BaseException:
-        os.close(parent.fd)
+        os.close(fd)
         raise
-    return Place(stripped, parent.path, name, parent.fd, status.st_dev, Mounts.read(), parent.risk)
+    return Place(stripped, parents.path, name, fd, status.st_dev, Mounts.read(), parents.risk)
 
 
-def find_parents(path: str) -> Parents:
-    """Find out which directories above a destination are missing, and that they may be made. To be closed.
+def find_parents(path: str, *, make: bool = True) -> Parents:
+    """Open the directory that a destination is in, or find out what is missing of it. To be closed. Makes nothing.
 
-    Raises what open_place raises for the path itself; ParentRefused for what must not be made. Makes nothing.
+    Raises what open_place raises for the path itself; ParentRefused for a symbolic link of another user on the way, and
+    with make for what is missing and must not be made.
     """
     head, name = os.path.split(_checked_path(path))
     with translated("looking for the parent directory of", path):
         parents = Parents(head or "/")
     try:
         if parents.missing:
-            parents.check()
+            if make:
+                parents.check()
             _check_not_nested(path, parents.path, name)
             _check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode)
     except BaseException:
@@ -206,15 +214,6 @@ def _checked_path(path: str) -> str:
     if len(os.fsencode(state_name(name))) > _NAME_MAX:
         raise refusal(path, "its name is too long for the state directory beside it", "use at most 250 bytes")
     return stripped
-
-
-def _parent(path: str, head: str) -> Parent:
-    with translated("opening the parent directory of", path):
-        try:
-            return open_parent(path, head)
-        except (FileNotFoundError, NotADirectoryError):
-            why = f"there is no directory {printable(head)}"
-    raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
 
 
 def _check_not_nested(path: str, parent: str, name: str) -> None:
@@ -244,4 +243,4 @@ def _check_not_public(path: str, parent: str, mode: int) -> None:
         raise refusal(path, why, "take that permission away (chmod o-w) or choose a directory below it of your own")
 
 
-__all__ = ("Place", "Root", "find_parents", "open_place", "refusal", "state_name")
+__all__ = ("Place", "Root", "destination_warning", "find_parents", "open_place", "refusal", "state_name")

@@ -13,6 +13,7 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._oci.parents import Parents
 from .checks import refusal
 from .confine import DIRECTORY
 from .durable import open_anonymous, open_new, write_file
@@ -79,15 +80,23 @@ class Destination(View):
         force: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
         create: bool = True,
+        parents: Parents | None = None,
     ) -> None:
-        super().__init__(path, warn=warn, force=force, lock_timeout=lock_timeout)
+        super().__init__(path, warn=warn, force=force, lock_timeout=lock_timeout, parents=parents)
         self._create = create
         self._directory: StateDirectory | None = None
 
     @staticmethod
-    def inspect(path: str, *, warn: Warn, force: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> Inspection:
+    def inspect(
+        path: str,
+        *,
+        warn: Warn,
+        force: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+        parents: Parents | None = None,
+    ) -> Inspection:
         """Returns what answers the same questions without changing anything."""
-        return Inspection(path, warn=warn, force=force, lock_timeout=lock_timeout)
+        return Inspection(path, warn=warn, force=force, lock_timeout=lock_timeout, parents=parents)
 
     def __enter__(self) -> Destination:
         with contextlib.ExitStack() as stack:

@@ -12,6 +12,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from .._oci.parents import Parents
 from .checks import Place, Root, open_place, refusal
 from .confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
@@ -45,12 +46,21 @@ class View:
     """What is known about a destination: the questions that do not change anything. To be used as a context manager.
 
     With force, what is at the destination may be replaced or removed though it was not unpacked by this collection, and
-    a stamp that cannot be read counts as none.
+    a stamp that cannot be read counts as none. parents is what find_parents returned for the path, if that was called.
     """
 
-    def __init__(self, path: str, *, warn: Warn, force: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        warn: Warn,
+        force: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+        parents: Parents | None = None,
+    ) -> None:
         self.path = path
         self._warn = warn
+        self._parents = parents
         self._force = force
         self._lock_timeout = lock_timeout
         self._stack = contextlib.ExitStack()
@@ -63,12 +73,15 @@ class View:
         self._stack.close()
 
     def _open_place(self) -> None:
-        self._place: Place = open_place(self.path)
+        self._place: Place = open_place(self.path, self._parents)
         self._stack.callback(self._place.close)
         self.path = self._place.path
-        if self._place.warning is not None:
-            self._warn(self._place.warning)
+        self._warn_of(self._place.warning)
         self._root = self._place.look()
+
+    def _warn_of(self, risk: str | None) -> None:
+        if risk is not None:
+            self._warn(risk)
 
     def _open_directory(self, *, create: bool, exclusive: bool) -> StateDirectory | None:
         directory = StateDirectory.open(self._place, create=create, exclusive=exclusive, timeout=self._lock_timeout)

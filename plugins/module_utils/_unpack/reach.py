@@ -36,10 +36,17 @@ def reached(dir_fd: int, name: bytes) -> t.Iterator[bytes]:
     if has_proc():
         yield b"/proc/self/fd/%d/%s" % (dir_fd, name)
         return
+    with inside(dir_fd):
+        yield b"./" + name
+
+
+@contextlib.contextmanager
+def inside(dir_fd: int) -> t.Iterator[None]:
+    """Make an open directory the working directory meanwhile, also of child processes. Raises OSError."""
     before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fchdir(dir_fd)
-        yield b"./" + name
+        yield
     finally:
         os.fchdir(before)
         os.close(before)
@@ -58,4 +65,4 @@ def change_mode(fd: int, mode: int) -> None:
         raise OSError(errno.ENOSYS, "needs Linux 6.6 where /proc is not mounted: mount it") from exc
 
 
-__all__ = ("change_mode", "has_proc", "reached")
+__all__ = ("change_mode", "has_proc", "inside", "reached")

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import typing as t
 
@@ -18,8 +20,10 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.view imp
 from ansible_collections.attested.registry.plugins.module_utils._layout.write_errors import NoSpace, WriteFailed
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._server.loading import load_snapshot
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
+from ansible_collections.attested.registry.tests.support import children, images
 
 OLD = images.image([images.layer([images.file("old")])])
 NEW = images.index([images.image([images.layer([images.file("new")])]), OLD])
@@ -90,6 +94,50 @@ def test_killed_at_every_step(tmp_path: pathlib.Path, is_new: bool) -> None:
             break
     assert len(states) > 30
     assert states == sorted(states, key=len)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_another_user_leads_no_layout_out_of_their_directory(tmp_path: pathlib.Path) -> None:
+    """The directory is exchanged for a link to one of root's before any one of the system calls."""
+    roots = tmp_path / "roots"
+    (roots / "layout").mkdir(parents=True)
+    home, number = tmp_path / "home", 0
+    while True:
+        number += 1
+        (home / "own").mkdir(parents=True)
+        (home / "link").symlink_to(roots)
+        for path in (home, home / "own", home / "link"):
+            os.chown(path, children.NOBODY, -1, follow_symlinks=False)
+        with pytest.MonkeyPatch.context() as patch:
+            left = exchange_at(number, home, patch)
+            with contextlib.suppress(CollectionError):
+                add(home / "own/layout", "new", NEW)
+        assert [str(path) for path in roots.rglob("*")] == [str(roots / "layout")]
+        shutil.rmtree(home)
+        if left[0] > 0:
+            break
+    assert number > 60
+
+
+def exchange_at(number: int, folder: pathlib.Path, patch: pytest.MonkeyPatch) -> list[int]:
+    """Exchange own and link in a directory before the so-and-so-many-th system call; how many are left is returned."""
+    left = [number]
+
+    def overtaken(call: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+        def counted(*args: t.Any, **options: t.Any) -> t.Any:
+            left[0] -= 1
+            if left[0] == 0:
+                fd = opened(folder, os.O_RDONLY)
+                exchange(fd, "own", fd, "link")
+                os.close(fd)
+            return call(*args, **options)
+
+        return counted
+
+    opened = os.open
+    for name in (*STEPS, "stat"):
+        patch.setattr(os, name, overtaken(getattr(os, name)))
+    return left
 
 
 def test_the_server_serves_it(tmp_path: pathlib.Path) -> None:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -97,23 +99,25 @@ def test_nothing_is_made_through_a_link_to_nothing(tmp_path: Path, target: str) 
 
 
 def test_nothing_is_made_for_a_path_that_leads_up_again(tmp_path: Path) -> None:
-    assert "without .." in refused(tmp_path / "a/../b")
+    assert "give the path that it means." in refused(tmp_path / "a/../b")
     assert os.listdir(tmp_path) == []
 
 
 @needs_root
 @pytest.mark.parametrize("owner", ["of the link", "of its directory"])
-def test_a_link_of_another_user_is_followed_to_what_is_there_alone(tmp_path: Path, owner: str) -> None:
+def test_a_link_of_another_user_leads_to_nothing_that_is_not_theirs(tmp_path: Path, owner: str) -> None:
     home, target = tmp_path / "home", tmp_path / "target"
     home.mkdir()
     target.mkdir()
     (home / "link").symlink_to(target)
     os.chown(home / "link" if owner == "of the link" else home, children.NOBODY, -1, follow_symlinks=False)
-    make(home / "link")
-    (target / "used").unlink()
-    assert f"{home}/link is a symbolic link that another user can change" in refused(home / "link/a/b")
+    for path in ("link", "link/a/b"):
+        assert f"{home}/link is a symbolic link that the user id {children.NOBODY} can change" in refused(home / path)
     assert os.listdir(target) == []
+    os.chown(target, children.NOBODY, -1)
+    make(home / "link/a/b")
     make(home / "own/a")
+    assert (target / "a/b/used").exists()
     assert (home / "own/a/used").exists()
 
 
@@ -143,3 +147,173 @@ def test_what_is_exchanged_meanwhile_is_not_removed(tmp_path: Path) -> None:
         (tmp_path / "a").symlink_to(victim)
     assert (victim / "b").exists()
     assert not (tmp_path / "elsewhere/b").exists()
+
+
+@pytest.fixture
+def base() -> t.Iterator[Path]:
+    """root's directory, with home, which is another user's, in it."""
+    base = Path(tempfile.mkdtemp(prefix="parents-", dir="/dev/shm"))
+    base.chmod(0o755)
+    (base / "home").mkdir()
+    give(base / "home")
+    yield base
+    shutil.rmtree(base)
+
+
+def give(path: Path, uid: int = children.NOBODY) -> None:
+    os.chown(path, uid, uid, follow_symlinks=False)
+
+
+def risk(path: Path) -> str | None:
+    with Parents(str(path)) as parents:
+        assert parents.missing == ()
+        return parents.risk
+
+
+@needs_root
+def test_a_directory_of_ones_own_is_no_risk(base: Path) -> None:
+    assert risk(base) is None
+
+
+@needs_root
+@pytest.mark.parametrize("below", ["", "roots", "roots/deeper"])
+def test_another_users_directory_on_the_way_is_a_risk(base: Path, below: str) -> None:
+    (base / "home" / below).mkdir(parents=True, exist_ok=True)
+    assert risk(base / "home" / below) == f"{base}/home belongs to the user id {children.NOBODY}"
+
+
+@needs_root
+def test_the_user_of_the_task_may_own_it(base: Path) -> None:
+    assert children.run(lambda: risk(base / "home"), uid=children.NOBODY) is None
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("mode", "gid", "expected"),
+    [
+        (0o775, 4321, "the group id 4321 can write to"),
+        (0o775, 0, None),
+        (0o1775, 4321, None),
+        (0o1777, 4321, None),
+        (0o755, 4321, None),
+    ],
+)
+def test_a_group_that_can_write_is_a_risk(base: Path, mode: int, gid: int, expected: str | None) -> None:
+    shared = base / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, gid)
+    shared.chmod(mode)
+    found = risk(shared)
+    assert found == (None if expected is None else f"{expected} {shared}")
+
+
+@needs_root
+def test_a_directory_above_that_everybody_can_write_to_is_a_risk(base: Path) -> None:
+    (base / "open/own").mkdir(parents=True)
+    (base / "open").chmod(0o777)
+    assert risk(base / "open/own") == f"every local user can write to {base}/open"
+
+
+@needs_root
+def test_links_of_root_are_followed(base: Path) -> None:
+    (base / "data/inner").mkdir(parents=True)
+    (base / "link").symlink_to("data/./inner/../inner")
+    (base / "absolute").symlink_to(base / "link")
+    with Parents(str(base / "absolute")) as parents:
+        assert (parents.path, parents.risk) == (f"{base}/data/inner", None)
+
+
+@needs_root
+@pytest.mark.parametrize("target", ["/etc", "../data", "loop", "../home/to_data"])
+def test_a_link_of_another_user_does_not_lead_to_what_is_not_theirs(base: Path, target: str) -> None:
+    (base / "data").mkdir()
+    (base / "home/to_data").symlink_to("../data")
+    give(base / "home/to_data")
+    (base / "home/loop").symlink_to("loop")
+    give(base / "home/loop")
+    (base / "home/link").symlink_to(target)
+    give(base / "home/link")
+    with pytest.raises((ParentRefused, OSError)) as caught:
+        risk(base / "home/link")
+    if target != "loop":
+        assert f"is a symbolic link that the user id {children.NOBODY} can change, and it leads to" in str(caught.value)
+
+
+@needs_root
+def test_a_link_of_root_in_another_users_directory_counts_as_theirs(base: Path) -> None:
+    (base / "data").mkdir()
+    (base / "home/link").symlink_to("../data")
+    with pytest.raises(ParentRefused, match=f"user id {children.NOBODY} can change"):
+        risk(base / "home/link")
+
+
+@needs_root
+def test_a_link_of_another_user_in_a_sticky_directory_counts_as_theirs(base: Path) -> None:
+    (base / "tmp").mkdir()
+    (base / "tmp").chmod(0o1777)
+    (base / "data").mkdir()
+    for name, uid in (("theirs", children.NOBODY), ("own", 0)):
+        (base / "tmp" / name).symlink_to("../data")
+        give(base / "tmp" / name, uid)
+    with pytest.raises(ParentRefused, match=f"user id {children.NOBODY} can change"):
+        risk(base / "tmp/theirs")
+    assert risk(base / "tmp/own") is None
+
+
+@needs_root
+def test_a_link_of_another_user_may_lead_to_what_is_theirs(base: Path) -> None:
+    (base / "more/theirs").mkdir(parents=True)
+    give(base / "more/theirs")
+    (base / "home/link").symlink_to(base / "more/theirs")
+    give(base / "home/link")
+    assert risk(base / "home/link") == f"{base}/home belongs to the user id {children.NOBODY}"
+
+
+@needs_root
+def test_a_path_that_leads_up_from_where_a_link_of_another_user_led_is_refused(base: Path) -> None:
+    (base / "home/link").symlink_to(base / "home/deep/er")
+    (base / "home/deep/er").mkdir(parents=True)
+    give(base / "home/deep/er")
+    with pytest.raises(ParentRefused, match="which belongs to the user id 0"):
+        Parents(str(base / "home/link/../x"))
+    give(base / "home/deep")
+    with Parents(str(base / "home/link/../x")) as parents:
+        assert parents.path == f"{base}/home/deep/x"
+
+
+@needs_root
+def test_a_link_that_is_exchanged_between_two_looks_counts_as_what_was_read(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose link it is and where it leads are read of the same link."""
+    (base / "data").mkdir()
+    (base / "tmp").mkdir()
+    (base / "tmp").chmod(0o1777)
+    (base / "tmp/link").symlink_to(base / "tmp/own")
+    (base / "tmp/own").mkdir()
+    (base / "tmp/evil").symlink_to(base / "data")
+    give(base / "tmp/evil")
+    readlink = os.readlink
+
+    def late(path: t.Any, **options: t.Any) -> str:
+        os.replace(base / "tmp/evil", base / "tmp/link")
+        return readlink(path, **options)
+
+    monkeypatch.setattr(os, "readlink", late)
+    with Parents(str(base / "tmp/link")) as parents:
+        assert parents.path == f"{base}/tmp/own"
+
+
+def test_no_link_is_followed_where_none_may_be(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    with pytest.raises(ParentRefused, match="has become a symbolic link"):
+        Parents(str(tmp_path / "link/a"), follow=False)
+
+
+@needs_root
+def test_whoever_owns_the_directory_itself_is_told_from_who_can_replace_it(base: Path) -> None:
+    with Parents(str(base / "home")) as parents:
+        assert (parents.risk_above, parents.risk) == (None, f"{base}/home belongs to the user id {children.NOBODY}")
+    with Parents(str(base / "home/new")) as parents:
+        assert parents.risk_above == parents.risk == f"{base}/home belongs to the user id {children.NOBODY}"

@@ -11,7 +11,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._oci.parents import ParentRefused
 from ansible_collections.attested.registry.plugins.module_utils._unpack.checks import Place, open_place
+from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     FilesystemError,
@@ -63,7 +65,27 @@ def test_a_missing_parent_is_named_with_the_remedy(tmp_path: Path) -> None:
 
 def test_a_parent_must_be_a_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "there is no directory" in refused(str(tmp_path / "file/app"))
+    for path in ("file/app", "file/deeper/app"):
+        with pytest.raises(ParentRefused, match=f"{tmp_path}/file is not a directory"):
+            open_place(str(tmp_path / path))
+
+
+def test_a_link_to_nothing_is_no_parent(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert "there is no directory" in refused(str(tmp_path / "dangling/app"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_each_task_says_which_other_user_can_replace_the_destination(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, children.NOBODY, children.NOBODY)
+    for kind in (Destination, Destination.inspect):
+        warnings: list[str] = []
+        with kind(str(home / "app"), warn=warnings.append):  # type: ignore[operator]
+            pass
+        (warning,) = warnings
+        assert f"because {home} belongs to the user id {children.NOBODY};" in warning
 
 
 def test_a_name_must_leave_room_for_the_state_directory(tmp_path: Path) -> None:

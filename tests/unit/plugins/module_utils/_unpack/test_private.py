@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import threading
 import typing as t
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     DestinationError,
     UnpackError,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
 from ansible_collections.attested.registry.tests.support import children
+from ansible_collections.attested.registry.tests.support.swapper import Swapper
 from ansible_collections.attested.registry.tests.support.trees import (
     make_stamp,
     make_tree,
@@ -56,32 +55,6 @@ def ignored(message: str) -> None:
 def entries(path: Path) -> dict[str, t.Any]:
     """All below a directory, with owners and modes."""
     return {str(found): (found.lstat().st_uid, found.lstat().st_mode) for found in sorted(path.rglob("*"))}
-
-
-class Swapper:
-    """A thread that exchanges two names in a directory as fast as it can, whenever both are there."""
-
-    def __init__(self, directory: Path, one: str, other: str) -> None:
-        self._fd = os.open(directory, os.O_RDONLY)
-        self._names = (one, other)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.swapped = 0
-
-    def __enter__(self) -> Swapper:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *dummy: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-        os.close(self._fd)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(OSError):
-                exchange(self._fd, self._names[0], self._fd, self._names[1])
-                self.swapped += 1
 
 
 def evil_directory(home: Path) -> Path:
