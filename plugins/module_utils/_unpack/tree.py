@@ -18,15 +18,16 @@ from .directory_attributes import DirectoryAttributes
 from .errors import FilesystemError, filesystem_error
 from .inode_table import Scratch
 from .metadata import Attributes, Attributor, set_mtime
-from .remove import remove_tree
+from .remove import change_mode, remove_tree
 
 IMPLIED = Attributes(0o755, 0, 0, 0, {})
 """Of directories that an image uses but does not describe: as moby makes them, with a time that is always the same."""
 
-# The mode of directories while the tree is made; they get their own at the end. In a tree that stays if that fails they
-# are marked with the sticky bit, which no private directory needs, so that the next run knows them.
+# The mode of directories while the tree is made; they get their own at the end.
 _PRIVATE = 0o700
-_MARKED = 0o1700
+# The same in a tree that stays if that fails, so that the next run knows them: write permission without search
+# permission allows other users nothing, so no image has a directory with this mode.
+_MARKED = 0o1702
 
 _CACHED_DIRECTORIES = 128
 
@@ -62,7 +63,7 @@ class Tree:
         self._root = Directory(_reopened(root), status.st_ino)
         self._device = status.st_dev
         self._resolver = resolver
-        self._new_mode = _MARKED if mark else _PRIVATE
+        self._mark = mark
         self._interrupted = interrupted
         self._cache: dict[bytes, Directory] = {}
         self._used: set[int] = set()
@@ -103,11 +104,11 @@ class Tree:
     def make_directory(self, parent: Directory, name: bytes, attributes: Attributes) -> None:
         """Makes the directory name, or takes the one that is there, replacing anything else and its attributes."""
         try:
-            os.mkdir(name, self._new_mode, dir_fd=parent.descriptor)
+            self._new(parent.descriptor, name)
         except FileExistsError:
             if not stat.S_ISDIR(self.status(parent, name).st_mode):
                 self.remove(parent, name)
-                os.mkdir(name, self._new_mode, dir_fd=parent.descriptor)
+                self._new(parent.descriptor, name)
         status = self.status(parent, name)
         if status.st_dev == self._device:
             self._attributes.set(status.st_ino, attributes)
@@ -154,7 +155,7 @@ class Tree:
         def settle(descriptor: int) -> None:
             status = os.fstat(descriptor)
             attributes = self._attributes.get(status.st_ino)
-            if self._interrupted and not isinstance(attributes, Attributes) and _is_unfinished(status):
+            if self._interrupted and not isinstance(attributes, Attributes) and self._is_unfinished(status):
                 attributes = IMPLIED
             if isinstance(attributes, Attributes):
                 attributor.clear_xattrs(descriptor)
@@ -166,6 +167,10 @@ class Tree:
             visit_directories(self._root.descriptor, settle)
         except OSError as error:
             raise filesystem_error(error, doing="putting attributes on the directory", path=error.filename) from error
+
+    def _is_unfinished(self, status: os.stat_result) -> bool:
+        """Tell whether another Tree made the directory and did not finish. The root is made by the caller."""
+        return status.st_ino != self._root.inode and _is_marked(status) and status.st_uid == os.geteuid()
 
     def _find(self, path: bytes, *, make: bool) -> Directory:
         start, names = self._nearest(path)
@@ -217,8 +222,15 @@ class Tree:
 
     def _make(self, parent: int, name: bytes) -> None:
         self.keep_time(parent)
-        os.mkdir(name, self._new_mode, dir_fd=parent)
+        self._new(parent, name)
         self.imply(os.stat(name, dir_fd=parent, follow_symlinks=False).st_ino)
+
+    def _new(self, parent: int, name: bytes) -> None:
+        """Make a directory with the mode that it has until finish."""
+        if self._mark:
+            _make_marked(parent, name)
+        else:
+            os.mkdir(name, _PRIVATE, dir_fd=parent)
 
     def _instead(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> int:
         """Opens what a symbolic link leads to, or makes a directory in the place of anything else."""
@@ -238,9 +250,20 @@ class Tree:
             return walk(self._root.descriptor, path, make=self._make)
 
 
-def _is_unfinished(status: os.stat_result) -> bool:
+def _make_marked(parent: int, name: bytes) -> None:
+    # only mkdir(2) itself leaves no moment at which a run that is killed leaves a directory without the mark
+    umask = os.umask(0)
+    try:
+        os.mkdir(name, _MARKED, dir_fd=parent)
+    finally:
+        os.umask(umask)
+    if not _is_marked(os.stat(name, dir_fd=parent, follow_symlinks=False)):  # the default ACL of parent took bits away
+        change_mode(parent, name, _MARKED)
+
+
+def _is_marked(status: os.stat_result) -> bool:
     # a directory inherits the setgid bit
-    return status.st_mode & 0o5777 == _MARKED and status.st_uid == os.geteuid()
+    return status.st_mode & 0o5777 == _MARKED
 
 
 def _reopened(root: int) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import struct
 import typing as t
 
 import pytest
@@ -41,6 +42,13 @@ def apply(run_module: t.Any, dest: pathlib.Path, store: t.Any) -> t.Any:
         return run_module("oci_layer_unpack", **{**settings, **options})
 
     return run
+
+
+def full_at_two(descriptor: int, piece: bytes, write: t.Callable[[int, bytes], None] = content._write) -> None:
+    """Finds the disk full for a file that holds a two."""
+    if piece == b"2":
+        raise OSError(28, "No space left on device")
+    write(descriptor, piece)
 
 
 def test_check_run_check_run(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:
@@ -200,16 +208,9 @@ def test_a_layer_that_was_begun_is_named_until_it_is_applied(
     apply: t.Any, dest: pathlib.Path, base: images.Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upper = images.layer([images.file("sub/x/a", b"1"), images.file("b", b"2")])
-    write = content._write
-
-    def full(descriptor: int, piece: bytes) -> None:
-        if piece == b"2":
-            raise OSError(28, "No space left on device")
-        write(descriptor, piece)
-
     with monkeypatch.context() as patch:
         patch.setattr(layers, "is_worth_it", lambda: False)
-        patch.setattr(content, "_write", full)
+        patch.setattr(content, "_write", full_at_two)
         assert apply(upper)["error"]["kind"] == "no_space"
     run = apply(base)
     assert any(upper.diff_id in text and "apply them again" in text for text in run.warnings)
@@ -219,14 +220,34 @@ def test_a_layer_that_was_begun_is_named_until_it_is_applied(
     assert [path.stat().st_mode & 0o7777 for path in (dest / "sub", dest / "sub/x")] == [0o755, 0o755]
 
 
-def test_a_directory_of_a_lower_layer_that_looks_unfinished_stays(
-    apply: t.Any, dest: pathlib.Path, base: images.Layer
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+@pytest.mark.parametrize("default_acl", [False, True])
+def test_private_directories_of_a_lower_layer_survive_a_second_try(
+    apply: t.Any, dest: pathlib.Path, monkeypatch: pytest.MonkeyPatch, umask: int, default_acl: bool
 ) -> None:
-    apply(base)
-    (dest / "odd").mkdir()
-    (dest / "odd").chmod(0o1700)
-    apply(images.layer([images.file("odd/new", b"")]))
-    assert (dest / "odd").stat().st_mode & 0o7777 == 0o1700
+    apply(images.layer([images.directory("odd", mode=0o1700), images.directory("private", mode=0o700)]))
+    dest.chmod(0o1700)
+    if default_acl:
+        # version 2; the owner rwx, the owning group and others nothing
+        entries = ((1, 7), (4, 0), (0x20, 0))
+        acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, perm, 2**32 - 1) for tag, perm in entries)
+        try:
+            os.setxattr(dest, "system.posix_acl_default", acl)
+        except OSError:
+            pytest.skip("needs access control lists")
+    upper = images.layer([images.file("odd/new", b"1"), images.file("sub/x/a", b"1"), images.file("b", b"2")])
+    before = os.umask(umask)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(layers, "is_worth_it", lambda: False)
+            patch.setattr(content, "_write", full_at_two)
+            assert apply(upper)["error"]["kind"] == "no_space"
+        assert (dest / "sub/x").exists()
+        assert apply(upper)["changed"] is True
+    finally:
+        os.umask(before)
+    modes = {name: (dest / name).stat().st_mode & 0o7777 for name in ("", "odd", "private", "sub", "sub/x")}
+    assert modes == {"": 0o1700, "odd": 0o1700, "private": 0o700, "sub": 0o755, "sub/x": 0o755}
 
 
 def test_check_mode_believes_in_a_file_that_an_earlier_task_brings(
