@@ -84,6 +84,7 @@ _REMEDIES = {
     errno.EACCES: "run the task as a user that may write there (become: true)",
     errno.EPERM: "run the task as root (become: true), or skip what needs root with ownership: false and devices: skip",
     errno.ENAMETOOLONG: "the file system cannot hold that name; choose a destination on another one",
+    errno.ENOSYS: "mount /proc, without which this needs Linux 6.6 or later",
     errno.EMFILE: "raise the limit of open files of the user that runs the task",
 }
 

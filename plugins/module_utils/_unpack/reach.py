@@ -13,7 +13,6 @@ metadata.py, probe.py and remove.py call this.
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
 import typing as t
@@ -22,7 +21,7 @@ from .syscalls import change_mode_of_open
 
 
 @functools.cache
-def has_proc() -> bool:
+def _has_proc() -> bool:
     """Tells whether /proc is mounted."""
     return os.path.exists("/proc/self/fd")
 
@@ -33,7 +32,7 @@ def reached(dir_fd: int, name: bytes) -> t.Iterator[bytes]:
 
     Without /proc this is a relative path, and the working directory of the process is another one meanwhile.
     """
-    if has_proc():
+    if _has_proc():
         yield b"/proc/self/fd/%d/%s" % (dir_fd, name)
         return
     with inside(dir_fd):
@@ -53,16 +52,14 @@ def inside(dir_fd: int) -> t.Iterator[None]:
 
 
 def change_mode(fd: int, mode: int) -> None:
-    """Set the mode of what is open as fd, which may be open with O_PATH. Raises OSError."""
-    if has_proc():
+    """Set the mode of what is open as fd, which may be open with O_PATH.
+
+    Raises OSError, ENOSYS where /proc is not mounted and Linux is older than 6.6.
+    """
+    if _has_proc():
         os.chmod(f"/proc/self/fd/{fd}", mode)
-        return
-    try:
+    else:
         change_mode_of_open(fd, mode)
-    except OSError as exc:
-        if exc.errno != errno.ENOSYS:
-            raise
-        raise OSError(errno.ENOSYS, "needs Linux 6.6 where /proc is not mounted: mount it") from exc
 
 
-__all__ = ("change_mode", "has_proc", "inside", "reached")
+__all__ = ("change_mode", "inside", "reached")

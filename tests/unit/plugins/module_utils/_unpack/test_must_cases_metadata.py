@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._unpack import reach
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import FilesystemError, LayerInvalid
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground
 from ansible_collections.attested.registry.tests.support.tar_entries import (
@@ -49,6 +50,16 @@ def test_31_special_mode_bits_stay_with_a_foreign_owner(box: Box, make: t.Callab
     box.unpack([make("n", mode=mode, uid=1234, gid=2345)])
     status = box.status("n")
     assert (status.mode, status.uid, status.gid) == (mode, 1234, 2345)
+
+
+def test_31_a_mode_that_cannot_be_set_without_proc_names_the_remedy(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_there(fd: int, mode: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(reach, "_has_proc", lambda: False)
+    monkeypatch.setattr(reach, "change_mode_of_open", not_there)
+    with pytest.raises(FilesystemError, match="mount /proc, without which this needs Linux 6.6 or later"):
+        box.unpack([fifo("n", mode=0o666)])
 
 
 def test_31_capabilities_stay_with_a_foreign_owner(box: Box) -> None:
