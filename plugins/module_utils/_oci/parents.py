@@ -156,6 +156,9 @@ class _Walk:
             return None
         if status.st_mode & stat.S_IWOTH:
             return f"every local user can write to {shown}"
+        # with an access control list, these bits are what the list may allow at most
+        if status.st_mode & stat.S_IWGRP and _has_acl(self.fd):
+            return f"an access control list lets others write to {shown}"
         if status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()):
             return f"the group id {status.st_gid} can write to {shown}"
         return None
@@ -254,6 +257,13 @@ class _Walk:
 
     def _refused(self, what: str, why: str, remedy: str) -> ParentRefused:
         return ParentRefused(f"The directory {self._shown} cannot be {what}: {why}; {remedy}.", path=self._shown)
+
+
+def _has_acl(fd: int) -> bool:
+    try:
+        return bool(os.getxattr(f"/proc/self/fd/{fd}", "system.posix_acl_access"))
+    except OSError:
+        return False
 
 
 def _joined(*names: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import typing as t
 from pathlib import Path
@@ -205,6 +206,27 @@ def test_a_group_that_can_write_is_a_risk(base: Path, mode: int, gid: int, expec
     shared.chmod(mode)
     found = risk(shared)
     assert found == (None if expected is None else f"{expected} {shared}")
+
+
+@needs_root
+@pytest.mark.parametrize(("mask", "is_risk"), [(7, True), (5, False)])
+def test_an_access_control_list_by_which_others_can_write_is_a_risk(base: Path, mask: int, is_risk: bool) -> None:
+    shared = base / "shared"
+    shared.mkdir()
+    # version 2; owner, a user, owning group, mask, others
+    entries = (
+        (1, 7, 2**32 - 1),
+        (2, 7, children.NOBODY),
+        (4, 5, 2**32 - 1),
+        (0x10, mask, 2**32 - 1),
+        (0x20, 5, 2**32 - 1),
+    )
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(shared, "system.posix_acl_access", acl)
+    except OSError:
+        pytest.skip("needs access control lists")
+    assert risk(shared) == (f"an access control list lets others write to {shared}" if is_risk else None)
 
 
 @needs_root
