@@ -21,6 +21,7 @@ from .._oci.parents import Parents, risk_warning
 from .._oci.text import path_text
 from .._unpack.errors import Locked, filesystem_error, printable
 from .._unpack.reach import inside
+from .opened_again import opened_again
 
 if t.TYPE_CHECKING:
     from .sources import Source
@@ -142,17 +143,20 @@ class BlobFile:
 
         Raises what Source.blob raises, Locked, BlobFileError, FilesystemError.
         """
-        with self._parents() as parents:
-            with self._translated("making the directory of"):
-                parents.make()
-            with self._opened_partial(parents.fd) as partial:
-                done = self._done_meanwhile(parents.fd)
-                if done is not None:
-                    partial.remove()
-                    return done
-                done = self._complete(partial, source, repository)
-                self._put_in_place(partial, prepare)
+        with opened_again(self._open_to_download) as partial:
+            done = self._done_meanwhile(partial.folder)
+            if done is not None:
+                partial.remove()
+                return done
+            done = self._complete(partial, source, repository)
+            self._put_in_place(partial, prepare)
         return done
+
+    def _open_to_download(self, stack: contextlib.ExitStack) -> _Partial:
+        parents = stack.enter_context(self._parents())
+        with self._translated("making the directory of"):
+            parents.make()
+        return stack.enter_context(self._opened_partial(parents.fd))
 
     def _done_meanwhile(self, folder: int) -> t.Optional[Download]:
         """Looks again with the lock, if the file is not the one that content() has read."""

@@ -57,25 +57,26 @@ class Place:
 
         With C(create) missing parent directories are made, and removed at the end if they are empty.
         """
+        from .opened_again import opened_again
+
+        with opened_again(lambda stack: self._enter(stack, create=create)) as view:
+            yield view
+
+    def _enter(self, stack: contextlib.ExitStack, *, create: bool) -> View:
         from .._unpack.checks import find_parents
         from .._unpack.destination import Destination
         from .._unpack.inspection import Missing
         from .._unpack.translate import translated
 
-        with find_parents(self.dest) as parents:
-            view: t.ContextManager[View]
-            options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout}
-            options["parents"] = parents
-            if parents.missing and (self.check or not create):
-                view = Missing(self.dest, **options)
-            elif self.check:
-                view = Destination.inspect(self.dest, **options)
-            else:
-                with translated("making the parent directory of", self.dest):
-                    parents.make()
-                view = Destination(self.dest, create=create, **options)
-            with view as opened:
-                yield opened
+        parents = stack.enter_context(find_parents(self.dest, make=create))
+        options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout, "parents": parents}
+        if parents.missing and (self.check or not create):
+            return stack.enter_context(Missing(self.dest, **options))
+        if self.check:
+            return stack.enter_context(Destination.inspect(self.dest, **options))
+        with translated("making the parent directory of", self.dest):
+            parents.make()
+        return stack.enter_context(Destination(self.dest, create=create, **options))
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ from .._oci.digest import Digest
 from .._oci.errors import DigestError, JsonInvalid
 from .._oci.lock_file import LockFileRefused, lock_as_older_versions_do, lock_file, unlock_file
 from .._oci.strict_json import JsonValue, load
-from .._unpack.checks import Place, find_parents, open_place, refusal
+from .._unpack.checks import Place, destination_warning, find_parents, open_place, refusal
 from .._unpack.confine import DIRECTORY
 from .._unpack.durable import read_file, replace_file
 from .._unpack.errors import Locked, printable
 from .._unpack.translate import translated
+from .opened_again import opened_again
 
 _MAX_BYTES: t.Final = 1024 * 1024
 _NAME_MAX: t.Final = 255
@@ -61,24 +62,27 @@ class LayeredDirectory:
 
     The note C(.NAME.oci-layers) holds diff_ids and the inode number of the directory: it says nothing about another
     directory that is there later. Opening it creates nothing, but with make what is missing above it, which is removed
-    at the end if it is empty. A context manager. Raises DestinationError, FilesystemError, ParentRefused,
-    LockFileRefused.
+    at the end if it is empty. warning is what to tell the user of other users who can replace the directory, if any. A
+    context manager. Raises DestinationError, FilesystemError, ParentRefused, LockFileRefused.
     """
 
     def __init__(self, path: str, *, make: bool = False) -> None:
         self.path = path.rstrip("/")
-        self._stack = contextlib.ExitStack()
         self._opened: t.Optional[Place] = None
-        with contextlib.ExitStack() as stack:
-            parents = stack.enter_context(find_parents(path))
-            if make:
-                with translated("making the parent directory of", path):
-                    parents.make()
-            if make or not parents.missing:
-                self._opened = open_place(path, parents)
-                stack.callback(self._opened.close)
-                self._check_name()
-            self._stack = stack.pop_all()
+        self.warning: t.Optional[str] = None
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(opened_again(lambda stack: self._open(path, stack, make=make)))
+
+    def _open(self, path: str, stack: contextlib.ExitStack, *, make: bool) -> None:
+        parents = stack.enter_context(find_parents(path))
+        if make:
+            with translated("making the parent directory of", path):
+                parents.make()
+        if make or not parents.missing:
+            self._opened = open_place(path, parents)
+            stack.callback(self._opened.close)
+            self._check_name()
+        self.warning = destination_warning(self.path, parents.risk)
 
     def __enter__(self) -> LayeredDirectory:
         return self
@@ -113,11 +117,6 @@ class LayeredDirectory:
         if len(os.fsencode(self._place.name)) > longest:
             why = "its name is too long for the note beside it of what was applied"
             raise refusal(self.path, why, f"use at most {longest} bytes")
-
-    @property
-    def warning(self) -> t.Optional[str]:
-        """What to tell the user of other users who can replace the directory, None if there are none."""
-        return None if self._opened is None else self._opened.warning
 
     def applied(self) -> tuple[Digest, ...]:
         """Returns the diff_ids of the layers that were applied to the directory that is there now, in their order."""
@@ -156,12 +155,17 @@ class LayeredDirectory:
     def opened(self, *, lock_timeout: float) -> t.Iterator[int]:
         """Yields the directory, open and locked; makes it if it is not there.
 
-        What was read of the note before may not be true any more. Raises Locked.
+        What was read of the note before may not be true any more. Raises Locked, and DestinationError if the directory
+        above is gone.
         """
         deadline = time.monotonic() + lock_timeout
         with contextlib.ExitStack() as stack:
             with translated("locking", self.path):
-                self._lock(stack, deadline, lock_timeout)
+                try:
+                    self._lock(stack, deadline, lock_timeout)
+                except FileNotFoundError:
+                    why = "the directory that it is in was removed while the task ran"
+                    raise refusal(self.path, why, "run the task again") from None
             with translated("opening", self.path):
                 self._remove_left_over()
                 if self._place.look() is None:

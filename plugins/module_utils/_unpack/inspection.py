@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._oci.parents import Parents
-from .checks import Place, Root, open_place, refusal
+from .checks import Place, Root, destination_warning, open_place, refusal
 from .confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
 from .errors import printable
@@ -79,9 +79,9 @@ class View:
         self._warn_of(self._place.warning)
         self._root = self._place.look()
 
-    def _warn_of(self, risk: str | None) -> None:
-        if risk is not None:
-            self._warn(risk)
+    def _warn_of(self, warning: str | None) -> None:
+        if warning is not None:
+            self._warn(warning)
 
     def _open_directory(self, *, create: bool, exclusive: bool) -> StateDirectory | None:
         directory = StateDirectory.open(self._place, create=create, exclusive=exclusive, timeout=self._lock_timeout)
@@ -266,6 +266,8 @@ class Missing(View):
     """A destination below a directory that is missing, so that nothing can be there. For check mode and removing."""
 
     def __enter__(self) -> Missing:
+        risk = None if self._parents is None else self._parents.risk
+        self._warn_of(destination_warning(self.path, risk))
         return self
 
     def check_replaceable(self) -> None:

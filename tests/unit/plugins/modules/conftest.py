@@ -7,12 +7,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import pathlib
 import typing as t
 from dataclasses import dataclass
 
 import pytest
 from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.attested.registry.plugins.module_utils._oci.parents import Parents
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
 
@@ -72,6 +74,24 @@ def run_module(capsys: pytest.CaptureFixture[str]) -> t.Callable[..., Run]:
         return Run(json.loads(output), output)
 
     return run
+
+
+@pytest.fixture
+def removed_once(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[pathlib.Path], None]:
+    """Lets another task that made a directory, and failed, remove it just after the next task has found it."""
+
+    def arrange(path: pathlib.Path) -> None:
+        make, left = Parents.make, [path]
+
+        def overtaken(parents: Parents) -> None:
+            make(parents)
+            if left:
+                left.pop().rmdir()
+
+        path.mkdir()
+        monkeypatch.setattr(Parents, "make", overtaken)
+
+    return arrange
 
 
 @pytest.fixture

@@ -266,6 +266,14 @@ def test_a_missing_directory_is_made(blob: t.Any, dest: pathlib.Path) -> None:
     assert blob(dest=str(below), mode="0600")["changed"] is False
 
 
+def test_a_directory_that_another_task_removes_is_made_again(
+    blob: t.Any, dest: pathlib.Path, removed_once: t.Any
+) -> None:
+    removed_once(dest)
+    assert blob(dest=str(dest / "b"))["changed"] is True
+    assert (dest / "b").read_bytes() == DATA
+
+
 def test_a_directory_that_was_made_in_vain_is_removed(blob: t.Any, dest: pathlib.Path) -> None:
     assert blob(dest=str(dest / "a/b"), digest="sha256:" + "0" * 64).failed
     assert not dest.exists()

@@ -50,7 +50,7 @@ def unpack(
 @pytest.fixture
 def back(run_module: t.Any, dest: pathlib.Path) -> t.Any:
     def run(state: str = "rolled_back", **options: t.Any) -> t.Any:
-        return run_module("oci_image_unpack", dest=str(dest), state=state, **options)
+        return run_module("oci_image_unpack", **{"dest": str(dest), "state": state, **options})
 
     return run
 
@@ -373,6 +373,34 @@ def test_without_a_parent_there_is_nothing_to_remove_or_bring_back(
 def test_parents_that_were_made_in_vain_are_removed(unpack: t.Any, tmp_path: pathlib.Path) -> None:
     assert unpack("nosuch", dest=str(tmp_path / "a/b/tree")).failed
     assert not (tmp_path / "a").exists()
+
+
+def test_a_parent_that_another_task_removes_is_made_again(
+    unpack: t.Any, tmp_path: pathlib.Path, removed_once: t.Any
+) -> None:
+    removed_once(tmp_path / "a")
+    assert unpack("1", dest=str(tmp_path / "a/tree"))["changed"] is True
+    assert (tmp_path / "a/tree/etc/motd").exists()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_nothing_is_there_below_a_directory_that_would_not_be_made(
+    back: t.Any, tmp_path: pathlib.Path, check: bool
+) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for path in ("missing/../x/new", "dangling/new"):
+        assert back("absent", dest=str(tmp_path / path), check=check)["changed"] is False
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+def test_check_mode_warns_of_another_user_above_missing_parents(unpack: t.Any, tmp_path: pathlib.Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 12345, 12345)
+    for check in (True, False):
+        run = unpack("1", dest=str(home / "a/tree"), check=check)
+        (warning,) = (text for text in run.warnings if "Another user" in text)
+        assert f"because {home} belongs to the user id 12345;" in warning
 
 
 @pytest.mark.parametrize("check", [True, False])

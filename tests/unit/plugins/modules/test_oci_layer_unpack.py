@@ -68,10 +68,22 @@ def test_a_parent_of_another_user_is_a_warning(apply: t.Any, dest: pathlib.Path,
     home = dest.parent / "home"
     home.mkdir()
     os.chown(home, 12345, 12345)
-    run = apply(base, dest=str(home / "tree"))
-    assert run["changed"] is True
-    (warning,) = (text for text in run.warnings if "Another user" in text)
-    assert f"because {home} belongs to the user id 12345;" in warning
+    for name in ("tree", "a/tree"):
+        for check in (True, False):
+            run = apply(base, dest=str(home / name), check=check)
+            assert run["changed"] is True
+            (warning,) = (text for text in run.warnings if "Another user" in text)
+            assert f"because {home} belongs to the user id 12345;" in warning
+
+
+def test_a_parent_that_another_task_removes_is_named(
+    apply: t.Any, dest: pathlib.Path, base: images.Layer, removed_once: t.Any
+) -> None:
+    removed_once(dest)
+    run = apply(base, dest=str(dest / "tree"))
+    assert run["error"]["kind"] == "destination"
+    assert "the directory that it is in was removed while the task ran; run the task again" in run["msg"]
+    assert apply(base, dest=str(dest / "tree"))["changed"] is True
 
 
 def test_layers_on_top_of_each_other(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:

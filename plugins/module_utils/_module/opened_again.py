@@ -1,0 +1,42 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Open a destination again if a directory above it goes away meanwhile.
+
+A task that fails removes the directories above its destination that it made, if they are empty, also where another task
+has found them just before. BlobFile, LayeredDirectory and image_tree.py use this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from .._unpack.errors import FilesystemError
+
+_TRIES: t.Final = 10
+_T = t.TypeVar("_T")
+
+
+@contextlib.contextmanager
+def opened_again(enter: t.Callable[[contextlib.ExitStack], _T]) -> t.Iterator[_T]:
+    """Yield what enter opens, with what is to be closed on the stack; call it again if that raises ENOENT.
+
+    Raises what enter raises, FilesystemError with ENOENT after the last try.
+    """
+    for left in reversed(range(_TRIES)):
+        with contextlib.ExitStack() as stack:
+            try:
+                found = enter(stack)
+            except FilesystemError as exc:
+                if not left or exc.fields["errno"] != "ENOENT":
+                    raise
+                continue
+            yield found
+            return
+
+
+__all__ = ("opened_again",)
