@@ -8,7 +8,7 @@
 
 Any user who can read a directory or a file can lock it, and so keep every other user waiting. A lock file has the mode
 0600, and is there only as long as it is needed. oci_layout (_layout/lock.py), oci_layer_unpack
-(_module/layered_directory.py) and oci_blob (_module/blob_file.py) use this.
+(_module/layered_directory.py), oci_blob (_module/blob_file.py) and oci_image_unpack (_unpack/lock.py) use this.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def is_private(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and mine and status.st_nlink <= 1
 
 
-def lock(fd: int, *, deadline: float) -> bool:
-    """Wait for the exclusive lock on an open file until the deadline (time.monotonic()); False if it passed.
+def lock(fd: int, *, deadline: float, shared: bool = False) -> bool:
+    """Wait for the lock on an open file until the deadline (time.monotonic()); False if it passed.
 
-    Raises OSError.
+    With shared others may have a shared lock on it, too. Raises OSError.
     """
-    return _wait(fd, deadline, lambda: True)
+    return _wait(fd, deadline, lambda: True, kind=fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
 def lock_as_older_versions_do(directory: int, *, deadline: float) -> bool:
@@ -113,10 +113,10 @@ def _check(status: os.stat_result, path: str) -> None:
         )
 
 
-def _wait(fd: int, deadline: float, is_worth_it: t.Callable[[], bool]) -> bool:
+def _wait(fd: int, deadline: float, is_worth_it: t.Callable[[], bool], *, kind: int = fcntl.LOCK_EX) -> bool:
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             if not is_worth_it():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
@@ -17,14 +16,16 @@ import socket
 import time
 import typing as t
 
-from .checks import Place
-from .errors import Locked, printable
+from .._oci.lock_file import lock
+from .checks import Place, refusal
+from .errors import DestinationError, Locked, printable
 from .private import open_private
 from .translate import translated
 
-LOCK: t.Final = "lock"
+_LOCK: t.Final = "lock"
 _PLAIN: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_POLL_SECONDS: t.Final = 0.05  # flock(2) has no time limit of its own
+# so often in a row runs can end while others wait; whoever can write to the parent can replace the directory for ever
+_TRIES: t.Final = 100
 _HOLDER_BYTES: t.Final = 1024
 
 # A state directory before it is complete; shorter than the longest name of one.
@@ -38,7 +39,8 @@ _OCCUPIED: t.Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 class StateDirectory:
     """The state directory of a destination, open and locked until close.
 
-    Never blocks without a limit: who does not get the lock in time is told who has it.
+    Never blocks without a limit: who does not get the lock in time is told who has it, or that the directory is
+    replaced all the time.
     """
 
     def __init__(self, fd: int, lock_fd: t.Optional[int]) -> None:
@@ -55,8 +57,8 @@ class StateDirectory:
         """
         deadline = time.monotonic() + timeout
         with translated("opening", place.state_path):
-            while True:
-                fd = _open_directory(place, create=create)
+            for dummy in _tries(deadline):
+                fd = _open_directory(place, create=create, deadline=deadline)
                 if fd is None:
                     return None
                 found = cls(fd, None)
@@ -68,18 +70,17 @@ class StateDirectory:
                     found.close()
                     raise
                 found.close()  # whoever held the lock removed the directory and the destination: look again
+            raise _replaced(place)
 
     def _lock(self, place: Place, *, exclusive: bool, deadline: float) -> None:
         flags = os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY
         try:
-            self._lock_fd = os.open(LOCK, flags | _PLAIN, 0o600, dir_fd=self.fd)
+            self._lock_fd = os.open(_LOCK, flags | _PLAIN, 0o600, dir_fd=self.fd)
         except FileNotFoundError:
             return  # a reader came before the first writer finished making the directory, or after it was copied
         started = time.monotonic()
-        while not _try_lock(self._lock_fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH):
-            if time.monotonic() >= deadline:
-                raise _locked(place, self._lock_fd, time.monotonic() - started)
-            time.sleep(_POLL_SECONDS)
+        if not lock(self._lock_fd, deadline=deadline, shared=not exclusive):
+            raise _locked(place, self._lock_fd, time.monotonic() - started)
         if exclusive:
             _write_holder(self._lock_fd)
 
@@ -87,17 +88,17 @@ class StateDirectory:
         """Tells whether the directory, and the lock in it, still have their names. Raises OSError."""
         try:
             directory = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
-            lock = None if self._lock_fd is None else os.stat(LOCK, dir_fd=self.fd, follow_symlinks=False)
+            file = None if self._lock_fd is None else os.stat(_LOCK, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
             return False
         same = os.path.samestat(directory, os.fstat(self.fd))
-        return same and (lock is None or os.path.samestat(lock, os.fstat(t.cast(int, self._lock_fd))))
+        return same and (file is None or os.path.samestat(file, os.fstat(t.cast(int, self._lock_fd))))
 
     def discard(self, place: Place) -> bool:
         """Removes the directory if nothing but the lock is in it, and tells whether it did."""
         with contextlib.suppress(OSError):
-            if os.listdir(self.fd) == [LOCK]:
-                os.unlink(LOCK, dir_fd=self.fd)
+            if os.listdir(self.fd) == [_LOCK]:
+                os.unlink(_LOCK, dir_fd=self.fd)
                 os.rmdir(place.state_name, dir_fd=place.parent_fd)
                 return True
         return False
@@ -109,8 +110,21 @@ class StateDirectory:
             os.close(self._lock_fd)
 
 
-def _open_directory(place: Place, *, create: bool) -> t.Optional[int]:
-    while True:
+def _tries(deadline: float) -> t.Iterator[None]:
+    """Yield for each try until the deadline, and a number of times in any case."""
+    left = _TRIES
+    while left > 0 or time.monotonic() < deadline:
+        left -= 1
+        yield
+
+
+def _replaced(place: Place) -> DestinationError:
+    why = f"its state directory {printable(place.state_path)} is replaced all the time"
+    return refusal(place.path, why, f"see who can write to {printable(place.parent)}")
+
+
+def _open_directory(place: Place, *, create: bool, deadline: float) -> t.Optional[int]:
+    for dummy in _tries(deadline):
         with contextlib.suppress(FileNotFoundError):
             return open_private(place, place.parent_fd, place.state_name, path=place.state_path)
         if not create:
@@ -118,6 +132,7 @@ def _open_directory(place: Place, *, create: bool) -> t.Optional[int]:
         name = _make_directory(place)
         with contextlib.suppress(FileNotFoundError):  # another run took the new directory for one that was left over
             return _put_in_place(place, name)
+    raise _replaced(place)
 
 
 def _make_directory(place: Place) -> str:
@@ -159,14 +174,6 @@ def _remove_left_over(place: Place) -> None:
                 os.rmdir(name, dir_fd=place.parent_fd)
 
 
-def _try_lock(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _write_holder(fd: int) -> None:
     holder = {
         "pid": os.getpid(),
@@ -202,4 +209,4 @@ def _locked(place: Place, fd: int, waited: float) -> Locked:
     )
 
 
-__all__ = ("LOCK", "StateDirectory")
+__all__ = ("StateDirectory",)

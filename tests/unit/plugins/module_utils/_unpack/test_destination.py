@@ -513,23 +513,42 @@ def test_a_lock_whose_directory_was_removed_meanwhile_counts_for_nothing(
     app: Path, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
     publish(app, "v1")
-    real_lock, calls = lock._try_lock, []
+    real_lock, calls = lock.lock, []
 
-    def lock_too_late(fd: int, kind: int) -> bool:
+    def lock_too_late(fd: int, **options: t.Any) -> bool:
         calls.append(fd)
         if len(calls) == 1:
             shutil.rmtree(app)
             shutil.rmtree(state_directory(app))
             if again:
-                monkeypatch.setattr(lock, "_try_lock", real_lock)
+                monkeypatch.setattr(lock, "lock", real_lock)
                 publish(app, "v2")
-        return real_lock(fd, kind)
+        return real_lock(fd, **options)
 
-    monkeypatch.setattr(lock, "_try_lock", lock_too_late)
+    monkeypatch.setattr(lock, "lock", lock_too_late)
     with opened(app) as destination:
         assert destination.current == (make_stamp("v2") if again else None)
         with pytest.raises(Locked), opened(app, lock_timeout=0):
             pass
+
+
+@pytest.mark.parametrize("how", ["exchanged", "removed"])
+def test_a_state_directory_that_is_replaced_all_the_time_ends_the_waiting(
+    app: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def removed(place: object, name: str) -> int:
+        os.rmdir(app.parent / name)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    if how == "exchanged":
+        monkeypatch.setattr(lock.StateDirectory, "is_there", lambda directory, place: False)
+    else:
+        monkeypatch.setattr(lock, "_put_in_place", removed)
+    with (
+        pytest.raises(DestinationError, match="is replaced all the time; see who can write to"),
+        opened(app, lock_timeout=0),
+    ):
+        pass
 
 
 def test_a_state_directory_that_another_run_makes_first_is_used(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
