@@ -44,6 +44,9 @@ _BASELINES: t.Final = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "po
 # names that people do not write out
 _SILENT: t.Final = ("amd64", "ppc64le", "riscv64")
 
+# family, major and minor number of a variant
+_Level = tuple[tuple[str, str], int, int]
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -170,10 +173,10 @@ def rank(wanted: Platform, offered: Platform) -> tuple[int, int, int] | None:
     """How well what is offered suits the wanted platform, more is better; None when it does not.
 
     The same os and architecture, and the same variant or a lower one of its family: v7 runs v6 and v5 on arm, v3 runs
-    v2 and v1 on amd64. The highest of these is the best, as in containerd. Above them, variants up to highest_variant
-    suit a host, less than all others: docker and containerd choose linux/amd64 on every host where it is offered.
-    os.version (its first three parts) and os.features count on windows alone, and only where they are given: image-spec
-    leaves them undefined elsewhere.
+    v2 and v1 on amd64, v9 runs v8.5 and lower ones on arm64. The highest of these is the best, as in containerd. Above
+    them, variants up to highest_variant suit a host, less than all others: docker and containerd choose linux/amd64 on
+    every host where it is offered. os.version (its first three parts) and os.features count on windows alone, and only
+    where they are given: image-spec leaves them undefined elsewhere.
     """
     wanted, offered = wanted.normalised(), offered.normalised()
     if (wanted.os, wanted.architecture) != (offered.os, offered.architecture) or not _windows_suits(wanted, offered):
@@ -181,17 +184,25 @@ def rank(wanted: Platform, offered: Platform) -> tuple[int, int, int] | None:
     level = _level(offered.variant, offered)
     for step, variant in ((1, wanted.variant), (0, wanted.highest_variant or wanted.variant)):
         limit = _level(variant, wanted)
-        if limit is not None and level is not None and limit[0] == level[0] and level[1:] <= limit[1:]:
+        if limit is not None and level is not None and _includes(limit, level, wanted.architecture):
             return (step, *level[1:])
     return (1, 0, 0) if wanted.variant == offered.variant else None
 
 
-def _level(variant: str | None, platform: Platform) -> tuple[tuple[str, str], int, int] | None:
+def _level(variant: str | None, platform: Platform) -> _Level | None:
     variant = variant or _BASELINES.get(platform.architecture) or ""
     match = re.fullmatch(r"([a-z]+)([0-9]{1,4})(?:\.([0-9]{1,4}))?([a-z][a-z0-9]*)?", variant)
     if match is None:
         return None
     return (match.group(1), match.group(4) or ""), int(match.group(2)), int(match.group(3) or 0)
+
+
+def _includes(limit: _Level, level: _Level, architecture: str) -> bool:
+    """Tell whether what runs one level runs another one, of the same family."""
+    if architecture == "arm64" and (limit[1], level[1]) == (9, 8):
+        # v9.0 has what v8.5 has, v9.1 what v8.6 has, and so on; containerd counts alike
+        return limit[0] == level[0] and level[2] <= limit[2] + 5
+    return limit[0] == level[0] and level[1:] <= limit[1:]
 
 
 def _windows_suits(wanted: Platform, offered: Platform) -> bool:

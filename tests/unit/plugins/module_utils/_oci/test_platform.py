@@ -136,6 +136,10 @@ def test_host(machine: str, system: str, host: str) -> None:
         ("linux/arm64/v9", "linux/arm64", True),
         ("linux/arm64/v8.2", "linux/arm64/v8.1", True),
         ("linux/arm64/v8.1", "linux/arm64/v8.2", False),
+        ("linux/arm64/v9", "linux/arm64/v8.5", True),
+        ("linux/arm64/v9", "linux/arm64/v8.6", False),
+        ("linux/arm64/v9.2", "linux/arm64/v8.7", True),
+        ("linux/arm64/v9.2", "linux/arm64/v8.8", False),
         ("linux/arm64", "linux/aarch64", True),
         ("linux/ppc64le/power10", "linux/ppc64le/power9", True),
         ("linux/ppc64le/power9", "linux/ppc64le/power10", False),
@@ -182,6 +186,13 @@ def test_variants_of_the_processor_suit_a_host_where_nothing_lower_is_offered() 
     arm = Platform.host("aarch64", "Linux", highest_variant="v8.2")
     levels = ("v8", "v8.1", "v8.2", "v8.3", "v9")
     assert [matches(arm, Platform("linux", "arm64", level)) for level in levels] == [True, True, True, False, False]
+
+
+def test_a_host_with_v9_takes_nothing_above_v8_5() -> None:
+    arm = Platform.host("aarch64", "Linux", highest_variant="v9")
+    assert not matches(arm, Platform("linux", "arm64", "v8.9"))
+    ranks = [rank(arm, Platform("linux", "arm64", level)) or () for level in ("v8", "v9", "v8.5", "v8.4")]
+    assert ranks == sorted(ranks, reverse=True)
 
 
 def test_json() -> None:
