@@ -86,7 +86,10 @@ def _check_same(found: os.stat_result, fd: int) -> None:
 
 @contextlib.contextmanager
 def _modes_as_asked() -> t.Iterator[None]:
-    """Let mkdir(2) set the whole mode: a run that is killed before a chmod leaves a layout that no server can read."""
+    """Let mkdir(2) set the whole mode, of the parents too, or a server under another user could not read the layout.
+
+    A run may be killed before a chmod.
+    """
     umask = os.umask(0)
     try:
         yield
