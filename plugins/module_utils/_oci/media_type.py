@@ -26,6 +26,8 @@ OCI_LAYER_NONDISTRIBUTABLE: t.Final = _OCI + "layer.nondistributable.v1.tar"
 OCI_LAYER_NONDISTRIBUTABLE_GZIP: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+gzip"
 OCI_LAYER_NONDISTRIBUTABLE_ZSTD: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+zstd"
 OCI_EMPTY: t.Final = "application/vnd.oci.empty.v1+json"
+# of release candidates of image-spec 1.1, and withdrawn before it
+OCI_ARTIFACT_MANIFEST: t.Final = "application/vnd.oci.artifact.manifest.v1+json"
 
 DOCKER_MANIFEST: t.Final = _DOCKER + "distribution.manifest.v2+json"
 DOCKER_MANIFEST_LIST: t.Final = _DOCKER + "distribution.manifest.list.v2+json"
@@ -44,13 +46,10 @@ INDEX_TYPES: t.Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
 CONFIG_TYPES: t.Final = (OCI_CONFIG, DOCKER_CONFIG)
 # What registries and pushers of 2015 to 2018 wrote in place of docker's type of a config. moby takes them for image
 # configs (distribution/registry.go: defaultImageTypes; distribution#1621, moby#22378, moby#30083).
-GENERIC_CONFIG_TYPES: t.Final = ("", "application/json", "application/octet-stream", "text/html")
+_GENERIC_CONFIG_TYPES: t.Final = ("", "application/json", "application/octet-stream", "text/html")
 SCHEMA1_TYPES: t.Final = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
 
 # what a client asks for with Accept, the preferred ones first
-# of release candidates of image-spec 1.1, and withdrawn before it
-OCI_ARTIFACT_MANIFEST: t.Final = "application/vnd.oci.artifact.manifest.v1+json"
-
 ACCEPT: t.Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST)
 
 _LAYERS: t.Final[dict[str, Compression]] = {
@@ -93,7 +92,7 @@ def is_image_config(media_type: str) -> bool:
 
 def is_generic_config(media_type: str) -> bool:
     """Whether the type, its parameters dropped, says nothing about a config of docker's, which is an image's then."""
-    return parse_content_type(media_type) in GENERIC_CONFIG_TYPES
+    return parse_content_type(media_type) in _GENERIC_CONFIG_TYPES
 
 
 def is_schema1(media_type: str) -> bool:
@@ -137,7 +136,6 @@ __all__ = (
     "DOCKER_MANIFEST_LIST",
     "DOCKER_SCHEMA1",
     "DOCKER_SCHEMA1_SIGNED",
-    "GENERIC_CONFIG_TYPES",
     "INDEX_TYPES",
     "MANIFEST_TYPES",
     "OCI_ARTIFACT_MANIFEST",

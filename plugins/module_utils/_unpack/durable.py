@@ -45,14 +45,9 @@ def open_new(dir_fd: int, name: str) -> int:
     return os.open(name, _CREATE, 0o600, dir_fd=dir_fd)
 
 
-def create_file(dir_fd: int, name: str) -> t.BinaryIO:
-    """Opens a private file to be written from the start. Raises OSError."""
-    return open(open_new(dir_fd, name), "wb")
-
-
 def write_file(dir_fd: int, name: str, data: bytes) -> None:
     """Writes a file that nobody reads yet, to be synced later with all else. Raises OSError."""
-    with create_file(dir_fd, name) as file:
+    with open(open_new(dir_fd, name), "wb") as file:
         file.write(data)
 
 
@@ -89,4 +84,4 @@ def inode_of_directory(dir_fd: int, name: str) -> t.Optional[int]:
     return None
 
 
-__all__ = ("create_file", "inode_of_directory", "open_anonymous", "open_new", "read_file", "replace_file", "write_file")
+__all__ = ("inode_of_directory", "open_anonymous", "open_new", "read_file", "replace_file", "write_file")

@@ -32,20 +32,20 @@ def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
         fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     except OSError as exc:
         if exc.errno == errno.EACCES:
-            check_private(place, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path=path)
+            _check_private(place, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path=path)
         if exc.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
         why = f"{printable(path)}, where its state is kept, is not a directory"
         raise refusal(place.path, why, "move that out of the way") from None
     try:
-        check_private(place, os.fstat(fd), path=path)
+        _check_private(place, os.fstat(fd), path=path)
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def check_private(place: Place, status: os.stat_result, *, path: str) -> None:
+def _check_private(place: Place, status: os.stat_result, *, path: str) -> None:
     """Raise DestinationError unless status is that of a private directory of this user beside the destination."""
     shown = printable(path)
     if status.st_uid != os.geteuid():
@@ -58,4 +58,4 @@ def check_private(place: Place, status: os.stat_result, *, path: str) -> None:
         raise refusal(place.path, f"its state directory {shown} is on another file system", "unmount that")
 
 
-__all__ = ("check_private", "open_private")
+__all__ = ("open_private",)

@@ -28,13 +28,13 @@ if t.TYPE_CHECKING:
 #   metadata  what listing.pack() makes of the entries
 #   content   for each entry: with "x", SHA-256 of its extended attributes; then for a regular file its SHA-256, for a
 #             symbolic link the length of its target as uint16 and the target
-#   split     before the blocks of a directory with many names: its depth plus SPLIT, the count PARTS, no contents. The
+#   split     before the blocks of a directory with many names: its depth plus _SPLIT, the count PARTS, no contents. The
 #             directory has PARTS blocks, one for each part of its names (listing.split_directory()), and those of the
 #             directories in a part follow the block of the part
 #   end       a block of depth END whose count is that of all entries, less what does not fit
 MAGIC: t.Final = b"attested.registry tree record 1 "
 END: t.Final = 0xFFFFFFFF
-SPLIT: t.Final = 0x80000000
+_SPLIT: t.Final = 0x80000000
 UNREADABLE: t.Final = 0xFFFFFFFF
 """The count of a directory that whoever made the record could not list."""
 
@@ -141,8 +141,8 @@ class RecordReader:
     def _advance(self) -> None:
         self.depth, self._next, self._metadata, self._content = _HEADER.unpack(self._read(_HEADER.size))
         self.parts = 1
-        if self.depth & SPLIT and self.depth != END:
-            depth, self.parts = self.depth - SPLIT, self._next
+        if self.depth & _SPLIT and self.depth != END:
+            depth, self.parts = self.depth - _SPLIT, self._next
             self.depth, self._next, self._metadata, self._content = _HEADER.unpack(self._read(_HEADER.size))
             if self.depth != depth or self.parts != PARTS:
                 raise RecordInvalid("the parts of a directory do not match")
@@ -246,7 +246,7 @@ class _Writer:
         if entries is not None:
             yield from self._write_block(here.descriptor, entries, depth=depth)
             return
-        self._out.write(_HEADER.pack(depth + SPLIT, PARTS, 0, 0))
+        self._out.write(_HEADER.pack(depth + _SPLIT, PARTS, 0, 0))
         for part in split_directory(here.descriptor):
             yield from self._write_block(here.descriptor, list_part(here.descriptor, part), depth=depth)
 
@@ -279,4 +279,4 @@ class _Writer:
         return b""
 
 
-__all__ = ("END", "SPLIT", "Block", "Content", "RecordInvalid", "RecordReader", "Recording", "write_record")
+__all__ = ("END", "Block", "Content", "RecordInvalid", "RecordReader", "Recording", "write_record")
