@@ -7,6 +7,7 @@
 #
 # The targets are ansible-test's; it runs them as they are ("integration --local"). What they need around them, registries with
 # images in them, is started before and ended after all of them: it takes longer to make than most of them to run.
+# Unless targets are named, those that boot hosts run beside the others: both mostly wait.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -20,22 +21,19 @@ tools/tree.sh copy
 home=$BUILD/ansible-test
 PYTHONPATH=$BUILD python -m ansible_collections.attested.registry.tools.ansible_test_home "$home" >/dev/null
 
-log=$BUILD/integration.log
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 begin=$SECONDS
-run() {
-  cd "$COPIED" || return
-  HOME=$home PYTHONPATH=$BUILD/tree python -m ansible_collections.attested.registry.tests.support.integration \
-    --images "$BUILD/images" --work "$BUILD/integration" --config tests/integration/integration_config.yml -- \
-    ansible-test integration --local --python "$version" --color no --allow-root "$@"
-}
-# A line for each target as it begins and its counts as it ends; the rest is in the log.
+rm -f "$BUILD"/integration*.log
 status=0
-run "$@" 2>&1 </dev/null | tee "$log" | sed -unE 's/^Running ([a-z0-9_]+) integration test (role|script).*/- \1/p; /ok=[0-9]+ .*failed=/p' || status=$?
+HOME=$home PYTHONPATH=$BUILD/tree python -m ansible_collections.attested.registry.tests.support.integration \
+  --images "$BUILD/images" --work "$BUILD/integration" --config "$COPIED/tests/integration/integration_config.yml" -- \
+  tools/integration_lanes.sh "$version" "$@" </dev/null || status=$?
 if [ "$status" != 0 ]; then
-  grep -nE '^(fatal|failed|ERROR|FATAL|\[ERROR\])' "$log" | head -n 20 || true
-  say "..."
-  tail -n 40 "$log"
-  die "an integration target failed; all of its output is in $log"
+  for log in "$BUILD"/integration-*.log; do
+    grep -HnE '^(fatal|failed|ERROR|FATAL|\[ERROR\])' "$log" | head -n 20 || true
+    say "..."
+    tail -n 40 "$log"
+  done
+  die "an integration target failed; all of its output is in $BUILD/integration-*.log"
 fi
-say "$(grep -cE '^Running .* integration test (role|script)' "$log") integration targets passed, 0 failed, in $((SECONDS - begin)) s"
+say "$(cat "$BUILD"/integration-*.log | grep -cE '^Running .* integration test (role|script)') integration targets passed, 0 failed, in $((SECONDS - begin)) s"

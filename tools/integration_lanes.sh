@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# integration_lanes.sh PYTHON-VERSION [TARGET...]
+# Runs the targets with ansible-test, for integration.sh, which sets HOME and has the registries run. All targets are run in two
+# lanes, one of them with the targets that boot hosts. Each lane's output is in build/integration-LANE.log.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+version=$1
+shift
+cd "$COPIED"
+
+# lane NAME ARGUMENT...  A line for each target as it begins and its counts as it ends.
+lane() {
+  local name=$1
+  shift
+  ansible-test integration --local --python "$version" --color no --allow-root "$@" 2>&1 </dev/null |
+    tee "$BUILD/integration-$name.log" |
+    awk '/^Running [a-z0-9_]+ integration test (role|script)/ { target = $2; print "- " target; fflush() }
+         /ok=[0-9]+ .*failed=/ { sub(/^[^ ]+ +: /, ""); print "- " target ": " $0; fflush() }'
+}
+
+if [ $# -gt 0 ]; then
+  lane named "$@"
+  exit
+fi
+hosts=() without=()
+for target in tests/integration/targets/*/; do
+  target=$(basename "$target")
+  # these are scripts, which boot hosts and play on them
+  if [ -e "tests/integration/targets/$target/runme.sh" ]; then
+    hosts+=("$target")
+    without+=(--exclude "$target")
+  fi
+done
+lane hosts "${hosts[@]}" &
+process=$!
+status=0
+lane modules "${without[@]}" || status=$?
+wait "$process" || status=$?
+exit "$status"
