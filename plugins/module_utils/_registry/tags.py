@@ -197,7 +197,8 @@ class TagLister:
             seen.add(page.following)
             before, page = page, self._fetched(page.following, page.size)
             if before.is_guess and set(page.names) <= set(before.names):
-                if before.is_full and page.names == before.names:
+                # who gave all that was wanted, names that are no tags included, may have no more, and cut nothing
+                if before.is_full and page.names == before.names and (page.size != wanted or self._cuts()):
                     raise self._broken("the same page comes again and again")
                 return list(found), False
 
@@ -220,8 +221,10 @@ class TagLister:
         target = self._linked(answer, url)
         if target is not None:
             return _Page(url, size, names, target, is_guess=False)
-        may_be_cut = names and len(names[-1]) < _MAX_NAME and (len(names) == size or len(names) % _ROUND == 0)
-        following = self._caller.endpoint.tags(self._repository, n=size, last=names[-1]) if may_be_cut else None
+        # what is not a tag is not sent back: it may be huge, or hold what no URL can
+        usable = next(filter(is_tag, reversed(names)), None)
+        may_be_cut = usable is not None and (len(names) == size or len(names) % _ROUND == 0)
+        following = self._caller.endpoint.tags(self._repository, n=size, last=usable) if may_be_cut else None
         return _Page(url, size, names, following, is_guess=following is not None)
 
     def _names(self, answer: Answer) -> list[str]:

@@ -144,6 +144,33 @@ def test_what_is_no_tag_is_left_out(serve, connect, warnings) -> None:
     assert all(text.isprintable() for text in warnings)
 
 
+@pytest.mark.parametrize(
+    ("names", "n", "expected"),
+    [
+        (("a", "\udc00"), 2, ("a",)),
+        ((*(f"t{number:02}" for number in range(49)), "\ud800"), None, tuple(f"t{number:02}" for number in range(49))),
+        (("\ud800", "\udc00"), 2, ()),
+    ],
+)
+@pytest.mark.parametrize("knows_n_and_last", [True, False])
+def test_a_list_that_ends_in_half_a_character(serve, connect, warnings, names, n, expected, knows_n_and_last) -> None:
+    """No URL can hold a lone surrogate, so the page that may follow is asked for after the last tag."""
+    server = fill(serve(), names)
+    if not knows_n_and_last:
+        server.on("", page(*names))
+    assert connect(server).tags("app", n=n).tags == expected
+    assert len(warnings) == len(names) - len(expected)
+    assert all(text.isprintable() for text in warnings)
+
+
+def test_the_page_after_what_is_no_tag(serve, connect, warnings) -> None:
+    server = serve()
+    server.on("", page("a", "-bad"))
+    server.on("last=a", page("b"))
+    assert connect(server).tags("app", n=2).tags == ("a", "b")
+    assert len(warnings) == 1
+
+
 def test_warnings_do_not_go_on_for_ever(serve, connect, warnings) -> None:
     server = serve()
     server.on("last=b", page(*[f"-{number}" for number in range(1000)]))
