@@ -165,7 +165,9 @@ class Authenticator:
         self, answer: Answer, operation: Operation, repository: str | None, deadline: float | None
     ) -> bool:
         """Find out at /v2/ how to log in, where there are credentials that nobody has asked for."""
-        if repository in self._schemes or isinstance(self._lookup(repository), Anonymous):
+        if repository in self._schemes:
+            return True  # another thread has learnt it since this request was sent
+        if isinstance(self._lookup(repository), Anonymous):
             return False
         challenges = self._ask_at_base(operation, deadline)
         if repository is not None:
@@ -185,6 +187,7 @@ class Authenticator:
         except RegistryError as exc:
             if exc.transient:
                 raise
+            self._at_base = ()
             return ()
         answer.discard()
         if answer.status == 401 and answer.url.origin == self._base.origin:
@@ -203,15 +206,19 @@ class Authenticator:
         credentials = self._lookup(repository)
         if isinstance(credentials, Token):
             return False
-        scopes = scheme.scopes | wider_scopes(challenges)
+        wider = wider_scopes(challenges)
+        scopes = scheme.scopes | wider
         if scopes != scheme.scopes:
             if sum(map(len, scopes)) > MAX_SCOPE:
                 return False
             self._schemes[repository] = replace(scheme, scopes=scopes)
             return True
-        if answer.status != 401 or sent.own:
+        if sent.own:
             return False
         cached = self._tokens.get((scheme, credentials))
+        if answer.status == 403:
+            # another thread may have widened the scopes since this token was issued
+            return bool(wider) and (cached is None or cached.value != sent.value)
         if cached is not None and cached.value == sent.value:
             if sent.fresh and not cached.shared:
                 return False

@@ -23,6 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
+from ansible_collections.attested.registry.tests.support.meanwhile import meanwhile
 
 TAG = Selector.parse("1.0")
 USER = Basic("u", "hunter2:x")
@@ -96,6 +97,23 @@ def test_what_was_learnt_is_known_from_then_on(hide, connect) -> None:
     ]
 
 
+@pytest.mark.parametrize("reply", [error(404, "NAME_UNKNOWN"), error(403, "DENIED"), error(429, "TOOMANYREQUESTS")])
+def test_a_request_that_is_refused_after_another_has_learnt(hide, connect, monkeypatch, reply) -> None:
+    """Both go out without credentials; the one that is answered last is repeated with them all the same."""
+    server = hide(reply)
+    client = connect(server, credentials=USER, retry=ONCE)
+    found = []
+    meanwhile(monkeypatch, server, "/manifests/", lambda: found.append(client.manifest("app", TAG)))
+    assert [client.manifest("app", TAG)] == found
+    assert [has_credentials for dummy, dummy, has_credentials in asked(server, "/manifests/")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert len(asked(server, "/v2/$")) == 1
+
+
 def test_credentials_of_an_auth_file(hide, connect, tmp_path) -> None:
     server = hide(error(404, "NAME_UNKNOWN"))
     path = tmp_path / "auth.json"
@@ -138,6 +156,16 @@ def test_a_registry_that_asks_for_nothing_is_asked_once(serve, connect, status) 
         ("GET", "/v2/other/manifests/1.0", False),
     ]
     assert [one.header("Authorization") for one in other.requests] == [None] * len(other.requests)
+    assert len(asked(server, "/v2/$")) == 1
+
+
+def test_a_registry_whose_v2_fails_for_good_is_asked_once(serve, connect) -> None:
+    server = serve()
+    server.on("/v2/$", Reply(status=302, body=b""))
+    client = connect(server, credentials=USER)
+    for name in ("app", "other"):
+        with pytest.raises(NotFound, match="does not have it"):
+            client.manifest(name, TAG)
     assert len(asked(server, "/v2/$")) == 1
 
 

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.errors import Unauthorized
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import Denied, Unauthorized
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
+from ansible_collections.attested.registry.tests.support.meanwhile import meanwhile
 
 TAG = Selector.parse("1.0")
 THREADS = 8
@@ -53,6 +54,39 @@ def test_parallel_downloads(server, connect) -> None:
 
         with ThreadPoolExecutor(THREADS) as pool:
             assert len({future.result() for future in [pool.submit(download) for dummy in range(THREADS)]}) == 1
+
+
+def test_a_token_that_is_too_narrow_when_another_request_has_widened_it(serve, image, connect, monkeypatch) -> None:
+    """Both got the narrow token; the one that is answered last goes out again with the wide one."""
+    server = serve(auth="bearer")
+    server.publish("app", {"1.0": image})
+    text = f'Bearer realm="{server.url}/token",scope="repository:base:pull",error="insufficient_scope"'
+    client = connect(server)
+
+    def picky(request):
+        token = (request.header("Authorization") or "")[7:]
+        is_wide = "repository:base:pull" in server.tokens.get(token, ())
+        return Reply(403, b"", {"WWW-Authenticate": text}) if token and not is_wide else None
+
+    server.on("/manifests/", picky)
+    found = []
+    meanwhile(monkeypatch, server, "/manifests/", lambda: found.append(client.manifest("app", TAG)), has_token=True)
+    assert [client.manifest("app", TAG)] == found
+    assert len(server.sent("/token")) == 2
+
+
+def test_a_registry_that_denies_every_token_is_left_soon(serve, connect) -> None:
+    server = serve(auth="bearer")
+    text = f'Bearer realm="{server.url}/token",scope="repository:base:pull",error="insufficient_scope"'
+    denied = Reply(403, b"", {"WWW-Authenticate": text})
+    server.on("/v2/", lambda request: denied if request.header("Authorization") else None)
+    client = connect(server)
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(client.manifest, "app", TAG) for dummy in range(THREADS)]
+    for future in futures:
+        with pytest.raises(Denied):
+            future.result()
+    assert len(server.sent("/v2/")) <= 6 * THREADS
 
 
 def test_a_registry_that_takes_no_token_is_left_soon(serve, connect) -> None:
