@@ -265,16 +265,19 @@ class TagLister:
     def _linked(self, answer: Answer, url: Url) -> Url | None:
         """The page that a Link names. On another port of the host it is asked of the registry itself.
 
-        A registry behind a proxy may not know the scheme and port that it is reached at.
+        A registry behind a proxy may not know the scheme and port that it is reached at. A registry that redirects to
+        another one is asked for the following page as it was for this one.
         """
         try:
             link = next_link(answer.header_lines("Link"))
-            target = None if link is None else url.join(link)
+            target = None if link is None else answer.url.join(link)
         except (LinkInvalid, UrlInvalid) as exc:
             raise self._broken(f"the link to the next page cannot be used, {exc}") from None
-        if target is not None and target.origin.host != url.origin.host:
+        if target is None:
+            return None
+        if target.origin.host not in (answer.url.origin.host, url.origin.host):
             raise self._broken(f"the link to the next page leads to another server, {target.origin}")
-        return None if target is None else Url(url.origin, target.path, target.query)
+        return Url(url.origin, url.path if target.path == answer.url.path else target.path, target.query)
 
     def _broken(self, why: str) -> ProtocolBroken:
         return self._operation.error(ProtocolBroken, f"what the registry lists cannot be used: {why}", _REPORT)

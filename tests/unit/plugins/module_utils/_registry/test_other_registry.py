@@ -15,6 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.creden
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     Denied,
     NotFound,
+    ProtocolBroken,
     RealmRefused,
     Unauthorized,
 )
@@ -144,3 +145,38 @@ def test_a_challenge_of_no_use(gateway, real, connect) -> None:
 def test_missing_there(gateway, real, connect) -> None:
     with pytest.raises(NotFound, match=f"redirects to {real.name}, which does not have it"):
         connect(gateway).manifest("app", Selector.parse("2"))
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<list?last={last}>",
+        "<?last={last}>",
+        "</v2/team/app/tags/list?last={last}>",
+        "<{real}/v2/team/app/tags/list?last={last}>",
+        "<https://localhost/v2/team/app/tags/list?last={last}>",
+        "<{gateway}/v2/app/tags/list?last={last}>",
+        "</v2/app/tags/list?last={last}>",
+    ],
+)
+def test_pages_of_tags(gateway, real, connect, link) -> None:
+    """Each is asked of the registry of the task, whatever the other one calls itself and the repository."""
+    names = ("a", "b", "c")
+
+    def reply(request):
+        start = names.index(request.query["last"][0]) + 1 if "last" in request.query else 0
+        text = link.format(last=names[start], real=real.url, gateway=gateway.url) + '; rel="next"'
+        headers = {"Link": text} if start < 2 else {}
+        return Reply(200, json.dumps({"tags": [names[start]]}).encode(), headers)
+
+    real.on("/v2/team/app/tags/list", reply)
+    assert connect(gateway).tags("app").tags == names
+    assert {one.path for one in gateway.requests} == {"/v2/app/tags/list"}
+    assert len(gateway.requests) == 3
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/v2/team/app/tags/list?last=a", "//evil.example/?last=a"])
+def test_a_page_of_tags_at_a_third_registry(gateway, real, connect, link) -> None:
+    real.on("/v2/team/app/tags/list", Reply(200, b'{"tags": ["a"]}', {"Link": f'<{link}>; rel="next"'}))
+    with pytest.raises(ProtocolBroken, match="leads to another server"):
+        connect(gateway).tags("app")
