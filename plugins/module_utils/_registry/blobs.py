@@ -14,7 +14,7 @@ from .._oci.digest import Digest, Verifier
 from .._oci.errors import DigestMismatch, OciError, SizeMismatch
 from .._oci.text import visible
 from .caller import Call
-from .coding import CodingInvalid, decoded, is_known, which_has_digest
+from .coding import CodingInvalid, decoded, is_known, parse_codings, which_has_digest
 from .content_range import parse_content_range
 from .errors import ConnectionFailed, NotFound, ProtocolBroken, RegistryError
 from .guard import CHUNK
@@ -317,7 +317,8 @@ def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) ->
     """The size of a blob by HEAD, None if it is absent. Raises RegistryError.
 
     Where HEAD is refused, as by storage whose URL is signed for GET, or its answer describes a message and not the
-    blob, the head of a GET is read instead, and its body left.
+    blob, the head of a GET is read instead, and its body left. Only a body with a Content-Encoding is read, as its
+    length may be that of what a proxy has compressed.
     """
     call = Call(operation, url, "HEAD", deadline=caller.deadline())
     try:
@@ -328,15 +329,29 @@ def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) ->
     else:
         if answer.length is not None and _describes(answer, digest):
             return answer.length
-    with caller.open(replace(call, method="GET", statuses=(200, 404))) as answer:
-        if answer.status == 404:
-            return None
-        if answer.length is not None:
-            return answer.length
-    raise operation.error(ProtocolBroken, "the registry does not say how long it is", "download it instead")
+    call = replace(call, method="GET", statuses=(200, 404))
+    answer, size = caller.consume(call, lambda answer: _stated_size(answer, digest))
+    if size is None and answer.status != 404:
+        raise operation.error(ProtocolBroken, "the registry does not say how long it is", "download it instead")
+    return size
+
+
+def _stated_size(answer: Answer, digest: Digest) -> int | None:
+    """The size of a blob by the answer to a GET; None if there is no blob, or no telling."""
+    if answer.status == 404:
+        return None
+    if not answer.codings:
+        return answer.length
+    found = which_has_digest(answer.chunks(MAX_UNKNOWN), answer.codings, digest.new_hash, limit=MAX_DECODED)
+    if digest.encoded == found.stored:
+        return found.stored_size
+    return found.content_size if digest.encoded == found.content else None
 
 
 def _describes(answer: Answer, digest: Digest) -> bool:
+    """Whether the length in an answer to HEAD is that of the blob."""
+    if parse_codings(answer.header_lines("Content-Encoding")):
+        return False
     if answer.header("Docker-Content-Digest") is not None:
         return (answer.header("Docker-Content-Digest") or "").strip() == str(digest)
     return not (answer.header("Content-Type") or "text/").lower().startswith("text/")

@@ -62,17 +62,35 @@ def decoded(pieces: Iterable[bytes], codings: tuple[str, ...], *, limit: int) ->
 
 @dataclass(frozen=True)
 class Digests:
-    """Hexadecimal digests of a body as it came, and of its content: None if that is too long or cannot be decoded."""
+    """Hexadecimal digests of a body as it came, and of its content: None if that is too long or cannot be decoded.
+
+    The sizes are those of the body and of the content in bytes.
+    """
 
     stored: str
     content: str | None
+    stored_size: int
+    content_size: int
+
+
+class _Counter:
+    """A hash that counts."""
+
+    def __init__(self, state: _Hash) -> None:
+        self.state = state
+        self.size = 0
+
+    def update(self, piece: bytes) -> None:
+        """Take in a piece."""
+        self.state.update(piece)
+        self.size += len(piece)
 
 
 def which_has_digest(
     pieces: Iterable[bytes], codings: tuple[str, ...], new_hash: Callable[[], _Hash], *, limit: int
 ) -> Digests:
     """Hash a body and its content, of at most limit bytes, at the same time. Raises what pieces raises."""
-    stored, content = new_hash(), new_hash()
+    stored, content = _Counter(new_hash()), _Counter(new_hash())
 
     def passing() -> Iterator[bytes]:
         for piece in pieces:
@@ -84,10 +102,11 @@ def which_has_digest(
     is_right = is_known(codings) and _hash_all(decoded(source, codings, limit=limit), content)
     for dummy in source:
         pass
-    return Digests(stored.hexdigest(), content.hexdigest() if is_right else None)
+    hexadecimal = content.state.hexdigest() if is_right else None
+    return Digests(stored.state.hexdigest(), hexadecimal, stored.size, content.size)
 
 
-def _hash_all(pieces: Iterable[bytes], into: _Hash) -> bool:
+def _hash_all(pieces: Iterable[bytes], into: _Counter) -> bool:
     try:
         for piece in pieces:
             into.update(piece)

@@ -148,6 +148,34 @@ def test_an_unknown_coding_that_is_not_a_part_of_the_blob(server, connect) -> No
         read(connect(server), blob)
 
 
+# --- sizes ---
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip"])
+def test_the_size_is_that_of_the_blob(server, connect, pack, coding) -> None:
+    """The length beside a Content-Encoding may be that of what a proxy has compressed, or of what is stored."""
+    blob = described(server, LAYER)
+    server.on("/blobs/", Reply(body=pack(LAYER), headers={"Content-Encoding": coding}))
+    assert connect(server).head_blob("app", blob.digest) == len(LAYER)
+    assert [request.method for request in server.requests] == ["HEAD", "GET"]
+
+
+def test_the_size_of_what_is_not_coded_costs_no_get(server, connect) -> None:
+    blob = described(server, LAYER)
+    server.on("/blobs/", Reply(headers={"Content-Encoding": "identity"}))
+    assert connect(server).head_blob("app", blob.digest) == len(LAYER)
+    assert [request.method for request in server.requests] == ["HEAD"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_the_size_of_what_is_neither(server, connect, coding) -> None:
+    blob = described(server, LAYER)
+    server.on("/blobs/", Reply(body=gzip.compress(TEXT), headers={"Content-Encoding": coding}))
+    with pytest.raises(ProtocolBroken, match="does not say how long it is"):
+        connect(server).head_blob("app", blob.digest)
+
+
 # --- web pages ---
 
 

@@ -435,6 +435,14 @@ def test_head_that_is_refused(server, connect, blob, status) -> None:
     assert client.downloaded == 0
 
 
+@pytest.mark.parametrize("fault", [Reply(status=503, body=b""), Reply(raw=b"")])
+def test_head_that_is_refused_and_a_get_that_fails_once(server, connect, world, blob, fault) -> None:
+    server.on("/blobs/", Reply(status=403, body=b""), method="HEAD")
+    server.on("/blobs/", fault, method="GET", times=1)
+    assert connect(server).head_blob("app", blob.digest) == len(DATA)
+    assert len(world.pauses) == 1
+
+
 def test_head_that_describes_a_message(server, connect, blob) -> None:
     drop = ("Docker-Content-Digest",)
     server.on("/blobs/", Reply(headers={"Content-Type": "text/plain"}, length=70, drop=drop), method="HEAD")
