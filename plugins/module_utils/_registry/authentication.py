@@ -91,6 +91,7 @@ class Authenticator:
         self._service: TokenService | None = None
         self._peer: str | None = None
         self._at_base: tuple[Challenge, ...] | None = None
+        self._obstacles: dict[str | None, str | None] = {}
 
     def authorization(
         self, operation: Operation, *, repository: str | None, deadline: float | None, refusals: int = 0
@@ -146,6 +147,11 @@ class Authenticator:
                 credentials = self._source.credentials
             return None if credentials is None or isinstance(credentials, Anonymous) else str(credentials)
 
+    def obstacle(self, repository: str | None) -> str | None:
+        """Why the credentials cannot be used for what /v2/ asks for; None if that is not known."""
+        with self._lock:
+            return self._obstacles.get(repository)
+
     def _lookup(self, repository: str | None) -> Credentials:
         if repository not in self._credentials:
             self._credentials[repository] = self._source.credentials_for(self._registry, repository)
@@ -175,8 +181,10 @@ class Authenticator:
             challenges = tuple(one.without("scope") for one in challenges)
         try:
             return bool(challenges) and self._take_in(challenges, answer, operation, repository)
-        except RegistryError:
-            return False  # that nothing can be done with what /v2/ asks for may have nothing to do with this answer
+        except RegistryError as exc:
+            # that nothing can be done with what /v2/ asks for may have nothing to do with this answer
+            self._obstacles[repository] = exc.why
+            return False
 
     def _ask_at_base(self, operation: Operation, deadline: float | None) -> tuple[Challenge, ...]:
         """The challenges of /v2/, asked for once; none if it does not ask for credentials."""

@@ -104,11 +104,11 @@ class Caller:
             return answer
         from .statuses import status_error
 
-        used, value, unasked = login.used(answer)
+        used, value, unsent = login.used(answer)
         own = answer.url.origin == self.endpoint.origin
         via = None if own else f"{self.endpoint.origin.authority} redirects to"
         raise status_error(
-            answer, call.operation, used=used, now=self.effects.now(), sent=value, via=via, unasked=unasked
+            answer, call.operation, used=used, now=self.effects.now(), sent=value, via=via, unsent=unsent
         )
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:

@@ -22,12 +22,13 @@ class RegistryError(CollectionError):
 
     Fields, where known: registry, repository, reference, status, code (of distribution-spec), url (without user
     information and query), retry_after (in whole seconds). transient says that trying again may help, retry_after how
-    many seconds the server asked for.
+    many seconds the server asked for. why is the reason alone, without what was being done and the remedy.
     """
 
     kind = "registry"
     transient = False
     retry_after: float | None = None
+    why: str | None = None
 
 
 class ConfigurationError(RegistryError):
@@ -144,6 +145,7 @@ class Operation:
         """The error to raise. why and advice come without a full stop at the end and must not hold secrets."""
         error = kind(self.sentence(why, advice), **fields)
         self.annotate(error)
+        error.why = why
         error.transient = transient
         error.retry_after = retry_after
         if retry_after is not None:

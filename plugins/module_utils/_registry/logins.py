@@ -140,16 +140,24 @@ class Login:
         return learnt
 
     def used(self, answer: Answer) -> tuple[str | None, str | None, str | None]:
-        """The credentials that an answer came to in words, the value that was sent, and in words those that were not.
+        """The credentials that an answer came to in words, the value that was sent, and why others were not sent.
 
-        The last are credentials that nobody asked for.
+        The last is None where no credentials are known.
         """
         sent = self._sent.get(answer.url.origin)
         authenticator = self._logins.get(answer.url.origin)
-        known = None if authenticator is None else authenticator.describe(self._repository(answer.url))
-        if sent is None or sent.value is None:
-            return None, None, known
-        return known, sent.value, None
+        if authenticator is None:
+            return None, None, None
+        repository = self._repository(answer.url)
+        known = authenticator.describe(repository)
+        if sent is not None and sent.value is not None:
+            return known, sent.value, None
+        return None, None, None if known is None else self._unsent(known, authenticator.obstacle(repository))
+
+    def _unsent(self, known: str, obstacle: str | None) -> str:
+        """Why known credentials were not sent."""
+        way = "in a way that this client can answer" + (f" ({obstacle})" if obstacle else "")
+        return f"the registry did not ask for credentials {way}, so it was not sent {known}"
 
     def _authorize(self, url: Url) -> str | None:
         authenticator = self._logins.get(url.origin)

@@ -49,19 +49,19 @@ def status_error(
     now: float,
     sent: str | None = None,
     via: str | None = None,
-    unasked: str | None = None,
+    unsent: str | None = None,
 ) -> RegistryError:
     """The error for an answer with a status that is no success; reads and ends its body.
 
     used describes the credentials that were sent, None if none were; now is seconds since 1970. sent is the value of
     Authorization: an answer that repeats what is secret of it is not quoted. via says what led to a server that is not
-    the registry, such as "r.example redirects to". unasked describes credentials that were there and not sent.
+    the registry, such as "r.example redirects to". unsent says why credentials that were there were not sent.
     """
     body = _body(answer)
     errors = parse_errors(body, answer.header("Content-Type"))
     if any(secret[:_SHOWN] in f"{error.code} {error.message}" for secret in _secrets(sent) for error in errors):
         errors = ()
-    kind, advice = _kind(answer, body, used, via, unasked)
+    kind, advice = _kind(answer, body, used, via, unsent)
     code = next((error.code for error in errors if error.code != UNKNOWN), None)
     transient = is_transient(answer.status)
     pause = parse_retry_after(answer.header("Retry-After"), now=_server_time(answer, now)) if transient else None
@@ -126,11 +126,11 @@ def login_advice(elsewhere: str | None = None) -> str:
 
 
 def _kind(
-    answer: Answer, body: bytes, used: str | None, via: str | None, unasked: str | None
+    answer: Answer, body: bytes, used: str | None, via: str | None, unsent: str | None
 ) -> tuple[type[RegistryError], str]:
     status = answer.status
     if status in (401, 403, 404, 429):
-        return _refusal(answer, used, via, unasked)
+        return _refusal(answer, used, via, unsent)
     if status in _KINDS:
         return _KINDS[status]
     if status == 408 or status >= 500:
@@ -140,21 +140,21 @@ def _kind(
     return ProtocolBroken, "check that this is the address of a registry"
 
 
-def _refusal(answer: Answer, used: str | None, via: str | None, unasked: str | None) -> tuple[type[RegistryError], str]:
+def _refusal(answer: Answer, used: str | None, via: str | None, unsent: str | None) -> tuple[type[RegistryError], str]:
     """The kinds and remedies of the statuses that may have to do with who asks."""
     login = login_advice(None if via is None else answer.url.origin.authority)
-    if unasked and not via:
-        login = f"it did not say how to log in, so {unasked} was not sent; check that this is the right registry"
+    if unsent and not via:
+        login = f"{unsent}; check that this is the right registry"
     if answer.status == 401:
         return Unauthorized, "check the credentials, and that they are for this registry" if used else login
     if answer.status == 429:
-        return RateLimited, _LATER if used or via or unasked else f"{_LATER}, or log in: {login}"
+        return RateLimited, _LATER if used or via or unsent else f"{_LATER}, or log in: {login}"
     if answer.status == 403:
         if used:
             return Denied, "check that these credentials may pull from the repository"
         return Denied, "try again, as such URLs expire, and see whether that server may be reached" if via else login
     names = "check the names of the registry, the repository and the reference"
-    return NotFound, names if used or via or unasked else f"{names}; if the repository is not public, {login}"
+    return NotFound, names if used or via or unsent else f"{names}; if the repository is not public, {login}"
 
 
 def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None, via: str | None) -> str:

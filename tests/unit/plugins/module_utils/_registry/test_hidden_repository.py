@@ -235,11 +235,31 @@ def test_missing_with_credentials(hide, connect) -> None:
 def test_credentials_that_nobody_asks_for(serve, connect, reply) -> None:
     server = serve()
     server.on("/v2/.", reply)
-    why = 'did not say how to log in, so the user name "u" and its password from the module options was not sent'
+    why = (
+        "; the registry did not ask for credentials in a way that this client can answer, so it was not sent the user "
+        'name "u" and its password from the module options; check that this is the right registry\\.$'
+    )
     with pytest.raises((Denied, Unauthorized), match=why) as raised:
         connect(server, credentials=USER).manifest("app", TAG)
     assert "hunter2" not in str(raised.value)
     assert "give username" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "challenge", "obstacle"),
+    [
+        (USER, "Negotiate", r"in a way that is not supported \(offered: negotiate\)"),
+        (IdentityToken("hunter2"), 'Basic realm="x"', "there is only the identity token from the module options"),
+    ],
+)
+@pytest.mark.parametrize("reply", [error(403, "DENIED"), Reply(401, b"")])
+def test_credentials_that_do_not_fit_what_v2_asks_for(serve, connect, reply, credentials, challenge, obstacle) -> None:
+    server = serve()
+    server.on("/v2/.", reply)
+    server.on("/v2/$", Reply(401, b"", {"WWW-Authenticate": challenge}))
+    with pytest.raises((Denied, Unauthorized), match=f"can answer .*{obstacle}.*, so it was not sent the") as raised:
+        connect(server, credentials=credentials).manifest("app", TAG)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_missing_although_there_are_credentials(serve, connect) -> None:
