@@ -106,22 +106,30 @@ class Login:
         self._operation = operation
         self._deadline = deadline
         self._sent: dict[Origin, Authorization] = {}
+        self._withheld: Authorization | None = None
         self._refusals = 0
 
     def authorize(self, url: Url) -> str | None:
         """What to send to the registry itself. Raises RegistryError."""
         self._sent.clear()
+        self._withheld = None
         return self._authorize(url)
 
     def authorize_elsewhere(self, url: Url) -> str | None:
         """What to send where it redirects to. Raises RegistryError."""
-        return None if self._is_own(url) else self._authorize(url)
+        if not self._is_own(url):
+            return self._authorize(url)
+        # what comes back to the registry by way of another server carries nothing
+        self._withheld = self._sent.pop(url.origin, None) or self._withheld
+        return None
 
     def learns(self, answer: Answer) -> bool:
         """Whether to make the request again, by what an answer says about logging in. Raises RegistryError."""
         own = self._is_own(answer.url)
         if answer.status not in _REFUSALS or not (own or answer.status == 401):
             return False
+        if own and self._came_back_without_credentials:
+            return False  # the next request would come back in the same way
         sent = self._sent.get(answer.url.origin)
         try:
             learnt = self._logins.make(answer.url.origin).learn(
@@ -154,8 +162,15 @@ class Login:
             return known, sent.value, None
         return None, None, None if known is None else self._unsent(known, authenticator.obstacle(repository))
 
+    @property
+    def _came_back_without_credentials(self) -> bool:
+        """Whether the request was led back to the registry, which had got credentials with it at first."""
+        return self._withheld is not None and self._withheld.value is not None
+
     def _unsent(self, known: str, obstacle: str | None) -> str:
         """Why known credentials were not sent."""
+        if self._came_back_without_credentials:
+            return f"the registry redirected to another server, which redirected back, so it was not sent {known} again"
         way = "in a way that this client can answer" + (f" ({obstacle})" if obstacle else "")
         return f"the registry did not ask for credentials {way}, so it was not sent {known}"
 

@@ -47,6 +47,10 @@ def login(tmp_path, **entries: str) -> AuthFiles:
     return AuthFiles([str(path)])
 
 
+def sent(request) -> bool:
+    return request.header("Authorization") is not None
+
+
 @pytest.mark.parametrize("credentials", [None, USER, Token("hunter2")])
 def test_a_token_for_anyone(gateway, real, connect, credentials) -> None:
     client = connect(gateway, credentials=credentials)
@@ -180,3 +184,41 @@ def test_a_page_of_tags_at_a_third_registry(gateway, real, connect, link) -> Non
     real.on("/v2/team/app/tags/list", Reply(200, b'{"tags": ["a"]}', {"Link": f'<{link}>; rel="next"'}))
     with pytest.raises(ProtocolBroken, match="leads to another server"):
         connect(gateway).tags("app")
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_back_to_the_registry(serve, image, connect, auth, status) -> None:
+    """What another server redirects to carries no credentials, so none are called rejected."""
+    registry, other = serve(auth=auth, users={"u": "hunter2:x"}, anonymous=False), serve()
+    registry.publish("app", {"1.0": image})
+    registry.on("/app/manifests/", lambda asked: redirect(other.url + "/v2/back") if sent(asked) else None)
+    registry.on("/v2/back", lambda asked: None if sent(asked) or status == 401 else error(status))
+    other.on("/v2/back", redirect(registry.url + "/v2/back/manifests/1.0"))
+    with pytest.raises((Unauthorized, Denied, NotFound)) as raised:
+        connect(registry, credentials=USER).manifest("app", TAG)
+    assert "rejected" not in str(raised.value)
+    if status == 401:
+        assert "wants credentials" in str(raised.value)
+    if status != 404:
+        assert 'redirected back, so it was not sent the user name "u"' in str(raised.value)
+    assert [sent(one) for one in registry.sent("/v2/back")] == [False]
+
+
+def test_back_to_the_registry_before_credentials_are_known(serve, image, connect) -> None:
+    """They are sent at the second time, and then the registry answers itself."""
+    registry, other = serve(auth="basic", users={"u": "hunter2:x"}), serve()
+    registry.publish("app", {"1.0": image})
+    registry.on("/app/manifests/", lambda asked: None if sent(asked) else redirect(other.url + "/v2/back"))
+    other.on("/v2/back", redirect(registry.url + "/v2/back/manifests/1.0"))
+    connect(registry, credentials=USER).manifest("app", TAG)
+    assert [sent(one) for one in registry.requests] == [False, False, True]
+
+
+def test_back_to_the_registry_again_and_again(serve, connect) -> None:
+    registry, other = serve(auth="basic", users={"u": "hunter2:x"}), serve()
+    registry.on("/app/manifests/", redirect(other.url + "/v2/back"))
+    other.on("/v2/back", redirect(registry.url + "/v2/back/manifests/1.0"))
+    with pytest.raises(Unauthorized, match="wants credentials"):
+        connect(registry, credentials=USER).manifest("app", TAG)
+    assert len(other.requests) == 2
