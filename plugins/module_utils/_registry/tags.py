@@ -46,6 +46,7 @@ _REFUSALS: t.Final = (400, 413, 414, 422)
 # registries that shorten pages and send no Link have limits such as 50, 100, 1000
 _ROUND: t.Final = 50
 _MAX_WARNINGS: t.Final = 20
+_MAX_UNUSABLE: t.Final = 1000  # names that are no tags, which are kept to count them
 _MAX_NAME: t.Final = 256  # characters that are kept of a name; a tag has 128
 
 _REPORT: t.Final = "report this to who runs the registry"
@@ -102,6 +103,12 @@ class TagLister:
         Pages go on by Link, however short they are. Where a server sends none, a page that may have been cut goes on
         after its last name.
         """
+        try:
+            return self._read(n, last)
+        finally:
+            self._count_more_unusable()
+
+    def _read(self, n: int | None, last: str | None) -> TagList:
         if last is not None:
             return self._after(last, n)
         if n is None:
@@ -147,10 +154,11 @@ class TagLister:
         if not self._has_order(page, len(names)):
             return _by_name(names, last, n)
         if last not in names:
-            self._warn(
-                f"The tag {quote(last)} is not in the list of {self._repository}, so what the list is to continue "
-                "after is taken by name."
-            )
+            if names != sorted(names):
+                self._warn(
+                    f"{self._repository} has no tag {quote(last)}; the list continues after that name in alphabetical "
+                    "order."
+                )
             return _by_name(names, last, n)
         return _cut(names[names.index(last) + 1 :], n)
 
@@ -255,12 +263,23 @@ class TagLister:
     def _is_usable(self, name: str) -> bool:
         if is_tag(name):
             return True
-        if name not in self._unusable and len(self._unusable) < _MAX_WARNINGS:
-            self._unusable.add(name)
+        if name in self._unusable or len(self._unusable) == _MAX_UNUSABLE:
+            return False
+        self._unusable.add(name)
+        if len(self._unusable) <= _MAX_WARNINGS:
             self._warn(
-                f"The registry lists {quote(name)} as a tag of {self._repository}, which is none; it is left out."
+                f"The registry lists {quote(name)} in {self._repository}, which is not a valid tag name; it is skipped."
             )
         return False
+
+    def _count_more_unusable(self) -> None:
+        """Warn of how many names were skipped without a warning of their own."""
+        more = len(self._unusable) - _MAX_WARNINGS
+        if more > 0:
+            count = f"at least {more}" if len(self._unusable) == _MAX_UNUSABLE else str(more)
+            self._warn(
+                f"The registry lists {count} more in {self._repository} that are not valid tag names; they are skipped."
+            )
 
     def _linked(self, answer: Answer, url: Url) -> Url | None:
         """The page that a Link names. On another port of the host it is asked of the registry itself.

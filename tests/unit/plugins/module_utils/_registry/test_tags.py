@@ -171,12 +171,15 @@ def test_the_page_after_what_is_no_tag(serve, connect, warnings) -> None:
     assert len(warnings) == 1
 
 
-def test_warnings_do_not_go_on_for_ever(serve, connect, warnings) -> None:
+@pytest.mark.parametrize(("count", "more"), [(500, "481"), (5000, "at least 980")])
+def test_warnings_do_not_go_on_for_ever(serve, connect, warnings, count, more) -> None:
     server = serve()
-    server.on("last=b", page(*[f"-{number}" for number in range(1000)]))
+    server.on("last=b", page(*[f"-{number}" for number in range(count)]))
     server.on("list$", page("b", "", "", "", link='<list?last=b>; rel="next"'))
     assert connect(server).tags("app") == TagList(("b",))
-    assert len(set(warnings)) == len(warnings) == 20
+    assert len(set(warnings)) == len(warnings) == 21
+    assert warnings[1] == 'The registry lists "-0" in app, which is not a valid tag name; it is skipped.'
+    assert warnings[-1] == f"The registry lists {more} more in app that are not valid tag names; they are skipped."
 
 
 @pytest.mark.parametrize(
