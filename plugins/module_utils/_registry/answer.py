@@ -11,7 +11,7 @@ import typing as t
 
 from .._oci.text import visible
 from .coding import CodingInvalid, ContentTooLong, decoded, is_known, parse_codings
-from .errors import ConnectionFailed, ProtocolBroken, RegistryError, TooLong
+from .errors import REPORT, TRY_AGAIN, ConnectionFailed, ProtocolBroken, RegistryError, TooLong
 from .guard import CHUNK
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -81,8 +81,7 @@ class Answer:
         """
         if not is_known(self.codings):
             self.close()
-            coding = visible(", ".join(self.codings), limit=40)
-            raise self._broken(f"it is in the Content-Encoding {coding}, although none was asked for")
+            raise self.coding_error()
         try:
             yield from decoded(self.chunks(limit), self.codings, limit=limit)
         except ContentTooLong:
@@ -111,6 +110,17 @@ class Answer:
             ProtocolBroken,
             f"{self.url.origin.authority} answers with a web page{through}",
             f"check that this is the address of a registry, and whether {suspect} answers in its place",
+            status=self.status,
+            url=self.url.safe,
+        )
+
+    def coding_error(self) -> ProtocolBroken:
+        """The error for a Content-Encoding that cannot be undone."""
+        coding = visible(", ".join(self.codings), limit=40)
+        return self.operation.error(
+            ProtocolBroken,
+            f"{self.url.origin.authority} answers with Content-Encoding {coding}, although it was asked for none",
+            "switch off compression in the server or proxy that applies it",
             status=self.status,
             url=self.url.safe,
         )
@@ -181,7 +191,7 @@ class Answer:
         return self.operation.error(
             kind,
             f"{self.url.origin.authority} answers what cannot be used: {why}",
-            "report this to who runs the registry",
+            REPORT,
             status=self.status,
             url=self.url.safe,
         )
@@ -193,7 +203,7 @@ class Answer:
         return self.operation.error(
             ConnectionFailed,
             f"the answer of {self.url.origin.authority} broke off after {count} of {self.length} bytes",
-            "try again, and check the network and the registry if that does not help",
+            TRY_AGAIN,
             transient=True,
             url=self.url.safe,
         )

@@ -12,6 +12,7 @@ from .._oci.text import visible
 from .._tls13 import errors as tls13
 from .._tls13.names import Alert
 from .errors import (
+    TRY_AGAIN,
     AttestationRejected,
     ConnectionFailed,
     ProtocolBroken,
@@ -39,7 +40,6 @@ REJECTIONS: t.Final = (
 """The alerts that are about the certificate of the client (RFC 8446, section 6.2), which holds the token."""
 
 _NO_RA_TLS: t.Final = "check that this is the port of an RA-TLS server; `tls: tls` may be meant"
-_TRY_AGAIN: t.Final = "try again, and check the network and the registry if that does not help"
 
 
 class NoChallenge(tls13.TlsError):
@@ -74,7 +74,7 @@ def explain_tls13(exc: tls13.TlsError, operation: Operation, origin: Origin) -> 
 def _broken_off(exc: BrokenOff, operation: Operation, who: str) -> RegistryError:
     alert = "" if exc.alert is None else f" with the alert {exc.alert.name.lower()}"
     if exc.attested is None:
-        return operation.error(ConnectionFailed, f"{who} broke off the connection{alert}", _TRY_AGAIN, transient=True)
+        return operation.error(ConnectionFailed, f"{who} broke off the connection{alert}", TRY_AGAIN, transient=True)
     if exc.alert in REJECTIONS:
         return _rejected(exc, exc.attested, operation, who)
     where = f"the log of the server says why beside the token {exc.attested.token.digest}"
@@ -160,7 +160,7 @@ def _not_tls(exc: tls13.TlsError, operation: Operation, who: str) -> RegistryErr
 
 
 def _cut(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
-    return operation.error(ConnectionFailed, f"{who} broke off the TLS handshake", _TRY_AGAIN, transient=True)
+    return operation.error(ConnectionFailed, f"{who} broke off the TLS handshake", TRY_AGAIN, transient=True)
 
 
 def _late(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryError:

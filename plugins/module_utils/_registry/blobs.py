@@ -11,12 +11,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._oci.digest import Digest, Verifier
-from .._oci.errors import DigestMismatch, OciError, SizeMismatch
-from .._oci.text import visible
+from .._oci.errors import OciError, SizeMismatch
 from .caller import Call
 from .coding import CodingInvalid, decoded, is_known, parse_codings, which_has_digest
 from .content_range import parse_content_range
-from .errors import ConnectionFailed, NotFound, ProtocolBroken, RegistryError
+from .errors import REPORT, TRY_AGAIN, ConnectionFailed, NotFound, ProtocolBroken, RegistryError
 from .guard import CHUNK
 from .retry import is_refusal
 
@@ -162,7 +161,7 @@ class BlobStream:
         try:
             yield from decoded(self._counted(answer, limit), answer.codings, limit=limit)
         except CodingInvalid as exc:
-            raise self.operation.error(ProtocolBroken, str(exc), "report this to who runs the registry") from None
+            raise self.operation.error(ProtocolBroken, str(exc), REPORT) from None
 
     def _counted(self, answer: Answer, limit: int) -> Iterator[bytes]:
         for piece in answer.chunks(limit):
@@ -195,12 +194,7 @@ class BlobStream:
     def _decodable(self, answer: Answer) -> bool:
         if is_known(answer.codings):
             return True
-        coding = visible(", ".join(answer.codings), limit=40)
-        raise self.operation.error(
-            ProtocolBroken,
-            f"{answer.url.origin.authority} answers with Content-Encoding {coding}, although it was asked for none",
-            "switch off compression for the registry at whatever compresses",
-        )
+        raise answer.coding_error()
 
     def _find_coding(self, answer: Answer) -> bool:
         """Read a whole answer to see what has the digest, its body or what its codings hold. Raises RegistryError."""
@@ -218,15 +212,8 @@ class BlobStream:
             return True
         if answer.is_page:
             raise answer.page_error()
-        raise self._wrong(found.stored)
-
-    def _wrong(self, actual: str) -> DigestMismatch:
         wanted = self._request.digest
-        message = self.operation.sentence(
-            f"what came has the digest {wanted.algorithm}:{actual}, expected was {wanted}",
-            "it is damaged, or the registry is not to be trusted",
-        )
-        return DigestMismatch(message, expected=str(wanted), actual=f"{wanted.algorithm}:{actual}")
+        raise self.operation.wrong_digest(expected=wanted, actual=f"{wanted.algorithm}:{found.stored}")
 
     def _left(self, skip: int) -> int:
         """How long the body may be: a piece more than it should, so that the verifier gets to see what is too much."""
@@ -294,7 +281,7 @@ class BlobStream:
         return self.operation.error(
             ProtocolBroken,
             f"the registry does not carry on at byte {self.received} as asked, {why}",
-            "report this to who runs the registry",
+            REPORT,
             transient=True,
         )
 
@@ -302,7 +289,7 @@ class BlobStream:
         return self.operation.error(
             ConnectionFailed,
             f"it ended after {self.received} of {self.size} bytes",
-            "try again, and check the network and the registry if that does not help",
+            TRY_AGAIN,
             transient=True,
         )
 

@@ -10,10 +10,15 @@ import math
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._oci.errors import CollectionError
+from .._oci.errors import CollectionError, DigestMismatch
 from .._oci.text import visible
 
+REPORT: t.Final = "report this to the registry's operator"
+TRY_AGAIN: t.Final = "try again, and check the network and the registry if that does not help"
+
 if t.TYPE_CHECKING:  # pragma: no cover
+    from .._oci.digest import Digest
+
     E = t.TypeVar("E", bound="RegistryError")
 
 
@@ -156,6 +161,16 @@ class Operation:
         """The message of an error."""
         return f"Cannot {self.doing}: {why}; {advice}{'' if advice.endswith('?') else '.'}"
 
+    def wrong_digest(self, *, expected: Digest, actual: str) -> DigestMismatch:
+        """The error for content with another digest, both "algorithm:encoded"."""
+        message = self.sentence(
+            f"what came has the digest {actual}, expected was {expected}",
+            "it is damaged, or the registry is not to be trusted",
+        )
+        error = DigestMismatch(message, expected=str(expected), actual=actual)
+        self.annotate(error)
+        return error
+
     def annotate(self, error: CollectionError) -> None:
         """Fill in what every error of this operation carries."""
         error.add_context(registry=self.registry, repository=self.repository, reference=self.reference)
@@ -166,6 +181,8 @@ class Operation:
 
 
 __all__ = (
+    "REPORT",
+    "TRY_AGAIN",
     "AttestationRejected",
     "ConfigurationError",
     "ConnectionFailed",

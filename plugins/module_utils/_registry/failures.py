@@ -15,7 +15,7 @@ import typing as t
 from .._oci.errors import CollectionError
 from .._oci.text import visible
 from .._tls13.errors import TlsError
-from .errors import ConnectionFailed, ProtocolBroken, RegistryError, TimedOut, TlsFailed
+from .errors import TRY_AGAIN, ConnectionFailed, ProtocolBroken, RegistryError, TimedOut, TlsFailed
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .errors import Operation
@@ -43,7 +43,6 @@ _NAME_MISMATCH: t.Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_I
 _DATES: t.Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _TLS_ALERT: t.Final = "\x15\x03"
 _NETWORK: t.Final = "check the name, the port and the network"
-_TRY_AGAIN: t.Final = "try again, and check the network and the registry if that does not help"
 _WANTS_TLS: t.Final = "; a server that wants TLS does that too, so `tls: tls` may be meant"
 _WANTS_CERT: t.Final = "; a server that wants a client certificate does that too, see the option client_cert"
 
@@ -92,7 +91,7 @@ def _tls(exc: BaseException, operation: Operation, origin: Origin) -> RegistryEr
         return _other_name(operation, origin)
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return operation.error(
-            TlsFailed, f"{origin.authority} broke off the TLS connection", _TRY_AGAIN + _WANTS_CERT, transient=True
+            TlsFailed, f"{origin.authority} broke off the TLS connection", TRY_AGAIN + _WANTS_CERT, transient=True
         )
     if not isinstance(exc, ssl.SSLError):
         return None
@@ -161,7 +160,7 @@ def _http(exc: BaseException, operation: Operation, origin: Origin) -> RegistryE
     if isinstance(exc, http.client.RemoteDisconnected):
         return _broken(operation, origin)
     if isinstance(exc, http.client.IncompleteRead):
-        return operation.error(ConnectionFailed, "the answer broke off before its end", _TRY_AGAIN, transient=True)
+        return operation.error(ConnectionFailed, "the answer broke off before its end", TRY_AGAIN, transient=True)
     if not isinstance(exc, http.client.HTTPException) and type(exc).__name__ != "InvalidHeader":
         return None
     if str(getattr(exc, "line", "")).startswith(_TLS_ALERT):
@@ -192,7 +191,7 @@ def _os(exc: BaseException, operation: Operation, origin: Origin) -> RegistryErr
 def _broken(operation: Operation, origin: Origin) -> RegistryError:
     hint = _WANTS_TLS if origin.scheme == "http" else _WANTS_CERT
     return operation.error(
-        ConnectionFailed, f"{origin.authority} broke off the connection", _TRY_AGAIN + hint, transient=True
+        ConnectionFailed, f"{origin.authority} broke off the connection", TRY_AGAIN + hint, transient=True
     )
 
 

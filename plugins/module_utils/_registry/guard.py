@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .errors import ProtocolBroken, TimedOut
+from .errors import REPORT, ProtocolBroken, TimedOut
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
@@ -59,9 +59,7 @@ class Guard:
         """Take note of a read. Raises TimedOut if the other side is too slow, ProtocolBroken if it sends too much."""
         self._budget -= count
         if self._budget < 0:
-            raise self.operation.error(
-                ProtocolBroken, "the answer goes on beyond its limit", "report this to who runs the registry"
-            )
+            raise self.operation.error(ProtocolBroken, "the answer goes on beyond its limit", REPORT)
         if not self._started:
             # the time to the first byte is the server's to think, the read timeout bounds it
             self._started = True

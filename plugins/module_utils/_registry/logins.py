@@ -94,6 +94,7 @@ class Logins:
         from .realm import Reach, address_reach
 
         host = origin.host.rstrip(".")
+        # resolvers may ask the DNS for the other local names
         local = host == "localhost" or address_reach(host) is Reach.LOOPBACK
         return self._others if origin.scheme == "https" or local else Fixed(Anonymous())
 

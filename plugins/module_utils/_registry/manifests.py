@@ -61,7 +61,7 @@ class ManifestReader:
         answer, body = self._caller.document(call, limit=MAX_BYTES)
         digest = Digest.of(body) if selector.digest is None else Digest.of(body, selector.digest.algorithm)
         if selector.digest is not None and digest != selector.digest:
-            raise _mismatch(operation, selector, digest)
+            raise _mismatch(operation, selector, expected=selector.digest, actual=digest)
         self._check_header(answer, body, operation)
         return self._parsed(operation, body, digest, answer.header("Content-Type"), strict=selector.digest is None)
 
@@ -75,7 +75,7 @@ class ManifestReader:
             dummy, body = self._caller.document(call, limit=MAX_BYTES)
         digest = Digest.of(body, descriptor.digest.algorithm)
         if digest != descriptor.digest:
-            raise _wrong_digest(operation, expected=descriptor.digest, actual=digest)
+            raise operation.wrong_digest(expected=descriptor.digest, actual=str(digest))
         if len(body) != descriptor.size:
             raise _annotated(
                 operation,
@@ -101,24 +101,17 @@ class ManifestReader:
 
     def _check_header(self, answer: Answer, body: bytes, operation: Operation) -> None:
         stated = stated_digest(answer, self._caller.endpoint, self._repository, self._warn)
-        if stated is not None and Digest.of(body, stated.algorithm) != stated:
-            raise _wrong_digest(operation, expected=stated, actual=Digest.of(body, stated.algorithm))
+        actual = None if stated is None else Digest.of(body, stated.algorithm)
+        if stated is not None and actual != stated:
+            raise operation.wrong_digest(expected=stated, actual=str(actual))
 
 
-def _mismatch(operation: Operation, selector: Selector, actual: Digest) -> DigestMismatch:
+def _mismatch(operation: Operation, selector: Selector, *, expected: Digest, actual: Digest) -> DigestMismatch:
     if selector.tag is None:
-        return _wrong_digest(operation, expected=selector.digest, actual=actual)
+        return operation.wrong_digest(expected=expected, actual=str(actual))
     message = operation.sentence(
-        f"the tag {selector.tag} leads to {actual} now and not to {selector.digest}",
+        f"the tag {selector.tag} leads to {actual} now and not to {expected}",
         "ask for the tag alone or for the digest alone, or for the digest that the tag has now",
-    )
-    return _annotated(operation, DigestMismatch(message, expected=str(selector.digest), actual=str(actual)))
-
-
-def _wrong_digest(operation: Operation, *, expected: Digest | None, actual: Digest) -> DigestMismatch:
-    message = operation.sentence(
-        f"what came has the digest {actual}, expected was {expected}",
-        "it is damaged, or the registry is not to be trusted",
     )
     return _annotated(operation, DigestMismatch(message, expected=str(expected), actual=str(actual)))
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from .._oci.text import visible
 from .errors import ConfigurationError
+from .realm import Reach, address_reach, is_local_name
 from .url import UrlInvalid, parse_authority
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -126,14 +127,7 @@ def _split_port(entry: str) -> tuple[str, str | None]:
 
 
 def _is_loopback(host: str) -> bool:
-    if host.rstrip(".") == "localhost":
-        return True
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_local_name(host) or address_reach(host) is Reach.LOOPBACK
 
 
 __all__ = ("Proxies", "proxy_name")

@@ -16,7 +16,7 @@ from .url import UrlInvalid, literal_address, parse_authority
 if t.TYPE_CHECKING:  # pragma: no cover
     from .url import IpAddress, Origin, Url
 
-_LOCAL_SUFFIXES: t.Final = (".localhost", ".localdomain")
+_LOCAL_NAMES: t.Final = ("localhost", "localhost.localdomain")
 
 # metadata services of clouds that are not at a link-local address
 _METADATA: t.Final = tuple(
@@ -67,7 +67,7 @@ class RealmPolicy:
             raise NotEntitled(str(exc)) from None
         if address is not None:
             raise NotEntitled("it is an address and not that of the registry")
-        if host == "localhost" or host.endswith(_LOCAL_SUFFIXES):
+        if is_local_name(host) or host.endswith(".localdomain"):
             raise NotEntitled("it is on the client's own host")
         if "." not in host:
             raise NotEntitled("its host is no public name")
@@ -91,6 +91,12 @@ class RealmPolicy:
         if _same_host(origin.host, self.registry.host):
             return True
         return is_listed(origin, self.trusted)
+
+
+def is_local_name(host: str) -> bool:
+    """Whether a name is one of this host, or below one (RFC 6761, 6.3)."""
+    host = host.rstrip(".")
+    return any(host == name or host.endswith(f".{name}") for name in _LOCAL_NAMES)
 
 
 def address_reach(text: str) -> Reach:
@@ -145,4 +151,4 @@ def _names(entry: str, origin: Origin) -> bool:
     return _same_host(host, origin.host) and (not has_port or port == origin.port)
 
 
-__all__ = ("NotEntitled", "Reach", "RealmPolicy", "address_reach", "is_listed")
+__all__ = ("NotEntitled", "Reach", "RealmPolicy", "address_reach", "is_listed", "is_local_name")

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from .._oci.text import visible
 from .errors import RedirectRefused
-from .realm import Reach, address_reach, is_listed
+from .realm import Reach, address_reach, is_listed, is_local_name
 from .url import UrlInvalid, literal_address
 
 if t.TYPE_CHECKING:
@@ -30,10 +29,18 @@ if t.TYPE_CHECKING:
 
 # names of metadata services that resolve inside of clouds
 _METADATA: t.Final = ("metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal")
-_LOOPBACK: t.Final = ("localhost", "localhost.localdomain")
 # top-level domains that are not in public DNS (RFC 6761, 6762, 8375; ICANN reserved internal)
 _PRIVATE: t.Final = (
-    *("internal", "local", "localdomain", "lan", "intranet", "private", "corp", "home", "test", "home.arpa"),
+    "internal",
+    "local",
+    "localdomain",
+    "lan",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "test",
+    "home.arpa",
 )
 
 _WORDS: t.Final = {
@@ -127,10 +134,10 @@ def _reach_of_host(host: str) -> Reach:
     address = literal_address(host)
     if address is not None:
         # a connection to 0.0.0.0 or :: is one to this host
-        return Reach.LOOPBACK if ip_address(address).is_unspecified else address_reach(str(address))
+        return Reach.LOOPBACK if address.is_unspecified else address_reach(str(address))
     if host in _METADATA:
         return Reach.FORBIDDEN
-    if _is_below(host, _LOOPBACK):
+    if is_local_name(host):
         return Reach.LOOPBACK
     return Reach.PRIVATE if "." not in host or _is_below(host, _PRIVATE) else Reach.PUBLIC
 

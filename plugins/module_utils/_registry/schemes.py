@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .._oci.text import visible
 from .credentials import Anonymous, Basic
-from .errors import ProtocolBroken, Unauthorized
+from .errors import REPORT, ProtocolBroken, Unauthorized
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -84,7 +84,7 @@ def choose_scheme(
         raise operation.error(
             ProtocolBroken,
             f"the WWW-Authenticate header of {authority} cannot be used: its realm is no usable URL, {broken}",
-            "report this to who runs the registry",
+            REPORT,
             status=answer.status,
             url=answer.url.safe,
         )

@@ -21,7 +21,7 @@ from .._oci.names import is_tag
 from .._oci.text import quote
 from .answer import is_markup
 from .caller import Call
-from .errors import ProtocolBroken, RegistryError, TooLong
+from .errors import REPORT, ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
 from .tag_names import TagListInvalid, tag_names
 from .url import Url, UrlInvalid
@@ -48,8 +48,6 @@ _ROUND: t.Final = 50
 _MAX_WARNINGS: t.Final = 20
 _MAX_UNUSABLE: t.Final = 1000  # names that are no tags, which are kept to count them
 _MAX_NAME: t.Final = 256  # characters that are kept of a name; a tag has 128
-
-_REPORT: t.Final = "report this to who runs the registry"
 
 
 @dataclass(frozen=True)
@@ -299,7 +297,7 @@ class TagLister:
         return Url(url.origin, url.path if target.path == answer.url.path else target.path, target.query)
 
     def _broken(self, why: str) -> ProtocolBroken:
-        return self._operation.error(ProtocolBroken, f"what the registry lists cannot be used: {why}", _REPORT)
+        return self._operation.error(ProtocolBroken, f"what the registry lists cannot be used: {why}", REPORT)
 
 
 def _by_name(names: list[str], last: str, n: int | None) -> TagList:

@@ -17,7 +17,7 @@ from .._oci.strict_json import load_object
 from .._oci.text import visible
 from .answer import is_markup
 from .credentials import Basic, IdentityToken
-from .errors import ProtocolBroken, RealmRefused, RegistryError, Unauthorized
+from .errors import REPORT, ProtocolBroken, RealmRefused, RegistryError, Unauthorized
 from .realm import NotEntitled
 from .statuses import login_advice, status_error
 from .transport import Request
@@ -104,7 +104,7 @@ class TokenService:
         raise operation.error(
             ProtocolBroken,
             f"the answer of the token service {answer.url.origin.authority} cannot be used, {reason}",
-            "report this to who runs the registry",
+            REPORT,
             url=answer.url.safe,
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .._oci.text import visible
 from .answer import Answer
-from .errors import RedirectRefused
+from .errors import REPORT, RedirectRefused
 from .guard import Guard
 from .proxies import proxy_name
 from .redirects import RedirectHops, RedirectPolicy
@@ -226,9 +226,7 @@ def _target(request: Request, answer: Answer, url: Url) -> Url:
 
 
 def _refused(request: Request, url: Url, why: str) -> RedirectRefused:
-    return request.operation.error(
-        RedirectRefused, visible(why, limit=600), "report this to who runs the registry", url=url.safe
-    )
+    return request.operation.error(RedirectRefused, visible(why, limit=600), REPORT, url=url.safe)
 
 
 __all__ = ("MAX_REDIRECTS", "Hops", "Request", "Transport")

@@ -148,6 +148,16 @@ def test_an_unknown_coding_that_is_not_a_part_of_the_blob(server, connect) -> No
         read(connect(server), blob)
 
 
+def test_an_unknown_coding_is_refused_in_one_way(server, connect) -> None:
+    """Of a blob and of a document."""
+    blob = described(server, TEXT)
+    server.on("", Reply(status=200, body=b"x" * 50, headers={"Content-Encoding": "br"}))
+    client = connect(server)
+    for ask in (lambda: read(client, blob), lambda: client.tags("app")):
+        with pytest.raises(ProtocolBroken, match="Encoding br, although it was asked for none; switch off compression"):
+            ask()
+
+
 # --- sizes ---
 
 

@@ -55,6 +55,8 @@ def test_environment(environ: dict[str, str], http: str | None, https: str | Non
         (".", "a.example", 443, False),
         ("10.0.0.0/8", "a.example", 443, False),
         ("", "localhost", 443, True),
+        ("", "registry.localhost", 443, True),
+        ("", "localhost.localdomain", 443, True),
         ("", "127.0.0.1", 443, True),
         ("", "::1", 443, True),
     ],

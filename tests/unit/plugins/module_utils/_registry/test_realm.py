@@ -10,6 +10,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.realm 
     Reach,
     RealmPolicy,
     address_reach,
+    is_local_name,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.url import Origin, Url, UrlInvalid
 from hypothesis import given
@@ -192,3 +193,20 @@ def test_what_resolvers_take_for_local_is_refused(host: str) -> None:
     # inet_aton is what getaddrinfo reads addresses with
     with pytest.raises(OSError, match="illegal"):
         socket.inet_aton(url.origin.host)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("localhost", True),
+        ("localhost.", True),
+        ("a.localhost", True),
+        ("localhost.localdomain", True),
+        ("registry.localdomain", False),
+        ("notlocalhost", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_names_of_this_host(host: str, is_local: bool) -> None:
+    assert is_local_name(host) is is_local
