@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 MAX_NESTING: t.Final = 8
 MAX_CANDIDATES: t.Final = 32  # manifests that are looked at for one platform
+_MAX_SHOWN: t.Final = 40  # platforms in a message
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Resolver:
     wanted: Platform
     warn: Callable[[str], None]
     _looked_at: int = field(default=0, init=False)
+    _seen: list[Platform] = field(default_factory=list, init=False)
 
     def resolve(self, fetched: Fetched, *, registry: str, repository: str, selector: Selector) -> Image:
         """The image. An index is followed to its best entry.
@@ -98,14 +100,21 @@ class Resolver:
             select(fetched.document, self.wanted)
         except PlatformNotFound as exc:
             raise self._annotated(exc) from None
-        raise self._annotated(
-            PlatformNotFound(
-                self.operation.sentence(
-                    f"none of the images in the index is for {self.wanted}", "set the platform to one that there is"
-                ),
-                platform=str(self.wanted),
-            )
+        raise self._annotated(self._not_among(fetched.document.platforms))
+
+    def _not_among(self, listed: tuple[Platform, ...]) -> PlatformNotFound:
+        """The error for an index whose entries have to be looked at, where none is for the wanted platform."""
+        others = [platform for platform in (*listed, *self._seen) if not matches(self.wanted, platform)]
+        names = dict.fromkeys(visible(str(platform), limit=60) for platform in others)
+        wanted, offered = visible(str(self.wanted)), ", ".join(list(names)[:_MAX_SHOWN])
+        if not offered:
+            message = self.operation.sentence(f"none of the images in the index is for {wanted}", "pull another image")
+            return PlatformNotFound(message, platform=wanted)
+        message = self.operation.sentence(
+            f"none of the images in the index is for {wanted}, the index offers {offered}",
+            "set platform to one of these, or pull another image",
         )
+        return PlatformNotFound(message, platform=wanted, offered=offered)
 
     def _search(self, index: Index, *, depth: int) -> _Found | None:
         """The first candidate that holds the platform, depth first; entries that name none have to be looked at.
@@ -152,9 +161,13 @@ class Resolver:
                 DocumentInvalid(self.operation.sentence("its index is not consistent", "push it again"))
             )
         found = self._manifest(child.digest, child.document, offered=entry.platform)
-        if entry.platform is None and (found.config is None or not matches(self.wanted, found.config.platform)):
-            return None
-        return found
+        if entry.platform is not None:
+            return found
+        platform = None if found.config is None else found.config.platform
+        if platform is not None and matches(self.wanted, platform):
+            return found
+        self._seen += [] if platform is None else [platform]
+        return None
 
     def _manifest(self, digest: Digest, manifest: Manifest, *, offered: Platform | None = None) -> _Found:
         if not manifest.is_image:

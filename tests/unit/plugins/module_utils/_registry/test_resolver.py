@@ -231,8 +231,10 @@ def test_entries_without_a_platform_are_looked_at(connect, server) -> None:
         entries.append(entry)
     index = images.index([wrong, right], changes={"manifests": entries})
     assert str(resolve(connect, server, index).digest) == right.digest
-    with pytest.raises(PlatformNotFound, match="none of the images"):
+    why = "none of the images in the index is for linux/arm64/v8, the index offers linux/s390x, linux/amd64; set"
+    with pytest.raises(PlatformNotFound, match=f"{why} platform to one of these, or pull another") as raised:
         resolve(connect, server, index, ARM64)
+    assert raised.value.fields["offered"] == "linux/s390x, linux/amd64"
 
 
 def test_too_many_to_look_at(connect, server) -> None:
