@@ -7,8 +7,8 @@
 """Logging in at one registry: its challenges answered (RFC 9110, 11.6), its tokens kept. caller.py calls it.
 
 A request goes out without credentials until the registry has asked for some. It asks by a 401, or, where it hides what
-is not public, at /v2/ alone: then a 403, 404 or 429 to a request without credentials says nothing, and those that there
-are have to be tried before it is believed.
+is not public, at /v2/ alone: then a 403, 404 or 429 to a request without credentials says nothing, and the client tries
+the configured credentials before it accepts such an answer.
 
 Threads share the tokens. A token may be good for one request only, so a request whose token was refused gets one that
 another thread does not know before the refusal is believed.

@@ -7,7 +7,7 @@
 """Content codings that servers and proxies apply unasked: gzip and deflate (RFC 9110, 8.4.1).
 
 The collection asks for none, since content is verified as it is stored. answer.py decodes documents with this, blobs.py
-the blobs whose bytes as they came are not the right ones.
+blobs whose raw body does not match the digest.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Who is logged in where: at the registry itself, and at others that it redirects requests to. caller.py calls it.
+"""Authenticators of the registry and of registries that it redirects to. caller.py calls it.
 
 The credentials of the registry stay with it. Another registry that wants tokens (a gateway or a vanity domain redirects
 there) gets what the auth files hold for that one, or gives a token to anyone.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .._oci.text import visible
 from .credentials import Anonymous, Basic
-from .errors import REPORT, ProtocolBroken, Unauthorized
+from .errors import REPORT, ProtocolBroken, RegistryError, Unauthorized
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -59,7 +59,6 @@ def choose_scheme(
 
     A challenge that cannot be used counts only if there is no other one. Raises Unauthorized, ProtocolBroken.
     """
-    authority = answer.url.origin.authority
     broken = ""
     for one in challenges:
         if one.scheme == "bearer":
@@ -67,21 +66,32 @@ def choose_scheme(
                 return _bearer(one, repository)
             except UrlInvalid as exc:
                 broken = broken or str(exc)
-    if isinstance(credentials, Anonymous) and not broken:
+    wants_password = any(one.scheme == "basic" for one in challenges)
+    if isinstance(credentials, Anonymous) and (wants_password or not broken):
         return None
-    if any(one.scheme == "basic" for one in challenges):
-        if isinstance(credentials, Basic):
-            return BasicScheme()
-        if isinstance(credentials, Anonymous):
-            return None
-        raise operation.error(
+    if wants_password and isinstance(credentials, Basic):
+        return BasicScheme()
+    unfit = f"there is only {credentials}" if wants_password else ""
+    raise _unanswerable(challenges, unfit, broken, answer=answer, operation=operation)
+
+
+def _unanswerable(
+    challenges: Sequence[Challenge], unfit: str, broken: str, *, answer: Answer, operation: Operation
+) -> RegistryError:
+    """The error for challenges without an answer: unfit says what there is in place of a password, if one is wanted.
+
+    broken says why a Bearer challenge cannot be used.
+    """
+    authority = answer.url.origin.authority
+    if unfit:
+        return operation.error(
             Unauthorized,
-            f"{authority} wants a user name and a password, and there is only {credentials}",
+            f"{authority} wants a user name and a password, and {unfit}",
             "give username and password",
             status=answer.status,
         )
     if broken:
-        raise operation.error(
+        return operation.error(
             ProtocolBroken,
             f"the WWW-Authenticate header of {authority} cannot be used: its realm is no usable URL, {broken}",
             REPORT,
@@ -89,7 +99,7 @@ def choose_scheme(
             url=answer.url.safe,
         )
     names = visible(", ".join(one.scheme for one in challenges[:4]), limit=80) or "none"
-    raise operation.error(
+    return operation.error(
         Unauthorized,
         f"{authority} wants authentication in a way that is not supported (offered: {names})",
         "Basic and Bearer are supported",

@@ -36,10 +36,6 @@ _SHOWN: t.Final = 16  # characters of a secret that give it away; long ones may 
 _LATER: t.Final = "try again later"
 _CONFUSED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
 
-_KINDS: t.Final[dict[int, tuple[type[RegistryError], str]]] = {
-    406: (ProtocolBroken, "the registry does not have it in a form that this client can use"),
-}
-
 
 def status_error(
     answer: Answer,
@@ -131,8 +127,8 @@ def _kind(
     status = answer.status
     if status in (401, 403, 404, 429):
         return _refusal(answer, used, via, unsent)
-    if status in _KINDS:
-        return _KINDS[status]
+    if status == 406:
+        return ProtocolBroken, "the registry does not have it in a form that this client can use"
     if status == 408 or status >= 500:
         return ServerFailed, _LATER
     if status == 400 and answer.url.origin.scheme == "http" and any(words in body.lower() for words in _CONFUSED):
