@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_DEPTH: t.Final = 64
+MAX_STEPS: t.Final = 10_000_000  # tokens that are taken one by one, each of which costs some microseconds
 MAX_TOKEN: t.Final = 1024 * 1024  # characters of one string or number, white space before it included
 # each piece that is fed is scanned together with the unfinished token before it: shorter ones would make that quadratic
 _PIECE: t.Final = 64 * 1024
@@ -34,15 +35,31 @@ _SCALAR: t.Final = f"(?:{_STRING}|true|false|null|{_NUMBER})"
 _ARRAY: t.Final = rf"\[{_WS}(?:{_SCALAR}{_WS}(?:,{_WS}{_SCALAR}{_WS})*)?\]"
 _MEMBER: t.Final = rf"{_STRING}{_WS}:{_WS}(?:{_SCALAR}|{_ARRAY})"
 _OBJECT: t.Final = rf"{{{_WS}(?:{_MEMBER}{_WS}(?:,{_WS}{_MEMBER}{_WS})*)?}}"
-# many tokens at once: members as the descriptions of manifests have them, and items that can be tags
-_MEMBERS: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS}:{_WS}(?:{_SCALAR}|{_ARRAY}|{_OBJECT}){_WS},)+")
-_NAMES: t.Final = re.compile(rf'(?:{_WS}"[A-Za-z0-9._-]+"{_WS},)+')
-_NAME: t.Final = re.compile(r"[A-Za-z0-9._-]+")
+_VALUE: t.Final = rf"(?:{_SCALAR}|{_ARRAY}|{_OBJECT})"
+# many tokens at once: members as the descriptions of manifests have them, those of the document that are surely not
+# "tags", items of any other array, and those of "tags"
+_MEMBERS: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS}:{_WS}{_VALUE}{_WS},)+")
+_OTHERS: t.Final = re.compile(rf'(?:{_WS}"(?!tags"){_PLAIN}"{_WS}:{_WS}{_VALUE}{_WS},)+')
+_ITEMS: t.Final = re.compile(rf"(?:{_WS}{_VALUE}{_WS},)+")
+_NAMES: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS},)+")
 _BLANK: t.Final = re.compile(r"[ \t\r\n]*")
 
 
 class TagListInvalid(Exception):
     """The bytes are not a tag list; the text says why."""
+
+
+class Effort:
+    """How many tokens may still be taken one by one, in one list or in several."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+
+    def step(self) -> None:
+        """Take one. Raises TagListInvalid."""
+        self._left -= 1
+        if self._left < 0:
+            raise TagListInvalid(f"it has more than {MAX_STEPS} parts beside the names, or deep inside of each other")
 
 
 class TagNameScanner:
@@ -52,7 +69,8 @@ class TagNameScanner:
     container), end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, effort: Effort | None = None) -> None:
+        self._effort = effort or Effort()
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._rest = ""
         self._open: list[str] = []
@@ -76,12 +94,13 @@ class TagNameScanner:
             several = self._several(text, at)
             if several is not None:
                 at = several.end()
-                yield from _NAME.findall(several.group()) if self._is_in_tags() else ()
+                yield from json.loads(f"[{several.group()[:-1]}]") if self._is_in_tags() else ()
             match = _TOKEN.match(text, at)
             # a token that touches the end may go on in the next piece
             if match is None or (match.end() == len(text) and not final):
                 break
             at = match.end()
+            self._effort.step()
             name = self._take(match)
             if name is not None:
                 yield name
@@ -92,16 +111,18 @@ class TagNameScanner:
             raise TagListInvalid("it is not JSON: it ends too early")
 
     def _several(self, text: str, at: int) -> re.Match[str] | None:
-        """Members or names that end in a comma, where they are as simple as nearly all are."""
-        if self._expected in ("key", "name") and len(self._open) > 1:
-            match = _MEMBERS.match(text, at)
-            self._expected = "key" if match is not None else self._expected
-            return match
-        if self._expected in ("value", "item") and self._is_in_tags():
-            match = _NAMES.match(text, at)
-            self._expected = "value" if match is not None else self._expected
-            return match
-        return None
+        """Members or items that end in a comma, where they are as simple as nearly all are."""
+        if not self._open:
+            return None
+        if self._expected in ("key", "name"):
+            pattern, following = (_MEMBERS if len(self._open) > 1 else _OTHERS), "key"
+        elif self._expected in ("value", "item") and self._open[-1] == "[":
+            pattern, following = (_NAMES if self._is_in_tags() else _ITEMS), "value"
+        else:
+            return None
+        match = pattern.match(text, at)
+        self._expected = self._expected if match is None else following
+        return match
 
     def _take(self, match: re.Match[str]) -> str | None:
         string, mark = match.group(1), match.group(2)
@@ -164,9 +185,12 @@ class TagNameScanner:
             raise TagListInvalid("tags is not a list of strings")
 
 
-def tag_names(pieces: Iterable[bytes]) -> Iterator[str]:
-    """The strings of the array "tags" of a JSON object, none where it is null or absent. Raises TagListInvalid."""
-    scanner = TagNameScanner()
+def tag_names(pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator[str]:
+    """The strings of the array "tags" of a JSON object, none where it is null or absent. Raises TagListInvalid.
+
+    effort bounds the time that this and other lists may take together.
+    """
+    scanner = TagNameScanner(effort)
     gathered = bytearray()
     for piece in pieces:
         gathered += piece
@@ -176,4 +200,4 @@ def tag_names(pieces: Iterable[bytes]) -> Iterator[str]:
     yield from scanner.feed(bytes(gathered), final=True)
 
 
-__all__ = ("MAX_DEPTH", "MAX_TOKEN", "TagListInvalid", "TagNameScanner", "tag_names")
+__all__ = ("MAX_DEPTH", "MAX_STEPS", "MAX_TOKEN", "Effort", "TagListInvalid", "TagNameScanner", "tag_names")

@@ -23,7 +23,7 @@ from .answer import is_markup
 from .caller import Call
 from .errors import REPORT, ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
-from .tag_names import TagListInvalid, tag_names
+from .tag_names import Effort, TagListInvalid, tag_names
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -93,6 +93,7 @@ class TagLister:
         self._warn = warn
         self._unusable: set[str] = set()
         self._budget = MAX_BYTES
+        self._effort = Effort()
         self._deadline = caller.deadline()
 
     def read(self, *, n: int | None, last: str | None) -> TagList:
@@ -240,7 +241,7 @@ class TagLister:
         if is_markup(head):
             raise answer.page_error()
         try:
-            for name in tag_names(self._within_budget(chain((head,), content))):
+            for name in tag_names(self._within_budget(chain((head,), content)), self._effort):
                 names.append(name[:_MAX_NAME])
                 if len(names) > MAX_TAGS:
                     raise self._broken(f"there are more than {MAX_TAGS} of them")

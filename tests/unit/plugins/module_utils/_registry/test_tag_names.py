@@ -8,8 +8,10 @@ import itertools
 import json
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._registry import tag_names as module
 from ansible_collections.attested.registry.plugins.module_utils._registry.tag_names import (
     MAX_TOKEN,
+    Effort,
     TagListInvalid,
     TagNameScanner,
     tag_names,
@@ -121,3 +123,29 @@ def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: py
     body = b'{"x": ["' + b'", "'.join([b"a" * 1_000_000] * 4) + b'"], "tags": ["one"]}'
     assert list(tag_names(pieces(body, 65536))) == ["one"]
     assert sum(scanned) <= 3 * len(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b'{"tags": [%s"a"]}' % (b'"a", ' * 50_000), b'{"tags": [%s""]}' % (b'"", ' * 50_000)),
+        *(b'{"tags": [%s""]}' % (rb'"\u0061", ' * 50_000), b'{"x": [%s1]}' % (b"1," * 50_000)),
+        *(b'{"x": [%s[]]}' % (b"[]," * 50_000), b'{"x": [%s{}]}' % (b'{"": 1},' * 50_000)),
+        *(b"{%s%s}" % (b'"": [1], ' * 50_000, b'"": 1'), b'{"x": {%s%s}}' % (b'"": {"": []}, ' * 50_000, b'"": 1')),
+    ],
+)
+def test_what_comes_often_is_taken_many_at_a_time(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """A step for each of them would take minutes for a list that is as long as it may be."""
+    monkeypatch.setattr(module, "MAX_STEPS", 200)
+    assert list(tag_names(pieces(body, 65536))) == (json.loads(body).get("tags") or [])
+
+
+@pytest.mark.parametrize("item", [b"[[]]", b'{"": {"": {}}}', b"[{}, [{}]]"])
+def test_what_cannot_is_bounded(monkeypatch: pytest.MonkeyPatch, item: bytes) -> None:
+    monkeypatch.setattr(module, "MAX_STEPS", 1000)
+    body = b'{"x": [%s], "tags": ["a"]}' % b",".join([item] * 20)
+    effort = Effort()
+    assert list(tag_names([body], effort)) == ["a"]
+    lists = itertools.chain.from_iterable(tag_names([body], effort) for dummy in range(30))
+    with pytest.raises(TagListInvalid, match="more than 1000 parts"):
+        list(lists)
