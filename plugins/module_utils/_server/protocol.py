@@ -84,6 +84,7 @@ class _Connection(web.RequestHandler):
         "_realm",
         "_used",
         "_wire",
+        "_writer",
         "peer",
         "server",
         "user",
@@ -102,6 +103,8 @@ class _Connection(web.RequestHandler):
         self._busy = self._used = self._held = self._cut = False
         self._incomplete = 0
         self._body: t.Any = None
+        # of the latest request; aiohttp's _current_request is None while a complete answer is written
+        self._writer: t.Any = None
         # until the connection is gone; what aiohttp calls transport is None as soon as it is to be closed
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
@@ -166,9 +169,9 @@ class _Connection(web.RequestHandler):
         t.cast("asyncio.WriteTransport", self.transport).write(answer)
         self.force_close()
 
-    def begin(self, body: t.Any) -> None:
-        """The head of a request is complete; body is what follows it."""
-        self._body = body
+    def begin(self, body: t.Any, writer: t.Any) -> None:
+        """The head of a request is complete; body is what follows it, writer is what its answer goes through."""
+        self._body, self._writer = body, writer
         self._busy = self._used = True
         self._head_since = self.user = None
         self._progress.begin(self._loop.time())
@@ -241,8 +244,7 @@ class _Connection(web.RequestHandler):
 
     def _has_begun(self) -> bool:
         """Whether some of the answer under way is out."""
-        request = self._current_request
-        return self.transport is None or (request is not None and request.writer.output_size > 0)
+        return self.transport is None or (self._writer is not None and self._writer.output_size > 0)
 
     def _socket(self) -> t.Any:
         """Give the socket, None where TLS has let it go and the connection is not yet said to be lost."""
@@ -391,7 +393,7 @@ class HttpServer(web.Server):
             path=message.path or "", url=NO_URL, should_close=message.should_close or self.retired_at is not None
         )
         request = web.BaseRequest(message, payload, protocol, writer, task, self._loop)
-        protocol.begin(payload)
+        protocol.begin(payload, writer)
         return request
 
     def connect(self, admission: Admission | None = None, *, realm: Realm | None = None) -> _Connection:

@@ -17,6 +17,7 @@ import typing as t
 import bcrypt
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server import app
+from ansible_collections.attested.registry.plugins.module_utils._server.aio import web
 from ansible_collections.attested.registry.plugins.module_utils._server.delivery import Delivery, Progress
 from ansible_collections.attested.registry.plugins.module_utils._server.htpasswd import PasswordFile
 from ansible_collections.attested.registry.plugins.module_utils._server.passwords import Passwords
@@ -268,6 +269,43 @@ def test_a_request_that_makes_no_progress_is_cut_whatever_the_cause(
         until_gone(server)
     assert http.counters.get("cut", "stuck") == 1
     assert "makes no progress" in caplog.text
+
+
+def test_a_client_that_reads_steadily_gets_a_long_answer(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = server.listener._http
+    size, part = 4_000_000, 400_000
+
+    async def answer(*dummy: object, **options: object) -> web.Response:
+        return web.Response(body=b"x" * size)
+
+    monkeypatch.setattr(server.application, "handle", answer)
+
+    async def narrow() -> None:
+        while not http.connections:
+            await asyncio.sleep(0.01)
+        sock = http.connections[0].transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    async def look(later: float) -> None:
+        # each time half of stall_seconds after the last
+        for connection in http.connections:
+            connection.check(asyncio.get_running_loop().time() + later)
+
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(30)
+        sock.connect(server.address)
+        server.call(asyncio.wait_for(narrow(), 30))
+        sock.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        with sock.makefile("rb") as stream:
+            while stream.readline() != b"\r\n":
+                pass
+            for count in range(size // part):
+                assert stream.read(part) == b"x" * part
+                server.call(look(count * http.limits.stall_seconds / 2))
+    assert http.counters.get("cut", "stuck") == 0
 
 
 def test_an_answer_of_which_the_client_takes_something_makes_progress() -> None:
