@@ -84,6 +84,18 @@ play "$others/absent.yml" -e '{"registry_server_name": "third", "registry_server
 if on one id registry-server; then die "the account of the third instance is left"; fi
 get "http://$(address one):1338/v2/" >/dev/null
 
+say "an instance that fails leaves the files of the one before it in the play alone"
+play two.yml -e first_port=1340
+on one "systemctl stop registry-server-second && systemd-run --quiet --unit=occupied python3 -m http.server 1338"
+until_true on one "ss -Hltn 'sport = :1338' | grep ."
+refused "Nothing was brought back" two.yml -e first_port=1341
+get "http://$(address one):1341/v2/" >/dev/null
+on one "ls /etc/registry_server/first.yml /opt/registry_server/instances/first/applied /etc/systemd/system/registry-server-first.service" >/dev/null
+on one systemctl stop occupied
+play two.yml -e first_port=1341
+until_true get "http://$(address one):1338/v2/"
+play "$others/absent.yml" -e '{"registry_server_name": "first", "registry_server_user": "www-data", "registry_server_remove_content": true}'
+
 say "absent leaves what the role did not make"
 on one "touch /etc/registry_server/notes /etc/registry_server/main/notes"
 refused "is not removed, and nothing was changed: the role did not create it" "$others/absent.yml" \
