@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role registry_server does to the files of its instances: as root on this machine, below directories of pytest.
+"""What the role registry_server does to the files of its instances.
 
-Small scripts take the place of systemctl and of the commands that check the new configuration and units.
+Its tasks are played as root on this machine, in directories of the test. Small scripts take the place
+of systemctl and of the commands that check the new configuration and units.
 """
 
 from __future__ import annotations
@@ -163,3 +164,47 @@ def test_an_update_that_fails_early_is_rolled_back_to_the_end(host: Host) -> Non
     assert message.startswith("The registry server main could not be brought up to date (Write the service unit: ")
     assert "are back, and running" in message
     assert (host.etc / "main.yml").read_bytes() == before
+
+
+def test_absent_leaves_files_that_the_role_did_not_write(host: Host) -> None:
+    given = {"name": "main", "tls": "tls", "cert_content": "-----BEGIN CERTIFICATE-----\n", "key_path": "/x/key.pem"}
+    assert host.play(given, files=["instance.yml"]).message == ""
+    for name in ("key.pem", "htpasswd", "attestation-1-cpak.pem", "notes"):
+        (host.etc / "main" / name).touch()
+    removed = host.play({"name": "main"}, files=["absent.yml"], check=True).changed
+    assert sorted(str(Path(path).relative_to(host.where)) for path in removed if path.startswith("/")) == [
+        "etc/main.yml",
+        "etc/main/attestation-1-cpak.pem",
+        "etc/main/cert.pem",
+        "opt/instances/main",
+        "units/main.service",
+    ]
+
+
+def test_content_is_not_removed_when_another_instance_serves_it_or_a_part_of_it_or_more(host: Host) -> None:
+    content = host.where / "content"
+    (content / "team").mkdir(parents=True)
+    (content / "team/.created-by-registry_server").touch()
+    served = {
+        "same": "/team",
+        "slash": "/team/",
+        "inner": "/team/app",
+        "outer": "",
+        "outermost": "/..",
+        "beside": "/other",
+    }
+    for name, path in {**served, "longer": "/team-two", "shorter": "/te", "regex": "/t.am"}.items():
+        (host.etc / f"{name}.yml").write_text(
+            f"root: {os.path.normpath(str(content) + path)}{'/' * (path[-1:] == '/')}\n"
+        )
+    message = host.play({"name": "main", "root": f"{content}/team/"}, files=["content_owner.yml"], check=True).message
+    found = re.findall(r"[a-z]+(?=[.]yml)", message)
+    assert sorted(found) == ["inner", "outer", "outermost", "same", "slash"]
+    assert "is not removed, and nothing was changed: other instances serve it" in message
+
+
+def test_a_service_that_never_started_is_stopped_with_its_socket(host: Host) -> None:
+    host.break_units("main.service")
+    message = host.play({"name": "main", "port": 443}).message
+    assert "There was no earlier release to go back to; it is stopped." in message
+    assert host.asked()[-1] == "stop main.socket"

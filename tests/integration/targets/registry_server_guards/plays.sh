@@ -96,6 +96,26 @@ play two.yml -e first_port=1341
 until_true get "http://$(address one):1338/v2/"
 play "$others/absent.yml" -e '{"registry_server_name": "first", "registry_server_user": "www-data", "registry_server_remove_content": true}'
 
+say "absent leaves a certificate and a key that others put into the directory of the role"
+on one "mkdir /etc/registry_server/paths && cd /etc/registry_server/paths && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+  -nodes -days 30 -subj /CN=paths -keyout key.pem -out cert.pem 2>/dev/null && chgrp www-data key.pem && chmod 640 key.pem"
+paths='"registry_server_name": "paths", "registry_server_user": "www-data"'
+play "$others/deploy.yml" -e "{$paths, \"registry_server_port\": 1340, \"registry_server_tls\": \"tls\",
+  \"registry_server_cert_path\": \"/etc/registry_server/paths/cert.pem\", \"registry_server_key_path\": \"/etc/registry_server/paths/key.pem\"}"
+get --insecure "https://$(address one):1340/v2/" >/dev/null
+play "$others/absent.yml" -e "{$paths, \"registry_server_remove_content\": true}"
+same "$(on one ls /etc/registry_server/paths)" "cert.pem
+key.pem" "what is left"
+on one rm -r /etc/registry_server/paths
+
+say "content that another instance serves a parent of is not removed"
+inner='"registry_server_name": "inner", "registry_server_user": "www-data", "registry_server_root": "/srv/images/inner"'
+play "$others/deploy.yml" -e "{$inner, \"registry_server_port\": 1340}"
+refused "is not removed, and nothing was changed: other instances serve it: main.yml" "$others/absent.yml" \
+  -e "{$inner, \"registry_server_remove_content\": true}"
+play "$others/absent.yml" -e "{$inner}"
+on one rm -r /srv/images/inner
+
 say "absent leaves what the role did not make"
 on one "touch /etc/registry_server/notes /etc/registry_server/main/notes"
 refused "is not removed, and nothing was changed: the role did not create it" "$others/absent.yml" \
