@@ -131,8 +131,11 @@ def host(tmp_path: Path) -> Host:
 
 
 def test_an_instance_that_fails_leaves_the_files_of_the_one_before_it_alone(host: Host) -> None:
-    first, second = {"name": "first"}, {"name": "second", "port": 1338}
+    first, second = {"name": "first", "drain_seconds": None}, {"name": "second", "port": 1338, "drain_seconds": 0}
     assert host.play(first, second).message == ""
+    # as long as the server takes at most, and a little more
+    assert "TimeoutStopSec=45" in (host.units / "first.service").read_text()
+    assert "TimeoutStopSec=15" in (host.units / "second.service").read_text()
     host.break_units("second.service")
     message = host.play({**first, "port": 1339}, second).message
     assert "Nothing was brought back" in message

@@ -43,6 +43,13 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "groups-text": ({"groups": "ssl-cert"}, "registry_server_groups must be a list"),
     "user": ({"user": "Registry User"}, "registry_server_user (Registry User) must be"),
     "name": ({"name": "Main"}, "registry_server_name (Main) must be"),
+    "name-newline": ({"name": "web\n"}, "registry_server_name (web\n) must be"),
+    "user-newline": ({"user": "web\n"}, "registry_server_user (web\n) must be"),
+    "root-newline": ({"root": "/srv/images\n"}, "registry_server_root (/srv/images\n) must be"),
+    "python-newline": ({"python": "python3\n"}, "registry_server_python must be"),
+    "groups-newline": ({"groups": ["ssl-cert\n"]}, "registry_server_groups must be"),
+    "host-newline": ({"host": ["::1\n"]}, "registry_server_host must be an address"),
+    "port-newline": ({"port": "80\n"}, "registry_server_port must be a whole number"),
     "root-relative": ({"root": "srv/images"}, "registry_server_root (srv/images) must be"),
     "root-climbs": ({"root": "/srv/../etc"}, "registry_server_root (/srv/../etc) must be"),
     "wheels": ({"wheel_dir": "/nonexistent"}, "registry_server_wheel_dir (/nonexistent) must be"),
@@ -61,6 +68,11 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "key-twice": ({**_TLS, "key_path": "/etc/key.pem"}, "Only one of registry_server_key_file"),
     "password-not-hashed": ({"htpasswd_content": f"bob:{_SECRET}"}, "registry_server_htpasswd_file or _content must"),
     "unit-list": ({"unit_options": ["MemoryMax=1G"]}, "registry_server_unit_options"),
+    "unit-continued": (
+        {"unit_options": {"Environment": "A=x\\"}},
+        "without a backslash at its end; look at Environment",
+    ),
+    "unit-name-newline": ({"unit_options": {"Nice\n": 1}}, "registry_server_unit_options must have names"),
     "unit-lines": ({"unit_options": {"Environment": f"A={_SECRET}\nUser=root"}}, "look at Environment"),
     "workers-zero": ({"workers": 0}, "workers must be a whole number from 1 to 256"),
     "watch-negative": ({"watch": -1}, "watch must be a number from 0"),
@@ -73,6 +85,7 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         {**_ATTESTED, "trust_anchors": ["/nonexistent.pem"]},
         "the controller cannot read: /nonexistent",
     ),
+    "anchors-empty": ({**_ATTESTED, "trust_anchors": None, "reference_values": []}, "the server needs one or more of"),
     "lifecycle": ({"lifecycle": "secured"}, "registry_server_lifecycle must be a list"),
     "veraison": (
         {**_ATTESTED, "veraison": {"url": f"https://bob:{_SECRET}@veraison.example", "pin": ["x"]}},
@@ -84,6 +97,7 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         {"images": [_IMAGE, {**_IMAGE, "reference": 1.10}]},
         "images[1].reference is a number with a point",
     ),
+    "image-newline": ({"images": [{**_IMAGE, "repository": "app\n"}]}, "registry_server_images[0].repository must be"),
     "image-climbs": ({"images": [{**_IMAGE, "name": "../app"}]}, "registry_server_images[0].name must be"),
     "image-half-login": ({"images": [{**_IMAGE, "password": _SECRET}]}, "must have username and password, or token"),
     "image-no-reference": (
@@ -102,10 +116,20 @@ _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     "host-commas": {"host": "0.0.0.0, ::1"},
     "host-brackets": {"host": "[::1]"},
     "numbers-of-the-command-line": {"port": "8443", "workers": "2", "drain_seconds": "2.5"},
-    "nothing-given": {"workers": None, "realm": None, "accel": ""},
+    "nothing-given": {
+        **dict.fromkeys(["workers", "realm", "drain_seconds"]),
+        **dict.fromkeys(["trust_anchors", "reference_values", "veraison", "policies"]),
+        "accel": "",
+    },
     "tls": _TLS,
     "image": {
         "images": [{**_IMAGE, "registry": "[::1]:5000", "tls": "no-tls", "username": "bob", "password": _SECRET}]
+    },
+    "veraison-nothing-more": {
+        **_ATTESTED,
+        "trust_anchors": None,
+        "policies": [{"repositories": ["*"], "reference_values": None}],
+        "veraison": {"url": "https://veraison.example", "pin": ["x" * 42 + "A"], "key": None, "ca_path": None},
     },
     "veraison-here": {**_ATTESTED, "veraison": {"url": "http://127.0.0.1:8080", "pin": ["x" * 42 + "A"]}},
 }
