@@ -48,12 +48,13 @@ def decode(data: bytes) -> Cbor:
         reader = _Reader(data)
         value = reader.value(0)
         if reader.at != len(data):
-            raise CborInvalid(f"it is no single value of CBOR, as {len(data) - reader.at} bytes follow its end")
+            left = len(data) - reader.at
+            raise CborInvalid(f"{left} {'byte follows' if left == 1 else 'bytes follow'} the end of the CBOR value")
     except CborInvalid:
         other = _other_format(data)
         if other is None:
             raise
-        raise CborInvalid(f"it is {other} and no CBOR") from None
+        raise CborInvalid(f"it is {other}, not CBOR") from None
     return value
 
 

@@ -25,7 +25,7 @@ _GENERALIZED_TIME: t.Final = 0x18
 
 
 def expiry_of(path: str | None) -> float | None:
-    """Give the time at which the first of the certificates in a PEM file expires, in seconds since 1970.
+    """Give the earliest expiry in the chain of a PEM file, in seconds since 1970.
 
     None without a path, and for what cannot be read. Never raises.
     """

@@ -35,7 +35,7 @@ class State:
     # in seconds since 1970; the first load counts
     reloaded_at: float = 0.0
     reload_failed: bool = False
-    # when the first certificate of the chain in use expires, in seconds since 1970
+    # the earliest expiry in the chain in use, in seconds since 1970
     certificate_expires: float | None = None
 
 
@@ -59,7 +59,7 @@ class Metrics:
         yield self._counter("bytes", "Bytes of bodies sent", (), totals)
         yield self._counter("accepted", "Connections taken", (), totals, metric="connections_accepted")
         yield self._counter("refused", "Connections refused", ("reason",), totals, metric="connections_refused")
-        yield self._counter("cut", "Connections of slow clients cut", ("reason",), totals, metric="connections_cut")
+        yield self._counter("cut", "Connections cut", ("reason",), totals, metric="connections_cut")
         yield self._counter("handshake_failures", "TLS handshakes that failed", (), totals)
         if self._attesting:
             yield self._counter("attestations", "Clients judged, or not for want of a judge", ("result",), totals)
@@ -87,7 +87,7 @@ class Metrics:
         yield self._gauge("ready", "Whether requests are answered", int(state.ready))
         yield self._gauge("workers", "Processes that answer requests", state.workers)
         if state.certificate_expires is not None:
-            text = "When the first certificate of the chain in use expires, since 1970"
+            text = "The earliest expiry in the chain in use, since 1970"
             yield self._gauge("certificate_not_after_timestamp_seconds", text, state.certificate_expires)
         if state.reloaded_at:
             text = "When the last load or reload ended, since 1970"

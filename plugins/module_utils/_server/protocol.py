@@ -45,7 +45,9 @@ _RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
 # versions of aiohttp that this runs with have limits of their own
 _MAX_WAITING: t.Final = 64
 _MAX_INCOMPLETE: t.Final = MAX_RANGE + 4 * MAX_HEAD
-_BAD_REQUEST: t.Final = Refusal(400, "UNSUPPORTED", "Bad Request.")
+_BAD_REQUEST: t.Final = Refusal(
+    400, "UNSUPPORTED", "The request is not valid HTTP/1.1; check the request line and the header fields."
+)
 
 
 class Handler(t.Protocol):
@@ -223,7 +225,11 @@ class _Connection(web.RequestHandler):
         elif closing and not (delivery and delivery.pending):
             self._end_closing(now)
         elif self._progress.is_stuck(delivery, now, begun=self._has_begun()):
-            _LOG.warning("a request of %s makes no progress; the connection is cut", self.peer.address or "a proxy")
+            _LOG.warning(
+                "the connection of %s is cut: no byte of the answer was sent in %g s; look at the disk and the load",
+                self.peer.address or "a unix socket",
+                limits.stall_seconds,
+            )
             self.cut("stuck")
             if self._task_handler is not None:
                 self._task_handler.cancel()
@@ -298,7 +304,8 @@ class _Connection(web.RequestHandler):
             _LOG.error("answering %s failed", visible(request.raw_path), exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionResetError("an answer is under way already")
-        answer = error_answer(Refusal(status, "UNSUPPORTED", f"{http.HTTPStatus(status).phrase}."))
+        refusal = Refusal(status, "UNSUPPORTED", f"{http.HTTPStatus(status).phrase}.")
+        answer = error_answer(_BAD_REQUEST if status == _BAD_REQUEST.status else refusal)
         answer.force_close()
         return answer
 

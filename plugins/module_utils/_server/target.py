@@ -141,7 +141,11 @@ def _check_authority(authority: str) -> None:
     """Refuse what is no host with or without a port (RFC 9110, 4.2); others might take it for another one."""
     match = _AUTHORITY.fullmatch(authority)
     if match is None or int(match["port"] or 0) > MAX_PORT or not _is_address(match["v6"]):
-        raise Refusal(400, "UNSUPPORTED", f"The request target names no host: {quote(authority)}.")
+        raise Refusal(
+            400,
+            "UNSUPPORTED",
+            f"The authority of the request target is malformed: {quote(authority)}; send HOST or HOST:PORT.",
+        )
 
 
 def _is_address(text: str | None) -> bool:

@@ -116,11 +116,11 @@ def test_a_token_of_anybody_is_valid_only_for_who_allows_it(info: t.Any) -> None
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (platform_key().public_pem(), "it is PEM and no CBOR"),
-        (b'{"token": "x"}', "it is text and no CBOR"),
-        (base64.b64encode(token()), "it is text and no CBOR"),
-        (base64.b64decode(b"".join(platform_key().public_pem().splitlines()[1:-1])), "it is DER and no CBOR"),
-        (token() + b"\0", "no single value of CBOR, as 1 bytes follow its end"),
+        (platform_key().public_pem(), "it is PEM, not CBOR"),
+        (b'{"token": "x"}', "it is text, not CBOR"),
+        (base64.b64encode(token()), "it is text, not CBOR"),
+        (base64.b64decode(b"".join(platform_key().public_pem().splitlines()[1:-1])), "it is DER, not CBOR"),
+        (token() + b"\0", "1 byte follows the end of the CBOR value"),
     ],
     ids=["PEM", "JSON", "base64", "DER", "more"],
 )
@@ -164,7 +164,7 @@ def test_check_mode_is_the_same(run_module: t.Any, files: pathlib.Path) -> None:
     [
         ({"content": "!"}, "the option content is not base64 text", "input_invalid"),
         ({"content": ""}, "it ends before its last value", "token_invalid"),
-        ({"content": "AAAA"}, "2 bytes follow its end", "token_invalid"),
+        ({"content": "AAAA"}, "2 bytes follow the end of the CBOR value", "token_invalid"),
         ({"content": "A" * 40000}, "more than 32768 characters", "input_invalid"),
         ({"path": "/nonexistent"}, "No such file or directory; name another file", "input_invalid"),
         ({"trust_anchors": ["absent"]}, "which the option trust_anchors names, failed", "input_invalid"),

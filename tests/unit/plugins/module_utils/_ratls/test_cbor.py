@@ -66,7 +66,7 @@ def test_a_cut_value_is_never_another_one(value: t.Any, data: st.DataObject) -> 
     ("data", "reason"),
     [
         ("", "ends before"),
-        ("0000", "1 bytes follow its end"),
+        ("0000", "1 byte follows the end"),
         ("a2010a010b", "the key 1 is twice"),
         ("a2616100616100", "the key of a text is twice"),
         ("a1f501", "neither an integer nor text"),
