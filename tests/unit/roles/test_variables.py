@@ -40,6 +40,10 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "port-bool": ({"port": True}, "registry_server_port must be a whole number"),
     "listen-text": ({"listen": "0.0.0.0:80"}, "registry_server_listen must be a list"),
     "listen-without-port": ({"listen": ["0.0.0.0"]}, 'listen "0.0.0.0" is not ADDRESS:PORT'),
+    "listen-newline": (
+        {"listen": ["unix:/run/x\n", "0.0.0.0:80"]},
+        "registry_server_listen must be a list of addresses without line breaks",
+    ),
     "groups-text": ({"groups": "ssl-cert"}, "registry_server_groups must be a list"),
     "user": ({"user": "Registry User"}, "registry_server_user (Registry User) must be"),
     "name": ({"name": "Main"}, "registry_server_name (Main) must be"),
