@@ -140,12 +140,12 @@ stats:
 
 import typing as t
 
+from ansible_collections.attested.registry.plugins.module_utils._base.text import path_text
 from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import TREE, local_module, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.layer_apply import ensure_applied
 from ansible_collections.attested.registry.plugins.module_utils._module.tree_options import TreeOptions
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._oci.text import path_text
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

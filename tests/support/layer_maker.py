@@ -18,8 +18,8 @@ import traceback
 import typing as t
 from pathlib import Path
 
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.confine import Resolver, kernel_resolver, walk
 from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import (
     LayerSource,

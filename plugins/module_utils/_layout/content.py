@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._base.strict_json import MAX_BYTES
 from .._oci.digest import Verifier
 from .._oci.errors import DigestMismatch, SizeMismatch
-from .._oci.strict_json import MAX_BYTES
 from .errors import DocumentRefused, LayoutError, Unreadable, WrongDigest
 from .layout import Identity
 

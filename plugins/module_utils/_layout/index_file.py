@@ -10,21 +10,21 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._base.errors import CollectionError
+from .._base.strict_json import MAX_BYTES, load_object
 from .._oci.annotations import REF_NAME
 from .._oci.document import parse_document
-from .._oci.errors import OciError
 from .._oci.index import Index
 from .._oci.media_type import OCI_INDEX
-from .._oci.strict_json import MAX_BYTES, load_object
 from .errors import DocumentRefused
 from .tags import read_tags, tag_of
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Mapping
 
+    from .._base.strict_json import JsonObject
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
-    from .._oci.strict_json import JsonObject
 
 _EMPTY: t.Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 
@@ -65,7 +65,7 @@ class IndexFile:
         try:
             index = parse_document(data, media_type=OCI_INDEX, what="index.json")
             document = load_object(data, what="index.json")
-        except OciError as exc:
+        except CollectionError as exc:
             raise DocumentRefused(exc.message) from None
         if not isinstance(index, Index):
             raise DocumentRefused("Reading index.json failed: it is not an image index.")

@@ -15,9 +15,9 @@ import stat
 import time
 import typing as t
 
-from .._oci.lock_file import lock_as_older_versions_do, lock_file, unlock_file
-from .._oci.parents import Parents
-from .._oci.text import visible
+from .._base.lock_file import lock_as_older_versions_do, lock_file, unlock_file
+from .._base.parents import Parents
+from .._base.text import visible
 from .view import STATE
 from .write_errors import Locked, NotALayout, write_errors
 

@@ -10,11 +10,11 @@ import collections
 import typing as t
 from dataclasses import dataclass
 
+from .._base.errors import CollectionError
+from .._base.text import quote
 from .._oci.document import parse_document
-from .._oci.errors import OciError
 from .._oci.index import Index
 from .._oci.media_type import is_index, is_manifest
-from .._oci.text import quote
 from .errors import DocumentRefused, ManifestMissing
 from .inspection import MAX_NESTING
 from .partial import digest_of_blob
@@ -133,7 +133,7 @@ def _parse(data: bytes, step: _Step) -> Index | Manifest:
     descriptor, depth = step.descriptor, step.depth
     try:
         document = parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
-    except OciError as exc:
+    except CollectionError as exc:
         raise DocumentRefused(f"Finding what nothing refers to failed: {exc.message}") from None
     if isinstance(document, Index) and depth > MAX_NESTING:
         raise DocumentRefused(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Iterable

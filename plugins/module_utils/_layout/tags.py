@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
+from .._base.text import quote
 from .._oci.annotations import REF_NAME
 from .._oci.errors import ReferenceInvalid
 from .._oci.media_type import is_index, is_manifest
 from .._oci.names import is_tag
 from .._oci.reference import Reference
-from .._oci.text import quote
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.digest import Digest

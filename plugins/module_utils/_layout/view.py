@@ -10,9 +10,9 @@ import contextlib
 import os
 import typing as t
 
-from .._oci.errors import OciError
-from .._oci.strict_json import MAX_BYTES, load_object
-from .._oci.text import quote, visible
+from .._base.errors import CollectionError
+from .._base.strict_json import MAX_BYTES, load_object
+from .._base.text import quote, visible
 from .content import check_digest, read_document
 from .directory import LayoutDirectory
 from .errors import LayoutInvalid, WrongDigest
@@ -167,7 +167,7 @@ def _bytes_of(top: LayoutDirectory, name: t.Literal["index.json", "oci-layout"])
 def _check_version(data: bytes, *, path: str) -> None:
     try:
         version = load_object(data, what="oci-layout").get("imageLayoutVersion")
-    except OciError as exc:
+    except CollectionError as exc:
         raise LayoutInvalid(exc.message, path=path) from None
     if version != LAYOUT_VERSION:
         raise LayoutInvalid(

@@ -11,12 +11,12 @@ import os
 import types
 import typing as t
 
+from .._base.errors import CollectionError
+from .._base.strict_json import load_object
+from .._base.text import quote
 from .._oci.document import parse_document
-from .._oci.errors import OciError
 from .._oci.index import Index
 from .._oci.media_type import OCI_INDEX, is_nondistributable
-from .._oci.strict_json import load_object
-from .._oci.text import quote
 from .content import check_digest, read_document
 from .errors import DocumentRefused, IndexMissing, LayoutError, LayoutInvalid, WrongSize
 from .faults import Faults
@@ -104,7 +104,7 @@ class Walk:
             raise LayoutInvalid("There is no file oci-layout, so this is not an OCI layout; check the path.")
         try:
             version = load_object(data, what="oci-layout").get("imageLayoutVersion")
-        except OciError as exc:
+        except CollectionError as exc:
             raise LayoutInvalid(exc.message) from None
         if version != LAYOUT_VERSION:
             raise LayoutInvalid(
@@ -210,7 +210,7 @@ class Walk:
 def _parse(data: bytes, media_type: str, *, what: str) -> Index | Manifest:
     try:
         return parse_document(data, media_type=media_type, what=what)
-    except OciError as exc:
+    except CollectionError as exc:
         raise DocumentRefused(exc.message) from None
 
 

@@ -11,7 +11,7 @@ import errno
 import os
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 from .errors import LayoutError
 
 

@@ -14,11 +14,12 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from .._base.errors import CollectionError
+from .._base.lock_file import is_private, lock
+from .._base.parents import Parents, risk_warning
+from .._base.text import path_text
 from .._oci.digest import Digest
-from .._oci.errors import CollectionError, OciError
-from .._oci.lock_file import is_private, lock
-from .._oci.parents import Parents, risk_warning
-from .._oci.text import path_text
+from .._oci.errors import OciError
 from .._unpack.errors import Locked, filesystem_error, printable
 from .._unpack.reach import inside
 from .opened_again import opened_again

@@ -11,8 +11,8 @@ import binascii
 import hmac
 import typing as t
 
-from .._oci.errors import CollectionError
-from .._oci.text import visible
+from .._base.errors import CollectionError
+from .._base.text import visible
 from .._ratls.bounded_file import NotReadable, read_bounded
 from .._ratls.cca_token import MAX_TOKEN, CcaToken
 from .._ratls.challenge import CHALLENGE_SIZE

@@ -13,7 +13,7 @@ from base64 import b64encode
 from dataclasses import replace
 from ipaddress import ip_address
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 from .._registry.client import Registry
 from .._registry.credentials import Basic, IdentityToken, Token
 from .._registry.endpoint import Endpoint

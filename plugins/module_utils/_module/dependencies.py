@@ -15,7 +15,7 @@ import platform
 import sys
 import typing as t
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 
 
 class LibraryMissing(CollectionError):

@@ -11,8 +11,8 @@ import errno
 import os
 import typing as t
 
-from .._oci.errors import CollectionError
-from .._oci.text import path_text
+from .._base.errors import CollectionError
+from .._base.text import path_text
 from .dependencies import dependency_message, is_dependency
 
 if t.TYPE_CHECKING:

@@ -15,10 +15,11 @@ import difflib
 import re
 import typing as t
 
-from .._oci.errors import CollectionError, ReferenceInvalid
+from .._base.errors import CollectionError
+from .._base.text import visible
+from .._oci.errors import ReferenceInvalid
 from .._oci.names import is_tag
 from .._oci.reference import DEFAULT_TAG, Reference
-from .._oci.text import visible
 from .._registry.errors import ConfigurationError, DependencyMissing, NotFound, RegistryError
 from .given import given_options
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 from .image_lookup import Question
 from .image_tree import Place, Report, Wish
 from .quick_check import QuickCheck

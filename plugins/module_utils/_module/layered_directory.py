@@ -18,10 +18,11 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._base.errors import JsonInvalid
+from .._base.lock_file import LockFileRefused, lock_as_older_versions_do, lock_file, unlock_file
+from .._base.strict_json import JsonValue, load
 from .._oci.digest import Digest
-from .._oci.errors import DigestError, JsonInvalid
-from .._oci.lock_file import LockFileRefused, lock_as_older_versions_do, lock_file, unlock_file
-from .._oci.strict_json import JsonValue, load
+from .._oci.errors import DigestError
 from .._unpack.checks import Place, destination_warning, find_parents, open_place, refusal
 from .._unpack.confine import DIRECTORY
 from .._unpack.durable import read_file, replace_file

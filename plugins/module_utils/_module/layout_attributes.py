@@ -10,7 +10,7 @@ import contextlib
 import os
 import typing as t
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 from .._unpack.reach import inside
 
 if t.TYPE_CHECKING:

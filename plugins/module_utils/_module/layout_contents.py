@@ -10,6 +10,7 @@ import collections
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._base.text import quote
 from .._layout.inspection import MAX_NESTING
 from .._oci.digest import verify
 from .._oci.document import parse_document
@@ -17,7 +18,6 @@ from .._oci.errors import DocumentInvalid, Unsupported
 from .._oci.index import Index
 from .._oci.media_type import is_index, is_manifest, is_nondistributable
 from .._oci.reference import Selector
-from .._oci.text import quote
 
 if t.TYPE_CHECKING:
     from .._layout.view import LayoutView

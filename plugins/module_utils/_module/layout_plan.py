@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._base.strict_json import MAX_BYTES
 from .._oci.descriptor import Descriptor
 from .._oci.digest import Digest, verify
 from .._oci.document import parse_document
@@ -16,7 +17,6 @@ from .._oci.errors import Unsupported
 from .._oci.image import Image, parse_config
 from .._oci.index import Index
 from .._oci.platform import rank, suits
-from .._oci.strict_json import MAX_BYTES
 from .layout_contents import Collector, Content
 
 if t.TYPE_CHECKING:

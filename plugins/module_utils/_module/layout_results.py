@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.text import path_text
+from .._base.text import path_text
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

@@ -10,17 +10,17 @@ import contextlib
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._base.lock_file import LockFileRefused
+from .._base.parents import ParentRefused, Parents, risk_warning
+from .._base.text import visible
 from .._layout.errors import LayoutError
 from .._layout.store import opened_store
 from .._layout.view import LayoutView
 from .._layout.write_errors import write_errors
 from .._oci.errors import ReferenceInvalid
-from .._oci.lock_file import LockFileRefused
 from .._oci.names import check_tag
-from .._oci.parents import ParentRefused, Parents, risk_warning
 from .._oci.platform import Platform
 from .._oci.reference import DEFAULT_TAG, Selector
-from .._oci.text import visible
 from .connection import opened_source
 from .host import host_platform
 from .layout_attributes import FileAttributes

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._base.text import quote
 from .._oci.errors import ReferenceInvalid
 from .._oci.names import is_tag
 from .._oci.reference import Reference, Selector
-from .._oci.text import quote
 
 if t.TYPE_CHECKING:
     from .argument_spec import Options

@@ -10,7 +10,7 @@ import fnmatch
 import re
 import typing as t
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 
 Kind = t.Literal["fnmatch", "regex"]
 

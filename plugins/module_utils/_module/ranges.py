@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 
 MAX_SECONDS: t.Final = 1_000_000
 """The most seconds that an option may say: the timers of the system hold no more than about twice as many."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.text import path_text
+from .._base.text import path_text
 from .attestation import attestation_results
 from .diff import image_diff
 

@@ -10,8 +10,8 @@ import hashlib
 import typing as t
 from dataclasses import replace
 
+from .._base.errors import CollectionError
 from .._oci.descriptor import Descriptor
-from .._oci.errors import CollectionError
 from .._registry.errors import ConnectionFailed, NotFound, TimedOut, TlsFailed
 from .._registry.manifests import ManifestHead
 

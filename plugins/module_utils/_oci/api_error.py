@@ -10,13 +10,13 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from .errors import JsonInvalid
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load
+from .._base.text import visible
 from .media_type import parse_content_type
-from .strict_json import load
-from .text import visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .strict_json import JsonObject, JsonValue
+    from .._base.strict_json import JsonObject, JsonValue
 
 MAX_BODY: t.Final = 1024 * 1024
 MAX_ERRORS: t.Final = 16

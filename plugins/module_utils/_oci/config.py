@@ -9,16 +9,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._base.strict_json import load, load_object
+from .._base.text import quote
 from .fields import Fields
 from .platform import Platform
-from .strict_json import load, load_object
-from .text import quote
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
 
+    from .._base.strict_json import JsonObject
     from .digest import Digest
-    from .strict_json import JsonObject
 
 
 @dataclass(frozen=True)

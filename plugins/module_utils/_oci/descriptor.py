@@ -19,7 +19,7 @@ from .platform import Platform
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
 
-    from .strict_json import JsonObject, JsonValue
+    from .._base.strict_json import JsonObject, JsonValue
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
+from .._base.text import quote
 from .errors import DigestError, DigestMismatch, SizeMismatch
-from .text import quote
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from hashlib import _Hash

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._base.strict_json import load
+from .._base.text import quote, visible
 from .errors import DocumentInvalid, Unsupported
 from .fields import Fields
 from .index import Index
@@ -21,11 +23,9 @@ from .media_type import (
     is_schema1,
     parse_content_type,
 )
-from .strict_json import load
-from .text import quote, visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .strict_json import JsonValue
+    from .._base.strict_json import JsonValue
 
 # types that servers without any knowledge of OCI give to every file: they state nothing
 _GENERIC: t.Final = ("", "application/json", "application/octet-stream", "binary/octet-stream", "text/plain")

@@ -4,38 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Errors about content that breaks the OCI specifications."""
+
 from __future__ import annotations
 
-import typing as t
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    _E = t.TypeVar("_E", bound="CollectionError")
-
-
-class CollectionError(Exception):
-    """Root of every error of the collection.
-
-    The message is one sentence for people, the fields are facts for playbooks. Neither ever holds a secret.
-    Fields whose value is None are left out.
-    """
-
-    kind: t.ClassVar[str] = "error"
-
-    def __init__(self, message: str, **fields: str | int | None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fields: dict[str, str | int] = {name: value for name, value in fields.items() if value is not None}
-
-    def as_result(self) -> dict[str, str | int]:
-        """The value of the `error` key of a failed task: the kind and every field."""
-        return {**self.fields, "kind": self.kind}
-
-    def add_context(self: _E, **fields: str | int | None) -> _E:
-        """Fill in fields that whoever raised the error could not know; what is set already stays."""
-        for name, value in fields.items():
-            if value is not None:
-                self.fields.setdefault(name, value)
-        return self
+from .._base.errors import CollectionError
 
 
 class OciError(CollectionError):
@@ -68,12 +41,6 @@ class ReferenceInvalid(OciError):
     kind = "reference_invalid"
 
 
-class JsonInvalid(OciError):
-    """Bytes are not the strict JSON that the specifications require."""
-
-    kind = "json_invalid"
-
-
 class DocumentInvalid(OciError):
     """A manifest, index, descriptor or image config breaks its specification."""
 
@@ -93,11 +60,9 @@ class PlatformNotFound(OciError):
 
 
 __all__ = (
-    "CollectionError",
     "DigestError",
     "DigestMismatch",
     "DocumentInvalid",
-    "JsonInvalid",
     "OciError",
     "PlatformNotFound",
     "ReferenceInvalid",

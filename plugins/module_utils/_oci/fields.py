@@ -9,12 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._base.text import describe, quote
 from .digest import Digest
 from .errors import DigestError, DocumentInvalid
-from .text import describe, quote
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .strict_json import JsonObject, JsonValue
+    from .._base.strict_json import JsonObject, JsonValue
 
 MAX_INT64: t.Final = 2**63 - 1
 _MAX_MEDIA_TYPE: t.Final = 255  # RFC 6838: 127 characters on either side of the slash

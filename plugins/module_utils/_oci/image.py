@@ -9,18 +9,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._base.errors import JsonInvalid
+from .._base.text import quote
 from .config import ImageConfig
 from .descriptor import Descriptor
 from .digest import Digest
-from .errors import DocumentInvalid, JsonInvalid, Unsupported
+from .errors import DocumentInvalid, Unsupported
 from .manifest import Manifest
 from .media_type import Compression, is_image_config, layer_compression
 from .platform import Platform
 from .reference import Selector
-from .text import quote
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .strict_json import JsonObject
+    from .._base.strict_json import JsonObject
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._base.text import visible
 from .annotations import parse_annotations
 from .descriptor import Descriptor
 from .errors import PlatformNotFound
 from .media_type import is_image_config, is_index, is_manifest
 from .platform import Platform, rank
-from .text import visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._base.text import quote
 from .errors import Unsupported
-from .text import quote
 
 Compression = t.Literal["none", "gzip", "zstd"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .._base.text import quote
 from .errors import ReferenceInvalid
-from .text import quote
 
 MAX_REPOSITORY: t.Final = 255  # distribution-spec, "Pulling manifests": what clients commonly take
 MAX_TAG: t.Final = 128

@@ -10,8 +10,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._base.text import quote, visible
 from .errors import ReferenceInvalid
-from .text import quote, visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .fields import Fields

@@ -10,10 +10,10 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from .._base.text import quote
 from .digest import Digest
 from .errors import DigestError, ReferenceInvalid
 from .names import check_repository, check_tag
-from .text import quote
 
 DOCKER_HUB: t.Final = "docker.io"
 DEFAULT_TAG: t.Final = "latest"

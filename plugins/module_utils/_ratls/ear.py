@@ -10,16 +10,16 @@ import hmac
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
-from .._oci.text import quote
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
+from .._base.text import quote
 from .appraisal import refused
 from .errors import VeraisonFailed
 from .jwk import decode_base64url
 from .keys import EcKey
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._oci.strict_json import JsonObject, JsonValue
+    from .._base.strict_json import JsonObject, JsonValue
 
 Status = t.Literal["affirming", "warning", "none", "contraindicated"]
 AcceptedStatus = t.Literal["affirming", "warning", "none"]

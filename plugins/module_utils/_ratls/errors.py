@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 
 
 class RatlsError(CollectionError):

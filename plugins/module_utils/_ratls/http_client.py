@@ -17,7 +17,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass, field
 
-from .._oci.text import visible
+from .._base.text import visible
 from .ear import failed
 from .errors import ConfigurationInvalid, VeraisonFailed
 from .veraison_http import DEFAULT_PORTS, MAX_BODY, HttpAnswer

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
 from . import crypto
 from .errors import ConfigurationInvalid
 from .jwk import from_jwk

@@ -11,7 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import describe, quote
+from .._base.text import describe, quote
 from .errors import ConfigurationInvalid
 
 MAX_LIST: t.Final = 1000

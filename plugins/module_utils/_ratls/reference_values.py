@@ -10,8 +10,8 @@ import hmac
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
 from .claim_reader import HASH_NAMES, HASH_SIZES, HashName
 from .errors import ConfigurationInvalid
 from .plain_data import PlainMap, choice, hexadecimal, invalid

@@ -12,8 +12,8 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
 from .bounded_file import NotReadable, read_bounded, reason
 from .claim_reader import HASH_NAMES, HASH_SIZES, HashName
 from .errors import ConfigurationInvalid

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import quote
+from .._base.text import quote
 from .cca_token import MAX_TOKEN
 from .child import ChildFailed, run_bounded
 from .errors import ConfigurationInvalid

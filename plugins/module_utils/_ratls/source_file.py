@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .bounded_file import NotReadable, read_bounded
 from .cca_token import MAX_TOKEN
 from .evidence import Evidence, EvidenceKind, unavailable

@@ -15,7 +15,7 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .bounded_file import reason
 from .cca_token import MAX_TOKEN
 from .challenge import CHALLENGE_SIZE

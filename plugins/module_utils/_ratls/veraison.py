@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .appraisal import Presented, Verdict
 from .deadline import Clock, Deadline
 from .ear import PLATFORM, REALM, EarPolicy, NotSigned, Status, verify_ear

@@ -12,8 +12,8 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
 from .ear import failed
 from .errors import VeraisonFailed
 from .jwk import from_jwk, thumbprint

@@ -11,9 +11,9 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
-from .._oci.text import visible
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
+from .._base.text import visible
 from .deadline import Deadline
 from .ear import failed, is_nonce
 from .errors import VeraisonFailed
@@ -22,7 +22,7 @@ from .platform_claims import OLD_PROFILE
 from .veraison_http import MAX_BODY, Http, HttpAnswer, ServiceUrl
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._oci.strict_json import JsonObject
+    from .._base.strict_json import JsonObject
 
 SESSION_TYPE: t.Final = "application/vnd.veraison.challenge-response-session+json"
 _NEW_SESSION: t.Final = "challenge-response/v1/newSession"

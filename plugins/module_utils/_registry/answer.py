@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 from .coding import CodingInvalid, ContentTooLong, decoded, is_known, parse_codings
 from .errors import REPORT, TRY_AGAIN, ConnectionFailed, ProtocolBroken, RegistryError, TooLong
 from .guard import CHUNK

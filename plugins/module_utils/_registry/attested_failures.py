@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 from .._tls13 import errors as tls13
 from .._tls13.names import Alert
 from .errors import (

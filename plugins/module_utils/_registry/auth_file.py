@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
 from .auth_keys import helper_server, key_candidates, normalise_key
 from .credentials import Anonymous, Basic, IdentityToken, Token
 from .errors import ConfigurationError
@@ -30,7 +30,7 @@ from .errors import ConfigurationError
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
-    from .._oci.strict_json import JsonObject, JsonValue
+    from .._base.strict_json import JsonObject, JsonValue
     from .credentials import Credentials
 
     RunHelper = Callable[[list[str], str], tuple[int, str, str]]

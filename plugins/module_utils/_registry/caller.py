@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .._oci.text import visible
+from .._base.text import visible
 from .answer import is_markup
 from .errors import RegistryError
 from .retry import Attempts

@@ -15,7 +15,7 @@ import traceback
 import typing as t
 from dataclasses import dataclass, field
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 from .errors import ConfigurationError, DependencyMissing
 
 if t.TYPE_CHECKING:  # pragma: no cover

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._oci.errors import JsonInvalid
-from .._oci.strict_json import load_object
-from .._oci.text import quote
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
+from .._base.text import quote
 from .credentials import Basic, IdentityToken
 from .errors import ConfigurationError
 

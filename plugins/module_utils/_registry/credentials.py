@@ -10,7 +10,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from .._oci.text import quote
+from .._base.text import quote
 from .errors import ConfigurationError
 
 _TOKEN: t.Final = re.compile(r"[!-~]+")

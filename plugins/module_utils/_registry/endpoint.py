@@ -11,8 +11,8 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import quote as percent_encode
 
+from .._base.text import quote
 from .._oci.names import check_repository
-from .._oci.text import quote
 from .errors import ConfigurationError
 from .url import Origin, Url, UrlInvalid, parse_authority
 

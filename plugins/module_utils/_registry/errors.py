@@ -10,8 +10,9 @@ import math
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._oci.errors import CollectionError, DigestMismatch
-from .._oci.text import visible
+from .._base.errors import CollectionError
+from .._base.text import visible
+from .._oci.errors import DigestMismatch
 
 REPORT: t.Final = "report this to the registry's operator"
 TRY_AGAIN: t.Final = "try again, and check the network and the registry if that does not help"

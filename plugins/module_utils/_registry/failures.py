@@ -12,8 +12,8 @@ import socket
 import ssl
 import typing as t
 
-from .._oci.errors import CollectionError
-from .._oci.text import visible
+from .._base.errors import CollectionError
+from .._base.text import visible
 from .._tls13.errors import TlsError
 from .errors import TRY_AGAIN, ConnectionFailed, ProtocolBroken, RegistryError, TimedOut, TlsFailed
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.errors import JsonInvalid
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
 from .._oci.names import is_tag
-from .._oci.strict_json import load_object
 from .caller import Call
 
 if t.TYPE_CHECKING:  # pragma: no cover

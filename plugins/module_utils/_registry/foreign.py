@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .errors import NotFound, RedirectRefused, RegistryError
 from .realm import NotEntitled
 from .statuses import status_error

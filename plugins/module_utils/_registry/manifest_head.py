@@ -9,10 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._base.text import quote
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
 from .._oci.media_type import ACCEPT, is_index, is_manifest, parse_content_type
-from .._oci.text import quote
 from .caller import Call
 from .errors import RegistryError
 from .retry import is_refusal

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._base.errors import CollectionError, JsonInvalid
 from .._oci.digest import Digest
 from .._oci.document import parse_document
 from .._oci.errors import DigestMismatch, OciError, SizeMismatch
@@ -95,7 +96,7 @@ class ManifestReader:
     ) -> Fetched:
         try:
             document = parse_document(body, media_type=media_type, strict=strict, what=f"the manifest {digest}")
-        except OciError as exc:
+        except (OciError, JsonInvalid) as exc:
             raise _annotated(operation, exc) from None
         return Fetched(digest, document)
 
@@ -116,7 +117,7 @@ def _mismatch(operation: Operation, selector: Selector, *, expected: Digest, act
     return _annotated(operation, DigestMismatch(message, expected=str(expected), actual=str(actual)))
 
 
-E = t.TypeVar("E", bound=OciError)
+E = t.TypeVar("E", bound=CollectionError)
 
 
 def _annotated(operation: Operation, error: E) -> E:

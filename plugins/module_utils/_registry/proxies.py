@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from .._oci.text import visible
+from .._base.text import visible
 from .errors import ConfigurationError
 from .realm import Reach, address_reach, is_local_name
 from .url import UrlInvalid, parse_authority

@@ -16,7 +16,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .errors import RedirectRefused
 from .realm import Reach, address_reach, is_listed, is_local_name
 from .url import UrlInvalid, literal_address

@@ -9,12 +9,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._oci.errors import CollectionError, DocumentInvalid, JsonInvalid, OciError, PlatformNotFound, Unsupported
+from .._base.errors import CollectionError, JsonInvalid
+from .._base.text import visible
+from .._oci.errors import DocumentInvalid, OciError, PlatformNotFound, Unsupported
 from .._oci.image import Image, parse_config
 from .._oci.index import Index, select
 from .._oci.media_type import is_index
 from .._oci.platform import matches, other_platform, suits
-from .._oci.text import visible
 from .errors import NotFound
 from .manifests import MAX_BYTES
 
@@ -71,7 +72,7 @@ class Resolver:
                 index_digest=fetched.digest if isinstance(fetched.document, Index) else None,
                 platforms=fetched.document.platforms if isinstance(fetched.document, Index) else (),
             )
-        except OciError as exc:
+        except (OciError, JsonInvalid) as exc:
             raise self._annotated(exc) from None
 
     def _tell(self, platform: Platform, name: str) -> None:
@@ -184,11 +185,11 @@ class Resolver:
         try:
             raw = self.read_config(manifest.config)
             config = parse_config(manifest, raw)
-        except OciError as exc:
+        except (OciError, JsonInvalid) as exc:
             raise self._annotated(exc) from None
         return _Found(digest, manifest, config, offered)
 
-    def _annotated(self, error: OciError) -> OciError:
+    def _annotated(self, error: CollectionError) -> CollectionError:
         self.operation.annotate(error)
         return error
 

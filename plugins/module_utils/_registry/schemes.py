@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .credentials import Anonymous, Basic
 from .errors import REPORT, ProtocolBroken, RegistryError, Unauthorized
 from .url import Url, UrlInvalid

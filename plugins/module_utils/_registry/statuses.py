@@ -11,8 +11,8 @@ import math
 import time
 import typing as t
 
+from .._base.text import visible
 from .._oci.api_error import MAX_BODY, UNKNOWN, parse_errors
-from .._oci.text import visible
 from .errors import (
     Denied,
     NotFound,

@@ -17,8 +17,8 @@ import typing as t
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from .._base.text import quote
 from .._oci.names import is_tag
-from .._oci.text import quote
 from .answer import is_markup
 from .caller import Call
 from .errors import REPORT, ProtocolBroken, RegistryError, TooLong

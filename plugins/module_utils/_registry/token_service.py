@@ -12,9 +12,9 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from .._oci.errors import OciError
-from .._oci.strict_json import load_object
-from .._oci.text import visible
+from .._base.errors import JsonInvalid
+from .._base.strict_json import load_object
+from .._base.text import visible
 from .answer import is_markup
 from .credentials import Basic, IdentityToken
 from .errors import REPORT, ProtocolBroken, RealmRefused, RegistryError, Unauthorized
@@ -24,7 +24,7 @@ from .transport import Request
 from .url import Url
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._oci.strict_json import JsonObject
+    from .._base.strict_json import JsonObject
     from .answer import Answer
     from .credentials import Credentials
     from .effects import Effects
@@ -99,8 +99,8 @@ class TokenService:
                 raise answer.page_error()
         try:
             return _parse(load_object(body, what="the answer of the token service", max_bytes=MAX_BODY))
-        except (OciError, ValueError) as exc:
-            reason = "it is no JSON object" if isinstance(exc, OciError) else str(exc)
+        except (JsonInvalid, ValueError) as exc:
+            reason = "it is no JSON object" if isinstance(exc, JsonInvalid) else str(exc)
         raise operation.error(
             ProtocolBroken,
             f"the answer of the token service {answer.url.origin.authority} cannot be used, {reason}",

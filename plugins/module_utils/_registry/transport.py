@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .._oci.text import visible
+from .._base.text import visible
 from .answer import Answer
 from .errors import REPORT, RedirectRefused
 from .guard import Guard

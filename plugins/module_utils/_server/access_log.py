@@ -13,7 +13,7 @@ import os
 import sys
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 from .errors import Refusal
 from .journal import JournalFormatter, is_journal
 from .sending import FileResponse

@@ -10,14 +10,14 @@ import logging
 import time
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 from .._tls13.errors import AlertReceived
 from .._tls13.names import Alert
 from .._tls13.state import State
 from .connections import Rarely
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._oci.errors import CollectionError
+    from .._base.errors import CollectionError
     from .realm import Realm
 
 _LOG: t.Final = logging.getLogger("attested.registry")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.text import quote, visible
+from .._base.text import quote, visible
 from .aio import require_yaml
 from .errors import ConfigError
 from .settings import FIELDS

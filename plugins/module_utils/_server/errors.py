@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.errors import CollectionError
+from .._base.errors import CollectionError
 
 
 class ServerError(CollectionError):

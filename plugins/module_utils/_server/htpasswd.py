@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._oci.text import quote, visible
+from .._base.text import quote, visible
 from .aio import require_bcrypt
 from .errors import PasswordFileError
 

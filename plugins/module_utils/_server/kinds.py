@@ -12,7 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import quote
+from .._base.text import quote
 from .addresses import parse_address, parse_tcp
 
 _MAX_ITEMS: t.Final = 1000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._oci.text import quote
+from .._base.text import quote
 from .snapshot import LeftOut
 
 if t.TYPE_CHECKING:  # pragma: no cover

@@ -13,12 +13,12 @@ import time
 import types
 import typing as t
 
+from .._base.text import visible
 from .._layout.checker import Checker
 from .._layout.inspection import begin_inspection
 from .._oci.errors import ReferenceInvalid
 from .._oci.media_type import is_nondistributable
 from .._oci.names import check_repository
-from .._oci.text import visible
 from .directories import Root, list_directory, unreadable_root
 from .errors import RootError
 from .left_out import left_out, unsound

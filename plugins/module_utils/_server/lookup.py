@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._base.text import quote
 from .._oci.digest import Digest
 from .._oci.errors import DigestError, ReferenceInvalid
 from .._oci.names import check_repository
-from .._oci.text import quote
 from .errors import Refusal
 
 if t.TYPE_CHECKING:  # pragma: no cover

@@ -14,7 +14,7 @@ import socket
 import sys
 import typing as t
 
-from .._oci.text import visible
+from .._base.text import visible
 from .access_log import set_up_logging
 from .addresses import UnixAddress, parse_tcp
 from .aio import require_aiohttp, require_prometheus

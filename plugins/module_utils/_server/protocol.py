@@ -14,7 +14,7 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.text import visible
+from .._base.text import visible
 from .access import Peer
 from .access_log import Form, body_bytes, log_request
 from .aio import MALFORMED, NO_URL, web

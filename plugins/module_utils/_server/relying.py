@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._oci.text import visible
+from .._base.text import visible
 from .._ratls.bounded_file import NotReadable, read_bounded
 from .._ratls.errors import DependencyMissing as RatlsDependencyMissing
 from .._ratls.errors import RatlsError

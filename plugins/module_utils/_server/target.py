@@ -12,7 +12,7 @@ import re
 import typing as t
 import urllib.parse
 
-from .._oci.text import quote
+from .._base.text import quote
 from .addresses import MAX_PORT
 from .errors import Refusal
 

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import typing as t
 
-from .._oci.text import quote
+from .._base.text import quote
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._layout.layout import Identity

@@ -13,7 +13,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.parents import Parents, risk_warning
+from .._base.parents import Parents, risk_warning
 from .confine import DIRECTORY
 from .errors import DestinationError, printable
 from .mounts import Mounts

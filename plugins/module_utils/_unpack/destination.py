@@ -13,7 +13,7 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._oci.parents import Parents
+from .._base.parents import Parents
 from .checks import refusal
 from .confine import DIRECTORY
 from .durable import open_anonymous, open_new, write_file

@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import os
 
-from .._oci.errors import CollectionError
-from .._oci.text import path_text
+from .._base.errors import CollectionError
+from .._base.text import path_text
 
 
 class UnpackError(CollectionError):

@@ -12,7 +12,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from .._oci.parents import Parents
+from .._base.parents import Parents
 from .checks import Place, Root, destination_warning, open_place, refusal
 from .confine import DIRECTORY
 from .drift import Change, Drift, Level, compare

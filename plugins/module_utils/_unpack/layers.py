@@ -12,8 +12,8 @@ import dataclasses
 import os
 import typing as t
 
+from .._base.errors import CollectionError
 from .._oci.digest import Digest
-from .._oci.errors import CollectionError
 from .apart import ApartWriter
 from .confine import Resolver, choose_resolver
 from .decompress import Compression

@@ -16,7 +16,7 @@ import socket
 import time
 import typing as t
 
-from .._oci.lock_file import lock
+from .._base.lock_file import lock
 from .checks import Place, refusal
 from .errors import DestinationError, Locked, printable
 from .private import open_private

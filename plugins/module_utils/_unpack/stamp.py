@@ -11,9 +11,10 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass
 
+from .._base.errors import JsonInvalid
+from .._base.strict_json import JsonObject, JsonValue, load
 from .._oci.digest import Digest
-from .._oci.errors import DigestError, JsonInvalid
-from .._oci.strict_json import JsonObject, JsonValue, load
+from .._oci.errors import DigestError
 
 FORMAT: t.Final = 1
 MAX_BYTES: t.Final = 32 * 1024 * 1024

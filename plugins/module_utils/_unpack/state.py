@@ -11,7 +11,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from .._oci.strict_json import JsonObject, JsonValue
+from .._base.strict_json import JsonObject, JsonValue
 from .stamp import FORMAT, StampInvalid, load_format
 
 MAX_BYTES: t.Final = 1024 * 1024

@@ -12,6 +12,7 @@ import signal
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._layout.orphans import find_orphans
@@ -20,7 +21,6 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.view imp
 from ansible_collections.attested.registry.plugins.module_utils._layout.write_errors import NoSpace, WriteFailed
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._server.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
 from ansible_collections.attested.registry.tests.support import children, images

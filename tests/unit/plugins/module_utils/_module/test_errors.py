@@ -9,9 +9,10 @@ import sys
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._module.dependencies import LibraryMissing
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError, DigestMismatch
+from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
 from ansible_collections.attested.registry.plugins.module_utils._ratls import errors as ratls_errors
 from ansible_collections.attested.registry.plugins.module_utils._registry import errors as registry_errors
 from ansible_collections.attested.registry.plugins.module_utils._unpack import errors as unpack_errors

@@ -8,13 +8,10 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import JsonInvalid
 from ansible_collections.attested.registry.plugins.module_utils._oci.config import History, ImageConfig, Runtime
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import (
-    DocumentInvalid,
-    JsonInvalid,
-    OciError,
-)
+from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DocumentInvalid, OciError
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,12 +8,12 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import JsonInvalid
 from ansible_collections.attested.registry.plugins.module_utils._oci import media_type as m
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.document import parse_document
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import (
     DocumentInvalid,
-    JsonInvalid,
     OciError,
     PlatformNotFound,
     Unsupported,

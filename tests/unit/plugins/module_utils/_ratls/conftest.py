@@ -7,11 +7,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# A busy machine is no reason to fail: what these tests hold has nothing to do with time.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 _LONG = 30
 

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError, JsonInvalid
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import (
-    CollectionError,
     DigestMismatch,
     DocumentInvalid,
-    JsonInvalid,
     ReferenceInvalid,
     Unsupported,
 )

@@ -16,7 +16,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     FilesystemError,
     LayerInvalid,

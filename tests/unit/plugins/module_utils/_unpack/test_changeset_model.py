@@ -10,7 +10,7 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.tests.support.changeset_model import Invalid, Model, describe
 from ansible_collections.attested.registry.tests.support.layer_maker import RESOLVERS, Box, Ground
 from ansible_collections.attested.registry.tests.support.tar_entries import (

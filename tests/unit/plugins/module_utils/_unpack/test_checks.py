@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.parents import ParentRefused
+from ansible_collections.attested.registry.plugins.module_utils._base.parents import ParentRefused
 from ansible_collections.attested.registry.plugins.module_utils._unpack.checks import Place, open_place
 from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (

@@ -16,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import CollectionError
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.descent import Descent, Names
 from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground, Status, survey

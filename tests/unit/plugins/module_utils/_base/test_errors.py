@@ -7,6 +7,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base import errors as base
 from ansible_collections.attested.registry.plugins.module_utils._oci import errors
 
 KINDS = {
@@ -24,15 +25,15 @@ KINDS = {
 
 
 def test_every_error_is_in_the_table() -> None:
-    assert set(errors.__all__) == set(KINDS)
+    assert {*base.__all__, *errors.__all__} == set(KINDS)
 
 
 @pytest.mark.parametrize(("name", "kind"), sorted(KINDS.items()))
 def test_result_has_kind_and_fields(name: str, kind: str) -> None:
-    error = getattr(errors, name)("What failed.", registry="r", status=404, code=None)
+    error = getattr(base if name in base.__all__ else errors, name)("What failed.", registry="r", status=404, code=None)
     assert str(error) == error.message == "What failed."
     assert error.as_result() == {"kind": kind, "registry": "r", "status": 404}
-    assert isinstance(error, errors.CollectionError)
+    assert isinstance(error, base.CollectionError)
 
 
 def test_context_fills_gaps_only() -> None:

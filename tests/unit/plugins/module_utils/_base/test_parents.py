@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.parents import ParentRefused, Parents
+from ansible_collections.attested.registry.plugins.module_utils._base.parents import ParentRefused, Parents
 from ansible_collections.attested.registry.tests.support import children
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

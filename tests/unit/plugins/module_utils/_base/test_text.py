@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.text import describe, quote, visible
+from ansible_collections.attested.registry.plugins.module_utils._base.text import describe, quote, visible
 from hypothesis import given
 from hypothesis import strategies as st
 

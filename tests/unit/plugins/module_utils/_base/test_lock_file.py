@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.lock_file import (
+from ansible_collections.attested.registry.plugins.module_utils._base.lock_file import (
     LockFileRefused,
     lock_as_older_versions_do,
     lock_file,

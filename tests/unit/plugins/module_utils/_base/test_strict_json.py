@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.errors import JsonInvalid
-from ansible_collections.attested.registry.plugins.module_utils._oci.strict_json import MAX_BYTES, load, load_object
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import JsonInvalid
+from ansible_collections.attested.registry.plugins.module_utils._base.strict_json import MAX_BYTES, load, load_object
 from hypothesis import given
 from hypothesis import strategies as st
 

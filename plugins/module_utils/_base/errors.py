@@ -1,0 +1,49 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The root of all errors of the collection, and that of JSON that is not strict. Imports nothing of the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    _E = t.TypeVar("_E", bound="CollectionError")
+
+
+class CollectionError(Exception):
+    """Root of every error of the collection.
+
+    The message is one sentence for people, the fields are facts for playbooks. Neither ever holds a secret.
+    Fields whose value is None are left out.
+    """
+
+    kind: t.ClassVar[str] = "error"
+
+    def __init__(self, message: str, **fields: str | int | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields: dict[str, str | int] = {name: value for name, value in fields.items() if value is not None}
+
+    def as_result(self) -> dict[str, str | int]:
+        """The value of the `error` key of a failed task: the kind and every field."""
+        return {**self.fields, "kind": self.kind}
+
+    def add_context(self: _E, **fields: str | int | None) -> _E:
+        """Fill in fields that whoever raised the error could not know; what is set already stays."""
+        for name, value in fields.items():
+            if value is not None:
+                self.fields.setdefault(name, value)
+        return self
+
+
+class JsonInvalid(CollectionError):
+    """Bytes are not the strict JSON that the specifications require."""
+
+    kind = "json_invalid"
+
+
+__all__ = ("CollectionError", "JsonInvalid")
