@@ -15,21 +15,21 @@ import sys
 import typing as t
 
 from .._base.text import visible
-from .access_log import set_up_logging
-from .addresses import UnixAddress, parse_tcp
-from .aio import require_aiohttp, require_prometheus
-from .cli import parse_command
+from .config.addresses import UnixAddress, parse_tcp
+from .config.cli import parse_command
+from .connections.access_log import set_up_logging
+from .connections.listeners import bind, bind_all, start_listening, url_of
+from .content.snapshot import Snapshot
+from .content.summary import LINE
 from .errors import RootError, ServerError
 from .journal import for_journal, is_journal
-from .listeners import bind, bind_all, start_listening, url_of
-from .notify import Notifier
-from .reload import Credentials
-from .snapshot import Snapshot
-from .summary import LINE
-from .supervisor import Supervisor, run_supervisor
+from .libraries import require_aiohttp, require_prometheus
+from .processes.credentials import Credentials
+from .processes.notify import Notifier
+from .processes.supervisor import Supervisor, run_supervisor
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .settings import Settings
+    from .config.settings import Settings
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 

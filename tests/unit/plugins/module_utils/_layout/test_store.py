@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.view imp
 from ansible_collections.attested.registry.plugins.module_utils._layout.write_errors import NoSpace, WriteFailed
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._server.loading import load_snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
 from ansible_collections.attested.registry.tests.support import children, images
 

@@ -35,7 +35,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_p
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulated import SimulatedSource
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_settings import VERAISON
-from ansible_collections.attested.registry.plugins.module_utils._server.config_file import parse_config
+from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
 from ansible_collections.attested.registry.tests.support.certificates import Authority
 from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (
     StandInVeraison,

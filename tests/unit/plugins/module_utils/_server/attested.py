@@ -19,11 +19,11 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_p
     RelyingParty,
     read_relying_party,
 )
-from ansible_collections.attested.registry.plugins.module_utils._server.access import RestrictedAccess
-from ansible_collections.attested.registry.plugins.module_utils._server.attesting import Attesting
-from ansible_collections.attested.registry.plugins.module_utils._server.counters import ATTESTED, Board
-from ansible_collections.attested.registry.plugins.module_utils._server.relying import ServerCertificate
-from ansible_collections.attested.registry.plugins.module_utils._server.settings import Settings
+from ansible_collections.attested.registry.plugins.module_utils._server.access.access import RestrictedAccess
+from ansible_collections.attested.registry.plugins.module_utils._server.attestation.attesting import Attesting
+from ansible_collections.attested.registry.plugins.module_utils._server.attestation.materials import ServerCertificate
+from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
+from ansible_collections.attested.registry.plugins.module_utils._server.metrics.counters import ATTESTED, Board
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, AttestedHttp, connect
 

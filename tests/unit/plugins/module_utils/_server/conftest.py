@@ -18,15 +18,15 @@ import typing as t
 from dataclasses import dataclass
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server.app import Application
-from ansible_collections.attested.registry.plugins.module_utils._server.attesting import Attesting
-from ansible_collections.attested.registry.plugins.module_utils._server.listeners import (
+from ansible_collections.attested.registry.plugins.module_utils._server.api.app import Application
+from ansible_collections.attested.registry.plugins.module_utils._server.attestation.attesting import Attesting
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.listeners import (
     Listener,
     bind,
     listen,
     tls_context,
 )
-from ansible_collections.attested.registry.plugins.module_utils._server.loading import load_snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -18,8 +18,8 @@ import urllib.request
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import encode_base64url
 from ansible_collections.attested.registry.plugins.module_utils._ratls.signing import SigningKey
-from ansible_collections.attested.registry.plugins.module_utils._server.cli import parse_command
-from ansible_collections.attested.registry.plugins.module_utils._server.reload import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
+from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import Credentials
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.attested_clients import (
@@ -30,8 +30,8 @@ from ansible_collections.attested.registry.tests.support.attested_clients import
 )
 from ansible_collections.attested.registry.tests.support.peers import free_port
 
+from .config.test_cli import ENVIRONMENT, IMAGE, command, running
 from .conftest import Answer, Certificate, mint, read_answer
-from .test_cli import ENVIRONMENT, IMAGE, command, running
 
 
 @pytest.fixture

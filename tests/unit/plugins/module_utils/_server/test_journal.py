@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.journal 
     is_journal,
 )
 
-from .test_cli import ENVIRONMENT, PACKAGE, command
+from .config.test_cli import ENVIRONMENT, PACKAGE, command
 
 
 @pytest.mark.parametrize(

@@ -16,27 +16,35 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._server import handover, notify
-from ansible_collections.attested.registry.plugins.module_utils._server.access import Peer
-from ansible_collections.attested.registry.plugins.module_utils._server.access_log import log_request
-from ansible_collections.attested.registry.plugins.module_utils._server.connections import Connections, Rarely
-from ansible_collections.attested.registry.plugins.module_utils._server.counters import Board
-from ansible_collections.attested.registry.plugins.module_utils._server.delivery import Delivery, Pace, delivery_of
-from ansible_collections.attested.registry.plugins.module_utils._server.errors import ListenError, RootError
-from ansible_collections.attested.registry.plugins.module_utils._server.listeners import (
+from ansible_collections.attested.registry.plugins.module_utils._server.access.access import Peer
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.access_log import log_request
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.connections import (
+    Connections,
+    Rarely,
+)
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.listeners import (
     bind_unix,
     passed_by_systemd,
     url_of,
 )
-from ansible_collections.attested.registry.plugins.module_utils._server.loading import load_snapshot
-from ansible_collections.attested.registry.plugins.module_utils._server.metrics import Metrics, State
-from ansible_collections.attested.registry.plugins.module_utils._server.protocol import plain_address
-from ansible_collections.attested.registry.plugins.module_utils._server.reload import keep_served
-from ansible_collections.attested.registry.plugins.module_utils._server.snapshot import LeftOut, Snapshot
-from ansible_collections.attested.registry.plugins.module_utils._server.summary import faults, summary
-from ansible_collections.attested.registry.plugins.module_utils._server.verified_files import VerifiedFiles
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.pace import (
+    Delivery,
+    Pace,
+    delivery_of,
+)
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.protocol import plain_address
+from ansible_collections.attested.registry.plugins.module_utils._server.content import handover
+from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import LeftOut, Snapshot
+from ansible_collections.attested.registry.plugins.module_utils._server.content.summary import faults, summary
+from ansible_collections.attested.registry.plugins.module_utils._server.content.verified_files import VerifiedFiles
+from ansible_collections.attested.registry.plugins.module_utils._server.content.watch import Watch
+from ansible_collections.attested.registry.plugins.module_utils._server.errors import ListenError, RootError
+from ansible_collections.attested.registry.plugins.module_utils._server.metrics.counters import Board
+from ansible_collections.attested.registry.plugins.module_utils._server.metrics.metrics import Metrics, State
+from ansible_collections.attested.registry.plugins.module_utils._server.processes import notify
+from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import keep_served
 from ansible_collections.attested.registry.plugins.module_utils._server.version import VERSION
-from ansible_collections.attested.registry.plugins.module_utils._server.watch import Watch
 from ansible_collections.attested.registry.tests.support import images
 
 IMAGE = images.image([images.layer([images.file("a", b"1")])])

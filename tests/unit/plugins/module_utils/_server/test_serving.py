@@ -22,8 +22,8 @@ from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.certificates import Authority
 from ansible_collections.attested.registry.tests.support.peers import free_port
 
+from .config.test_cli import ENVIRONMENT, IMAGE, PACKAGE, run, running
 from .conftest import Certificate
-from .test_cli import ENVIRONMENT, IMAGE, PACKAGE, run, running
 
 
 @pytest.fixture

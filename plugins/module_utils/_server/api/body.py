@@ -1,0 +1,67 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+
+from .ranges import Span
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..content.snapshot import Content
+
+# bytes as they are, or a part of the file
+Piece = t.Union[bytes, Span]
+
+
+class Body(t.NamedTuple):
+    """The body of an answer that consists of parts of one file, and the headers and the status that belong to it."""
+
+    status: int
+    headers: dict[str, str]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def length(self) -> int:
+        """The number of bytes of all pieces."""
+        return sum(piece.length if isinstance(piece, Span) else len(piece) for piece in self.pieces)
+
+    def cut_from(self, data: bytes) -> bytes:
+        """The bytes to send, when data is the whole content."""
+        return b"".join(
+            data[piece.start : piece.start + piece.length] if isinstance(piece, Span) else piece
+            for piece in self.pieces
+        )
+
+
+def plan(content: Content, headers: dict[str, str], spans: tuple[Span, ...] | None) -> Body:
+    """What to send for these ranges: the whole (None), one range, or several (RFC 9110, 15.3.7 and 14.6).
+
+    headers are those of the whole content without its length.
+    """
+    if spans is None:
+        return Body(200, {**headers, "Content-Length": str(content.size)}, (Span(0, content.size),))
+    if len(spans) == 1:
+        body = Body(206, {**headers, "Content-Range": spans[0].content_range(content.size)}, spans)
+    else:
+        body = _multipart(content, headers, spans)
+    return body._replace(headers={**body.headers, "Content-Length": str(body.length)})
+
+
+def _multipart(content: Content, headers: dict[str, str], spans: tuple[Span, ...]) -> Body:
+    # the boundary must not occur in the content, which a random one of 128 bits does not
+    boundary = secrets.token_hex(16)
+    pieces: list[Piece] = []
+    for span in spans:
+        content_range = span.content_range(content.size)
+        head = f"--{boundary}\r\nContent-Type: {headers['Content-Type']}\r\nContent-Range: {content_range}\r\n\r\n"
+        pieces += [head.encode("ascii"), span, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode("ascii"))
+    return Body(206, {**headers, "Content-Type": f"multipart/byteranges; boundary={boundary}"}, tuple(pieces))
+
+
+__all__ = ("Body", "Piece", "plan")

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+# What attestation needs from files: the certificate of the server, and who decides about its clients.
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._base.text import visible
+from ..._ratls.bounded_file import NotReadable, read_bounded
+from ..._ratls.errors import DependencyMissing as RatlsDependencyMissing
+from ..._ratls.errors import RatlsError
+from ..._ratls.relying_party import SETTINGS, RelyingParty, read_relying_party
+from ..._tls13.errors import DependencyMissing as TlsDependencyMissing
+from ..._tls13.errors import TlsError
+from ..._tls13.keys import Credentials, load_credentials
+from ..errors import AttestationError, CertificateError, DependencyMissing
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..config.settings import Settings
+
+_MAX_PEM: t.Final = 1024 * 1024
+_MAX_FILE: t.Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ServerCertificate:
+    """The certificate chain and the key that the server shows; two of the same bytes are equal."""
+
+    pem: tuple[bytes, bytes] = field(repr=False)
+    credentials: Credentials = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, settings: Settings) -> ServerCertificate | None:
+        """Those of the settings, None unless tls is ra-tls. Raises CertificateError, DependencyMissing."""
+        if settings.tls != "ra-tls" or settings.cert is None or settings.key is None:
+            return None
+        try:
+            chain, key = read_bounded(settings.cert, limit=_MAX_PEM), read_bounded(settings.key, limit=_MAX_PEM)
+            return cls((chain, key), load_credentials(chain, key))
+        except NotReadable as exc:
+            raise _unusable(settings, str(exc), "check both paths and that this user may read them") from None
+        except TlsDependencyMissing as exc:
+            raise DependencyMissing(exc.message) from None
+        except TlsError as exc:
+            why = exc.message[:1].lower() + exc.message[1:].rstrip(".")
+            raise _unusable(settings, why, "give a pair in PEM, the key without a password") from None
+
+
+def _unusable(settings: Settings, why: str, what_to_do: str) -> CertificateError:
+    return CertificateError(
+        f"Loading the certificate {visible(settings.cert or '')} with the key {visible(settings.key or '')} failed: "
+        f"{why}; {what_to_do}."
+    )
+
+
+def read_relying(settings: Settings) -> RelyingParty | None:
+    """Who decides about clients by the settings, None unless tls is ra-tls. Asks nobody over the network.
+
+    Raises AttestationError, DependencyMissing.
+    """
+    if settings.tls != "ra-tls":
+        return None
+    try:
+        return read_relying_party({name: _plain(getattr(settings, name)) for name in SETTINGS}, read_file=_read)
+    except RatlsDependencyMissing as exc:
+        raise DependencyMissing(exc.message) from None
+    except RatlsError as exc:
+        raise AttestationError(exc.message) from None
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _read(path: str) -> bytes:
+    try:
+        return read_bounded(path, limit=_MAX_FILE)
+    except NotReadable as exc:
+        raise AttestationError(
+            f"Reading {visible(path)} failed, which the attestation settings name: {exc}; "
+            "check the path and that this user may read it."
+        ) from None
+
+
+__all__ = ("ServerCertificate", "read_relying")

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._base.text import quote, visible
+from ..errors import ConfigError
+from ..libraries import require_yaml
+from .settings import FIELDS
+
+_MAX_BYTES: t.Final = 1024 * 1024
+
+
+# what PyYAML raises besides its own errors, for explicit tags whose value does not suit them
+_ODD: t.Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+
+
+class _Twice(Exception):
+    """A key is given twice."""
+
+
+def read_config(path: str) -> dict[str, t.Any]:
+    """The settings that a YAML file gives, each checked. Raises ConfigError, DependencyMissing."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "its name is malformed"
+        raise _wrong(path, f"{why}", "check the path and that this user may read it") from None
+    if len(data) > _MAX_BYTES:
+        raise _wrong(path, f"it is longer than {_MAX_BYTES} bytes", "give a configuration file")
+    try:
+        return parse_config(data)
+    except ValueError as exc:
+        raise _wrong(path, str(exc), "correct it") from None
+
+
+def _wrong(path: str, why: str, todo: str) -> ConfigError:
+    return ConfigError(f"Reading the configuration file {visible(path)} failed: {why}; {todo}.")
+
+
+def parse_config(data: bytes) -> dict[str, t.Any]:
+    """The checked settings in YAML text. Raises ValueError with what is wrong and where, and nothing else."""
+    found = _load(data)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError("it is not a mapping of names to values")
+    values = {}
+    for key, value in found.items():
+        field = FIELDS.get(key) if isinstance(key, str) else None
+        if field is None:
+            raise ValueError(f"it has the unknown key {quote(key)}")
+        try:
+            values[key] = field.kind.check(value)
+        except ValueError as exc:
+            raise ValueError(f"{key} {exc}") from None
+    return values
+
+
+def _load(data: bytes) -> object:
+    yaml = require_yaml()
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
+        """Refuses what YAML forbids and PyYAML does not: a key twice in a mapping."""
+
+        def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Any:
+            """As SafeLoader. Raises _Twice."""
+            keys = [self.construct_object(key, deep=True) for key, dummy in node.value]
+            for index, key in enumerate(keys):
+                if key in keys[:index]:
+                    mark = node.value[index][0].start_mark
+                    raise _Twice(f"the key {quote(key)} is given twice, again in line {mark.line + 1}")
+            return super().construct_mapping(node, deep=deep)
+
+    try:
+        return yaml.load(data, Loader)  # noqa: S506 - a SafeLoader with one more check
+    except yaml.MarkedYAMLError as exc:
+        where = f" in line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
+        raise ValueError(f"it is no YAML: {visible(exc.problem or 'it cannot be understood')}{where}") from None
+    except yaml.YAMLError:
+        raise ValueError("it is no YAML: it holds characters that YAML does not allow") from None
+    except _Twice as exc:
+        raise ValueError(str(exc)) from None
+    except _ODD:
+        raise ValueError("it holds a value that does not suit its tag") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+__all__ = ("parse_config", "read_config")

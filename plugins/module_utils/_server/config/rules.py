@@ -1,0 +1,119 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import ipaddress
+import re
+import typing as t
+from dataclasses import dataclass, fields
+
+from .value_types import Text, Texts
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..access.access import Identity
+
+Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_MAX_RULES: t.Final = 1000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Lets somebody see some repositories.
+
+    repositories and subjects are patterns as in a shell, in which * stands for anything, a slash included; subjects are
+    those of client certificates. Of users, subjects and networks each that is given must fit, by one of its items.
+    """
+
+    repositories: tuple[str, ...] = ("*",)
+    users: tuple[str, ...] | None = None
+    subjects: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
+
+    def is_about(self, repository: str) -> bool:
+        """Whether it says something of this repository."""
+        return _matches(self.repositories, repository)
+
+    def is_for(self, identity: Identity) -> bool:
+        """Whether this one is of those that it lets see its repositories."""
+        peer = identity.peer
+        if self.users is not None and identity.user not in self.users:
+            return False
+        if self.subjects is not None and not (
+            peer.certificate_subject and _matches(self.subjects, peer.certificate_subject)
+        ):
+            return False
+        return self.networks is None or bool(peer.address and _is_in(self.networks, peer.address))
+
+
+def _matches(patterns: tuple[str, ...], text: str) -> bool:
+    return any(_compiled(pattern).fullmatch(text) for pattern in patterns)
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_in(networks: tuple[str, ...], address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in _network(text) for text in networks)
+
+
+@functools.cache
+def _network(text: str) -> Network:
+    return ipaddress.ip_network(text)
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as exc:
+        raise ValueError(f"is no network such as 192.0.2.0/24 ({exc})") from None
+
+
+_PARTS: t.Final = {field.name: Texts() for field in fields(Rule)}
+_PARTS["networks"] = Texts(Text(_check_network))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The kind of the setting allow: a list of rules, which no switch can give."""
+
+    many: t.ClassVar[bool] = False
+
+    def parse(self, text: str) -> object:
+        """Always raises ValueError."""
+        raise ValueError("can only be given in the configuration file")
+
+    def check(self, value: object) -> tuple[Rule, ...]:
+        """The rules. Raises ValueError."""
+        if not isinstance(value, list) or len(value) > _MAX_RULES:
+            raise ValueError(f"must be a list of at most {_MAX_RULES} rules")
+        return tuple(_rule(number, item) for number, item in enumerate(value, 1))
+
+
+def _rule(number: int, item: object) -> Rule:
+    if not isinstance(item, dict) or not item:
+        raise ValueError(f"must hold rules, and number {number} is no mapping with keys")
+    parts: dict[str, tuple[str, ...]] = {}
+    for key, value in item.items():
+        if key not in _PARTS:
+            raise ValueError(f"has the unknown key {str(key)[:50]!r} in rule {number}")
+        try:
+            parts[key] = _PARTS[key].check(value)
+        except ValueError as exc:
+            raise ValueError(f"rule {number}: {key} {exc}") from None
+    return Rule(**parts)
+
+
+__all__ = ("Rule", "Rules")

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import collections
+import errno
+import os
+import time
+import types
+import typing as t
+
+from ..._base.text import visible
+from ..._layout.checker import Checker
+from ..._layout.inspection import begin_inspection
+from ..._oci.errors import ReferenceInvalid
+from ..._oci.media_type import is_nondistributable
+from ..._oci.names import check_repository
+from ..errors import RootError
+from .directories import Root, list_directory, unreadable_root
+from .load_progress import LoadProgress
+from .repository import as_repository
+from .skipped import left_out, unsound
+from .snapshot import Snapshot
+from .verified_files import VerifiedFiles
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..._layout.layout import Inspection
+    from .directories import EntryKind
+    from .snapshot import LeftOut, Repository
+
+_OF_A_LAYOUT: t.Final = frozenset({"blobs", "index.json", "oci-layout"})
+_MAX_THREADS: t.Final = 8
+# how many layouts may wait for the hashing of their content
+_UNDER_WAY: t.Final = 32
+
+
+def load_snapshot(
+    root: str,
+    *,
+    cache: str | None = None,
+    verify: t.Literal["cached", "full"] = "cached",
+    workers: int | None = None,
+    progress: t.Callable[[str], None] | None = None,
+    previous: Snapshot | None = None,
+) -> Snapshot:
+    """Load and verify every OCI layout below a directory; each becomes a repository named by its path from there.
+
+    A directory that holds no part of a layout but directories stands for the first part of their names (team/app).
+    Names with a leading full stop are passed over. What is not sound is left out, with the reason, and the rest is
+    served. No symbolic link is followed but root itself.
+
+    Content other than manifests and indexes is not read again if its file looks as it did when it was verified: at an
+    earlier start, as noted in the file cache, or for the previous snapshot of this process. With verify="full" all is
+    read. The cache is written in either case.
+
+    workers is the number of threads that hash (default: one for each processor, at most 8). progress gets a sentence
+    from time to time, from any of the threads; an exception that it raises ends the loading.
+    Raises RootError when the root directory itself cannot be read.
+    """
+    if not root:
+        raise RootError("Reading the registry directory failed: its name is empty; give the directory of OCI layouts.")
+    began_ns = time.time_ns()
+    files = VerifiedFiles()
+    warnings: list[str] = []
+    if verify == "cached":
+        warnings += _warning(files.trust_file(cache) if cache is not None else None)
+        if previous is not None:
+            files.trust_snapshot(previous)
+    threads = min(os.cpu_count() or 1, _MAX_THREADS) if workers is None else workers
+    advance = LoadProgress(progress).advance if progress is not None else None
+    with Root(os.path.abspath(root)) as directory, Checker(threads=threads, ledger=files, advance=advance) as checker:
+        loader = _Loader(directory, checker)
+        loader.run()
+    warnings += loader.warnings
+    warnings += _warning(files.save(cache) if cache is not None else None)
+    return Snapshot(
+        root=directory.path,
+        repositories=types.MappingProxyType(loader.repositories),
+        left_out=tuple(loader.left_out),
+        warnings=tuple(warnings),
+        began_ns=began_ns,
+    )
+
+
+class _Loader:
+    """Goes through the directories, and gathers what is in them."""
+
+    def __init__(self, root: Root, checker: Checker) -> None:
+        self._root = root
+        self._checker = checker
+        self._names: collections.deque[str] = collections.deque()
+        self._begun: collections.deque[tuple[str, t.Callable[[], Inspection]]] = collections.deque()
+        self.repositories: dict[str, Repository] = {}
+        self.left_out: list[LeftOut] = []
+        self.warnings: list[str] = []
+
+    def run(self) -> None:
+        """Everything below the root. Raises RootError."""
+        try:
+            with self._root.open("") as fd:
+                entries = list_directory(fd)
+        except OSError as exc:
+            raise unreadable_root(self._root.path, exc) from None
+        if "oci-layout" in entries:
+            raise RootError(
+                f"The registry directory {self._root.path} is a layout itself; give the directory that it is in."
+            )
+        self._sort_out(entries, "")
+        while self._names:
+            self._begin(self._names.popleft())
+            if len(self._begun) > _UNDER_WAY:
+                self._finish(*self._begun.popleft())
+        while self._begun:
+            self._finish(*self._begun.popleft())
+
+    def _sort_out(self, entries: t.Mapping[str, EntryKind], prefix: str) -> None:
+        for entry, kind in entries.items():
+            name = prefix + entry
+            if entry.startswith("."):
+                continue
+            if kind == "link":
+                self._leave_out(name, "file_refused", "it is a symbolic link, and links are not followed")
+            elif kind == "other":
+                self._leave_out(name, "no_directory", "it is not a directory")
+            else:
+                self._find(name)
+
+    def _find(self, name: str) -> None:
+        try:
+            self._names.append(check_repository(name))
+        except ReferenceInvalid as exc:
+            self._leave_out(name, exc.kind, exc.message)
+
+    def _begin(self, name: str) -> None:
+        try:
+            with self._root.open(name) as fd:
+                entries = list_directory(fd)
+                if _is_namespace(entries):
+                    self._sort_out(entries, name + "/")
+                else:
+                    path = os.path.join(self._root.path, name)
+                    self._begun.append((name, begin_inspection(path, folder=fd, checker=self._checker)))
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+                self._leave_out(name, "file_refused", "a part of its path is a symbolic link or no directory any more")
+            else:
+                self._leave_out(name, "unreadable", f"reading the directory failed: {exc.strerror}")
+
+    def _finish(self, name: str, inspect: t.Callable[[], Inspection]) -> None:
+        inspection = inspect()
+        if inspection.problems:
+            self.left_out.append(unsound(name, inspection.problems))
+            return
+        self.warnings.extend(f"{name}: {warning}" for warning in _warnings(inspection))
+        self.repositories[name] = as_repository(name, inspection.layout)
+
+    def _leave_out(self, name: str, kind: str, reason: str) -> None:
+        self.left_out.append(left_out(name, kind, reason))
+
+
+def _is_namespace(entries: t.Mapping[str, EntryKind]) -> bool:
+    return not _OF_A_LAYOUT & entries.keys() and "directory" in entries.values()
+
+
+def _warnings(inspection: Inspection) -> t.Iterator[str]:
+    yield from inspection.warnings
+    if inspection.orphans:
+        first = visible(inspection.orphans[0])
+        yield f"nothing refers to {len(inspection.orphans)} files such as blobs/{first}."
+    layers = [item.digest for item in inspection.absent if is_nondistributable(item.media_type)]
+    if layers:
+        yield f"nondistributable layers are not here ({len(layers)}), such as {layers[0]}; clients get them elsewhere."
+
+
+def _warning(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (text,)
+
+
+__all__ = ("load_snapshot",)

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import types
+import typing as t
+
+from .snapshot import Content, Referrer, Repository
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..._layout.layout import Layout
+    from ..._layout.stored import StoredContents
+    from ..._oci.descriptor import Descriptor
+
+
+def as_repository(name: str, layout: Layout) -> Repository:
+    """What is served under this name: all that the layout holds."""
+    manifests, blobs = _contents(layout.path, layout.manifests), _contents(layout.path, layout.blobs)
+    blobs.update(manifests)
+    referrers = {str(subject): tuple(map(_referrer, found)) for subject, found in layout.referrers.items()}
+    return Repository(
+        name=name,
+        tags=types.MappingProxyType({tag: manifests[str(digest)] for tag, digest in layout.tags.items()}),
+        tag_names=tuple(sorted(layout.tags)),
+        manifests=types.MappingProxyType(manifests),
+        blobs=types.MappingProxyType(blobs),
+        referrers=types.MappingProxyType(referrers),
+    )
+
+
+def _contents(path: str, stored: StoredContents) -> dict[str, Content]:
+    return {
+        digest: Content(digest, path, media_type, identity) for digest, (media_type, identity) in stored.raw.items()
+    }
+
+
+def _referrer(descriptor: Descriptor) -> Referrer:
+    return Referrer(
+        digest=str(descriptor.digest),
+        media_type=descriptor.media_type,
+        size=descriptor.size,
+        artifact_type=descriptor.artifact_type,
+        annotations=types.MappingProxyType(dict(descriptor.annotations)),
+    )
+
+
+__all__ = ("as_repository",)

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._base.text import quote
+from .snapshot import LeftOut
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..._layout.errors import LayoutError
+
+_ABSENT: t.Final = "The requested digest doesn't exist:"
+# how the server that this one replaces begins its messages, for those who look for them in logs
+_CLASSES: t.Final = {
+    "index_missing": _ABSENT,
+    "manifest_missing": _ABSENT,
+    "config_missing": _ABSENT,
+    "blob_missing": _ABSENT,
+    "wrong_size": "Wrong file length:",
+    "wrong_digest": "SHA failed for:",
+}
+
+
+def left_out(name: str, kind: str, reason: str) -> LeftOut:
+    """Something that is not served; its name may be anything that a file can be called."""
+    return LeftOut(quote(name)[1:-1], kind, reason)
+
+
+def unsound(name: str, problems: t.Sequence[LayoutError]) -> LeftOut:
+    """A layout with these problems, of which the first is told."""
+    first, *others = problems
+    more = f" ({len(others)} more problems.)" if others else ""
+    return left_out(name, first.kind, f"{_class(first)}{first.message}{more}")
+
+
+def _class(problem: LayoutError) -> str:
+    digest = problem.fields.get("digest")
+    if digest is None:
+        return "Error importing: index.json. " if problem.kind == "index_missing" else ""
+    return f"{_CLASSES[problem.kind]} {digest}. " if problem.kind in _CLASSES else ""
+
+
+__all__ = ("left_out", "unsound")

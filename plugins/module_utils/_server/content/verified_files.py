@@ -1,0 +1,156 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import tempfile
+import typing as t
+
+from ..._base.text import quote
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..._layout.layout import Identity
+    from ..._oci.digest import Digest
+    from .snapshot import Snapshot
+
+MAX_BYTES: t.Final = 64 * 1024 * 1024
+
+_HEAD: t.Final = b"attested.registry verified files 1\n"
+_ENTRY: t.Final = re.compile(rb"sha(?:256|384|512):[0-9a-f]{64,128}(?: -?[0-9]{1,20}){5}")
+_END: t.Final = re.compile(rb"end ([0-9a-f]{64})\n")
+_END_LENGTH: t.Final = 4 + 64 + 1
+_OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# the coarsest time stamps that file systems have: within them, a file can change and look as before
+_GRANULARITY_NS: t.Final = 2_000_000_000
+
+
+class VerifiedFiles:
+    """Which files were found to have which digest, by what they looked like then; a Ledger for a Checker.
+
+    It can be kept in a file. That file decides what is served unread, so one that others can write is not trusted.
+    """
+
+    def __init__(self) -> None:
+        # an entry is in one of them: it goes over when it is asked for
+        self._before: set[bytes] = set()
+        self._now: set[bytes] = set()
+        self._is_saved = False
+
+    def knows(self, digest: Digest, identity: Identity) -> bool:
+        """Whether a file that looks like this was found to have this digest before."""
+        entry = _entry(str(digest), identity)
+        if entry in self._before:
+            self._before.remove(entry)
+            self._now.add(entry)
+            return True
+        return entry in self._now
+
+    def record(self, digest: Digest, identity: Identity, *, began_ns: int) -> None:
+        """Remember a file that was hashed from this time on, unless it had changed so shortly before that
+        it could have changed again and look the same.
+        """
+        if _is_settled(identity, began_ns):
+            self._now.add(_entry(str(digest), identity))
+            self._is_saved = False
+
+    def trust_file(self, path: str) -> str | None:
+        """Believe what save() wrote. Gives a warning when the file is there and cannot be used; then nothing is."""
+        try:
+            self._before = _parse(_read(path))
+        except FileNotFoundError:
+            return None
+        except (OSError, _Unusable) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else str(exc)
+            return f"The cache of verified files {quote(path)} is not used, and made anew: {why}."
+        self._is_saved = True
+        return None
+
+    def trust_snapshot(self, snapshot: Snapshot) -> None:
+        """Believe what was verified for a snapshot of this process."""
+        for repository in snapshot.repositories.values():
+            for digest in repository.blobs.keys() - repository.manifests.keys():
+                identity = repository.blobs[digest].identity
+                entry = _entry(digest, identity)
+                if entry not in self._before and _is_settled(identity, snapshot.began_ns):
+                    self._before.add(entry)
+                    self._is_saved = False
+
+    def save(self, path: str) -> str | None:
+        """Write what is known now, atomically, readable for this user alone. Gives a warning when that fails."""
+        if self._is_saved and not self._before:
+            return None
+        data = _HEAD + b"".join(entry + b"\n" for entry in sorted(self._now))
+        data += b"end %s\n" % hashlib.sha256(data).hexdigest().encode()
+        try:
+            if len(data) > MAX_BYTES:
+                raise _Unusable(f"it would have {len(data)} bytes, and {MAX_BYTES} is the limit")
+            _replace(path, data)
+        except (OSError, _Unusable) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else str(exc)
+            return (
+                f"Writing the cache of verified files {quote(path)} failed: {why}; "
+                "the next start reads all content again unless its directory can be written by this user."
+            )
+        return None
+
+
+class _Unusable(Exception):
+    """Why the file is not what save() wrote; becomes part of a warning."""
+
+
+def _is_settled(identity: Identity, began_ns: int) -> bool:
+    return max(identity.mtime_ns, identity.ctime_ns) + _GRANULARITY_NS < began_ns
+
+
+def _entry(digest: str, identity: Identity) -> bytes:
+    return b"%s %d %d %d %d %d" % (digest.encode(), *identity)
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, _OPEN)
+    with open(fd, "rb", buffering=0) as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise _Unusable("it is not a regular file")
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise _Unusable("it belongs to another user, or others than its owner may write it")
+        if found.st_size > MAX_BYTES:
+            raise _Unusable(f"it has {found.st_size} bytes, and {MAX_BYTES} is the limit")
+        # read() of the file itself may give less
+        return b"".join(iter(lambda: file.read(1024 * 1024), b""))
+
+
+def _parse(data: bytes) -> set[bytes]:
+    body, end = data[:-_END_LENGTH], _END.fullmatch(data[-_END_LENGTH:])
+    if not body.startswith(_HEAD) or end is None or end[1] != hashlib.sha256(body).hexdigest().encode():
+        raise _Unusable("it is damaged, or not such a file")
+    entries = body[len(_HEAD) :].split(b"\n")
+    if entries.pop() or not all(map(_ENTRY.fullmatch, entries)):
+        raise _Unusable("it is damaged, or not such a file")
+    return set(entries)
+
+
+def _replace(path: str, data: bytes) -> None:
+    folder, name = os.path.split(os.path.abspath(path))
+    fd, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+__all__ = ("MAX_BYTES", "VerifiedFiles")

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import asyncio
+import collections
+
+from .config.addresses import network_of
+
+
+class Full(Exception):
+    """There are too many waiting, of all or of this address."""
+
+
+class Turns:
+    """A semaphore that admits waiters round-robin by client address, so that one client cannot starve the others.
+
+    Where all places to wait are taken, an address that has fewer of them takes the last one of the address that has
+    most. IPv6 addresses count by their /64, which one client has whole. Without an address, as on a unix socket, all
+    are one that may fill the whole queue.
+    """
+
+    def __init__(self, *, at_once: int, waiting: int, waiting_of_one: int) -> None:
+        self._free = at_once
+        self._limit = waiting
+        self._limit_of_one = waiting_of_one
+        self._count = 0
+        self._queues: collections.OrderedDict[str | None, collections.deque[asyncio.Future[None]]] = (
+            collections.OrderedDict()
+        )
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return self._count
+
+    async def take(self, address: str | None) -> None:
+        """Wait for a turn, which give_back ends; a cancelled waiter has none.
+
+        Raises Full, at once or when the place is needed for an address that has fewer.
+        """
+        if self._free:
+            self._free -= 1
+            return
+        address = network_of(address)
+        self._make_room(address)
+        turn = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(address, collections.deque()).append(turn)
+        self._count += 1
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.done() or turn.cancelled():
+                self._leave(address, turn)
+            elif turn.exception() is None:
+                # else another one got its place just before
+                self.give_back()
+            raise
+
+    def _make_room(self, address: str | None) -> None:
+        of_this = len(self._queues.get(address, ()))
+        if address is not None and of_this >= self._limit_of_one:
+            raise Full
+        if self._count < self._limit:
+            return
+        longest = max(self._queues, key=lambda key: len(self._queues[key]), default=address)
+        if len(self._queues.get(longest, ())) <= of_this + 1:
+            raise Full
+        # the one that came last would wait longest
+        turn = self._queues[longest][-1]
+        self._leave(longest, turn)
+        if not turn.done():
+            turn.set_exception(Full())
+
+    def _leave(self, address: str | None, turn: asyncio.Future[None]) -> None:
+        queue = self._queues.get(address)
+        if queue is None or turn not in queue:
+            # give_back has passed over it, before it could be told that it is cancelled
+            return
+        queue.remove(turn)
+        self._count -= 1
+        if not queue:
+            del self._queues[address]
+
+    def give_back(self) -> None:
+        """A turn is over: the next one begins, that of the address that has waited longest for one."""
+        while self._queues:
+            address, queue = next(iter(self._queues.items()))
+            turn = queue.popleft()
+            self._count -= 1
+            if queue:
+                self._queues.move_to_end(address)
+            else:
+                del self._queues[address]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+__all__ = ("Full", "Turns")

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import types
+import typing as t
+
+from ..access.access import RestrictedAccess
+from ..access.htpasswd import PasswordFile
+from ..access.passwords import Passwords
+from ..api.app import Application
+from ..connections.tls import context_of
+from ..errors import ServerError
+from ..metrics.expiry import expiry_of
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import ssl
+
+    from ..._ratls.relying_party import RelyingParty
+    from ..attestation.attesting import Attesting
+    from ..attestation.materials import ServerCertificate
+    from ..config.settings import Settings
+    from ..content.snapshot import LeftOut, Snapshot
+    from ..metrics.counters import Counters
+
+
+_LOG: t.Final = logging.getLogger("attested.registry")
+_T = t.TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Credentials:
+    """What is read from files besides the content: certificates, passwords, and who decides about attested clients.
+
+    tls is for tls alone, certificate and relying_party are for ra-tls alone. expires is when the certificate does, in
+    seconds since 1970.
+    """
+
+    tls: ssl.SSLContext | None
+    passwords: PasswordFile | None
+    certificate: ServerCertificate | None = None
+    relying_party: RelyingParty | None = None
+    expires: float | None = None
+
+    @classmethod
+    def read(cls, settings: Settings) -> Credentials:
+        """Read the files.
+
+        Raises CertificateError, PasswordFileError, AttestationError, DependencyMissing.
+        """
+        return cls(
+            context_of(settings),
+            _passwords_of(settings),
+            _certificate_of(settings),
+            _relying_party_of(settings),
+            expiry_of(settings.cert),
+        )
+
+    def renewed(self, settings: Settings, problems: list[str]) -> Credentials:
+        """Read the files again; what cannot be used stays as it was, and problems gets a sentence about it."""
+
+        def again(read: t.Callable[[Settings], _T], before: _T) -> _T:
+            try:
+                found = read(settings)
+            except ServerError as exc:
+                problems.append(exc.message)
+                return before
+            return before if found == before else found
+
+        tls, certificate = again(context_of, self.tls), again(_certificate_of, self.certificate)
+        same = tls is self.tls and certificate is self.certificate
+        return Credentials(
+            tls,
+            again(_passwords_of, self.passwords),
+            certificate,
+            again(_relying_party_of, self.relying_party),
+            self.expires if same else expiry_of(settings.cert),
+        )
+
+    def warn(self) -> None:
+        """Say in the log what is weak about them."""
+        for warning in () if self.relying_party is None else self.relying_party.warnings:
+            _LOG.warning("ra-tls: %s", warning)
+
+    def application(self, snapshot: Snapshot, settings: Settings) -> tuple[Application, Passwords | None]:
+        """What answers requests, and what is to see their passwords first. Raises UsageError for a bad accel."""
+        passwords = None if self.passwords is None else Passwords(self.passwords, realm=settings.realm)
+        access = None
+        attested = settings.tls == "ra-tls"
+        if passwords is not None or settings.allow is not None or attested:
+            access = RestrictedAccess(passwords=passwords, rules=settings.allow, attested=attested)
+        return Application(snapshot, access=access, accel=settings.accel), passwords
+
+    def attesting(self, counters: Counters, settings: Settings) -> Attesting | None:
+        """What lets attested clients in, None unless tls is ra-tls."""
+        if self.certificate is None or self.relying_party is None:
+            return None
+        from ..attestation.attesting import Attesting
+
+        return Attesting(
+            self.certificate,
+            self.relying_party,
+            counters,
+            at_once=settings.attestations,
+            handshake_seconds=settings.handshake_seconds,
+            attestation_seconds=settings.attestation_seconds,
+        )
+
+
+def _passwords_of(settings: Settings) -> PasswordFile | None:
+    return None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
+
+
+# what follows loads cryptography, and others need not pay for that
+
+
+def _certificate_of(settings: Settings) -> ServerCertificate | None:
+    if settings.tls != "ra-tls":
+        return None
+    from ..attestation.materials import ServerCertificate
+
+    return ServerCertificate.read(settings)
+
+
+def _relying_party_of(settings: Settings) -> RelyingParty | None:
+    if settings.tls != "ra-tls":
+        return None
+    from ..attestation.materials import read_relying
+
+    return read_relying(settings)
+
+
+def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:
+    """The new snapshot, with what the old one served and the new one found broken as it was.
+
+    A layout that is being written, or was damaged, goes on being served as far as its files are still those that were
+    verified; what is gone on purpose is gone.
+    """
+    if old is None:
+        return new
+    left_out = {item.name: item for item in new.left_out}
+    broken = {name: item for name in old.repositories for item in _of(name, left_out) if name not in new.repositories}
+    if not broken:
+        return new
+    repositories = {**new.repositories, **{name: old.repositories[name] for name in broken}}
+    warnings = [f"{name}: it is served as it was before, because {item.reason}" for name, item in broken.items()]
+    stale = tuple(dataclasses.replace(item, name=name) for name, item in broken.items())
+    names = {item.name for item in broken.values()}
+    return dataclasses.replace(
+        new,
+        repositories=types.MappingProxyType(repositories),
+        left_out=tuple(item for item in new.left_out if item.name not in names),
+        warnings=(*new.warnings, *warnings),
+        stale=stale,
+        # what is kept was not looked at since: whether its time stamps had settled is a matter of then
+        began_ns=min(old.began_ns, new.began_ns),
+    )
+
+
+def _of(name: str, left_out: t.Mapping[str, LeftOut]) -> t.Iterator[LeftOut]:
+    """Why a repository is left out: its own reason, or that of an unreadable directory above it."""
+    if name in left_out:
+        yield left_out[name]
+    while name := name.rpartition("/")[0]:
+        # one that is empty now, or no directory, was made so on purpose
+        if name in left_out and left_out[name].kind == "unreadable":
+            yield left_out[name]
+
+
+__all__ = ("Credentials", "keep_served")

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ..connections.connections import Connections
+from ..connections.listeners import Acceptor
+from ..connections.protocol import HttpServer, Limits
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import socket
+
+    from ..config.settings import Settings
+    from ..content.snapshot import Snapshot
+    from ..metrics.counters import Counters
+    from .credentials import Credentials
+
+_LOG: t.Final = logging.getLogger("attested.registry")
+READY: t.Final = b"+"
+CLOSED: t.Final = b"-"
+RETIRE: t.Final = b"r"
+STOP: t.Final = b"s"
+_TICK_SECONDS: t.Final = 1.0
+_POLL_SECONDS: t.Final = 0.1
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a worker serves, and to whom."""
+
+    snapshot: Snapshot
+    credentials: Credentials
+
+
+def run_worker(
+    settings: Settings,
+    content: Content,
+    *,
+    sockets: t.Sequence[socket.socket],
+    counters: Counters,
+    control: socket.socket,
+) -> int:
+    """Serve until the other end of control says RETIRE or STOP, or is gone; gives the exit code.
+
+    Once all is set up, control is told READY; once no more connections are taken, CLOSED. RETIRE lets every transfer
+    under way end, however long it takes; STOP cuts what has not ended in drain_seconds.
+    """
+    asyncio.run(_Worker(settings, content, sockets=sockets, counters=counters, control=control).run())
+    return 0
+
+
+class _Worker:
+    def __init__(
+        self,
+        settings: Settings,
+        content: Content,
+        *,
+        sockets: t.Sequence[socket.socket],
+        counters: Counters,
+        control: socket.socket,
+    ) -> None:
+        self._settings = settings
+        self._content = content
+        self._sockets = sockets
+        self._counters = counters
+        self._control = control
+
+    async def run(self) -> None:
+        """Serve."""
+        self._told, self._stop = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        application, passwords = self._content.credentials.application(self._content.snapshot, self._settings)
+        tls = self._content.credentials.tls
+        attesting = self._content.credentials.attesting(self._counters, self._settings)
+        server = HttpServer(
+            application,
+            zero_copy=tls is None and attesting is None,
+            limits=limits_of(self._settings),
+            counters=self._counters,
+            passwords=passwords,
+            access_log=self._settings.access_log,
+        )
+        self._connections = Connections(
+            self._counters, limit=self._settings.connections, per_address=self._settings.connections_per_address
+        )
+        acceptors = [Acceptor(sock, server, self._connections, tls=tls, attesting=attesting) for sock in self._sockets]
+        ticking = loop.create_task(self._tick(server))
+        self._control.setblocking(False)
+        loop.add_reader(self._control.fileno(), self._hear)
+        self._control.send(READY)
+        await self._told.wait()
+        for acceptor in acceptors:
+            acceptor.close()
+        with contextlib.suppress(OSError):
+            self._control.send(CLOSED)
+        await self._finish(server)
+        for acceptor in acceptors:
+            acceptor.cut()
+        ticking.cancel()
+        if passwords is not None:
+            passwords.close()
+        if attesting is not None:
+            attesting.close()
+
+    async def _finish(self, server: HttpServer) -> None:
+        server.retire()
+        while self._connections.open and not self._stop.is_set():
+            await asyncio.sleep(_POLL_SECONDS)
+        await server.close(self._settings.drain_seconds)
+
+    async def _tick(self, server: HttpServer) -> None:
+        while True:
+            self._counters.put("heartbeat", time.monotonic())
+            server.check()
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _hear(self) -> None:
+        try:
+            said = self._control.recv(16)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            said = b""
+        if not said:
+            _LOG.error("the main process is gone; ending")
+        if not said or STOP in said:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._end()
+        self._told.set()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._told.set()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits in the settings."""
+    return Limits(
+        head_seconds=settings.head_seconds,
+        idle_seconds=settings.idle_seconds,
+        stall_seconds=settings.stall_seconds,
+        minimum_rate=settings.minimum_rate,
+        handshake_seconds=settings.handshake_seconds,
+    )
+
+
+__all__ = ("CLOSED", "READY", "RETIRE", "STOP", "Content", "limits_of", "run_worker")

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._server.config.addresses import (
+    SystemdAddress,
+    TcpAddress,
+    UnixAddress,
+    parse_address,
+)
+from ansible_collections.attested.registry.plugins.module_utils._server.config.attestation_settings import (
+    ATTESTATION_FIELDS,
+)
+from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
+from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
+from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
+from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import FIELDS, Settings
+from ansible_collections.attested.registry.plugins.module_utils._server.errors import (
+    ConfigError,
+    ServerError,
+    UsageError,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+FULL = """
+root: /srv
+host: [127.0.0.1, "::1"]
+port: 5000
+listen: ["127.0.0.1:1", "[::1]:2", "unix:/run/x", systemd]
+unix_mode: "0600"
+tls: tls
+cert: /c
+key: /k
+client_ca: /a
+client_auth: required
+htpasswd: /h
+realm: mine
+allow:
+  - repositories: team/*
+    users: [joe]
+    subjects: "CN=*"
+    networks: ["192.0.2.0/24", "2001:db8::/32"]
+verify: full
+cache: /var/cache/x
+workers: 4
+watch: 2.5
+accel: /internal
+log_level: debug
+access_log: json
+admin: 127.0.0.1:9000
+connections: 10
+connections_per_address: 0
+head_seconds: 1
+idle_seconds: 2
+stall_seconds: 3
+minimum_rate: 4
+drain_seconds: 0
+handshake_seconds: 5
+"""
+
+
+def write(folder: pathlib.Path, text: str) -> str:
+    (folder / "config.yml").write_text(text)
+    return str(folder / "config.yml")
+
+
+def test_every_setting_can_stand_in_the_file(tmp_path: pathlib.Path) -> None:
+    settings = parse_command(["--config", write(tmp_path, FULL)]).settings
+    assert set(parse_config(FULL.encode())) == set(FIELDS) - set(ATTESTATION_FIELDS)
+    assert settings.unix_mode == 0o600
+    assert settings.allow == (Rule(("team/*",), ("joe",), ("CN=*",), ("192.0.2.0/24", "2001:db8::/32")),)
+    assert settings.watch == 2.5
+    assert settings.addresses == (
+        TcpAddress("127.0.0.1", 1),
+        TcpAddress("::1", 2),
+        UnixAddress("/run/x"),
+        SystemdAddress(),
+    )
+
+
+def test_every_setting_but_rules_has_a_switch(tmp_path: pathlib.Path) -> None:
+    values = parse_config(FULL.encode())
+    words: list[str] = []
+    for name in values.keys() - {"allow", "unix_mode"}:
+        items = values[name] if isinstance(values[name], tuple) else (values[name],)
+        for item in items:
+            words += ["--" + name.replace("_", "-"), str(item)]
+    by_switches = parse_command([*words, "--unix-mode", "0600"]).settings
+    by_file = parse_command(["--config", write(tmp_path, FULL)]).settings
+    assert {**vars(by_switches), "allow": by_file.allow} == vars(by_file)
+
+
+def test_defaults() -> None:
+    command = parse_command(["-r", "dir"])
+    assert command.settings == Settings("dir")
+    assert command.settings.addresses == (TcpAddress("127.0.0.1", 1337),)
+    assert not command.check_only
+    assert parse_command(["-r", "dir", "--check-config"]).check_only
+
+
+def test_switches_override_the_file(tmp_path: pathlib.Path) -> None:
+    config = write(tmp_path, "root: /srv\nport: 1\nworkers: 2\n")
+    settings = parse_command(["--config", config, "-p", "2"]).settings
+    assert (settings.root, settings.port, settings.workers) == ("/srv", 2, 2)
+
+
+def test_a_port_on_the_command_line_overrides_the_listeners_of_the_file(tmp_path: pathlib.Path) -> None:
+    config = write(tmp_path, "root: /srv\nlisten: 127.0.0.1:1\n")
+    assert parse_command(["--config", config, "-p", "2"]).settings.addresses == (TcpAddress("127.0.0.1", 2),)
+
+
+WRONG = {
+    "unknown key": ("root: /srv\nroots: 1\n", '"roots"'),
+    "a key twice": ("root: /srv\nport: 1\nport: 1\n", '"port" is given twice, again in line 3'),
+    "a key of a rule twice": ("root: /srv\nallow: [{users: [a], users: [b]}]\n", '"users"'),
+    "a number as a string": ('root: /srv\nport: "1"\n', "port must be a whole number from 0 to 65535"),
+    "a truth value as a number": ("root: /srv\nworkers: true\n", "workers must be a whole number"),
+    "a fraction": ("root: /srv\nport: 1.5\n", "port must be a whole number"),
+    "not a number": ("root: /srv\nwatch: .nan\n", "watch must be a number"),
+    "a list as a string": ("root: [a]\n", "root must be a string"),
+    "an empty string": ('root: ""\n', "root must not be empty"),
+    "an unknown word": ("root: /srv\nverify: never\n", "verify must be one of cached, full"),
+    "a mode as a number": ("root: /srv\nunix_mode: 0660\n", "unix_mode must be a string"),
+    "a bad address": ("root: /srv\nlisten: [nowhere]\n", 'listen "nowhere" is not ADDRESS:PORT'),
+    "a bad network": ("root: /srv\nallow: [{networks: [192.0.2.1/24]}]\n", "rule 1: networks"),
+    "an unknown key of a rule": ("root: /srv\nallow: [{who: [a]}]\n", "'who' in rule 1"),
+    "an empty rule": ("root: /srv\nallow: [{}]\n", "number 1 is no mapping"),
+    "a list": ("- root\n", "not a mapping"),
+    "no YAML": ("root: [\n", "no YAML"),
+    "a control character": ("root: \x07\n", "no YAML"),
+    "a tag that does not suit": ("root: !!int x\n", "does not suit its tag"),
+    "a Python object": ("root: !!python/object/apply:os.getcwd []\n", "no YAML"),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_files(tmp_path: pathlib.Path, text: str, why: str) -> None:
+    config = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        parse_command(["--config", config])
+    assert why in caught.value.message
+    assert config in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))))
+def test_any_file_is_read_or_refused(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        assert set(parse_config(data)) <= set(FIELDS)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=10), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(FIELDS)), JSON)
+def test_any_value_is_taken_or_refused(name: str, value: t.Any) -> None:
+    with contextlib.suppress(ValueError):
+        FIELDS[name].kind.check(value)
+
+
+CONFLICTS = {
+    "no root": ([], "root"),
+    "tls without certificate": (["-t", "tls"], "cert"),
+    "certificate without tls": (["-c", "x", "-k", "y"], "need tls"),
+    "client_auth without tls": (["--client-auth", "optional", "--client-ca", "x"], "client_auth"),
+    "client_auth without client_ca": (["-t", "tls", "-c", "x", "-k", "y", "--client-auth", "optional"], "client_ca"),
+    "client_ca without client_auth": (["-t", "tls", "-c", "x", "-k", "y", "--client-ca", "x"], "client_auth"),
+}
+
+
+@pytest.mark.parametrize(("words", "why"), CONFLICTS.values(), ids=CONFLICTS.keys())
+def test_what_does_not_go_together(words: list[str], why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_command(words if why == "root" else ["-r", "/srv", *words])
+    assert why in caught.value.message
+
+
+@pytest.mark.parametrize("rule", ["{users: [joe]}", "{subjects: [CN=x]}"])
+def test_rules_about_what_nobody_is_asked_for(tmp_path: pathlib.Path, rule: str) -> None:
+    with pytest.raises(UsageError):
+        parse_command(["--config", write(tmp_path, f"root: /srv\nallow: [{rule}]\n")])
+
+
+@pytest.mark.parametrize("port", ["", "-1", "65536", "x", "1e3", " 1", "\u0661", "9" * 5000, "00000099999", "01"])
+def test_bad_ports(port: str) -> None:
+    with pytest.raises(UsageError):
+        parse_command(["--root", "dir", f"--port={port}"])
+
+
+@given(st.lists(st.one_of(st.sampled_from(["-r", "--port", "--tls", "--listen", "--watch"]), st.text(max_size=8))))
+def test_any_command_line_is_read_or_refused(words: list[str]) -> None:
+    if {"--help", "-h", "--version", "-V"} & {*words} or any(word.startswith(("-h", "-V")) for word in words):
+        return
+    with contextlib.suppress(ServerError):
+        parse_command(words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":1", "x", "x:", "x:65536", "x:-1", "x:1:2", "::1:2", "[::1]", "[::1]:", "[x:1", "unix:", "unix:x", "a\n:1"],
+)
+def test_bad_addresses(text: str) -> None:
+    with pytest.raises(ValueError, match="is not|needs|has a port"):
+        parse_address(text)
+
+
+def test_a_path_that_is_too_long_for_a_unix_socket() -> None:
+    assert parse_address("unix:/" + "a" * 106) == UnixAddress("/" + "a" * 106)
+    with pytest.raises(ValueError, match="longer"):
+        parse_address("unix:/" + "a" * 107)
+
+
+@given(st.text(max_size=30))
+def test_any_address_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert parse_address(str(parse_address(text))) == parse_address(text)
+
+
+@pytest.mark.parametrize("realm", ["a\r\nX: y", "a\nb", "\x7f"])
+def test_a_realm_fits_into_a_header(realm: str) -> None:
+    with pytest.raises(UsageError, match="--realm .* holds characters that cannot be shown"):
+        parse_command(["--root", "dir", "--realm", realm])
