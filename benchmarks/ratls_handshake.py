@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._ratls.attester import Attester
 from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import Challenge
-from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import Evidence
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import Evidence
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import SimulatedSource
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import RelyingParty
-from ansible_collections.attested.registry.plugins.module_utils._ratls.simulated import SimulatedSource
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import (

@@ -203,9 +203,9 @@ from ansible_collections.attested.registry.plugins.module_utils._module.cca_toke
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
-from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import require_cryptography
-from ansible_collections.attested.registry.plugins.module_utils._ratls.lifecycle import LIFECYCLE_STATES
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.lifecycle import LIFECYCLE_STATES
 
 if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options

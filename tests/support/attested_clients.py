@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._ratls import simulate
 from ansible_collections.attested.registry.plugins.module_utils._ratls.attester import Attester
-from ansible_collections.attested.registry.plugins.module_utils._ratls.client_key import KeyType
-from ansible_collections.attested.registry.plugins.module_utils._ratls.simulated import SimulatedSource
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import KeyType
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import SimulatedSource
 from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking import TlsSocket
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig

@@ -20,7 +20,7 @@ import struct
 import threading
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import Attestation
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Attestation
 from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import Challenge
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import RatlsError
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import (

@@ -24,9 +24,9 @@ import threading
 import typing as t
 import urllib.parse
 
-from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import encode_base64url
-from ansible_collections.attested.registry.plugins.module_utils._ratls.signing import SigningKey
-from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_http import HttpAnswer
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.signing import SigningKey
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import encode_base64url
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.exchange import HttpAnswer
 from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
 
 NOW = 1_800_000_000.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._ratls import signing
-from ansible_collections.attested.registry.plugins.module_utils._ratls.signing import SigningKey, TokenProfile
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import signing
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.signing import SigningKey, TokenProfile
 
 IMPLEMENTATION_ID = bytes(range(32))
 INSTANCE_ID = b"\x01" + bytes(range(32, 64))

@@ -61,7 +61,7 @@ def _evidence_problem(ratls: Params) -> t.Optional[str]:
 def make_attester(ratls: Params) -> Attester:
     """Returns what the options ask for, which passed attestation_problem. Raises ConfigurationInvalid."""
     from .._ratls.attester import Attester
-    from .._ratls.sources import make_source
+    from .._ratls.evidence.sources import make_source
 
     source = make_source(ratls["evidence"], path=ratls["path"], argv=ratls["argv"], timeout=ratls["timeout"])
     return Attester(source, ratls["key_type"])

@@ -13,18 +13,18 @@ import typing as t
 
 from .._base.errors import CollectionError
 from .._base.text import visible
+from .._ratls.appraisal.reference_values import MAX_FILE, parse_reference_file
+from .._ratls.appraisal.trust_anchors import TrustAnchor, TrustAnchors
 from .._ratls.bounded_file import NotReadable, read_bounded
-from .._ratls.cca_token import MAX_TOKEN, CcaToken
 from .._ratls.challenge import CHALLENGE_SIZE
 from .._ratls.errors import RatlsError
-from .._ratls.key_file import MAX_KEY_FILE, read_keys
 from .._ratls.plain_data import hexadecimal
-from .._ratls.reference_values import MAX_FILE, parse_reference_file
-from .._ratls.trust_anchors import TrustAnchor, TrustAnchors
+from .._ratls.token.cca_token import MAX_TOKEN, CcaToken
+from .._ratls.token.key_file import MAX_KEY_FILE, read_keys
 
 if t.TYPE_CHECKING:
-    from .._ratls.platform_claims import PlatformClaims, SoftwareComponent
-    from .._ratls.realm_claims import RealmClaims
+    from .._ratls.token.platform_claims import PlatformClaims, SoftwareComponent
+    from .._ratls.token.realm_claims import RealmClaims
 
 Json = dict[str, t.Any]
 

@@ -162,7 +162,7 @@ class _Files:
 
 def _run(arguments: list[str], data: str) -> tuple[int, str, str]:
     """Run a credential helper: its status and what it wrote; see RunHelper. Raises OSError."""
-    from .._ratls.child import ChildFailed, run_child
+    from .._ratls.evidence.child import ChildFailed, run_child
     from .._registry.credential_helper import MAX_ANSWER
 
     try:

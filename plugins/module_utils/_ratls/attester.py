@@ -10,11 +10,11 @@ import hmac
 import typing as t
 from dataclasses import dataclass, field
 
-from .cca_token import CcaToken, parse_token
-from .certificate import make_certificate
 from .challenge import challenge_of, realm_challenge
-from .client_key import DEFAULT_KEY_TYPE, ClientKey, KeyType, process_key
-from .evidence import Evidence, EvidenceSource, unavailable
+from .evidence.certificate import make_certificate
+from .evidence.client_key import DEFAULT_KEY_TYPE, ClientKey, KeyType, process_key
+from .evidence.evidence import Evidence, EvidenceSource, unavailable
+from .token.cca_token import CcaToken, parse_token
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from .appraisal import AppraiserChain, Attestation, verify_client
-from .appraisers import DEFAULT_LIFECYCLE, make_chain
+from .appraisal.appraisal import AppraiserChain, Attestation, verify_client
+from .appraisal.appraisers import DEFAULT_LIFECYCLE, make_chain
+from .appraisal.policy import Policies
+from .appraisal.settings import ReadFile, read_lifecycle, read_policies, read_trust_anchors, reference_file
 from .plain_data import PlainMap, choice
-from .policy import Policies
-from .settings import ReadFile, read_lifecycle, read_policies, read_trust_anchors, reference_file
-from .veraison_settings import read_veraison
+from .veraison.settings import read_veraison
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .challenge import Challenge

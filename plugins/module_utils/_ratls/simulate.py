@@ -13,12 +13,9 @@ import sys
 import typing as t
 
 from .challenge import CHALLENGE_SIZE
-from .claim_reader import HASH_NAMES
 from .errors import ConfigurationInvalid, RatlsError
-from .lifecycle import MAX_LIFECYCLE
-from .plain_data import hexadecimal
-from .signing import SigningKey
-from .simulated import (
+from .evidence.signing import SigningKey
+from .evidence.simulated import (
     PLATFORM_KEY_FILE,
     PUBLIC_FILE,
     REFERENCE_FILE,
@@ -27,6 +24,9 @@ from .simulated import (
     SimulatedSource,
     write_simulated_realm,
 )
+from .plain_data import hexadecimal
+from .token.claim_reader import HASH_NAMES
+from .token.lifecycle import MAX_LIFECYCLE
 
 PROGRAM: t.Final = "python3 -m ansible_collections.attested.registry.plugins.module_utils._ratls.simulate"
 _SIZES: t.Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}

@@ -10,9 +10,9 @@ import errno
 import typing as t
 import warnings
 
-from .._ratls.client_key import process_key
 from .._ratls.crypto import MINIMUM_CRYPTOGRAPHY, OLDEST_CRYPTOGRAPHY, require_cryptography
 from .._ratls.errors import ChallengeInvalid
+from .._ratls.evidence.client_key import process_key
 from .._tls13.blocking import TlsSocket
 from .._tls13.client import ClientEngine
 from .._tls13.config import ClientConfig

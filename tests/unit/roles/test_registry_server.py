@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.attested.registry.plugins.module_utils._ratls.settings import _POLICY
-from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_settings import VERAISON
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.settings import _POLICY
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import VERAISON
 from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import FIELDS
 
 TOP = Path(__file__).parents[3]

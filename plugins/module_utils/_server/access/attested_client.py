@@ -11,7 +11,7 @@ import typing as t
 from ..._base.text import visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from ..._ratls.appraisal import Attestation
+    from ..._ratls.appraisal.appraisal import Attestation
     from ..._ratls.relying_party import RelyingParty
 
 _MAX_REMEMBERED: t.Final = 4096

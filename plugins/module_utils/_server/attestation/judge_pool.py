@@ -13,7 +13,7 @@ import typing as t
 from ..fair_queue import Full, Turns
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from ..._ratls.appraisal import Attestation
+    from ..._ratls.appraisal.appraisal import Attestation
     from ..metrics.counters import Counters
 
 # for each that is judged so many may wait, and half of them of one address

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import fields
 
-from ..._ratls.lifecycle import LIFECYCLE_STATES
+from ..._ratls.token.lifecycle import LIFECYCLE_STATES
 from .value_types import Field, Flag, Number, PlainList, PlainMap, Text, Texts
 
 if t.TYPE_CHECKING:  # pragma: no cover

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
-from ansible_collections.attested.registry.plugins.module_utils._ratls.sources import make_source
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import make_source
 from ansible_collections.attested.registry.tests.support.attesting_front import AttestingFront, accepting, make_realm
 from ansible_collections.attested.registry.tests.support.certificates import Authority
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry

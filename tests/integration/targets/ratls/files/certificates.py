@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ansible_collections.attested.registry.plugins.module_utils._ratls.certificate import make_certificate
-from ansible_collections.attested.registry.plugins.module_utils._ratls.client_key import make_client_key
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.certificate import make_certificate
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import make_client_key
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 

@@ -16,10 +16,13 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.attested.registry.plugins.doc_fragments import registry as registry_fragment
 from ansible_collections.attested.registry.plugins.doc_fragments import tree as tree_fragment
 from ansible_collections.attested.registry.plugins.module_utils._module import argument_spec, query
-from ansible_collections.attested.registry.plugins.module_utils._ratls.client_key import DEFAULT_KEY_TYPE, KEY_TYPES
 from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import MINIMUM_CRYPTOGRAPHY
-from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import EVIDENCE_KINDS
-from ansible_collections.attested.registry.plugins.module_utils._ratls.sources import DEFAULT_TIMEOUT
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import (
+    DEFAULT_KEY_TYPE,
+    KEY_TYPES,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import EVIDENCE_KINDS
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import DEFAULT_TIMEOUT
 from ansible_collections.attested.registry.plugins.module_utils._registry.connection import MINIMUM_REQUESTS
 
 TOP = pathlib.Path(__file__).resolve().parents[5]

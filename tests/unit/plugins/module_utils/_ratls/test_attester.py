@@ -8,6 +8,9 @@ import datetime
 import pathlib
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.peer_certificate import (
+    read_certificate,
+)
 from ansible_collections.attested.registry.plugins.module_utils._ratls.attester import Attester
 from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import Challenge, check_answer
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
@@ -16,9 +19,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
     TokenInvalid,
     TokenUntrusted,
 )
-from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import Evidence, EvidenceKind
-from ansible_collections.attested.registry.plugins.module_utils._ratls.peer_certificate import read_certificate
-from ansible_collections.attested.registry.plugins.module_utils._ratls.source_file import FileSource
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import Evidence, EvidenceKind
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.source_file import FileSource
 from ansible_collections.attested.registry.tests.support import ratls_tokens
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)

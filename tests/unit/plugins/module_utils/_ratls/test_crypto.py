@@ -8,17 +8,12 @@ import datetime
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls import (
-    certificate,
-    client_key,
-    crypto,
-    key_file,
-    keys,
-    peer_certificate,
-    signing,
-)
-from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import peer_certificate
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import DependencyMissing
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import certificate, client_key, signing
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token import key_file, keys
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.tests.support import ratls_tokens
 
 KEY = client_key.make_client_key("ec-p256")

@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import Attestation
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Attestation
 from ansible_collections.attested.registry.plugins.module_utils._ratls.attester import Attester
 from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import Challenge
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
@@ -26,15 +26,15 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
     TokenUntrusted,
     VeraisonFailed,
 )
-from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import thumbprint
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import SimulatedSource
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import (
     SETTINGS,
     RelyingParty,
     read_relying_party,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main
-from ansible_collections.attested.registry.plugins.module_utils._ratls.simulated import SimulatedSource
-from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison_settings import VERAISON
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import thumbprint
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import VERAISON
 from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
 from ansible_collections.attested.registry.tests.support.certificates import Authority
 from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (

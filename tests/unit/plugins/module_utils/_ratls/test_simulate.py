@@ -12,15 +12,17 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import simulate
-from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.reference_values import (
+    parse_reference_file,
+)
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import ConfigurationInvalid
-from ansible_collections.attested.registry.plugins.module_utils._ratls.key_file import read_keys
-from ansible_collections.attested.registry.plugins.module_utils._ratls.reference_values import parse_reference_file
-from ansible_collections.attested.registry.plugins.module_utils._ratls.signing import SigningKey
-from ansible_collections.attested.registry.plugins.module_utils._ratls.simulated import (
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.signing import SigningKey
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import (
     SimulatedSource,
     read_simulated_realm,
 )
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key_file import read_keys
 from hypothesis import given
 from hypothesis import strategies as st
 

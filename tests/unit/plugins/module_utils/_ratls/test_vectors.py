@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls import cbor
-from ansible_collections.attested.registry.plugins.module_utils._ratls.cbor import CborInvalid, Tagged
-from ansible_collections.attested.registry.plugins.module_utils._ratls.cose import to_be_signed
-from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import decode_base64url, from_jwk
-from ansible_collections.attested.registry.plugins.module_utils._ratls.keys import ALGORITHMS, from_coordinates
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import CborInvalid, Tagged
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cose import to_be_signed
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import decode_base64url, from_jwk
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.keys import ALGORITHMS, from_coordinates
 
 
 def test_the_signed_message_of_rfc_9052_appendix_c_2_1() -> None:

@@ -27,7 +27,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
     EvidenceUnavailable,
     TokenInvalid,
 )
-from ansible_collections.attested.registry.plugins.module_utils._ratls.sources import make_source
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import make_source
 from ansible_collections.attested.registry.plugins.module_utils._registry import attested
 from ansible_collections.attested.registry.plugins.module_utils._registry.attested import AttestedTls
 from ansible_collections.attested.registry.plugins.module_utils._registry.attested_failures import (

@@ -13,7 +13,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import Attestation
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Attestation
 from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import Challenge
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import (
     RelyingParty,

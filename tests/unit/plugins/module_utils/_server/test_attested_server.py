@@ -16,8 +16,8 @@ import typing as t
 import urllib.request
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.jwk import encode_base64url
-from ansible_collections.attested.registry.plugins.module_utils._ratls.signing import SigningKey
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.signing import SigningKey
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import encode_base64url
 from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
 from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import Credentials
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived

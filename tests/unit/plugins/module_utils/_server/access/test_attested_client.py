@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import Attestation
-from ansible_collections.attested.registry.plugins.module_utils._ratls.cca_token import parse_token
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Attestation
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._server.access.access import (
     Identity,
     Peer,

@@ -14,9 +14,12 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.certificate import make_certificate
 from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import challenge_of, realm_challenge
-from ansible_collections.attested.registry.plugins.module_utils._ratls.client_key import ClientKey, make_client_key
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.certificate import make_certificate
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import (
+    ClientKey,
+    make_client_key,
+)
 from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
 from ansible_collections.attested.registry.tests.support import images, ratls_tokens, tls13_peers
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm

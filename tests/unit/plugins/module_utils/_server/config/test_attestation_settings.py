@@ -10,7 +10,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.settings import read_policies
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.settings import read_policies
 from ansible_collections.attested.registry.plugins.module_utils._server.attestation.materials import read_relying
 from ansible_collections.attested.registry.plugins.module_utils._server.config.attestation_settings import (
     ATTESTATION_FIELDS,

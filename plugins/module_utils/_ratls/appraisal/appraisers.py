@@ -1,0 +1,102 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..errors import ConfigurationInvalid
+from ..token.lifecycle import LifecycleState
+from .appraisal import Appraiser, AppraiserChain, Presented, Verdict, refused
+from .reference_values import RealmReference
+from .trust_anchors import TrustAnchors
+
+DEFAULT_LIFECYCLE: t.Final[tuple[LifecycleState, ...]] = ("secured",)
+
+
+@dataclass(frozen=True)
+class LifecycleAppraiser:
+    """Accepts platforms in certain states of their life."""
+
+    states: tuple[LifecycleState, ...] = DEFAULT_LIFECYCLE
+    name: str = "lifecycle"
+    authenticates_platform: bool = False
+
+    def appraise(self, presented: Presented) -> Verdict:
+        """See Appraiser."""
+        state = presented.token.platform.lifecycle_state
+        if state not in self.states:
+            raise refused(
+                self.name,
+                f"the platform is in the state {state} ({presented.token.platform.lifecycle:#06x})",
+                f"only these are accepted: {', '.join(self.states)}",
+            )
+        return Verdict(self.name, state)
+
+
+@dataclass(frozen=True)
+class PlatformAppraiser:
+    """Accepts tokens that a platform with a known key has signed."""
+
+    anchors: TrustAnchors
+    name: str = "trust_anchors"
+    authenticates_platform: bool = True
+
+    def appraise(self, presented: Presented) -> Verdict:
+        """See Appraiser."""
+        self.anchors.verify(presented.token)
+        return Verdict(self.name, f"instance {presented.token.platform.instance_id.hex()}")
+
+
+@dataclass(frozen=True)
+class ReferenceAppraiser:
+    """Accepts realms that measure what one of the references says."""
+
+    references: tuple[RealmReference, ...]
+    name: str = "reference_values"
+    authenticates_platform: bool = False
+
+    def appraise(self, presented: Presented) -> Verdict:
+        """See Appraiser."""
+        realm = presented.token.realm
+        if not any(reference.matches(realm) for reference in self.references):
+            raise refused(
+                self.name,
+                f"no reference value has the measurements of the realm, whose RIM is {realm.initial_measurement.hex()}",
+                "add them if this realm is to be accepted",
+            )
+        return Verdict(self.name, f"RIM {realm.initial_measurement.hex()}")
+
+
+def make_chain(
+    *,
+    anchors: TrustAnchors | None = None,
+    references: tuple[RealmReference, ...] = (),
+    others: tuple[Appraiser, ...] = (),
+    lifecycle: tuple[LifecycleState, ...] = DEFAULT_LIFECYCLE,
+    allow_unauthenticated_evidence: bool = False,
+    policies_decide: bool = False,
+) -> AppraiserChain:
+    """The chain of a server: what is cheap first, then the others, such as Veraison.
+
+    The lifecycle is always looked at and is nothing that a service could stand on alone, unless policies decide later
+    what each realm may see. Raises ConfigurationInvalid.
+    """
+    chain: list[Appraiser] = [PlatformAppraiser(anchors)] if anchors else []
+    chain += [ReferenceAppraiser(references)] if references else []
+    chain += others
+    if not chain and not policies_decide:
+        raise ConfigurationInvalid(
+            "Attestation cannot be offered: nothing says which realms are accepted; give trust anchors, reference "
+            "values, policies or a Veraison service."
+        )
+    return AppraiserChain(
+        (LifecycleAppraiser(lifecycle), *chain), allow_unauthenticated_evidence=allow_unauthenticated_evidence
+    )
+
+
+__all__ = ("DEFAULT_LIFECYCLE", "LifecycleAppraiser", "PlatformAppraiser", "ReferenceAppraiser", "make_chain")

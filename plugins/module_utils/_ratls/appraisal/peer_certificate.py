@@ -1,0 +1,131 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+from .. import crypto
+from ..errors import CertificateInvalid
+from ..evidence.certificate import EXTENSION_OID
+from .extensions import extensions_of
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.x509 import Certificate
+
+_TOKEN_OID: t.Final = bytes.fromhex("2b030307")  # EXTENSION_OID in DER
+MAX_CERTIFICATE: t.Final = 32 * 1024
+MIN_RSA, MAX_RSA = 2048, 8192
+MAX_RSA_EXPONENT: t.Final = 2**64  # a longer one makes checking a signature as dear as making one
+
+
+@dataclass(frozen=True)
+class PeerCertificate:
+    """What the certificate of an attested client says. That the client has its key is for TLS to check."""
+
+    public_key: bytes
+    """The SubjectPublicKeyInfo in DER, encoded anew from the key."""
+    token: bytes = field(repr=False)
+    """The bytes of the token, not parsed."""
+
+
+def read_certificate(data: bytes, *, now: datetime.datetime) -> PeerCertificate:
+    """Read a client certificate in DER: valid now, signed by itself, with the token extension and no doubled one.
+
+    now is the time, with a time zone. Raises CertificateInvalid, DependencyMissing.
+    """
+    crypto.require_cryptography()
+    if len(data) > MAX_CERTIFICATE:
+        raise _invalid(f"it has {len(data)} bytes, and {MAX_CERTIFICATE} is the limit")
+    certificate = _parsed(data)
+    if not _is_valid(certificate, now):
+        raise _invalid("it is not valid now")
+    public_key = _public_key(certificate)
+    token = _token(certificate)
+    try:
+        _check_own_signature(certificate)
+    except (ValueError, TypeError, crypto.InvalidSignature, crypto.UnsupportedAlgorithm):
+        raise _invalid("it is not signed by itself") from None
+    return PeerCertificate(public_key, token)
+
+
+def _parsed(data: bytes) -> Certificate:
+    try:
+        certificate = crypto.x509.load_der_x509_certificate(data)
+        if certificate.version is not crypto.x509.Version.v3:
+            raise _invalid("it is not of version 3")
+    except (ValueError, TypeError, crypto.UnsupportedAlgorithm, crypto.x509.InvalidVersion):
+        raise _invalid("it is no X.509 certificate in DER") from None
+    return certificate
+
+
+def _is_valid(certificate: Certificate, now: datetime.datetime) -> bool:
+    try:
+        if hasattr(certificate, "not_valid_before_utc"):
+            return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        # before cryptography 42, which has times in UTC that do not say so
+        start, end = certificate.not_valid_before, certificate.not_valid_after
+        return start <= now.astimezone(datetime.timezone.utc).replace(tzinfo=None) <= end
+    except ValueError:  # a time in the year 0, which X.509 has and datetime has not
+        return False
+
+
+def _check_own_signature(certificate: Certificate) -> None:
+    """Raises ValueError, TypeError, InvalidSignature and UnsupportedAlgorithm."""
+    if hasattr(certificate, "verify_directly_issued_by"):
+        certificate.verify_directly_issued_by(certificate)
+        return
+    # before cryptography 40
+    if certificate.issuer != certificate.subject:
+        raise ValueError("it has another issuer")
+    key, signature, signed = certificate.public_key(), certificate.signature, certificate.tbs_certificate_bytes
+    digest = t.cast(t.Any, certificate.signature_hash_algorithm)
+    if isinstance(key, crypto.rsa.RSAPublicKey):
+        key.verify(signature, signed, crypto.padding.PKCS1v15(), digest)
+    elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
+        key.verify(signature, signed, crypto.ec.ECDSA(digest))
+    else:
+        t.cast(t.Any, key).verify(signature, signed)
+
+
+def _public_key(certificate: Certificate) -> bytes:
+    try:
+        key = certificate.public_key()
+    except (ValueError, crypto.UnsupportedAlgorithm):
+        raise _invalid("its key is of an unknown sort") from None
+    if isinstance(key, crypto.rsa.RSAPublicKey):
+        accepted = MIN_RSA <= key.key_size <= MAX_RSA and key.public_numbers().e < MAX_RSA_EXPONENT
+    elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
+        accepted = isinstance(key.curve, (crypto.ec.SECP256R1, crypto.ec.SECP384R1))
+    else:
+        accepted = isinstance(key, crypto.ed25519.Ed25519PublicKey)
+    if not accepted:
+        raise _invalid(f"its key is none of RSA of {MIN_RSA} to {MAX_RSA} bits, P-256, P-384 and Ed25519")
+    serialization = crypto.serialization
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _token(certificate: Certificate) -> bytes:
+    extensions = extensions_of(certificate.tbs_certificate_bytes)
+    if len({extension.oid for extension in extensions}) != len(extensions):
+        raise _invalid("it has an extension twice")
+    if any(extension.critical for extension in extensions):
+        raise _invalid("it has a critical extension")
+    for extension in extensions:
+        if extension.oid == _TOKEN_OID:
+            return extension.value
+    raise _invalid(f"it has no extension {EXTENSION_OID}, where the token should be")
+
+
+def _invalid(why: str) -> CertificateInvalid:
+    return CertificateInvalid(
+        f"Reading the client certificate failed: {why}; connect with a client that speaks RA-TLS."
+    )
+
+
+__all__ = ("MAX_CERTIFICATE", "MAX_RSA", "MIN_RSA", "PeerCertificate", "read_certificate")

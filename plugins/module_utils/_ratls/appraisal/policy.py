@@ -1,0 +1,133 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .appraisers import DEFAULT_LIFECYCLE
+from .version import parse_version
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..token.claim_reader import HashName
+    from ..token.lifecycle import LifecycleState
+    from ..token.platform_claims import PlatformClaims, SoftwareComponent
+    from ..token.realm_claims import RealmClaims
+    from .appraisal import Attestation
+    from .reference_values import RealmReference
+    from .version import Version
+
+
+@dataclass(frozen=True)
+class ComponentRule:
+    """What the software components of one type have to be; there has to be at least one of the type."""
+
+    type: str
+    minimum_version: Version | None = None
+    signers: tuple[bytes, ...] | None = None
+
+    def accepts(self, components: t.Iterable[SoftwareComponent]) -> bool:
+        """Whether every component of the type keeps the rule."""
+        found = [component for component in components if component.type == self.type]
+        return bool(found) and all(map(self._accepts, found))
+
+    def _accepts(self, component: SoftwareComponent) -> bool:
+        if self.signers is not None and component.signer_id not in self.signers:
+            return False
+        if self.minimum_version is None:
+            return True
+        version = None if component.version is None else parse_version(component.version)
+        return version is not None and version >= self.minimum_version
+
+
+@dataclass(frozen=True)
+class PlatformRules:
+    """What the platform has to be. None stands for everything."""
+
+    implementation_ids: tuple[bytes, ...] | None = None
+    instance_ids: tuple[bytes, ...] | None = None
+    components: tuple[ComponentRule, ...] = ()
+    lifecycle: tuple[LifecycleState, ...] = DEFAULT_LIFECYCLE
+
+    def accepts(self, claims: PlatformClaims) -> bool:
+        """Whether a platform with these claims keeps the rules."""
+        return (
+            _among(claims.implementation_id, self.implementation_ids)
+            and _among(claims.instance_id, self.instance_ids)
+            and claims.lifecycle_state in self.lifecycle
+            and all(rule.accepts(claims.software_components) for rule in self.components)
+        )
+
+    @property
+    def needs_authentication(self) -> bool:
+        """Whether they say something that only a platform whose signature was checked can be believed."""
+        return bool(self.components) or self.implementation_ids is not None or self.instance_ids is not None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which realms may see some repositories.
+
+    repositories are patterns as in a shell, in which * stands for anything, a slash included.
+    """
+
+    repositories: tuple[str, ...]
+    realms: tuple[RealmReference, ...]
+    personalization_values: tuple[bytes, ...] | None = None
+    hash_algorithms: tuple[HashName, ...] | None = None
+    platform: PlatformRules = PlatformRules()
+
+    def is_for(self, repository: str) -> bool:
+        """Whether it says something of this repository."""
+        return any(_pattern(pattern).fullmatch(repository) for pattern in self.repositories)
+
+    def accepts(self, attestation: Attestation) -> bool:
+        """Whether an attested realm is one of those."""
+        token = attestation.token
+        if self.platform.needs_authentication and not attestation.platform_authenticated:
+            return False
+        return self._accepts_realm(token.realm) and self.platform.accepts(token.platform)
+
+    def _accepts_realm(self, claims: RealmClaims) -> bool:
+        return (
+            _among(claims.personalization_value, self.personalization_values)
+            and _among(claims.hash_algorithm, self.hash_algorithms)
+            and any(realm.matches(claims) for realm in self.realms)
+        )
+
+
+@dataclass(frozen=True)
+class Policies:
+    """All policies of a server. A repository that none of them is for is seen by nobody."""
+
+    policies: tuple[Policy, ...]
+
+    def may_see(self, attestation: Attestation, repository: str) -> bool:
+        """Whether an attested realm may see a repository: one policy that is for it has to accept the realm."""
+        return any(policy.is_for(repository) and policy.accepts(attestation) for policy in self.policies)
+
+    def accepting(self, attestation: Attestation) -> Policies:
+        """Those that accept this realm, to which they say the same about every repository, in less time."""
+        return Policies(tuple(policy for policy in self.policies if policy.accepts(attestation)))
+
+
+_T = t.TypeVar("_T")
+
+
+def _among(value: _T, accepted: tuple[_T, ...] | None) -> bool:
+    return accepted is None or value in accepted
+
+
+@functools.lru_cache(maxsize=4096)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern))
+
+
+__all__ = ("ComponentRule", "PlatformRules", "Policies", "Policy")

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..errors import ConfigurationInvalid, TokenUntrusted
+from ..token.keys import EcKey
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..token.cca_token import CcaToken
+    from ..token.platform_claims import PlatformClaims
+
+MAX_ANCHORS: t.Final = 100_000
+MAX_CANDIDATES: t.Final = 64
+
+
+@dataclass(frozen=True)
+class TrustAnchor:
+    """A key that signs platform tokens (CPAK), and whose. None stands for every instance or implementation."""
+
+    key: EcKey
+    instance_id: bytes | None = None
+    implementation_id: bytes | None = None
+
+
+class TrustAnchors:
+    """The keys that platforms are trusted by."""
+
+    def __init__(self, anchors: t.Iterable[TrustAnchor]) -> None:
+        """Raises ConfigurationInvalid if there are none, or too many that are for the same platforms."""
+        self._anchors: dict[tuple[bytes | None, bytes | None], list[EcKey]] = {}
+        for count, anchor in enumerate(anchors, 1):
+            keys = self._anchors.setdefault((anchor.instance_id, anchor.implementation_id), [])
+            keys.append(anchor.key)
+            if count > MAX_ANCHORS or len(keys) > MAX_CANDIDATES:
+                raise ConfigurationInvalid(
+                    f"There are more than {MAX_ANCHORS} trust anchors, or more than {MAX_CANDIDATES} for the same "
+                    "platforms; say which instance each of them is for."
+                )
+        if not self._anchors:
+            raise ConfigurationInvalid("There are no trust anchors; give the public key of at least one platform.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrustAnchors) and self._anchors == other._anchors
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._anchors))
+
+    def candidates(self, claims: PlatformClaims) -> tuple[EcKey, ...]:
+        """The keys that could have signed a platform token with these claims, those for it alone first."""
+        instance, implementation = claims.instance_id, claims.implementation_id
+        places = ((instance, implementation), (instance, None), (None, implementation), (None, None))
+        return tuple(key for place in places for key in self._anchors.get(place, ()))
+
+    def verify(self, token: CcaToken) -> None:
+        """Check the platform signature of a token with the keys that are for its platform. Raises TokenUntrusted."""
+        keys = self.candidates(token.platform)
+        if not keys:
+            raise TokenUntrusted(
+                "Checking the CCA token failed: there is no trust anchor for the instance "
+                f"{token.platform.instance_id.hex()} of the implementation {token.platform.implementation_id.hex()}; "
+                "add its key to the trust anchors if this platform is to be trusted.",
+                check="platform_signature",
+            )
+        token.verify_platform(keys)
+
+
+__all__ = ("MAX_ANCHORS", "MAX_CANDIDATES", "TrustAnchor", "TrustAnchors")

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..errors import EvidenceUnavailable
+
+EvidenceKind = t.Literal["file", "command", "rsi", "tsm", "simulated"]
+EVIDENCE_KINDS: t.Final[tuple[EvidenceKind, ...]] = ("file", "command", "rsi", "tsm", "simulated")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A token, not parsed, and where it is from. The warnings belong into the result of the task."""
+
+    token: bytes = field(repr=False)
+    kind: EvidenceKind
+    warnings: tuple[str, ...] = ()
+
+
+class EvidenceSource(t.Protocol):
+    """Something that has attestation tokens made."""
+
+    @property
+    def kind(self) -> EvidenceKind:
+        """The sort of the source."""
+
+    def evidence(self, realm_challenge: bytes) -> Evidence:
+        """A token for these 64 bytes. Raises EvidenceUnavailable."""
+
+
+def unavailable(kind: EvidenceKind, why: str, what_to_do: str) -> EvidenceUnavailable:
+    """The error that says why a source gave no token, for the caller to raise."""
+    return EvidenceUnavailable(f"Getting an attestation token ({kind}) failed: {why}; {what_to_do}.", evidence=kind)
+
+
+__all__ = ("EVIDENCE_KINDS", "Evidence", "EvidenceKind", "EvidenceSource", "unavailable")

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+# Signing tokens is what firmware does. It is here for simulated realms alone.
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+from .. import crypto
+from ..errors import ConfigurationInvalid
+from ..token import platform_claims, realm_claims
+from ..token.cbor import Cbor, CborKey, Tagged, encode
+from ..token.cca_token import PLATFORM_TOKEN, REALM_TOKEN, TAG
+from ..token.cose import to_be_signed
+from ..token.keys import ALGORITHMS, Algorithm, EcKey, from_public
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+TokenProfile = t.Literal["old", "new"]
+Claims = dict[CborKey, Cbor]
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key that signs simulated tokens. It shows itself nowhere."""
+
+    public: EcKey
+    _private: EllipticCurvePrivateKey
+
+    def __repr__(self) -> str:
+        return f"<SigningKey on {self.public.algorithm.curve}>"
+
+    @classmethod
+    def generate(cls, curve: str = "P-384") -> SigningKey:
+        """A new key on one of the three curves. Raises DependencyMissing."""
+        crypto.require_cryptography()
+        algorithm = next(known for known in ALGORITHMS if known.curve == curve)
+        return cls._of(crypto.ec.generate_private_key(algorithm.ec_curve()))
+
+    @classmethod
+    def from_pem(cls, data: bytes, *, path: str) -> SigningKey:
+        """The key in a PEM file without a password. Raises ConfigurationInvalid, DependencyMissing."""
+        crypto.require_cryptography()
+        try:
+            private = crypto.serialization.load_pem_private_key(data, None)
+            return cls._of(t.cast("EllipticCurvePrivateKey", private))
+        except (ValueError, TypeError, crypto.UnsupportedAlgorithm):  # its text could show parts of the file
+            raise ConfigurationInvalid(
+                f"Reading the signing key {path} failed: it is no PEM of a private key on P-256, P-384 or P-521 "
+                "without a password; make another one with the command that makes simulated realms."
+            ) from None
+
+    @classmethod
+    def _of(cls, private: EllipticCurvePrivateKey) -> SigningKey:
+        return cls(from_public(private.public_key()), private)
+
+    def to_pem(self) -> bytes:
+        """The private key as PKCS #8 in PEM."""
+        serialization = crypto.serialization
+        return self._private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def public_pem(self) -> bytes:
+        """The public key in PEM."""
+        serialization = crypto.serialization
+        return self._private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    def sign(self, message: bytes) -> bytes:
+        """r and s side by side, as COSE has them (RFC 9053, 2.1)."""
+        algorithm = self.public.algorithm
+        signature = self._private.sign(message, crypto.ec.ECDSA(algorithm.digest()))
+        return b"".join(part.to_bytes(algorithm.size, "big") for part in crypto.decode_dss_signature(signature))
+
+
+def sign1(payload: bytes, key: SigningKey) -> bytes:
+    """A tagged COSE_Sign1 of the payload."""
+    protected = encode({1: key.public.algorithm.label})
+    return encode(Tagged(18, (protected, {}, payload, key.sign(to_be_signed(protected, payload)))))
+
+
+def cose_key(key: EcKey) -> bytes:
+    """The COSE_Key of a public key, as realms of the new profile have it."""
+    algorithm: Algorithm = key.algorithm
+    x, y = key.point[1 : 1 + algorithm.size], key.point[1 + algorithm.size :]
+    return encode({1: 2, -1: algorithm.cose_curve, -2: x, -3: y})
+
+
+def sign_token(
+    platform: t.Mapping[CborKey, Cbor],
+    realm: t.Mapping[CborKey, Cbor],
+    *,
+    platform_key: SigningKey,
+    realm_key: SigningKey,
+    profile: TokenProfile = "new",
+) -> bytes:
+    """A CCA token of these claims; what binds its two halves together and to the keys is filled in.
+
+    Claims that are given win over what would be filled in, so that tokens can be made that are wrong.
+    """
+    new = profile == "new"
+    public = cose_key(realm_key.public) if new else realm_key.public.point
+    realm_filled: Claims = {realm_claims.REALM_PROFILE: realm_claims.PROFILE} if new else {}
+    realm_filled[realm_claims.PUBLIC_KEY] = public
+    realm_filled[realm_claims.PUBLIC_KEY_HASH_ALGORITHM] = "sha-256"
+    platform_filled: Claims = {
+        platform_claims.CHALLENGE: hashlib.sha256(public).digest(),
+        platform_claims.PROFILE: platform_claims.NEW_PROFILE if new else platform_claims.OLD_PROFILE,
+    }
+    return collection(
+        sign1(encode({**platform_filled, **platform}), platform_key),
+        sign1(encode({**realm_filled, **realm}), realm_key),
+    )
+
+
+def collection(platform_token: bytes, realm_token: bytes) -> bytes:
+    """The CCA token of two signed tokens."""
+    return encode(Tagged(TAG, {PLATFORM_TOKEN: platform_token, REALM_TOKEN: realm_token}))
+
+
+__all__ = ("Claims", "SigningKey", "TokenProfile", "collection", "cose_key", "sign1", "sign_token")

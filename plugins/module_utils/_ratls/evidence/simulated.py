@@ -1,0 +1,193 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+# A realm that is none, for tests and demonstrations: its keys lie in files, and it says whatever it is told to say.
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ..._base.errors import JsonInvalid
+from ..._base.strict_json import load_object
+from ..bounded_file import NotReadable, read_bounded, reason
+from ..errors import ConfigurationInvalid
+from ..plain_data import PlainMap, choice, hexadecimal, invalid
+from ..token.claim_reader import HASH_NAMES, HASH_SIZES, HashName
+from ..token.lifecycle import MAX_LIFECYCLE
+from ..token.platform_claims import IMPLEMENTATION_ID_SIZE, INSTANCE_ID_SIZE, SIMULATED
+from ..token.realm_claims import MEASUREMENTS
+from .evidence import Evidence, EvidenceKind
+from .signing import SigningKey, TokenProfile, sign_token
+
+REALM_KEY_FILE: t.Final = "realm.key"
+PLATFORM_KEY_FILE: t.Final = "platform.key"
+PUBLIC_FILE: t.Final = "cpak.pem"
+REALM_FILE: t.Final = "realm.json"
+REFERENCE_FILE: t.Final = "reference.json"
+_MAX_FILE: t.Final = 64 * 1024
+
+WARNING: t.Final = "The evidence is simulated: it proves nothing and is for tests and demonstrations alone."
+
+
+@dataclass(frozen=True)
+class SimulatedRealm:
+    """What a simulated realm says of itself and of its platform."""
+
+    rim: bytes
+    rems: tuple[bytes, ...]
+    personalization_value: bytes
+    implementation_id: bytes
+    instance_id: bytes
+    hash_algorithm: HashName = "sha-256"
+    lifecycle: int = 0x3000
+    profile: TokenProfile = "new"
+
+    def token(self, challenge: bytes, *, platform_key: SigningKey, realm_key: SigningKey) -> bytes:
+        """A token for a realm challenge."""
+        component = {1: SIMULATED, 2: bytes(32), 4: "0.0.0", 5: bytes(32), 6: "sha-256"}
+        return sign_token(
+            {
+                256: self.instance_id,
+                2395: self.lifecycle,
+                2396: self.implementation_id,
+                2399: (t.cast("t.Any", component),),
+                2401: b"simulated",
+                2402: "sha-256",
+            },
+            {
+                10: challenge,
+                44235: self.personalization_value,
+                44236: self.hash_algorithm,
+                44238: self.rim,
+                44239: self.rems,
+            },
+            platform_key=platform_key,
+            realm_key=realm_key,
+            profile=self.profile,
+        )
+
+    def to_json(self) -> bytes:
+        """The content of realm.json."""
+        value = {
+            "rim": self.rim.hex(),
+            "rems": [rem.hex() for rem in self.rems],
+            "personalization_value": self.personalization_value.hex(),
+            "implementation_id": self.implementation_id.hex(),
+            "instance_id": self.instance_id.hex(),
+            "hash_algorithm": self.hash_algorithm,
+            "lifecycle": self.lifecycle,
+            "profile": self.profile,
+        }
+        return json.dumps(value, indent=2).encode("ascii") + b"\n"
+
+    def reference_json(self) -> bytes:
+        """The reference values that accept this realm, as the realm verifier reads them."""
+        rems = [[rem.hex() for rem in self.rems]]
+        values = {"rim": self.rim.hex(), "rems": rems, "hash-algo": self.hash_algorithm}
+        return json.dumps({"realm": {"reference-values": values}}, indent=2).encode("ascii") + b"\n"
+
+
+def read_simulated_realm(data: bytes, *, path: str) -> SimulatedRealm:
+    """Read realm.json. Raises ConfigurationInvalid."""
+    try:
+        value = load_object(data, what=path, max_bytes=_MAX_FILE)
+    except JsonInvalid as exc:
+        raise ConfigurationInvalid(f"{exc.message[:-1]}; make the simulated realm again.") from None
+    fields = PlainMap.of(value, path, tuple(SimulatedRealm.__dataclass_fields__))
+    known_profiles: t.Callable[[object, str], TokenProfile] = choice("old", "new")
+    known_hashes: t.Callable[[object, str], HashName] = choice(*HASH_NAMES)
+    rems = fields.required_items("rems", hexadecimal(*HASH_SIZES))
+    if len(rems) != MEASUREMENTS:
+        raise invalid(f"{path}.rems", f"is not a list of {MEASUREMENTS}")
+    return SimulatedRealm(
+        rim=fields.required("rim", hexadecimal(*HASH_SIZES)),
+        rems=rems,
+        personalization_value=fields.required("personalization_value", hexadecimal(64)),
+        implementation_id=fields.required("implementation_id", hexadecimal(IMPLEMENTATION_ID_SIZE)),
+        instance_id=fields.required("instance_id", hexadecimal(INSTANCE_ID_SIZE)),
+        hash_algorithm=fields.required("hash_algorithm", known_hashes),
+        lifecycle=fields.required("lifecycle", _lifecycle),
+        profile=fields.required("profile", known_profiles),
+    )
+
+
+def _lifecycle(value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LIFECYCLE:
+        raise invalid(where, f"is no number from 0 to {MAX_LIFECYCLE}")
+    return value
+
+
+@dataclass(frozen=True)
+class SimulatedSource:
+    """Makes fresh tokens of the simulated realm in a directory."""
+
+    directory: str
+    kind: EvidenceKind = "simulated"
+
+    def evidence(self, realm_challenge: bytes) -> Evidence:
+        """See EvidenceSource. Also raises ConfigurationInvalid, DependencyMissing."""
+        realm = read_simulated_realm(self._read(REALM_FILE), path=self._path(REALM_FILE))
+        token = realm.token(
+            realm_challenge, platform_key=self._key(PLATFORM_KEY_FILE), realm_key=self._key(REALM_KEY_FILE)
+        )
+        return Evidence(token, "simulated", (WARNING,))
+
+    def _key(self, name: str) -> SigningKey:
+        return SigningKey.from_pem(self._read(name), path=self._path(name))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return read_bounded(self._path(name), limit=_MAX_FILE)
+        except NotReadable as exc:
+            raise ConfigurationInvalid(
+                f"The simulated realm cannot be used: {self._path(name)} cannot be read, {exc}; make one with the "
+                "command that makes simulated realms."
+            ) from None
+
+
+def write_simulated_realm(
+    directory: str, realm: SimulatedRealm, *, platform_key: SigningKey, realm_key: SigningKey
+) -> None:
+    """Write the files of a simulated realm to a directory, which is made if need be; what is there stays.
+
+    Private keys can be read by their owner alone. Raises ConfigurationInvalid.
+    """
+    files = (
+        (PLATFORM_KEY_FILE, platform_key.to_pem(), 0o600),
+        (REALM_KEY_FILE, realm_key.to_pem(), 0o600),
+        (PUBLIC_FILE, platform_key.public_pem(), 0o644),
+        (REALM_FILE, realm.to_json(), 0o644),
+        (REFERENCE_FILE, realm.reference_json(), 0o644),
+    )
+    try:
+        os.makedirs(directory, exist_ok=True)
+        for name, data, mode in files:
+            descriptor = os.open(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationInvalid(
+            f"Making a simulated realm in {directory} failed ({reason(exc)}); name a directory that is not used yet."
+        ) from None
+
+
+__all__ = (
+    "PLATFORM_KEY_FILE",
+    "PUBLIC_FILE",
+    "REALM_FILE",
+    "REALM_KEY_FILE",
+    "REFERENCE_FILE",
+    "WARNING",
+    "SimulatedRealm",
+    "SimulatedSource",
+    "read_simulated_realm",
+    "write_simulated_realm",
+)

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import typing as t
+from dataclasses import dataclass
+
+from ..errors import TokenInvalid, TokenUntrusted
+from .cbor import Tagged
+from .cose import Sign1, decoded, invalid, parse_sign1
+from .keys import EcKey, KeyInvalid, from_cose_key, from_point
+from .platform_claims import NEW_PROFILE, PlatformClaims, read_platform_claims
+from .realm_claims import PUBLIC_KEY, RealmClaims, read_realm_claims
+
+MAX_TOKEN: t.Final = 16 * 1024
+
+TAG: t.Final = 399  # draft-ffm-rats-cca-token: the CCA token collection
+PLATFORM_TOKEN: t.Final = 44234
+REALM_TOKEN: t.Final = 44241
+
+
+@dataclass(frozen=True)
+class CcaToken:
+    """A CCA attestation token whose structure and claims are right, whatever they are worth: see verify_realm."""
+
+    platform: PlatformClaims
+    realm: RealmClaims
+    platform_token: Sign1
+    realm_token: Sign1
+    digest: str
+    """Of the bytes of the token, sha256:... in hexadecimal: what logs and results call it."""
+
+    def realm_key(self) -> EcKey:
+        """The key that the realm token holds, in the form that its profile has. Raises TokenInvalid."""
+        data = self.realm.public_key
+        try:
+            return from_cose_key(data) if self._has_cose_key() else from_point(data)
+        except KeyInvalid as exc:
+            raise invalid(
+                "the realm token", f"the claim {PUBLIC_KEY} (public key) is no key: {exc}", claim=PUBLIC_KEY
+            ) from None
+
+    def verify_realm(self) -> None:
+        """Check that the realm signed its token with the key that it holds, and that the platform vouches for the key.
+
+        This alone proves nothing, as anybody can make such a pair of tokens: the signature of the platform has to be
+        checked too, with a key known from elsewhere. Raises TokenInvalid, TokenUntrusted.
+        """
+        self.verify_realm_signature()
+        self.verify_key_binding()
+
+    def verify_realm_signature(self) -> None:
+        """The first half of verify_realm. Raises TokenInvalid, TokenUntrusted."""
+        if not self.realm_token.is_signed_by(self.realm_key()):
+            raise _untrusted("the realm token is not signed with the key that it holds", check="realm_signature")
+
+    def verify_key_binding(self) -> None:
+        """The second half of verify_realm. Raises TokenUntrusted."""
+        # over the bytes of the claim as they are in the token, whatever form the key has
+        name = self.realm.public_key_hash_algorithm.replace("-", "")
+        if not hmac.compare_digest(hashlib.new(name, self.realm.public_key).digest(), self.platform.challenge):
+            raise _untrusted("the platform token was made for another realm key", check="key_binding")
+
+    def verify_platform(self, keys: t.Iterable[EcKey]) -> None:
+        """Check that one of these keys signed the platform token. Raises TokenUntrusted."""
+        if not any(self.platform_token.is_signed_by(key) for key in keys):
+            raise _untrusted(
+                "the platform token is not signed with a key that is trusted for its instance and implementation",
+                check="platform_signature",
+            )
+
+    def _has_cose_key(self) -> bool:
+        return self.realm.profile is not None or self.platform.profile == NEW_PROFILE
+
+
+def parse_token(data: bytes) -> CcaToken:
+    """Read a CCA token of either profile, of at most MAX_TOKEN bytes. No signature is checked. Raises TokenInvalid."""
+    if len(data) > MAX_TOKEN:
+        raise TokenInvalid(
+            f"Reading the CCA token failed: it has {len(data)} bytes, and {MAX_TOKEN} is the limit; see whether it is "
+            "really a token."
+        )
+    platform_token, realm_token = _signed_tokens(data)
+    return CcaToken(
+        platform=read_platform_claims(platform_token.payload),
+        realm=read_realm_claims(realm_token.payload),
+        platform_token=platform_token,
+        realm_token=realm_token,
+        digest="sha256:" + hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _signed_tokens(data: bytes) -> tuple[Sign1, Sign1]:
+    what = "the collection of tokens"
+    value = decoded(data, what=what)
+    if not isinstance(value, Tagged) or value.tag != TAG:
+        raise invalid(what, f"the tag {TAG} is missing, so it is no CCA token")
+    parts = value.value
+    # nobody signs what else might be in here, so there must be nothing else
+    if not isinstance(parts, dict) or parts.keys() != {PLATFORM_TOKEN, REALM_TOKEN}:
+        raise invalid(what, "there is not exactly one platform token and one realm token")
+    platform, realm = parts[PLATFORM_TOKEN], parts[REALM_TOKEN]
+    if not isinstance(platform, bytes) or not isinstance(realm, bytes):
+        raise invalid(what, "the platform token and the realm token are not byte strings")
+    return parse_sign1(platform, what="the platform token"), parse_sign1(realm, what="the realm token")
+
+
+def _untrusted(why: str, *, check: str) -> TokenUntrusted:
+    return TokenUntrusted(
+        f"Checking the CCA token failed: {why}; do not trust the realm, and see where its token comes from.",
+        check=check,
+    )
+
+
+__all__ = ("MAX_TOKEN", "PLATFORM_TOKEN", "REALM_TOKEN", "TAG", "CcaToken", "parse_token")

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..errors import TokenInvalid
+from .cbor import Cbor, CborInvalid, Tagged, decode, encode
+from .keys import Algorithm, EcKey, algorithm_of_label
+
+_TAG_SIGN1: t.Final = 18
+_ALG, _CRIT = 1, 2  # RFC 9052, 3.1
+
+
+@dataclass(frozen=True)
+class Sign1:
+    """A COSE_Sign1 (RFC 9052, 4.2), not verified yet."""
+
+    algorithm: Algorithm
+    protected: bytes
+    payload: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    def is_signed_by(self, key: EcKey) -> bool:
+        """Whether this key signed it, with the algorithm that belongs to the curve of the key."""
+        return key.algorithm == self.algorithm and key.verify(
+            self.signature, to_be_signed(self.protected, self.payload)
+        )
+
+
+def to_be_signed(protected: bytes, payload: bytes) -> bytes:
+    """The Sig_structure without external data (RFC 9052, 4.4)."""
+    return encode(("Signature1", protected, b"", payload))
+
+
+def parse_sign1(data: bytes, *, what: str) -> Sign1:
+    """Read a tagged COSE_Sign1 with its payload in it. what names it in messages. Raises TokenInvalid.
+
+    The unprotected header has to be empty, for nothing in it is signed.
+    """
+    value = decoded(data, what=what)
+    if not isinstance(value, Tagged) or value.tag != _TAG_SIGN1:
+        raise invalid(what, "it has no COSE_Sign1 tag")
+    parts = value.value
+    if not isinstance(parts, tuple) or len(parts) != 4:
+        raise invalid(what, "it is no array of the four parts of a COSE_Sign1")
+    protected, unprotected, payload, signature = parts
+    if not isinstance(protected, bytes) or not isinstance(payload, bytes) or not isinstance(signature, bytes):
+        raise invalid(what, "its protected header, payload and signature are not byte strings")
+    if unprotected != {}:
+        raise invalid(what, "its unprotected header is not an empty map")
+    algorithm = _algorithm(protected, what)
+    if len(signature) != 2 * algorithm.size:
+        raise invalid(what, f"its signature has {len(signature)} bytes and {algorithm.name} takes {2 * algorithm.size}")
+    return Sign1(algorithm, protected, payload, signature)
+
+
+def decoded(data: bytes, *, what: str) -> Cbor:
+    """Decode CBOR. Raises TokenInvalid."""
+    try:
+        return decode(data)
+    except CborInvalid as exc:
+        raise invalid(what, str(exc)) from None
+
+
+def invalid(what: str, why: str, *, claim: int | None = None) -> TokenInvalid:
+    """The error that says why a part of a token is invalid, for the caller to raise."""
+    return TokenInvalid(
+        f"Reading the CCA token failed: in {what}, {why}; get a token of firmware that follows the CCA profiles.",
+        claim=claim,
+    )
+
+
+def _algorithm(protected: bytes, what: str) -> Algorithm:
+    header = decoded(protected, what=f"the protected header of {what}")
+    if not isinstance(header, dict):
+        raise invalid(what, "the protected header is no map")
+    if _CRIT in header:
+        raise invalid(what, "the protected header holds critical parameters, which are not known here")
+    return algorithm_of_label(header.get(_ALG))
+
+
+__all__ = ("Sign1", "decoded", "invalid", "parse_sign1", "to_be_signed")

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .. import crypto
+from ..errors import TokenInvalid
+from .cbor import Cbor, CborInvalid, decode
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurve, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """An algorithm of RFC 9053, 2.1, with the one curve that CCA pairs it with."""
+
+    name: str
+    label: int
+    curve: str
+    cose_curve: int
+    size: int
+    """Of a coordinate, and of r and of s, in bytes."""
+
+    def ec_curve(self) -> EllipticCurve:
+        """The curve as the library names it."""
+        curves: t.Mapping[str, t.Callable[[], EllipticCurve]] = {
+            "P-256": crypto.ec.SECP256R1,
+            "P-384": crypto.ec.SECP384R1,
+            "P-521": crypto.ec.SECP521R1,
+        }
+        return curves[self.curve]()
+
+    def digest(self) -> HashAlgorithm:
+        """The hash function that goes with it."""
+        digests: t.Mapping[str, t.Callable[[], HashAlgorithm]] = {
+            "ES256": crypto.hashes.SHA256,
+            "ES384": crypto.hashes.SHA384,
+            "ES512": crypto.hashes.SHA512,
+        }
+        return digests[self.name]()
+
+
+ALGORITHMS: t.Final = (
+    Algorithm("ES256", -7, "P-256", 1, 32),
+    Algorithm("ES384", -35, "P-384", 2, 48),
+    Algorithm("ES512", -36, "P-521", 3, 66),
+)
+
+_KTY, _ALG, _CRV, _X, _Y = 1, 3, -1, -2, -3  # RFC 9052, 7.1 and RFC 9053, 7.1.1
+_KTY_EC2: t.Final = 2
+_ALLOWED: t.Final = frozenset((_KTY, 2, _ALG, 4, _CRV, _X, _Y))  # with kid and key_ops; never -4, a private key
+
+
+class KeyInvalid(ValueError):
+    """Bytes are no public key that can be used here; the message is the reason, without a full stop."""
+
+
+@dataclass(frozen=True)
+class EcKey:
+    """A public key on one of the three curves; two are equal if they are the same point."""
+
+    algorithm: Algorithm
+    point: bytes
+    """SEC 1, uncompressed."""
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Whether r and s, side by side in the size of the curve, are a signature of the message (RFC 9053, 2.1).
+
+        As the text says nothing of a low s, both of the two that fit are right.
+        """
+        size = self.algorithm.size
+        if len(signature) != 2 * size:
+            return False
+        r, s = (int.from_bytes(part, "big") for part in (signature[:size], signature[size:]))
+        try:
+            self._public().verify(crypto.encode_dss_signature(r, s), message, crypto.ec.ECDSA(self.algorithm.digest()))
+        except crypto.InvalidSignature:
+            return False
+        return True
+
+    def _public(self) -> EllipticCurvePublicKey:
+        return crypto.ec.EllipticCurvePublicKey.from_encoded_point(self.algorithm.ec_curve(), self.point)
+
+
+def from_point(data: bytes) -> EcKey:
+    """The key that a SEC 1 point is; its length says which curve it is on. Raises KeyInvalid, DependencyMissing."""
+    for algorithm in ALGORITHMS:
+        if len(data) in (1 + algorithm.size, 1 + 2 * algorithm.size):
+            return _checked(algorithm, data)
+    raise KeyInvalid(f"{len(data)} bytes are no point on P-256, P-384 or P-521")
+
+
+def from_coordinates(algorithm: Algorithm, x: object, y: object) -> EcKey:
+    """The key of two coordinates, each of the whole size of the curve. Raises KeyInvalid, DependencyMissing."""
+    if not isinstance(x, bytes) or not isinstance(y, bytes) or {len(x), len(y)} != {algorithm.size}:
+        raise KeyInvalid(f"its coordinates are not of {algorithm.size} bytes each, as {algorithm.curve} has them")
+    return _checked(algorithm, b"\x04" + x + y)
+
+
+def from_cose_key(data: bytes) -> EcKey:
+    """The key in a COSE_Key of type EC2 (RFC 9052, 7). Raises KeyInvalid, DependencyMissing."""
+    try:
+        fields: Cbor = decode(data)
+    except CborInvalid as exc:
+        raise KeyInvalid(f"it is no COSE_Key: {exc}") from None
+    if not isinstance(fields, dict) or not fields.keys() <= _ALLOWED:
+        raise KeyInvalid("it is no COSE_Key with a public key and nothing else")
+    if fields.get(_KTY) != _KTY_EC2:
+        raise KeyInvalid("it is no COSE_Key of the type EC2")
+    curve = fields.get(_CRV)
+    for algorithm in ALGORITHMS:
+        if curve == algorithm.cose_curve and not isinstance(curve, bool):
+            if fields.get(_ALG, algorithm.label) != algorithm.label:
+                raise KeyInvalid(f"its alg is not {algorithm.name}, which goes with its curve")
+            return from_coordinates(algorithm, fields.get(_X), fields.get(_Y))
+    raise KeyInvalid("its curve is not P-256, P-384 or P-521")
+
+
+def from_public(public: object) -> EcKey:
+    """The key that a public key of the library is. Raises KeyInvalid."""
+    if isinstance(public, crypto.ec.EllipticCurvePublicKey):
+        point = public.public_bytes(
+            crypto.serialization.Encoding.X962, crypto.serialization.PublicFormat.UncompressedPoint
+        )
+        for algorithm in ALGORITHMS:
+            if isinstance(public.curve, type(algorithm.ec_curve())):
+                return EcKey(algorithm, point)
+    raise KeyInvalid("it is no key on P-256, P-384 or P-521")
+
+
+def algorithm_of_label(label: Cbor) -> Algorithm:
+    """The algorithm of a COSE label. Raises TokenInvalid."""
+    for algorithm in ALGORITHMS:
+        if label == algorithm.label:
+            return algorithm
+    raise TokenInvalid(
+        "Reading the CCA token failed: a signature in it is of none of the algorithms ES256, ES384 and ES512; get a "
+        "token of firmware that follows the CCA profiles."
+    )
+
+
+def _checked(algorithm: Algorithm, data: bytes) -> EcKey:
+    crypto.require_cryptography()
+    try:
+        public = crypto.ec.EllipticCurvePublicKey.from_encoded_point(algorithm.ec_curve(), data)
+    except (ValueError, crypto.UnsupportedAlgorithm):
+        raise KeyInvalid(f"it is no point on {algorithm.curve}") from None
+    return from_public(public)
+
+
+__all__ = (
+    "ALGORITHMS",
+    "Algorithm",
+    "EcKey",
+    "KeyInvalid",
+    "algorithm_of_label",
+    "from_coordinates",
+    "from_cose_key",
+    "from_point",
+    "from_public",
+)

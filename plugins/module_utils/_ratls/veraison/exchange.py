@@ -1,0 +1,115 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+import urllib.parse
+from dataclasses import dataclass
+
+from ..errors import ConfigurationInvalid
+from .ear import failed
+
+MAX_BODY: t.Final = 1024 * 1024
+DEFAULT_PORTS: t.Final[t.Mapping[str, int]] = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What a server answered. The names of headers are in lower case."""
+
+    status: int
+    headers: t.Mapping[str, str]
+    body: bytes
+
+
+class Http(t.Protocol):
+    """Sends one HTTP request. Its maker has set up how TLS is verified."""
+
+    def __call__(
+        self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None, timeout: float
+    ) -> HttpAnswer:
+        """Send a request and read the answer, of at most MAX_BODY bytes; follow no redirects.
+
+        All of it takes timeout seconds at most, however slowly the answer comes; only the resolver of names has limits
+        of its own. Raises VeraisonFailed.
+        """
+
+
+@dataclass(frozen=True)
+class ServiceUrl:
+    """Where a Veraison service is: a URL without query, whose path does not end in a slash."""
+
+    url: str
+
+    @classmethod
+    def parse(cls, text: str, *, allow_http: bool = False) -> ServiceUrl:
+        """Check an address: https, or http on the loopback interface or if allowed. Raises ConfigurationInvalid."""
+        parts = _split(text)
+        if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            raise _invalid("it is no https address")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise _invalid("it holds credentials, a query or a fragment")
+        if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+            raise _invalid("it is http, so anybody on the way could answer for the service")
+        return cls(text.rstrip("/"))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read what is sent to it."""
+        return self.uses_tls or _is_loopback(urllib.parse.urlsplit(self.url).hostname or "")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether it is https."""
+        return self.url.lower().startswith("https:")
+
+    def api(self, path: str) -> str:
+        """The address of something below the service."""
+        return f"{self.url}/{path}"
+
+    def resolve(self, base: str, location: str) -> str:
+        """The address that a Location header leads to; it has to stay at this service. Raises VeraisonFailed."""
+        if not location.isascii() or not location.isprintable() or " " in location or "\\" in location:
+            raise failed("the Location of its session is no address")
+        found = _split(location, base=base)
+        own = _split(self.url)
+        if found is None or own is None or _origin(found) != _origin(own) or found.username is not None:
+            raise failed("the Location of its session leads to another server")
+        segments = urllib.parse.unquote(found.path).split("/")
+        if found.fragment or found.query or not found.path.startswith(f"{own.path}/") or {".", ".."} & {*segments}:
+            raise failed("the Location of its session leads out of the service")
+        return urllib.parse.urlunsplit(found)
+
+
+def _split(text: str, *, base: str = "") -> urllib.parse.SplitResult | None:
+    try:
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(base, text))
+        right = parts.port != 0 and text.isascii() and text.isprintable() and " " not in text
+    except ValueError:
+        return None
+    return parts if right else None
+
+
+def _origin(parts: urllib.parse.SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _invalid(why: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        f"The address of the Veraison service cannot be used: {why}; give one such as https://veraison.example:8443."
+    )
+
+
+__all__ = ("DEFAULT_PORTS", "MAX_BODY", "Http", "HttpAnswer", "ServiceUrl")

@@ -1,0 +1,207 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import io
+import socket
+import ssl
+import time
+import typing as t
+import urllib.parse
+from dataclasses import dataclass, field
+
+from ..._base.text import visible
+from ..errors import ConfigurationInvalid, VeraisonFailed
+from .ear import failed
+from .exchange import DEFAULT_PORTS, MAX_BODY, HttpAnswer
+
+USER_AGENT: t.Final = "attested.registry"
+_MAX_WIRE: t.Final = MAX_BODY + 256 * 1024  # status line, headers and the framing of chunks come on top of a body
+_PIECE: t.Final = 64 * 1024
+_CONNECT_SECONDS: t.Final = 5.0  # to one of the addresses of a host, of which there may be more
+
+
+@dataclass(frozen=True)
+class HttpClient:
+    """Sends HTTP requests, each over a connection of its own; see Http.
+
+    TLS is verified with the certificates in ca (PEM), with those of the system if there are none. Proxies that the
+    environment names are not used: they would get to see who is attested, and could keep anybody out.
+    """
+
+    ca: str | None = field(default=None, repr=False)
+
+    def __call__(
+        self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None, timeout: float
+    ) -> HttpAnswer:
+        """See Http."""
+        end = time.monotonic() + timeout
+        parts = urllib.parse.urlsplit(url)
+        try:
+            with _open(parts, self.ca, end=end) as sock:
+                return _exchange(_Socket(sock, end=end), method, parts, headers, body)
+        except ssl.SSLCertVerificationError as exc:
+            raise failed(
+                f"its certificate is not accepted ({visible(exc.verify_message)})",
+                "give the authority that issued it (ca_path), or the name that is in it (url)",
+            ) from None
+        except (ssl.SSLEOFError, http.client.IncompleteRead, http.client.RemoteDisconnected):
+            raise failed("the connection to it was cut", _RUNS) from None
+        except ssl.SSLError as exc:
+            raise failed(f"TLS with it failed ({visible(exc.reason or 'for no reason')})", _RUNS) from None
+        except socket.timeout:
+            raise failed(f"it did not answer a {method} in time", _RUNS) from None
+        except OSError as exc:
+            raise failed(f"it cannot be reached ({exc.strerror or type(exc).__name__})", _RUNS) from None
+        except (http.client.HTTPException, ValueError):
+            raise failed("what it answers is not HTTP", "see whether the address is that of the service") from None
+
+
+_RUNS: t.Final = "see whether the service runs"
+
+
+def check_authorities(ca: str, path: str) -> None:
+    """Check that the content of a file is certificates that can be used. Raises ConfigurationInvalid."""
+    try:
+        _context(ca)
+    except (ssl.SSLError, ValueError):
+        raise ConfigurationInvalid(
+            f"Reading the certificates {path} failed: they are not certificates in PEM, or not all of them; give those "
+            "of the authorities that the Veraison service is trusted by."
+        ) from None
+
+
+@functools.lru_cache(maxsize=8)
+def _context(ca: str | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which demands a certificate, and one for the right name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if ca is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cadata=ca)
+    return context
+
+
+class _Wire(io.RawIOBase):
+    """What comes from a socket, until a moment and up to so many bytes, whatever the other side does."""
+
+    def __init__(self, sock: socket.socket, *, end: float) -> None:
+        self._sock, self._end, self._allowed = sock, end, _MAX_WIRE
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        """As io.RawIOBase. Raises OSError, and VeraisonFailed for more bytes than there may be."""
+        self._sock.settimeout(_left(self._end))
+        count = self._sock.recv_into(buffer)
+        self._allowed -= count
+        if self._allowed < 0:
+            raise _too_long()
+        return count
+
+
+class _Socket:
+    """As much of a socket as http.client uses, which sets timeouts for single calls where we have one for them all."""
+
+    def __init__(self, sock: socket.socket, *, end: float) -> None:
+        self._sock, self._end = sock, end
+
+    def makefile(self, dummy: str) -> t.BinaryIO:
+        """What can be read, buffered."""
+        return t.cast("t.BinaryIO", io.BufferedReader(_Wire(self._sock, end=self._end), _PIECE))
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it. Raises OSError."""
+        rest = memoryview(data)
+        while rest:
+            self._sock.settimeout(_left(self._end))
+            rest = rest[self._sock.send(rest) :]
+
+    def close(self) -> None:
+        """Nothing: http.client closes when the answer has begun."""
+
+
+def _open(parts: urllib.parse.SplitResult, ca: str | None, *, end: float) -> socket.socket:
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+    sock = _connected(host, port, end)
+    try:
+        if parts.scheme == "https":
+            sock.settimeout(_left(end))
+            return _context(ca).wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _connected(host: str, port: int, end: float) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError):
+        raise failed("its name cannot be resolved", "see whether the name is right, and the resolver") from None
+    for place in found[:-1]:
+        with contextlib.suppress(OSError):  # there is another one to try
+            return _connect(place, end)
+    return _connect(found[-1], end)
+
+
+def _connect(place: tuple[t.Any, ...], end: float) -> socket.socket:
+    family, kind, protocol, dummy, address = place
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(min(_left(end), _CONNECT_SECONDS))
+        sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _exchange(
+    sock: _Socket,
+    method: str,
+    parts: urllib.parse.SplitResult,
+    headers: t.Mapping[str, str],
+    body: bytes | None,
+) -> HttpAnswer:
+    sender = http.client.HTTPConnection(parts.hostname or "")
+    sender.sock = sock  # all that it uses of a socket is there
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    own = {"Host": parts.netloc, "User-Agent": USER_AGENT, "Connection": "close"}
+    sender.request(method, target, body=body, headers={**own, **headers})
+    answer = sender.getresponse()
+    if answer.length is not None and answer.length > MAX_BODY:
+        raise _too_long()
+    # of a length that is announced all has to be there, which http.client looks at only when it reads all
+    data = answer.read() if answer.length is not None else answer.read(MAX_BODY + 1)
+    if len(data) > MAX_BODY:
+        raise _too_long()
+    found: dict[str, str] = {}
+    for name, value in answer.getheaders():
+        found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
+    return HttpAnswer(answer.status, found, data)
+
+
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise socket.timeout
+    return left
+
+
+def _too_long() -> VeraisonFailed:
+    return failed(f"its answer is longer than {MAX_BODY} bytes", "see whether the address is that of the service")
+
+
+__all__ = ("USER_AGENT", "HttpClient", "check_authorities")

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+# What a Veraison service signs its results with: known from a file, or by its thumbprint.
+import contextlib
+import threading
+import typing as t
+from dataclasses import dataclass
+
+from ..._base.errors import JsonInvalid
+from ..._base.strict_json import load_object
+from ..errors import VeraisonFailed
+from ..token.jwk import from_jwk, thumbprint
+from ..token.keys import EcKey, KeyInvalid
+from .ear import failed
+from .exchange import MAX_BODY, Http, ServiceUrl
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .deadline import Deadline
+
+FETCH_INTERVAL: t.Final = 5.0
+"""Seconds between two times that the keys of a service are fetched, whatever came of the first."""
+
+_WELL_KNOWN: t.Final = ".well-known/veraison/verification"
+_MAX_KEYS: t.Final = 64
+
+
+class ServiceKeys(t.Protocol):
+    """The keys of a service."""
+
+    def known(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
+        """Those that are known, fetched if need be. Raises VeraisonFailed."""
+
+    def renewed(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
+        """Those that are known now that none of the others signed a result. Raises VeraisonFailed."""
+
+
+@dataclass(frozen=True)
+class FileKeys:
+    """Keys that were in a file."""
+
+    keys: tuple[EcKey, ...]
+
+    def known(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
+        """See ServiceKeys."""
+        return self.keys
+
+    renewed = known
+
+
+class PinnedKeys:
+    """Keys whose SHA-256 thumbprints are known (RFC 7638, base64url), fetched from the service when they are needed.
+
+    They are remembered. May be used by several threads; those that come while one fetches wait for it.
+    """
+
+    def __init__(self, pins: t.Iterable[str]) -> None:
+        self._pins = frozenset(pins)
+        self._lock = threading.Lock()
+        self._keys: tuple[EcKey, ...] = ()
+        self._problem = ""
+        self._next = float("-inf")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PinnedKeys) and self._pins == other._pins
+
+    def __hash__(self) -> int:
+        return hash(self._pins)
+
+    def __reduce__(self) -> tuple[type[PinnedKeys], tuple[frozenset[str]]]:
+        return PinnedKeys, (self._pins,)
+
+    def known(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
+        """See ServiceKeys."""
+        return self._keys or self.renewed(service, http, deadline)
+
+    def renewed(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
+        """See ServiceKeys. Fetches nothing if that was done less than FETCH_INTERVAL ago."""
+        with self._turn(deadline):
+            if deadline.clock.monotonic() >= self._next:
+                self._fetch(service, http, deadline)
+            if not self._keys:
+                raise VeraisonFailed(self._problem)
+            return self._keys
+
+    def _fetch(self, service: ServiceUrl, http: Http, deadline: Deadline) -> None:
+        self._problem = failed("fetching its keys was broken off", "try again").message
+        try:
+            self._keys = fetch_keys(service, http, pins=self._pins, timeout=deadline.left())
+        except VeraisonFailed as exc:
+            self._problem = exc.message
+        finally:
+            self._next = deadline.clock.monotonic() + FETCH_INTERVAL
+
+    @contextlib.contextmanager
+    def _turn(self, deadline: Deadline) -> t.Iterator[None]:
+        if not self._lock.acquire(timeout=deadline.left()):
+            raise failed("its keys could not be fetched in time", "see whether the service is overloaded")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+def fetch_keys(service: ServiceUrl, http: Http, *, pins: t.Collection[str], timeout: float) -> tuple[EcKey, ...]:
+    """The keys at the well-known address of a service whose thumbprints are among the pins, at least one.
+
+    Raises VeraisonFailed.
+    """
+    url = service.api(_WELL_KNOWN)
+    answer = http("GET", url, headers={"Accept": "application/json"}, body=None, timeout=timeout)
+    if answer.status != 200:
+        raise failed(f"it answered status {answer.status} when asked for its keys", status=answer.status)
+    found = tuple(key for key in _keys(answer.body) if thumbprint(key) in pins)
+    if not found:
+        raise failed("none of its keys is the one that is pinned", "see whether its key was changed, and by whom")
+    return found
+
+
+def _keys(body: bytes) -> t.Iterator[EcKey]:
+    try:
+        value = load_object(body, what="the keys", max_bytes=MAX_BODY)
+    except JsonInvalid:
+        raise failed("what it says of its keys is no JSON object") from None
+    some = value.get("keys")
+    found = [value.get("ear-verification-key"), *(some if isinstance(some, list) else [])]
+    for item in found[:_MAX_KEYS]:
+        try:
+            key = from_jwk(item)
+        except KeyInvalid:
+            continue  # one of another sort, which cannot be the pinned one
+        yield key
+
+
+__all__ = ("FETCH_INTERVAL", "FileKeys", "PinnedKeys", "ServiceKeys", "fetch_keys")

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import appraisers
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import (
+    AppraiserChain,
+    Attestation,
+    Presented,
+    Verdict,
+    refused,
+    verify_client,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.reference_values import (
+    parse_reference_file,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.trust_anchors import (
+    TrustAnchor,
+    TrustAnchors,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.attester import Attester
+from ansible_collections.attested.registry.plugins.module_utils._ratls.challenge import Challenge
+from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
+    AppraisalFailed,
+    CertificateInvalid,
+    ChallengeInvalid,
+    ConfigurationInvalid,
+    TokenInvalid,
+    TokenUntrusted,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.certificate import make_certificate
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import (
+    make_client_key,
+    process_key,
+)
+from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import SimulatedSource
+from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key_file import read_keys
+from ansible_collections.attested.registry.tests.support import ratls_tokens
+
+NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
+
+
+def make_realm(directory: pathlib.Path, *options: str) -> str:
+    assert main(["make", str(directory), *options]) == 0
+    return str(directory)
+
+
+@pytest.fixture(scope="module")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_realm(tmp_path_factory.mktemp("realms") / "one")
+
+
+@pytest.fixture(scope="module")
+def other_realm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_realm(tmp_path_factory.mktemp("realms") / "other", "--name", "another", "--profile", "old")
+
+
+def content(directory: str, name: str) -> bytes:
+    return (pathlib.Path(directory) / name).read_bytes()
+
+
+def chain(directory: str, **options: t.Any) -> AppraiserChain:
+    anchors = TrustAnchors(TrustAnchor(key) for key in read_keys(content(directory, "cpak.pem"), what="cpak.pem"))
+    references = (parse_reference_file(content(directory, "reference.json"), what="reference.json"),)
+    return appraisers.make_chain(**{"anchors": anchors, "references": references, **options})
+
+
+def connect(directory: str, to: AppraiserChain) -> Attestation:
+    """What client and server do in one handshake."""
+    challenge = Challenge()
+    shown = Attester(SimulatedSource(directory), "ec-p256").answer([challenge.authority])
+    return verify_client(shown.certificate, challenge, to, now=NOW)
+
+
+def test_a_realm_that_proves_what_it_is_gets_in(realm: str) -> None:
+    attested = connect(realm, chain(realm))
+    assert [verdict.appraiser for verdict in attested.verdicts] == ["lifecycle", "trust_anchors", "reference_values"]
+    assert attested.platform_authenticated
+    assert attested.warnings == ("The evidence says of itself that it is simulated: it proves nothing.",)
+    assert attested.token.realm.challenge.hex() not in repr(attested)
+    assert attested.verdicts[0].reason == "secured"
+
+
+def test_another_realm_does_not_and_the_reason_is_for_the_log(realm: str, other_realm: str) -> None:
+    with pytest.raises(TokenUntrusted, match="not signed with a key that is trusted") as caught:
+        connect(other_realm, chain(realm))
+    assert str(caught.value.fields["token"]).startswith("sha256:")
+    with pytest.raises(AppraisalFailed, match="no reference value has the measurements of the realm, whose RIM is"):
+        connect(other_realm, chain(realm, anchors=chain_anchors(other_realm)))
+
+
+def chain_anchors(directory: str) -> TrustAnchors:
+    return TrustAnchors(TrustAnchor(key) for key in read_keys(content(directory, "cpak.pem"), what="cpak.pem"))
+
+
+def test_platforms_that_are_not_secured_stay_outside(tmp_path: pathlib.Path) -> None:
+    debug = make_realm(tmp_path / "debug", "--lifecycle", "0x4000")
+    with pytest.raises(AppraisalFailed, match=r"in the state non_platform_rot_debug \(0x4000\); only these") as caught:
+        connect(debug, chain(debug))
+    assert caught.value.fields["appraiser"] == "lifecycle"
+    assert connect(debug, chain(debug, lifecycle=("secured", "non_platform_rot_debug")))
+
+
+def test_what_a_log_says_of_a_realm(realm: str) -> None:
+    attested = connect(realm, chain(realm))
+    assert attested.facts() == {
+        "token": attested.token.digest,
+        "rim": attested.token.realm.initial_measurement.hex(),
+        "profile": "tag:arm.com,2023:realm#1.0.0",
+        "instance": attested.token.platform.instance_id.hex(),
+        "platform": "authenticated",
+    }
+    lax = chain(realm, anchors=None, allow_unauthenticated_evidence=True)
+    assert connect(realm, lax).facts()["platform"] == "not authenticated"
+
+
+def test_others_such_as_veraison_come_last_and_can_refuse(realm: str) -> None:
+    asked: list[str] = []
+    no = Says("no", yes=False, asked=asked)
+    with pytest.raises(AppraisalFailed, match=r"refused \(no\)"):
+        connect(realm, chain(realm, others=(no,)))
+    assert connect(realm, chain(realm, anchors=None, others=(Says("yes", yes=True, asked=asked),)))
+    assert asked == ["no", "yes"]
+
+
+def test_nothing_configured_is_no_service(realm: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="nothing says which realms are accepted"):
+        AppraiserChain([])
+    with pytest.raises(ConfigurationInvalid, match="nothing says which realms are accepted"):
+        appraisers.make_chain(allow_unauthenticated_evidence=True)
+    with pytest.raises(ConfigurationInvalid, match="so anybody could make a token that passes"):
+        chain(realm, anchors=None)
+
+
+def test_unauthenticated_evidence_is_named_in_every_result(realm: str) -> None:
+    lax = chain(realm, anchors=None, allow_unauthenticated_evidence=True)
+    attested = connect(realm, lax)
+    assert attested.platform_authenticated is False
+    assert attested.warnings[:-1] == lax.warnings
+    assert "anybody can make such a token" in attested.warnings[0]
+
+
+class Says:
+    authenticates_platform = True
+
+    def __init__(self, name: str, *, yes: bool, asked: list[str]) -> None:
+        self.name, self._yes, self._asked = name, yes, asked
+
+    def appraise(self, presented: Presented) -> Verdict:
+        self._asked.append(self.name)
+        if not self._yes:
+            raise refused(self.name, "it does not please", "try another")
+        return Verdict(self.name, "it pleases", (f"warning of {self.name}",))
+
+
+def test_all_have_to_accept_and_the_first_refusal_ends_it(realm: str) -> None:
+    asked: list[str] = []
+    yes, no = Says("yes", yes=True, asked=asked), Says("no", yes=False, asked=asked)
+    assert connect(realm, AppraiserChain([yes, yes])).warnings[1:] == ("warning of yes",) * 2
+    with pytest.raises(AppraisalFailed, match=r"The attestation was refused \(no\): it does not please; try another."):
+        connect(realm, AppraiserChain([yes, no, yes]))
+    assert asked == ["yes", "yes", "yes", "no"]
+
+
+def answer(challenge: Challenge, realm: str) -> bytes:
+    return Attester(SimulatedSource(realm), "ec-p256").answer([challenge.authority]).certificate
+
+
+def test_a_recorded_certificate_does_not_do_for_another_connection(realm: str) -> None:
+    first, second = Challenge(), Challenge()
+    recorded = answer(first, realm)
+    assert verify_client(recorded, first, chain(realm), now=NOW)
+    with pytest.raises(TokenUntrusted, match="was made for another connection"):
+        verify_client(recorded, second, chain(realm), now=NOW)
+    with pytest.raises(ChallengeInvalid, match="was answered before"):
+        verify_client(recorded, first, chain(realm), now=NOW)
+
+
+def test_a_token_does_not_do_for_the_key_of_somebody_else(realm: str) -> None:
+    challenge = Challenge()
+    token = Attester(SimulatedSource(realm), "ec-p256").answer([challenge.authority]).evidence.token
+    stolen = make_certificate(make_client_key("ec-p256"), token)
+    with pytest.raises(TokenUntrusted, match="of this connection and key") as caught:
+        verify_client(stolen, challenge, chain(realm), now=NOW)
+    assert {"check", "token", "rim"} == set(caught.value.fields)
+
+
+def test_a_wrong_answer_uses_the_challenge_up(realm: str) -> None:
+    challenge = Challenge()
+    right = answer(challenge, realm)
+    with pytest.raises(TokenUntrusted):
+        verify_client(answer(Challenge(), realm), challenge, chain(realm), now=NOW)
+    with pytest.raises(ChallengeInvalid):
+        verify_client(right, challenge, chain(realm), now=NOW)
+
+
+def test_what_is_no_certificate_or_no_token_is_refused_first(realm: str) -> None:
+    with pytest.raises(CertificateInvalid):
+        verify_client(b"", Challenge(), chain(realm), now=NOW)
+    no_token = make_certificate(process_key("ec-p256"), b"no token")
+    with pytest.raises(TokenInvalid):
+        verify_client(no_token, Challenge(), chain(realm), now=NOW)
+
+
+def test_a_realm_key_that_the_platform_does_not_know_is_refused(realm: str) -> None:
+    class Splicing:
+        kind: t.Any = "command"
+
+        def evidence(self, realm_challenge: bytes) -> t.Any:
+            from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import Evidence
+
+            token = ratls_tokens.token(realm={10: realm_challenge}, platform={10: bytes(32)})
+            return Evidence(token, "command")
+
+    challenge = Challenge()
+    shown = Attester(Splicing(), "ec-p256").answer([challenge.authority])
+    with pytest.raises(TokenUntrusted, match="made for another realm key"):
+        verify_client(shown.certificate, challenge, chain(realm), now=NOW)
+
+
+def test_the_time_of_now_is_the_default(realm: str) -> None:
+    challenge = Challenge()
+    assert verify_client(answer(challenge, realm), challenge, chain(realm))
