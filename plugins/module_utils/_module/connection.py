@@ -14,19 +14,19 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from .._base.errors import CollectionError
+from .._registry.auth.credentials import Basic, IdentityToken, Token
 from .._registry.client import Registry
-from .._registry.credentials import Basic, IdentityToken, Token
 from .._registry.endpoint import Endpoint
 from .._registry.options import RetryPolicy, Timeouts, TlsOptions
-from .._registry.proxies import Proxies
+from .._registry.transport.proxies import Proxies
 from .attestation import make_attester
 from .ranges import check_minimum, check_seconds
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from .._registry.auth_file import AuthFiles
-    from .._registry.credentials import Credentials
+    from .._registry.auth.auth_file import AuthFiles
+    from .._registry.auth.credentials import Credentials
     from .._registry.options import TlsMode
     from .sources import Source
 
@@ -146,7 +146,7 @@ class _Files:
         return found
 
     def _files(self) -> AuthFiles:
-        from .._registry.auth_file import AuthFiles, default_places
+        from .._registry.auth.auth_file import AuthFiles, default_places
 
         named = self._module.params["auth_file"]
         if named is not None:
@@ -163,7 +163,7 @@ class _Files:
 def _run(arguments: list[str], data: str) -> tuple[int, str, str]:
     """Run a credential helper: its status and what it wrote; see RunHelper. Raises OSError."""
     from .._ratls.evidence.child import ChildFailed, run_child
-    from .._registry.credential_helper import MAX_ANSWER
+    from .._registry.auth.credential_helper import MAX_ANSWER
 
     try:
         status, output = run_child(arguments, given=data.encode(), limit=MAX_ANSWER, timeout=_HELPER_SECONDS)

@@ -13,21 +13,21 @@ from dataclasses import dataclass, field, replace
 from .._oci.digest import Digest, Verifier
 from .._oci.errors import OciError, SizeMismatch
 from .caller import Call
-from .coding import CodingInvalid, decoded, is_known, parse_codings, which_has_digest
 from .content_range import parse_content_range
 from .errors import REPORT, TRY_AGAIN, ConnectionFailed, NotFound, ProtocolBroken, RegistryError
-from .guard import CHUNK
 from .retry import is_refusal
+from .transport.coding import CodingInvalid, decoded, is_known, parse_codings, which_has_digest
+from .transport.guard import CHUNK
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator
     from hashlib import _Hash
 
-    from .answer import Answer
     from .caller import Caller
     from .errors import Operation
     from .foreign import ForeignSource
     from .retry import Attempts
+    from .transport.answer import Answer
     from .url import Url
 
 MAX_UNKNOWN: t.Final = 1 << 40  # bytes of a blob whose size nobody has said

@@ -11,21 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .._base.text import visible
-from .answer import is_markup
 from .errors import RegistryError
 from .retry import Attempts
-from .transport import Request
+from .transport.answer import is_markup
+from .transport.transport import Request
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
-    from .answer import Answer
+    from .auth.logins import Logins
     from .effects import Effects
     from .endpoint import Endpoint
     from .errors import Operation
-    from .logins import Logins
     from .options import RetryPolicy, Timeouts
-    from .transport import Transport
+    from .transport.answer import Answer
+    from .transport.transport import Transport
     from .url import Url
 
 T = t.TypeVar("T")
@@ -102,7 +102,7 @@ class Caller:
         if answer.status in call.statuses:
             self._pass_on_warnings(answer)
             return answer
-        from .statuses import status_error
+        from .transport.statuses import status_error
 
         used, value, unsent = login.used(answer)
         own = answer.url.origin == self.endpoint.origin

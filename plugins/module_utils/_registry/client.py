@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 import typing as t
 
+from .auth.credentials import Anonymous, Basic, Fixed, IdentityToken, Token
+from .auth.logins import Logins
 from .caller import Call, Caller
-from .credentials import Anonymous, Basic, Fixed, IdentityToken, Token
 from .effects import Effects
 from .endpoint import Endpoint
 from .errors import Operation
-from .logins import Logins
 from .options import RetryPolicy, Timeouts, TlsOptions
-from .proxies import Proxies
-from .transport import Transport
+from .transport.proxies import Proxies
+from .transport.transport import Transport
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
@@ -28,12 +28,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.image import Image
     from .._oci.platform import Platform
     from .._oci.reference import Selector
+    from .auth.credentials import Credentials, CredentialSource
+    from .auth.realm_policy import RealmPolicy
     from .blobs import BlobStream
-    from .credentials import Credentials, CredentialSource
     from .foreign import ForeignSource
     from .manifest_head import ManifestHead
     from .manifests import Fetched, ManifestReader
-    from .realm import RealmPolicy
     from .tags import TagList
 
 USER_AGENT: t.Final = "attested.registry (Ansible collection)"
@@ -255,7 +255,7 @@ class Registry:
         return blob_size(self._caller, operation, self._endpoint.blob(repository, str(digest)), digest)
 
     def _policy(self) -> RealmPolicy:
-        from .realm import RealmPolicy
+        from .auth.realm_policy import RealmPolicy
 
         return RealmPolicy(self._endpoint.origin, self._trusted)
 

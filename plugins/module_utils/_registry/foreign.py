@@ -10,19 +10,19 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.text import visible
+from .auth.realm_policy import NotEntitled
 from .errors import NotFound, RedirectRefused, RegistryError
-from .realm import NotEntitled
-from .statuses import status_error
-from .transport import Request
+from .transport.statuses import status_error
+from .transport.transport import Request
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .answer import Answer
+    from .auth.realm_policy import RealmPolicy
     from .caller import Call
     from .effects import Effects
     from .errors import Operation
-    from .realm import RealmPolicy
-    from .transport import Transport
+    from .transport.answer import Answer
+    from .transport.transport import Transport
 
 _MAX_URLS: t.Final = 8
 

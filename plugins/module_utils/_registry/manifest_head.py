@@ -21,10 +21,10 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
     from .._oci.reference import Selector
-    from .answer import Answer
     from .caller import Caller
     from .endpoint import Endpoint
     from .errors import Operation
+    from .transport.answer import Answer
 
 ACCEPT_HEADER: t.Final = {"Accept": ", ".join(ACCEPT)}
 

@@ -23,9 +23,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._oci.index import Index
     from .._oci.manifest import Manifest
     from .._oci.reference import Selector
-    from .answer import Answer
     from .caller import Caller
     from .errors import Operation
+    from .transport.answer import Answer
 
 MAX_BYTES: t.Final = 4 * 1024 * 1024
 

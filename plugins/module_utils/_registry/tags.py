@@ -19,19 +19,19 @@ from itertools import chain
 
 from .._base.text import quote
 from .._oci.names import is_tag
-from .answer import is_markup
 from .caller import Call
 from .errors import REPORT, ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
 from .tag_names import Effort, TagListInvalid, tag_names
+from .transport.answer import is_markup
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterable, Iterator
 
-    from .answer import Answer
     from .caller import Caller
     from .errors import Operation
+    from .transport.answer import Answer
 
 MAX_PAGE_BYTES: t.Final = 128 * 1024 * 1024  # read as a stream; gcr.io describes each manifest in the list
 MAX_BYTES: t.Final = 512 * 1024 * 1024  # of all pages

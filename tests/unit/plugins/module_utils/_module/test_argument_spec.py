@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import EVIDENCE_KINDS
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import DEFAULT_TIMEOUT
-from ansible_collections.attested.registry.plugins.module_utils._registry.connection import MINIMUM_REQUESTS
+from ansible_collections.attested.registry.plugins.module_utils._registry.transport.connection import MINIMUM_REQUESTS
 
 TOP = pathlib.Path(__file__).resolve().parents[5]
 MODULES = sorted(path.stem for path in (TOP / "plugins/modules").glob("*.py"))

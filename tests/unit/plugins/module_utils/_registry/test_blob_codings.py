@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RegistryError
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
-from ansible_collections.attested.registry.plugins.module_utils._registry.proxies import Proxies
+from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20_000))

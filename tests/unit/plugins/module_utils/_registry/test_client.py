@@ -18,9 +18,8 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.media_type 
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry import connection
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
-from ansible_collections.attested.registry.plugins.module_utils._registry.credentials import Basic, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     DependencyMissing,
@@ -29,7 +28,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     RegistryError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
-from ansible_collections.attested.registry.plugins.module_utils._registry.proxies import Proxies
+from ansible_collections.attested.registry.plugins.module_utils._registry.transport import connection
+from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
 from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error
 

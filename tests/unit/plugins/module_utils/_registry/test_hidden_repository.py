@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.sources import Mirrored
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth_file import AuthFiles
-from ansible_collections.attested.registry.plugins.module_utils._registry.credentials import Basic, IdentityToken
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, IdentityToken
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     Denied,

@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.media_type import ACCEPT, OCI_MANIFEST
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.credentials import Basic
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     NotFound,

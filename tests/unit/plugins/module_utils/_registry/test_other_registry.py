@@ -10,8 +10,8 @@ import json
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth_file import AuthFiles
-from ansible_collections.attested.registry.plugins.module_utils._registry.credentials import Basic, Token
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     Denied,
     NotFound,

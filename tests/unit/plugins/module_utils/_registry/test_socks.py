@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     RedirectRefused,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
-from ansible_collections.attested.registry.plugins.module_utils._registry.proxies import Proxies
+from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
 from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.faulty_registry import redirect
 

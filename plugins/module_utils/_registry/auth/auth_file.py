@@ -1,0 +1,255 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Files with credentials as docker and podman write them: where they are, and what they say of a repository.
+
+The module options lead here (_module/connection.py); authentication.py asks when a registry wants credentials. Trouble
+in a file that the user named is an error. Trouble in the usual places is none: a warning, and the next place is asked.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+import stat
+import typing as t
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from ..._base.errors import JsonInvalid
+from ..._base.strict_json import load_object
+from ..errors import ConfigurationError
+from .auth_keys import helper_server, key_candidates, normalise_key
+from .credentials import Anonymous, Basic, IdentityToken, Token
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Sequence
+
+    from ..._base.strict_json import JsonObject, JsonValue
+    from .credentials import Credentials
+
+    RunHelper = Callable[[list[str], str], tuple[int, str, str]]
+    Warn = Callable[[str], None]
+    T = t.TypeVar("T")
+
+MAX_BYTES: t.Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class AuthFile:
+    """A file with credentials as docker (config.json, .dockercfg) and podman (auth.json) write it. It is never shown.
+
+    entries has normalised keys; helpers (credHelpers) and store (credsStore) name programs that know credentials.
+    """
+
+    path: str
+    entries: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    helpers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    store: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, data: bytes, *, path: str) -> AuthFile:
+        """Read the content of a file. Raises ConfigurationError, which names the file and shows nothing of it."""
+        try:
+            value = load_object(data, what="the auth file", max_bytes=MAX_BYTES)
+        except JsonInvalid:
+            raise _bad(path, "it is not the JSON that docker and podman write") from None
+        modern = any(name in value for name in ("auths", "credHelpers", "credsStore"))
+        entries = _objects(value, "auths", path) if modern else _legacy(value)
+        helpers = _objects(value, "credHelpers", path)
+        store = value.get("credsStore")
+        if store is not None and not isinstance(store, str):
+            raise _bad(path, "credsStore is not a string")
+        if not all(isinstance(name, str) for name in helpers.values()):
+            raise _bad(path, "credHelpers does not hold strings")
+        return cls(
+            path,
+            _by_key(entries),
+            {key: str(name) for key, name in _by_key(helpers).items()},
+            store or None,
+        )
+
+    def find(
+        self, registry: str, repository: str | None, *, run: RunHelper | None, warn: Warn | None = None
+    ) -> Credentials | None:
+        """The credentials for a repository, None if the file knows of none.
+
+        Helpers come before what the file itself holds. Of several keys the longest that fits is taken. Raises
+        ConfigurationError for what cannot be used; with warn it is passed over with a warning.
+        """
+        server = helper_server(registry)
+        helper = self.helpers.get(normalise_key(server)) or self.store
+        ways: list[Callable[[], Credentials | None]] = []
+        if helper is not None:
+            ways.append(partial(self._ask, helper, server, run))
+        ways += [partial(self._entry, self.entries.get(key)) for key in key_candidates(registry, repository)]
+        for way in ways:
+            found = _tried(way, warn)
+            if found is not None:
+                return found
+        return None
+
+    def _ask(self, helper: str, server: str, run: RunHelper | None) -> Credentials | None:
+        from .credential_helper import ask_helper
+
+        return ask_helper(helper, server, run=run, path=self.path)
+
+    def _entry(self, entry: JsonValue) -> Credentials | None:
+        if not isinstance(entry, dict):
+            return None
+        source = f"the auth file {self.path}"
+        token, identity = self._text(entry, "registrytoken"), self._text(entry, "identitytoken")
+        if token:
+            return Token(token, source)
+        if identity:
+            return IdentityToken(identity, source)
+        encoded = self._text(entry, "auth")
+        if encoded:
+            return Basic(*self._decoded(encoded), source)
+        username, password = self._text(entry, "username"), self._text(entry, "password")
+        return Basic(username, password, source) if username and password else None
+
+    def _text(self, entry: JsonObject, name: str) -> str:
+        value = entry.get(name)
+        if value is not None and not isinstance(value, str):
+            raise _bad(self.path, f"{name} of an entry is not a string")
+        return value or ""
+
+    def _decoded(self, encoded: str) -> tuple[str, str]:
+        try:
+            text = b64decode("".join(encoded.split()), validate=True).rstrip(b"\0").decode("utf-8")
+        except (binascii.Error, ValueError):
+            raise _bad(self.path, "auth of an entry is not base64 of a user name and password") from None
+        username, colon, password = text.partition(":")
+        if not colon or not username:
+            raise _bad(self.path, "auth of an entry is not base64 of a user name and password")
+        return username, password
+
+
+@dataclass(frozen=True)
+class AuthFiles:
+    """A CredentialSource: the first of several files that knows the registry or repository.
+
+    A required file has to exist; others may be absent. run starts a credential helper: argv and standard input in;
+    exit status, standard output and standard error out. Without it helpers cannot be used. With warn, files, entries
+    and helpers that cannot be used are passed over with a warning, and are errors without. Files are read when
+    credentials are asked for.
+    """
+
+    paths: Sequence[str]
+    required: bool = False
+    run: RunHelper | None = field(default=None, repr=False)
+    warn: Warn | None = field(default=None, repr=False)
+
+    def check(self) -> None:
+        """Read the files without looking for anything in them. Raises ConfigurationError as credentials_for does."""
+        for path in self.paths:
+            _tried(partial(self._file, path), self.warn)
+
+    def credentials_for(self, registry: str, repository: str | None) -> Credentials:
+        """The credentials for a repository, Anonymous if no file knows it. Raises ConfigurationError."""
+        for path in self.paths:
+            file = _tried(partial(self._file, path), self.warn)
+            found = file and file.find(registry, repository, run=self.run, warn=self.warn)
+            if found:
+                return found
+        return Anonymous()
+
+    def _file(self, path: str) -> AuthFile | None:
+        data = _read(path)
+        if data is None and self.required:
+            raise _bad(path, "it does not exist")
+        return AuthFile.parse(data, path=path) if data is not None and data.strip() else None
+
+
+def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | None = None) -> tuple[str, ...]:
+    """Where docker, podman and their relatives keep credentials, in the order in which skopeo looks at them.
+
+    Without XDG_RUNTIME_DIR, as under sudo, they write below /run/containers; with it that is looked at last.
+    """
+
+    def below(directory: str | None, *names: str) -> list[str]:
+        return [os.path.join(directory, *names)] if directory else []
+
+    config = environ.get("XDG_CONFIG_HOME") or (os.path.join(home, ".config") if home else None)
+    docker = environ.get("DOCKER_CONFIG") or (os.path.join(home, ".docker") if home else None)
+    of_user = [] if uid is None else [f"/run/containers/{uid}/auth.json", f"/run/user/{uid}/containers/auth.json"]
+    places = [
+        *below(environ.get("REGISTRY_AUTH_FILE")),
+        *(below(environ.get("XDG_RUNTIME_DIR"), "containers", "auth.json") or of_user),
+        *below(config, "containers", "auth.json"),
+        *below(docker, "config.json"),
+        *below(home, ".dockercfg"),
+        *of_user,
+    ]
+    return tuple(dict.fromkeys(places))
+
+
+def _tried(way: Callable[[], T], warn: Warn | None) -> T | None:
+    """What way returns; None, with a warning, for what cannot be used. Raises ConfigurationError without warn."""
+    try:
+        return way()
+    except ConfigurationError as exc:
+        if warn is None:
+            raise
+        warn(f"{exc.message} It was passed over, as nobody named it in auth_file.")
+        return None
+
+
+def _read(path: str) -> bytes | None:
+    """The content of a file, None if there is none; a pipe or device in its place is not waited for."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as exc:
+        raise _bad(path, f"it cannot be opened ({getattr(exc, 'strerror', None) or 'invalid path'})") from None
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise _bad(path, "it is not a regular file")
+        with open(number, "rb", closefd=False) as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        raise _bad(path, f"it cannot be read ({exc.strerror})") from None
+    finally:
+        os.close(number)
+    if len(data) > MAX_BYTES:
+        raise _bad(path, f"it is larger than {MAX_BYTES} bytes")
+    return data
+
+
+def _objects(value: JsonObject, name: str, path: str) -> JsonObject:
+    inner = value.get(name)
+    if inner is not None and not isinstance(inner, dict):
+        raise _bad(path, f"{name} is not an object")
+    return inner or {}
+
+
+def _by_key(entries: JsonObject) -> JsonObject:
+    """The entries by their normalised keys. Of several for one key, that which is written so counts, as in docker."""
+    found: JsonObject = {}
+    for key, entry in entries.items():
+        name = normalise_key(key)
+        if not found.get(name) or (key == name and entry):
+            found[name] = entry
+    return found
+
+
+def _legacy(value: JsonObject) -> JsonObject:
+    """The entries of a .dockercfg, whose top level they are; a config.json may just have none."""
+    return {key: entry for key, entry in value.items() if isinstance(entry, dict) and "auth" in entry}
+
+
+def _bad(path: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Cannot use the auth file {path}: {why}; correct it, or name another one in the option auth_file.",
+        auth_file=path,
+    )
+
+
+__all__ = ("MAX_BYTES", "AuthFile", "AuthFiles", "default_places")

@@ -1,0 +1,269 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Logging in at one registry: its challenges answered (RFC 9110, 11.6), its tokens kept. caller.py calls it.
+
+A request goes out without credentials until the registry has asked for some. It asks by a 401, or, where it hides what
+is not public, at /v2/ alone: then a 403, 404 or 429 to a request without credentials says nothing, and the client tries
+the configured credentials before it accepts such an answer.
+
+Threads share the tokens. A token may be good for one request only, so a request whose token was refused gets one that
+another thread does not know before the refusal is believed.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ..errors import RegistryError
+from ..transport.transport import Request
+from .challenge import parse_challenges
+from .credentials import Anonymous, Basic, Fixed, Token
+from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..effects import Effects
+    from ..errors import Operation
+    from ..transport.answer import Answer
+    from ..transport.transport import Transport
+    from ..url import Url
+    from .challenge import Challenge
+    from .credentials import Credentials, CredentialSource
+    from .realm_policy import RealmPolicy
+    from .schemes import Scheme
+    from .token_service import TokenService
+
+_MARGIN: t.Final = 0.1  # of its lifetime, within which a token is renewed before its end
+_SHARED_REFUSALS: t.Final = 2  # of tokens that another thread may have used, before a request gets one of its own
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """What to send; value is None for a request without credentials.
+
+    fresh means that a token was got just for this request, own that no other request can get it.
+    """
+
+    value: str | None = field(repr=False)
+    fresh: bool = False
+    own: bool = False
+
+
+@dataclass
+class _Cached:
+    value: str = field(repr=False)
+    renew_at: float
+    shared: bool = False
+
+
+class Authenticator:
+    """Answers the challenges of one registry. Threads may share it: only one of them at a time gets a token.
+
+    base is the URL of /v2/, where the registry is asked how to log in; None for a registry that another one redirects
+    to, which is not asked there.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: str,
+        source: CredentialSource,
+        transport: Transport,
+        policy: RealmPolicy,
+        effects: Effects,
+        base: Url | None = None,
+    ) -> None:
+        self._registry = registry
+        self._source = source
+        self._transport = transport
+        self._policy = policy
+        self._effects = effects
+        self._base = base
+        self._lock = threading.Lock()
+        self._schemes: dict[str | None, Scheme] = {}
+        self._credentials: dict[str | None, Credentials] = {}
+        self._tokens: dict[tuple[BearerScheme, Credentials], _Cached] = {}
+        self._service: TokenService | None = None
+        self._peer: str | None = None
+        self._at_base: tuple[Challenge, ...] | None = None
+        self._obstacles: dict[str | None, str | None] = {}
+
+    def authorization(
+        self, operation: Operation, *, repository: str | None, deadline: float | None, refusals: int = 0
+    ) -> Authorization:
+        """What to send with a request about a repository, by all that is known so far. Raises RegistryError.
+
+        refusals counts the credentials that were refused for this request before. Credentials are looked up when the
+        registry asks for some; a ready token of the options is sent unasked.
+        """
+        with self._lock:
+            if isinstance(self._source, Fixed) and isinstance(self._source.credentials, Token):
+                return Authorization(f"Bearer {self._source.credentials.token}")
+            scheme = self._schemes.get(repository)
+            if scheme is None:
+                return Authorization(None)
+            credentials = self._lookup(repository)
+            if isinstance(credentials, Token):
+                return Authorization(f"Bearer {credentials.token}")
+            if isinstance(scheme, BearerScheme):
+                return self._token(scheme, credentials, operation, deadline, own=refusals >= _SHARED_REFUSALS)
+            return Authorization(_basic(credentials))
+
+    def learn(
+        self,
+        answer: Answer,
+        *,
+        operation: Operation,
+        repository: str | None,
+        sent: Authorization | None,
+        deadline: float | None = None,
+    ) -> bool:
+        """Take in what a refusal (401, 403, 404, 429) says; whether the request is worth repeating.
+
+        Raises Unauthorized when the registry wants what is not to be had, ProtocolBroken for challenges that cannot
+        be used, and what asking at /v2/ raises and may pass.
+        """
+        with self._lock:
+            lines = answer.header_lines("WWW-Authenticate")
+            challenges = parse_challenges(lines)
+            if sent is not None and sent.value is not None:
+                return self._renew(challenges, answer, repository, sent)
+            if answer.status == 401:
+                self._peer = answer.peer
+                if lines:
+                    return self._take_in(challenges, answer, operation, repository)
+            return self._learn_at_base(answer, operation, repository, deadline)
+
+    def describe(self, repository: str | None) -> str | None:
+        """The credentials in words, None if there are none or none were asked for."""
+        with self._lock:
+            credentials = self._credentials.get(repository)
+            if isinstance(self._source, Fixed):
+                credentials = self._source.credentials
+            return None if credentials is None or isinstance(credentials, Anonymous) else str(credentials)
+
+    def obstacle(self, repository: str | None) -> str | None:
+        """Why the credentials cannot be used for what /v2/ asks for; None if that is not known."""
+        with self._lock:
+            return self._obstacles.get(repository)
+
+    def _lookup(self, repository: str | None) -> Credentials:
+        if repository not in self._credentials:
+            self._credentials[repository] = self._source.credentials_for(self._registry, repository)
+        return self._credentials[repository]
+
+    def _take_in(
+        self, challenges: tuple[Challenge, ...], answer: Answer, operation: Operation, repository: str | None
+    ) -> bool:
+        scheme = choose_scheme(
+            challenges, self._lookup(repository), answer=answer, operation=operation, repository=repository
+        )
+        if scheme is not None:
+            self._schemes[repository] = scheme
+        return scheme is not None
+
+    def _learn_at_base(
+        self, answer: Answer, operation: Operation, repository: str | None, deadline: float | None
+    ) -> bool:
+        """Find out at /v2/ how to log in, where there are credentials that nobody has asked for."""
+        if repository in self._schemes:
+            return True  # another thread has learnt it since this request was sent
+        if isinstance(self._lookup(repository), Anonymous):
+            return False
+        challenges = self._ask_at_base(operation, deadline)
+        if repository is not None:
+            # what /v2/ asks for is no scope of this repository
+            challenges = tuple(one.without("scope") for one in challenges)
+        try:
+            return bool(challenges) and self._take_in(challenges, answer, operation, repository)
+        except RegistryError as exc:
+            # that nothing can be done with what /v2/ asks for may have nothing to do with this answer
+            self._obstacles[repository] = exc.why
+            return False
+
+    def _ask_at_base(self, operation: Operation, deadline: float | None) -> tuple[Challenge, ...]:
+        """The challenges of /v2/, asked for once; none if it does not ask for credentials."""
+        if self._base is None or self._at_base is not None:
+            return self._at_base or ()
+        try:
+            answer = self._transport.fetch(Request(operation, "GET", self._base, deadline=deadline))
+        except RegistryError as exc:
+            if exc.transient:
+                raise
+            self._at_base = ()
+            return ()
+        answer.discard()
+        if answer.status == 401 and answer.url.origin == self._base.origin:
+            self._peer = answer.peer
+            self._at_base = parse_challenges(answer.header_lines("WWW-Authenticate"))
+        elif answer.status < 500 and answer.status != 429:
+            self._at_base = ()
+        return self._at_base or ()
+
+    def _renew(
+        self, challenges: tuple[Challenge, ...], answer: Answer, repository: str | None, sent: Authorization
+    ) -> bool:
+        scheme = self._schemes.get(repository)
+        if answer.status not in (401, 403) or not isinstance(scheme, BearerScheme):
+            return False
+        credentials = self._lookup(repository)
+        if isinstance(credentials, Token):
+            return False
+        wider = wider_scopes(challenges)
+        scopes = scheme.scopes | wider
+        if scopes != scheme.scopes:
+            if sum(map(len, scopes)) > MAX_SCOPE:
+                return False
+            self._schemes[repository] = replace(scheme, scopes=scopes)
+            return True
+        if sent.own:
+            return False
+        cached = self._tokens.get((scheme, credentials))
+        if answer.status == 403:
+            # another thread may have widened the scopes since this token was issued
+            return bool(wider) and (cached is None or cached.value != sent.value)
+        if cached is not None and cached.value == sent.value:
+            if sent.fresh and not cached.shared:
+                return False
+            del self._tokens[scheme, credentials]
+        return True
+
+    def _token(
+        self,
+        scheme: BearerScheme,
+        credentials: Credentials,
+        operation: Operation,
+        deadline: float | None,
+        *,
+        own: bool,
+    ) -> Authorization:
+        now = self._effects.clock()
+        cached = self._tokens.get((scheme, credentials))
+        if cached is not None and now < cached.renew_at and not own:
+            cached.shared = True
+            return Authorization(cached.value)
+        from .token_service import TokenRequest, TokenService
+
+        if self._service is None:
+            self._service = TokenService(self._transport, policy=self._policy, effects=self._effects)
+        elsewhere = self._registry if self._base is None else None
+        wanted = TokenRequest(scheme.realm, scheme.service, scheme.scopes, credentials, self._peer, elsewhere)
+        issued = self._service.issue(wanted, operation=operation, deadline=deadline)
+        value = f"Bearer {issued.token}"
+        if not own:
+            self._tokens[scheme, credentials] = _Cached(value, now + issued.lifetime * (1 - _MARGIN))
+        return Authorization(value, fresh=True, own=own)
+
+
+def _basic(credentials: Credentials) -> str | None:
+    from .token_service import basic_header
+
+    return basic_header(credentials.username, credentials.password) if isinstance(credentials, Basic) else None
+
+
+__all__ = ("Authenticator", "Authorization")

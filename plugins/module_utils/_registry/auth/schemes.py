@@ -1,0 +1,131 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""What the challenges of an answer ask for: Basic (RFC 7617) or the tokens of a service (distribution-spec, Bearer).
+
+authentication.py calls it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..._base.text import visible
+from ..errors import REPORT, ProtocolBroken, RegistryError, Unauthorized
+from ..url import Url, UrlInvalid
+from .credentials import Anonymous, Basic
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
+    from ..errors import Operation
+    from ..transport.answer import Answer
+    from .challenge import Challenge
+    from .credentials import Credentials
+
+MAX_SCOPE: t.Final = 4096  # characters of all scopes of a token
+
+
+@dataclass(frozen=True)
+class BasicScheme:
+    """The registry wants user name and password with every request."""
+
+
+@dataclass(frozen=True)
+class BearerScheme:
+    """The registry wants tokens of this service."""
+
+    realm: Url
+    service: str | None
+    scopes: frozenset[str]
+
+
+Scheme = t.Union[BasicScheme, BearerScheme]
+
+
+def choose_scheme(
+    challenges: Sequence[Challenge],
+    credentials: Credentials,
+    *,
+    answer: Answer,
+    operation: Operation,
+    repository: str | None,
+) -> Scheme | None:
+    """How to answer: Bearer before Basic; None for Anonymous where a password is wanted.
+
+    A challenge that cannot be used counts only if there is no other one. Raises Unauthorized, ProtocolBroken.
+    """
+    broken = ""
+    for one in challenges:
+        if one.scheme == "bearer":
+            try:
+                return _bearer(one, repository)
+            except UrlInvalid as exc:
+                broken = broken or str(exc)
+    wants_password = any(one.scheme == "basic" for one in challenges)
+    if isinstance(credentials, Anonymous) and (wants_password or not broken):
+        return None
+    if wants_password and isinstance(credentials, Basic):
+        return BasicScheme()
+    unfit = f"there is only {credentials}" if wants_password else ""
+    raise _unanswerable(challenges, unfit, broken, answer=answer, operation=operation)
+
+
+def _unanswerable(
+    challenges: Sequence[Challenge], unfit: str, broken: str, *, answer: Answer, operation: Operation
+) -> RegistryError:
+    """The error for challenges without an answer: unfit says what there is in place of a password, if one is wanted.
+
+    broken says why a Bearer challenge cannot be used.
+    """
+    authority = answer.url.origin.authority
+    if unfit:
+        return operation.error(
+            Unauthorized,
+            f"{authority} wants a user name and a password, and {unfit}",
+            "give username and password",
+            status=answer.status,
+        )
+    if broken:
+        return operation.error(
+            ProtocolBroken,
+            f"the WWW-Authenticate header of {authority} cannot be used: its realm is no usable URL, {broken}",
+            REPORT,
+            status=answer.status,
+            url=answer.url.safe,
+        )
+    names = visible(", ".join(one.scheme for one in challenges[:4]), limit=80) or "none"
+    return operation.error(
+        Unauthorized,
+        f"{authority} wants authentication in a way that is not supported (offered: {names})",
+        "Basic and Bearer are supported",
+        status=answer.status,
+    )
+
+
+def wider_scopes(challenges: Sequence[Challenge]) -> frozenset[str]:
+    """The scopes that a refused token lacks, none if it was refused for something else (RFC 6750, 3.1)."""
+    for one in challenges:
+        if one.scheme == "bearer" and one.parameters.get("error") == "insufficient_scope":
+            return _scopes(one)
+    return frozenset()
+
+
+def _bearer(challenge: Challenge, repository: str | None) -> BearerScheme:
+    """Raises UrlInvalid."""
+    realm = Url.parse(challenge.parameters.get("realm", "").strip())
+    scopes = _scopes(challenge)
+    if not scopes and repository is not None:
+        scopes = frozenset([f"repository:{repository}:pull"])
+    return BearerScheme(realm, challenge.parameters.get("service"), scopes)
+
+
+def _scopes(challenge: Challenge) -> frozenset[str]:
+    return frozenset(challenge.parameters.get("scope", "")[:MAX_SCOPE].split())
+
+
+__all__ = ("MAX_SCOPE", "BasicScheme", "BearerScheme", "Scheme", "choose_scheme", "wider_scopes")

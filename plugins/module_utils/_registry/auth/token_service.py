@@ -1,0 +1,223 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import re
+import typing as t
+from base64 import b64encode
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from ..._base.errors import JsonInvalid
+from ..._base.strict_json import load_object
+from ..._base.text import visible
+from ..errors import REPORT, ProtocolBroken, RealmRefused, RegistryError, Unauthorized
+from ..transport.answer import is_markup
+from ..transport.statuses import login_advice, status_error
+from ..transport.transport import Request
+from ..url import Url
+from .credentials import Basic, IdentityToken
+from .realm_policy import NotEntitled
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..._base.strict_json import JsonObject
+    from ..effects import Effects
+    from ..errors import Operation
+    from ..transport.answer import Answer
+    from ..transport.transport import Transport
+    from .credentials import Credentials
+    from .realm_policy import RealmPolicy
+
+CLIENT_ID: t.Final = "attested.registry"
+MAX_BODY: t.Final = 1024 * 1024
+MIN_LIFETIME: t.Final = 60.0
+MAX_LIFETIME: t.Final = 24 * 3600.0
+
+_MAX_TOKEN: t.Final = 64 * 1024
+_TOKEN: t.Final = re.compile(r"[!-~]+")
+_FALLBACK: t.Final = (404, 405)
+_REFUSALS: t.Final = (400, 401, 403)
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """What is asked of a token service, and for whom.
+
+    registry_peer is the address that the registry was reached at. elsewhere is the name of the registry if it is not
+    the one of the task but one that it redirects to.
+    """
+
+    realm: Url
+    service: str | None
+    scopes: frozenset[str]
+    credentials: Credentials
+    registry_peer: str | None = None
+    elsewhere: str | None = None
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A bearer token and how many seconds it lives, counted from when it was asked for."""
+
+    token: str = field(repr=False)
+    lifetime: float
+
+
+class TokenService:
+    """Gets bearer tokens (distribution's token authentication, and its OAuth2 form for identity tokens)."""
+
+    def __init__(self, transport: Transport, *, policy: RealmPolicy, effects: Effects) -> None:
+        self._transport = transport
+        self._policy = policy
+        self._effects = effects
+
+    def issue(self, wanted: TokenRequest, *, operation: Operation, deadline: float | None) -> IssuedToken:
+        """Get a token.
+
+        Raises RealmRefused before anything is sent to a realm that is not entitled to it, Unauthorized when the service
+        rejects the credentials, and the other RegistryErrors.
+        """
+        hops = RealmHops(self._policy, operation, wanted.registry_peer)
+        if isinstance(wanted.credentials, IdentityToken):
+            request = _oauth2(wanted, wanted.credentials, operation, deadline)
+            answer = self._transport.fetch(request, hops=hops)
+            if answer.status not in _FALLBACK:
+                return self._issued(answer, wanted, operation)
+            answer.discard()
+        return self._issued(self._transport.fetch(_get(wanted, operation, deadline), hops=hops), wanted, operation)
+
+    def _issued(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> IssuedToken:
+        with answer:
+            if answer.status != 200:
+                raise self._refused(answer, wanted, operation)
+            body = answer.read(MAX_BODY)
+            if is_markup(body):
+                raise answer.page_error()
+        try:
+            return _parse(load_object(body, what="the answer of the token service", max_bytes=MAX_BODY))
+        except (JsonInvalid, ValueError) as exc:
+            reason = "it is no JSON object" if isinstance(exc, JsonInvalid) else str(exc)
+        raise operation.error(
+            ProtocolBroken,
+            f"the answer of the token service {answer.url.origin.authority} cannot be used, {reason}",
+            REPORT,
+            url=answer.url.safe,
+        )
+
+    def _refused(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> RegistryError:
+        authority = visible(wanted.realm.origin.authority)
+        used = str(wanted.credentials) if isinstance(wanted.credentials, (Basic, IdentityToken)) else None
+        if answer.status not in _REFUSALS:
+            step = operation.about(f"{operation.doing} (token service)")
+            sent = _sent(wanted.credentials)
+            return status_error(answer, step, used=used, now=self._effects.now(), sent=sent)
+        answer.discard()
+        if used is None:
+            return operation.error(
+                Unauthorized,
+                f"the token service {authority} gives no token without credentials",
+                login_advice(wanted.elsewhere),
+                status=answer.status,
+            )
+        return operation.error(
+            Unauthorized,
+            f"the token service {authority} rejected {used}",
+            "check the credentials, and that they are for this registry",
+            status=answer.status,
+        )
+
+
+@dataclass(frozen=True)
+class RealmHops:
+    """Holds a token request, and each of its redirects, to the realm policy."""
+
+    policy: RealmPolicy
+    operation: Operation
+    registry_peer: str | None
+
+    def check_url(self, url: Url) -> None:
+        """Raises RealmRefused."""
+        try:
+            self.policy.check(url)
+        except NotEntitled as exc:
+            raise self._error(url, str(exc)) from None
+
+    def check_peer(self, url: Url, peer: str) -> None:
+        """Raises RealmRefused."""
+        try:
+            self.policy.check_peer(url.origin, peer, registry_peer=self.registry_peer)
+        except NotEntitled as exc:
+            raise self._error(url, str(exc)) from None
+
+    def _error(self, url: Url, why: str) -> RealmRefused:
+        host = visible(url.origin.host)
+        advice = f"if {host} is the registry's token service, add it to the option trusted_realm_hosts"
+        if self.policy.knows(url.origin):
+            advice = "have the address of the token service corrected in the configuration of the registry"
+        return self.operation.error(
+            RealmRefused,
+            f"the registry sends for a token to {visible(str(url.origin))}, which is refused: {why}",
+            advice,
+            realm=host,
+        )
+
+
+def basic_header(username: str, password: str) -> str:
+    """The value of an Authorization header (RFC 7617, in UTF-8)."""
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def _sent(credentials: Credentials) -> str | None:
+    if isinstance(credentials, Basic):
+        return basic_header(credentials.username, credentials.password)
+    return basic_header("<token>", credentials.token) if isinstance(credentials, IdentityToken) else None
+
+
+def _get(wanted: TokenRequest, operation: Operation, deadline: float | None) -> Request:
+    pairs = [] if wanted.service is None else [("service", wanted.service)]
+    pairs += [("scope", scope) for scope in sorted(wanted.scopes)]
+    if isinstance(wanted.credentials, Basic):
+        pairs.append(("account", wanted.credentials.username))
+    query = "&".join(part for part in (wanted.realm.query, urlencode(pairs)) if part)
+    url = Url(wanted.realm.origin, wanted.realm.path, query or None)
+    return Request(operation, "GET", url, authorization=_sent(wanted.credentials), deadline=deadline)
+
+
+def _oauth2(wanted: TokenRequest, identity: IdentityToken, operation: Operation, deadline: float | None) -> Request:
+    pairs = [("grant_type", "refresh_token"), ("refresh_token", identity.token), ("client_id", CLIENT_ID)]
+    pairs += [] if wanted.service is None else [("service", wanted.service)]
+    pairs += [("scope", " ".join(sorted(wanted.scopes)))] if wanted.scopes else []
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = urlencode(pairs).encode("ascii")
+    return Request(
+        operation,
+        "POST",
+        wanted.realm,
+        headers={**headers, "Content-Length": str(len(body))},
+        body=body,
+        deadline=deadline,
+    )
+
+
+def _parse(value: JsonObject) -> IssuedToken:
+    token = value.get("token") or value.get("access_token")
+    if not isinstance(token, str) or len(token) > _MAX_TOKEN or not _TOKEN.fullmatch(token):
+        raise ValueError("it holds no token")
+    seconds = value.get("expires_in")
+    given = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    lifetime = float(t.cast("float", seconds)) if given else MIN_LIFETIME
+    return IssuedToken(token, min(max(lifetime, MIN_LIFETIME), MAX_LIFETIME))
+
+
+__all__ = (
+    "CLIENT_ID",
+    "IssuedToken",
+    "RealmHops",
+    "TokenRequest",
+    "TokenService",
+    "basic_header",
+)

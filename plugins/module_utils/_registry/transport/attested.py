@@ -1,0 +1,192 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import errno
+import typing as t
+import warnings
+
+from ..._ratls.crypto import MINIMUM_CRYPTOGRAPHY, OLDEST_CRYPTOGRAPHY, require_cryptography
+from ..._ratls.errors import ChallengeInvalid
+from ..._ratls.evidence.client_key import process_key
+from ..._tls13.blocking import TlsSocket
+from ..._tls13.client import ClientEngine
+from ..._tls13.config import ClientConfig
+from ..._tls13.errors import AlertReceived, Truncated, UsageError
+from ..._tls13.keys import Credentials
+from ..._tls13.verify import ServerVerifier
+from ..errors import ConfigurationError
+from ..url import UrlInvalid, literal_address
+from .attested_failures import BrokenOff, NoChallenge
+from .tls import trusted_pem, unusable_ca_path
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import socket
+
+    from ..._ratls.attester import Attested, Attester
+    from ..._tls13.events import CertificateRequested, PeerCertificate
+    from ..options import TlsOptions
+    from ..url import Origin
+
+
+class AttestedSocket(TlsSocket):
+    """A connection over which this host attested itself. BrokenOff is raised when the server ends it.
+
+    A server of TLS 1.3 judges a client when that is already sending its request, so its verdict comes in place of the
+    first answer.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        engine: ClientEngine,
+        *,
+        judge: t.Callable[[PeerCertificate], None],
+        answer: t.Callable[[t.Sequence[bytes]], Attested],
+    ) -> None:
+        super().__init__(sock, engine, judge=judge, choose=self._attest)
+        self.attested: Attested | None = None
+        self._peer = sock.getpeername()
+        self._make_answer = answer
+        self._has_answered = False
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """As that of TlsSocket, and raises BrokenOff."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.recv_into(buffer)])
+
+    def recv_into(self, buffer: t.Any, size: int = 0, flags: int = 0) -> int:
+        """As that of TlsSocket, and raises BrokenOff."""
+        try:
+            count = super().recv_into(buffer, size, flags)
+        except (AlertReceived, Truncated, ConnectionError) as exc:
+            raise self._broken_off(exc) from None
+        if not count and not self._has_answered:
+            raise self._broken_off(None)
+        self._has_answered = True
+        return count
+
+    def sendall(self, data: t.Any, flags: int = 0) -> None:
+        """As that of TlsSocket, and raises BrokenOff."""
+        try:
+            super().sendall(data, flags)
+        except AlertReceived as exc:
+            raise self._broken_off(exc) from None
+        except ConnectionResetError as exc:
+            # after this one, every urllib3 goes on to read what the server may have said before
+            raise BrokenPipeError(errno.EPIPE, exc.strerror) from None
+
+    def getpeername(self) -> t.Any:
+        """The address of the other end, even if that is not there any more: what it said is still to be read."""
+        return self._peer
+
+    def _broken_off(self, exc: Exception | None) -> BrokenOff:
+        alert = exc.alert if isinstance(exc, AlertReceived) else None
+        return BrokenOff(None if self._has_answered else self.attested, alert=alert)
+
+    def _attest(self, event: CertificateRequested) -> Credentials:
+        try:
+            self.attested = self._make_answer(event.authorities)
+        except ChallengeInvalid as exc:
+            raise NoChallenge(exc.message, asked=True) from None
+        return Credentials((self.attested.certificate,), self.attested.key.private)
+
+
+class AttestedTls:
+    """RA-TLS to one registry: TLS 1.3, and an attestation on every connection that is made for its challenge.
+
+    latest is what was shown last. warn gets what there is to say about the evidence, each sentence once. Threads may
+    share it. Raises ConfigurationError, and DependencyMissing of _ratls.
+    """
+
+    def __init__(self, options: TlsOptions, origin: Origin, *, warn: t.Callable[[str], None]) -> None:
+        require_cryptography(
+            MINIMUM_CRYPTOGRAPHY if options.validate_certs else OLDEST_CRYPTOGRAPHY,
+            purpose="A connection with ra-tls",
+        )
+        self.latest: Attested | None = None
+        self._attester = t.cast("Attester", options.attester)
+        # before there is a connection: an RSA key takes long to make, and servers do not wait for ever
+        process_key(self._attester.key_type)
+        self._name = origin.host.rstrip(".")
+        self._verifier = _verifier(options.ca_path) if options.validate_certs else None
+        self._warn = warn
+        self._warned: set[str] = set()
+
+    def secure(self, sock: socket.socket, timeout: float) -> AttestedSocket:
+        """Go through the handshake over a connected socket, in timeout seconds besides those for the evidence.
+
+        Raises TlsError and OSError, and RatlsError when there is no evidence; the socket is closed then.
+        """
+        config = ClientConfig(server_name=None if _is_address(self._name) else self._name, protocols=("http/1.1",))
+        connection = AttestedSocket(sock, ClientEngine(config), judge=self._judge, answer=self._answer)
+        try:
+            connection.handshake(timeout=timeout)
+        except ConnectionError:
+            raise Truncated("The server reset the connection in the middle of the handshake.") from None
+        if connection.attested is None:
+            connection.close()
+            raise NoChallenge("The server asked for no certificate.", asked=False)
+        return connection
+
+    def _judge(self, event: PeerCertificate) -> None:
+        if self._verifier is not None:
+            self._verifier.verify(event.chain, self._name)
+
+    def _answer(self, authorities: t.Sequence[bytes]) -> Attested:
+        attested = self._attester.answer(authorities)
+        for warning in attested.evidence.warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._warn(warning)
+        self.latest = attested
+        return attested
+
+
+def _verifier(ca_path: str | None) -> ServerVerifier:
+    with warnings.catch_warnings():
+        # what the library says of roots that it will not take one day would be written to standard error
+        warnings.simplefilter("ignore")
+        if ca_path is None:
+            return _system_verifier()
+        try:
+            return ServerVerifier(b"\n".join(trusted_pem(ca_path)))
+        except UsageError:
+            raise unusable_ca_path(ca_path, "one of its certificates is malformed") from None
+
+
+def _system_verifier() -> ServerVerifier:
+    """Of what the system trusts, as much as can be used: nobody on this host has chosen these roots one by one."""
+    roots = trusted_pem(None)
+    try:
+        return ServerVerifier(b"\n".join(roots))
+    except UsageError:
+        usable = [root for root in roots if _is_usable(root)]
+    if not usable:
+        raise ConfigurationError(
+            "None of the certificates of authorities that this host trusts can be used; give that of the registry in "
+            "the option ca_path."
+        )
+    return ServerVerifier(b"\n".join(usable))
+
+
+def _is_usable(root: bytes) -> bool:
+    try:
+        ServerVerifier(root)
+        return True
+    except UsageError:
+        return False
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return literal_address(name) is not None
+    except UrlInvalid:
+        return True
+
+
+__all__ = ("AttestedSocket", "AttestedTls")

@@ -1,0 +1,361 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import io
+import socket
+import threading
+import traceback
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._base.errors import CollectionError
+from ..errors import ConfigurationError, DependencyMissing
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from ..url import Origin
+    from .guard import Guard
+
+    Secure = Callable[[socket.socket, float], t.Any]
+    """Makes a TLS connection over a connected socket, in so many seconds; returns what then stands for the socket."""
+
+IMPORT_ERROR: str | None = None
+_found_version = _urllib3_version = "0"
+try:
+    from requests.__version__ import __version__ as _found_version
+    from requests.adapters import HTTPAdapter
+    from requests.models import PreparedRequest, Response
+    from requests.structures import CaseInsensitiveDict
+    from urllib3 import __version__ as _urllib3_version  # type: ignore[attr-defined]
+    from urllib3 import disable_warnings
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import HTTPError, InsecureRequestWarning
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+    HTTPAdapter = HTTPConnection = HTTPSConnection = object  # type: ignore[assignment, misc]
+    HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment, misc]
+    HTTPError = Exception  # type: ignore[assignment, misc]
+
+MINIMUM_REQUESTS: t.Final = "2.25.0"
+
+_BUFFER: t.Final = 16 * 1024
+_POOL_SIZE: t.Final = 32
+
+
+def require_requests() -> None:
+    """Raises DependencyMissing if requests is too old or absent. An old one may be one that cannot be imported."""
+    wanted = f"requests >= {MINIMUM_REQUESTS}"
+    if _found_version != "0" and _release(_found_version) < _release(MINIMUM_REQUESTS):
+        raise DependencyMissing(
+            f"The Python library {wanted} is needed and {_found_version[:20]} was found; upgrade it.", library=wanted
+        )
+    if IMPORT_ERROR is not None:
+        error = DependencyMissing(f"The Python library {wanted} cannot be imported; install it.", library=wanted)
+        error.traceback = IMPORT_ERROR
+        raise error
+
+
+@dataclass
+class Exchange:
+    """One request and what it needs on its way through the libraries; belongs to the thread that sends it.
+
+    target is what the request line names, byte for byte; the libraries would rewrite it.
+    """
+
+    guard: Guard
+    target: str
+    check_peer: Callable[[str], None] | None = None
+    peer: str | None = field(default=None, init=False)
+    response: http.client.HTTPResponse | None = field(default=None, init=False)
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer whose body has not been read yet. One of finish and abandon has to be called, once."""
+
+    response: http.client.HTTPResponse
+    _raw: t.Any
+
+    def finish(self) -> None:
+        """Give the connection back for the next request; the body has been read to its end."""
+        # read1 does not close the response at its end on every Python, and the connection waits for that
+        self.response.close()
+        self._raw.release_conn()
+
+    def abandon(self) -> None:
+        """Close the connection; what has not been read of the body is lost."""
+        self._raw.close()
+        self.response.close()
+        self._raw.release_conn()
+
+
+class _Current(threading.local):
+    exchange: Exchange | None = None
+
+
+_current = _Current()
+
+
+class _WatchedSocket(io.RawIOBase):
+    """The reading side of a socket; it tells the guard of every read and takes its timeouts from it."""
+
+    def __init__(self, raw: t.Any, sock: socket.socket, guard: Guard) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._guard = guard
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        """As io.RawIOBase, within the time that the guard gives. Raises its RegistryErrors, and OSError."""
+        guard = self._guard
+        timeout = guard.read_timeout()
+        if timeout != self._sock.gettimeout():
+            self._sock.settimeout(timeout)
+        start = guard.clock()
+        try:
+            count: int = self._raw.readinto(buffer) or 0
+        except socket.timeout:
+            raise guard.timed_out() from None
+        guard.received(count, guard.clock() - start)
+        return count
+
+    def close(self) -> None:
+        """Closes the reading side alone; the connection has the socket."""
+        if not self.closed:
+            self._raw.close()
+            super().close()
+
+
+class _WatchedResponse(http.client.HTTPResponse):
+    """http.client's response on a watched socket; it makes itself known to the exchange."""
+
+    def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        exchange = _current.exchange
+        if exchange is not None:
+            watched = _WatchedSocket(self.fp.detach(), sock, exchange.guard)
+            self.fp = io.BufferedReader(watched, _BUFFER)
+            exchange.response = self
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client passes over 100 alone: 103 would be the answer, and the real one that of the next request
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
+        return version, http.client.CONTINUE if interim else status, reason
+
+
+class _Watched:
+    """What all connections of urllib3 get before their own methods."""
+
+    response_class: t.Any = _WatchedResponse
+
+    def _new_conn(self) -> t.Any:
+        return _checked(super()._new_conn())  # type: ignore[misc]
+
+    def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of urllib3, with the exact target, to a peer that was checked. Raises what check_peer raises."""
+        super().request(method, _meet(self, url), *args, **kwargs)  # type: ignore[misc]
+
+
+class _Connection(_Watched, HTTPConnection):
+    """A connection without TLS."""
+
+
+class _TlsConnection(_Watched, HTTPSConnection):
+    """A connection with TLS."""
+
+
+class _AttestedConnection(_TlsConnection):
+    """A TLS connection that somebody else makes."""
+
+    secure: t.ClassVar[Secure]
+
+    def connect(self) -> None:
+        """As that of urllib3, through a tunnel if there is a proxy. Raises what secure raises besides."""
+        sock = self.sock = self._new_conn()
+        if self._tunnel_host:
+            # urllib3 1.26 and 2 each have a word for a proxy that is itself spoken to over TLS
+            if getattr(self, "tls_in_tls_required", False) or getattr(self, "_tunnel_scheme", "") == "https":
+                sock = self.sock = self._connect_tls_proxy(self.host, sock)
+            self._has_connected_to_proxy = True
+            self._tunnel()
+        exchange = t.cast("Exchange", _current.exchange)
+        self.sock = type(self).secure(sock, exchange.guard.connect_timeout())
+        self.is_verified = True
+
+
+def _checked(sock: socket.socket) -> socket.socket:
+    """A new connection to a peer that the exchange permits, before TLS begins on it; else it is closed."""
+    exchange = _current.exchange
+    if exchange is not None and exchange.check_peer is not None:
+        try:
+            exchange.check_peer(str(sock.getpeername()[0]))
+        except BaseException:
+            sock.close()
+            raise
+    return sock
+
+
+def _meet(connection: t.Any, url: str) -> str:
+    """Connect if need be and check the peer before a byte of the request is sent; returns the target to send."""
+    if connection.sock is None:
+        connection.connect()
+    exchange = _current.exchange
+    if exchange is None:
+        return url
+    exchange.peer = str(connection.sock.getpeername()[0])
+    if exchange.check_peer is not None:
+        exchange.check_peer(exchange.peer)
+    return exchange.target
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def _pools(secure: Secure | None) -> dict[str, type]:
+    """The classes of pools by scheme."""
+    if secure is None:
+        return {"http": _Pool, "https": _TlsPool}
+    connection = type("_Connection", (_AttestedConnection,), {"secure": staticmethod(secure)})
+    return {"http": _Pool, "https": type("_AttestedPool", (_TlsPool,), {"ConnectionCls": connection})}
+
+
+def _socks_pools() -> dict[str, type]:
+    """The classes of pools by scheme, for connections through a SOCKS proxy. Raises DependencyMissing."""
+    if importlib.util.find_spec("socks") is None:
+        raise DependencyMissing(
+            "The Python library PySocks cannot be imported, and the proxy in the environment of the task speaks SOCKS; "
+            "install it, or name an HTTP proxy in http_proxy, https_proxy or all_proxy.",
+            library="PySocks",
+        )
+    from urllib3.contrib import socks
+
+    plain = type("_SocksConnection", (_Watched, socks.SOCKSConnection), {})
+    secure = type("_SocksTlsConnection", (_Watched, socks.SOCKSHTTPSConnection), {})
+    return {
+        "http": type("_SocksPool", (socks.SOCKSHTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("_SocksTlsPool", (socks.SOCKSHTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter with watched connections, which trusts what the context trusts and nothing besides."""
+
+    def __init__(self, context: ssl.SSLContext | None, secure: Secure | None) -> None:
+        self._context = context
+        self._pools = _pools(secure)
+        self._is_attested = secure is not None
+        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """As that of requests, which calls it."""
+        super().init_poolmanager(*args, **{**kwargs, "ssl_context": self._context})
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
+        """As that of requests, which calls it. Raises ConfigurationError for a proxy that attestation cannot pass."""
+        is_socks = proxy.lower().startswith("socks")
+        if is_socks and self._is_attested:
+            raise ConfigurationError(
+                "The proxy in the environment of the task cannot be used: ra-tls goes through no SOCKS proxy; name an "
+                "HTTP proxy in https_proxy, or except the registry in no_proxy."
+            )
+        pools = _socks_pools() if is_socks else self._pools
+        manager = super().proxy_manager_for(proxy, **{**kwargs, "ssl_context": self._context})
+        manager.pool_classes_by_scheme = pools
+        return manager
+
+    def cert_verify(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Nothing: requests would add its own list of authorities to the context."""
+
+    def build_response(self, req: t.Any, resp: t.Any) -> t.Any:
+        """The answer with its connection alone: requests would read its cookies, which can take seconds of time."""
+        answer = Response()
+        answer.raw = resp
+        return answer
+
+
+class Pool:
+    """The connections to some hosts with one TLS configuration; threads may share it.
+
+    secure makes the TLS connections in place of context.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None, *, verify: bool, secure: Secure | None = None) -> None:
+        require_requests()
+        if not verify:
+            # the option is shown as a warning of the task; the library's goes to standard error
+            disable_warnings(InsecureRequestWarning)
+        if context is not None and _release(_urllib3_version) < (2,):
+            # it gives OpenSSL no name to check where the host is an address, and checks both itself
+            context.check_hostname = False
+        self._adapter = _Adapter(context, secure)
+        self._verify = verify
+
+    def send(
+        self,
+        exchange: Exchange,
+        *,
+        method: str,
+        origin: Origin,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        proxy: str | None = None,
+    ) -> Received:
+        """Send one request and read the head of its answer; nothing is followed, decoded, stored or repeated.
+
+        Raises CONNECTION_ERRORS; the RegistryErrors among them are of the guard and the peer check.
+        """
+        request = PreparedRequest()
+        # the libraries get no more of the URL than they connect by: they would rewrite its path and query
+        request.method, request.url, request.body = method, f"{origin}/", body
+        request.headers = CaseInsensitiveDict(headers)
+        guard = exchange.guard
+        _current.exchange = exchange
+        try:
+            answer = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(guard.connect_timeout(), guard.read_timeout()),
+                verify=self._verify,
+                proxies={} if proxy is None else {"http": proxy, "https": proxy},
+            )
+        finally:
+            _current.exchange = None
+        if exchange.response is None:
+            answer.close()
+            raise http.client.HTTPException("no response was captured")
+        return Received(exchange.response, answer.raw)
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._adapter.close()
+
+
+CONNECTION_ERRORS: t.Final = (OSError, HTTPError, http.client.HTTPException, ValueError, CollectionError)
+"""All that may come of a connection. Those of the collection are of the guard, of _tls13 and of _ratls."""
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+
+
+__all__ = ("CONNECTION_ERRORS", "IMPORT_ERROR", "MINIMUM_REQUESTS", "Exchange", "Pool", "Received", "require_requests")

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import REPORT, ProtocolBroken, TimedOut
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from ..errors import Operation
+    from ..options import Timeouts
+
+CHUNK: t.Final = 64 * 1024  # the most that is read at once; larger pieces do not stay in the caches of processors
+HEAD_BUDGET: t.Final = 1024 * 1024  # of one answer: status lines and headers, interim answers included
+
+
+class Guard:
+    """Watches what one connection brings for one answer: how long each read may take, how fast and how much it is.
+
+    One instance belongs to one request. It is told of every read from the socket, so that nothing above, not a drip
+    of header bytes nor an endless list of interim answers, can go on for ever.
+    """
+
+    def __init__(
+        self, operation: Operation, *, timeouts: Timeouts, deadline: float | None, clock: Callable[[], float]
+    ) -> None:
+        self.operation = operation
+        self.clock = clock
+        self._timeouts = timeouts
+        self._deadline = deadline
+        self._budget = HEAD_BUDGET
+        self._waited = 0.0
+        self._brought = 0
+        self._started = False
+
+    def read_timeout(self) -> float:
+        """How many seconds the next read may take. Raises TimedOut when the operation's time is up."""
+        if self._deadline is None:
+            return self._timeouts.read
+        return min(self._timeouts.read, self._remaining())
+
+    def connect_timeout(self) -> float:
+        """How many seconds connecting may take. Raises TimedOut when the operation's time is up."""
+        if self._deadline is None:
+            return self._timeouts.connect
+        return min(self._timeouts.connect, self._remaining())
+
+    def allow(self, count: int) -> None:
+        """Allow this many more bytes."""
+        self._budget += count
+
+    def received(self, count: int, waited: float) -> None:
+        """Take note of a read. Raises TimedOut if the other side is too slow, ProtocolBroken if it sends too much."""
+        self._budget -= count
+        if self._budget < 0:
+            raise self.operation.error(ProtocolBroken, "the answer goes on beyond its limit", REPORT)
+        if not self._started:
+            # the time to the first byte is the server's to think, the read timeout bounds it
+            self._started = True
+            return
+        self._waited += waited
+        self._brought += count
+        if self._waited >= self._timeouts.read:
+            self._check_rate()
+
+    def timed_out(self) -> TimedOut:
+        """The error for a read that took too long."""
+        if self._deadline is not None and self.clock() >= self._deadline:
+            return self._late()
+        return self.operation.error(
+            TimedOut,
+            f"nothing came for {self._timeouts.read:g} seconds",
+            "check the network and the registry, or raise the option timeout",
+            transient=True,
+        )
+
+    def _check_rate(self) -> None:
+        rate = self._brought / self._waited
+        if rate < self._timeouts.minimum_rate:
+            raise self.operation.error(
+                TimedOut,
+                f"only {rate:.0f} bytes a second came during {self._waited:.0f} seconds",
+                "check the network and the registry, raise the option timeout, or lower minimum_throughput",
+                transient=True,
+            )
+        self._waited = 0.0
+        self._brought = 0
+
+    def _remaining(self) -> float:
+        remaining = (self._deadline or 0.0) - self.clock()
+        if remaining <= 0:
+            raise self._late()
+        return remaining
+
+    def _late(self) -> TimedOut:
+        return self.operation.error(
+            TimedOut,
+            f"it took longer than the {self._timeouts.total or 0:g} seconds that it may take",
+            "check the network and the registry, or raise the option total_timeout",
+        )
+
+
+__all__ = ("CHUNK", "HEAD_BUDGET", "Guard")

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import typing as t
+
+from ..errors import ConfigurationError
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ..options import Nearness, TlsOptions
+
+_MARK: t.Final = "-----BEGIN CERTIFICATE-----"
+_PEM: t.Final = re.compile(f"{_MARK}[^-]+-----END CERTIFICATE-----")
+_MAX_FILE: t.Final = 8 * 1024 * 1024
+_MAX_FILES: t.Final = 4096
+
+
+def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
+    """Make a context for connections to servers, TLS 1.2 or later.
+
+    The registry itself is trusted by ca_path alone, other ports of its host and other hosts by ca_path and the system.
+    Other hosts are always validated and never shown the client certificate. Raises ConfigurationError, which names the
+    file that cannot be used.
+    """
+    context = _trusting(options.ca_path, system_too=options.system_too or near != "registry")
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if near != "other" and not options.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if near != "other" and options.client_cert is not None:
+        _load_client(context, options.client_cert, options.client_key)
+    return context
+
+
+def trusted_pem(ca_path: str | None) -> list[bytes]:
+    """The certificates in PEM that a context of make_context trusts, each once.
+
+    Raises ConfigurationError, which names the file that cannot be used.
+    """
+    if ca_path is None:
+        return _each_once(_system())
+    try:
+        return _each_once(_directory(ca_path) if os.path.isdir(ca_path) else _file(ca_path))
+    except (OSError, ValueError) as exc:
+        raise unusable_ca_path(ca_path, _reason(exc)) from None
+
+
+def unusable_ca_path(ca_path: str, reason: str) -> ConfigurationError:
+    """The error that says why the option cannot be used, for the caller to raise."""
+    return ConfigurationError(
+        f"Cannot use the option ca_path: {ca_path} cannot be read ({reason}); "
+        "it must be a file, or a directory of files, with certificates in PEM form.",
+        path=ca_path,
+    )
+
+
+def _trusting(ca_path: str | None, *, system_too: bool) -> ssl.SSLContext:
+    if ca_path is None:
+        return ssl.create_default_context()
+    try:
+        if os.path.isdir(ca_path):
+            context = ssl.create_default_context(cadata=_directory(ca_path))
+        else:
+            context = ssl.create_default_context(cafile=ca_path)
+    except (OSError, ValueError) as exc:
+        raise unusable_ca_path(ca_path, _reason(exc)) from None
+    if system_too:
+        context.load_default_certs()
+    return context
+
+
+def _system() -> str:
+    """What OpenSSL trusts on this host: SSL_CERT_FILE and SSL_CERT_DIR, or the places that it was built with."""
+    paths = ssl.get_default_verify_paths()
+    texts = []
+    for place, read in ((paths.cafile, _file), (paths.capath, _directory)):
+        try:
+            texts.append(read(place) if place else "")
+        except (OSError, ValueError):
+            # as OpenSSL does: the other place may be enough
+            continue
+    if not any(texts):
+        raise ConfigurationError(
+            "This host has no certificates of authorities that it trusts; install them (ca-certificates), or give that "
+            "of the registry in the option ca_path."
+        )
+    return "\n".join(texts)
+
+
+def _file(path: str) -> str:
+    with open(path, encoding="ascii", errors="replace") as stream:
+        text = stream.read(_MAX_FILE)
+    if _MARK not in text:
+        raise ValueError("it holds no certificate in PEM form")
+    return text
+
+
+def _each_once(text: str) -> list[bytes]:
+    return [found.encode("ascii", "replace") for found in dict.fromkeys(_PEM.findall(text))]
+
+
+def _directory(path: str) -> str:
+    """All certificates in the files of a directory, whatever their names; other files are passed over."""
+    found: dict[str, None] = {}
+    for name in sorted(os.listdir(path))[:_MAX_FILES]:
+        full = os.path.join(path, name)
+        if os.path.isfile(full) and os.path.getsize(full) <= _MAX_FILE:
+            with open(full, encoding="ascii", errors="replace") as stream:
+                text = stream.read()
+            if _MARK in text:
+                found.setdefault(text)
+    if not found:
+        raise ValueError("no file in it holds a certificate in PEM form")
+    return "\n".join(found)
+
+
+def _load_client(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    try:
+        # without a password here, OpenSSL would ask on the terminal for one
+        context.load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as exc:
+        paths = cert if key is None else f"{cert} and {key}"
+        raise ConfigurationError(
+            f"Cannot use the options client_cert and client_key: {paths} cannot be loaded ({_reason(exc)}); "
+            "they must be a certificate in PEM form and its private key without a password.",
+            path=cert,
+        ) from None
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, ssl.SSLError):
+        return str(exc.reason or "not in PEM form").replace("_", " ").lower()
+    return exc.strerror or "unreadable" if isinstance(exc, OSError) else str(exc)
+
+
+__all__ = ("make_context", "trusted_pem", "unusable_ca_path")

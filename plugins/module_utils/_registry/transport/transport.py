@@ -1,0 +1,232 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..._base.text import visible
+from ..errors import REPORT, RedirectRefused
+from ..url import UrlInvalid
+from .answer import Answer
+from .guard import Guard
+from .proxies import proxy_name
+from .redirects import RedirectHops, RedirectPolicy
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from ..effects import Effects
+    from ..errors import Operation
+    from ..options import Nearness, Timeouts, TlsOptions
+    from ..url import Origin, Url
+    from .attested import AttestedTls
+    from .connection import Pool
+    from .proxies import Proxies
+
+    _Sort = tuple[str, Nearness]
+
+MAX_REDIRECTS: t.Final = 10
+
+_REDIRECTS: t.Final = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. authorization is sent to the origin of url alone; deadline is by the monotonic clock.
+
+    elsewhere gives the authorization for a URL that a redirect leads to at another origin, None for none.
+    """
+
+    operation: Operation
+    method: t.Literal["GET", "HEAD", "POST"]
+    url: Url
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    authorization: str | None = field(default=None, repr=False)
+    elsewhere: Callable[[Url], str | None] | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    deadline: float | None = None
+
+
+class Hops(t.Protocol):
+    """What a caller has to say about where a request may go; raises RegistryError to stop it."""
+
+    def check_url(self, url: Url) -> None:
+        """Called before each URL is requested."""
+
+    def check_peer(self, url: Url, peer: str) -> None:
+        """Called with the address of the server, before anything is sent to it; not when there is a proxy."""
+
+
+class Transport:
+    """Sends requests over one set of connections. Redirects are followed here, no cookies kept, no netrc read."""
+
+    def __init__(
+        self,
+        *,
+        registry: Origin,
+        tls: TlsOptions,
+        timeouts: Timeouts,
+        proxies: Proxies,
+        user_agent: str,
+        effects: Effects,
+        warn: Callable[[str], None],
+        trusted_redirect_hosts: tuple[str, ...] = (),
+    ) -> None:
+        self._registry = registry
+        self._redirects = RedirectPolicy(registry, trusted_redirect_hosts)
+        self._tls = tls
+        self._timeouts = timeouts
+        self._proxies = proxies
+        self._user_agent = user_agent
+        self._effects = effects
+        self._warn = warn
+        self._attested: AttestedTls | None = None
+        self._pools: dict[_Sort, Pool] = {}
+        self._lock = threading.Lock()
+        self._warned: set[str] = set()
+        self.requests = 0
+        self.answers = 0
+
+    @property
+    def attestation(self) -> dict[str, t.Any] | None:
+        """What was shown to the registry on the newest connection to it; None without ra-tls or connections."""
+        latest = None if self._attested is None else self._attested.latest
+        return None if latest is None else latest.as_result()
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+
+    def fetch(self, request: Request, *, hops: Hops | None = None) -> Answer:
+        """Send a request and follow its redirects (RFC 9110, 15.4), at most 10 and none from https to http.
+
+        Authorization goes along as long as scheme, host and port stay the same. hops judges every URL; without it, a
+        request goes to the registry itself, and the redirect policy judges where that leads to. The Answer may have any
+        status but those of redirects. Raises RegistryError.
+        """
+        url, authorization = request.url, request.authorization
+        for dummy in range(1 + MAX_REDIRECTS):
+            if hops is not None:
+                hops.check_url(url)
+            answer = self._send(request, url, authorization=authorization, hops=hops)
+            if answer.status not in _REDIRECTS:
+                return answer
+            answer.discard()
+            hops = hops or self._redirect_hops(request, answer)
+            target = _target(request, answer, url)
+            if target.origin != url.origin:
+                authorization = None if request.elsewhere is None else request.elsewhere(target)
+            url = target
+        raise _refused(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
+
+    def _redirect_hops(self, request: Request, answer: Answer) -> RedirectHops:
+        return RedirectHops(self._redirects, request.operation, answer.peer, self._is_proxied, self._warn_once)
+
+    def _is_proxied(self, origin: Origin) -> bool:
+        return self._proxies.for_origin(origin) is not None
+
+    def _warn_once(self, text: str) -> None:
+        with self._lock:
+            is_new = text not in self._warned
+            self._warned.add(text)
+        if is_new:
+            self._warn(text)
+
+    def _send(self, request: Request, url: Url, *, authorization: str | None, hops: Hops | None) -> Answer:
+        # not at the top: a run that needs no registry must not pay for importing requests
+        from .connection import CONNECTION_ERRORS, Exchange
+
+        guard = Guard(request.operation, timeouts=self._timeouts, deadline=request.deadline, clock=self._effects.clock)
+        proxy = self._proxies.for_origin(url.origin)
+        check = None if hops is None or proxy is not None else _peer_check(hops, url)
+        exchange = Exchange(guard, _request_target(url, proxy), check_peer=check)
+        headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        pool = self._pool(url.origin)
+        with self._lock:
+            self.requests += 1
+        try:
+            received = pool.send(
+                exchange, method=request.method, origin=url.origin, headers=headers, body=request.body, proxy=proxy
+            )
+        except CONNECTION_ERRORS as exc:
+            from .failures import translate
+
+            raise translate(exc, request.operation, url.origin, proxy=proxy_name(proxy)) from None
+        with self._lock:
+            self.answers += 1
+        peer = None if proxy is not None else exchange.peer
+        return Answer(received, guard, url=url, method=request.method, peer=peer, proxy=proxy_name(proxy))
+
+    def _pool(self, origin: Origin) -> Pool:
+        """The pool for an origin."""
+        near = "other"
+        if origin.host.rstrip(".") == self._registry.host.rstrip("."):
+            near = "registry" if origin == self._registry else "beside"
+        sort: _Sort = (origin.scheme, t.cast("Nearness", near))
+        with self._lock:
+            if sort not in self._pools:
+                self._pools[sort] = self._make_pool(origin, sort[1])
+            return self._pools[sort]
+
+    def _make_pool(self, origin: Origin, near: Nearness) -> Pool:
+        from .connection import Pool, require_requests
+
+        verify = self._tls.validate_certs or near == "other"
+        if near == "registry" and self._tls.mode == "ra-tls":
+            require_requests()
+            from .attested import AttestedTls
+
+            self._attested = AttestedTls(self._tls, origin, warn=self._warn)
+            return Pool(None, verify=verify, secure=self._attested.secure)
+        if origin.scheme != "https":
+            return Pool(None, verify=verify)
+        from .tls import make_context
+
+        return Pool(make_context(self._tls, near=near), verify=verify)
+
+
+def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:
+    return lambda peer: hops.check_peer(url, peer)
+
+
+def _request_target(url: Url, proxy: str | None) -> str:
+    """What the request line names (RFC 9112, 3.2): the whole URL for an HTTP proxy that gets the request itself."""
+    forwarded = proxy is not None and url.origin.scheme == "http" and not proxy.lower().startswith("socks")
+    return url.text if forwarded else url.target
+
+
+def _target(request: Request, answer: Answer, url: Url) -> Url:
+    """Where a redirect leads. Raises RedirectRefused."""
+    location = answer.header("Location")
+    if location is None:
+        raise _refused(request, url, f"{url.origin.authority} redirects without saying where to")
+    if request.body is not None and answer.status not in (307, 308):
+        raise _refused(request, url, f"{url.origin.authority} redirects a POST to a GET")
+    try:
+        target = url.join(location)
+    except UrlInvalid as exc:
+        raise _refused(request, url, f"{url.origin.authority} redirects to a URL that cannot be used, {exc}") from None
+    if url.origin.scheme == "https" and target.origin.scheme != "https":
+        raise _refused(request, url, f"{url.origin.authority} redirects from https to http, to {target.origin}")
+    if request.body is not None and target.origin != url.origin:
+        # what is posted holds credentials as much as Authorization does
+        raise _refused(request, url, f"{url.origin.authority} redirects a POST to another server, {target.origin}")
+    return target
+
+
+def _refused(request: Request, url: Url, why: str) -> RedirectRefused:
+    return request.operation.error(RedirectRefused, visible(why, limit=600), REPORT, url=url.safe)
+
+
+__all__ = ("MAX_REDIRECTS", "Hops", "Request", "Transport")
