@@ -11,11 +11,15 @@ import stat
 import typing as t
 from pathlib import Path
 
+from ansible_collections.attested.registry.plugins.module_utils._destination.destination import (
+    Destination,
+    Outcome,
+    Staging,
+)
+from ansible_collections.attested.registry.plugins.module_utils._destination.os_errors import translated
+from ansible_collections.attested.registry.plugins.module_utils._destination.stamp import Stamp
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination, Outcome, Staging
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record import write_record
-from ansible_collections.attested.registry.plugins.module_utils._unpack.stamp import Stamp
-from ansible_collections.attested.registry.plugins.module_utils._unpack.translate import translated
 
 MTIME = 1_700_000_000_123_456_789
 

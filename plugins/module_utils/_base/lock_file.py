@@ -8,7 +8,7 @@
 
 Any user who can read a directory or a file can lock it, and so keep every other user waiting. A lock file has the mode
 0600, and is there only as long as it is needed. oci_layout (_layout/lock.py), oci_layer_unpack
-(_module/layered_directory.py), oci_blob (_module/blob_file.py) and oci_image_unpack (_unpack/lock.py) use this.
+(_module/layered_directory.py), oci_blob (_module/blob_file.py) and oci_image_unpack (_destination/lock.py) use this.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from .._unpack.drift import Drift
-    from .._unpack.stamp import Stamp
+    from .._destination.drift import Drift
+    from .._destination.stamp import Stamp
 
 Json = dict[str, t.Any]
 

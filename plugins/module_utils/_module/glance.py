@@ -11,7 +11,7 @@ import json
 import os
 import typing as t
 
-from .._unpack.forked import fork, is_worth_it, wait
+from .._unpack.fork import fork, is_worth_it, wait
 
 Json = dict[str, t.Any]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .._unpack.destination import Destination
+from .._destination.destination import Destination
 from .diff import describe_foreign, describe_stamp
 from .image_tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
-    from .._unpack.stamp import Stamp
+    from .._destination.stamp import Stamp
     from .image_tree import Json, Place
 
 

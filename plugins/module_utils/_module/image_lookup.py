@@ -14,11 +14,11 @@ from .._oci.fields import Fields
 from .._oci.platform import Platform, matches, other_platform, suits
 
 if t.TYPE_CHECKING:
+    from .._destination.stamp import Stamp
     from .._oci.digest import Digest
     from .._oci.image import Image
     from .._oci.reference import Selector
     from .._registry.manifests import ManifestHead
-    from .._unpack.stamp import Stamp
     from .sources import Source
 
 Json = dict[str, t.Any]

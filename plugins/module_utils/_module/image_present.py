@@ -10,16 +10,16 @@ import time
 import typing as t
 from dataclasses import replace
 
-from .._unpack.destination import Destination
+from .._destination.destination import Destination
 from .image_lookup import look_up
 from .image_tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
+    from .._destination.inspection import Generation, View
+    from .._destination.stamp import Stamp
     from .._oci.image import Image, Layer
     from .._registry.manifests import ManifestHead
-    from .._unpack.inspection import Generation, View
     from .._unpack.layers import LayerSource
-    from .._unpack.stamp import Stamp
     from .image_lookup import Found, Question
     from .image_tree import Place, Warn, Wish
     from .sources import Source
@@ -132,7 +132,7 @@ def _layer_source(source: Source, repository: str, layer: Layer, watch: Stopwatc
 
 
 def _stamp(image: Image, question: Question, wish: Wish, *, entries: int, size: int) -> Stamp:
-    from .._unpack.stamp import Stamp
+    from .._destination.stamp import Stamp
 
     return Stamp(
         registry=image.registry,

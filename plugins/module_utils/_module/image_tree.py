@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from .diff import describe_foreign, describe_image, describe_stamp
 
 if t.TYPE_CHECKING:
-    from .._unpack.drift import Drift, Level
-    from .._unpack.inspection import View
-    from .._unpack.stamp import Stamp
+    from .._destination.drift import Drift, Level
+    from .._destination.inspection import View
+    from .._destination.stamp import Stamp
     from .tree_options import TreeOptions
 
 Json = dict[str, t.Any]
@@ -63,10 +63,10 @@ class Place:
             yield view
 
     def _enter(self, stack: contextlib.ExitStack, *, create: bool) -> View:
-        from .._unpack.checks import find_parents
-        from .._unpack.destination import Destination
-        from .._unpack.inspection import Missing
-        from .._unpack.translate import translated
+        from .._destination.destination import Destination
+        from .._destination.inspection import Missing
+        from .._destination.os_errors import translated
+        from .._destination.place import find_parents
 
         parents = stack.enter_context(find_parents(self.dest, make=create))
         options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout, "parents": parents}

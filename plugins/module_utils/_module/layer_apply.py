@@ -10,8 +10,8 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from .._destination.place import refusal
 from .._oci.media_type import layer_compression
-from .._unpack.checks import refusal
 from .._unpack.errors import DiffIdMismatch, printable
 from .._unpack.layers import unpack_layers
 from .layer_file import LayerFile

@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 from .._base.errors import JsonInvalid
 from .._base.lock_file import LockFileRefused, lock_as_older_versions_do, lock_file, unlock_file
 from .._base.strict_json import JsonValue, load
+from .._destination.durable import read_file, replace_file
+from .._destination.os_errors import translated
+from .._destination.place import Place, destination_warning, find_parents, open_place, refusal
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
-from .._unpack.checks import Place, destination_warning, find_parents, open_place, refusal
 from .._unpack.confine import DIRECTORY
-from .._unpack.durable import read_file, replace_file
 from .._unpack.errors import Locked, printable
-from .._unpack.translate import translated
 from .opened_again import opened_again
 
 _MAX_BYTES: t.Final = 1024 * 1024

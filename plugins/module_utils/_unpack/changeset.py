@@ -12,13 +12,13 @@ import os
 import stat
 import typing as t
 
-from .content import CREATE, write_content, write_sparse
 from .entry import Entry
+from .entry_path import split_path
 from .errors import LayerInvalid, UnpackError, filesystem_error, printable
+from .file_content import CREATE, write_content, write_sparse
 from .inode_table import InodeTable, Scratch
 from .limits import Budget
 from .metadata import Attributes, Attributor
-from .path import split_path
 from .tar import TarReader
 from .tree import Directory, Tree
 from .whiteout import PREFIX, Pruner, is_aufs_metadata, parse_whiteout

@@ -14,15 +14,15 @@ import typing as t
 
 from .._base.errors import CollectionError
 from .._oci.digest import Digest
-from .apart import ApartWriter
 from .confine import Resolver, choose_resolver
 from .decompress import Compression
 from .errors import LayerInvalid, LimitExceeded, filesystem_error
-from .forked import is_worth_it
+from .fork import is_worth_it
 from .limits import Budget
 from .pipeline import Ahead, DiffIdHash, flatten, inflated
 from .record import Recording
 from .writer import Options, TreeWriter, Unpacked, Warn, Writer
+from .writer_process import ApartWriter
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
+from ansible_collections.attested.registry.plugins.module_utils._destination.drift import Drift, compare
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
-from ansible_collections.attested.registry.plugins.module_utils._unpack import content, limits, pipeline
-from ansible_collections.attested.registry.plugins.module_utils._unpack.drift import Drift, compare
+from ansible_collections.attested.registry.plugins.module_utils._unpack import file_content as content
+from ansible_collections.attested.registry.plugins.module_utils._unpack import limits, pipeline
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DiffIdMismatch,
     FilesystemError,

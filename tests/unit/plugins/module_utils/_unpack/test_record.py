@@ -19,9 +19,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack import drift as drift_module
+from ansible_collections.attested.registry.plugins.module_utils._destination import drift as drift_module
+from ansible_collections.attested.registry.plugins.module_utils._destination.drift import Drift, Level, compare
 from ansible_collections.attested.registry.plugins.module_utils._unpack import listing
-from ansible_collections.attested.registry.plugins.module_utils._unpack.drift import Drift, Level, compare
 from ansible_collections.attested.registry.plugins.module_utils._unpack.probe import digest_file, digest_xattrs
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record import (
     RecordInvalid,

@@ -11,13 +11,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.content import (
+from ansible_collections.attested.registry.plugins.module_utils._unpack.entry import Entry, Region, Sparse
+from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid, LimitExceeded
+from ansible_collections.attested.registry.plugins.module_utils._unpack.file_content import (
     CREATE,
     write_content,
     write_sparse,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.entry import Entry, Region, Sparse
-from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid, LimitExceeded
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import SPARSE_REGIONS, Budget, Limits
 from ansible_collections.attested.registry.plugins.module_utils._unpack.stream import ByteStream
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar import TarReader

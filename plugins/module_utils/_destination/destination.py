@@ -14,19 +14,19 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._base.parents import Parents
-from .checks import refusal
-from .confine import DIRECTORY
+from .._unpack.confine import DIRECTORY
+from .._unpack.errors import UnpackError, printable
+from .._unpack.record import Recording
+from .._unpack.syscalls import sync_filesystem
 from .durable import open_anonymous, open_new, write_file
-from .errors import UnpackError, printable
-from .generations import RECORD, ROOTFS, STAMP, Store, Warn
 from .inspection import LOCK_TIMEOUT, Inspection, View
 from .lock import StateDirectory
+from .os_errors import naming_filesystem, translated
+from .place import refusal
 from .publish import Plan, settle, switch, take_away
-from .record import Recording
 from .stamp import ForeignStamp, Stamp, StampInvalid
 from .state import State
-from .syscalls import sync_filesystem
-from .translate import naming_filesystem, translated
+from .store import RECORD, ROOTFS, STAMP, Store, Warn
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Destination(View):
         Raises what check_replaceable() does, before anything is made. A NoSpace that is raised in the block is raised
         again with the file system's name.
         """
-        from .inode_table import Scratch
+        from .._unpack.inode_table import Scratch
 
         store = self._ready()
         self.check_replaceable()

@@ -14,10 +14,10 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents, risk_warning
-from .confine import DIRECTORY
-from .errors import DestinationError, printable
+from .._unpack.confine import DIRECTORY
+from .._unpack.errors import DestinationError, printable
 from .mounts import Mounts
-from .translate import translated
+from .os_errors import translated
 
 _NAME_MAX = 255
 _STATE_NAME = re.compile(r"\A\..+\.oci\Z", re.DOTALL)

@@ -9,19 +9,19 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.stamp import (
+from ansible_collections.attested.registry.plugins.module_utils._destination.stamp import (
     ForeignStamp,
     Stamp,
     StampInvalid,
     parse_stamp,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.state import (
+from ansible_collections.attested.registry.plugins.module_utils._destination.state import (
     Operation,
     Pending,
     State,
     parse_state,
 )
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.tests.support.trees import make_stamp
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,17 +11,17 @@ import contextlib
 import os
 import typing as t
 
+from .._unpack.descent import DIRECTORY
+from .._unpack.errors import DestinationError, UnpackError, printable
+from .._unpack.remove import remove_tree
 from . import stamp as stamps
 from . import state as states
-from .checks import Place
-from .descent import DIRECTORY
 from .durable import read_file, replace_file
-from .errors import DestinationError, UnpackError, printable
+from .os_errors import translated
+from .place import Place
 from .private import open_private
-from .remove import remove_tree
 from .stamp import ForeignStamp, Stamp, StampInvalid, parse_stamp
 from .state import State, parse_state
-from .translate import translated
 
 # In the state directory, beside the lock:
 #   state.json          the State

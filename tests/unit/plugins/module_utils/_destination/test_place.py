@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.parents import ParentRefused
-from ansible_collections.attested.registry.plugins.module_utils._unpack.checks import Place, open_place
-from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination.mounts import Mounts
+from ansible_collections.attested.registry.plugins.module_utils._destination.os_errors import (
+    naming_filesystem,
+    translated,
+)
+from ansible_collections.attested.registry.plugins.module_utils._destination.place import Place, open_place
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     FilesystemError,
     NoSpace,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.mounts import Mounts
-from ansible_collections.attested.registry.plugins.module_utils._unpack.translate import naming_filesystem, translated
 from ansible_collections.attested.registry.tests.support import children
 from hypothesis import given
 from hypothesis import strategies as st

@@ -13,16 +13,16 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents
-from .checks import Place, Root, destination_warning, open_place, refusal
-from .confine import DIRECTORY
+from .._unpack.confine import DIRECTORY
+from .._unpack.errors import printable
 from .drift import Change, Drift, Level, compare
-from .errors import printable
-from .generations import Store, Warn
 from .lock import StateDirectory
+from .os_errors import translated
+from .place import Place, Root, destination_warning, open_place, refusal
 from .publish import has_happened
 from .stamp import Stamp, StampInvalid
 from .state import Pending, State
-from .translate import translated
+from .store import Store, Warn
 
 LOCK_TIMEOUT: t.Final = 60.0
 

@@ -16,7 +16,7 @@ import typing as t
 
 from . import errors
 from .errors import UnpackError
-from .forked import fork, wait
+from .fork import fork, wait
 from .ring import Closed, Receiver, Ring, Sender
 from .writer import Unpacked, Warn, Writer
 

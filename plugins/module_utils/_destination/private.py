@@ -9,7 +9,7 @@
 
 The parent of a destination may belong to another user, who can exchange the state directory at any moment, also for a
 tree that was unpacked before and so holds whatever an image held. What is opened here is what the check saw.
-lock.py and generations.py call this.
+_destination/lock.py and _destination/store.py call this.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import errno
 import os
 import stat
 
-from .checks import Place, refusal
-from .descent import DIRECTORY
-from .errors import printable
+from .._unpack.descent import DIRECTORY
+from .._unpack.errors import printable
+from .place import Place, refusal
 
 
 def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:

@@ -14,12 +14,12 @@ import stat
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._unpack.errors import DestinationError, UnpackError, printable
+from .._unpack.remove import change_mode
+from .._unpack.syscalls import exchange
 from .durable import inode_of_directory
-from .errors import DestinationError, UnpackError, printable
-from .generations import GENERATIONS, ROOTFS, Store
-from .remove import change_mode
 from .state import Operation, Pending, State
-from .syscalls import exchange
+from .store import GENERATIONS, ROOTFS, Store
 
 # Every change of a destination goes the same way. It is announced in the state, with the inode number by which one can
 # see whether it has happened; then one system call makes it; then settle() finds out what is at the destination and

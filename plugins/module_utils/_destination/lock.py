@@ -17,10 +17,10 @@ import time
 import typing as t
 
 from .._base.lock_file import lock
-from .checks import Place, refusal
-from .errors import DestinationError, Locked, printable
+from .._unpack.errors import DestinationError, Locked, printable
+from .os_errors import translated
+from .place import Place, refusal
 from .private import open_private
-from .translate import translated
 
 _LOCK: t.Final = "lock"
 _PLAIN: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

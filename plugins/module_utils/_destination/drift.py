@@ -12,9 +12,9 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from .descent import Descent
-from .errors import printable
-from .listing import (
+from .._unpack.descent import Descent
+from .._unpack.errors import printable
+from .._unpack.listing import (
     Entry,
     describe_root,
     find_in_directory,
@@ -23,11 +23,11 @@ from .listing import (
     pack,
     split_directory,
 )
-from .probe import can_list, digest_xattrs
-from .record import END, Block, Content, RecordInvalid, RecordReader
+from .._unpack.probe import can_list, digest_xattrs
+from .._unpack.record import END, Block, Content, RecordInvalid, RecordReader
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .hashing import FileHasher
+    from .._unpack.hashing import FileHasher
 
 Level = t.Literal["none", "metadata", "content"]
 What = t.Literal[
@@ -99,7 +99,7 @@ def compare(
 
 
 def _compare_all(reader: RecordReader, found: _Found, skip: frozenset[bytes], root_fd: int) -> None:
-    from .hashing import FileHasher  # threads cost milliseconds to import, which the usual check does not need
+    from .._unpack.hashing import FileHasher  # threads cost milliseconds to import, which the usual check does not need
 
     with FileHasher() as hasher:
         _Comparison(reader, found, skip, hasher).run(root_fd)
@@ -274,7 +274,7 @@ class _Comparison:
     def _compare_contents(
         self, fd: int, block: Block, expected: list[Entry], same: list[Entry], hasher: FileHasher
     ) -> None:
-        from .hashing import Expected
+        from .._unpack.hashing import Expected
 
         contents = block.contents(expected, xattrs=self._reader.xattrs)
         way = b"".join(name + b"/" for name in self._way)

@@ -12,7 +12,7 @@ import errno
 import os
 import typing as t
 
-from .errors import FilesystemError, NoSpace, filesystem_error, printable
+from .._unpack.errors import FilesystemError, NoSpace, filesystem_error, printable
 from .mounts import Mounts
 
 _OTHER_LAYER = (

@@ -7,8 +7,8 @@ from __future__ import annotations
 import posixpath
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._unpack.entry_path import split_path
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid
-from ansible_collections.attested.registry.plugins.module_utils._unpack.path import split_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

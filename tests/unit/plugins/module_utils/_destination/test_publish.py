@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack import destination as destination_module
-from ansible_collections.attested.registry.plugins.module_utils._unpack import publish as publish_module
+from ansible_collections.attested.registry.plugins.module_utils._destination import destination as destination_module
+from ansible_collections.attested.registry.plugins.module_utils._destination import publish as publish_module
+from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination.state import Pending, State
 from ansible_collections.attested.registry.plugins.module_utils._unpack import syscalls
-from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     FilesystemError,
     UnpackError,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.state import Pending, State
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.trees import (
     make_tree,

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The ground on which the tests of _unpack and _destination unpack: in memory, with bait around every root."""
+
 from __future__ import annotations
 
 import os

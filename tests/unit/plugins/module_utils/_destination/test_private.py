@@ -14,8 +14,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack import lock
-from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination import lock
+from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     UnpackError,

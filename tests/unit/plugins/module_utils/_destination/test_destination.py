@@ -16,15 +16,15 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack import lock
-from ansible_collections.attested.registry.plugins.module_utils._unpack.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination import lock
+from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination.state import Pending, State
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     FilesystemError,
     Locked,
     NoSpace,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.state import Pending, State
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
 from ansible_collections.attested.registry.tests.support.trees import (

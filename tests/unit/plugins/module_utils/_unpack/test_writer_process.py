@@ -18,8 +18,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack import apart, forked, layers, pipeline
-from ansible_collections.attested.registry.plugins.module_utils._unpack.apart import ApartWriter
+from ansible_collections.attested.registry.plugins.module_utils._unpack import fork as forked
+from ansible_collections.attested.registry.plugins.module_utils._unpack import layers, pipeline
+from ansible_collections.attested.registry.plugins.module_utils._unpack import writer_process as apart
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     LimitExceeded,
     NoSpace,
@@ -36,6 +37,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.ring imp
     Sender,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.writer import Unpacked, Warn
+from ansible_collections.attested.registry.plugins.module_utils._unpack.writer_process import ApartWriter
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
