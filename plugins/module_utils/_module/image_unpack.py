@@ -34,7 +34,7 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     place = Place(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
     if params["state"] == "present":
         return _present(module, place)
-    from .image_back import ensure_absent, ensure_rolled_back
+    from .image_absent import ensure_absent, ensure_rolled_back
 
     ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
     return image_results(module, _unless_needless(place, ensure), source=None, watch=Stopwatch())

@@ -10,7 +10,7 @@ import os
 import typing as t
 from dataclasses import replace
 
-from .glance import Glance
+from .child_result import Glance
 from .image_tree import Report
 
 if t.TYPE_CHECKING:

@@ -9,7 +9,7 @@ import signal
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.glance import Glance
+from ansible_collections.attested.registry.plugins.module_utils._module.child_result import Glance
 from ansible_collections.attested.registry.plugins.module_utils._unpack import fork as forked
 from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
 
