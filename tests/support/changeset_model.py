@@ -173,8 +173,8 @@ class Model:
     def _behind_links(self, path: str, *, make: bool) -> Directory:
         try:
             return self._resolve(path, make=False)
-        except Nowhere as error:
-            if not make or not error.missing:
+        except Nowhere as exc:
+            if not make or not exc.missing:
                 raise
         return self._resolve(path, make=True)
 

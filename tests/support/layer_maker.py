@@ -95,8 +95,8 @@ def _answer(uid: int, function: t.Callable[[], t.Any], writer: int) -> t.NoRetur
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         answer = pickle.dumps(("returned", function()))
-    except CollectionError as error:
-        answer = pickle.dumps(("refused", (error.message, error.fields)))
+    except CollectionError as exc:
+        answer = pickle.dumps(("refused", (exc.message, exc.fields)))
     except BaseException:
         answer = pickle.dumps(("failed", traceback.format_exc()))
     with contextlib.suppress(OSError), os.fdopen(writer, "wb") as stream:

@@ -26,11 +26,11 @@ def translated(doing: str, path: str) -> t.Iterator[None]:
     """Raises every OSError of its block as the FilesystemError that says it was met while doing something to path."""
     try:
         yield
-    except OSError as error:
-        if error.errno == errno.EXDEV:
+    except OSError as exc:
+        if exc.errno == errno.EXDEV:
             shown = printable(path)
-            raise FilesystemError(f"While {doing} {shown}: {_OTHER_LAYER}.", path=shown, errno="EXDEV") from error
-        raise filesystem_error(error, doing=doing, path=path) from error
+            raise FilesystemError(f"While {doing} {shown}: {_OTHER_LAYER}.", path=shown, errno="EXDEV") from exc
+        raise filesystem_error(exc, doing=doing, path=path) from exc
 
 
 @contextlib.contextmanager
@@ -38,16 +38,16 @@ def naming_filesystem(dest: str) -> t.Iterator[None]:
     """Says in every NoSpace of its block which file system is full: the one that the canonical path dest is on."""
     try:
         yield
-    except NoSpace as error:
-        if "filesystem" in error.fields:
+    except NoSpace as exc:
+        if "filesystem" in exc.fields:
             raise
         holder = printable(Mounts.read().holding(dest))
         shown = printable(dest)
         raise NoSpace(
-            f"{error.message} It is the file system mounted at {holder} that is full{_detail(dest)}, which holds the"
+            f"{exc.message} It is the file system mounted at {holder} that is full{_detail(dest)}, which holds the"
             f" destination {shown}; what was there before is untouched.",
-            **{**error.fields, "filesystem": holder, "dest": shown},
-        ) from error
+            **{**exc.fields, "filesystem": holder, "dest": shown},
+        ) from exc
 
 
 def _detail(dest: str) -> str:

@@ -161,8 +161,8 @@ def _swap(store: Store, pending: Pending) -> None:
             return
         try:
             exchange(coming, ROOTFS, place.parent_fd, place.name)
-        except OSError as error:
-            if error.errno not in _NO_EXCHANGE:
+        except OSError as exc:
+            if exc.errno not in _NO_EXCHANGE:
                 raise
             with store.generation(pending.previous) as kept:
                 os.rename(place.name, ROOTFS, src_dir_fd=place.parent_fd, dst_dir_fd=kept)

@@ -165,9 +165,9 @@ class Store:
             remove_tree(self.fd, os.fsencode(trash))
         except FileNotFoundError:
             return
-        except (OSError, UnpackError) as error:
+        except (OSError, UnpackError) as exc:
             where = printable(f"{self.place.state_path}/{trash}")
-            self._warn(f"What is no longer needed in {where} could not be removed; the next run tries again. {error}")
+            self._warn(f"What is no longer needed in {where} could not be removed; the next run tries again. {exc}")
 
     def sweep(self, state: State) -> None:
         """Removes what ended runs have left, and generations that are no longer kept. Raises FilesystemError."""

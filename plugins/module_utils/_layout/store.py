@@ -83,8 +83,8 @@ class LayoutStore:
         partial = Partial.open(self._state, digest, directory=os.path.join(self.path, STATE))
         try:
             yield partial
-        except BaseException as error:
-            if isinstance(error, (OciError, NoSpace)) or not partial.size:
+        except BaseException as exc:
+            if isinstance(exc, (OciError, NoSpace)) or not partial.size:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(partial_name(digest), dir_fd=self._state)
             raise

@@ -132,8 +132,8 @@ class BlobFile:
                 size = _hash(file.fileno(), hasher)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise filesystem_error(error, doing="reading", path=self.path) from error
+        except OSError as exc:
+            raise filesystem_error(exc, doing="reading", path=self.path) from exc
         return Content(Digest(self.digest.algorithm, hasher.hexdigest()), size)
 
     def download(self, source: Source, repository: str, *, prepare: Prepare) -> Download:
@@ -174,8 +174,8 @@ class BlobFile:
     def _translated(self, doing: str) -> t.Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise filesystem_error(error, doing=doing, path=self.path) from error
+        except OSError as exc:
+            raise filesystem_error(exc, doing=doing, path=self.path) from exc
 
     def _check_regular(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -184,8 +184,8 @@ class BlobFile:
     def _complete(self, partial: _Partial, source: Source, repository: str) -> Download:
         try:
             return self._fill(partial.fd, source, repository)
-        except BaseException as error:
-            is_wrong = not isinstance(error, CollectionError) or isinstance(error, OciError)
+        except BaseException as exc:
+            is_wrong = not isinstance(exc, CollectionError) or isinstance(exc, OciError)
             if is_wrong or not partial.can_be_found or not os.fstat(partial.fd).st_size:
                 partial.remove()
             raise

@@ -141,8 +141,8 @@ def _realm(claims: RealmClaims, *, algorithm: str) -> Json:
 def _outcome(check: t.Callable[[], object], *, passed: str) -> Json:
     try:
         check()
-    except RatlsError as error:
-        return _result(False, error.message)
+    except RatlsError as exc:
+        return _result(False, exc.message)
     return _result(True, passed)
 
 
@@ -183,9 +183,9 @@ def _reference_values(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
 def _file(path: str, *, limit: int, option: str) -> bytes:
     try:
         return read_bounded(path, limit=limit)
-    except NotReadable as error:
+    except NotReadable as exc:
         raise InputInvalid(
-            f"Reading {visible(path)}, which the option {option} names, failed: {error}; name another file.",
+            f"Reading {visible(path)}, which the option {option} names, failed: {exc}; name another file.",
             option=option,
         ) from None
 

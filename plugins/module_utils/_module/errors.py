@@ -29,19 +29,19 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
     doing = path_text(doing)
     try:
         yield
-    except CollectionError as error:
-        message = dependency_message(error) if is_dependency(error) else error.message
-        _fail(module, message, error.as_result())
+    except CollectionError as exc:
+        message = dependency_message(exc) if is_dependency(exc) else exc.message
+        _fail(module, message, exc.as_result())
     except MemoryError:
         _fail(
             module, f"While {doing}: the host ran out of memory; free some, then run the task again.", _facts("memory")
         )
-    except OSError as error:
-        _fail(module, _os_message(error, doing=doing), {**_facts("filesystem"), **_errno(error)})
+    except OSError as exc:
+        _fail(module, _os_message(exc, doing=doing), {**_facts("filesystem"), **_errno(exc)})
     except (
         Exception
-    ) as error:  # the last resort: whatever was not foreseen is a defect, and must be readable all the same
-        _fail(module, _defect_message(error, doing=doing), {**_facts("internal"), "exception": type(error).__name__})
+    ) as exc:  # the last resort: whatever was not foreseen is a defect, and must be readable all the same
+        _fail(module, _defect_message(exc, doing=doing), {**_facts("internal"), "exception": type(exc).__name__})
 
 
 def _fail(module: AnsibleModule, message: str, error: t.Mapping[str, t.Union[str, int]]) -> None:

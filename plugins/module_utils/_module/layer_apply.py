@@ -116,12 +116,12 @@ def _verify(
 ) -> None:
     try:
         layer.verify(diff_id, compression=compression, limits=limits, warn=_ignore)
-    except DiffIdMismatch as error:
+    except DiffIdMismatch as exc:
         raise DiffIdMismatch(
-            f"The layer file {printable(layer.path)} has the diff_id {error.fields['actual']} and not {diff_id}; take"
+            f"The layer file {printable(layer.path)} has the diff_id {exc.fields['actual']} and not {diff_id}; take"
             f" the file and the diff_id of the same layer. Nothing in {printable(dest)} was changed.",
             path=printable(layer.path),
-            **error.fields,
+            **exc.fields,
         ) from None
 
 

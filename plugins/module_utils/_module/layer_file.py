@@ -43,8 +43,8 @@ class LayerFile:
         try:
             _check(os.stat(path), path)  # opening a device can act on it
             self._fd = os.open(path, _OPEN)
-        except OSError as error:
-            raise filesystem_error(error, doing="opening the layer file", path=path) from error
+        except OSError as exc:
+            raise filesystem_error(exc, doing="opening the layer file", path=path) from exc
         try:
             _check(os.fstat(self._fd), path)
         except BaseException:
@@ -105,8 +105,8 @@ class LayerFile:
         while True:
             try:
                 piece = os.pread(self._fd, _PIECE, offset)
-            except OSError as error:
-                raise filesystem_error(error, doing="reading the layer file", path=self.path) from error
+            except OSError as exc:
+                raise filesystem_error(exc, doing="reading the layer file", path=self.path) from exc
             if not piece:
                 return
             offset += len(piece)

@@ -252,8 +252,8 @@ def _parse(data: bytes) -> tuple[int, tuple[Digest, ...], tuple[Digest, ...]]:
             raise ValueError("the inode number is missing")
         # versions before 0.3.0 write no "begun"
         return inode, _digests(fields.get("diff_ids")), _digests(fields.get("begun", []))
-    except (JsonInvalid, DigestError) as error:
-        raise ValueError(error.message) from None
+    except (JsonInvalid, DigestError) as exc:
+        raise ValueError(exc.message) from None
 
 
 def _digests(value: t.Optional[JsonValue]) -> tuple[Digest, ...]:

@@ -30,9 +30,9 @@ def compile_pattern(pattern: t.Optional[str], *, kind: Kind) -> t.Callable[[str]
         return lambda tag: True
     try:
         expression = re.compile(fnmatch.translate(pattern) if kind == "fnmatch" else pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, RecursionError, OverflowError) as exc:
         raise PatternInvalid(
-            f"The pattern '{pattern[:200]}' is not a regular expression: {error}; mend it or use fnmatch.",
+            f"The pattern '{pattern[:200]}' is not a regular expression: {exc}; mend it or use fnmatch.",
             pattern=pattern[:200],
         ) from None
     match = expression.fullmatch if kind == "fnmatch" else expression.search

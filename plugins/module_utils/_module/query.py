@@ -65,8 +65,8 @@ def _compile(expression: str) -> t.Any:
         raise _missing(f"and {found[:20]} was found; upgrade it")
     try:
         return jmespath.compile(expression)
-    except _FAULTS as error:
-        raise _invalid(expression, error, fault="is not a JMESPath expression") from None
+    except _FAULTS as exc:
+        raise _invalid(expression, exc, fault="is not a JMESPath expression") from None
 
 
 def _release(version: str) -> tuple[int, ...]:

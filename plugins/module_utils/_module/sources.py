@@ -147,8 +147,8 @@ class Mirrored:
         for registry in self._mirrors():
             try:
                 head = registry.head_manifest(repository, selector)
-            except CollectionError as error:
-                self._pass_over(registry, error)
+            except CollectionError as exc:
+                self._pass_over(registry, exc)
                 continue
             if head.digest is not None:
                 return head
@@ -186,8 +186,8 @@ class Mirrored:
         for registry in self._mirrors():
             try:
                 found = ask(registry, name)
-            except CollectionError as error:
-                self._pass_over(registry, error)
+            except CollectionError as exc:
+                self._pass_over(registry, exc)
                 continue
             if found is not None:
                 return found
@@ -239,10 +239,10 @@ class MirroredStream:
             try:
                 yield from self._from(registry)
                 return
-            except CollectionError as error:
+            except CollectionError as exc:
                 if self._is_complete():
                     raise
-                self._warn(registry, error)
+                self._warn(registry, exc)
         yield from self._from(self._registries[-1])
 
     def _from(self, registry: Registry) -> t.Iterator[bytes]:

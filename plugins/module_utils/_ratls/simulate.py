@@ -37,8 +37,8 @@ def main(arguments: t.Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except RatlsError as error:
-        sys.stderr.write(f"{error.message}\n")
+    except RatlsError as exc:
+        sys.stderr.write(f"{exc.message}\n")
         return 1
     return 0
 

@@ -87,12 +87,12 @@ class Changeset:
         self._tree.release()
         try:
             action(*arguments)
-        except UnpackError as error:
-            raise error.add_context(path=printable(path)) from error.__cause__
-        except OSError as error:
-            if error.errno in _MISLED:
-                raise _broken(path, _MISLED[error.errno]) from error
-            raise filesystem_error(error, doing="unpacking", path=path) from error
+        except UnpackError as exc:
+            raise exc.add_context(path=printable(path)) from exc.__cause__
+        except OSError as exc:
+            if exc.errno in _MISLED:
+                raise _broken(path, _MISLED[exc.errno]) from exc
+            raise filesystem_error(exc, doing="unpacking", path=path) from exc
 
     def _entry(self, entry: Entry, reader: TarReader) -> None:
         directory, name = split_path(entry.path)
@@ -156,8 +156,8 @@ class Changeset:
         try:
             parent = self._tree.directory(directory)
             return parent, self._tree.status(parent, name or b".").st_mode
-        except OSError as error:
-            if error.errno in _NOWHERE:
+        except OSError as exc:
+            if exc.errno in _NOWHERE:
                 return None
             raise
 
@@ -220,8 +220,8 @@ class Changeset:
 
         try:
             self._replacing(parent, name, link)
-        except FileNotFoundError as error:
-            raise _broken(entry.path, f"is a hard link to {printable(entry.target)}, which it replaces") from error
+        except FileNotFoundError as exc:
+            raise _broken(entry.path, f"is a hard link to {printable(entry.target)}, which it replaces") from exc
         return True
 
     def _node(self, parent: Directory, name: bytes, entry: Entry) -> bool:

@@ -175,8 +175,8 @@ def _new_member(header: bytes) -> t.Any:
 def _inflate(member: t.Any, data: bytes | memoryview) -> bytes:
     try:
         return t.cast(bytes, member.decompress(data, OUTPUT_BYTES))
-    except _ZlibError as error:
-        raise _corrupt("gzip", str(error)) from error
+    except _ZlibError as exc:
+        raise _corrupt("gzip", str(exc)) from exc
 
 
 def _next_member(source: Source) -> bool:
@@ -226,8 +226,8 @@ def _zstd_frame(frame: t.Any, data: bytes, source: Source, errors: type[Exceptio
     while True:
         try:
             piece = frame.decompress(data)
-        except errors as error:
-            raise _corrupt("zstd", str(error)) from error
+        except errors as exc:
+            raise _corrupt("zstd", str(exc)) from exc
         if piece:
             batch.append(piece)
             size += len(piece)

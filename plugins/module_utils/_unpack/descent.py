@@ -119,8 +119,8 @@ def visit_directories(top: int, action: t.Callable[[int], None]) -> None:
     way: list[bytes] = []
     try:
         _visit(top, action, way)
-    except OSError as error:
-        error.filename = b"/".join(way) or b"."
+    except OSError as exc:
+        exc.filename = b"/".join(way) or b"."
         raise
 
 

@@ -103,10 +103,10 @@ class _Batch:
             try:
                 if digest_file(self._fd, file.name) != file.digest:
                     differing.append((file.name, True))
-            except OSError as error:
-                if error.errno not in _OTHER_NOW | _UNREADABLE:
+            except OSError as exc:
+                if exc.errno not in _OTHER_NOW | _UNREADABLE:
                     raise
-                differing.append((file.name, error.errno in _OTHER_NOW))
+                differing.append((file.name, exc.errno in _OTHER_NOW))
         return differing
 
     def close(self) -> None:

@@ -118,8 +118,8 @@ def _fetched(layer: LayerSource) -> t.Iterator[bytes]:
     try:
         with layer.open() as pieces:
             yield from pieces
-    except OSError as error:
-        raise filesystem_error(error, doing="reading the layer", path=layer.name) from error
+    except OSError as exc:
+        raise filesystem_error(exc, doing="reading the layer", path=layer.name) from exc
 
 
 def _apply(layer: LayerSource, compressed: Ahead, writer: Writer, *, limits: Budget, warn: Warn) -> None:
@@ -152,8 +152,8 @@ def _hashed(batches: t.Iterable[list[bytes]], diff_id: DiffIdHash) -> t.Iterator
 def _naming(layer: LayerSource) -> t.Iterator[None]:
     try:
         yield
-    except CollectionError as error:
-        error.add_context(layer=layer.name)
+    except CollectionError as exc:
+        exc.add_context(layer=layer.name)
         raise
 
 

@@ -111,15 +111,15 @@ class Attributor:
     def _remove_xattr(self, descriptor: int, name: str) -> None:
         try:
             os.removexattr(descriptor, name)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
+        except OSError as exc:
+            if exc.errno not in _UNSUPPORTED:
                 raise
 
     def _listed(self, descriptor: int) -> list[str]:
         try:
             return os.listxattr(descriptor)
-        except OSError as error:
-            if error.errno != errno.ENOTSUP:
+        except OSError as exc:
+            if exc.errno != errno.ENOTSUP:
                 raise
             return []
 
@@ -135,10 +135,10 @@ class Attributor:
             try:
                 raw = name.encode("utf-8", "surrogateescape")  # whatever the locale of the host is
                 os.setxattr(where, raw, value, follow_symlinks=isinstance(where, int))
-            except OSError as error:
-                if self._xattrs == "require" or error.errno not in _UNSUPPORTED:
+            except OSError as exc:
+                if self._xattrs == "require" or exc.errno not in _UNSUPPORTED:
                     raise
-                self._warn_once(name, os.strerror(error.errno or 0))
+                self._warn_once(name, os.strerror(exc.errno or 0))
 
     def _warn_once(self, name: str, why: str) -> None:
         if name not in self._warned and len(self._warned) < 100:

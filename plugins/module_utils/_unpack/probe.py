@@ -52,8 +52,8 @@ def digest_xattrs(dir_fd: int, name: str) -> bytes:
 def _digest_xattrs(path: bytes) -> bytes:
     try:
         names = os.listxattr(path, follow_symlinks=False)
-    except OSError as error:
-        if error.errno != errno.ENOTSUP:
+    except OSError as exc:
+        if exc.errno != errno.ENOTSUP:
             raise
         names = []
     if not names:

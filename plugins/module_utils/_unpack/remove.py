@@ -33,8 +33,8 @@ def remove_tree(parent_fd: int, name: bytes) -> None:
     try:
         if not _unlink(parent_fd, name):
             _remove_directory(parent_fd, way)
-    except OSError as error:
-        raise _removal_error(error, way) from error
+    except OSError as exc:
+        raise _removal_error(exc, way) from exc
 
 
 def _remove_directory(parent_fd: int, way: list[bytes]) -> None:
@@ -67,8 +67,8 @@ class _Removal:
         self._way.append(name)
         try:
             _enter(self._here, name)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 raise
             _unlink(self._here.descriptor, name)
             self._way.pop()
@@ -100,9 +100,9 @@ class _Removal:
         name = self._way[-1]
         try:
             os.rmdir(name, dir_fd=self._here.descriptor)
-        except OSError as error:
+        except OSError as exc:
             self._attempts -= 1
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not self._attempts:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not self._attempts:
                 raise
             self._left[-1].add(name)  # somebody put a file there, or took the directory away: looking tells which
         self._way.pop()

@@ -112,8 +112,8 @@ def _xattr_name(raw: bytes) -> str:
 def _base64(value: bytes) -> bytes:
     try:
         return base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
-    except binascii.Error as error:
-        raise _broken("the value of an extended attribute is not base64") from error
+    except binascii.Error as exc:
+        raise _broken("the value of an extended attribute is not base64") from exc
 
 
 def _broken(why: str) -> LayerInvalid:

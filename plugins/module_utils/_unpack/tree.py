@@ -165,8 +165,8 @@ class Tree:
 
         try:
             visit_directories(self._root.descriptor, settle)
-        except OSError as error:
-            raise filesystem_error(error, doing="putting attributes on the directory", path=error.filename) from error
+        except OSError as exc:
+            raise filesystem_error(exc, doing="putting attributes on the directory", path=exc.filename) from exc
 
     def _is_unfinished(self, status: os.stat_result) -> bool:
         """Tell whether another Tree made the directory and did not finish. The root is made by the caller."""
@@ -269,8 +269,8 @@ def _is_marked(status: os.stat_result) -> bool:
 def _reopened(root: int) -> int:
     try:
         return os.open(b".", DIRECTORY, dir_fd=root)
-    except OSError as error:
-        raise filesystem_error(error, doing="opening the root of the tree", path=b".") from error
+    except OSError as exc:
+        raise filesystem_error(exc, doing="opening the root of the tree", path=b".") from exc
 
 
 __all__ = ("IMPLIED", "Directory", "Tree")

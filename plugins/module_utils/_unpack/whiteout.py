@@ -148,8 +148,8 @@ class Pruner:
             return
         try:
             os.rmdir(name, dir_fd=here.descriptor)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # POSIX allows both for what is not empty
+        except OSError as exc:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # POSIX allows both for what is not empty
                 raise
             self._imply(os.stat(name, dir_fd=here.descriptor, follow_symlinks=False).st_ino)
 

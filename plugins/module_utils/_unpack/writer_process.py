@@ -109,8 +109,8 @@ class ApartWriter:
             said.update(entries=unpacked.entries, size=unpacked.size)
         except Closed:
             return
-        except Exception as error:
-            said["error"] = _described(error)
+        except Exception as exc:
+            said["error"] = _described(exc)
         receiver.close()
         with contextlib.suppress(BrokenPipeError), open(answer, "wb") as file:
             file.write(json.dumps(said).encode())

@@ -118,8 +118,8 @@ class AppraiserChain:
         """Have a token judged. Raises what the first appraiser that refuses it raises, with fields token and rim."""
         try:
             verdicts = tuple(appraiser.appraise(presented) for appraiser in self._appraisers)
-        except RatlsError as error:
-            error.add_context(**_identity(presented.token))
+        except RatlsError as exc:
+            exc.add_context(**_identity(presented.token))
             raise
         simulated = (_SIMULATED,) if presented.token.platform.simulated else ()
         warnings = (*self.warnings, *simulated, *(text for verdict in verdicts for text in verdict.warnings))
@@ -140,8 +140,8 @@ def verify_client(
     try:
         check_answer(expected, token.realm.challenge)
         token.verify_realm()
-    except RatlsError as error:
-        error.add_context(**_identity(token))
+    except RatlsError as exc:
+        exc.add_context(**_identity(token))
         raise
     return chain.appraise(Presented(token, peer.token, expected))
 

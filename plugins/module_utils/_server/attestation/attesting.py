@@ -90,10 +90,10 @@ class Attesting:
                 f"The client was not judged in {self.attestation_seconds:g} s; see what that waits for, such as a "
                 "Veraison service, or raise attestation_seconds or attestations.",
             ) from None
-        except RatlsError as error:
-            failed = isinstance(error, _FAULTS)
+        except RatlsError as exc:
+            failed = isinstance(exc, _FAULTS)
             self.counters.add("attestations", "failed" if failed else "rejected")
-            self.log.refused(address, error)
+            self.log.refused(address, exc)
             alert = _NOT_JUDGED if failed else Alert.CERTIFICATE_UNKNOWN
             raise AttestationRejected("The client is not accepted.", alert=alert) from None
         except Exception as exc:

@@ -756,8 +756,8 @@ def publish_too_much(app: Path) -> None:
     with opened(app) as destination, destination.staging() as staging:
         try:
             too_much(Path(staging.path))
-        except OSError as error:
-            raise NoSpace("While writing x: no space.", errno=errno.errorcode[error.errno or 0]) from error
+        except OSError as exc:
+            raise NoSpace("While writing x: no space.", errno=errno.errorcode[exc.errno or 0]) from exc
 
 
 def too_much(root: Path, *, limit: bool = False) -> None:
