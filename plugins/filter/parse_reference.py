@@ -109,7 +109,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import ReferenceInvalid
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import DEFAULT_TAG, Reference, Selector
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 

@@ -47,7 +47,7 @@ if t.TYPE_CHECKING:
 
 _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
-Answering = t.Union[Reply, "Callable[[Request], t.Optional[Reply]]"]
+Answering = t.Union[Reply, "Callable[[Request], Reply | None]"]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     _E = t.TypeVar("_E", bound="CollectionError")
 
 

@@ -101,7 +101,7 @@ class Parents:
 class _End(t.NamedTuple):
     """Where the target of a symbolic link ends; owner is the other user who can change the link."""
 
-    owner: t.Optional[int]
+    owner: int | None
     path: str
 
 

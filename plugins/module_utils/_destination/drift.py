@@ -26,7 +26,7 @@ from .._unpack.listing import (
 from .._unpack.probe import can_list, digest_xattrs
 from .._unpack.record import END, Block, Content, RecordInvalid, RecordReader
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._unpack.hashing import FileHasher
 
 Level = t.Literal["none", "metadata", "content"]

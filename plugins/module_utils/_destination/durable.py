@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import stat
-import typing as t
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,7 +24,7 @@ def open_anonymous(dir_fd: int) -> int:
     return fd
 
 
-def read_file(dir_fd: int, name: str, *, maximum: int) -> t.Optional[bytes]:
+def read_file(dir_fd: int, name: str, *, maximum: int) -> bytes | None:
     """Returns what the regular file name holds, maximum bytes and one more at most, or None if there is none.
 
     Raises OSError, EINVAL for something that is no regular file.
@@ -75,7 +74,7 @@ def replace_file(dir_fd: int, name: str, data: bytes, *, stem: str | None = None
     os.fsync(dir_fd)
 
 
-def inode_of_directory(dir_fd: int, name: str) -> t.Optional[int]:
+def inode_of_directory(dir_fd: int, name: str) -> int | None:
     """Returns the inode number of the directory name, None if there is none. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)

@@ -43,12 +43,12 @@ class StateDirectory:
     replaced all the time.
     """
 
-    def __init__(self, fd: int, lock_fd: t.Optional[int]) -> None:
+    def __init__(self, fd: int, lock_fd: int | None) -> None:
         self.fd = fd
         self._lock_fd = lock_fd
 
     @classmethod
-    def open(cls, place: Place, *, create: bool, exclusive: bool, timeout: float) -> t.Optional[StateDirectory]:
+    def open(cls, place: Place, *, create: bool, exclusive: bool, timeout: float) -> StateDirectory | None:
         """Opens and locks the directory beside place; makes it only with create, else answers None if there is none.
 
         Without exclusive the lock is shared with other readers, and nothing on disk changes.
@@ -123,7 +123,7 @@ def _replaced(place: Place) -> DestinationError:
     return refusal(place.path, why, f"see who can write to {printable(place.parent)}")
 
 
-def _open_directory(place: Place, *, create: bool, deadline: float) -> t.Optional[int]:
+def _open_directory(place: Place, *, create: bool, deadline: float) -> int | None:
     for dummy in _tries(deadline):
         with contextlib.suppress(FileNotFoundError):
             return open_private(place, place.parent_fd, place.state_name, path=place.state_path)

@@ -53,7 +53,7 @@ class Place:
     parent_fd: int
     device: int
     mounts: Mounts
-    risk: t.Optional[str] = None
+    risk: str | None = None
 
     @property
     def canonical(self) -> str:
@@ -71,7 +71,7 @@ class Place:
         return os.path.join(self.parent, self.state_name)
 
     @property
-    def warning(self) -> t.Optional[str]:
+    def warning(self) -> str | None:
         """What to tell the user of the risk, None if there is none."""
         return destination_warning(self.path, self.risk)
 
@@ -79,7 +79,7 @@ class Place:
         """Closes the parent directory."""
         os.close(self.parent_fd)
 
-    def look(self) -> t.Optional[Root]:
+    def look(self) -> Root | None:
         """Returns what is at the destination, None if nothing.
 
         Raises DestinationError for anything that is not a directory of the parent's file system.
@@ -148,12 +148,12 @@ def refusal(path: str, why: str, remedy: str) -> DestinationError:
     return DestinationError(f"The destination {shown} cannot be used: {why}; {remedy}.", path=shown)
 
 
-def destination_warning(path: str, risk: t.Optional[str]) -> t.Optional[str]:
+def destination_warning(path: str, risk: str | None) -> str | None:
     """Return what to tell the user of the risk that other users replace a destination, None if there is none."""
     return risk_warning(f"the destination {printable(path)} and what is kept beside it", risk)
 
 
-def open_place(path: str, parents: t.Optional[Parents] = None) -> Place:
+def open_place(path: str, parents: Parents | None = None) -> Place:
     """Checks everything about path that does not depend on what is there, and opens its parent directory.
 
     parents is what find_parents returned for the path, if that was called. Raises DestinationError for a path that is

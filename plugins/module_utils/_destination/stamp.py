@@ -42,7 +42,7 @@ class Stamp:
     repository: str
     reference: str
     digest: Digest
-    index_digest: t.Optional[Digest]
+    index_digest: Digest | None
     platform: str
     config_digest: Digest
     diff_ids: tuple[Digest, ...]
@@ -54,7 +54,7 @@ class Stamp:
     created: str
     entries: int
     bytes: int
-    collection_version: t.Optional[str] = None
+    collection_version: str | None = None
 
     def to_json(self) -> _Bytes:
         """Returns what parse_stamp reads. Raises StampInvalid for what it would not read back as it is now."""
@@ -82,7 +82,7 @@ class ForeignStamp:
         return json.dumps({"format": FORMAT, "foreign": True, **asdict(self)}).encode("ascii")
 
 
-def parse_stamp(data: bytes) -> t.Union[Stamp, ForeignStamp]:
+def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
     """Reads a stamp, whatever the bytes are. Raises StampInvalid and nothing else."""
     fields = load_format(data, maximum=MAX_BYTES, max_depth=_MAX_DEPTH)
     if fields.get("foreign") is True:
@@ -131,7 +131,7 @@ def _take(fields: JsonObject, name: str, kind: type[_V]) -> _V:
     return value
 
 
-def _optional_text(fields: JsonObject, name: str) -> t.Optional[str]:
+def _optional_text(fields: JsonObject, name: str) -> str | None:
     return None if fields.get(name) is None else _take(fields, name, str)
 
 

@@ -34,11 +34,11 @@ class Pending:
 
     operation: Operation
     root: int
-    generation: t.Optional[int] = None
-    previous: t.Optional[int] = None
+    generation: int | None = None
+    previous: int | None = None
     drifted: bool = False
-    mode: t.Optional[int] = None
-    previous_mode: t.Optional[int] = None
+    mode: int | None = None
+    previous_mode: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class State:
     """
 
     next: int = 1
-    current: t.Optional[int] = None
+    current: int | None = None
     kept: tuple[int, ...] = ()
     drifted: tuple[int, ...] = ()
-    rolled_back_from: t.Optional[int] = None
-    pending: t.Optional[Pending] = None
+    rolled_back_from: int | None = None
+    pending: Pending | None = None
 
     @property
     def generations(self) -> frozenset[int]:
@@ -66,7 +66,7 @@ class State:
         return frozenset(number for number in known if number is not None)
 
     @property
-    def roll_back_target(self) -> t.Optional[int]:
+    def roll_back_target(self) -> int | None:
         """The generation that a roll-back brings back."""
         return next((number for number in self.kept if number not in self.drifted), None)
 
@@ -159,11 +159,11 @@ def _number(value: JsonValue, name: str) -> int:
     return value
 
 
-def _optional(fields: JsonObject, name: str) -> t.Optional[int]:
+def _optional(fields: JsonObject, name: str) -> int | None:
     return None if fields.get(name) is None else _number(fields[name], name)
 
 
-def _mode(fields: JsonObject, name: str) -> t.Optional[int]:
+def _mode(fields: JsonObject, name: str) -> int | None:
     mode = _optional(fields, name)
     if mode is not None and mode > 0o7777:
         raise StampInvalid(f"its field {name} is not a mode")

@@ -96,7 +96,7 @@ class Store:
         """Replaces the state, durably and in one step. Raises OSError."""
         replace_file(self.fd, STATE, state.to_json())
 
-    def stamp(self, number: int) -> t.Union[Stamp, ForeignStamp]:
+    def stamp(self, number: int) -> Stamp | ForeignStamp:
         """Returns the stamp of a generation. Raises StampInvalid, FilesystemError."""
         data = None
         reading = translated("reading", f"{self.place.state_path}/{GENERATIONS}/{number}/{STAMP}")
@@ -106,7 +106,7 @@ class Store:
             raise StampInvalid("it is missing")
         return parse_stamp(data)
 
-    def open_record(self, number: int) -> t.Optional[t.BinaryIO]:
+    def open_record(self, number: int) -> t.BinaryIO | None:
         """Opens the record of a generation's tree, None if it has none. Raises OSError."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -115,7 +115,7 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def open_tree(self, number: int) -> t.Optional[int]:
+    def open_tree(self, number: int) -> int | None:
         """Opens the tree of a kept generation, None if it has none or something else there. Raises OSError."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.generation(number) as fd:
             return os.open(ROOTFS, DIRECTORY, dir_fd=fd)

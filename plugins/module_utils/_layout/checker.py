@@ -14,7 +14,7 @@ import typing as t
 
 from .content import check_digest
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from types import TracebackType
 
     from .._oci.digest import Digest

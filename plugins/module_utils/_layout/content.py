@@ -15,7 +15,7 @@ from .._oci.errors import DigestMismatch, SizeMismatch
 from .errors import DocumentRefused, LayoutError, Unreadable, WrongDigest
 from .layout import Identity
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .directory import OpenFile
 

@@ -15,7 +15,7 @@ import typing as t
 from .errors import FileRefused, LayoutInvalid, Unreadable
 from .layout import Identity
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from types import TracebackType
 
     from .._oci.digest import Digest

@@ -19,7 +19,7 @@ from .._oci.media_type import OCI_INDEX
 from .errors import DocumentRefused
 from .tags import read_tags, tag_of
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .._base.strict_json import JsonObject

@@ -16,7 +16,7 @@ from .layout import Inspection, Layout
 from .stored import StoredContents
 from .walk import LAYOUT_VERSION, MAX_NESTING, Walk
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 

@@ -19,7 +19,7 @@ from .errors import DocumentRefused, ManifestMissing
 from .inspection import MAX_NESTING
 from .partial import digest_of_blob
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._oci.descriptor import Descriptor

@@ -15,7 +15,7 @@ from .._oci.digest import Digest
 from .._oci.errors import DigestError
 from .write_errors import write_errors
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from hashlib import _Hash
 
 _PIECE: t.Final = 1024 * 1024

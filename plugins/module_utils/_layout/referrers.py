@@ -11,7 +11,7 @@ import typing as t
 from .._oci.descriptor import Descriptor
 from .._oci.manifest import Manifest
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.index import Index
 
 

@@ -15,7 +15,7 @@ import typing as t
 
 from .._base.text import visible
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .._oci.digest import Digest

@@ -11,7 +11,7 @@ import typing as t
 from .._oci.media_type import is_index, is_manifest
 from .errors import BlobMissing, ConfigMissing, IndexMissing, ManifestMissing, WrongSize
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .errors import LayoutError

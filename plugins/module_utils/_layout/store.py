@@ -17,7 +17,7 @@ from .partial import Partial, partial_name
 from .view import STATE, LayoutView
 from .write_errors import NoSpace, write_errors
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .index_file import IndexFile
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from .._oci.digest import Digest
 from .layout import StoredContent
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .layout import Identity
 
 

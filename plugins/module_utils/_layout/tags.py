@@ -15,7 +15,7 @@ from .._oci.media_type import is_index, is_manifest
 from .._oci.names import is_tag
 from .._oci.reference import Reference
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .._oci.index import Index
 

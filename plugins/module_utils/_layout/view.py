@@ -21,7 +21,7 @@ from .inspection import LAYOUT_VERSION
 from .partial import digest_of_blob, digest_of_partial
 from .write_errors import NotALayout, write_errors
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from types import TracebackType
 
     from .._oci.digest import Digest

@@ -27,7 +27,7 @@ from .step import AGAIN, Step
 from .stored import StoredContents
 from .tags import read_tags
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .._oci.manifest import Manifest

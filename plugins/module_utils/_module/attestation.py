@@ -25,7 +25,7 @@ _NEEDED: t.Final[t.Mapping[str, tuple[str, str]]] = {
 _OF_OTHERS: t.Final[t.Mapping[str, str]] = {"path": "no path", "argv": "no command"}
 
 
-def attestation_problem(params: Params) -> t.Optional[str]:
+def attestation_problem(params: Params) -> str | None:
     """Returns what is wrong with the options of attestation and what to do about it, None if they go together."""
     if params["tls"] != "ra-tls":
         if params["ratls"] is None:
@@ -42,7 +42,7 @@ def attestation_problem(params: Params) -> t.Optional[str]:
     return _evidence_problem(params["ratls"])
 
 
-def _evidence_problem(ratls: Params) -> t.Optional[str]:
+def _evidence_problem(ratls: Params) -> str | None:
     kind = ratls["evidence"]
     needed, remedy = _NEEDED.get(kind, (None, ""))
     if needed is not None and not ratls[needed]:

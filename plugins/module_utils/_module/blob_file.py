@@ -98,7 +98,7 @@ class BlobFile:
         self.path = path
         self.digest = digest
         self._begun = 0
-        self._seen: t.Optional[tuple[int, ...]] = None
+        self._seen: tuple[int, ...] | None = None
         self._directory, self._name = os.path.split(path)
         self._partial = f".oci_blob.{digest.algorithm}-{digest.encoded}"
         if not self._name or os.path.isdir(path):
@@ -107,7 +107,7 @@ class BlobFile:
             parents.check()
             self.warning = risk_warning(f"the file {printable(path)}", parents.risk)
 
-    def content(self) -> t.Optional[Content]:
+    def content(self) -> Content | None:
         """Returns what the file holds, None if there is no file.
 
         Raises BlobFileError, FilesystemError, ParentRefused.
@@ -121,7 +121,7 @@ class BlobFile:
         with self._parents() as parents, inside(parents.fd):
             yield os.path.join(".", *parents.missing, self._name)
 
-    def _content(self, folder: int) -> t.Optional[Content]:
+    def _content(self, folder: int) -> Content | None:
         self._seen = _identity(folder, self._name)
         try:
             self._check_regular(os.stat(self._name, dir_fd=folder))  # opening a device can act on it
@@ -159,7 +159,7 @@ class BlobFile:
             parents.make()
         return stack.enter_context(self._opened_partial(parents.fd))
 
-    def _done_meanwhile(self, folder: int) -> t.Optional[Download]:
+    def _done_meanwhile(self, folder: int) -> Download | None:
         """Looks again with the lock, if the file is not the one that content() has read."""
         if _identity(folder, self._name) == self._seen:
             return None
@@ -268,7 +268,7 @@ class BlobFile:
         return BlobFileError(f"The blob cannot be written to {shown}: {why}; {remedy}.", path=shown)
 
 
-def _identity(folder: int, name: str) -> t.Optional[tuple[int, ...]]:
+def _identity(folder: int, name: str) -> tuple[int, ...] | None:
     """Returns what tells whether a file was changed or replaced, None if there is none."""
     try:
         found = os.stat(name, dir_fd=folder)
@@ -277,7 +277,7 @@ def _identity(folder: int, name: str) -> t.Optional[tuple[int, ...]]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _open_replaced(folder: int, name: str) -> t.Optional[int]:
+def _open_replaced(folder: int, name: str) -> int | None:
     """Opens the file that is replaced; None if there is none, or something else, whose attributes say nothing."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
@@ -285,7 +285,7 @@ def _open_replaced(folder: int, name: str) -> t.Optional[int]:
     return None
 
 
-def _set_attributes(descriptor: int, replaced: t.Optional[int]) -> None:
+def _set_attributes(descriptor: int, replaced: int | None) -> None:
     """Gives a file the attributes of the one that it replaces, else those of a new one by the umask."""
     if replaced is None:
         umask = os.umask(0o077)
@@ -317,7 +317,7 @@ def _open_partial(folder: int, name: str) -> _Partial:
     return _Partial(folder, name, os.open(name, _CREATE, 0o600, dir_fd=folder), False)
 
 
-def blob_diff(path: str, *, before: t.Optional[Content], after: Content) -> dict[str, t.Any]:
+def blob_diff(path: str, *, before: Content | None, after: Content) -> dict[str, t.Any]:
     """Returns the diff of a file that is to hold a blob."""
     return {
         "before_header": path_text(path),

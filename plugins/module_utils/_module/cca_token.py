@@ -146,18 +146,18 @@ def _outcome(check: t.Callable[[], object], *, passed: str) -> Json:
     return _result(True, passed)
 
 
-def _result(passed: t.Optional[bool], reason: str) -> Json:
+def _result(passed: bool | None, reason: str) -> Json:
     return {"passed": passed, "reason": reason}
 
 
-def _challenge(token: CcaToken, text: t.Optional[str]) -> Json:
+def _challenge(token: CcaToken, text: str | None) -> Json:
     if text is None:
         return _result(None, "not asked for (challenge)")
     right = hmac.compare_digest(hexadecimal(CHALLENGE_SIZE)(text, "challenge"), token.realm.challenge)
     return _result(right, "the token is for this challenge" if right else "the token is for another challenge")
 
 
-def _platform_signature(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
+def _platform_signature(token: CcaToken, paths: list[str] | None) -> Json:
     if paths is None:  # an empty list is no leave to skip the check
         return _result(None, "not asked for (trust_anchors)")
     files = [(path, _file(path, limit=MAX_KEY_FILE, option="trust_anchors")) for path in paths]
@@ -170,7 +170,7 @@ def _lifecycle(token: CcaToken, states: list[str]) -> Json:
     return _result(state in states, f"the platform is in the state {state}")
 
 
-def _reference_values(token: CcaToken, paths: t.Optional[list[str]]) -> Json:
+def _reference_values(token: CcaToken, paths: list[str] | None) -> Json:
     if paths is None:
         return _result(None, "not asked for (reference_values)")
     for path in paths:

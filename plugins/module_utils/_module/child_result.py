@@ -24,9 +24,9 @@ class Glance:
     not safe because there are threads, there is no result either.
     """
 
-    def __init__(self, look: t.Callable[[], t.Optional[Json]]) -> None:
+    def __init__(self, look: t.Callable[[], Json | None]) -> None:
         self._look = look
-        self._pid: t.Optional[int] = None
+        self._pid: int | None = None
         self._answer = -1
 
     def __enter__(self) -> Glance:
@@ -44,7 +44,7 @@ class Glance:
         """Whether there is a process, and so may be a result."""
         return self._pid is not None
 
-    def result(self) -> t.Optional[Json]:
+    def result(self) -> Json | None:
         """Waits for what C(look) returns; None if it returns None, raises something or was not run."""
         if self._pid is None:
             return None

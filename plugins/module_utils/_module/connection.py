@@ -190,7 +190,7 @@ def _mirror_mode(name: str) -> TlsMode:
     return _stated_mode(name) or _default_mode(name)
 
 
-def _stated_mode(name: str) -> t.Optional[TlsMode]:
+def _stated_mode(name: str) -> TlsMode | None:
     scheme, separator, dummy = name.partition("://")
     return _SCHEMES.get(scheme.lower()) if separator else None
 

@@ -19,9 +19,7 @@ _APART: t.Final = ("rootfs", "history")
 """What a config says of its layers: they are shown by their digests."""
 
 
-def image_diff(
-    dest: str, *, before: t.Optional[Json], after: t.Optional[Json], drift: t.Optional[Drift] = None
-) -> Json:
+def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Drift | None = None) -> Json:
     """Returns the diff of a tree that was, and will be, what describe_image or describe_stamp made; None for no tree.
 
     Drift is shown as what has to go.

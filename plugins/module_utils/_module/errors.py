@@ -44,15 +44,15 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
         _fail(module, _defect_message(exc, doing=doing), {**_facts("internal"), "exception": type(exc).__name__})
 
 
-def _fail(module: AnsibleModule, message: str, error: t.Mapping[str, t.Union[str, int]]) -> None:
+def _fail(module: AnsibleModule, message: str, error: t.Mapping[str, str | int]) -> None:
     module.fail_json(msg=message, error=dict(error))
 
 
-def _facts(kind: str) -> dict[str, t.Union[str, int]]:
+def _facts(kind: str) -> dict[str, str | int]:
     return {"kind": kind}
 
 
-def _errno(error: OSError) -> dict[str, t.Union[str, int]]:
+def _errno(error: OSError) -> dict[str, str | int]:
     facts = {"errno": errno.errorcode.get(error.errno or 0), "path": _path(error)}
     return {name: value for name, value in facts.items() if value}
 

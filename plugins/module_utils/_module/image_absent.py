@@ -47,7 +47,7 @@ def ensure_rolled_back(place: Place) -> Report:
         )
 
 
-def _shown(stamp: t.Optional[Stamp], previous: t.Optional[Stamp]) -> Json:
+def _shown(stamp: Stamp | None, previous: Stamp | None) -> Json:
     return {"image": None if stamp is None else stamp.image, "previous_digest": digest_of(previous)}
 
 

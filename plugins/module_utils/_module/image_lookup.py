@@ -45,7 +45,7 @@ class Found:
     shown: Json
     config_digest: Digest
     diff_ids: tuple[Digest, ...]
-    image: t.Optional[Image]
+    image: Image | None
 
     def is_in(self, stamp: Stamp) -> bool:
         """Tells whether the tree with that stamp has the same content."""
@@ -53,7 +53,7 @@ class Found:
 
 
 def look_up(
-    source: Source, question: Question, *, known: t.Optional[Stamp], warn: Warn, head: t.Optional[ManifestHead] = None
+    source: Source, question: Question, *, known: Stamp | None, warn: Warn, head: ManifestHead | None = None
 ) -> Found:
     """Finds out what the registry has now. Raises what Registry.resolve raises, Unsupported for what is no image.
 

@@ -33,7 +33,7 @@ def ensure_present(
     wish: Wish,
     watch: Stopwatch,
     *,
-    head: t.Optional[ManifestHead] = None,
+    head: ManifestHead | None = None,
 ) -> Report:
     """Makes the directory hold the image.
 
@@ -64,7 +64,7 @@ def ensure_present(
         return _unpack(view, source, question, wish, image, report, watch, drifted=is_right, warn=place.warn)
 
 
-def _predict(view: View, stamp: t.Optional[Stamp], found: Found, wish: Wish) -> Report:
+def _predict(view: View, stamp: Stamp | None, found: Found, wish: Wish) -> Report:
     return Report(
         changed=True,
         before=describe_current(view, stamp),
@@ -75,7 +75,7 @@ def _predict(view: View, stamp: t.Optional[Stamp], found: Found, wish: Wish) -> 
     )
 
 
-def _kept(view: View, found: Found, wish: Wish) -> t.Optional[Generation]:
+def _kept(view: View, found: Found, wish: Wish) -> Generation | None:
     """The kept tree that is as it is wished for."""
     for kept in view.generations:
         stamp = kept.stamp

@@ -88,25 +88,25 @@ class Report:
     """
 
     changed: bool
-    before: t.Optional[Json] = None
-    after: t.Optional[Json] = None
-    image: t.Optional[Json] = None
-    previous_digest: t.Optional[str] = None
-    generation: t.Optional[int] = None
-    drift: t.Optional[Drift] = None
+    before: Json | None = None
+    after: Json | None = None
+    image: Json | None = None
+    previous_digest: str | None = None
+    generation: int | None = None
+    drift: Drift | None = None
     entries: int = 0
     bytes: int = 0
     downloaded: int = 0
 
 
-def describe_current(view: View, stamp: t.Optional[Stamp]) -> t.Optional[Json]:
+def describe_current(view: View, stamp: Stamp | None) -> Json | None:
     """Returns what a diff shows of the tree that is there now."""
     if stamp is not None:
         return describe_stamp(stamp)
     return describe_foreign() if view.exists else None
 
 
-def digest_of(stamp: t.Optional[Stamp]) -> t.Optional[str]:
+def digest_of(stamp: Stamp | None) -> str | None:
     """Returns the digest of the manifest as text."""
     return None if stamp is None else str(stamp.digest)
 

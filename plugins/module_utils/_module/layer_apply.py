@@ -45,7 +45,7 @@ def ensure_applied(
     src: str,
     diff_id: Digest,
     *,
-    media_type: t.Optional[str],
+    media_type: str | None,
     options: TreeOptions,
     force: bool,
     lock_timeout: float,
@@ -111,9 +111,7 @@ def _note(directory: LayeredDirectory) -> Note:
     return directory.read()
 
 
-def _verify(
-    layer: LayerFile, diff_id: Digest, *, compression: t.Optional[Compression], limits: Limits, dest: str
-) -> None:
+def _verify(layer: LayerFile, diff_id: Digest, *, compression: Compression | None, limits: Limits, dest: str) -> None:
     try:
         layer.verify(diff_id, compression=compression, limits=limits, warn=_ignore)
     except DiffIdMismatch as exc:

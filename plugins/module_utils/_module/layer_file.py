@@ -61,7 +61,7 @@ class LayerFile:
         """Closes the file."""
         os.close(self._fd)
 
-    def verify(self, diff_id: Digest, *, compression: t.Optional[Compression], limits: Limits, warn: Warn) -> None:
+    def verify(self, diff_id: Digest, *, compression: Compression | None, limits: Limits, warn: Warn) -> None:
         """Reads all of it: decompressed, it must have the digest diff_id and be a tar archive within limits.
 
         Without C(compression) it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
@@ -77,7 +77,7 @@ class LayerFile:
             stream.drain()
             checker.check()
 
-    def source(self, diff_id: Digest, *, compression: t.Optional[Compression]) -> LayerSource:
+    def source(self, diff_id: Digest, *, compression: Compression | None) -> LayerSource:
         """Returns the layer to unpack. It must have been verified."""
         return LayerSource(name=printable(self.path), compression=compression, diff_id=diff_id, open=self._open)
 

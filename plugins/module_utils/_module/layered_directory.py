@@ -69,8 +69,8 @@ class LayeredDirectory:
 
     def __init__(self, path: str, *, make: bool = False) -> None:
         self.path = path.rstrip("/")
-        self._opened: t.Optional[Place] = None
-        self.warning: t.Optional[str] = None
+        self._opened: Place | None = None
+        self.warning: str | None = None
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(opened_again(lambda stack: self._open(path, stack, make=make)))
 
@@ -256,7 +256,7 @@ def _parse(data: bytes) -> tuple[int, tuple[Digest, ...], tuple[Digest, ...]]:
         raise ValueError(exc.message) from None
 
 
-def _digests(value: t.Optional[JsonValue]) -> tuple[Digest, ...]:
+def _digests(value: JsonValue | None) -> tuple[Digest, ...]:
     if not isinstance(value, list):
         raise ValueError("diff_ids are missing")
     return tuple(_digest(one) for one in value)

@@ -35,7 +35,7 @@ class Content:
     """A file that an image consists of. data is its bytes where they are known already; stored: the layout has it."""
 
     descriptor: Descriptor
-    data: t.Optional[bytes] = field(repr=False)
+    data: bytes | None = field(repr=False)
     stored: bool
 
 
@@ -51,7 +51,7 @@ class Member:
 class Contents:
     """All that an image consists of, each file once; left_out are layers that are not to be fetched from elsewhere."""
 
-    root: t.Union[Manifest, Index]
+    root: Manifest | Index
     members: tuple[Member, ...]
     files: tuple[Content, ...]
     left_out: tuple[Descriptor, ...]
@@ -91,7 +91,7 @@ class Collector:
         the limits, LayoutError for files of the layout that cannot be read.
         """
         queue = collections.deque([(root, 1)])
-        top: t.Union[Manifest, Index, None] = None
+        top: Manifest | Index | None = None
         while queue:
             descriptor, depth = queue.popleft()
             if not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
@@ -109,7 +109,7 @@ class Collector:
             raise _unsupported(f"{root.digest} is neither a manifest nor an index", "check the reference")
         return Contents(top, tuple(self._members), tuple(self._files.values()), tuple(self._left_out.values()))
 
-    def _document(self, descriptor: Descriptor, depth: int) -> t.Union[Manifest, Index]:
+    def _document(self, descriptor: Descriptor, depth: int) -> Manifest | Index:
         if is_index(descriptor.media_type) and depth > MAX_NESTING:
             raise _unsupported(f"its index is nested deeper than {MAX_NESTING}", "take another image")
         stored = self._view.document(descriptor.digest)

@@ -44,8 +44,8 @@ class Wanted:
 
     repository: str
     selector: Selector
-    platform: t.Optional[Platform]
-    tag: t.Optional[str]
+    platform: Platform | None
+    tag: str | None
     host: Platform
     foreign: bool
     rehash: bool
@@ -58,7 +58,7 @@ class Plan:
     entry: Descriptor
     files: tuple[Content, ...]
     left_out: tuple[Descriptor, ...]
-    image: t.Optional[Json]
+    image: Json | None
     found: _Found = field(repr=False)
 
     @property
@@ -78,7 +78,7 @@ class _Found:
 
     descriptor: Descriptor
     known: dict[Digest, bytes]
-    index: t.Optional[Digest] = None
+    index: Digest | None = None
 
 
 def make_plan(
@@ -87,7 +87,7 @@ def make_plan(
     wanted: Wanted,
     *,
     warn: t.Callable[[str], None],
-    earlier: t.Optional[Plan] = None,
+    earlier: Plan | None = None,
 ) -> Plan:
     """Finds out what the registry has now and what of it the layout has.
 
@@ -102,7 +102,7 @@ class _Planner:
     def __init__(self, source: Source, view: LayoutView, wanted: Wanted, warn: t.Callable[[str], None]) -> None:
         self._source, self._view, self._wanted, self._warn = source, view, wanted, warn
 
-    def plan(self, earlier: t.Optional[Plan]) -> Plan:
+    def plan(self, earlier: Plan | None) -> Plan:
         """See make_plan."""
         wanted = self._wanted
         found = self._find() if earlier is None else earlier.found
@@ -150,7 +150,7 @@ class _Planner:
             known[image.manifest.config.digest] = image.config.raw
         return self._chosen(image.digest, image.manifest, known, index=image.index_digest)
 
-    def _remembered(self) -> t.Optional[_Found]:
+    def _remembered(self) -> _Found | None:
         """The manifest of the layout, if that is still the one for the platform."""
         entry = self._entry()
         data = None if entry is None else self._view.document(entry.digest)
@@ -177,12 +177,12 @@ class _Planner:
         return config is not None and suits(t.cast("Platform", self._wanted.platform), config.platform)
 
     def _chosen(
-        self, digest: Digest, manifest: Manifest, known: dict[Digest, bytes], *, index: t.Optional[Digest]
+        self, digest: Digest, manifest: Manifest, known: dict[Digest, bytes], *, index: Digest | None
     ) -> _Found:
         marks = {} if index is None else {FROM_INDEX: str(index), FOR_PLATFORM: str(self._wanted.platform)}
         return _Found(_describe(digest, manifest, marks), known, index)
 
-    def _entry(self) -> t.Optional[Descriptor]:
+    def _entry(self) -> Descriptor | None:
         """What index.json says of the image now."""
         index, wanted = self._view.index, self._wanted
         if wanted.tag is not None:
@@ -194,14 +194,14 @@ class _Planner:
                 return descriptor
         return None
 
-    def _current_digest(self) -> t.Optional[Digest]:
+    def _current_digest(self) -> Digest | None:
         """What the reference leads to, None if the registry does not say. A digest leads to itself."""
         selector = self._wanted.selector
         if selector.digest is not None:
             return selector.digest
         return self._source.head_manifest(self._wanted.repository, selector).digest
 
-    def _shown(self, contents: Contents, found: _Found) -> tuple[t.Optional[Json], t.Optional[Content]]:
+    def _shown(self, contents: Contents, found: _Found) -> tuple[Json | None, Content | None]:
         """The result image, and the file of its config with its bytes."""
         member = _most_useful(contents.members, self._wanted.platform or self._wanted.host)
         if member is None:
@@ -247,7 +247,7 @@ def _with_data(file: Content, better: Content) -> Content:
     return better if file.descriptor.digest == better.descriptor.digest else file
 
 
-def _describe(digest: Digest, document: Document, marks: t.Optional[t.Mapping[str, str]] = None) -> Descriptor:
+def _describe(digest: Digest, document: Document, marks: t.Mapping[str, str] | None = None) -> Descriptor:
     return Descriptor(
         media_type=document.media_type,
         digest=digest,
@@ -257,9 +257,9 @@ def _describe(digest: Digest, document: Document, marks: t.Optional[t.Mapping[st
     )
 
 
-def _most_useful(members: t.Sequence[Member], host: Platform) -> t.Optional[Member]:
+def _most_useful(members: t.Sequence[Member], host: Platform) -> Member | None:
     """The image for the host, else the first image, else the first of anything."""
-    best: t.Optional[tuple[tuple[int, ...], Member]] = None
+    best: tuple[tuple[int, ...], Member] | None = None
     for member in members:
         platform = member.descriptor.platform
         level = None if platform is None else rank(host, platform)

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 class Pruning:
     """What nothing refers to: how many files stay, None if that cannot be told, and what goes, with the sizes."""
 
-    orphans: t.Optional[int] = 0
+    orphans: int | None = 0
     blobs: dict[Digest, int] = field(default_factory=dict)
     partials: dict[Digest, int] = field(default_factory=dict)
 
@@ -50,7 +50,7 @@ def plan_pruning(
     view: LayoutView,
     index: IndexFile,
     *,
-    document: t.Callable[[Digest], t.Optional[bytes]],
+    document: t.Callable[[Digest], bytes | None],
     wanted: t.Collection[Digest],
     prune: bool,
 ) -> Pruning:
@@ -60,7 +60,7 @@ def plan_pruning(
     Raises LayoutError when C(prune) is wanted and nobody can tell what a manifest refers to.
     """
     try:
-        found: t.Optional[Orphans] = find_orphans(
+        found: Orphans | None = find_orphans(
             view, index, document=lambda digest: document(digest) or view.document(digest)
         )
     except LayoutError:

@@ -45,14 +45,14 @@ class Outcome:
 
     before: IndexFile
     after: IndexFile
-    tag: t.Optional[str]
+    tag: str | None
     pruning: Pruning
     changed: bool
     publish: bool = False
-    plan: t.Optional[Plan] = None
+    plan: Plan | None = None
     downloaded: int = 0
     requests: int = 0
-    attestation: t.Optional[Json] = None
+    attestation: Json | None = None
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
 
@@ -108,7 +108,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
 
 
 def _plan_present(
-    module: AnsibleModule, source: Source, view: LayoutView, wanted: Wanted, *, earlier: t.Optional[Plan] = None
+    module: AnsibleModule, source: Source, view: LayoutView, wanted: Wanted, *, earlier: Plan | None = None
 ) -> Outcome:
     """Find out what has to change; earlier is the plan from before the lock was taken, which saves asking again."""
     warn = module.warn if earlier is None else _ignore
@@ -184,7 +184,7 @@ def _with_entry(index: IndexFile, plan: Plan, wanted: Wanted) -> IndexFile:
     return index.with_tag(wanted.tag, plan.entry)
 
 
-def _named(module: AnsibleModule) -> tuple[t.Optional[Selector], t.Optional[str]]:
+def _named(module: AnsibleModule) -> tuple[Selector | None, str | None]:
     """The reference, and the tag in the layout. Raises ReferenceInvalid."""
     reference, tag = module.params["reference"], module.params["dest_tag"]
     selector = None if reference is None else Selector.parse(reference)
@@ -211,7 +211,7 @@ def _wanted(module: AnsibleModule) -> Wanted:
     )
 
 
-def _platform(text: str, host: Platform) -> t.Optional[Platform]:
+def _platform(text: str, host: Platform) -> Platform | None:
     if text == "all":
         return None
     return replace(host, is_default=False) if text == "host" else Platform.parse(text)

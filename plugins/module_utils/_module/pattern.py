@@ -21,7 +21,7 @@ class PatternInvalid(CollectionError):
     kind = "pattern_invalid"
 
 
-def compile_pattern(pattern: t.Optional[str], *, kind: Kind) -> t.Callable[[str], bool]:
+def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], bool]:
     """Returns the function that tells whether a tag matches; without a pattern every one does. Raises PatternInvalid.
 
     An fnmatch pattern has to match the whole tag, a regular expression any part of it.

@@ -34,7 +34,7 @@ class Query:
     expression may be None: then the results stay as they are. Raises QueryInvalid, LibraryMissing.
     """
 
-    def __init__(self, module: AnsibleModule, expression: t.Optional[str]) -> None:
+    def __init__(self, module: AnsibleModule, expression: str | None) -> None:
         self._expression = expression
         self._compiled = None if expression is None else _compile(expression)
         self._warn = module.warn

@@ -36,7 +36,7 @@ class QuickCheck:
         self._glance = Glance(lambda: _look(place, question, wish)) if _may_be_there(place.dest) else None
         self._wish, self._warn = wish, place.warn
         self._watch = watch
-        self.head: t.Optional[ManifestHead] = None
+        self.head: ManifestHead | None = None
 
     def __enter__(self) -> QuickCheck:
         if self._glance is not None:
@@ -47,7 +47,7 @@ class QuickCheck:
         if self._glance is not None:
             self._glance.__exit__(*details)
 
-    def ask(self, source: Source) -> t.Optional[Report]:
+    def ask(self, source: Source) -> Report | None:
         """Returns the report that nothing has changed, if that is so; what the registry said stays in head.
 
         A digest in the reference leads to itself, so that the registry is not asked.
@@ -79,7 +79,7 @@ def _may_be_there(dest: str) -> bool:
     return os.path.isdir(os.path.join(head, f".{name}.oci"))
 
 
-def _look(place: Place, question: Question, wish: Wish) -> t.Optional[Json]:
+def _look(place: Place, question: Question, wish: Wish) -> Json | None:
     """What the tree was unpacked from, if it is as wished for; None if it is not, or if there is anything to say."""
     warnings: list[str] = []
     with replace(place, warn=warnings.append, lock_timeout=0.0).open(create=False) as view:

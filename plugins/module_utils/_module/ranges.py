@@ -34,7 +34,7 @@ def check_minimum(params: t.Mapping[str, t.Any], minimum: int, *names: str) -> N
             )
 
 
-def seconds_problem(value: float, *, allow_zero: bool = False) -> t.Optional[str]:
+def seconds_problem(value: float, *, allow_zero: bool = False) -> str | None:
     """Return what is wrong with a number of seconds, None if nothing is: too small, too large, or not a number."""
     if 0 < value <= MAX_SECONDS or (allow_zero and value == 0):
         return None

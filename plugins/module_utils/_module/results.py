@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 
 def image_results(
-    module: AnsibleModule, report: Report, *, source: t.Optional[Source], watch: Stopwatch
+    module: AnsibleModule, report: Report, *, source: Source | None, watch: Stopwatch
 ) -> dict[str, t.Any]:
     """Returns what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
     dest = path_text(module.params["dest"])

@@ -52,7 +52,7 @@ class Source(t.Protocol):
         """How many bytes of blobs have arrived so far."""
 
     @property
-    def attestation(self) -> t.Optional[dict[str, t.Any]]:
+    def attestation(self) -> dict[str, t.Any] | None:
         """See Registry."""
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Source(t.Protocol):
     def repository(self, name: str) -> str:
         """See Registry."""
 
-    def tags(self, repository: str, *, n: t.Optional[int] = None, last: t.Optional[str] = None) -> TagList:
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
         """See Registry."""
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
@@ -74,16 +74,16 @@ class Source(t.Protocol):
         """See Registry."""
 
     def resolve(
-        self, repository: str, selector: Selector, *, platform: Platform, fetched: t.Optional[Fetched] = None
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
     ) -> Image:
         """See Registry."""
 
     def blob(
-        self, repository: str, descriptor: t.Union[Descriptor, Digest], *, offset: int = 0, digest_state: t.Any = None
+        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
     ) -> Stream:
         """See Registry."""
 
-    def head_blob(self, repository: str, digest: Digest) -> t.Optional[int]:
+    def head_blob(self, repository: str, digest: Digest) -> int | None:
         """See Registry."""
 
 
@@ -120,7 +120,7 @@ class Mirrored:
         return sum(registry.downloaded for registry in self._registries)
 
     @property
-    def attestation(self) -> t.Optional[dict[str, t.Any]]:
+    def attestation(self) -> dict[str, t.Any] | None:
         """What was shown to the origin: mirrors are shown nothing."""
         return self._origin.attestation
 
@@ -133,7 +133,7 @@ class Mirrored:
         """The full name of a repository at the origin."""
         return self._origin.repository(name)
 
-    def tags(self, repository: str, *, n: t.Optional[int] = None, last: t.Optional[str] = None) -> TagList:
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
         """Those of the origin: a mirror may hold some of them only."""
         return self._origin.tags(repository, n=n, last=last)
 
@@ -159,7 +159,7 @@ class Mirrored:
         return self._first(repository, lambda registry, name: registry.manifest(name, selector))
 
     def resolve(
-        self, repository: str, selector: Selector, *, platform: Platform, fetched: t.Optional[Fetched] = None
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
     ) -> Image:
         """The image of the first one that has all of its documents, under the name of the origin."""
         image = self._first(
@@ -169,7 +169,7 @@ class Mirrored:
         return replace(image, registry=self._origin.name)
 
     def blob(
-        self, repository: str, descriptor: t.Union[Descriptor, Digest], *, offset: int = 0, digest_state: t.Any = None
+        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
     ) -> MirroredStream:
         """The blob from the first one that has it; where that one breaks off, the next one carries on."""
         name = self._origin.repository(repository)
@@ -177,7 +177,7 @@ class Mirrored:
             (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._pass_over
         )
 
-    def head_blob(self, repository: str, digest: Digest) -> t.Optional[int]:
+    def head_blob(self, repository: str, digest: Digest) -> int | None:
         """The size that the first one says that has it."""
         return self._first(repository, lambda registry, name: registry.head_blob(name, digest))
 
@@ -211,7 +211,7 @@ class MirroredStream:
         self,
         registries: t.Sequence[Registry],
         repository: str,
-        descriptor: t.Union[Descriptor, Digest],
+        descriptor: Descriptor | Digest,
         *,
         offset: int,
         state: t.Any,
@@ -224,7 +224,7 @@ class MirroredStream:
         digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor
         self._hash = hashlib.new(digest.algorithm) if state is None else state.copy()
         self._received = offset
-        self.size: t.Optional[int] = descriptor.size if isinstance(descriptor, Descriptor) else None
+        self.size: int | None = descriptor.size if isinstance(descriptor, Descriptor) else None
         self.resumed_from = offset
         self._pieces = self._run()
 

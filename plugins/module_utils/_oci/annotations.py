@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .fields import Fields
 
 # image-spec, annotations.md, "Pre-Defined Annotation Keys"

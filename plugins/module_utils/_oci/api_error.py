@@ -15,7 +15,7 @@ from .._base.strict_json import load
 from .._base.text import visible
 from .media_type import parse_content_type
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._base.strict_json import JsonObject, JsonValue
 
 MAX_BODY: t.Final = 1024 * 1024

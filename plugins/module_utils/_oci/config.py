@@ -14,7 +14,7 @@ from .._base.text import quote
 from .fields import Fields
 from .platform import Platform
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._base.strict_json import JsonObject

@@ -16,7 +16,7 @@ from .errors import DigestMismatch, SizeMismatch
 from .fields import Fields
 from .platform import Platform
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._base.strict_json import JsonObject, JsonValue

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .._base.text import quote
 from .errors import DigestError, DigestMismatch, SizeMismatch
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from hashlib import _Hash
 
 # algorithm -> length of the encoded part (image-spec, descriptor.md, registered algorithms; sha384 is docker's)

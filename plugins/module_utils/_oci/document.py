@@ -24,7 +24,7 @@ from .media_type import (
     parse_content_type,
 )
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._base.strict_json import JsonValue
 
 # types that servers without any knowledge of OCI give to every file: they state nothing

@@ -13,7 +13,7 @@ from .._base.text import describe, quote
 from .digest import Digest
 from .errors import DigestError, DocumentInvalid
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._base.strict_json import JsonObject, JsonValue
 
 MAX_INT64: t.Final = 2**63 - 1

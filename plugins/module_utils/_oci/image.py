@@ -20,7 +20,7 @@ from .media_type import Compression, is_image_config, layer_compression
 from .platform import Platform
 from .reference import Selector
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._base.strict_json import JsonObject
 
 

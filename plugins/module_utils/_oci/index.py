@@ -16,7 +16,7 @@ from .errors import PlatformNotFound
 from .media_type import is_image_config, is_index, is_manifest
 from .platform import Platform, rank
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .fields import Fields

@@ -14,7 +14,7 @@ from .descriptor import Descriptor
 from .errors import Unsupported
 from .media_type import DOCKER_MANIFEST, OCI_EMPTY, is_generic_config, is_image_config, is_layer
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .fields import Fields

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from .._base.text import quote, visible
 from .errors import ReferenceInvalid
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .fields import Fields
 
 UNKNOWN: t.Final = "unknown"

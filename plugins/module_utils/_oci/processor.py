@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import typing as t
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Collection
 
 _AMD64: t.Final = (

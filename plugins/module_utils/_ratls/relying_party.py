@@ -16,7 +16,7 @@ from .appraisal.settings import ReadFile, read_lifecycle, read_policies, read_tr
 from .plain_data import PlainMap, choice
 from .veraison.settings import read_veraison
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .challenge import Challenge
 
 SETTINGS: t.Final[tuple[str, ...]] = (

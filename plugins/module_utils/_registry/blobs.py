@@ -19,7 +19,7 @@ from .retry import is_refusal
 from .transport.coding import CodingInvalid, decoded, is_known, parse_codings, which_has_digest
 from .transport.guard import CHUNK
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from hashlib import _Hash
 

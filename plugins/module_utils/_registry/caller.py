@@ -16,7 +16,7 @@ from .retry import Attempts
 from .transport.answer import is_markup
 from .transport.transport import Request
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .auth.logins import Logins

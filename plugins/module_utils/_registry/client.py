@@ -19,7 +19,7 @@ from .options import RetryPolicy, Timeouts, TlsOptions
 from .transport.proxies import Proxies
 from .transport.transport import Transport
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from hashlib import _Hash
 

@@ -11,7 +11,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 

@@ -16,7 +16,7 @@ from .._oci.names import check_repository
 from .errors import ConfigurationError
 from .url import Origin, Url, UrlInvalid, parse_authority
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .options import TlsMode
 
 DOCKER_HUB: t.Final = "docker.io"

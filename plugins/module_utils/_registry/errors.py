@@ -17,7 +17,7 @@ from .._oci.errors import DigestMismatch
 REPORT: t.Final = "report this to the registry's operator"
 TRY_AGAIN: t.Final = "try again, and check the network and the registry if that does not help"
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._oci.digest import Digest
 
     E = t.TypeVar("E", bound="RegistryError")

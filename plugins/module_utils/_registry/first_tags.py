@@ -18,7 +18,7 @@ from .._base.strict_json import load_object
 from .._oci.names import is_tag
 from .caller import Call
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .caller import Caller
     from .errors import Operation
 

@@ -16,7 +16,7 @@ from .transport.statuses import status_error
 from .transport.transport import Request
 from .url import Url, UrlInvalid
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .auth.realm_policy import RealmPolicy
     from .caller import Call
     from .effects import Effects

@@ -17,7 +17,7 @@ from .caller import Call
 from .errors import RegistryError
 from .retry import is_refusal
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._oci.reference import Selector

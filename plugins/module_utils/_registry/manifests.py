@@ -16,7 +16,7 @@ from .._oci.errors import DigestMismatch, OciError, SizeMismatch
 from .caller import Call
 from .manifest_head import ACCEPT_HEADER, ManifestHead, manifest_path, stated_digest
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._oci.descriptor import Descriptor

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .errors import ConfigurationError
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .._ratls.attester import Attester
 
 # seconds that a server may have this client wait if no option says how long the whole may take

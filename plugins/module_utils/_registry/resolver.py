@@ -19,7 +19,7 @@ from .._oci.platform import matches, other_platform, suits
 from .errors import NotFound
 from .manifests import MAX_BYTES
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._oci.config import ImageConfig

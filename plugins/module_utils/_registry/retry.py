@@ -10,7 +10,7 @@ import math
 import re
 import typing as t
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .effects import Effects
     from .errors import RegistryError
     from .options import RetryPolicy

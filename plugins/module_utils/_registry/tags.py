@@ -26,7 +26,7 @@ from .tag_names import Effort, TagListInvalid, tag_names
 from .transport.answer import is_markup
 from .url import Url, UrlInvalid
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from .caller import Caller

@@ -23,7 +23,7 @@ _URL: t.Final = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?"
 _HOST: t.Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
 _AUTHORITY: t.Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^:@\[\]]{1,255})(?::([0-9]{0,5}))?")
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     IpAddress = t.Union[IPv4Address, IPv6Address]

@@ -28,7 +28,7 @@ from .processes.credentials import Credentials
 from .processes.notify import Notifier
 from .processes.supervisor import Supervisor, run_supervisor
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .config.settings import Settings
 
 _LOG: t.Final = logging.getLogger("attested.registry")

@@ -45,7 +45,7 @@ class TlsSocket:
         engine: Engine,
         *,
         judge: Judge,
-        choose: t.Optional[Chooser] = None,
+        choose: Chooser | None = None,
     ) -> None:
         self.engine = engine
         self._sock = sock
@@ -66,7 +66,7 @@ class TlsSocket:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def handshake(self, *, timeout: t.Optional[float] = 30.0) -> None:
+    def handshake(self, *, timeout: float | None = 30.0) -> None:
         """Goes through the handshake, in timeout seconds at most, whatever the other end sends meanwhile. What the
         chooser takes does not count: it is no fault of the other end.
 
@@ -128,7 +128,7 @@ class TlsSocket:
         self.sendall(data)
         return memoryview(data).nbytes
 
-    def makefile(self, mode: str = "r", buffering: t.Optional[int] = None, **text: t.Any) -> t.Any:
+    def makefile(self, mode: str = "r", buffering: int | None = None, **text: t.Any) -> t.Any:
         """A file object for reading or writing, or both, as that of socket.socket; text only with an encoding."""
         raw = socket.SocketIO(t.cast("socket.socket", self), t.cast(t.Any, mode.replace("b", "")))
         self._makefiles += 1
@@ -146,11 +146,11 @@ class TlsSocket:
         if self._closed and self._makefiles <= 0:
             self._close()
 
-    def settimeout(self, seconds: t.Optional[float]) -> None:
+    def settimeout(self, seconds: float | None) -> None:
         """How long a read or write may take; None means forever."""
         self._sock.settimeout(seconds)
 
-    def gettimeout(self) -> t.Optional[float]:
+    def gettimeout(self) -> float | None:
         """What settimeout was told."""
         return self._sock.gettimeout()
 
@@ -219,7 +219,7 @@ class TlsSocket:
             raise
         return True
 
-    def _receive(self, until: t.Optional[float]) -> None:
+    def _receive(self, until: float | None) -> None:
         """One read, what the engine makes of it, and what it wants to send."""
         if until is not None:
             self._sock.settimeout(_left(until + self._choosing))
@@ -260,7 +260,7 @@ class TlsSocket:
             self._choosing += time.monotonic() - began
             t.cast(ClientEngine, self.engine).provide_certificate(chosen)
 
-    def _flush(self, until: t.Optional[float]) -> None:
+    def _flush(self, until: float | None) -> None:
         with self.engine.view_to_send() as view:
             if not view:
                 return
@@ -302,7 +302,7 @@ def _ask(engine: Engine, judge: t.Callable[[], None]) -> None:
         )
 
 
-def _left(until: float, error: t.Optional[Exception] = None) -> float:
+def _left(until: float, error: Exception | None = None) -> float:
     left = until - time.monotonic()
     if left <= 0:
         raise error or _timed_out()

@@ -43,7 +43,7 @@ from .state import State
 from .suites import SUITES, Suite
 from .wire import numbers
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .keys import PublicKey
 
 
@@ -58,14 +58,14 @@ class ClientEngine(Engine):
         session_id = os.urandom(SESSION_ID_LENGTH) if config.compatible else b""
         suites = tuple(suite.number for suite in config.suites)
         self._hello = ClientHello(os.urandom(RANDOM_LENGTH), session_id, suites, self._extensions(b""))
-        self._schedule: t.Optional[KeySchedule] = None
+        self._schedule: KeySchedule | None = None
         self._secrets = Secrets(b"", b"")
-        self._request: t.Optional[CertificateRequest] = None
-        self._peer_key: t.Optional[PublicKey] = None
+        self._request: CertificateRequest | None = None
+        self._peer_key: PublicKey | None = None
         self._ccs_due = config.compatible
         self._send_hello(version=0x0301)
 
-    def provide_certificate(self, credentials: t.Optional[Credentials]) -> None:
+    def provide_certificate(self, credentials: Credentials | None) -> None:
         """Answers the server's request, with an empty certificate if there are no credentials.
 
         Raises UsageError if nothing was asked, NegotiationFailed if the server takes no signature of the key.
@@ -231,7 +231,7 @@ class ClientEngine(Engine):
         self.state = State.CHOOSING
         self._events.append(CertificateRequested(self._request.authorities, self._request.schemes))
 
-    def _finish(self, credentials: t.Optional[Credentials]) -> None:
+    def _finish(self, credentials: Credentials | None) -> None:
         """Sends everything from the Certificate, if it was asked for, to Finished (RFC 8446, section 2)."""
         flight = b"" if self._request is None else self._certificate(self._request, credentials)
         mac = finished_mac(t.cast(Suite, self.suite), self._write_secret, self._transcript.digest())
@@ -241,7 +241,7 @@ class ClientEngine(Engine):
         self._secrets = Secrets(b"", b"")
         self._connected()
 
-    def _certificate(self, request: CertificateRequest, credentials: t.Optional[Credentials]) -> bytes:
+    def _certificate(self, request: CertificateRequest, credentials: Credentials | None) -> bytes:
         certificate = encode_certificate(credentials.chain if credentials else ())
         self._transcript.add(certificate)
         if credentials is None:

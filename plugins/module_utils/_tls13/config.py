@@ -39,7 +39,7 @@ class ClientConfig:
     compatible switches the middlebox compatibility mode of RFC 8446, appendix D.4.
     """
 
-    server_name: t.Optional[str] = None
+    server_name: str | None = None
     protocols: tuple[str, ...] = ()
     suites: tuple[Suite, ...] = _SUITES
     groups: tuple[Group, ...] = GROUPS

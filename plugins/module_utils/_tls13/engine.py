@@ -50,12 +50,12 @@ class Engine:
     def __init__(self) -> None:
         require_cryptography()
         self.state = State.FAILED
-        self.suite: t.Optional[Suite] = None
-        self.group: t.Optional[Group] = None
-        self.protocol: t.Optional[str] = None
+        self.suite: Suite | None = None
+        self.group: Group | None = None
+        self.protocol: str | None = None
         self.peer_chain: tuple[bytes, ...] = ()
         self._claimed_chain: tuple[bytes, ...] = ()
-        self._error: t.Optional[TlsError] = None
+        self._error: TlsError | None = None
         self._events: collections.deque[Event] = collections.deque()
         self._reader = RecordReader()
         self._writer = RecordWriter()
@@ -90,7 +90,7 @@ class Engine:
         self._reader.received(count)
         self._guard(self._run)
 
-    def receive_data(self, data: t.Union[bytes, bytearray, memoryview]) -> None:
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Bytes came from the other end. Raises TlsError; UsageError if they are too many while the engine waits."""
         view = memoryview(data)
         while view:
@@ -111,7 +111,7 @@ class Engine:
             self._fail(error)
             raise error
 
-    def next_event(self) -> t.Optional[Event]:
+    def next_event(self) -> Event | None:
         """The oldest event that was not handed out yet; None if there is none."""
         return self._events.popleft() if self._events else None
 
@@ -123,7 +123,7 @@ class Engine:
         """As data_to_send, without a copy: send all of it, and release it, before the next call."""
         return self._writer.take_view()
 
-    def send(self, data: t.Union[bytes, memoryview]) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Protects application data. Raises UsageError before the handshake is complete and after close()."""
         self._raise_error()
         if not self.is_connected:

@@ -21,10 +21,10 @@ class TlsError(CollectionError):
     """
 
     kind = "tls"
-    default: t.ClassVar[t.Optional[Alert]] = Alert.INTERNAL_ERROR
+    default: t.ClassVar[Alert | None] = Alert.INTERNAL_ERROR
 
-    def __init__(self, message: str, *, alert: t.Optional[Alert] = None, **fields: t.Union[str, int, None]) -> None:
-        self.alert: t.Optional[Alert] = self.default if alert is None else alert
+    def __init__(self, message: str, *, alert: Alert | None = None, **fields: str | int | None) -> None:
+        self.alert: Alert | None = self.default if alert is None else alert
         name = self.alert.name.lower() if self.alert is not None else None
         super().__init__(message, alert=name, **fields)
 

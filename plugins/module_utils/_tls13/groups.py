@@ -12,7 +12,7 @@ from .errors import ProtocolError
 from .library import curve25519, ec, serialization
 from .names import Alert, Group
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -27,7 +27,7 @@ class KeyShare:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self._key: t.Union[X25519PrivateKey, EllipticCurvePrivateKey]
+        self._key: X25519PrivateKey | EllipticCurvePrivateKey
         if group is Group.X25519:
             self._key = curve25519.X25519PrivateKey.generate()
             encoding, form = serialization.Encoding.Raw, serialization.PublicFormat.Raw
@@ -62,7 +62,7 @@ class KeyShare:
         return t.cast("EllipticCurvePrivateKey", self._key).exchange(ec.ECDH(), point)
 
 
-def _curve(group: Group) -> t.Union[ec.SECP256R1, ec.SECP384R1]:
+def _curve(group: Group) -> ec.SECP256R1 | ec.SECP384R1:
     return ec.SECP256R1() if group is Group.SECP256R1 else ec.SECP384R1()
 
 

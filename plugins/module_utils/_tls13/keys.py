@@ -25,7 +25,7 @@ from .library import (
 )
 from .names import Alert, Scheme
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -73,7 +73,7 @@ class Credentials:
             )
 
 
-def load_credentials(chain: bytes, key: bytes, *, password: t.Optional[bytes] = None) -> Credentials:
+def load_credentials(chain: bytes, key: bytes, *, password: bytes | None = None) -> Credentials:
     """Credentials of a certificate chain and a private key in PEM. Raises UsageError and DependencyMissing."""
     require_cryptography()
     try:
@@ -103,7 +103,7 @@ def schemes_of(key: object) -> tuple[Scheme, ...]:
     return (Scheme.ED25519,) if isinstance(key, ed25519.Ed25519PublicKey) else ()
 
 
-def choose_scheme(credentials: Credentials, offered: t.Collection[int]) -> t.Optional[Scheme]:
+def choose_scheme(credentials: Credentials, offered: t.Collection[int]) -> Scheme | None:
     """The best scheme of the key that the other end offered; None if there is none."""
     usable = schemes_of(credentials.key.public_key())
     return next((scheme for scheme in usable if scheme in offered), None)
@@ -181,7 +181,7 @@ def _pss(scheme: Scheme) -> padding.PSS:
     return padding.PSS(padding.MGF1(digest), digest.digest_size)
 
 
-def _hash(scheme: Scheme) -> t.Union[hashes.SHA256, hashes.SHA384, hashes.SHA512]:
+def _hash(scheme: Scheme) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
     if scheme in (Scheme.RSA_PSS_RSAE_SHA256, Scheme.ECDSA_SECP256R1_SHA256):
         return hashes.SHA256()
     return hashes.SHA512() if scheme is Scheme.RSA_PSS_RSAE_SHA512 else hashes.SHA384()

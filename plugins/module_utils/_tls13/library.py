@@ -21,7 +21,7 @@ _CERTIFICATE: t.Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END C
 try:
     from cryptography import __version__
 
-    VERSION: t.Optional[str] = __version__
+    VERSION: str | None = __version__
 except ImportError:  # pragma: no cover
     VERSION = None
 

@@ -45,7 +45,7 @@ def choose_suite(config: ServerConfig, hello: ClientHello) -> Suite:
     raise NegotiationFailed("The client offers no cipher suite of TLS 1.3 that is accepted here.")
 
 
-def choose_group(config: ServerConfig, hello: ClientHello) -> tuple[Group, t.Optional[bytes]]:
+def choose_group(config: ServerConfig, hello: ClientHello) -> tuple[Group, bytes | None]:
     """The group for the key exchange and the client's share; without a share a HelloRetryRequest must ask for it.
 
     A group with a share goes before a better one without (RFC 8446, section 4.1.1). Raises NegotiationFailed if there
@@ -75,7 +75,7 @@ def choose_credentials(config: ServerConfig, hello: ClientHello) -> tuple[Creden
     raise NegotiationFailed("The client takes no signature that the key of the server's certificate can make.")
 
 
-def choose_protocol(config: ServerConfig, hello: ClientHello) -> t.Optional[str]:
+def choose_protocol(config: ServerConfig, hello: ClientHello) -> str | None:
     """The best application protocol that both have (RFC 7301, section 3.2), None if one end does not care. Raises
     NegotiationFailed."""
     data = hello.extensions.get(Extension.ALPN)
@@ -92,7 +92,7 @@ def choose_protocol(config: ServerConfig, hello: ClientHello) -> t.Optional[str]
     )
 
 
-def server_name(hello: ClientHello) -> t.Optional[str]:
+def server_name(hello: ClientHello) -> str | None:
     """The host name that the client asks for, None if it does not. Raises DecodeError and ProtocolError."""
     data = hello.extensions.get(Extension.SERVER_NAME)
     return None if data is None else ext.read_server_name(data)

@@ -40,7 +40,7 @@ class RecordReader:
         self._was_full = False
         self._start = 0
         self._end = 0
-        self._opener: t.Optional[Opener] = None
+        self._opener: Opener | None = None
         self._skip = 0
 
     def space(self) -> memoryview:
@@ -84,14 +84,14 @@ class RecordReader:
         before there is a key, all protected ones are. Beyond EARLY_DATA bytes, headers too, they are errors again."""
         self._skip = EARLY_DATA
 
-    def next(self) -> t.Optional[Record]:
+    def next(self) -> Record | None:
         """The next record, None if it is not here yet. Raises ProtocolError."""
-        record: t.Union[Record, None, t.Literal["skipped"]] = "skipped"
+        record: Record | None | t.Literal["skipped"] = "skipped"
         while record == "skipped":
             record = self._next()
         return record
 
-    def _next(self) -> t.Union[Record, None, t.Literal["skipped"]]:
+    def _next(self) -> Record | None | t.Literal["skipped"]:
         start, view = self._start, self._view
         if self._end - start < HEADER:
             return None
@@ -111,7 +111,7 @@ class RecordReader:
             return self._open(header, payload)
         return Record(kind, payload, False)
 
-    def _open(self, header: bytes, payload: memoryview) -> t.Union[Record, t.Literal["skipped"]]:
+    def _open(self, header: bytes, payload: memoryview) -> Record | t.Literal["skipped"]:
         if self._opener is None:
             if self._skips(HEADER + len(payload)):
                 return "skipped"
@@ -141,7 +141,7 @@ class RecordWriter:
     def __init__(self) -> None:
         self._out = bytearray()
         self._end = 0
-        self._sealer: t.Optional[Sealer] = None
+        self._sealer: Sealer | None = None
 
     def protect(self, keys: TrafficKeys) -> None:
         """Everything from the next record on is protected with keys."""
@@ -157,7 +157,7 @@ class RecordWriter:
         """How many bytes wait to be sent."""
         return self._end
 
-    def write(self, kind: ContentType, content: t.Union[bytes, memoryview], *, version: int = TLS12) -> None:
+    def write(self, kind: ContentType, content: bytes | memoryview, *, version: int = TLS12) -> None:
         """Appends content in as many records as it takes; nothing if it is empty."""
         view = memoryview(content)
         for at in range(0, len(view), MAX_PLAINTEXT):
@@ -213,7 +213,7 @@ class MessageBuffer:
             raise ProtocolError("A TLS record with a handshake message is empty.", alert=Alert.UNEXPECTED_MESSAGE)
         self._held += content
 
-    def next(self, limit: t.Callable[[int], int]) -> t.Optional[tuple[int, bytes]]:
+    def next(self, limit: t.Callable[[int], int]) -> tuple[int, bytes] | None:
         """The type of the next message, and all of its bytes with the header; None if it is not whole yet.
 
         Raises LimitExceeded as soon as a header announces more than limit(type) bytes.

@@ -105,7 +105,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._held = b""
-        self._suite: t.Optional[Suite] = None
+        self._suite: Suite | None = None
         self._hash: t.Any = None
 
     def add(self, message: bytes) -> None:

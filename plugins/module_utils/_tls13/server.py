@@ -33,7 +33,7 @@ from .state import State
 from .suites import Suite
 from .wire import number
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .keys import PublicKey
 
 
@@ -47,10 +47,10 @@ class ServerEngine(Engine):
     def __init__(self, config: ServerConfig) -> None:
         super().__init__()
         self.state = State.WAIT_CH
-        self.server_name: t.Optional[str] = None
+        self.server_name: str | None = None
         self._config = config
-        self._first: t.Optional[ClientHello] = None
-        self._peer_key: t.Optional[PublicKey] = None
+        self._first: ClientHello | None = None
+        self._peer_key: PublicKey | None = None
         self._client_secret = b""
 
     def _forget_secrets(self) -> None:
@@ -72,7 +72,7 @@ class ServerEngine(Engine):
             return
         self._answer(hello, group, self._share(hello, group, share))
 
-    def _share(self, hello: ClientHello, group: Group, share: t.Optional[bytes]) -> bytes:
+    def _share(self, hello: ClientHello, group: Group, share: bytes | None) -> bytes:
         """After a HelloRetryRequest there is one share, that of the group asked for (RFC 8446, section 4.1.2)."""
         retried = self._first is not None
         if share is None or (retried and (group is not self.group or len(_groups(hello)) != 1)):

@@ -92,7 +92,7 @@ class TlsTransport(asyncio.Transport):
         """Data may come again."""
         self._owner.release(self)
 
-    def set_write_buffer_limits(self, high: t.Optional[int] = None, low: t.Optional[int] = None) -> None:
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Of the transport below."""
         self._below.set_write_buffer_limits(high, low)
 
@@ -126,21 +126,21 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         config: ServerConfig,
         inner_factory: t.Callable[[], asyncio.Protocol],
         *,
-        judge: t.Optional[AsyncJudge] = None,
-        report: t.Optional[Report] = None,
+        judge: AsyncJudge | None = None,
+        report: Report | None = None,
         deadline: float = 10.0,
     ) -> None:
         self.engine = ServerEngine(config)
-        self.inner: t.Optional[asyncio.Protocol] = None
+        self.inner: asyncio.Protocol | None = None
         self._inner_factory = inner_factory
         self._judge = judge
         self._report = report
         self._deadline = deadline
         self._below: t.Any = None
-        self._above: t.Optional[TlsTransport] = None
-        self._timer: t.Optional[asyncio.TimerHandle] = None
-        self._task: t.Optional[asyncio.Task[None]] = None
-        self._error: t.Optional[TlsError] = None
+        self._above: TlsTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._error: TlsError | None = None
         self._drained = 0
         self._holders: set[object] = set()
 
@@ -172,7 +172,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
             self._step(self.engine.receive_eof, last=True)
         return self._error is None and not self._below.is_closing()
 
-    def connection_lost(self, exc: t.Optional[Exception]) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """The end, for the protocol of the application too."""
         self._cancel_timer()
         if self._task is not None:
@@ -254,7 +254,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
 
     async def _decide(self, event: PeerCertificate) -> None:
         """Whatever happens while a client is judged, it is only accepted if the judge came to its end."""
-        error: t.Optional[TlsError] = None
+        error: TlsError | None = None
         try:
             if self._judge is None:
                 error = CertificateRejected("There is nobody to judge the client's certificate.")
@@ -269,7 +269,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
             )
         self._judged(error)
 
-    def _judged(self, error: t.Optional[TlsError]) -> None:
+    def _judged(self, error: TlsError | None) -> None:
         if self._error is not None or self._below.is_closing():
             return
         self.release("judge")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .library import aead
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
     Cipher = t.Union[AESGCM, ChaCha20Poly1305]

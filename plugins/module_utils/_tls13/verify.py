@@ -14,7 +14,7 @@ from .errors import CertificateRejected, UsageError
 from .library import MINIMUM_FOR_VERIFIER, require_cryptography, verification, x509
 from .names import Alert
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from cryptography.x509.verification import ExtensionPolicy, Policy, Store
 
@@ -40,7 +40,7 @@ class ServerVerifier:
             ) from None
         self._store: Store = verification.Store(self._roots)
 
-    def verify(self, chain: t.Sequence[bytes], name: str, *, time: t.Optional[datetime.datetime] = None) -> None:
+    def verify(self, chain: t.Sequence[bytes], name: str, *, time: datetime.datetime | None = None) -> None:
         """Checks that chain, DER, the server's own certificate first, leads to a root and names name, a host name or
         an address, at time, now if it is None. Raises CertificateRejected and UsageError."""
         builder = verification.PolicyBuilder().store(self._store).max_chain_depth(MAX_DEPTH)
@@ -69,7 +69,7 @@ class ServerVerifier:
         return leaf, intermediates
 
     def _rejected(
-        self, leaf: Certificate, name: str, reason: str, time: t.Optional[datetime.datetime]
+        self, leaf: Certificate, name: str, reason: str, time: datetime.datetime | None
     ) -> CertificateRejected:
         now = time or datetime.datetime.now(datetime.timezone.utc)
         if now.tzinfo is None:
@@ -82,7 +82,7 @@ class ServerVerifier:
         )
 
 
-def _subject(name: str) -> t.Union[x509.DNSName, x509.IPAddress]:
+def _subject(name: str) -> x509.DNSName | x509.IPAddress:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -111,14 +111,14 @@ def _is_authority(dummy_policy: Policy, dummy_certificate: Certificate, extensio
 
 
 def _may_sign_certificates(
-    dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.KeyUsage]
+    dummy_policy: Policy, dummy_certificate: Certificate, extension: x509.KeyUsage | None
 ) -> None:
     if extension is not None and not extension.key_cert_sign:
         raise ValueError("the key of an issuer is not for certificates")
 
 
 def _is_for_authorities(
-    dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.ExtendedKeyUsage]
+    dummy_policy: Policy, dummy_certificate: Certificate, extension: x509.ExtendedKeyUsage | None
 ) -> None:
     usages = x509.oid.ExtendedKeyUsageOID
     if extension is not None and not {usages.SERVER_AUTH, usages.ANY_EXTENDED_KEY_USAGE} & set(extension):
@@ -126,13 +126,13 @@ def _is_for_authorities(
 
 
 def _is_for_servers(
-    dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.ExtendedKeyUsage]
+    dummy_policy: Policy, dummy_certificate: Certificate, extension: x509.ExtendedKeyUsage | None
 ) -> None:
     if extension is not None and x509.oid.ExtendedKeyUsageOID.SERVER_AUTH not in extension:
         raise ValueError("the certificate is not for servers")
 
 
-def _may_sign(dummy_policy: Policy, dummy_certificate: Certificate, extension: t.Optional[x509.KeyUsage]) -> None:
+def _may_sign(dummy_policy: Policy, dummy_certificate: Certificate, extension: x509.KeyUsage | None) -> None:
     if extension is not None and not extension.digital_signature:
         raise ValueError("the key of the certificate is not for signatures")
 

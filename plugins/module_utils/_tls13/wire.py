@@ -41,7 +41,7 @@ class Reader:
         """The next unsigned number of size bytes."""
         return int.from_bytes(self.take(size), "big")
 
-    def vector(self, size: int, *, least: int = 0, most: t.Optional[int] = None) -> bytes:
+    def vector(self, size: int, *, least: int = 0, most: int | None = None) -> bytes:
         """The next vector with a length of size bytes (section 3.4), which must have least to most bytes."""
         count = self.number(size)
         if count < least or (most is not None and count > most):

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import stat
-import typing as t
 
 from . import reach
 from .descent import Descent, Names
@@ -132,7 +131,7 @@ def _enter(here: Descent, name: bytes) -> None:
         here.enter(name)
 
 
-def change_mode(dir_fd: int, name: t.Union[str, bytes], mode: int) -> None:
+def change_mode(dir_fd: int, name: str | bytes, mode: int) -> None:
     """Sets the mode of the directory name, which may deny everything, without following a link. Raises OSError."""
     fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:

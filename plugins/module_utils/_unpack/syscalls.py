@@ -54,7 +54,7 @@ def change_mode_of_open(fd: int, mode: int) -> None:
 
 
 @functools.cache
-def _function(name: str) -> t.Optional[_Function]:
+def _function(name: str) -> _Function | None:
     return t.cast(t.Optional[_Function], getattr(ctypes.CDLL(None, use_errno=True), name, None))
 
 

@@ -15,7 +15,7 @@ from ..errors import CertificateInvalid
 from ..evidence.certificate import EXTENSION_OID
 from .extensions import extensions_of
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _TOKEN_OID: t.Final = bytes.fromhex("2b030307")  # EXTENSION_OID in DER

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from .appraisers import DEFAULT_LIFECYCLE
 from .version import parse_version
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..token.claim_reader import HashName
     from ..token.lifecycle import LifecycleState
     from ..token.platform_claims import PlatformClaims, SoftwareComponent

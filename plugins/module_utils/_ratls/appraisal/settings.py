@@ -19,7 +19,7 @@ from .reference_values import RealmReference, parse_reference_file, read_referen
 from .trust_anchors import TrustAnchor, TrustAnchors
 from .version import Version, parse_version
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..token.lifecycle import LifecycleState
 
 ReadFile = t.Callable[[str], bytes]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..errors import ConfigurationInvalid, TokenUntrusted
 from ..token.keys import EcKey
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..token.cca_token import CcaToken
     from ..token.platform_claims import PlatformClaims
 

@@ -14,7 +14,7 @@ from .. import crypto
 from ..errors import CertificateInvalid
 from ..token.cca_token import MAX_TOKEN
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .client_key import ClientKey
 
 EXTENSION_OID: t.Final = "1.3.3.3.7"

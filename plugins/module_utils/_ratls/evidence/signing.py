@@ -19,7 +19,7 @@ from ..token.cca_token import PLATFORM_TOKEN, REALM_TOKEN, TAG
 from ..token.cose import to_be_signed
 from ..token.keys import ALGORITHMS, Algorithm, EcKey, from_public
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 TokenProfile = t.Literal["old", "new"]

@@ -30,7 +30,7 @@ _LEAST_TEXT: t.Final = 8  # characters: what is shorter may be broken CBOR as we
 MAX_ITEMS: t.Final = 1024  # a token of 32 software components needs about 400
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)  # RFC 8949, 3.1
-_CONSTANTS: t.Final[t.Mapping[int, t.Optional[bool]]] = {20: False, 21: True, 22: None}
+_CONSTANTS: t.Final[t.Mapping[int, bool | None]] = {20: False, 21: True, 22: None}
 
 
 class CborInvalid(ValueError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..._base.text import visible
 from .cose import decoded, invalid
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..errors import TokenInvalid
     from .cbor import Cbor, CborKey
 

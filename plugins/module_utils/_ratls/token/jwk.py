@@ -15,7 +15,7 @@ import typing as t
 
 from .keys import ALGORITHMS, EcKey, KeyInvalid, from_coordinates
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject, JsonValue
 
 _BASE64URL: t.Final = re.compile(r"[A-Za-z0-9_-]*")

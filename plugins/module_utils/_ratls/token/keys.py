@@ -13,7 +13,7 @@ from .. import crypto
 from ..errors import TokenInvalid
 from .cbor import Cbor, CborInvalid, decode
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurve, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .ear import failed
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..errors import VeraisonFailed
 
 

@@ -18,7 +18,7 @@ from ..errors import VeraisonFailed
 from ..token.jwk import decode_base64url
 from ..token.keys import EcKey
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject, JsonValue
 
 Status = t.Literal["affirming", "warning", "none", "contraindicated"]

@@ -20,7 +20,7 @@ from ..token.keys import EcKey, KeyInvalid
 from .ear import failed
 from .exchange import MAX_BODY, Http, ServiceUrl
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .deadline import Deadline
 
 FETCH_INTERVAL: t.Final = 5.0

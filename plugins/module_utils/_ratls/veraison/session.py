@@ -21,7 +21,7 @@ from .deadline import Deadline
 from .ear import failed, is_nonce
 from .exchange import MAX_BODY, Http, HttpAnswer, ServiceUrl
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject
 
 SESSION_TYPE: t.Final = "application/vnd.veraison.challenge-response-session+json"

@@ -19,7 +19,7 @@ from .http_client import HttpClient, check_authorities
 from .keys import FileKeys, PinnedKeys
 from .veraison import DEFAULT_TIMEOUT, VeraisonAppraiser
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..appraisal.settings import ReadFile
     from .keys import ServiceKeys
 

@@ -27,7 +27,7 @@ from ..errors import ConfigurationError
 from .auth_keys import helper_server, key_candidates, normalise_key
 from .credentials import Anonymous, Basic, IdentityToken, Token
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..._base.strict_json import JsonObject, JsonValue

@@ -26,7 +26,7 @@ from .challenge import parse_challenges
 from .credentials import Anonymous, Basic, Fixed, Token
 from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..effects import Effects
     from ..errors import Operation
     from ..transport.answer import Answer

@@ -17,7 +17,7 @@ from ..._base.text import quote
 from ..errors import ConfigurationError
 from .credentials import Basic, IdentityToken
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .auth_file import RunHelper
     from .credentials import Credentials
 

@@ -19,7 +19,7 @@ import typing as t
 from ..errors import RegistryError
 from .credentials import Anonymous, Fixed, Token
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..effects import Effects

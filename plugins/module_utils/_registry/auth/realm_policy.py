@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from ..url import UrlInvalid, literal_address, parse_authority
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..url import IpAddress, Origin, Url
 
 _LOCAL_NAMES: t.Final = ("localhost", "localhost.localdomain")

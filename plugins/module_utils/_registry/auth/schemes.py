@@ -19,7 +19,7 @@ from ..errors import REPORT, ProtocolBroken, RegistryError, Unauthorized
 from ..url import Url, UrlInvalid
 from .credentials import Anonymous, Basic
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..errors import Operation

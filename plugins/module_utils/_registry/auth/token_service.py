@@ -23,7 +23,7 @@ from ..url import Url
 from .credentials import Basic, IdentityToken
 from .realm_policy import NotEntitled
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject
     from ..effects import Effects
     from ..errors import Operation

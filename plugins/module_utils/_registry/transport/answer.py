@@ -14,7 +14,7 @@ from ..errors import REPORT, TRY_AGAIN, ConnectionFailed, ProtocolBroken, Regist
 from .coding import CodingInvalid, ContentTooLong, decoded, is_known, parse_codings
 from .guard import CHUNK
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..url import Url

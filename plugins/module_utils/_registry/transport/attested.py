@@ -24,7 +24,7 @@ from ..url import UrlInvalid, literal_address
 from .attested_failures import BrokenOff, NoChallenge
 from .tls import trusted_pem, unusable_ca_path
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     import socket
 
     from ..._ratls.attester import Attested, Attester

@@ -22,7 +22,7 @@ from ..errors import (
     TlsFailed,
 )
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._ratls.attester import Attested
     from ..errors import Operation
     from ..url import Origin

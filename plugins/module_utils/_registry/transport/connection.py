@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ..._base.errors import CollectionError
 from ..errors import ConfigurationError, DependencyMissing
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 

@@ -17,7 +17,7 @@ from ..._base.text import visible
 from ..._tls13.errors import TlsError
 from ..errors import TRY_AGAIN, ConnectionFailed, ProtocolBroken, RegistryError, TimedOut, TlsFailed
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..errors import Operation
     from ..url import Origin
 

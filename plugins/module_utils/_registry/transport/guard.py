@@ -10,7 +10,7 @@ import typing as t
 
 from ..errors import REPORT, ProtocolBroken, TimedOut
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import Operation

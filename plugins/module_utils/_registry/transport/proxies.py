@@ -16,7 +16,7 @@ from ..auth.realm_policy import Reach, address_reach, is_local_name
 from ..errors import ConfigurationError
 from ..url import UrlInvalid, parse_authority
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..url import Origin

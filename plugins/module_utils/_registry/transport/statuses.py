@@ -25,7 +25,7 @@ from ..errors import (
 from ..options import LONG_WAIT
 from ..retry import is_transient, parse_retry_after
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._oci.api_error import ApiError
     from ..errors import Operation
     from .answer import Answer

@@ -13,7 +13,7 @@ import typing as t
 
 from ..errors import ConfigurationError
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..options import Nearness, TlsOptions
 
 _MARK: t.Final = "-----BEGIN CERTIFICATE-----"

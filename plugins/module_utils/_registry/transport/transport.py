@@ -19,7 +19,7 @@ from .guard import Guard
 from .proxies import proxy_name
 from .redirects import RedirectHops, RedirectPolicy
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..effects import Effects

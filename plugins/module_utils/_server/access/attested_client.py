@@ -10,7 +10,7 @@ import typing as t
 
 from ..._base.text import visible
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._ratls.appraisal.appraisal import Attestation
     from ..._ratls.relying_party import RelyingParty
 

@@ -20,7 +20,7 @@ import typing as t
 from ..errors import Refusal
 from ..fair_queue import Full, Turns
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .htpasswd import PasswordFile
 
 _THREADS: t.Final = 2

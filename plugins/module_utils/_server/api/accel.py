@@ -13,7 +13,7 @@ import urllib.parse
 
 from ..errors import UsageError
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Content
 
 _PREFIX: t.Final = re.compile(r"/[A-Za-z0-9._~/-]*")

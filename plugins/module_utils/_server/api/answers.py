@@ -13,7 +13,7 @@ import typing as t
 from ..libraries import web
 from .conditions import entity_tag
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Content
     from ..errors import Refusal
     from .target import Target

@@ -24,7 +24,7 @@ from .request_head import MAX_RANGE, check_head, check_method, ends_connection
 from .sending import SMALL, send
 from .target import parse_artifact_types, parse_page, parse_target
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..access.access import Access, Identity
     from ..content.snapshot import Content, Snapshot
     from .answers import Headers

@@ -11,7 +11,7 @@ import typing as t
 
 from .ranges import Span
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Content
 
 # bytes as they are, or a part of the file

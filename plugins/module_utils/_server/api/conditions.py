@@ -10,7 +10,7 @@ import typing as t
 
 from ..errors import Refusal
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..libraries import web
 
 

@@ -14,7 +14,7 @@ import typing as t
 from ..._layout.layout import Identity
 from ..errors import Refusal
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Content
 
 _LOG: t.Final = logging.getLogger("attested.registry")

@@ -15,7 +15,7 @@ from ..._oci.media_type import OCI_INDEX
 from .answers import json_answer
 from .lookup import check_digest
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Referrer, Repository
     from ..libraries import web
     from .lookup import MaySee

@@ -14,7 +14,7 @@ from ..._oci.errors import DigestError, ReferenceInvalid
 from ..._oci.names import check_repository
 from ..errors import Refusal
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Content, Repository, Snapshot
     from .target import Target
 

@@ -13,7 +13,7 @@ from ..._oci.digest import Digest, verify
 from ..._oci.errors import DigestMismatch, SizeMismatch
 from .content_file import ContentFile
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Content
 
 _LOG: t.Final = logging.getLogger("attested.registry")

@@ -12,7 +12,7 @@ import typing as t
 from ..errors import Refusal
 from .target import is_api
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..libraries import web
 
 # of a head without its Range header

@@ -15,7 +15,7 @@ from ..libraries import web
 from .ranges import Span
 from .request_head import ends_connection
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .body import Body, Piece
     from .content_file import ContentFile
 

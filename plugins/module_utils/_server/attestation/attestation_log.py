@@ -16,7 +16,7 @@ from ..._tls13.names import Alert
 from ..._tls13.state import State
 from ..connections.connections import Rarely
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._base.errors import CollectionError
     from ..access.attested_client import Realm
 

@@ -17,7 +17,7 @@ from ..access.attested_client import Realm
 from .attestation_log import AttestationLog
 from .judge_pool import Full, Judges, TooSlow
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._ratls.challenge import Challenge
     from ..._ratls.relying_party import RelyingParty
     from ..._tls13.errors import TlsError

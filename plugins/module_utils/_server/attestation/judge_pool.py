@@ -12,7 +12,7 @@ import typing as t
 
 from ..fair_queue import Full, Turns
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._ratls.appraisal.appraisal import Attestation
     from ..metrics.counters import Counters
 

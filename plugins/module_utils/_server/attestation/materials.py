@@ -20,7 +20,7 @@ from ..._tls13.errors import TlsError
 from ..._tls13.keys import Credentials, load_credentials
 from ..errors import AttestationError, CertificateError, DependencyMissing
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..config.settings import Settings
 
 _MAX_PEM: t.Final = 1024 * 1024

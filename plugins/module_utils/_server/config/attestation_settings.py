@@ -14,7 +14,7 @@ from dataclasses import fields
 from ..._ratls.token.lifecycle import LIFECYCLE_STATES
 from .value_types import Field, Flag, Number, PlainList, PlainMap, Text, Texts
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .settings import Settings
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 
 from .value_types import Text, Texts
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..access.access import Identity
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]

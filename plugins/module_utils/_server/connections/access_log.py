@@ -19,7 +19,7 @@ from ..api.target import parse_target
 from ..errors import Refusal
 from ..journal import JournalFormatter, is_journal
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..access.access import Peer
     from ..access.attested_client import Realm
     from ..libraries import web

@@ -15,7 +15,7 @@ from ..._tls13.serving import TlsServerProtocol
 from ..._tls13.state import State
 from ..attestation.attesting import AttestationRejected
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._tls13.errors import TlsError
     from ..._tls13.events import PeerCertificate
     from ..._tls13.server import ServerEngine

@@ -13,7 +13,7 @@ import typing as t
 
 from ..config.addresses import network_of
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..metrics.counters import Counters
 
 _LOG: t.Final = logging.getLogger("attested.registry")

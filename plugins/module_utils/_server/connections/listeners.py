@@ -24,7 +24,7 @@ from .plain_http import refuse_plain, speaks_plainly
 from .protocol import HttpServer, plain_address
 from .tls import tls_context
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..api.app import Application
     from ..attestation.attesting import Attesting
     from .connections import Admission

@@ -26,7 +26,7 @@ from .access_log import Form, body_bytes, log_request
 from .pace import Pace, Progress, delivery_of
 from .tls import subject_of
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..access.attested_client import Realm
     from ..access.passwords import Passwords
     from ..metrics.counters import Counters

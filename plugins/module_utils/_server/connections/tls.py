@@ -11,7 +11,7 @@ import typing as t
 
 from ..errors import CertificateError
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..config.settings import Settings
 
 _VERIFY: t.Final = {"optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}

@@ -16,7 +16,7 @@ import typing as t
 from ..errors import RootError, ServerError
 from .snapshot import Repository
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .snapshot import Snapshot
 
 

@@ -17,7 +17,7 @@ from ..fork import fork, outside_of_tasks
 from .handover import pack, unpack
 from .loading import load_snapshot
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..config.settings import Settings
     from .snapshot import Snapshot
 

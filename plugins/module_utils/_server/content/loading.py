@@ -27,7 +27,7 @@ from .skipped import left_out, unsound
 from .snapshot import Snapshot
 from .verified_files import VerifiedFiles
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._layout.layout import Inspection
     from .directories import EntryKind
     from .snapshot import LeftOut, Repository

@@ -11,7 +11,7 @@ import typing as t
 
 from .snapshot import Content, Referrer, Repository
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._layout.layout import Layout
     from ..._layout.stored import StoredContents
     from ..._oci.descriptor import Descriptor

@@ -11,7 +11,7 @@ import typing as t
 from ..._base.text import quote
 from .snapshot import LeftOut
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._layout.errors import LayoutError
 
 _ABSENT: t.Final = "The requested digest doesn't exist:"

@@ -10,7 +10,7 @@ import typing as t
 
 from ..._base.text import visible
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from .snapshot import Snapshot
 
 _SHOWN: t.Final = 10

@@ -16,7 +16,7 @@ import typing as t
 
 from ..._base.text import quote
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..._layout.layout import Identity
     from ..._oci.digest import Digest
     from .snapshot import Snapshot

@@ -14,7 +14,7 @@ from ..libraries import require_prometheus
 from ..version import VERSION
 from .counters import BUCKETS
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..content.snapshot import Snapshot
     from .counters import Board
 

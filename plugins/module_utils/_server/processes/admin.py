@@ -15,7 +15,7 @@ from ..content.summary import faults
 from ..libraries import web
 from ..metrics.counters import Board
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     import socket
 
     from ..access.access import Peer

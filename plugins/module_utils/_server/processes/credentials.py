@@ -19,7 +19,7 @@ from ..connections.tls import context_of
 from ..errors import ServerError
 from ..metrics.expiry import expiry_of
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     import ssl
 
     from ..._ratls.relying_party import RelyingParty

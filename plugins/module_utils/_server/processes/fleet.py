@@ -20,7 +20,7 @@ from ..errors import ServerError
 from ..fork import ending, fork, outside_of_tasks
 from .worker import CLOSED, READY, RETIRE, STOP, Content, run_worker
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     from ..config.settings import Settings
     from ..metrics.counters import Board, Counters
     from ..metrics.metrics import State

@@ -25,7 +25,7 @@ from .credentials import Credentials, keep_served
 from .fleet import MAX_RETIRED, Fleet
 from .worker import Content
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     import socket
 
     from ..config.settings import Settings

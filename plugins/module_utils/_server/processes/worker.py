@@ -18,7 +18,7 @@ from ..connections.connections import Connections
 from ..connections.listeners import Acceptor
 from ..connections.protocol import HttpServer, Limits
 
-if t.TYPE_CHECKING:  # pragma: no cover
+if t.TYPE_CHECKING:
     import socket
 
     from ..config.settings import Settings

@@ -719,9 +719,7 @@ def test_an_index_without_an_image(layout: t.Any, dest: pathlib.Path, registry: 
 
 
 @pytest.mark.parametrize(("depth", "kind"), [(8, None), (9, "unsupported")])
-def test_nesting(
-    layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry, depth: int, kind: t.Optional[str]
-) -> None:
+def test_nesting(layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry, depth: int, kind: str | None) -> None:
     content: images.Content = AMD64
     for dummy in range(depth):
         content = images.index([content])

@@ -127,7 +127,7 @@ def test_a_link_that_is_put_in_the_way_is_not_followed(tmp_path: Path, monkeypat
     (tmp_path / "victim").mkdir()
     mkdir = os.mkdir
 
-    def overtaken(name: str, mode: int, *, dir_fd: t.Optional[int] = None) -> None:
+    def overtaken(name: str, mode: int, *, dir_fd: int | None = None) -> None:
         if name == "b":
             os.symlink(tmp_path / "victim", name, dir_fd=dir_fd)
         mkdir(name, mode, dir_fd=dir_fd)

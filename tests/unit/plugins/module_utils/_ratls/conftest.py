@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 
 _LONG = 30
 
 
-def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> t.Optional[str]:
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Names long values by their argument: they may hold a key that is made anew in every process."""
     return argname if isinstance(val, (bytes, str)) and len(val) > _LONG else None
