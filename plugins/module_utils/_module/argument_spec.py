@@ -58,7 +58,7 @@ REGISTRY: t.Final[Options] = {
     "minimum_throughput": {"type": "int", "default": 1024},
     "retries": {"type": "int", "default": 4},
 }
-"""The options of the fragment C(attested.registry.registry)."""
+"""The options of the fragment attested.registry.registry."""
 
 IMAGE: t.Final[Options] = {
     "image": {"type": "str"},
@@ -69,7 +69,7 @@ IMAGE: t.Final[Options] = {
     "platform": {"type": "str"},
     "foreign_layers": {"type": "bool", "default": False},
 }
-"""The options of the fragment C(attested.registry.registry.image)."""
+"""The options of the fragment attested.registry.registry.image."""
 
 TREE: t.Final[Options] = {
     "ownership": {"type": "bool", "default": True},
@@ -80,10 +80,10 @@ TREE: t.Final[Options] = {
     "max_ratio": {"type": "int", "default": 2000},
     "lock_timeout": {"type": "float", "default": 60},
 }
-"""The options of the fragment C(attested.registry.tree)."""
+"""The options of the fragment attested.registry.tree."""
 
 QUERY: t.Final[Options] = {"query": {"type": "str"}}
-"""The options of the fragment C(attested.registry.registry.query)."""
+"""The options of the fragment attested.registry.registry.query."""
 
 # USER:PASSWORD@ before a host, with or without a scheme, but not the tag in NAME:TAG@DIGEST
 _LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!sha[0-9]+:)")
@@ -98,7 +98,7 @@ def registry_module(
     required_one_of: t.Sequence[t.Sequence[str]] = (),
     add_file_common_args: bool = False,
 ) -> AnsibleModule:
-    """Returns the module of a task that speaks to a registry, with the shared options and C(options).
+    """Returns the module of a task that speaks to a registry, with the shared options and options.
 
     The task fails if options of attestation, or those that name the image, do not go together.
     """
@@ -165,7 +165,7 @@ def _ask_for_children() -> None:
 
 
 def merge(*parts: Options) -> Options:
-    """Returns all options of C(parts) as one spec; a later part wins."""
+    """Returns all options of parts as one spec; a later part wins."""
     return {name: dict(option) for part in parts for name, option in part.items()}
 
 

@@ -37,7 +37,7 @@ Prepare = t.Callable[[str], None]
 
 
 class BlobFileError(CollectionError):
-    """The destination of a blob, or the file of an unfinished download, cannot be used; field C(path)."""
+    """The destination of a blob, or the file of an unfinished download, cannot be used; field path."""
 
     kind = "destination"
 

@@ -32,13 +32,13 @@ _MAX_TEXT: t.Final = 2 * MAX_TOKEN  # base64 with line ends
 
 
 class InputInvalid(CollectionError):
-    """What an option gives cannot be used; field C(option)."""
+    """What an option gives cannot be used; field option."""
 
     kind = "input_invalid"
 
 
 def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
-    """Returns the token that the options C(path) or C(content) give. Raises L(InputInvalid)."""
+    """Returns the token that the options path or content give. Raises InputInvalid."""
     if params["path"] is not None:
         return _file(params["path"], limit=MAX_TOKEN, option="path")
     if len(params["content"]) > _MAX_TEXT:
@@ -70,9 +70,9 @@ def describe(token: CcaToken, *, size: int) -> Json:
 
 
 def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json]:
-    """Returns the outcome of each check: C(passed), which is None if it was not asked for, and C(reason).
+    """Returns the outcome of each check: passed, which is None if it was not asked for, and reason.
 
-    Raises L(InputInvalid) and L(RatlsError) for options that cannot be used.
+    Raises InputInvalid and RatlsError for options that cannot be used.
     """
     return {
         "realm_signature": _outcome(

@@ -17,9 +17,9 @@ Json = dict[str, t.Any]
 
 
 class Glance:
-    """Runs C(look) in a process of its own, so that it takes no time while this one does something else.
+    """Runs look in a process of its own, so that it takes no time while this one does something else.
 
-    A context manager. What C(look) returns goes through JSON. Its exceptions are not seen: whoever gets no
+    A context manager. What look returns goes through JSON. Its exceptions are not seen: whoever gets no
     result does the same again in another way, and meets them there. Where a process of its own would not be faster, or
     not safe because there are threads, there is no result either.
     """
@@ -45,7 +45,7 @@ class Glance:
         return self._pid is not None
 
     def result(self) -> Json | None:
-        """Waits for what C(look) returns; None if it returns None, raises something or was not run."""
+        """Waits for what look returns; None if it returns None, raises something or was not run."""
         if self._pid is None:
             return None
         with contextlib.suppress(ValueError, OSError), open(self._answer, "rb", closefd=False) as answer:

@@ -21,9 +21,9 @@ if t.TYPE_CHECKING:
 
 @contextlib.contextmanager
 def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
-    """Turns every error raised inside into a failed result: one sentence in C(msg), the facts in C(error).
+    """Turns every error raised inside into a failed result: one sentence in msg, the facts in error.
 
-    C(doing) says in the continuous form what the task does, for errors that do not say it themselves. Ansible adds the
+    doing says in the continuous form what the task does, for errors that do not say it themselves. Ansible adds the
     traceback by itself where the user has turned that on.
     """
     doing = path_text(doing)

@@ -43,7 +43,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tree is to be, and how to get at it. With C(check) nothing is changed, only told."""
+    """Where a tree is to be, and how to get at it. With check nothing is changed, only told."""
 
     dest: str
     force: bool
@@ -53,9 +53,9 @@ class Place:
 
     @contextlib.contextmanager
     def open(self, *, create: bool) -> t.Iterator[View]:
-        """Yields what answers questions about it, and unless C(check) is set a Destination, which changes it.
+        """Yields what answers questions about it, and unless check is set a Destination, which changes it.
 
-        With C(create) missing parent directories are made, and removed at the end if they are empty.
+        With create missing parent directories are made, and removed at the end if they are empty.
         """
         from .opened_again import opened_again
 
@@ -83,8 +83,8 @@ class Place:
 class Report:
     """What was done, or in check mode would be.
 
-    C(before) and C(after) are for the diff, None where there is no tree; C(image) is the result, None where no image is
-    known. C(generation) is None where there is no tree, and for one that would be new.
+    before and after are for the diff, None where there is no tree; image is the result, None where no image is
+    known. generation is None where there is no tree, and for one that would be new.
     """
 
     changed: bool

@@ -52,9 +52,9 @@ def ensure_applied(
     check: bool,
     warn: Warn,
 ) -> Applied:
-    """Applies the layer file C(src) to the directory C(dest), unless it was applied before and C(force) is not set.
+    """Applies the layer file src to the directory dest, unless it was applied before and force is not set.
 
-    All of the layer is verified before anything changes. With C(check) nothing does, and the file may be one that an
+    All of the layer is verified before anything changes. With check nothing does, and the file may be one that an
     earlier task of the play would have brought. Raises UnpackError, Unsupported, ParentRefused, LockFileRefused.
     """
     compression = None if media_type is None else layer_compression(media_type)

@@ -64,7 +64,7 @@ class LayerFile:
     def verify(self, diff_id: Digest, *, compression: Compression | None, limits: Limits, warn: Warn) -> None:
         """Reads all of it: decompressed, it must have the digest diff_id and be a tar archive within limits.
 
-        Without C(compression) it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
+        Without compression it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
         """
         budget = Budget(limits)
         with contextlib.ExitStack() as stack:

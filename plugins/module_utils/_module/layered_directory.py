@@ -61,7 +61,7 @@ class Note:
 class LayeredDirectory:
     """A directory that layers are applied to one by one, and the note beside it of which ones that were.
 
-    The note C(.NAME.oci-layers) holds diff_ids and the inode number of the directory: it says nothing about another
+    The note .NAME.oci-layers holds diff_ids and the inode number of the directory: it says nothing about another
     directory that is there later. Opening it creates nothing, but with make what is missing above it, which is removed
     at the end if it is empty. warning is what to tell the user of other users who can replace the directory, if any. A
     context manager. Raises DestinationError, FilesystemError, ParentRefused, LockFileRefused.
@@ -178,7 +178,7 @@ class LayeredDirectory:
             yield root
 
     def note(self, root: int, diff_ids: t.Sequence[Digest], *, begun: t.Sequence[Digest] = ()) -> None:
-        """Writes down that these are the layers in the directory that is open as C(root)."""
+        """Writes down that these are the layers in the directory that is open as root."""
         found = {
             "format": _FORMAT,
             "inode": os.fstat(root).st_ino,

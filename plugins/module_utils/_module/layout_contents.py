@@ -60,7 +60,7 @@ class Contents:
 class Collector:
     """Finds out what an image consists of, reading manifests from the layout, or else from the registry.
 
-    Verified bytes that came along already are in C(known). With C(rehash) a file counts as stored only if its content
+    Verified bytes that came along already are in known. With rehash a file counts as stored only if its content
     is right, otherwise if its size is.
     """
 

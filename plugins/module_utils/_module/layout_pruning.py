@@ -57,7 +57,7 @@ def plan_pruning(
     """Finds out what nothing will refer to with this index, and what of it goes.
 
     document gives manifests that the layout may not have yet. wanted are the digests that are about to be downloaded.
-    Raises LayoutError when C(prune) is wanted and nobody can tell what a manifest refers to.
+    Raises LayoutError when prune is wanted and nobody can tell what a manifest refers to.
     """
     try:
         found: Orphans | None = find_orphans(

@@ -16,7 +16,7 @@ Kind = t.Literal["fnmatch", "regex"]
 
 
 class PatternInvalid(CollectionError):
-    """The option C(pattern) is not a regular expression; field C(pattern)."""
+    """The option pattern is not a regular expression; field pattern."""
 
     kind = "pattern_invalid"
 

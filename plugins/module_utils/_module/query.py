@@ -23,7 +23,7 @@ _FAULTS: t.Final = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
 class QueryInvalid(CollectionError):
-    """The option C(query) is not an expression, or cannot be applied to the result; field C(query)."""
+    """The option query is not an expression, or cannot be applied to the result; field query."""
 
     kind = "query_invalid"
 

@@ -17,13 +17,13 @@ MAX_SECONDS: t.Final = 1_000_000
 
 
 class OptionInvalid(CollectionError):
-    """The value of an option is out of its range; fields C(option), C(minimum) and, if there is one, C(maximum)."""
+    """The value of an option is out of its range; fields option, minimum and, if there is one, maximum."""
 
     kind = "option_invalid"
 
 
 def check_minimum(params: t.Mapping[str, t.Any], minimum: int, *names: str) -> None:
-    """Raises L(OptionInvalid) for the first of the options that is set and less than C(minimum)."""
+    """Raises OptionInvalid for the first of the options that is set and less than minimum."""
     for name in names:
         value = params[name]
         if value is not None and value < minimum:

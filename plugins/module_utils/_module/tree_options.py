@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TreeOptions:
-    """How layers are put on disk: the options of the fragment C(attested.registry.tree)."""
+    """How layers are put on disk: the options of the fragment attested.registry.tree."""
 
     ownership: bool
     xattrs: t.Literal["keep", "require", "skip"]
