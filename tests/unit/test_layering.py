@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 import json
 import subprocess
 import sys
@@ -160,6 +161,20 @@ def test_the_table_lists_no_edge_that_does_not_exist() -> None:
         found[package_of(path)].update(inside(item.name) or "" for item in imports(path))
     missing = {package: set(below) - found[package] for package, below in BELOW.items()}
     assert {package: below for package, below in missing.items() if below} == {}
+
+
+def test_no_files_import_each_other() -> None:
+    """Not through others either, and not for types: what can be read by itself can be understood by itself."""
+    by_name = {dotted(path): path for path in UTILS}
+
+    def module(name: str) -> str:
+        return name if name in by_name else name.rpartition(".")[0]
+
+    below = {name: {module(found.name) for found in imports(path)} & set(by_name) for name, path in by_name.items()}
+    try:
+        tuple(graphlib.TopologicalSorter({name: found - {name} for name, found in below.items()}).static_order())
+    except graphlib.CycleError as exc:
+        pytest.fail(" -> ".join(name.partition("module_utils.")[2] for name in exc.args[1]))
 
 
 @pytest.mark.parametrize("path", FILES, ids=label)

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
     from .._oci.digest import Digest
     from .directory import OpenFile
-    from .layout import Identity
+    from .stored import Identity
 
 # handing a file to a thread costs more than hashing this much
 _SMALL: t.Final = 64 * 1024

@@ -13,7 +13,7 @@ from .._base.strict_json import MAX_BYTES
 from .._oci.digest import Verifier
 from .._oci.errors import DigestMismatch, SizeMismatch
 from .errors import DocumentRefused, LayoutError, Unreadable, WrongDigest
-from .layout import Identity
+from .stored import Identity
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest

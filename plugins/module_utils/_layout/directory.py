@@ -13,7 +13,7 @@ import stat
 import typing as t
 
 from .errors import FileRefused, LayoutInvalid, Unreadable
-from .layout import Identity
+from .stored import Identity
 
 if t.TYPE_CHECKING:
     from types import TracebackType

@@ -10,47 +10,12 @@ import typing as t
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .errors import LayoutError
     from .stored import StoredContents
-
-
-# tuples, because there are many of them in memory: a third of the size of objects with dictionaries
-class Identity(t.NamedTuple):
-    """What a file looked like when its content was verified. As long as it looks the same, so is its content."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, stat: os.stat_result) -> Identity:
-        """The identity in the answer of fstat."""
-        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-class StoredContent(t.NamedTuple):
-    """A file of a layout whose size and digest have been verified; media_type is what the descriptor of it says."""
-
-    digest: Digest
-    media_type: str
-    identity: Identity
-
-    @property
-    def size(self) -> int:
-        """The number of bytes."""
-        return self.identity.size
-
-    @property
-    def path(self) -> str:
-        """Where the file is, seen from the layout (image-spec, image-layout.md)."""
-        return f"blobs/{self.digest.algorithm}/{self.digest.encoded}"
 
 
 @dataclass(frozen=True)
@@ -101,4 +66,4 @@ class Inspection:
     sparse: tuple[SparseEntry, ...] = ()
 
 
-__all__ = ("Identity", "Inspection", "Layout", "SparseEntry", "StoredContent")
+__all__ = ("Inspection", "Layout", "SparseEntry")

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .errors import LayoutError
-    from .layout import Identity
+    from .stored import Identity
 
 AGAIN: t.Final = "copy the image into the layout again"
 

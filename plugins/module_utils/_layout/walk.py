@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
     from .._oci.manifest import Manifest
     from .checker import Check, Checker
     from .directory import LayoutDirectory, OpenFile
-    from .layout import Identity
+    from .stored import Identity
 
 LAYOUT_VERSION: t.Final = "1.0.0"
 MAX_NESTING: t.Final = 8

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 
 from .._base.text import path_text
 
@@ -14,9 +15,27 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from .._layout.index_file import IndexFile
-    from .layout_run import Outcome
+    from .layout_plan import Plan
+    from .layout_pruning import Pruning
 
 Json = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was, or in check mode would be, done to a layout; publish: index.json has to be written."""
+
+    before: IndexFile
+    after: IndexFile
+    tag: str | None
+    pruning: Pruning
+    changed: bool
+    publish: bool = False
+    plan: Plan | None = None
+    downloaded: int = 0
+    requests: int = 0
+    attestation: Json | None = None
+    files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
 
 def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
@@ -59,4 +78,4 @@ def _tags(index: IndexFile) -> dict[str, str]:
     return {tag: str(digest) for tag, digest in sorted(index.tags.items())}
 
 
-__all__ = ("layout_results",)
+__all__ = ("Outcome", "layout_results")

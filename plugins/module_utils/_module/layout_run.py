@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .._base.lock_file import LockFileRefused
 from .._base.parents import ParentRefused, Parents, risk_warning
@@ -26,7 +26,8 @@ from .host import host_platform
 from .layout_attributes import FileAttributes
 from .layout_fill import fill
 from .layout_plan import Plan, Wanted, make_plan
-from .layout_pruning import Pruning, plan_pruning
+from .layout_pruning import plan_pruning
+from .layout_results import Outcome, layout_results
 from .ranges import check_seconds
 
 if t.TYPE_CHECKING:
@@ -39,23 +40,6 @@ if t.TYPE_CHECKING:
 Json = dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What was, or in check mode would be, done to a layout; publish: index.json has to be written."""
-
-    before: IndexFile
-    after: IndexFile
-    tag: str | None
-    pruning: Pruning
-    changed: bool
-    publish: bool = False
-    plan: Plan | None = None
-    downloaded: int = 0
-    requests: int = 0
-    attestation: Json | None = None
-    files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
-
-
 def run_layout(module: AnsibleModule) -> Json:
     """Brings a layout to the state that the options want, and returns what oci_layout returns."""
     dest = _checked(module)
@@ -63,7 +47,6 @@ def run_layout(module: AnsibleModule) -> Json:
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
     outcome = run(module, dest, attributes)
     changed = _bring_in_line(dest, attributes, outcome) or outcome.changed
-    from .layout_results import layout_results
 
     return {"changed": changed, **layout_results(module, outcome)}
 
@@ -221,4 +204,4 @@ def _path(digest: t.Any) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
-__all__ = ("Outcome", "run_layout")
+__all__ = ("run_layout",)

@@ -18,16 +18,13 @@ from .._oci.errors import ReferenceInvalid
 from .._oci.names import is_tag
 from .._oci.reference import Reference, Selector
 
-if t.TYPE_CHECKING:
-    from .argument_spec import Options
-
 Params = dict[str, t.Any]
 
 _PARTS: t.Final[tuple[str, ...]] = ("registry", "repository", "reference", "tag", "digest")
 _TAGS: t.Final = ("reference", "tag", "digest", "dest_tag", "last")
 
 
-def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: Options) -> None:
+def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
     """Put what image, tag and digest say into registry, repository and reference. Raises ReferenceInvalid.
 
     given are the options that the task gives, with their aliases; spec has all that there are.
@@ -65,7 +62,7 @@ def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Itera
             )
 
 
-def _given_name(option: str, given: t.Mapping[str, t.Any], spec: Options) -> str | None:
+def _given_name(option: str, given: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Mapping[str, t.Any]]) -> str | None:
     """What the task calls an option, None if it does not give it."""
     return next((name for name in (option, *spec[option].get("aliases", ())) if given.get(name) is not None), None)
 

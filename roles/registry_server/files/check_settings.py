@@ -17,7 +17,7 @@ import sys
 def problem(data: bytes) -> str:
     """Return what is wrong with a configuration, or "". The files that it names are not looked at."""
     from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
-    from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import make_settings
+    from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import make_settings
     from ansible_collections.attested.registry.plugins.module_utils._server.errors import ServerError
 
     try:

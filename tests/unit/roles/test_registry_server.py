@@ -20,7 +20,7 @@ import pytest
 import yaml
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.settings import _POLICY
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import VERAISON
-from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import FIELDS
+from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import FIELDS
 
 TOP = Path(__file__).parents[3]
 ROLE = TOP / "roles" / "registry_server"

@@ -31,9 +31,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..._base.strict_json import JsonObject, JsonValue
+    from .credential_helper import RunHelper
     from .credentials import Credentials
 
-    RunHelper = Callable[[list[str], str], tuple[int, str, str]]
     Warn = Callable[[str], None]
     T = t.TypeVar("T")
 

@@ -18,8 +18,12 @@ from ..errors import ConfigurationError
 from .credentials import Basic, IdentityToken
 
 if t.TYPE_CHECKING:
-    from .auth_file import RunHelper
+    from collections.abc import Callable
+
     from .credentials import Credentials
+
+    # starts a program: argv and standard input in; exit status, standard output and standard error out
+    RunHelper = Callable[[list[str], str], tuple[int, str, str]]
 
 MAX_ANSWER: t.Final = 1024 * 1024
 

@@ -7,34 +7,13 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+
+from .identity import Identity
 
 if t.TYPE_CHECKING:
     from ..config.rules import Rule
-    from .attested_client import Realm
+    from .identity import Peer
     from .passwords import Passwords
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Who is at the other end of a connection.
-
-    address is the IP address without the port, None on a unix socket; certificate_subject is the subject of the client
-    certificate that was verified in the TLS handshake, None without one; realm is the client that was attested
-    in it, None without attestation.
-    """
-
-    address: str | None
-    certificate_subject: str | None = None
-    realm: Realm | None = None
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whom a request comes from: the peer, and the user whose password was right, None where none is asked for."""
-
-    user: str | None
-    peer: Peer
 
 
 class Access(t.Protocol):
@@ -92,4 +71,4 @@ class RestrictedAccess:
         return found
 
 
-__all__ = ("Access", "Identity", "OpenAccess", "Peer", "RestrictedAccess")
+__all__ = ("Access", "OpenAccess", "RestrictedAccess")

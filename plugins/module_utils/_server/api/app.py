@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..access.access import OpenAccess, Peer
+from ..access.access import OpenAccess
+from ..access.identity import Peer
 from ..errors import Refusal
 from ..libraries import web
 from .accel import Accel
@@ -25,7 +26,8 @@ from .sending import SMALL, send
 from .target import parse_artifact_types, parse_page, parse_target
 
 if t.TYPE_CHECKING:
-    from ..access.access import Access, Identity
+    from ..access.access import Access
+    from ..access.identity import Identity
     from ..content.snapshot import Content, Snapshot
     from .answers import Headers
     from .ranges import Span

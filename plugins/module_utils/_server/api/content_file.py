@@ -11,7 +11,7 @@ import logging
 import os
 import typing as t
 
-from ..._layout.layout import Identity
+from ..._layout.stored import Identity
 from ..errors import Refusal
 
 if t.TYPE_CHECKING:

@@ -21,7 +21,6 @@ if t.TYPE_CHECKING:
     from ..._ratls.challenge import Challenge
     from ..._ratls.relying_party import RelyingParty
     from ..._tls13.errors import TlsError
-    from ..connections.attested_connection import AttestedConnection
     from ..metrics.counters import Counters
     from .materials import ServerCertificate
 
@@ -30,6 +29,13 @@ _FAULTS: t.Final = (ConfigurationInvalid, RatlsDependencyMissing, VeraisonFailed
 
 # what says nothing about the client either, which may try again
 _NOT_JUDGED: t.Final = Alert.INTERNAL_ERROR
+
+
+class Handshake(t.Protocol):
+    """A connection in its handshake."""
+
+    def abort(self) -> None:
+        """End it now."""
 
 
 class AttestationRejected(CertificateRejected):
@@ -61,7 +67,7 @@ class Attesting:
         self.handshake_seconds = handshake_seconds
         self.attestation_seconds = attestation_seconds
         self.log = AttestationLog()
-        self.handshakes: set[AttestedConnection] = set()
+        self.handshakes: set[Handshake] = set()
         self._credentials = (certificate.credentials,)
         self._judges = Judges(counters, at_once=at_once, seconds=attestation_seconds)
 

@@ -13,7 +13,8 @@ from ..errors import UsageError
 from ..version import VERSION
 from .attestation_settings import VERAISON_SWITCHES, with_veraison
 from .config_file import read_config
-from .settings import FIELDS, Settings, make_settings
+from .fields import FIELDS, make_settings
+from .settings import Settings
 from .value_types import Field, Flag
 
 _SWITCHES: t.Final = {**FIELDS, **{name: field for name, (dummy, field) in VERAISON_SWITCHES.items()}}

@@ -11,7 +11,7 @@ import typing as t
 from ..._base.text import quote, visible
 from ..errors import ConfigError
 from ..libraries import require_yaml
-from .settings import FIELDS
+from .fields import FIELDS
 
 _MAX_BYTES: t.Final = 1024 * 1024
 

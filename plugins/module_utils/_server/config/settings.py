@@ -4,18 +4,17 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The dataclass of all settings of the server, with their defaults; fields.py makes it of switches and a file."""
+
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
-from ..errors import UsageError
 from .addresses import Address, TcpAddress, parse_address
-from .attestation_settings import ATTESTATION_FIELDS, attestation_conflicts
-from .rules import Rule, Rules
-from .value_types import ADDRESSES, TCP_ADDRESS, Choice, Field, Mode, Number, Text, Texts
 
-_DAY: t.Final = 86400
+if t.TYPE_CHECKING:
+    from .rules import Rule
 
 
 @dataclass(frozen=True)
@@ -68,87 +67,4 @@ class Settings:
         return tuple(TcpAddress(host, self.port) for host in self.host)
 
 
-def _check_realm(text: str) -> None:
-    # it stands in a header, which has one line
-    if not text.isprintable():
-        raise ValueError("holds characters that cannot be shown")
-
-
-FIELDS: t.Final[t.Mapping[str, Field]] = {
-    "root": Field(Text(), "directory of OCI image layouts; needed", "DIR", "-r"),
-    "host": Field(Texts(), "address to listen on; can be repeated", "ADDRESS"),
-    "port": Field(Number(0, 65535), "port to listen on; 0: any free one", "N", "-p"),
-    "listen": Field(
-        ADDRESSES,
-        "instead of host and port: ADDRESS:PORT, [IPV6]:PORT, unix:/path or systemd (its sockets); can be repeated",
-        "WHERE",
-    ),
-    "unix_mode": Field(Mode(), "permissions of the unix sockets", "MODE"),
-    "tls": Field(Choice(("no-tls", "tls", "ra-tls")), "no-tls, tls or ra-tls", "WHICH", "-t"),
-    "cert": Field(Text(), "certificate chain, PEM; for tls and ra-tls", "FILE", "-c"),
-    "key": Field(Text(), "private key, PEM, without a password; for tls and ra-tls", "FILE", "-k"),
-    "client_ca": Field(Text(), "authorities of client certificates, PEM", "FILE"),
-    "client_auth": Field(
-        Choice(("none", "optional", "required")), "client certificates: none, optional or required", "WHICH"
-    ),
-    "htpasswd": Field(Text(), "users and their passwords, bcrypt only; asks for them", "FILE"),
-    "realm": Field(Text(_check_realm), "realm that clients show in the prompt for a password", "TEXT"),
-    "allow": Field(Rules(), "who may see which repositories"),
-    "verify": Field(Choice(("cached", "full")), "cached: trust the cache of verified files; full: do not", "HOW"),
-    "cache": Field(Text(), "file to remember verified files in", "FILE"),
-    "workers": Field(Number(1, 256), "processes that serve", "N"),
-    "watch": Field(Number(0, _DAY, fractions=True), "seconds between looks for changed layouts; 0: never", "SECONDS"),
-    "accel": Field(Text(), "let the proxy send the files: its internal prefix for X-Accel-Redirect", "PREFIX"),
-    "log_level": Field(Choice(("debug", "info", "warning", "error")), "debug, info, warning or error", "LEVEL"),
-    "access_log": Field(Choice(("text", "json", "none")), "a line for each request: text, json or none", "FORM"),
-    "admin": Field(TCP_ADDRESS, "second listener for /healthz, /readyz and /metrics", "ADDRESS:PORT"),
-    "connections": Field(Number(1, 1_000_000), "connections at a time", "N"),
-    "connections_per_address": Field(
-        Number(0, 1_000_000), "of them from one IPv4 address or IPv6 /64, a worker; 0: any", "N"
-    ),
-    "head_seconds": Field(Number(1, _DAY, fractions=True), "for the head of a request to arrive", "SECONDS"),
-    "idle_seconds": Field(Number(1, _DAY, fractions=True), "that a connection may wait for a request", "SECONDS"),
-    "stall_seconds": Field(Number(1, _DAY, fractions=True), "over which minimum_rate is measured", "SECONDS"),
-    "minimum_rate": Field(Number(0, 1_000_000_000), "bytes a second that a client must take; 0: any", "N"),
-    "drain_seconds": Field(Number(0, _DAY, fractions=True), "for answers to end when the server stops", "SECONDS"),
-    "handshake_seconds": Field(Number(1, 3600, fractions=True), "for a TLS handshake", "SECONDS"),
-    **ATTESTATION_FIELDS,
-}
-
-
-def make_settings(values: t.Mapping[str, t.Any]) -> Settings:
-    """Settings from checked values. Raises UsageError for what is missing or does not go together."""
-    if "root" not in values:
-        raise UsageError("The settings are wrong: root (--root) is missing; give the directory of OCI image layouts.")
-    settings = Settings(**values)
-    for wrong, message in _conflicts(settings):
-        if wrong:
-            raise UsageError(f"The settings are wrong: {message}; correct the command line or the configuration file.")
-    return settings
-
-
-def _conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
-    encrypted, asks = settings.tls != "no-tls", settings.client_auth != "none"
-    rules = settings.allow or ()
-    yield (
-        encrypted and not (settings.cert and settings.key),
-        f"tls: {settings.tls} (--tls {settings.tls}) needs cert (--cert) and key (--key)",
-    )
-    yield (
-        not encrypted and bool(settings.cert or settings.key),
-        "cert and key (--cert, --key) need tls to be tls or ra-tls (--tls tls, --tls ra-tls)",
-    )
-    yield from attestation_conflicts(settings)
-    yield (
-        asks and not (settings.tls == "tls" and settings.client_ca),
-        "client_auth (--client-auth) needs tls to be tls, and client_ca",
-    )
-    yield bool(settings.client_ca) and not asks, "client_ca needs client_auth to be optional or required"
-    yield (
-        not settings.htpasswd and any(rule.users is not None for rule in rules),
-        "allow names users, which needs htpasswd",
-    )
-    yield not asks and any(rule.subjects is not None for rule in rules), "allow names subjects, which needs client_auth"
-
-
-__all__ = ("FIELDS", "Field", "Settings", "make_settings")
+__all__ = ("Settings",)

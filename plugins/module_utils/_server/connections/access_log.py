@@ -20,8 +20,8 @@ from ..errors import Refusal
 from ..journal import JournalFormatter, is_journal
 
 if t.TYPE_CHECKING:
-    from ..access.access import Peer
     from ..access.attested_client import Realm
+    from ..access.identity import Peer
     from ..libraries import web
 
 _ACCESS: t.Final = logging.getLogger("attested.registry.access")

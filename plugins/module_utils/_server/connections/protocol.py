@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.text import visible
-from ..access.access import Peer
+from ..access.identity import Peer
 from ..access.passwords import parse_basic
 from ..api.answers import error_answer, written
 from ..api.request_head import MAX_HEAD, MAX_RANGE

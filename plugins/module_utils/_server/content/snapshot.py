@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..._layout.layout import Identity
+    from ..._layout.stored import Identity
 
 
 # a tuple, because there are many of them in memory: a third of the size of an object with a dictionary

@@ -17,7 +17,7 @@ import typing as t
 from ..._base.text import quote
 
 if t.TYPE_CHECKING:
-    from ..._layout.layout import Identity
+    from ..._layout.stored import Identity
     from ..._oci.digest import Digest
     from .snapshot import Snapshot
 

@@ -18,7 +18,7 @@ from ..metrics.counters import Board
 if t.TYPE_CHECKING:
     import socket
 
-    from ..access.access import Peer
+    from ..access.identity import Peer
     from ..metrics.metrics import Metrics, State
 
 _CONNECTIONS: t.Final = 64

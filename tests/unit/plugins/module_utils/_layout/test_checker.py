@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.checker import Checker
 from ansible_collections.attested.registry.plugins.module_utils._layout.directory import OpenFile
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import WrongDigest
-from ansible_collections.attested.registry.plugins.module_utils._layout.layout import Identity
+from ansible_collections.attested.registry.plugins.module_utils._layout.stored import Identity
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
 

@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._server.access.access import Peer
+from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.access_log import log_request
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.connections import (
     Connections,

@@ -10,11 +10,10 @@ import pathlib
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.access.access import (
-    Identity,
     OpenAccess,
-    Peer,
     RestrictedAccess,
 )
+from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import Refusal
 from ansible_collections.attested.registry.tests.support import images

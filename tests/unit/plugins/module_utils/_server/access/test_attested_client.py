@@ -9,12 +9,9 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Attestation
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
-from ansible_collections.attested.registry.plugins.module_utils._server.access.access import (
-    Identity,
-    Peer,
-    RestrictedAccess,
-)
+from ansible_collections.attested.registry.plugins.module_utils._server.access.access import RestrictedAccess
 from ansible_collections.attested.registry.plugins.module_utils._server.access.attested_client import Realm
+from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.tests.support import ratls_tokens
 

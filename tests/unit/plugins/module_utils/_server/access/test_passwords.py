@@ -14,15 +14,12 @@ import typing as t
 import bcrypt
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.access import passwords
-from ansible_collections.attested.registry.plugins.module_utils._server.access.access import (
-    Identity,
-    Peer,
-    RestrictedAccess,
-)
+from ansible_collections.attested.registry.plugins.module_utils._server.access.access import RestrictedAccess
 from ansible_collections.attested.registry.plugins.module_utils._server.access.htpasswd import (
     PasswordFile,
     parse_htpasswd,
 )
+from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.access.passwords import Passwords, parse_basic
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.tls import subject_of

@@ -20,8 +20,9 @@ from ansible_collections.attested.registry.plugins.module_utils._server.config.a
 )
 from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
 from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
+from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import FIELDS
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
-from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import FIELDS, Settings
+from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import (
     ConfigError,
     ServerError,

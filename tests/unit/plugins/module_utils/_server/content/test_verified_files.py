@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout import checker, content
-from ansible_collections.attested.registry.plugins.module_utils._layout.layout import Identity
+from ansible_collections.attested.registry.plugins.module_utils._layout.stored import Identity
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server.content import verified_files
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
