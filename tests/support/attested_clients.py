@@ -29,8 +29,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
 from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 
+# chooses the certificate for a request with these certificate_authorities
 Answer = t.Callable[[t.Sequence[bytes]], t.Optional[Credentials]]
-"""Chooses the certificate for a request with these certificate_authorities."""
 
 
 def make_realm(directory: Path, *words: str) -> Path:

@@ -75,8 +75,8 @@ class StandInVeraison:
         self.requests: list[tuple[str, str]] = []
         self.sent: dict[str, str] = {}
         self.token = b""
+        # empty for that of a new session
         self.location: str | None = ""
-        """Empty for that of a new session."""
         self.accept: object = [OLD, NEW]
         self.session: dict[str, t.Any] = {}
         self.statuses: dict[str, int] = {}

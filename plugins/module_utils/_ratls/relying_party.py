@@ -49,8 +49,8 @@ class RelyingParty:
 
     chain: AppraiserChain
     policies: Policies | None = None
+    # for the log, when this is put to use
     warnings: tuple[str, ...] = ()
-    """For the log, when this is put to use."""
 
     def judge(self, certificate: bytes, challenge: Challenge) -> Attestation:
         """Judge the certificate in DER that a client has shown, and used: CertificateVerify was checked before.

@@ -21,11 +21,11 @@ from .limits import SEND_BATCH
 from .names import Alert
 from .state import State
 
+# looks at the certificate of the other end; raises a TlsError, best a CertificateRejected, if it is not good
 Judge = t.Callable[[PeerCertificate], None]
-"""Looks at the certificate of the other end; raises a TlsError, best a CertificateRejected, if it is not good."""
 
+# gives the certificate that a server asks for, None for none
 Chooser = t.Callable[[CertificateRequested], t.Optional[Credentials]]
-"""Gives the certificate that a server asks for, None for none."""
 
 _DRAIN_SECONDS: t.Final = 2.0
 _DRAIN_BYTES: t.Final = 1024 * 1024

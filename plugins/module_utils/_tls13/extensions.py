@@ -13,11 +13,11 @@ from .limits import EXTENSIONS
 from .names import Alert, Extension
 from .wire import Reader, number, numbers, read_all, vector, vectors
 
+# extension data by extension type, in the order of the message
 Extensions = t.Mapping[int, bytes]
-"""Extension data by extension type, in the order of the message."""
 
+# groups and key exchange values of a key_share extension
 Shares = tuple[tuple[int, bytes], ...]
-"""Groups and key exchange values of a key_share extension."""
 
 _HOST_NAME: t.Final = 0
 
@@ -66,6 +66,7 @@ def check_allowed(extensions: Extensions, allowed: t.Collection[int], what: str,
             )
 
 
+# what this end always sends or knows the place of; an answer with another one is merely unsolicited
 _MISPLACED: t.Final = (
     Extension.SUPPORTED_GROUPS,
     Extension.SIGNATURE_ALGORITHMS,
@@ -74,7 +75,6 @@ _MISPLACED: t.Final = (
     Extension.PSK_KEY_EXCHANGE_MODES,
     Extension.KEY_SHARE,
 )
-"""What this end always sends or knows the place of; an answer with another one is merely unsolicited."""
 
 
 def require(extensions: Extensions, kind: Extension, what: str) -> bytes:

@@ -16,8 +16,8 @@ if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+# all groups of the engine, best first
 GROUPS: t.Final = (Group.X25519, Group.SECP256R1, Group.SECP384R1)
-"""All groups of the engine, best first."""
 
 _SHARE_LENGTHS: t.Final = {Group.X25519: 32, Group.SECP256R1: 65, Group.SECP384R1: 97}
 

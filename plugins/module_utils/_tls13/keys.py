@@ -34,11 +34,11 @@ if t.TYPE_CHECKING:
     PrivateKey = t.Union[RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey]
     PublicKey = t.Union[RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey]
 
+# the smallest and largest RSA keys: below is too weak, above lets the other end buy a lot of work cheaply
 RSA_BITS: t.Final = (2048, 8192)
-"""The smallest and largest RSA keys: below is too weak, above lets the other end buy a lot of work cheaply."""
 
+# larger public exponents make checking a signature as dear as making one
 RSA_EXPONENT: t.Final = 2**64
-"""Larger public exponents make checking a signature as dear as making one."""
 
 SERVER_CONTEXT: t.Final = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT: t.Final = b"TLS 1.3, client CertificateVerify"
@@ -47,11 +47,11 @@ _RSA_ENCRYPTION: t.Final = "1.2.840.113549.1.1.1"
 
 _RSA: t.Final = (Scheme.RSA_PSS_RSAE_SHA256, Scheme.RSA_PSS_RSAE_SHA384, Scheme.RSA_PSS_RSAE_SHA512)
 
+# what may be in a CertificateVerify: never PKCS #1 v1.5, never SHA-1 (RFC 8446, section 4.4.3)
 SCHEMES: t.Final = (Scheme.ECDSA_SECP384R1_SHA384, Scheme.ECDSA_SECP256R1_SHA256, Scheme.ED25519, *reversed(_RSA))
-"""What may be in a CertificateVerify: never PKCS #1 v1.5, never SHA-1 (RFC 8446, section 4.4.3)."""
 
+# what signature_algorithms offers: the last ones for signatures in certificates only (RFC 8446, section 4.2.3)
 OFFERED: t.Final = (*SCHEMES, Scheme.RSA_PKCS1_SHA512, Scheme.RSA_PKCS1_SHA384, Scheme.RSA_PKCS1_SHA256)
-"""What signature_algorithms offers: the last ones for signatures in certificates only (RFC 8446, section 4.2.3)."""
 
 
 @dataclass(frozen=True)

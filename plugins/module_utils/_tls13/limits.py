@@ -10,35 +10,35 @@ import typing as t
 
 from .names import HandshakeType
 
+# the longest handshake message but those named below, in bytes
 MESSAGE: t.Final = 16 * 1024
-"""The longest handshake message but those named below, in bytes."""
 
+# longer ones: certificates carry chains and tokens, hellos perhaps post-quantum key shares
 MESSAGES: t.Final = {HandshakeType.CERTIFICATE: 64 * 1024, HandshakeType.CLIENT_HELLO: 32 * 1024}
-"""Longer ones: certificates carry chains and tokens, hellos perhaps post-quantum key shares."""
 
+# the most certificates of a chain
 CHAIN: t.Final = 10
-"""The most certificates of a chain."""
 
+# the most extensions of a message
 EXTENSIONS: t.Final = 256
-"""The most extensions of a message."""
 
+# the most records without content, KeyUpdates, tickets and warnings between two pieces of application data, together:
+# each costs work and brings nothing
 IDLE_MESSAGES: t.Final = 32
-"""The most records without content, KeyUpdates, tickets and warnings between two pieces of application data, together:
-each costs work and brings nothing."""
 
+# The most bytes of rejected early data that the server skips (RFC 8446, section 4.2.10). No honest client has any,
+# since the server gives no tickets out.
 EARLY_DATA: t.Final = 64 * 1024
-"""The most bytes of rejected early data that the server skips (RFC 8446, section 4.2.10). No honest client has any,
-since the server gives no tickets out."""
 
+# how many received bytes the engine holds at most: more than seven records
 RECEIVE_BUFFER: t.Final = 128 * 1024
-"""How many received bytes the engine holds at most: more than seven records."""
 
+# How many it holds at first: one record. Connections that never send more are many, and cost little memory.
 FIRST_BUFFER: t.Final = 17 * 1024
-"""How many it holds at first: one record. Connections that never send more are many, and cost little memory."""
 
+# how many bytes adapters let the engine protect at once: batches of 7 records are fast, and the result stays below the
+# size from which on memory is given back to the system after each use
 SEND_BATCH: t.Final = 7 * 16 * 1024
-"""How many bytes adapters let the engine protect at once: batches of 7 records are fast, and the result stays below the
-size from which on memory is given back to the system after each use."""
 
 
 def of_message(kind: int) -> int:

@@ -11,19 +11,19 @@ import typing as t
 
 # Names and numbers of RFC 8446, Appendix B, and of the IANA registries it founds.
 
+# what every legacy version field says
 TLS12: t.Final = 0x0303
-"""What every legacy version field says."""
 
 TLS13: t.Final = 0x0304
 
+# the most content of one record (RFC 8446, section 5.1)
 MAX_PLAINTEXT: t.Final = 2**14
-"""The most content of one record (RFC 8446, section 5.1)."""
 
+# the longest protected record (RFC 8446, section 5.2)
 MAX_CIPHERTEXT: t.Final = 2**14 + 256
-"""The longest protected record (RFC 8446, section 5.2)."""
 
+# the random of a ServerHello that is a HelloRetryRequest (RFC 8446, section 4.1.3)
 RETRY_RANDOM: t.Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
-"""The random of a ServerHello that is a HelloRetryRequest (RFC 8446, section 4.1.3)."""
 
 
 class ContentType(enum.IntEnum):

@@ -15,11 +15,11 @@ from .schedule import TrafficKeys
 from .suites import TAG_LENGTH
 from .wire import number
 
+# bytes of a record's header (RFC 8446, section 5.1)
 HEADER: t.Final = 5
-"""Bytes of a record's header (RFC 8446, section 5.1)."""
 
+# how many records one key protects at most: below the limit for AES-GCM (RFC 8446, section 5.5)
 KEY_RECORDS: t.Final = 2**24
-"""How many records one key protects at most: below the limit for AES-GCM (RFC 8446, section 5.5)."""
 
 _PREFIX: t.Final = bytes([ContentType.APPLICATION_DATA]) + number(TLS12, 2)
 

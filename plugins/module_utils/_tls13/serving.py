@@ -17,17 +17,17 @@ from .limits import SEND_BATCH
 from .names import Alert
 from .server import ServerEngine
 
+# looks at the certificate of a client; raises a TlsError, best a CertificateRejected, if it is not good
 AsyncJudge = t.Callable[[PeerCertificate, ServerEngine], t.Awaitable[None]]
-"""Looks at the certificate of a client; raises a TlsError, best a CertificateRejected, if it is not good."""
 
+# is told of every connection that TLS ended: the error, and the address of the client
 Report = t.Callable[[TlsError, t.Any], None]
-"""Is told of every connection that TLS ended: the error, and the address of the client."""
 
 _DRAIN_SECONDS: t.Final = 2.0
 _DRAIN_BYTES: t.Final = 1024 * 1024
 
+# how long a client may take to read the rest of what was sent to it before close: as with asyncio's own TLS
 _CLOSE_SECONDS: t.Final = 30.0
-"""How long a client may take to read the rest of what was sent to it before close: as with asyncio's own TLS."""
 
 
 class TlsTransport(asyncio.Transport):

@@ -29,10 +29,10 @@ class State(enum.Enum):
     FAILED = "failed"
 
 
+# the states of a decision: nothing is parsed in them
 PAUSED: t.Final = (State.JUDGING, State.CHOOSING)
-"""The states of a decision: nothing is parsed in them."""
 
+# the states after the handshake
 OPEN: t.Final = (State.CONNECTED, State.CLOSED)
-"""The states after the handshake."""
 
 __all__ = ("OPEN", "PAUSED", "State")

@@ -44,7 +44,7 @@ AES_128_GCM: t.Final = Suite(0x1301, "TLS_AES_128_GCM_SHA256", "sha256", 16)
 AES_256_GCM: t.Final = Suite(0x1302, "TLS_AES_256_GCM_SHA384", "sha384", 32)
 CHACHA20_POLY1305: t.Final = Suite(0x1303, "TLS_CHACHA20_POLY1305_SHA256", "sha256", 32)
 
+# all suites of the engine by their numbers, best first
 SUITES: t.Final = {suite.number: suite for suite in (AES_256_GCM, AES_128_GCM, CHACHA20_POLY1305)}
-"""All suites of the engine by their numbers, best first."""
 
 __all__ = ("AES_128_GCM", "AES_256_GCM", "CHACHA20_POLY1305", "IV_LENGTH", "SUITES", "TAG_LENGTH", "Suite")

@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from cryptography.x509.verification import ExtensionPolicy, Policy, Store
 
+# the most certificates between the server's and the trust anchor
 MAX_DEPTH: t.Final = 8
-"""The most certificates between the server's and the trust anchor."""
 
 
 class ServerVerifier:

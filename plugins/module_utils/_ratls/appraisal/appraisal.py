@@ -21,8 +21,8 @@ class Presented:
     """A token whose realm signature, key binding and challenge are right, for appraisers to judge."""
 
     token: CcaToken
+    # the bytes of the token
     data: bytes = field(repr=False)
-    """The bytes of the token."""
     realm_challenge: bytes = field(repr=False)
 
 

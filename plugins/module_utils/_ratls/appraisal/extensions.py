@@ -16,8 +16,8 @@ _EXTENSIONS: t.Final = 0xA3
 class Extension(t.NamedTuple):
     """An extension of a certificate; what it holds is not looked into."""
 
+    # in DER, without tag and length
     oid: bytes
-    """In DER, without tag and length."""
     critical: bool
     value: bytes
 

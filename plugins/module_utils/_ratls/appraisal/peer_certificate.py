@@ -28,10 +28,10 @@ MAX_RSA_EXPONENT: t.Final = 2**64  # a longer one makes checking a signature as 
 class PeerCertificate:
     """What the certificate of an attested client says. That the client has its key is for TLS to check."""
 
+    # the SubjectPublicKeyInfo in DER, encoded anew from the key
     public_key: bytes
-    """The SubjectPublicKeyInfo in DER, encoded anew from the key."""
+    # the bytes of the token, not parsed
     token: bytes = field(repr=False)
-    """The bytes of the token, not parsed."""
 
 
 def read_certificate(data: bytes, *, now: datetime.datetime) -> PeerCertificate:

@@ -22,8 +22,8 @@ from .version import Version, parse_version
 if t.TYPE_CHECKING:
     from ..token.lifecycle import LifecycleState
 
+# gives the content of a file that the settings name; what it raises is passed on
 ReadFile = t.Callable[[str], bytes]
-"""Gives the content of a file that the settings name; what it raises is passed on."""
 
 _POLICY: t.Final = (
     "repositories",

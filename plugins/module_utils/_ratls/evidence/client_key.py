@@ -29,8 +29,8 @@ class ClientKey:
     """The key of client certificates. It shows itself nowhere; private is for the TLS engine."""
 
     private: RSAPrivateKey | EllipticCurvePrivateKey
+    # the SubjectPublicKeyInfo in DER, which goes into the realm challenge
     public_key: bytes
-    """The SubjectPublicKeyInfo in DER, which goes into the realm challenge."""
 
     def __repr__(self) -> str:
         return "<ClientKey>"

@@ -27,8 +27,8 @@ class CommandSource:
     """
 
     argv: tuple[str, ...]
+    # in seconds, at most a day
     timeout: float = 30
-    """In seconds, at most a day."""
     kind: EvidenceKind = "command"
 
     def __post_init__(self) -> None:

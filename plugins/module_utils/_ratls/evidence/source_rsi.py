@@ -26,8 +26,8 @@ _REQUEST: t.Final = struct.Struct(f"={CHALLENGE_SIZE}sQQ")  # challenge, size of
 _FIRST_SIZE: t.Final = 4096
 _TRIES: t.Final = 4
 
+# ioctl of a descriptor: the request and what it reads and writes
 Ioctl = t.Callable[[int, int, bytearray], object]
-"""ioctl of a descriptor: the request and what it reads and writes."""
 
 
 def _ioctl(descriptor: int, request: int, argument: bytearray) -> object:

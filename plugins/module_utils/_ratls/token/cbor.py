@@ -22,8 +22,8 @@ class Tagged:
 
 
 CborKey = t.Union[int, str]
+# What can be in a token. Arrays are tuples; bool counts among int, so ask for it first.
 Cbor = t.Union[int, bytes, str, None, "tuple[Cbor, ...]", "dict[CborKey, Cbor]", Tagged]
-"""What can be in a token. Arrays are tuples; bool counts among int, so ask for it first."""
 
 MAX_DEPTH: t.Final = 8  # a token needs 4
 _LEAST_TEXT: t.Final = 8  # characters: what is shorter may be broken CBOR as well

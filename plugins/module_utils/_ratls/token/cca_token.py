@@ -33,8 +33,8 @@ class CcaToken:
     realm: RealmClaims
     platform_token: Sign1
     realm_token: Sign1
+    # Of the bytes of the token, sha256:... in hexadecimal: what logs and results call it.
     digest: str
-    """Of the bytes of the token, sha256:... in hexadecimal: what logs and results call it."""
 
     def realm_key(self) -> EcKey:
         """The key that the realm token holds, in the form that its profile has. Raises TokenInvalid."""

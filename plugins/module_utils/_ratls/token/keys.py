@@ -26,8 +26,8 @@ class Algorithm:
     label: int
     curve: str
     cose_curve: int
+    # of a coordinate, and of r and of s, in bytes
     size: int
-    """Of a coordinate, and of r and of s, in bytes."""
 
     def ec_curve(self) -> EllipticCurve:
         """The curve as the library names it."""
@@ -68,8 +68,8 @@ class EcKey:
     """A public key on one of the three curves; two are equal if they are the same point."""
 
     algorithm: Algorithm
+    # SEC 1, uncompressed
     point: bytes
-    """SEC 1, uncompressed."""
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether r and s, side by side in the size of the curve, are a signature of the message (RFC 9053, 2.1).

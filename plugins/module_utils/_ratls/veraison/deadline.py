@@ -20,10 +20,10 @@ if t.TYPE_CHECKING:
 class Clock:
     """Time, and waiting for it to pass."""
 
+    # seconds since the epoch
     now: t.Callable[[], float] = time.time
-    """Seconds since the epoch."""
+    # seconds since some moment, which nobody sets back
     monotonic: t.Callable[[], float] = time.monotonic
-    """Seconds since some moment, which nobody sets back."""
     wait: t.Callable[[float], None] = time.sleep
 
     def deadline(self, seconds: float) -> Deadline:
@@ -37,8 +37,8 @@ class Deadline:
 
     clock: Clock
     at: float
+    # how long it was when it was set
     seconds: float
-    """How long it was when it was set."""
 
     def left(self) -> float:
         """The seconds that are left, more than 0. Raises VeraisonFailed when there are none."""

@@ -47,10 +47,10 @@ class EarPolicy:
 
     required_submods: tuple[str, ...] = (PLATFORM,)
     worst_status: AcceptedStatus = "affirming"
+    # seconds since iat
     max_age: float = 300
-    """Seconds since iat."""
+    # seconds by which the clocks may differ
     leeway: float = 60
-    """Seconds by which the clocks may differ."""
 
 
 class NotSigned(VeraisonFailed):

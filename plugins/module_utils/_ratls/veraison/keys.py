@@ -23,8 +23,8 @@ from .exchange import MAX_BODY, Http, ServiceUrl
 if t.TYPE_CHECKING:
     from .deadline import Deadline
 
+# seconds between two times that the keys of a service are fetched, whatever came of the first
 FETCH_INTERVAL: t.Final = 5.0
-"""Seconds between two times that the keys of a service are fetched, whatever came of the first."""
 
 _WELL_KNOWN: t.Final = ".well-known/veraison/verification"
 _MAX_KEYS: t.Final = 64

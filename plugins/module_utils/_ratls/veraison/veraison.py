@@ -28,8 +28,8 @@ class VeraisonAppraiser:
     http: Http
     keys: ServiceKeys
     policy: EarPolicy = EarPolicy()
+    # seconds for all that the service is asked for one token; to delete the session comes on top of it
     timeout: float = DEFAULT_TIMEOUT
-    """Seconds for all that the service is asked for one token; to delete the session comes on top of it."""
     clock: Clock = Clock()
     name: str = "veraison"
 
