@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
     CertificateRequested,
     PeerCertificate,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials, load_credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey, load_certified_key
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 from ansible_collections.attested.registry.tests.support.peers import Tls
@@ -53,7 +53,7 @@ class Attested:
     """Handshakes of RA-TLS."""
 
     def __init__(self, tls: Tls, realm: Path, relying_party: RelyingParty, key_type: KeyType) -> None:
-        self._server = load_credentials(tls.certificate.read_bytes(), tls.key.read_bytes())
+        self._server = load_certified_key(tls.certificate.read_bytes(), tls.key.read_bytes())
         self._verifier = ServerVerifier(tls.ca.read_bytes())
         self._relying_party = relying_party
         self._firmware = Firmware(SimulatedSource(str(realm)))
@@ -93,7 +93,7 @@ class Attested:
                 client.accept_peer()
             elif isinstance(event, CertificateRequested):
                 answer = self._attester.answer(event.authorities)
-                client.provide_certificate(Credentials((answer.certificate,), answer.key.private))
+                client.provide_certificate(CertifiedKey((answer.certificate,), answer.key.private))
             event = client.next_event()
 
 

@@ -26,11 +26,11 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking 
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import CertificateRequested
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 
 # chooses the certificate for a request with these certificate_authorities
-Answer = t.Callable[[t.Sequence[bytes]], t.Optional[Credentials]]
+Answer = t.Callable[[t.Sequence[bytes]], t.Optional[CertifiedKey]]
 
 
 def make_realm(directory: Path, *words: str) -> Path:
@@ -44,9 +44,9 @@ def attested(realm: Path, key_type: KeyType = "ec-p256") -> Answer:
     """What a client does that is such a realm."""
     attester = Attester(SimulatedSource(str(realm)), key_type)
 
-    def answer(authorities: t.Sequence[bytes]) -> Credentials:
+    def answer(authorities: t.Sequence[bytes]) -> CertifiedKey:
         found = attester.answer(authorities)
-        return Credentials((found.certificate,), found.key.private)
+        return CertifiedKey((found.certificate,), found.key.private)
 
     return answer
 
@@ -63,7 +63,7 @@ def shake_hands(sock: socket.socket, name: str, *, answer: Answer, trust: Path, 
     """The same over a socket, to a server of this name."""
     verifier = ServerVerifier(trust.read_bytes())
 
-    def choose(event: CertificateRequested) -> Credentials | None:
+    def choose(event: CertificateRequested) -> CertifiedKey | None:
         return answer(event.authorities)
 
     connection = TlsSocket(

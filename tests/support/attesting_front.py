@@ -31,7 +31,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate 
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ServerConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import CertificateRejected, InternalError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import load_credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import load_certified_key
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.serving import TlsServerProtocol
@@ -77,7 +77,7 @@ class AttestingFront(OwnServer):
         end: t.Literal["reset", "eof"] | None = None,
     ) -> None:
         self._end = end
-        self._credentials = load_credentials(certificate.cert.read_bytes(), certificate.key.read_bytes())
+        self._credentials = load_certified_key(certificate.cert.read_bytes(), certificate.key.read_bytes())
         super().__init__(lambda: ServerConfig((self._credentials,)))
         self.connections = 0
         self.attestations: list[Attestation] = []

@@ -28,12 +28,12 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
     Event,
     PeerCertificate,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import TLS12, ContentType
-from ansible_collections.attested.registry.plugins.module_utils._tls13.records import RecordWriter
+from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordWriter
 from ansible_collections.attested.registry.plugins.module_utils._tls13.schedule import TrafficKeys
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -89,9 +89,9 @@ def certificate(kind: str, name: str = "localhost") -> bytes:
 
 
 @_once
-def credentials(kind: KeyType = "ec-p256") -> Credentials:
+def credentials(kind: KeyType = "ec-p256") -> CertifiedKey:
     """A key and its self-signed certificate."""
-    return Credentials((certificate(kind),), private_key(kind))
+    return CertifiedKey((certificate(kind),), private_key(kind))
 
 
 def pem(kind: KeyType = "ec-p256") -> tuple[bytes, bytes]:
@@ -110,7 +110,7 @@ class Pair:
         client: ClientConfig | None = None,
         server: ServerConfig | None = None,
         *,
-        client_credentials: Credentials | None = None,
+        client_credentials: CertifiedKey | None = None,
         piece: int | None = None,
     ) -> None:
         self.client = ClientEngine(client or ClientConfig())
@@ -167,7 +167,7 @@ class Pair:
 
 def inject(engine: Engine, kind: ContentType, content: bytes) -> None:
     """Lets engine receive a record of any content, protected with the keys that it expects."""
-    writer = RecordWriter()
+    writer = TlsRecordWriter()
     if engine._reader.is_protected:
         assert engine.suite is not None
         writer.protect(TrafficKeys.derive(engine.suite, engine._read_secret))
@@ -207,7 +207,7 @@ def split_records(data: bytes) -> list[bytes]:
     return found
 
 
-def reach(pair: Pair, engine: Engine, state: State) -> None:
+def reach(pair: Pair, engine: Engine, state: TlsState) -> None:
     """Lets the handshake of a pair go on until engine is in state, and not a record further."""
     for end in (pair.client, pair.server):
         one_message_a_record(end)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from .challenge import challenge_of, realm_challenge
 from .evidence.certificate import make_certificate
 from .evidence.client_key import DEFAULT_KEY_TYPE, ClientKey, KeyType, process_key
-from .evidence.evidence import Evidence, EvidenceSource, unavailable
+from .evidence.evidence import Evidence, EvidenceSource, evidence_error
 from .token.cca_token import CcaToken, parse_token
 
 
 @dataclass(frozen=True)
-class Attested:
+class AttestedIdentity:
     """What a client shows to one server, once. certificate is in DER; key is for the signature of the handshake."""
 
     certificate: bytes = field(repr=False)
@@ -45,7 +45,7 @@ class Attester:
     source: EvidenceSource
     key_type: KeyType = DEFAULT_KEY_TYPE
 
-    def answer(self, authorities: t.Sequence[bytes]) -> Attested:
+    def answer(self, authorities: t.Sequence[bytes]) -> AttestedIdentity:
         """The answer to a CertificateRequest with these certificate_authorities. Takes as long as the source takes.
 
         Raises ChallengeInvalid, EvidenceUnavailable, TokenInvalid, DependencyMissing.
@@ -56,10 +56,10 @@ class Attester:
         evidence = self.source.evidence(expected)
         token = parse_token(evidence.token)
         if evidence.kind != "file" and not hmac.compare_digest(token.realm.challenge, expected):
-            raise unavailable(
+            raise evidence_error(
                 evidence.kind, "the token is not for the challenge that was given", "see to the source of the token"
             )
-        return Attested(make_certificate(key, evidence.token), key, evidence, token)
+        return AttestedIdentity(make_certificate(key, evidence.token), key, evidence, token)
 
 
-__all__ = ("Attested", "Attester")
+__all__ = ("AttestedIdentity", "Attester")

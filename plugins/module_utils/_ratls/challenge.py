@@ -56,14 +56,16 @@ def challenge_of(authorities: t.Sequence[bytes]) -> bytes:
     Raises ChallengeInvalid.
     """
     if len(authorities) != 1:
-        raise _no_challenge(f"it names {len(authorities)} certificate authorities where the challenge alone should be")
+        raise _challenge_error(
+            f"it names {len(authorities)} certificate authorities where the challenge alone should be"
+        )
     text = bytes(authorities[0])
     try:
         value = base64.b64decode(text, validate=True) if len(text) == _AUTHORITY_SIZE else b""
     except binascii.Error:
         value = b""
     if len(value) != CHALLENGE_SIZE or base64.b64encode(value) != text:
-        raise _no_challenge("the certificate authority that it names is not the base64 of 64 bytes")
+        raise _challenge_error("the certificate authority that it names is not the base64 of 64 bytes")
     return value
 
 
@@ -80,7 +82,7 @@ def check_answer(expected: bytes, claimed: bytes) -> None:
         )
 
 
-def _no_challenge(why: str) -> ChallengeInvalid:
+def _challenge_error(why: str) -> ChallengeInvalid:
     return ChallengeInvalid(
         f"Answering the server's request for a certificate failed: {why}; see whether the server speaks RA-TLS."
     )

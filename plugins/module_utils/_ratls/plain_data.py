@@ -21,20 +21,20 @@ _T = t.TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class PlainMap:
+class SettingsMap:
     """A mapping with names that are known. Every method raises ConfigurationInvalid naming the place."""
 
     value: t.Mapping[str, object]
     where: str
 
     @classmethod
-    def of(cls, value: object, where: str, known: t.Collection[str]) -> PlainMap:
+    def of(cls, value: object, where: str, known: t.Collection[str]) -> SettingsMap:
         """Take a mapping; a name that is not known is refused, as nobody should believe that it has an effect."""
         if not isinstance(value, dict):
-            raise invalid(where, f"is {describe(value)}, not a mapping")
+            raise settings_error(where, f"is {describe(value)}, not a mapping")
         for name in value:
             if not isinstance(name, str) or name not in known:
-                raise invalid(where, f"has {quote(name)}, which is none of {', '.join(known)}")
+                raise settings_error(where, f"has {quote(name)}, which is none of {', '.join(known)}")
         return cls(value, where)
 
     def items(self, name: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...] | None:
@@ -47,7 +47,7 @@ class PlainMap:
         """As items, for a list that has to be given."""
         found = self.items(name, read)
         if found is None:
-            raise invalid(self.where, f"has no {name}")
+            raise settings_error(self.where, f"has no {name}")
         return found
 
     def one(self, name: str, read: t.Callable[[object, str], _T]) -> _T | None:
@@ -57,7 +57,7 @@ class PlainMap:
     def required(self, name: str, read: t.Callable[[object, str], _T]) -> _T:
         """One value that has to be given."""
         if name not in self.value:
-            raise invalid(self.where, f"has no {name}")
+            raise settings_error(self.where, f"has no {name}")
         return read(self.value[name], self._place(name))
 
     def _place(self, name: str) -> str:
@@ -67,16 +67,16 @@ class PlainMap:
 def read_list(value: object, where: str, read: t.Callable[[object, str], _T]) -> tuple[_T, ...]:
     """The items of a list that is not empty, each read by the function. Raises ConfigurationInvalid."""
     if not isinstance(value, list) or not 0 < len(value) <= MAX_LIST:
-        raise invalid(where, f"is not a list of 1 to {MAX_LIST} items")
+        raise settings_error(where, f"is not a list of 1 to {MAX_LIST} items")
     return tuple(read(item, f"{where}[{number}]") for number, item in enumerate(value))
 
 
 def text(value: object, where: str) -> str:
     """A printable text that is not empty. Raises ConfigurationInvalid."""
     if not isinstance(value, str):
-        raise invalid(where, f"is {describe(value)}, not a text; put it in quotes")
+        raise settings_error(where, f"is {describe(value)}, not a text; put it in quotes")
     if not 0 < len(value) <= MAX_TEXT or not value.isprintable():
-        raise invalid(where, f"is not a printable text of 1 to {MAX_TEXT} characters")
+        raise settings_error(where, f"is not a printable text of 1 to {MAX_TEXT} characters")
     return value
 
 
@@ -86,7 +86,7 @@ def hexadecimal(*sizes: int) -> t.Callable[[object, str], bytes]:
     def read(value: object, where: str) -> bytes:
         shown = text(value, where)
         if not _HEX.fullmatch(shown) or len(shown) // 2 not in sizes:
-            raise invalid(where, f"is not {' or '.join(map(str, sizes))} bytes in hexadecimal")
+            raise settings_error(where, f"is not {' or '.join(map(str, sizes))} bytes in hexadecimal")
         return bytes.fromhex(shown)
 
     return read
@@ -99,7 +99,7 @@ def choice(*choices: _T) -> t.Callable[[object, str], _T]:
         for known in choices:
             if type(value) is type(known) and value == known:
                 return known
-        raise invalid(where, f"is none of {', '.join(map(str, choices))}")
+        raise settings_error(where, f"is none of {', '.join(map(str, choices))}")
 
     return read
 
@@ -109,15 +109,15 @@ def number(minimum: float, maximum: float) -> t.Callable[[object, str], float]:
 
     def read(value: object, where: str) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not minimum <= value <= maximum:
-            raise invalid(where, f"is no number from {minimum:g} to {maximum:g}")
+            raise settings_error(where, f"is no number from {minimum:g} to {maximum:g}")
         return float(value)
 
     return read
 
 
-def invalid(where: str, why: str) -> ConfigurationInvalid:
+def settings_error(where: str, why: str) -> ConfigurationInvalid:
     """The error about one place, for the caller to raise."""
     return ConfigurationInvalid(f"The attestation settings cannot be used: {where} {why}; correct it.")
 
 
-__all__ = ("MAX_LIST", "PlainMap", "choice", "hexadecimal", "invalid", "number", "read_list", "text")
+__all__ = ("MAX_LIST", "SettingsMap", "choice", "hexadecimal", "number", "read_list", "settings_error", "text")

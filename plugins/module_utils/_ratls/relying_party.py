@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from dataclasses import dataclass, replace
 
-from .appraisal.appraisal import AppraiserChain, Attestation, verify_client
+from .appraisal.appraisal import AppraiserChain, Attestation, PresentedToken, token_identity
 from .appraisal.appraisers import DEFAULT_LIFECYCLE, make_chain
+from .appraisal.peer_certificate import read_certificate
 from .appraisal.policy import Policies
 from .appraisal.settings import ReadFile, read_lifecycle, read_policies, read_trust_anchors, reference_file
-from .plain_data import PlainMap, choice
+from .challenge import Challenge, check_answer
+from .errors import RatlsError
+from .plain_data import SettingsMap, choice
+from .token.cca_token import parse_token
 from .veraison.settings import read_veraison
-
-if t.TYPE_CHECKING:
-    from .challenge import Challenge
 
 SETTINGS: t.Final[tuple[str, ...]] = (
     "trust_anchors",
@@ -52,13 +54,24 @@ class RelyingParty:
     # for the log, when this is put to use
     warnings: tuple[str, ...] = ()
 
-    def judge(self, certificate: bytes, challenge: Challenge) -> Attestation:
-        """Judge the certificate in DER that a client has shown, and used: CertificateVerify was checked before.
+    def judge(self, certificate: bytes, challenge: Challenge, *, now: datetime.datetime | None = None) -> Attestation:
+        """Decide whether a client may connect that has shown this certificate.
 
-        Takes as long as the appraisers take, so it belongs into a thread; several may run at once. The challenge is
-        used up. Nothing of it is remembered for another connection. Raises a RatlsError for every refusal.
+        certificate is DER; TLS must have checked its CertificateVerify before. now is the current time with a time
+        zone, that of the clock if it is None. The challenge is used up, and nothing is kept for another connection.
+        The call blocks for as long as the appraisers take, so it belongs in a thread; several calls may run at once.
+        Raises a RatlsError for every refusal, with the fields token (its digest) and rim once the token was parsed.
         """
-        return verify_client(certificate, challenge, self.chain)
+        peer = read_certificate(certificate, now=now or datetime.datetime.now(datetime.timezone.utc))
+        expected = challenge.answer_for(peer.public_key)
+        token = parse_token(peer.token)
+        try:
+            check_answer(expected, token.realm.challenge)
+            token.verify_realm()
+        except RatlsError as exc:
+            exc.add_context(**token_identity(token))
+            raise
+        return self.chain.appraise(PresentedToken(token, peer.token, expected))
 
     def may_see(self, attestation: Attestation, repository: str) -> bool:
         """Whether an attested realm may see a repository: all of them if there are no policies."""
@@ -77,7 +90,7 @@ def read_relying_party(values: t.Mapping[str, object], *, read_file: ReadFile) -
     read_file raises.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    fields = PlainMap(PlainMap.of(given, "ra-tls", SETTINGS).value, "")
+    fields = SettingsMap(SettingsMap.of(given, "ra-tls", SETTINGS).value, "")
     anchors = fields.one("trust_anchors", lambda value, dummy: read_trust_anchors(value, read_file=read_file))
     policies = fields.one("policies", lambda value, dummy: read_policies(value, read_file=read_file))
     veraison = fields.one("veraison", lambda value, where: read_veraison(value, where, read_file=read_file))

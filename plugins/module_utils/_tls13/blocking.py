@@ -16,16 +16,16 @@ from .client import ClientEngine
 from .engine import Engine
 from .errors import CertificateRejected, InternalError, TimedOut, TlsError, Truncated, UsageError
 from .events import CertificateRequested, Data, Event, PeerCertificate
-from .keys import Credentials
+from .keys import CertifiedKey
 from .limits import SEND_BATCH
 from .names import Alert
-from .state import State
+from .state import TlsState
 
 # looks at the certificate of the other end; raises a TlsError, best a CertificateRejected, if it is not good
 Judge = t.Callable[[PeerCertificate], None]
 
 # gives the certificate that a server asks for, None for none
-Chooser = t.Callable[[CertificateRequested], t.Optional[Credentials]]
+Chooser = t.Callable[[CertificateRequested], t.Optional[CertifiedKey]]
 
 _DRAIN_SECONDS: t.Final = 2.0
 _DRAIN_BYTES: t.Final = 1024 * 1024
@@ -76,7 +76,7 @@ class TlsSocket:
         until = None if timeout is None else time.monotonic() + timeout
         try:
             self._flush(until)
-            while self.engine.state not in (State.CONNECTED, State.CLOSED):
+            while self.engine.state not in (TlsState.CONNECTED, TlsState.CLOSED):
                 self._receive(until)
             self._flush(until)
         except BaseException as exc:
@@ -119,7 +119,7 @@ class TlsSocket:
         answer, is there to be read afterwards."""
         before, until = self._sock.gettimeout(), time.monotonic() + _DRAIN_SECONDS
         with contextlib.suppress(OSError, Truncated, TimedOut):
-            while self.engine.state is State.CONNECTED and len(self._waiting) < _DRAIN_BYTES:
+            while self.engine.state is TlsState.CONNECTED and len(self._waiting) < _DRAIN_BYTES:
                 self._receive(until)
         self._sock.settimeout(before)
 
@@ -202,14 +202,14 @@ class TlsSocket:
         try:
             while self._fill() and not self._waiting:
                 if until is not None:
-                    self._sock.settimeout(_left(until, socket.timeout("timed out")))
+                    self._sock.settimeout(_seconds_left(until, socket.timeout("timed out")))
         finally:
             if timeout and self._sock.fileno() >= 0:
                 self._sock.settimeout(timeout)
 
     def _fill(self) -> bool:
         """Reads once; False if there will be no data. Raises TlsError, the same again after an error, and OSError."""
-        if self.engine.state is State.CLOSED:
+        if self.engine.state is TlsState.CLOSED:
             return False
         try:
             self.engine.received(0)
@@ -222,13 +222,13 @@ class TlsSocket:
     def _receive(self, until: float | None) -> None:
         """One read, what the engine makes of it, and what it wants to send."""
         if until is not None:
-            self._sock.settimeout(_left(until + self._choosing))
+            self._sock.settimeout(_seconds_left(until + self._choosing))
         try:
             count = self._sock.recv_into(self.engine.space())
         except socket.timeout:
             if until is None:
                 raise
-            raise _timed_out() from None
+            raise _timeout_error() from None
         if not count:
             self.engine.receive_eof()
             return
@@ -265,14 +265,14 @@ class TlsSocket:
             if not view:
                 return
             if until is not None:
-                self._sock.settimeout(_left(until + self._choosing))
+                self._sock.settimeout(_seconds_left(until + self._choosing))
             try:
                 self._sock.sendall(view)
             except ConnectionError:
                 raise
             except BaseException as exc:
                 # part of a record may be on its way: nothing can follow it
-                error = _timed_out() if isinstance(exc, socket.timeout) else _interrupted()
+                error = _timeout_error() if isinstance(exc, socket.timeout) else _interruption_error()
                 self.engine.abort(error)
                 if until is None or not isinstance(exc, socket.timeout):
                     raise
@@ -302,18 +302,18 @@ def _ask(engine: Engine, judge: t.Callable[[], None]) -> None:
         )
 
 
-def _left(until: float, error: Exception | None = None) -> float:
+def _seconds_left(until: float, error: Exception | None = None) -> float:
     left = until - time.monotonic()
     if left <= 0:
-        raise error or _timed_out()
+        raise error or _timeout_error()
     return left
 
 
-def _timed_out() -> TimedOut:
+def _timeout_error() -> TimedOut:
     return TimedOut("The other end of the TLS connection did not answer, or take data, in time; try again later.")
 
 
-def _interrupted() -> UsageError:
+def _interruption_error() -> UsageError:
     return UsageError("TLS cannot go on: a write was interrupted, perhaps inside a record; open a new connection.")
 
 

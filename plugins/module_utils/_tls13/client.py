@@ -20,7 +20,7 @@ from .keys import (
     CLIENT_CONTEXT,
     OFFERED,
     SERVER_CONTEXT,
-    Credentials,
+    CertifiedKey,
     choose_scheme,
     leaf_key,
     sign,
@@ -39,7 +39,7 @@ from .messages import (
 )
 from .names import TLS12, TLS13, Alert, ContentType, Extension, Group, HandshakeType
 from .schedule import KeySchedule, Secrets, finished_mac
-from .state import State
+from .state import TlsState
 from .suites import SUITES, Suite
 from .wire import numbers
 
@@ -52,7 +52,7 @@ class ClientEngine(Engine):
 
     def __init__(self, config: ClientConfig) -> None:
         super().__init__()
-        self.state = State.WAIT_SH
+        self.state = TlsState.WAIT_SH
         self._config = config
         self._shares = {group: KeyShare(group) for group in config.groups[: config.shares]}
         session_id = os.urandom(SESSION_ID_LENGTH) if config.compatible else b""
@@ -65,12 +65,12 @@ class ClientEngine(Engine):
         self._ccs_due = config.compatible
         self._send_hello(version=0x0301)
 
-    def provide_certificate(self, credentials: Credentials | None) -> None:
+    def provide_certificate(self, credentials: CertifiedKey | None) -> None:
         """Answers the server's request, with an empty certificate if there are no credentials.
 
         Raises UsageError if nothing was asked, NegotiationFailed if the server takes no signature of the key.
         """
-        self._decide(State.CHOOSING)
+        self._decide(TlsState.CHOOSING)
         self._guard(lambda: self._finish(credentials))
         self._guard(self._run)
 
@@ -105,7 +105,7 @@ class ClientEngine(Engine):
         self._at_boundary()
         suite = self._check_hello(hello)
         if self.suite not in (None, suite):
-            raise _illegal("chooses another cipher suite than the HelloRetryRequest")
+            raise _illegal_parameter("chooses another cipher suite than the HelloRetryRequest")
         self.suite = suite
         self._transcript.start(suite)
         if hello.is_retry:
@@ -122,22 +122,22 @@ class ClientEngine(Engine):
                 alert=Alert.PROTOCOL_VERSION,
             )
         if ext.read_number(version, "supported_versions") != TLS13 or hello.version != TLS12:
-            raise _illegal("has a version that was not offered")
+            raise _illegal_parameter("has a version that was not offered")
         if hello.session_id != self._hello.session_id or hello.compression:
-            raise _illegal("has another session id than the ClientHello, or compresses")
+            raise _illegal_parameter("has another session id than the ClientHello, or compresses")
         if hello.suite not in self._hello.suites:
-            raise _illegal("chooses a cipher suite that was not offered")
+            raise _illegal_parameter("chooses a cipher suite that was not offered")
         return SUITES[hello.suite]
 
     def _on_retry(self, hello: ServerHello, message: bytes) -> None:
         """RFC 8446, section 4.1.4."""
-        if self.state is State.WAIT_SH2:
+        if self.state is TlsState.WAIT_SH2:
             raise ProtocolError("The server sent a second HelloRetryRequest.", alert=Alert.UNEXPECTED_MESSAGE)
         allowed = (Extension.SUPPORTED_VERSIONS, Extension.KEY_SHARE, Extension.COOKIE)
         ext.check_allowed(hello.extensions, allowed, "HelloRetryRequest", answers=True)
         share, cookie = hello.extensions.get(Extension.KEY_SHARE), hello.extensions.get(Extension.COOKIE)
         if share is None and cookie is None:
-            raise _illegal("asks for a retry that would change nothing")
+            raise _illegal_parameter("asks for a retry that would change nothing")
         if share is not None:
             self._replace_share(ext.read_number(share, "key_share"))
         if cookie is not None:
@@ -147,13 +147,13 @@ class ClientEngine(Engine):
         extensions = self._extensions(cookie or b"")
         self._hello = ClientHello(self._hello.random, self._hello.session_id, self._hello.suites, extensions)
         self._ccs_left += 1
-        self._compatible()
+        self._send_compatibility_record()
         self._send_hello(version=TLS12)
-        self.state = State.WAIT_SH2
+        self.state = TlsState.WAIT_SH2
 
     def _replace_share(self, number: int) -> None:
         if number not in self._config.groups or number in self._shares:
-            raise _illegal("asks for a key share that was not offered, or that it has")
+            raise _illegal_parameter("asks for a key share that was not offered, or that it has")
         group = Group(number)
         self._shares = {group: KeyShare(group)}
 
@@ -162,7 +162,7 @@ class ClientEngine(Engine):
         ext.check_allowed(hello.extensions, allowed, "ServerHello", answers=True)
         group, share = ext.read_share(ext.require(hello.extensions, Extension.KEY_SHARE, "ServerHello"))
         if group not in self._shares:
-            raise _illegal("has a key share of a group that the ClientHello has none of")
+            raise _illegal_parameter("has a key share of a group that the ClientHello has none of")
         self.group = Group(group)
         shared = self._shares[self.group].exchange(share)
         self._shares = {}
@@ -171,7 +171,7 @@ class ClientEngine(Engine):
         secrets = self._schedule.enter_handshake(shared, self._transcript.digest())
         self._protect_reading(secrets.server)
         self._protect_writing(secrets.client)
-        self.state = State.WAIT_EE
+        self.state = TlsState.WAIT_EE
 
     def _on_encrypted_extensions(self, body: bytes, message: bytes) -> None:
         """RFC 8446, section 4.3.1."""
@@ -185,22 +185,22 @@ class ClientEngine(Engine):
         if Extension.ALPN in extensions:
             self.protocol = self._protocol(ext.read_protocols(extensions[Extension.ALPN]))
         self._transcript.add(message)
-        self.state = State.WAIT_CERT_CR
+        self.state = TlsState.WAIT_CERT_CR
 
     def _protocol(self, chosen: tuple[bytes, ...]) -> str:
         """RFC 7301, section 3.1: exactly one, of those that were offered."""
         for name in self._config.protocols:
             if chosen == (name.encode("ascii"),):
                 return name
-        raise _illegal("chooses an application protocol that was not offered")
+        raise _illegal_parameter("chooses an application protocol that was not offered")
 
     def _on_certificate_request(self, body: bytes, message: bytes) -> None:
         request = read_certificate_request(body)
         if request.context:
-            raise _illegal("asks for a certificate with a context, which the handshake does not have")
+            raise _illegal_parameter("asks for a certificate with a context, which the handshake does not have")
         self._request = request
         self._transcript.add(message)
-        self.state = State.WAIT_CERT
+        self.state = TlsState.WAIT_CERT
 
     def _on_certificate(self, body: bytes, message: bytes) -> None:
         chain = read_certificate(body)
@@ -208,7 +208,7 @@ class ClientEngine(Engine):
             raise ProtocolError("The server sent no certificate.", alert=Alert.DECODE_ERROR)
         self._peer_key, self._claimed_chain = leaf_key(chain[0]), chain
         self._transcript.add(message)
-        self.state = State.WAIT_CV
+        self.state = TlsState.WAIT_CV
 
     def _on_certificate_verify(self, body: bytes, message: bytes) -> None:
         scheme, signature = read_certificate_verify(body)
@@ -216,7 +216,7 @@ class ClientEngine(Engine):
         key = t.cast("PublicKey", self._peer_key)
         verify(key, scheme, signature, context=SERVER_CONTEXT, transcript_hash=digest)
         self._transcript.add(message)
-        self.state = State.JUDGING
+        self.state = TlsState.JUDGING
         self._events.append(PeerCertificate(self._claimed_chain))
 
     def _on_finished(self, body: bytes, message: bytes) -> None:
@@ -228,20 +228,20 @@ class ClientEngine(Engine):
         if self._request is None:
             self._finish(None)
             return
-        self.state = State.CHOOSING
+        self.state = TlsState.CHOOSING
         self._events.append(CertificateRequested(self._request.authorities, self._request.schemes))
 
-    def _finish(self, credentials: Credentials | None) -> None:
+    def _finish(self, credentials: CertifiedKey | None) -> None:
         """Sends everything from the Certificate, if it was asked for, to Finished (RFC 8446, section 2)."""
         flight = b"" if self._request is None else self._certificate(self._request, credentials)
         mac = finished_mac(t.cast(Suite, self.suite), self._write_secret, self._transcript.digest())
-        self._compatible()
+        self._send_compatibility_record()
         self._send_handshake(flight + encode_finished(mac))
         self._protect_writing(self._secrets.client)
         self._secrets = Secrets(b"", b"")
-        self._connected()
+        self._enter_connected()
 
-    def _certificate(self, request: CertificateRequest, credentials: Credentials | None) -> bytes:
+    def _certificate(self, request: CertificateRequest, credentials: CertifiedKey | None) -> bytes:
         certificate = encode_certificate(credentials.chain if credentials else ())
         self._transcript.add(certificate)
         if credentials is None:
@@ -255,7 +255,7 @@ class ClientEngine(Engine):
         self._transcript.add(verification)
         return certificate + verification
 
-    def _compatible(self) -> None:
+    def _send_compatibility_record(self) -> None:
         """Appendix D.4: one change_cipher_spec before the second flight."""
         if self._ccs_due:
             self._ccs_due = False
@@ -267,24 +267,24 @@ class ClientEngine(Engine):
         self._count_idle()
 
     _TABLE: t.ClassVar[Table] = {
-        State.WAIT_SH: {HandshakeType.SERVER_HELLO: _on_server_hello},
-        State.WAIT_SH2: {HandshakeType.SERVER_HELLO: _on_server_hello},
-        State.WAIT_EE: {HandshakeType.ENCRYPTED_EXTENSIONS: _on_encrypted_extensions},
-        State.WAIT_CERT_CR: {
+        TlsState.WAIT_SH: {HandshakeType.SERVER_HELLO: _on_server_hello},
+        TlsState.WAIT_SH2: {HandshakeType.SERVER_HELLO: _on_server_hello},
+        TlsState.WAIT_EE: {HandshakeType.ENCRYPTED_EXTENSIONS: _on_encrypted_extensions},
+        TlsState.WAIT_CERT_CR: {
             HandshakeType.CERTIFICATE_REQUEST: _on_certificate_request,
             HandshakeType.CERTIFICATE: _on_certificate,
         },
-        State.WAIT_CERT: {HandshakeType.CERTIFICATE: _on_certificate},
-        State.WAIT_CV: {HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify},
-        State.WAIT_FINISHED: {HandshakeType.FINISHED: _on_finished},
-        State.CONNECTED: {
+        TlsState.WAIT_CERT: {HandshakeType.CERTIFICATE: _on_certificate},
+        TlsState.WAIT_CV: {HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify},
+        TlsState.WAIT_FINISHED: {HandshakeType.FINISHED: _on_finished},
+        TlsState.CONNECTED: {
             HandshakeType.NEW_SESSION_TICKET: _on_new_session_ticket,
             HandshakeType.KEY_UPDATE: Engine._on_key_update,
         },
     }
 
 
-def _illegal(what: str) -> ProtocolError:
+def _illegal_parameter(what: str) -> ProtocolError:
     return ProtocolError(f"The server {what}.", alert=Alert.ILLEGAL_PARAMETER)
 
 

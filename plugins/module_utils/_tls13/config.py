@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .errors import UsageError
 from .groups import GROUPS
-from .keys import Credentials
+from .keys import CertifiedKey
 from .names import Group
 from .suites import SUITES, Suite
 
@@ -66,7 +66,7 @@ class ServerConfig:
     client's; protocols are application protocols (ALPN) in the order of preference, none means that ALPN is ignored.
     """
 
-    credentials: tuple[Credentials, ...]
+    credentials: tuple[CertifiedKey, ...]
     client_certificate: t.Literal["none", "optional", "required"] = "none"
     authorities: tuple[bytes, ...] = field(default=(), repr=False)
     protocols: tuple[str, ...] = ()

@@ -27,13 +27,13 @@ from .library import require_cryptography
 from .messages import encode_key_update, read_key_update
 from .names import Alert, ContentType, Group, HandshakeType
 from .protection import KEY_RECORDS
-from .records import MessageBuffer, Record, RecordReader, RecordWriter
+from .records import MessageBuffer, Record, TlsRecordReader, TlsRecordWriter
 from .schedule import TrafficKeys, Transcript, finished_mac, next_secret
-from .state import OPEN, PAUSED, State
+from .state import OPEN, PAUSED, TlsState
 from .suites import Suite
 
 Handler = t.Callable[[t.Any, bytes, bytes], None]
-Table = t.Mapping[State, t.Mapping[HandshakeType, Handler]]
+Table = t.Mapping[TlsState, t.Mapping[HandshakeType, Handler]]
 
 
 class Engine:
@@ -49,7 +49,7 @@ class Engine:
 
     def __init__(self) -> None:
         require_cryptography()
-        self.state = State.FAILED
+        self.state = TlsState.FAILED
         self.suite: Suite | None = None
         self.group: Group | None = None
         self.protocol: str | None = None
@@ -57,8 +57,8 @@ class Engine:
         self._claimed_chain: tuple[bytes, ...] = ()
         self._error: TlsError | None = None
         self._events: collections.deque[Event] = collections.deque()
-        self._reader = RecordReader()
-        self._writer = RecordWriter()
+        self._reader = TlsRecordReader()
+        self._writer = TlsRecordWriter()
         self._messages = MessageBuffer()
         self._transcript = Transcript()
         self._read_secret = b""
@@ -105,8 +105,8 @@ class Engine:
     def receive_eof(self) -> None:
         """The stream ended. Raises Truncated unless close_notify came before (RFC 8446, section 6.1)."""
         self._raise_error()
-        if self.state is not State.CLOSED:
-            during = "the handshake" if self.state is not State.CONNECTED else "the connection"
+        if self.state is not TlsState.CLOSED:
+            during = "the handshake" if self.state is not TlsState.CONNECTED else "the connection"
             error = Truncated(f"The other end closed the stream in the middle of {during}, without a TLS close_notify.")
             self._fail(error)
             raise error
@@ -153,15 +153,15 @@ class Engine:
     def accept_peer(self) -> None:
         """The certificate of the other end is good. Raises UsageError if that is not the question, and TlsError for
         what came after it."""
-        self._decide(State.JUDGING)
+        self._decide(TlsState.JUDGING)
         self.peer_chain = self._claimed_chain
-        self.state = State.WAIT_FINISHED
+        self.state = TlsState.WAIT_FINISHED
         self._guard(self._run)
 
     def reject_peer(self, error: TlsError) -> t.NoReturn:
         """The certificate of the other end is not good: raises error, whose alert is sent, certificate_unknown if it
         has none. Raises UsageError if that is not the question."""
-        self._decide(State.JUDGING)
+        self._decide(TlsState.JUDGING)
         error.alert = Alert.CERTIFICATE_UNKNOWN if error.alert is None else error.alert
         self._fail(error)
         raise error
@@ -171,7 +171,7 @@ class Engine:
         if self._error is None:
             self._fail(error)
 
-    def _decide(self, state: State) -> None:
+    def _decide(self, state: TlsState) -> None:
         self._raise_error()
         if self.state is not state:
             raise UsageError(f"TLS was not {state.value}: it is {self.state.value}.")
@@ -197,7 +197,7 @@ class Engine:
 
     def _fail(self, error: TlsError) -> None:
         self._error = error
-        self.state = State.FAILED
+        self.state = TlsState.FAILED
         self._forget_secrets()
         self._reader.forget()
         if error.alert is not None and not isinstance(error, AlertReceived):
@@ -216,7 +216,7 @@ class Engine:
 
     def _run(self) -> None:
         while self.state not in PAUSED:
-            if self.state is State.CLOSED:
+            if self.state is TlsState.CLOSED:
                 self._reader.forget()
                 return
             message = self._messages.next(limits.of_message) if self._messages else None
@@ -231,7 +231,7 @@ class Engine:
     def _on_message(self, kind: int, message: bytes) -> None:
         handler = self._TABLE.get(self.state, {}).get(t.cast(HandshakeType, kind))
         if handler is None:
-            raise _unexpected(f"a handshake message of type {kind} while this end was {self.state.value}")
+            raise _unexpected_message(f"a handshake message of type {kind} while this end was {self.state.value}")
         handler(self, message[4:], message)
 
     def _on_record(self, record: Record) -> None:
@@ -242,32 +242,32 @@ class Engine:
         elif record.kind is ContentType.ALERT:
             self._on_alert(record)
         elif not record.protected and self._reader.is_protected:
-            raise _unexpected("a record without protection")
+            raise _unexpected_message("a record without protection")
         else:
             self._messages.add(record.content)
 
     def _on_change_cipher_spec(self, content: bytes) -> None:
         """Dropped where RFC 8446, section 5, allows it: between the first ClientHello and the other end's Finished;
         once, or twice with a HelloRetryRequest: no compatibility mode (appendix D.4) has more."""
-        ended = self.state in (*OPEN, State.WAIT_CH)
+        ended = self.state in (*OPEN, TlsState.WAIT_CH)
         if ended or content != b"\x01" or not self._ccs_left or self._messages:
-            raise _unexpected("change_cipher_spec")
+            raise _unexpected_message("change_cipher_spec")
         self._ccs_left -= 1
 
     def _on_alert(self, record: Record) -> None:
         content = bytes(record.content)
         # a client may fail before it has keys: until a record was opened, its alert comes without protection
         if not record.protected and self._reader.is_protected and (self._reader.opened or self.state in OPEN):
-            raise _unexpected("an alert without protection")
+            raise _unexpected_message("an alert without protection")
         if not content:
-            raise _unexpected("an empty alert")
+            raise _unexpected_message("an empty alert")
         if len(content) != 2:
             raise ProtocolError("The other end sent a malformed alert.", alert=Alert.DECODE_ERROR)
         warning = content[1] in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED)
         if warning and self._messages:
-            raise _unexpected("an alert in the middle of a handshake message")
-        if content[1] == Alert.CLOSE_NOTIFY and self.state is State.CONNECTED:
-            self.state = State.CLOSED
+            raise _unexpected_message("an alert in the middle of a handshake message")
+        if content[1] == Alert.CLOSE_NOTIFY and self.state is TlsState.CONNECTED:
+            self.state = TlsState.CLOSED
             self._events.append(Closed())
         elif content[1] == Alert.USER_CANCELED:
             self._count_idle()
@@ -275,8 +275,8 @@ class Engine:
             raise alert_received(content[1], self.state)
 
     def _on_data(self, content: memoryview) -> None:
-        if self.state is not State.CONNECTED or self._messages:
-            raise _unexpected("application data")
+        if self.state is not TlsState.CONNECTED or self._messages:
+            raise _unexpected_message("application data")
         if not content:
             self._count_idle()
             return
@@ -319,10 +319,10 @@ class Engine:
     def _at_boundary(self) -> None:
         """A message after which keys change must be the last of its record (RFC 8446, section 5.1)."""
         if self._messages:
-            raise _unexpected("a handshake message in the record of one that changes keys")
+            raise _unexpected_message("a handshake message in the record of one that changes keys")
 
-    def _connected(self) -> None:
-        self.state = State.CONNECTED
+    def _enter_connected(self) -> None:
+        self.state = TlsState.CONNECTED
         self._ccs_left = 0
         self._events.append(HandshakeComplete())
 
@@ -341,7 +341,7 @@ class Engine:
         self._writer.write(ContentType.CHANGE_CIPHER_SPEC, b"\x01")
 
 
-def _unexpected(what: str) -> ProtocolError:
+def _unexpected_message(what: str) -> ProtocolError:
     return ProtocolError(f"The other end sent {what}.", alert=Alert.UNEXPECTED_MESSAGE)
 
 

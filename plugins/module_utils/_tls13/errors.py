@@ -10,7 +10,7 @@ import typing as t
 
 from .._base.errors import CollectionError
 from .names import Alert
-from .state import State
+from .state import TlsState
 
 
 class TlsError(CollectionError):
@@ -66,7 +66,7 @@ class AlertReceived(TlsError):
 
     kind = "tls_alert"
     default = None
-    state = State.CONNECTED
+    state = TlsState.CONNECTED
 
 
 class Truncated(TlsError):
@@ -103,11 +103,11 @@ class DependencyMissing(TlsError):
     default = None
 
 
-def alert_received(number: int, state: State) -> AlertReceived:
+def alert_received(number: int, state: TlsState) -> AlertReceived:
     """The error for an alert of this number that came while this end was in state."""
     known = number in Alert.__members__.values()
     name = Alert(number).name.lower() if known else f"number {number}"
-    when = "" if state is State.CONNECTED else f" while this end was {state.value}"
+    when = "" if state is TlsState.CONNECTED else f" while this end was {state.value}"
     error = AlertReceived(
         f"The other end ended the TLS connection with the alert {name}{when}.",
         alert=Alert(number) if known else None,

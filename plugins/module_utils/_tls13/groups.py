@@ -46,18 +46,18 @@ class KeyShare:
         X25519 is all zeros (section 7.4.2); the library looks at both.
         """
         if len(share) != _SHARE_LENGTHS[self.group]:
-            raise _bad_share(self.group)
+            raise _share_error(self.group)
         try:
             return self._exchange(share)
         except ValueError:
-            raise _bad_share(self.group) from None
+            raise _share_error(self.group) from None
 
     def _exchange(self, share: bytes) -> bytes:
         if self.group is Group.X25519:
             peer = curve25519.X25519PublicKey.from_public_bytes(share)
             return t.cast("X25519PrivateKey", self._key).exchange(peer)
         if share[0] != 4:
-            raise _bad_share(self.group)
+            raise _share_error(self.group)
         point = ec.EllipticCurvePublicKey.from_encoded_point(_curve(self.group), share)
         return t.cast("EllipticCurvePrivateKey", self._key).exchange(ec.ECDH(), point)
 
@@ -66,7 +66,7 @@ def _curve(group: Group) -> ec.SECP256R1 | ec.SECP384R1:
     return ec.SECP256R1() if group is Group.SECP256R1 else ec.SECP384R1()
 
 
-def _bad_share(group: Group) -> ProtocolError:
+def _share_error(group: Group) -> ProtocolError:
     return ProtocolError(
         f"The key share of the other end is no valid point of {group.name.lower()}; the handshake cannot go on.",
         alert=Alert.ILLEGAL_PARAMETER,

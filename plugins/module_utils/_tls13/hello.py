@@ -66,7 +66,7 @@ def read_client_hello(body: bytes) -> ClientHello:
     hello = read_all(body, "ClientHello", _client_hello)
     if hello.extensions.keys() & {Extension.PRE_SHARED_KEY}:
         if list(hello.extensions)[-1] != Extension.PRE_SHARED_KEY:
-            raise _illegal("has extensions after pre_shared_key")
+            raise _illegal_hello("has extensions after pre_shared_key")
         # section 4.2.9
         if Extension.PSK_KEY_EXCHANGE_MODES not in hello.extensions:
             raise ProtocolError(
@@ -86,15 +86,15 @@ def check_second_hello(first: ClientHello, second: ClientHello) -> None:
         second.suites,
         second.compressions,
     )
-    if not same or _lasting(first) != _lasting(second):
-        raise _illegal("after the HelloRetryRequest is not the same as the first")
+    if not same or _unchanged_extensions(first) != _unchanged_extensions(second):
+        raise _illegal_hello("after the HelloRetryRequest is not the same as the first")
     if Extension.EARLY_DATA in second.extensions:
-        raise _illegal("after the HelloRetryRequest still offers early data")
+        raise _illegal_hello("after the HelloRetryRequest still offers early data")
     if Extension.COOKIE in second.extensions:
-        raise _illegal("has a cookie that was never given out")
+        raise _illegal_hello("has a cookie that was never given out")
 
 
-def _lasting(hello: ClientHello) -> list[tuple[int, bytes]]:
+def _unchanged_extensions(hello: ClientHello) -> list[tuple[int, bytes]]:
     return [item for item in hello.extensions.items() if item[0] not in _CHANGING]
 
 
@@ -107,7 +107,7 @@ _CHANGING: t.Final = (
 )
 
 
-def _illegal(what: str) -> ProtocolError:
+def _illegal_hello(what: str) -> ProtocolError:
     return ProtocolError(f"The ClientHello of the other end {what}.", alert=Alert.ILLEGAL_PARAMETER)
 
 

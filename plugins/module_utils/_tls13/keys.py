@@ -55,7 +55,7 @@ OFFERED: t.Final = (*SCHEMES, Scheme.RSA_PKCS1_SHA512, Scheme.RSA_PKCS1_SHA384, 
 
 
 @dataclass(frozen=True)
-class Credentials:
+class CertifiedKey:
     """A certificate chain in DER, that of the key first, and the private key. Raises UsageError for a key that the
     engine has no signature scheme for."""
 
@@ -73,8 +73,8 @@ class Credentials:
             )
 
 
-def load_credentials(chain: bytes, key: bytes, *, password: bytes | None = None) -> Credentials:
-    """Credentials of a certificate chain and a private key in PEM. Raises UsageError and DependencyMissing."""
+def load_certified_key(chain: bytes, key: bytes, *, password: bytes | None = None) -> CertifiedKey:
+    """CertifiedKey of a certificate chain and a private key in PEM. Raises UsageError and DependencyMissing."""
     require_cryptography()
     try:
         certificates = load_certificates(chain)
@@ -87,7 +87,7 @@ def load_credentials(chain: bytes, key: bytes, *, password: bytes | None = None)
     if not matches:
         raise UsageError("A TLS certificate and its private key do not belong together; give the pair.")
     encoding = serialization.Encoding.DER
-    return Credentials(tuple(one.public_bytes(encoding) for one in certificates), key=t.cast("PrivateKey", private))
+    return CertifiedKey(tuple(one.public_bytes(encoding) for one in certificates), key=t.cast("PrivateKey", private))
 
 
 def schemes_of(key: object) -> tuple[Scheme, ...]:
@@ -103,7 +103,7 @@ def schemes_of(key: object) -> tuple[Scheme, ...]:
     return (Scheme.ED25519,) if isinstance(key, ed25519.Ed25519PublicKey) else ()
 
 
-def choose_scheme(credentials: Credentials, offered: t.Collection[int]) -> Scheme | None:
+def choose_scheme(credentials: CertifiedKey, offered: t.Collection[int]) -> Scheme | None:
     """The best scheme of the key that the other end offered; None if there is none."""
     usable = schemes_of(credentials.key.public_key())
     return next((scheme for scheme in usable if scheme in offered), None)
@@ -134,11 +134,11 @@ def leaf_key(certificate: bytes) -> PublicKey:
     except (ValueError, TypeError, x509.InvalidVersion):
         raise CertificateRejected("The certificate of the other end is no valid X.509 certificate.") from None
     except UnsupportedAlgorithm:
-        raise _unusable() from None
+        raise _unusable_key_error() from None
     # the schemes here are those of rsaEncryption, not of a key that is for RSASSA-PSS alone (RFC 8446, section 4.2.3)
     is_other_rsa = isinstance(key, rsa.RSAPublicKey) and not _is_rsa_encryption(loaded, key)
     if is_other_rsa or not schemes_of(key):
-        raise _unusable()
+        raise _unusable_key_error()
     return t.cast("PublicKey", key)
 
 
@@ -192,7 +192,7 @@ def _spki(key: t.Any) -> bytes:
     return t.cast(bytes, key.public_bytes(encoding, form))
 
 
-def _unusable() -> CertificateRejected:
+def _unusable_key_error() -> CertificateRejected:
     return CertificateRejected(
         "The key of the other end's certificate cannot be used: it must be RSA with 2048 to 8192 bits and an exponent"
         " below 2^64, EC with P-256 or P-384, or Ed25519.",
@@ -207,10 +207,10 @@ __all__ = (
     "RSA_EXPONENT",
     "SCHEMES",
     "SERVER_CONTEXT",
-    "Credentials",
+    "CertifiedKey",
     "choose_scheme",
     "leaf_key",
-    "load_credentials",
+    "load_certified_key",
     "schemes_of",
     "sign",
     "verify",

@@ -37,10 +37,10 @@ except ImportError:  # pragma: no cover
     IS_USABLE = False
     x509 = hashes = serialization = ec = ed25519 = padding = rsa = curve25519 = aead = t.cast(t.Any, None)
 
-    class _Never(Exception):
+    class _NeverRaised(Exception):
         pass
 
-    InvalidSignature = InvalidTag = UnsupportedAlgorithm = _Never  # type: ignore[assignment,misc]
+    InvalidSignature = InvalidTag = UnsupportedAlgorithm = _NeverRaised  # type: ignore[assignment,misc]
 
 try:
     from cryptography.x509 import verification

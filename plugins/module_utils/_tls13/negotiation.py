@@ -12,7 +12,7 @@ from . import extensions as ext
 from .config import ServerConfig
 from .errors import NegotiationFailed, ProtocolError
 from .hello import ClientHello
-from .keys import Credentials, choose_scheme
+from .keys import CertifiedKey, choose_scheme
 from .names import TLS13, Alert, Extension, Group, Scheme
 from .suites import Suite
 
@@ -65,7 +65,7 @@ def choose_group(config: ServerConfig, hello: ClientHello) -> tuple[Group, bytes
     return best, shares.get(best)
 
 
-def choose_credentials(config: ServerConfig, hello: ClientHello) -> tuple[Credentials, Scheme]:
+def choose_certified_key(config: ServerConfig, hello: ClientHello) -> tuple[CertifiedKey, Scheme]:
     """The first credentials that can sign as the client wants it. Raises NegotiationFailed."""
     offered = ext.read_numbers(hello.extensions[Extension.SIGNATURE_ALGORITHMS], "signature_algorithms")
     for credentials in config.credentials:
@@ -100,7 +100,7 @@ def server_name(hello: ClientHello) -> str | None:
 
 __all__ = (
     "check_hello",
-    "choose_credentials",
+    "choose_certified_key",
     "choose_group",
     "choose_protocol",
     "choose_suite",

@@ -86,7 +86,7 @@ class Opener(_Protection):
         """
         size = len(payload) - TAG_LENGTH
         if size < 1:
-            raise _forged()
+            raise _mac_error()
         inner = self._decrypt(header, payload, size)
         if size > MAX_PLAINTEXT + 1:
             raise ProtocolError("A TLS record is longer than allowed.", alert=Alert.RECORD_OVERFLOW)
@@ -107,11 +107,11 @@ class Opener(_Protection):
             self._into(nonce, payload, header, inner)
         except InvalidTag:
             self.records -= 1
-            raise _forged() from None
+            raise _mac_error() from None
         return inner
 
 
-def _forged() -> ProtocolError:
+def _mac_error() -> ProtocolError:
     return ProtocolError(
         "A TLS record was changed on its way, or protected with another key; the connection cannot go on.",
         alert=Alert.BAD_RECORD_MAC,

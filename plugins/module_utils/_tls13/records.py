@@ -31,7 +31,7 @@ class Record(t.NamedTuple):
     protected: bool
 
 
-class RecordReader:
+class TlsRecordReader:
     """Cuts received bytes into records and opens them (RFC 8446, section 5). It holds RECEIVE_BUFFER bytes at most."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class RecordReader:
         # legacy_record_version is ignored (section 5.1)
         kind, length = _OUTER.get(header[0]), header[3] << 8 | header[4]
         if kind is None:
-            raise _unexpected(f"unknown ({header[0]})")
+            raise _record_type_error(f"unknown ({header[0]})")
         if length > (MAX_CIPHERTEXT if kind is ContentType.APPLICATION_DATA else MAX_PLAINTEXT):
             raise ProtocolError("A TLS record is longer than allowed.", alert=Alert.RECORD_OVERFLOW)
         end = start + HEADER + length
@@ -113,29 +113,29 @@ class RecordReader:
 
     def _open(self, header: bytes, payload: memoryview) -> Record | t.Literal["skipped"]:
         if self._opener is None:
-            if self._skips(HEADER + len(payload)):
+            if self._skip_record(HEADER + len(payload)):
                 return "skipped"
-            raise _unexpected("application_data")
+            raise _record_type_error("application_data")
         try:
             number, content = self._opener.open(header, payload)
         except ProtocolError as exc:
-            if exc.alert is Alert.BAD_RECORD_MAC and self._skips(HEADER + len(payload)):
+            if exc.alert is Alert.BAD_RECORD_MAC and self._skip_record(HEADER + len(payload)):
                 return "skipped"
             raise
         self._skip = 0
         kind = _INNER.get(number)
         if kind is None:
-            raise _unexpected(f"unknown ({number})")
+            raise _record_type_error(f"unknown ({number})")
         return Record(kind, content, True)
 
-    def _skips(self, size: int) -> bool:
+    def _skip_record(self, size: int) -> bool:
         if not self._skip:
             return False
         self._skip = max(0, self._skip - size)
         return bool(self._skip)
 
 
-class RecordWriter:
+class TlsRecordWriter:
     """Cuts content into records and protects them (RFC 8446, section 5)."""
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class RecordWriter:
             self._out.extend(bytes(missing))
 
 
-def _unexpected(what: str) -> ProtocolError:
+def _record_type_error(what: str) -> ProtocolError:
     return ProtocolError(
         f"The other end sent a record of the type {what} where none is allowed.", alert=Alert.UNEXPECTED_MESSAGE
     )
@@ -235,4 +235,4 @@ class MessageBuffer:
         return kind, message
 
 
-__all__ = ("MessageBuffer", "Record", "RecordReader", "RecordWriter")
+__all__ = ("MessageBuffer", "Record", "TlsRecordReader", "TlsRecordWriter")

@@ -27,9 +27,9 @@ from .messages import (
     read_certificate_verify,
 )
 from .names import TLS13, Alert, Extension, Group, HandshakeType
-from .negotiation import check_hello, choose_credentials, choose_group, choose_protocol, choose_suite, server_name
+from .negotiation import check_hello, choose_certified_key, choose_group, choose_protocol, choose_suite, server_name
 from .schedule import KeySchedule, finished_mac
-from .state import State
+from .state import TlsState
 from .suites import Suite
 from .wire import number
 
@@ -46,7 +46,7 @@ class ServerEngine(Engine):
 
     def __init__(self, config: ServerConfig) -> None:
         super().__init__()
-        self.state = State.WAIT_CH
+        self.state = TlsState.WAIT_CH
         self.server_name: str | None = None
         self._config = config
         self._first: ClientHello | None = None
@@ -98,12 +98,12 @@ class ServerEngine(Engine):
         self._ccs_left += 1
         if Extension.EARLY_DATA in hello.extensions:
             self._reader.skip_early_data()
-        self.state = State.WAIT_CH2
+        self.state = TlsState.WAIT_CH2
 
     def _answer(self, hello: ClientHello, group: Group, share: bytes) -> None:
         """Sends everything from ServerHello to Finished (RFC 8446, section 2)."""
         suite = t.cast(Suite, self.suite)
-        credentials, scheme = choose_credentials(self._config, hello)
+        credentials, scheme = choose_certified_key(self._config, hello)
         self.server_name, self.protocol = server_name(hello), choose_protocol(self._config, hello)
         pair = KeyShare(group)
         shared = pair.exchange(share)
@@ -125,7 +125,7 @@ class ServerEngine(Engine):
         self._protect_writing(application.server)
         self._client_secret = application.client
         self.group, self._first = group, None
-        self.state = State.WAIT_FINISHED if self._config.client_certificate == "none" else State.WAIT_CERT
+        self.state = TlsState.WAIT_FINISHED if self._config.client_certificate == "none" else TlsState.WAIT_CERT
 
     def _send_hello(self, hello: ClientHello, pair: KeyShare) -> None:
         extensions: dict[int, bytes] = {
@@ -161,13 +161,13 @@ class ServerEngine(Engine):
         if chain:
             self._peer_key = leaf_key(chain[0])
             self._claimed_chain = chain
-            self.state = State.WAIT_CV
+            self.state = TlsState.WAIT_CV
             return
         if self._config.client_certificate == "required":
             raise CertificateRejected(
                 "The client has no certificate, which this server requires.", alert=Alert.CERTIFICATE_REQUIRED
             )
-        self.state = State.WAIT_FINISHED
+        self.state = TlsState.WAIT_FINISHED
 
     def _on_certificate_verify(self, body: bytes, message: bytes) -> None:
         scheme, signature = read_certificate_verify(body)
@@ -175,22 +175,22 @@ class ServerEngine(Engine):
         key = t.cast("PublicKey", self._peer_key)
         verify(key, scheme, signature, context=CLIENT_CONTEXT, transcript_hash=digest)
         self._transcript.add(message)
-        self.state = State.JUDGING
+        self.state = TlsState.JUDGING
         self._events.append(PeerCertificate(self._claimed_chain))
 
     def _on_finished(self, body: bytes, message: bytes) -> None:
         super()._on_finished(body, message)
         self._protect_reading(self._client_secret)
         self._client_secret = b""
-        self._connected()
+        self._enter_connected()
 
     _TABLE: t.ClassVar[Table] = {
-        State.WAIT_CH: {HandshakeType.CLIENT_HELLO: _on_client_hello},
-        State.WAIT_CH2: {HandshakeType.CLIENT_HELLO: _on_client_hello},
-        State.WAIT_CERT: {HandshakeType.CERTIFICATE: _on_certificate},
-        State.WAIT_CV: {HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify},
-        State.WAIT_FINISHED: {HandshakeType.FINISHED: _on_finished},
-        State.CONNECTED: {HandshakeType.KEY_UPDATE: Engine._on_key_update},
+        TlsState.WAIT_CH: {HandshakeType.CLIENT_HELLO: _on_client_hello},
+        TlsState.WAIT_CH2: {HandshakeType.CLIENT_HELLO: _on_client_hello},
+        TlsState.WAIT_CERT: {HandshakeType.CERTIFICATE: _on_certificate},
+        TlsState.WAIT_CV: {HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify},
+        TlsState.WAIT_FINISHED: {HandshakeType.FINISHED: _on_finished},
+        TlsState.CONNECTED: {HandshakeType.KEY_UPDATE: Engine._on_key_update},
     }
 
 

@@ -150,7 +150,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._timer = asyncio.get_running_loop().call_later(self._deadline, self._too_late)
+        self._timer = asyncio.get_running_loop().call_later(self._deadline, self._on_deadline)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
@@ -267,9 +267,9 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
                 f"The client's certificate could not be judged ({type(exc).__name__}).",
                 alert=Alert.CERTIFICATE_UNKNOWN,
             )
-        self._judged(error)
+        self._apply_verdict(error)
 
-    def _judged(self, error: TlsError | None) -> None:
+    def _apply_verdict(self, error: TlsError | None) -> None:
         if self._error is not None or self._below.is_closing():
             return
         self.release("judge")
@@ -281,7 +281,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_exception_handler(what)
             self._below.abort()
 
-    def _too_late(self) -> None:
+    def _on_deadline(self) -> None:
         self._fail(TimedOut("A client did not finish the TLS handshake in time."), last=True)
 
     def close_below(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ import enum
 import typing as t
 
 
-class State(enum.Enum):
+class TlsState(enum.Enum):
     """Where a connection stands (RFC 8446, appendix A, with the two decisions in which the engine waits)."""
 
     WAIT_CH = "waiting for the ClientHello"
@@ -30,9 +30,9 @@ class State(enum.Enum):
 
 
 # the states of a decision: nothing is parsed in them
-PAUSED: t.Final = (State.JUDGING, State.CHOOSING)
+PAUSED: t.Final = (TlsState.JUDGING, TlsState.CHOOSING)
 
 # the states after the handshake
-OPEN: t.Final = (State.CONNECTED, State.CLOSED)
+OPEN: t.Final = (TlsState.CONNECTED, TlsState.CLOSED)
 
-__all__ = ("OPEN", "PAUSED", "State")
+__all__ = ("OPEN", "PAUSED", "TlsState")

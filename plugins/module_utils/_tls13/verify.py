@@ -59,7 +59,7 @@ class ServerVerifier:
             # VerificationError, and what certificates cause that break only when the library looks closer. It quotes
             # the certificate at the end: what that says must not get into messages
             reason = "".join(filter(str.isprintable, str(exc).partition(" (encountered processing")[0]))[:200]
-            raise self._rejected(leaf, name, reason, time) from None
+            raise self._rejection(leaf, name, reason, time) from None
 
     def _load(self, chain: t.Sequence[bytes]) -> tuple[Certificate, list[Certificate]]:
         try:
@@ -68,7 +68,7 @@ class ServerVerifier:
             raise CertificateRejected("The certificate chain of the server cannot be read.") from None
         return leaf, intermediates
 
-    def _rejected(
+    def _rejection(
         self, leaf: Certificate, name: str, reason: str, time: datetime.datetime | None
     ) -> CertificateRejected:
         now = time or datetime.datetime.now(datetime.timezone.utc)

@@ -6,18 +6,15 @@
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from ..challenge import Challenge, check_answer
 from ..errors import AppraisalFailed, ConfigurationInvalid, RatlsError
-from ..token.cca_token import CcaToken, parse_token
-from .peer_certificate import read_certificate
+from ..token.cca_token import CcaToken
 
 
 @dataclass(frozen=True)
-class Presented:
+class PresentedToken:
     """A token whose realm signature, key binding and challenge are right, for appraisers to judge."""
 
     token: CcaToken
@@ -46,7 +43,7 @@ class Appraiser(t.Protocol):
     def authenticates_platform(self) -> bool:
         """Whether what it accepts is known to come from a real platform."""
 
-    def appraise(self, presented: Presented) -> Verdict:
+    def appraise(self, presented: PresentedToken) -> Verdict:
         """Why the token is accepted. Raises a RatlsError if it is not, or if that cannot be told."""
 
 
@@ -114,45 +111,25 @@ class AppraiserChain:
         """What to say when this is put to use, and with every attestation."""
         return () if self._authenticated else (_UNAUTHENTICATED,)
 
-    def appraise(self, presented: Presented) -> Attestation:
+    def appraise(self, presented: PresentedToken) -> Attestation:
         """Have a token judged. Raises what the first appraiser that refuses it raises, with fields token and rim."""
         try:
             verdicts = tuple(appraiser.appraise(presented) for appraiser in self._appraisers)
         except RatlsError as exc:
-            exc.add_context(**_identity(presented.token))
+            exc.add_context(**token_identity(presented.token))
             raise
         simulated = (_SIMULATED,) if presented.token.platform.simulated else ()
         warnings = (*self.warnings, *simulated, *(text for verdict in verdicts for text in verdict.warnings))
         return Attestation(presented.token, verdicts, self._authenticated, warnings)
 
 
-def verify_client(
-    certificate: bytes, challenge: Challenge, chain: AppraiserChain, *, now: datetime.datetime | None = None
-) -> Attestation:
-    """Judge the certificate in DER that a client has shown, and used: CertificateVerify was checked before.
-
-    The challenge is used up. Takes as long as the appraisers take. Raises a RatlsError for every refusal, its fields
-    the digest of the token and its rim where there was one.
-    """
-    peer = read_certificate(certificate, now=now or datetime.datetime.now(datetime.timezone.utc))
-    expected = challenge.answer_for(peer.public_key)
-    token = parse_token(peer.token)
-    try:
-        check_answer(expected, token.realm.challenge)
-        token.verify_realm()
-    except RatlsError as exc:
-        exc.add_context(**_identity(token))
-        raise
-    return chain.appraise(Presented(token, peer.token, expected))
-
-
-def _identity(token: CcaToken) -> dict[str, str]:
+def token_identity(token: CcaToken) -> dict[str, str]:
     return {"token": token.digest, "rim": token.realm.initial_measurement.hex()}
 
 
-def refused(appraiser: str, why: str, what_to_do: str) -> AppraisalFailed:
+def refusal(appraiser: str, why: str, what_to_do: str) -> AppraisalFailed:
     """The error of an appraiser that does not accept a token, for it to raise."""
     return AppraisalFailed(f"The attestation was refused ({appraiser}): {why}; {what_to_do}.", appraiser=appraiser)
 
 
-__all__ = ("Appraiser", "AppraiserChain", "Attestation", "Presented", "Verdict", "refused", "verify_client")
+__all__ = ("Appraiser", "AppraiserChain", "Attestation", "PresentedToken", "Verdict", "refusal", "token_identity")

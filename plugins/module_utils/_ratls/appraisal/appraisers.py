@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import ConfigurationInvalid
 from ..token.lifecycle import LifecycleState
-from .appraisal import Appraiser, AppraiserChain, Presented, Verdict, refused
+from .appraisal import Appraiser, AppraiserChain, PresentedToken, Verdict, refusal
 from .reference_values import RealmReference
 from .trust_anchors import TrustAnchors
 
@@ -26,11 +26,11 @@ class LifecycleAppraiser:
     name: str = "lifecycle"
     authenticates_platform: bool = False
 
-    def appraise(self, presented: Presented) -> Verdict:
+    def appraise(self, presented: PresentedToken) -> Verdict:
         """See Appraiser."""
         state = presented.token.platform.lifecycle_state
         if state not in self.states:
-            raise refused(
+            raise refusal(
                 self.name,
                 f"the platform is in the state {state} ({presented.token.platform.lifecycle:#06x})",
                 f"only these are accepted: {', '.join(self.states)}",
@@ -46,7 +46,7 @@ class PlatformAppraiser:
     name: str = "trust_anchors"
     authenticates_platform: bool = True
 
-    def appraise(self, presented: Presented) -> Verdict:
+    def appraise(self, presented: PresentedToken) -> Verdict:
         """See Appraiser."""
         self.anchors.verify(presented.token)
         return Verdict(self.name, f"instance {presented.token.platform.instance_id.hex()}")
@@ -60,11 +60,11 @@ class ReferenceAppraiser:
     name: str = "reference_values"
     authenticates_platform: bool = False
 
-    def appraise(self, presented: Presented) -> Verdict:
+    def appraise(self, presented: PresentedToken) -> Verdict:
         """See Appraiser."""
         realm = presented.token.realm
         if not any(reference.matches(realm) for reference in self.references):
-            raise refused(
+            raise refusal(
                 self.name,
                 f"no reference value has the measurements of the realm, whose RIM is {realm.initial_measurement.hex()}",
                 "add them if this realm is to be accepted",

@@ -13,7 +13,7 @@ import typing as t
 _EXTENSIONS: t.Final = 0xA3
 
 
-class Extension(t.NamedTuple):
+class CertificateExtension(t.NamedTuple):
     """An extension of a certificate; what it holds is not looked into."""
 
     # in DER, without tag and length
@@ -22,7 +22,7 @@ class Extension(t.NamedTuple):
     value: bytes
 
 
-def extensions_of(tbs_certificate: bytes) -> tuple[Extension, ...]:
+def extensions_of(tbs_certificate: bytes) -> tuple[CertificateExtension, ...]:
     """The extensions in a TBSCertificate (RFC 5280, 4.1) that the library has read before, so that its DER is right."""
     ((dummy, fields),) = _elements(tbs_certificate)
     for tag, content in _elements(fields):
@@ -32,10 +32,10 @@ def extensions_of(tbs_certificate: bytes) -> tuple[Extension, ...]:
     return ()
 
 
-def _extension(item: bytes) -> Extension:
+def _extension(item: bytes) -> CertificateExtension:
     # what stands between them is critical, which is left out where it is false
     (dummy, oid), *critical, (dummy, value) = _elements(item)
-    return Extension(oid, bool(critical), value)
+    return CertificateExtension(oid, bool(critical), value)
 
 
 def _elements(data: bytes) -> t.Iterator[tuple[int, bytes]]:
@@ -50,4 +50,4 @@ def _elements(data: bytes) -> t.Iterator[tuple[int, bytes]]:
         at += length
 
 
-__all__ = ("Extension", "extensions_of")
+__all__ = ("CertificateExtension", "extensions_of")

@@ -25,7 +25,7 @@ MAX_RSA_EXPONENT: t.Final = 2**64  # a longer one makes checking a signature as 
 
 
 @dataclass(frozen=True)
-class PeerCertificate:
+class AttestedCertificate:
     """What the certificate of an attested client says. That the client has its key is for TLS to check."""
 
     # the SubjectPublicKeyInfo in DER, encoded anew from the key
@@ -34,33 +34,33 @@ class PeerCertificate:
     token: bytes = field(repr=False)
 
 
-def read_certificate(data: bytes, *, now: datetime.datetime) -> PeerCertificate:
+def read_certificate(data: bytes, *, now: datetime.datetime) -> AttestedCertificate:
     """Read a client certificate in DER: valid now, signed by itself, with the token extension and no doubled one.
 
     now is the time, with a time zone. Raises CertificateInvalid, DependencyMissing.
     """
     crypto.require_cryptography()
     if len(data) > MAX_CERTIFICATE:
-        raise _invalid(f"it has {len(data)} bytes, and {MAX_CERTIFICATE} is the limit")
-    certificate = _parsed(data)
+        raise _certificate_error(f"it has {len(data)} bytes, and {MAX_CERTIFICATE} is the limit")
+    certificate = _load_certificate(data)
     if not _is_valid(certificate, now):
-        raise _invalid("it is not valid now")
-    public_key = _public_key(certificate)
-    token = _token(certificate)
+        raise _certificate_error("it is not valid now")
+    public_key = _encode_public_key(certificate)
+    token = _find_token(certificate)
     try:
         _check_own_signature(certificate)
     except (ValueError, TypeError, crypto.InvalidSignature, crypto.UnsupportedAlgorithm):
-        raise _invalid("it is not signed by itself") from None
-    return PeerCertificate(public_key, token)
+        raise _certificate_error("it is not signed by itself") from None
+    return AttestedCertificate(public_key, token)
 
 
-def _parsed(data: bytes) -> Certificate:
+def _load_certificate(data: bytes) -> Certificate:
     try:
         certificate = crypto.x509.load_der_x509_certificate(data)
         if certificate.version is not crypto.x509.Version.v3:
-            raise _invalid("it is not of version 3")
+            raise _certificate_error("it is not of version 3")
     except (ValueError, TypeError, crypto.UnsupportedAlgorithm, crypto.x509.InvalidVersion):
-        raise _invalid("it is no X.509 certificate in DER") from None
+        raise _certificate_error("it is no X.509 certificate in DER") from None
     return certificate
 
 
@@ -93,11 +93,11 @@ def _check_own_signature(certificate: Certificate) -> None:
         t.cast(t.Any, key).verify(signature, signed)
 
 
-def _public_key(certificate: Certificate) -> bytes:
+def _encode_public_key(certificate: Certificate) -> bytes:
     try:
         key = certificate.public_key()
     except (ValueError, crypto.UnsupportedAlgorithm):
-        raise _invalid("its key is of an unknown sort") from None
+        raise _certificate_error("its key is of an unknown sort") from None
     if isinstance(key, crypto.rsa.RSAPublicKey):
         accepted = MIN_RSA <= key.key_size <= MAX_RSA and key.public_numbers().e < MAX_RSA_EXPONENT
     elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
@@ -105,27 +105,27 @@ def _public_key(certificate: Certificate) -> bytes:
     else:
         accepted = isinstance(key, crypto.ed25519.Ed25519PublicKey)
     if not accepted:
-        raise _invalid(f"its key is none of RSA of {MIN_RSA} to {MAX_RSA} bits, P-256, P-384 and Ed25519")
+        raise _certificate_error(f"its key is none of RSA of {MIN_RSA} to {MAX_RSA} bits, P-256, P-384 and Ed25519")
     serialization = crypto.serialization
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _token(certificate: Certificate) -> bytes:
+def _find_token(certificate: Certificate) -> bytes:
     extensions = extensions_of(certificate.tbs_certificate_bytes)
     if len({extension.oid for extension in extensions}) != len(extensions):
-        raise _invalid("it has an extension twice")
+        raise _certificate_error("it has an extension twice")
     if any(extension.critical for extension in extensions):
-        raise _invalid("it has a critical extension")
+        raise _certificate_error("it has a critical extension")
     for extension in extensions:
         if extension.oid == _TOKEN_OID:
             return extension.value
-    raise _invalid(f"it has no extension {EXTENSION_OID}, where the token should be")
+    raise _certificate_error(f"it has no extension {EXTENSION_OID}, where the token should be")
 
 
-def _invalid(why: str) -> CertificateInvalid:
+def _certificate_error(why: str) -> CertificateInvalid:
     return CertificateInvalid(
         f"Reading the client certificate failed: {why}; connect with a client that speaks RA-TLS."
     )
 
 
-__all__ = ("MAX_CERTIFICATE", "MAX_RSA", "MIN_RSA", "PeerCertificate", "read_certificate")
+__all__ = ("MAX_CERTIFICATE", "MAX_RSA", "MIN_RSA", "AttestedCertificate", "read_certificate")

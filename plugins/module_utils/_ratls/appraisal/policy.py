@@ -59,8 +59,8 @@ class PlatformRules:
     def accepts(self, claims: PlatformClaims) -> bool:
         """Whether a platform with these claims keeps the rules."""
         return (
-            _among(claims.implementation_id, self.implementation_ids)
-            and _among(claims.instance_id, self.instance_ids)
+            _is_accepted(claims.implementation_id, self.implementation_ids)
+            and _is_accepted(claims.instance_id, self.instance_ids)
             and claims.lifecycle_state in self.lifecycle
             and all(rule.accepts(claims.software_components) for rule in self.components)
         )
@@ -86,7 +86,7 @@ class Policy:
 
     def is_for(self, repository: str) -> bool:
         """Whether it says something of this repository."""
-        return any(_pattern(pattern).fullmatch(repository) for pattern in self.repositories)
+        return any(_compile_pattern(pattern).fullmatch(repository) for pattern in self.repositories)
 
     def accepts(self, attestation: Attestation) -> bool:
         """Whether an attested realm is one of those."""
@@ -97,8 +97,8 @@ class Policy:
 
     def _accepts_realm(self, claims: RealmClaims) -> bool:
         return (
-            _among(claims.personalization_value, self.personalization_values)
-            and _among(claims.hash_algorithm, self.hash_algorithms)
+            _is_accepted(claims.personalization_value, self.personalization_values)
+            and _is_accepted(claims.hash_algorithm, self.hash_algorithms)
             and any(realm.matches(claims) for realm in self.realms)
         )
 
@@ -121,12 +121,12 @@ class Policies:
 _T = t.TypeVar("_T")
 
 
-def _among(value: _T, accepted: tuple[_T, ...] | None) -> bool:
+def _is_accepted(value: _T, accepted: tuple[_T, ...] | None) -> bool:
     return accepted is None or value in accepted
 
 
 @functools.lru_cache(maxsize=4096)
-def _pattern(pattern: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(pattern))
 
 

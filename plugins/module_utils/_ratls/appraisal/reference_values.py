@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..errors import ConfigurationInvalid
-from ..plain_data import PlainMap, choice, hexadecimal, invalid
+from ..plain_data import SettingsMap, choice, hexadecimal, settings_error
 from ..token.claim_reader import HASH_NAMES, HASH_SIZES, HashName
 from ..token.realm_claims import MEASUREMENTS, RealmClaims
 
@@ -53,19 +53,19 @@ def parse_reference_file(data: bytes, *, what: str) -> RealmReference:
     realm = document.get("realm")
     values = realm.get("reference-values") if isinstance(realm, dict) else None
     if not isinstance(values, dict):
-        raise invalid(what, "has no realm.reference-values")
+        raise settings_error(what, "has no realm.reference-values")
     where = f"{what}: realm.reference-values"
     known = {name: value for name, value in values.items() if name in ("rim", "rems", "hash-algo")}
-    return _checked(_reference(PlainMap(known, where), hash_name="hash-algo", strict=True), where)
+    return _check_sizes(_read_fields(SettingsMap(known, where), hash_name="hash-algo", strict=True), where)
 
 
 def read_reference(value: object, where: str) -> RealmReference:
     """Read a reference from plain data: rim, and if wanted rems and hash_algorithm. Raises ConfigurationInvalid."""
-    fields = PlainMap.of(value, where, ("rim", "rems", "hash_algorithm"))
-    return _checked(_reference(fields, hash_name="hash_algorithm", strict=False), where)
+    fields = SettingsMap.of(value, where, ("rim", "rems", "hash_algorithm"))
+    return _check_sizes(_read_fields(fields, hash_name="hash_algorithm", strict=False), where)
 
 
-def _reference(fields: PlainMap, *, hash_name: str, strict: bool) -> RealmReference:
+def _read_fields(fields: SettingsMap, *, hash_name: str, strict: bool) -> RealmReference:
     known: t.Callable[[object, str], HashName] = choice(*HASH_NAMES)
     return RealmReference(
         rim=fields.required("rim", hexadecimal(*HASH_SIZES)),
@@ -77,15 +77,15 @@ def _reference(fields: PlainMap, *, hash_name: str, strict: bool) -> RealmRefere
 def _rem_set(value: object, where: str) -> tuple[bytes, ...]:
     read = hexadecimal(*HASH_SIZES)
     if not isinstance(value, list) or len(value) != MEASUREMENTS:
-        raise invalid(where, f"is not a list of the {MEASUREMENTS} measurements")
+        raise settings_error(where, f"is not a list of the {MEASUREMENTS} measurements")
     return tuple(read(item, f"{where}[{number}]") for number, item in enumerate(value))
 
 
-def _checked(reference: RealmReference, where: str) -> RealmReference:
+def _check_sizes(reference: RealmReference, where: str) -> RealmReference:
     sizes = _SIZES.get(reference.hash_algorithm or "", HASH_SIZES)
     values = (reference.rim, *(rem for rems in reference.rems or () for rem in rems))
     if any(len(value) not in sizes for value in values):
-        raise invalid(where, f"has a measurement of another size than {reference.hash_algorithm} makes")
+        raise settings_error(where, f"has a measurement of another size than {reference.hash_algorithm} makes")
     return reference
 
 

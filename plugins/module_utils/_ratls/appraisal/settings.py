@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plain_data import PlainMap, choice, hexadecimal, invalid, read_list, text
+from ..plain_data import SettingsMap, choice, hexadecimal, read_list, settings_error, text
 from ..token.claim_reader import HASH_NAMES, HASH_SIZES
 from ..token.key_file import read_keys
 from ..token.lifecycle import LIFECYCLE_STATES
@@ -56,7 +56,7 @@ class _Anchors:
         self._read_file = read_file
 
     def __call__(self, value: object, where: str) -> tuple[TrustAnchor, ...]:
-        fields = PlainMap.of(
+        fields = SettingsMap.of(
             {"path": value} if isinstance(value, str) else value, where, ("path", "instance_id", "implementation_id")
         )
         path = fields.required("path", text)
@@ -92,13 +92,13 @@ class _PolicyReader:
         self._read_file = read_file
 
     def __call__(self, value: object, where: str) -> Policy:
-        fields = PlainMap.of(value, where, _POLICY)
+        fields = SettingsMap.of(value, where, _POLICY)
         realms = (
             *(fields.items("realms", read_reference) or ()),
             *(fields.items("reference_values", reference_file(self._read_file)) or ()),
         )
         if not realms:
-            raise invalid(where, "has neither realms nor reference_values")
+            raise settings_error(where, "has neither realms nor reference_values")
         return Policy(
             repositories=fields.required_items("repositories", text),
             realms=realms,
@@ -123,7 +123,7 @@ def read_lifecycle(value: object, where: str) -> LifecycleState:
     return choice(*LIFECYCLE_STATES)(value, where)
 
 
-def _platform(fields: PlainMap) -> PlatformRules:
+def _platform(fields: SettingsMap) -> PlatformRules:
     return PlatformRules(
         implementation_ids=fields.items("implementation_ids", hexadecimal(IMPLEMENTATION_ID_SIZE)),
         instance_ids=fields.items("instance_ids", hexadecimal(INSTANCE_ID_SIZE)),
@@ -133,7 +133,7 @@ def _platform(fields: PlainMap) -> PlatformRules:
 
 
 def _component(value: object, where: str) -> ComponentRule:
-    fields = PlainMap.of(value, where, ("type", "minimum_version", "signers"))
+    fields = SettingsMap.of(value, where, ("type", "minimum_version", "signers"))
     return ComponentRule(
         type=fields.required("type", text),
         minimum_version=fields.one("minimum_version", _version),
@@ -144,7 +144,7 @@ def _component(value: object, where: str) -> ComponentRule:
 def _version(value: object, where: str) -> Version:
     version = parse_version(text(value, where))
     if version is None:
-        raise invalid(where, "is not a version of numbers and full stops, such as 1.2.3")
+        raise settings_error(where, "is not a version of numbers and full stops, such as 1.2.3")
     return version
 
 

@@ -87,7 +87,7 @@ def _exchange(stdin: t.IO[bytes], stdout: t.IO[bytes], given: bytes, limit: int,
         selector.register(stdin, selectors.EVENT_WRITE)
         selector.register(stdout, selectors.EVENT_READ)
         while stdout in selector.get_map():
-            ready = selector.select(_left(deadline))
+            ready = selector.select(_seconds_left(deadline))
             for key, dummy in ready:
                 if key.fileobj is stdin:
                     given = _feed(stdin, given)
@@ -122,10 +122,10 @@ def _wait(pid: int, deadline: float) -> int:
             raise ChildFailed(f"{_LOST} somebody else asked for it") from None
         if found:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(min(_LOOK, _left(deadline)))
+        time.sleep(min(_LOOK, _seconds_left(deadline)))
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise ChildFailed("it had not ended when its time was up")

@@ -35,9 +35,9 @@ class EvidenceSource(t.Protocol):
         """A token for these 64 bytes. Raises EvidenceUnavailable."""
 
 
-def unavailable(kind: EvidenceKind, why: str, what_to_do: str) -> EvidenceUnavailable:
+def evidence_error(kind: EvidenceKind, why: str, what_to_do: str) -> EvidenceUnavailable:
     """The error that says why a source gave no token, for the caller to raise."""
     return EvidenceUnavailable(f"Getting an attestation token ({kind}) failed: {why}; {what_to_do}.", evidence=kind)
 
 
-__all__ = ("EVIDENCE_KINDS", "Evidence", "EvidenceKind", "EvidenceSource", "unavailable")
+__all__ = ("EVIDENCE_KINDS", "Evidence", "EvidenceKind", "EvidenceSource", "evidence_error")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .. import crypto
 from ..errors import ConfigurationInvalid
 from ..token import platform_claims, realm_claims
-from ..token.cbor import Cbor, CborKey, Tagged, encode
+from ..token.cbor import Cbor, CborKey, TaggedValue, encode
 from ..token.cca_token import PLATFORM_TOKEN, REALM_TOKEN, TAG
 from ..token.cose import to_be_signed
 from ..token.keys import ALGORITHMS, Algorithm, EcKey, from_public
@@ -84,7 +84,7 @@ class SigningKey:
 def sign1(payload: bytes, key: SigningKey) -> bytes:
     """A tagged COSE_Sign1 of the payload."""
     protected = encode({1: key.public.algorithm.label})
-    return encode(Tagged(18, (protected, {}, payload, key.sign(to_be_signed(protected, payload)))))
+    return encode(TaggedValue(18, (protected, {}, payload, key.sign(to_be_signed(protected, payload)))))
 
 
 def cose_key(key: EcKey) -> bytes:
@@ -123,7 +123,7 @@ def sign_token(
 
 def collection(platform_token: bytes, realm_token: bytes) -> bytes:
     """The CCA token of two signed tokens."""
-    return encode(Tagged(TAG, {PLATFORM_TOKEN: platform_token, REALM_TOKEN: realm_token}))
+    return encode(TaggedValue(TAG, {PLATFORM_TOKEN: platform_token, REALM_TOKEN: realm_token}))
 
 
 __all__ = ("Claims", "SigningKey", "TokenProfile", "collection", "cose_key", "sign1", "sign_token")

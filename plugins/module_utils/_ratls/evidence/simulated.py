@@ -16,7 +16,7 @@ from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..bounded_file import NotReadable, read_bounded, reason
 from ..errors import ConfigurationInvalid
-from ..plain_data import PlainMap, choice, hexadecimal, invalid
+from ..plain_data import SettingsMap, choice, hexadecimal, settings_error
 from ..token.claim_reader import HASH_NAMES, HASH_SIZES, HashName
 from ..token.lifecycle import MAX_LIFECYCLE
 from ..token.platform_claims import IMPLEMENTATION_ID_SIZE, INSTANCE_ID_SIZE, SIMULATED
@@ -98,12 +98,12 @@ def read_simulated_realm(data: bytes, *, path: str) -> SimulatedRealm:
         value = load_object(data, what=path, max_bytes=_MAX_FILE)
     except JsonInvalid as exc:
         raise ConfigurationInvalid(f"{exc.message[:-1]}; make the simulated realm again.") from None
-    fields = PlainMap.of(value, path, tuple(SimulatedRealm.__dataclass_fields__))
+    fields = SettingsMap.of(value, path, tuple(SimulatedRealm.__dataclass_fields__))
     known_profiles: t.Callable[[object, str], TokenProfile] = choice("old", "new")
     known_hashes: t.Callable[[object, str], HashName] = choice(*HASH_NAMES)
     rems = fields.required_items("rems", hexadecimal(*HASH_SIZES))
     if len(rems) != MEASUREMENTS:
-        raise invalid(f"{path}.rems", f"is not a list of {MEASUREMENTS}")
+        raise settings_error(f"{path}.rems", f"is not a list of {MEASUREMENTS}")
     return SimulatedRealm(
         rim=fields.required("rim", hexadecimal(*HASH_SIZES)),
         rems=rems,
@@ -118,7 +118,7 @@ def read_simulated_realm(data: bytes, *, path: str) -> SimulatedRealm:
 
 def _lifecycle(value: object, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LIFECYCLE:
-        raise invalid(where, f"is no number from 0 to {MAX_LIFECYCLE}")
+        raise settings_error(where, f"is no number from 0 to {MAX_LIFECYCLE}")
     return value
 
 

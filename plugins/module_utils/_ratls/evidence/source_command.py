@@ -13,7 +13,7 @@ from ..._base.text import quote
 from ..errors import ConfigurationInvalid
 from ..token.cca_token import MAX_TOKEN
 from .child import ChildFailed, run_bounded
-from .evidence import Evidence, EvidenceKind, unavailable
+from .evidence import Evidence, EvidenceKind, evidence_error
 
 PLACEHOLDER: t.Final = "{challenge}"
 MAX_TIMEOUT: t.Final = 24 * 3600  # seconds; the system cannot wait for every number of them
@@ -51,11 +51,11 @@ class CommandSource:
         try:
             token = run_bounded(argv, given=text.encode("ascii"), limit=MAX_TOKEN, timeout=self.timeout)
         except ChildFailed as exc:
-            raise unavailable(
+            raise evidence_error(
                 "command", f"of the program {quote(self.argv[0])}, {exc}", "run it by hand to see what is wrong"
             ) from None
         if not token:
-            raise unavailable(
+            raise evidence_error(
                 "command", f"the program {quote(self.argv[0])} wrote nothing", "have it write the token to its output"
             )
         return Evidence(token, "command")

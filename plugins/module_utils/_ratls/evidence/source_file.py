@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..._base.text import visible
 from ..bounded_file import NotReadable, read_bounded
 from ..token.cca_token import MAX_TOKEN
-from .evidence import Evidence, EvidenceKind, unavailable
+from .evidence import Evidence, EvidenceKind, evidence_error
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class FileSource:
         try:
             token = read_bounded(self.path, limit=MAX_TOKEN)
         except NotReadable as exc:
-            raise unavailable(
+            raise evidence_error(
                 "file", f"the file {visible(self.path)} cannot be read, {exc}", "name a file that holds a CCA token"
             ) from None
         warning = (

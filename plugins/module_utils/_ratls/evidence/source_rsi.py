@@ -19,7 +19,7 @@ from ..._base.text import visible
 from ..bounded_file import reason
 from ..challenge import CHALLENGE_SIZE
 from ..token.cca_token import MAX_TOKEN
-from .evidence import Evidence, EvidenceKind, unavailable
+from .evidence import Evidence, EvidenceKind, evidence_error
 
 ATTESTATION_TOKEN: t.Final = 0xC05078C2  # _IOWR('x', 194, 80 bytes)
 _REQUEST: t.Final = struct.Struct(f"={CHALLENGE_SIZE}sQQ")  # challenge, size of the buffer, address of the buffer
@@ -50,7 +50,7 @@ class RsiSource:
                 stack.callback(os.close, descriptor)
                 return Evidence(self._token(descriptor, realm_challenge), "rsi")
             except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
-                raise unavailable(
+                raise evidence_error(
                     "rsi",
                     f"the device {visible(self.path)} gives none ({reason(exc)})",
                     "see whether this host is a realm, has its driver loaded and lets this user open it",
@@ -69,14 +69,14 @@ class RsiSource:
                 size = self._size(request, more_than=size)
                 continue
             return buffer.raw[: self._size(request, at_most=size)]
-        raise unavailable(
+        raise evidence_error(
             "rsi", f"the device {visible(self.path)} asks for a larger buffer each time", "see to its driver"
         )
 
     def _size(self, request: bytearray, *, more_than: int = 0, at_most: int = MAX_TOKEN) -> int:
         size = int(_REQUEST.unpack(request)[1])
         if not more_than < size <= at_most:
-            raise unavailable(
+            raise evidence_error(
                 "rsi", f"the device {visible(self.path)} says that the token has {size} bytes", "see to its driver"
             )
         return size

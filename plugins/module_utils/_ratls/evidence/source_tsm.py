@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..._base.text import visible
 from ..bounded_file import reason
 from ..token.cca_token import MAX_TOKEN
-from .evidence import Evidence, EvidenceKind, unavailable
+from .evidence import Evidence, EvidenceKind, evidence_error
 
 PROVIDER: t.Final = "arm_cca_guest"
 _TRIES: t.Final = 4
@@ -24,7 +24,7 @@ _RETRIED: t.Final = frozenset((errno.EWOULDBLOCK, errno.EBUSY, errno.EINTR))
 _MAX_GENERATION: t.Final = 20  # digits
 
 
-class _Disturbed(Exception):
+class _ReportChanged(Exception):
     """Somebody else wrote to the report meanwhile."""
 
 
@@ -39,15 +39,17 @@ class TsmSource:
         """See EvidenceSource."""
         try:
             for dummy in range(_TRIES):
-                with contextlib.suppress(_Disturbed), self._report() as path:
+                with contextlib.suppress(_ReportChanged), self._report() as path:
                     return Evidence(_token(path, realm_challenge), "tsm")
         except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
-            raise unavailable(
+            raise evidence_error(
                 "tsm",
                 f"a report in {visible(self.root)} cannot be made ({reason(exc)})",
                 "see whether this host is a realm with a kernel that offers configfs-tsm, and run as root",
             ) from None
-        raise unavailable("tsm", f"reports in {visible(self.root)} are disturbed by others", "see who writes to them")
+        raise evidence_error(
+            "tsm", f"reports in {visible(self.root)} are disturbed by others", "see who writes to them"
+        )
 
     @contextlib.contextmanager
     def _report(self) -> t.Iterator[str]:
@@ -62,7 +64,9 @@ class TsmSource:
 def _token(path: str, realm_challenge: bytes) -> bytes:
     provider = _read(path, "provider", limit=64).strip().decode("ascii", "replace")
     if provider != PROVIDER:
-        raise unavailable("tsm", f"the reports here are not those of {PROVIDER}", "run this inside of an Arm CCA realm")
+        raise evidence_error(
+            "tsm", f"the reports here are not those of {PROVIDER}", "run this inside of an Arm CCA realm"
+        )
     try:
         before = _generation(path)
         _write(path, "inblob", realm_challenge)
@@ -70,19 +74,19 @@ def _token(path: str, realm_challenge: bytes) -> bytes:
         after = _generation(path)
     except OSError as exc:
         if exc.errno in _RETRIED:
-            raise _Disturbed from None
+            raise _ReportChanged from None
         raise
     if after != before + 1:
-        raise _Disturbed
+        raise _ReportChanged
     if not token:
-        raise unavailable("tsm", "the report is empty", "see the log of the kernel")
+        raise evidence_error("tsm", "the report is empty", "see the log of the kernel")
     return token
 
 
 def _generation(path: str) -> int:
     text = _read(path, "generation", limit=_MAX_GENERATION).strip()
     if not text.isdigit():
-        raise unavailable("tsm", "the generation of the report is no number", "see to the kernel")
+        raise evidence_error("tsm", "the generation of the report is no number", "see to the kernel")
     return int(text)
 
 
@@ -94,7 +98,7 @@ def _read(path: str, name: str, *, limit: int) -> bytes:
             if not piece:
                 return bytes(data)
             data += piece
-    raise unavailable("tsm", f"the attribute {name} has more than {limit} bytes", "see to the kernel")
+    raise evidence_error("tsm", f"the attribute {name} has more than {limit} bytes", "see to the kernel")
 
 
 def _write(path: str, name: str, data: bytes) -> None:

@@ -32,11 +32,11 @@ def make_source(
     for a command. Raises ConfigurationInvalid for what is missing or has no use.
     """
     if (argv is not None) != (kind == "command"):
-        raise _invalid(kind, "needs argv" if kind == "command" else "takes no argv")
+        raise _settings_error(kind, "needs argv" if kind == "command" else "takes no argv")
     if path is not None and kind == "command":
-        raise _invalid(kind, "takes no path")
+        raise _settings_error(kind, "takes no path")
     if path is None and kind in ("file", "simulated"):
-        raise _invalid(kind, "needs a path")
+        raise _settings_error(kind, "needs a path")
     if kind == "command":
         return CommandSource(tuple(argv or ()), timeout)
     if kind == "rsi":
@@ -46,7 +46,7 @@ def make_source(
     return FileSource(path or "") if kind == "file" else SimulatedSource(path or "")
 
 
-def _invalid(kind: EvidenceKind, why: str) -> ConfigurationInvalid:
+def _settings_error(kind: EvidenceKind, why: str) -> ConfigurationInvalid:
     return ConfigurationInvalid(f"The attestation settings cannot be used: the evidence {kind} {why}; correct it.")
 
 

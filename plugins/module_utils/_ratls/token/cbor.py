@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Tagged:
+class TaggedValue:
     """A value with a tag. No tag means anything here."""
 
     tag: int
@@ -23,7 +23,7 @@ class Tagged:
 
 CborKey = t.Union[int, str]
 # What can be in a token. Arrays are tuples; bool counts among int, so ask for it first.
-Cbor = t.Union[int, bytes, str, None, "tuple[Cbor, ...]", "dict[CborKey, Cbor]", Tagged]
+Cbor = t.Union[int, bytes, str, None, "tuple[Cbor, ...]", "dict[CborKey, Cbor]", TaggedValue]
 
 MAX_DEPTH: t.Final = 8  # a token needs 4
 _LEAST_TEXT: t.Final = 8  # characters: what is shorter may be broken CBOR as well
@@ -106,7 +106,7 @@ class _Reader:
 
     def _compound(self, major: int, argument: int, depth: int) -> Cbor:
         if major == _TAG:
-            return Tagged(argument, self.value(depth + 1))
+            return TaggedValue(argument, self.value(depth + 1))
         if argument > len(self._data) - self.at:
             raise CborInvalid("it ends before its last value")
         if major == _ARRAY:
@@ -169,7 +169,7 @@ def encode(value: Cbor) -> bytes:
         return head(_TEXT, len(data)) + data
     if isinstance(value, tuple):
         return head(_ARRAY, len(value)) + b"".join(map(encode, value))
-    if isinstance(value, Tagged):
+    if isinstance(value, TaggedValue):
         return head(_TAG, value.tag) + encode(value.value)
     return head(_MAP, len(value)) + b"".join(encode(key) + encode(item) for key, item in value.items())
 
@@ -182,4 +182,4 @@ def head(major: int, argument: int) -> bytes:
     return bytes([major << 5 | 23 + size.bit_length()]) + argument.to_bytes(size, "big")
 
 
-__all__ = ("MAX_DEPTH", "MAX_ITEMS", "Cbor", "CborInvalid", "CborKey", "Tagged", "decode", "encode", "head")
+__all__ = ("MAX_DEPTH", "MAX_ITEMS", "Cbor", "CborInvalid", "CborKey", "TaggedValue", "decode", "encode", "head")

@@ -12,8 +12,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import TokenInvalid, TokenUntrusted
-from .cbor import Tagged
-from .cose import Sign1, decoded, invalid, parse_sign1
+from .cbor import TaggedValue
+from .cose import Sign1, decode_part, parse_sign1, token_error
 from .keys import EcKey, KeyInvalid, from_cose_key, from_point
 from .platform_claims import NEW_PROFILE, PlatformClaims, read_platform_claims
 from .realm_claims import PUBLIC_KEY, RealmClaims, read_realm_claims
@@ -42,7 +42,7 @@ class CcaToken:
         try:
             return from_cose_key(data) if self._has_cose_key() else from_point(data)
         except KeyInvalid as exc:
-            raise invalid(
+            raise token_error(
                 "the realm token", f"the claim {PUBLIC_KEY} (public key) is no key: {exc}", claim=PUBLIC_KEY
             ) from None
 
@@ -58,19 +58,19 @@ class CcaToken:
     def verify_realm_signature(self) -> None:
         """The first half of verify_realm. Raises TokenInvalid, TokenUntrusted."""
         if not self.realm_token.is_signed_by(self.realm_key()):
-            raise _untrusted("the realm token is not signed with the key that it holds", check="realm_signature")
+            raise _trust_error("the realm token is not signed with the key that it holds", check="realm_signature")
 
     def verify_key_binding(self) -> None:
         """The second half of verify_realm. Raises TokenUntrusted."""
         # over the bytes of the claim as they are in the token, whatever form the key has
         name = self.realm.public_key_hash_algorithm.replace("-", "")
         if not hmac.compare_digest(hashlib.new(name, self.realm.public_key).digest(), self.platform.challenge):
-            raise _untrusted("the platform token was made for another realm key", check="key_binding")
+            raise _trust_error("the platform token was made for another realm key", check="key_binding")
 
     def verify_platform(self, keys: t.Iterable[EcKey]) -> None:
         """Check that one of these keys signed the platform token. Raises TokenUntrusted."""
         if not any(self.platform_token.is_signed_by(key) for key in keys):
-            raise _untrusted(
+            raise _trust_error(
                 "the platform token is not signed with a key that is trusted for its instance and implementation",
                 check="platform_signature",
             )
@@ -98,20 +98,20 @@ def parse_token(data: bytes) -> CcaToken:
 
 def _signed_tokens(data: bytes) -> tuple[Sign1, Sign1]:
     what = "the collection of tokens"
-    value = decoded(data, what=what)
-    if not isinstance(value, Tagged) or value.tag != TAG:
-        raise invalid(what, f"the tag {TAG} is missing, so it is no CCA token")
+    value = decode_part(data, what=what)
+    if not isinstance(value, TaggedValue) or value.tag != TAG:
+        raise token_error(what, f"the tag {TAG} is missing, so it is no CCA token")
     parts = value.value
     # nobody signs what else might be in here, so there must be nothing else
     if not isinstance(parts, dict) or parts.keys() != {PLATFORM_TOKEN, REALM_TOKEN}:
-        raise invalid(what, "there is not exactly one platform token and one realm token")
+        raise token_error(what, "there is not exactly one platform token and one realm token")
     platform, realm = parts[PLATFORM_TOKEN], parts[REALM_TOKEN]
     if not isinstance(platform, bytes) or not isinstance(realm, bytes):
-        raise invalid(what, "the platform token and the realm token are not byte strings")
+        raise token_error(what, "the platform token and the realm token are not byte strings")
     return parse_sign1(platform, what="the platform token"), parse_sign1(realm, what="the realm token")
 
 
-def _untrusted(why: str, *, check: str) -> TokenUntrusted:
+def _trust_error(why: str, *, check: str) -> TokenUntrusted:
     return TokenUntrusted(
         f"Checking the CCA token failed: {why}; do not trust the realm, and see where its token comes from.",
         check=check,

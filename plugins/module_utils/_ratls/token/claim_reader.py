@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.text import visible
-from .cose import decoded, invalid
+from .cose import decode_part, token_error
 
 if t.TYPE_CHECKING:
     from ..errors import TokenInvalid
@@ -36,9 +36,9 @@ class ClaimReader:
     @classmethod
     def of(cls, payload: bytes, what: str) -> ClaimReader:
         """The claims in the payload of a signed token."""
-        value = decoded(payload, what=what)
+        value = decode_part(payload, what=what)
         if not isinstance(value, dict):
-            raise invalid(what, "the payload is no map of claims")
+            raise token_error(what, "the payload is no map of claims")
         return cls(value, what)
 
     def data(self, label: int, name: str, *sizes: int) -> bytes:
@@ -93,7 +93,7 @@ class ClaimReader:
 
     def fault(self, label: int, name: str, why: str) -> TokenInvalid:
         """The error that says what is wrong with a claim, for the caller to raise."""
-        return invalid(self.what, f"the claim {label} ({name}) {why}", claim=label)
+        return token_error(self.what, f"the claim {label} ({name}) {why}", claim=label)
 
     def _present(self, label: int, name: str) -> Cbor:
         if label not in self.claims:

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..errors import TokenInvalid
-from .cbor import Cbor, CborInvalid, Tagged, decode, encode
+from .cbor import Cbor, CborInvalid, TaggedValue, decode, encode
 from .keys import Algorithm, EcKey, algorithm_of_label
 
 _TAG_SIGN1: t.Final = 18
@@ -43,32 +43,34 @@ def parse_sign1(data: bytes, *, what: str) -> Sign1:
 
     The unprotected header has to be empty, for nothing in it is signed.
     """
-    value = decoded(data, what=what)
-    if not isinstance(value, Tagged) or value.tag != _TAG_SIGN1:
-        raise invalid(what, "it has no COSE_Sign1 tag")
+    value = decode_part(data, what=what)
+    if not isinstance(value, TaggedValue) or value.tag != _TAG_SIGN1:
+        raise token_error(what, "it has no COSE_Sign1 tag")
     parts = value.value
     if not isinstance(parts, tuple) or len(parts) != 4:
-        raise invalid(what, "it is no array of the four parts of a COSE_Sign1")
+        raise token_error(what, "it is no array of the four parts of a COSE_Sign1")
     protected, unprotected, payload, signature = parts
     if not isinstance(protected, bytes) or not isinstance(payload, bytes) or not isinstance(signature, bytes):
-        raise invalid(what, "its protected header, payload and signature are not byte strings")
+        raise token_error(what, "its protected header, payload and signature are not byte strings")
     if unprotected != {}:
-        raise invalid(what, "its unprotected header is not an empty map")
+        raise token_error(what, "its unprotected header is not an empty map")
     algorithm = _algorithm(protected, what)
     if len(signature) != 2 * algorithm.size:
-        raise invalid(what, f"its signature has {len(signature)} bytes and {algorithm.name} takes {2 * algorithm.size}")
+        raise token_error(
+            what, f"its signature has {len(signature)} bytes and {algorithm.name} takes {2 * algorithm.size}"
+        )
     return Sign1(algorithm, protected, payload, signature)
 
 
-def decoded(data: bytes, *, what: str) -> Cbor:
+def decode_part(data: bytes, *, what: str) -> Cbor:
     """Decode CBOR. Raises TokenInvalid."""
     try:
         return decode(data)
     except CborInvalid as exc:
-        raise invalid(what, str(exc)) from None
+        raise token_error(what, str(exc)) from None
 
 
-def invalid(what: str, why: str, *, claim: int | None = None) -> TokenInvalid:
+def token_error(what: str, why: str, *, claim: int | None = None) -> TokenInvalid:
     """The error that says why a part of a token is invalid, for the caller to raise."""
     return TokenInvalid(
         f"Reading the CCA token failed: in {what}, {why}; get a token of firmware that follows the CCA profiles.",
@@ -77,12 +79,12 @@ def invalid(what: str, why: str, *, claim: int | None = None) -> TokenInvalid:
 
 
 def _algorithm(protected: bytes, what: str) -> Algorithm:
-    header = decoded(protected, what=f"the protected header of {what}")
+    header = decode_part(protected, what=f"the protected header of {what}")
     if not isinstance(header, dict):
-        raise invalid(what, "the protected header is no map")
+        raise token_error(what, "the protected header is no map")
     if _CRIT in header:
-        raise invalid(what, "the protected header holds critical parameters, which are not known here")
+        raise token_error(what, "the protected header holds critical parameters, which are not known here")
     return algorithm_of_label(header.get(_ALG))
 
 
-__all__ = ("Sign1", "decoded", "invalid", "parse_sign1", "to_be_signed")
+__all__ = ("Sign1", "decode_part", "parse_sign1", "to_be_signed", "token_error")

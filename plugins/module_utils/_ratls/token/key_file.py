@@ -27,18 +27,18 @@ def read_keys(data: bytes, *, what: str) -> tuple[EcKey, ...]:
     """
     crypto.require_cryptography()
     if len(data) > MAX_KEY_FILE:
-        raise _invalid(what, f"it has {len(data)} bytes, and {MAX_KEY_FILE} is the limit")
+        raise _key_file_error(what, f"it has {len(data)} bytes, and {MAX_KEY_FILE} is the limit")
     try:
         if data.lstrip().startswith(_PEM):
-            return _pem(data)
+            return _read_pem(data)
         if data.lstrip().startswith(b"{"):
-            return _json(data)
+            return _read_json(data)
         return (from_point(data) if data[:1] in (b"\x02", b"\x03", b"\x04") else from_cose_key(data),)
     except KeyInvalid as exc:
-        raise _invalid(what, str(exc)) from None
+        raise _key_file_error(what, str(exc)) from None
 
 
-def _pem(data: bytes) -> tuple[EcKey, ...]:
+def _read_pem(data: bytes) -> tuple[EcKey, ...]:
     if data.count(_PEM) != 1:
         raise KeyInvalid("it holds more than one block of PEM")
     if b"PRIVATE KEY-----" in data:
@@ -49,7 +49,7 @@ def _pem(data: bytes) -> tuple[EcKey, ...]:
         raise exc if isinstance(exc, KeyInvalid) else KeyInvalid("its PEM is no public key") from None
 
 
-def _json(data: bytes) -> tuple[EcKey, ...]:
+def _read_json(data: bytes) -> tuple[EcKey, ...]:
     try:
         value = load_object(data, what="the keys", max_bytes=MAX_KEY_FILE)
     except JsonInvalid:
@@ -62,7 +62,7 @@ def _json(data: bytes) -> tuple[EcKey, ...]:
     return tuple(map(from_jwk, keys))
 
 
-def _invalid(what: str, why: str) -> ConfigurationInvalid:
+def _key_file_error(what: str, why: str) -> ConfigurationInvalid:
     return ConfigurationInvalid(
         f"Reading the key file {what} failed: {why}; give a public key on P-256, P-384 or P-521 as PEM, JWK or "
         "COSE_Key."

@@ -94,7 +94,7 @@ def from_point(data: bytes) -> EcKey:
     """The key that a SEC 1 point is; its length says which curve it is on. Raises KeyInvalid, DependencyMissing."""
     for algorithm in ALGORITHMS:
         if len(data) in (1 + algorithm.size, 1 + 2 * algorithm.size):
-            return _checked(algorithm, data)
+            return _check_point(algorithm, data)
     raise KeyInvalid(f"{len(data)} bytes are no point on P-256, P-384 or P-521")
 
 
@@ -102,7 +102,7 @@ def from_coordinates(algorithm: Algorithm, x: object, y: object) -> EcKey:
     """The key of two coordinates, each of the whole size of the curve. Raises KeyInvalid, DependencyMissing."""
     if not isinstance(x, bytes) or not isinstance(y, bytes) or {len(x), len(y)} != {algorithm.size}:
         raise KeyInvalid(f"its coordinates are not of {algorithm.size} bytes each, as {algorithm.curve} has them")
-    return _checked(algorithm, b"\x04" + x + y)
+    return _check_point(algorithm, b"\x04" + x + y)
 
 
 def from_cose_key(data: bytes) -> EcKey:
@@ -147,7 +147,7 @@ def algorithm_of_label(label: Cbor) -> Algorithm:
     )
 
 
-def _checked(algorithm: Algorithm, data: bytes) -> EcKey:
+def _check_point(algorithm: Algorithm, data: bytes) -> EcKey:
     crypto.require_cryptography()
     try:
         public = crypto.ec.EllipticCurvePublicKey.from_encoded_point(algorithm.ec_curve(), data)

@@ -10,7 +10,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from .ear import failed
+from .ear import veraison_error
 
 if t.TYPE_CHECKING:
     from ..errors import VeraisonFailed
@@ -44,7 +44,7 @@ class Deadline:
         """The seconds that are left, more than 0. Raises VeraisonFailed when there are none."""
         left = self.at - self.clock.monotonic()
         if left <= 0:
-            raise too_slow(self.seconds)
+            raise deadline_error(self.seconds)
         return left
 
     def wait(self, seconds: float) -> None:
@@ -52,9 +52,11 @@ class Deadline:
         self.clock.wait(min(seconds, self.left()))
 
 
-def too_slow(seconds: float) -> VeraisonFailed:
+def deadline_error(seconds: float) -> VeraisonFailed:
     """The error that says that something took longer than it may, for the caller to raise."""
-    return failed(f"it did not come to an end within {seconds:g} seconds", "see whether the service is overloaded")
+    return veraison_error(
+        f"it did not come to an end within {seconds:g} seconds", "see whether the service is overloaded"
+    )
 
 
-__all__ = ("Clock", "Deadline", "too_slow")
+__all__ = ("Clock", "Deadline", "deadline_error")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..._base.text import quote
-from ..appraisal.appraisal import refused
+from ..appraisal.appraisal import refusal
 from ..errors import VeraisonFailed
 from ..token.jwk import decode_base64url
 from ..token.keys import EcKey
@@ -68,70 +68,72 @@ def verify_ear(
     Raises AppraisalFailed for a status that the policy does not accept, NotSigned if none of the keys signed it,
     VeraisonFailed for everything else that is wrong.
     """
-    claims = _verified_claims(data, keys)
+    claims = _verify_claims(data, keys)
     _check_time(claims, policy, now)
     _check_nonce(claims.get("eat_nonce"), realm_challenge)
     if "aud" in claims:  # RFC 7519, 4.1.3: nobody calls us by a name
-        raise failed("the result is for somebody else (aud)")
+        raise veraison_error("the result is for somebody else (aud)")
     if not isinstance(claims.get("eat_profile"), str) or not claims["eat_profile"]:
-        raise failed("the result has no eat_profile")
+        raise veraison_error("the result has no eat_profile")
     statuses = _statuses(claims.get("submods"))
     _check_statuses(statuses, policy)
     return statuses
 
 
-def failed(
+def veraison_error(
     why: str, what_to_do: str = "see the log of the Veraison service", *, status: int | None = None
 ) -> VeraisonFailed:
     """The error that says why Veraison did not accept a token or could not be asked, for the caller to raise."""
     return VeraisonFailed(f"Having the attestation verified by Veraison failed: {why}; {what_to_do}.", status=status)
 
 
-def _verified_claims(data: str, keys: t.Sequence[EcKey]) -> JsonObject:
+def _verify_claims(data: str, keys: t.Sequence[EcKey]) -> JsonObject:
     parts = data.split(".") if len(data) <= MAX_EAR else []
     if len(parts) != 3 or not data.isascii():
-        raise failed("the result is no JWS in compact form")
+        raise veraison_error("the result is no JWS in compact form")
     header = _object(parts[0], "the header of the result")
     if header.get("alg") not in EAR_ALGORITHMS:
-        raise failed("the result is not signed with one of ES256 and ES384")
+        raise veraison_error("the result is not signed with one of ES256 and ES384")
     if "crit" in header or "b64" in header:
-        raise failed("the header of the result holds critical parameters")
+        raise veraison_error("the header of the result holds critical parameters")
     # which algorithm it is, is said by the key and not by whoever made the result
     fitting = [key for key in keys if key.algorithm.name == header["alg"]]
     if not fitting:
-        raise _not_signed(f"{header['alg']}, which does not go with the key that is known")
+        raise _signature_error(f"{header['alg']}, which does not go with the key that is known")
     signature, signed = _bytes(parts[2], "the signature of the result"), f"{parts[0]}.{parts[1]}".encode("ascii")
     if not any(key.verify(signature, signed) for key in fitting):
-        raise _not_signed("another key than the one that is known")
+        raise _signature_error("another key than the one that is known")
     return _object(parts[1], "the result")
 
 
-def _not_signed(what: str) -> NotSigned:
-    return NotSigned(failed(f"the result is signed with {what}", "see whether that is the service's key").message)
+def _signature_error(what: str) -> NotSigned:
+    return NotSigned(
+        veraison_error(f"the result is signed with {what}", "see whether that is the service's key").message
+    )
 
 
 def _check_time(claims: JsonObject, policy: EarPolicy, now: float) -> None:
     expires, issued = _time(claims.get("exp"), "exp"), _time(claims.get("iat"), "iat")
     if now > expires + policy.leeway:
-        raise failed("the result has expired", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result has expired", "see whether the clocks of both hosts are right")
     if issued > now + policy.leeway:
-        raise failed("the result is from the future", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result is from the future", "see whether the clocks of both hosts are right")
     if claims.get("nbf") is not None and _time(claims["nbf"], "nbf") > now + policy.leeway:
-        raise failed("the result is not valid yet", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result is not valid yet", "see whether the clocks of both hosts are right")
     if now - issued > policy.max_age + policy.leeway:
-        raise failed("the result is too old", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result is too old", "see whether the clocks of both hosts are right")
 
 
 def _time(value: JsonValue, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 2**53:
-        raise failed(f"the result has no {name} that is a time")
+        raise veraison_error(f"the result has no {name} that is a time")
     return float(value)
 
 
 def _check_nonce(value: JsonValue, realm_challenge: bytes) -> None:
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(text, str) or not is_nonce(text, realm_challenge):
-        raise failed("the result is for another challenge (eat_nonce), so it is for another token")
+        raise veraison_error("the result is for another challenge (eat_nonce), so it is for another token")
 
 
 def is_nonce(text: str, realm_challenge: bytes) -> bool:
@@ -145,7 +147,7 @@ def is_nonce(text: str, realm_challenge: bytes) -> bool:
 
 def _statuses(submods: JsonValue) -> dict[str, Status]:
     if not isinstance(submods, dict) or not 0 < len(submods) <= _MAX_SUBMODS:
-        raise failed("the result has no submods")
+        raise veraison_error("the result has no submods")
     return {name: _status(name, submod) for name, submod in submods.items()}
 
 
@@ -154,18 +156,18 @@ def _status(name: str, submod: JsonValue) -> Status:
     for number, word in _TIERS.items():
         if value == word or (isinstance(value, int) and not isinstance(value, bool) and value == number):
             return word
-    raise failed(f"the result has no status for {quote(name)}")
+    raise veraison_error(f"the result has no status for {quote(name)}")
 
 
 def _check_statuses(statuses: dict[str, Status], policy: EarPolicy) -> None:
     for name in policy.required_submods:
         if name not in statuses:
-            raise failed(f"the result says nothing of {quote(name)}, which is required")
+            raise veraison_error(f"the result says nothing of {quote(name)}, which is required")
     for name, status in statuses.items():
         optional = name == REALM and name not in policy.required_submods
         worst = "none" if optional else policy.worst_status
         if _ORDER.index(status) > _ORDER.index(worst):
-            raise refused(
+            raise refusal(
                 "veraison", f"the status of {quote(name)} is {status}", "see which reference values the service has"
             )
 
@@ -174,14 +176,14 @@ def _object(text: str, what: str) -> JsonObject:
     try:
         return load_object(_bytes(text, what), what=what, max_bytes=MAX_EAR)
     except JsonInvalid:
-        raise failed(f"{what} is no JSON object") from None
+        raise veraison_error(f"{what} is no JSON object") from None
 
 
 def _bytes(text: str, what: str) -> bytes:
     try:
         return decode_base64url(text)
     except ValueError:
-        raise failed(f"{what} is not base64url") from None
+        raise veraison_error(f"{what} is not base64url") from None
 
 
 __all__ = (
@@ -192,7 +194,7 @@ __all__ = (
     "EarPolicy",
     "NotSigned",
     "Status",
-    "failed",
     "is_nonce",
+    "veraison_error",
     "verify_ear",
 )

@@ -12,7 +12,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from ..errors import ConfigurationInvalid
-from .ear import failed
+from .ear import veraison_error
 
 MAX_BODY: t.Final = 1024 * 1024
 DEFAULT_PORTS: t.Final[t.Mapping[str, int]] = {"https": 443, "http": 80}
@@ -51,11 +51,11 @@ class ServiceUrl:
         """Check an address: https, or http on the loopback interface or if allowed. Raises ConfigurationInvalid."""
         parts = _split(text)
         if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-            raise _invalid("it is no https address")
+            raise _url_error("it is no https address")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            raise _invalid("it holds credentials, a query or a fragment")
+            raise _url_error("it holds credentials, a query or a fragment")
         if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
-            raise _invalid("it is http, so anybody on the way could answer for the service")
+            raise _url_error("it is http, so anybody on the way could answer for the service")
         return cls(text.rstrip("/"))
 
     @property
@@ -75,14 +75,14 @@ class ServiceUrl:
     def resolve(self, base: str, location: str) -> str:
         """The address that a Location header leads to; it has to stay at this service. Raises VeraisonFailed."""
         if not location.isascii() or not location.isprintable() or " " in location or "\\" in location:
-            raise failed("the Location of its session is no address")
+            raise veraison_error("the Location of its session is no address")
         found = _split(location, base=base)
         own = _split(self.url)
         if found is None or own is None or _origin(found) != _origin(own) or found.username is not None:
-            raise failed("the Location of its session leads to another server")
+            raise veraison_error("the Location of its session leads to another server")
         segments = urllib.parse.unquote(found.path).split("/")
         if found.fragment or found.query or not found.path.startswith(f"{own.path}/") or {".", ".."} & {*segments}:
-            raise failed("the Location of its session leads out of the service")
+            raise veraison_error("the Location of its session leads out of the service")
         return urllib.parse.urlunsplit(found)
 
 
@@ -106,7 +106,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _invalid(why: str) -> ConfigurationInvalid:
+def _url_error(why: str) -> ConfigurationInvalid:
     return ConfigurationInvalid(
         f"The address of the Veraison service cannot be used: {why}; give one such as https://veraison.example:8443."
     )

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from ..._base.text import visible
 from ..errors import ConfigurationInvalid, VeraisonFailed
-from .ear import failed
+from .ear import veraison_error
 from .exchange import DEFAULT_PORTS, MAX_BODY, HttpAnswer
 
 USER_AGENT: t.Final = "attested.registry"
@@ -48,20 +48,22 @@ class HttpClient:
             with _open(parts, self.ca, end=end) as sock:
                 return _exchange(_Socket(sock, end=end), method, parts, headers, body)
         except ssl.SSLCertVerificationError as exc:
-            raise failed(
+            raise veraison_error(
                 f"its certificate is not accepted ({visible(exc.verify_message)})",
                 "give the authority that issued it (ca_path), or the name that is in it (url)",
             ) from None
         except (ssl.SSLEOFError, http.client.IncompleteRead, http.client.RemoteDisconnected):
-            raise failed("the connection to it was cut", _RUNS) from None
+            raise veraison_error("the connection to it was cut", _RUNS) from None
         except ssl.SSLError as exc:
-            raise failed(f"TLS with it failed ({visible(exc.reason or 'for no reason')})", _RUNS) from None
+            raise veraison_error(f"TLS with it failed ({visible(exc.reason or 'for no reason')})", _RUNS) from None
         except socket.timeout:
-            raise failed(f"it did not answer a {method} in time", _RUNS) from None
+            raise veraison_error(f"it did not answer a {method} in time", _RUNS) from None
         except OSError as exc:
-            raise failed(f"it cannot be reached ({exc.strerror or type(exc).__name__})", _RUNS) from None
+            raise veraison_error(f"it cannot be reached ({exc.strerror or type(exc).__name__})", _RUNS) from None
         except (http.client.HTTPException, ValueError):
-            raise failed("what it answers is not HTTP", "see whether the address is that of the service") from None
+            raise veraison_error(
+                "what it answers is not HTTP", "see whether the address is that of the service"
+            ) from None
 
 
 _RUNS: t.Final = "see whether the service runs"
@@ -102,11 +104,11 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: t.Any) -> int:
         """As io.RawIOBase. Raises OSError, and VeraisonFailed for more bytes than there may be."""
-        self._sock.settimeout(_left(self._end))
+        self._sock.settimeout(_seconds_left(self._end))
         count = self._sock.recv_into(buffer)
         self._allowed -= count
         if self._allowed < 0:
-            raise _too_long()
+            raise _length_error()
         return count
 
 
@@ -124,7 +126,7 @@ class _Socket:
         """Send all of it. Raises OSError."""
         rest = memoryview(data)
         while rest:
-            self._sock.settimeout(_left(self._end))
+            self._sock.settimeout(_seconds_left(self._end))
             rest = rest[self._sock.send(rest) :]
 
     def close(self) -> None:
@@ -133,10 +135,10 @@ class _Socket:
 
 def _open(parts: urllib.parse.SplitResult, ca: str | None, *, end: float) -> socket.socket:
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
-    sock = _connected(host, port, end)
+    sock = _connect_any(host, port, end)
     try:
         if parts.scheme == "https":
-            sock.settimeout(_left(end))
+            sock.settimeout(_seconds_left(end))
             return _context(ca).wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
     except BaseException:
         sock.close()
@@ -144,11 +146,11 @@ def _open(parts: urllib.parse.SplitResult, ca: str | None, *, end: float) -> soc
     return sock
 
 
-def _connected(host: str, port: int, end: float) -> socket.socket:
+def _connect_any(host: str, port: int, end: float) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise failed("its name cannot be resolved", "see whether the name is right, and the resolver") from None
+        raise veraison_error("its name cannot be resolved", "see whether the name is right, and the resolver") from None
     for place in found[:-1]:
         with contextlib.suppress(OSError):  # there is another one to try
             return _connect(place, end)
@@ -159,7 +161,7 @@ def _connect(place: tuple[t.Any, ...], end: float) -> socket.socket:
     family, kind, protocol, dummy, address = place
     sock = socket.socket(family, kind, protocol)
     try:
-        sock.settimeout(min(_left(end), _CONNECT_SECONDS))
+        sock.settimeout(min(_seconds_left(end), _CONNECT_SECONDS))
         sock.connect(address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
@@ -182,26 +184,28 @@ def _exchange(
     sender.request(method, target, body=body, headers={**own, **headers})
     answer = sender.getresponse()
     if answer.length is not None and answer.length > MAX_BODY:
-        raise _too_long()
+        raise _length_error()
     # of a length that is announced all has to be there, which http.client looks at only when it reads all
     data = answer.read() if answer.length is not None else answer.read(MAX_BODY + 1)
     if len(data) > MAX_BODY:
-        raise _too_long()
+        raise _length_error()
     found: dict[str, str] = {}
     for name, value in answer.getheaders():
         found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
     return HttpAnswer(answer.status, found, data)
 
 
-def _left(end: float) -> float:
+def _seconds_left(end: float) -> float:
     left = end - time.monotonic()
     if left <= 0:
         raise socket.timeout
     return left
 
 
-def _too_long() -> VeraisonFailed:
-    return failed(f"its answer is longer than {MAX_BODY} bytes", "see whether the address is that of the service")
+def _length_error() -> VeraisonFailed:
+    return veraison_error(
+        f"its answer is longer than {MAX_BODY} bytes", "see whether the address is that of the service"
+    )
 
 
 __all__ = ("USER_AGENT", "HttpClient", "check_authorities")

@@ -17,7 +17,7 @@ from ..._base.strict_json import load_object
 from ..errors import VeraisonFailed
 from ..token.jwk import from_jwk, thumbprint
 from ..token.keys import EcKey, KeyInvalid
-from .ear import failed
+from .ear import veraison_error
 from .exchange import MAX_BODY, Http, ServiceUrl
 
 if t.TYPE_CHECKING:
@@ -89,7 +89,7 @@ class PinnedKeys:
             return self._keys
 
     def _fetch(self, service: ServiceUrl, http: Http, deadline: Deadline) -> None:
-        self._problem = failed("fetching its keys was broken off", "try again").message
+        self._problem = veraison_error("fetching its keys was broken off", "try again").message
         try:
             self._keys = fetch_keys(service, http, pins=self._pins, timeout=deadline.left())
         except VeraisonFailed as exc:
@@ -100,7 +100,7 @@ class PinnedKeys:
     @contextlib.contextmanager
     def _turn(self, deadline: Deadline) -> t.Iterator[None]:
         if not self._lock.acquire(timeout=deadline.left()):
-            raise failed("its keys could not be fetched in time", "see whether the service is overloaded")
+            raise veraison_error("its keys could not be fetched in time", "see whether the service is overloaded")
         try:
             yield
         finally:
@@ -115,10 +115,12 @@ def fetch_keys(service: ServiceUrl, http: Http, *, pins: t.Collection[str], time
     url = service.api(_WELL_KNOWN)
     answer = http("GET", url, headers={"Accept": "application/json"}, body=None, timeout=timeout)
     if answer.status != 200:
-        raise failed(f"it answered status {answer.status} when asked for its keys", status=answer.status)
+        raise veraison_error(f"it answered status {answer.status} when asked for its keys", status=answer.status)
     found = tuple(key for key in _keys(answer.body) if thumbprint(key) in pins)
     if not found:
-        raise failed("none of its keys is the one that is pinned", "see whether its key was changed, and by whom")
+        raise veraison_error(
+            "none of its keys is the one that is pinned", "see whether its key was changed, and by whom"
+        )
     return found
 
 
@@ -126,7 +128,7 @@ def _keys(body: bytes) -> t.Iterator[EcKey]:
     try:
         value = load_object(body, what="the keys", max_bytes=MAX_BODY)
     except JsonInvalid:
-        raise failed("what it says of its keys is no JSON object") from None
+        raise veraison_error("what it says of its keys is no JSON object") from None
     some = value.get("keys")
     found = [value.get("ear-verification-key"), *(some if isinstance(some, list) else [])]
     for item in found[:_MAX_KEYS]:

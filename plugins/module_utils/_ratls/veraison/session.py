@@ -18,7 +18,7 @@ from ..errors import VeraisonFailed
 from ..token.jwk import encode_base64url
 from ..token.platform_claims import OLD_PROFILE
 from .deadline import Deadline
-from .ear import failed, is_nonce
+from .ear import is_nonce, veraison_error
 from .exchange import MAX_BODY, Http, HttpAnswer, ServiceUrl
 
 if t.TYPE_CHECKING:
@@ -64,10 +64,10 @@ class Session:
         answer = self._send("POST", f"{url}?nonce={nonce}", {}, None, accepted=(200, 201))
         location = answer.headers.get("location")
         if not location:
-            raise failed("it made a session and did not say where")
+            raise veraison_error("it made a session and did not say where")
         session = self.service.resolve(url, location)
         try:
-            return session, _opened(answer, realm_challenge)
+            return session, _read_new_session(answer, realm_challenge)
         except VeraisonFailed:
             self._delete(session)
             raise
@@ -80,15 +80,15 @@ class Session:
             if status == "complete":
                 result = body.get("result")
                 if not isinstance(result, str):
-                    raise failed("its session is complete and holds no result")
+                    raise veraison_error("its session is complete and holds no result")
                 return result
             if status == "failed":
-                raise failed("it could not verify the token")
+                raise veraison_error("it could not verify the token")
             if status not in ("waiting", "processing"):
-                raise failed("its session is in an unknown state")
+                raise veraison_error("its session is in an unknown state")
             self.deadline.wait(min(_FIRST_WAIT * 2**number, _LONGEST_WAIT))
             answer = self._send("GET", url, {}, None, accepted=(200, 202))
-        raise failed("it did not come to a result in time")
+        raise veraison_error("it did not come to a result in time")
 
     def _send(
         self,
@@ -103,7 +103,9 @@ class Session:
         seconds = timeout or self.deadline.left()
         answer = self.http(method, url, headers={"Accept": SESSION_TYPE, **headers}, body=body, timeout=seconds)
         if answer.status not in accepted:
-            raise failed(f"it answered a {method} with status {answer.status}{_problem(answer)}", status=answer.status)
+            raise veraison_error(
+                f"it answered a {method} with status {answer.status}{_problem(answer)}", status=answer.status
+            )
         return answer
 
     def _delete(self, url: str) -> tuple[str, ...]:
@@ -128,18 +130,18 @@ def media_type(accepted: t.Sequence[str], profile: str) -> str:
                 f'eat_profile="{wanted}"',
             }:
                 return offered
-    raise failed("it does not accept CCA tokens of this profile", "have the service set up for Arm CCA")
+    raise veraison_error("it does not accept CCA tokens of this profile", "have the service set up for Arm CCA")
 
 
-def _opened(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, ...]:
+def _read_new_session(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, ...]:
     body = _body(answer)
     nonce, accept = body.get("nonce"), body.get("accept")
     if not isinstance(nonce, str) or not is_nonce(nonce, realm_challenge):
-        raise failed("its session is for another challenge")
+        raise veraison_error("its session is for another challenge")
     if body.get("status") != "waiting":
-        raise failed("its new session does not wait for a token")
+        raise veraison_error("its new session does not wait for a token")
     if not isinstance(accept, list) or len(accept) > 100:
-        raise failed("its session does not say what it accepts")
+        raise veraison_error("its session does not say what it accepts")
     return tuple(text for text in accept if isinstance(text, str) and len(text) < 256 and text.isprintable())
 
 
@@ -159,7 +161,7 @@ def _body(answer: HttpAnswer) -> JsonObject:
     try:
         return load_object(answer.body, what="the session", max_bytes=MAX_BODY)
     except JsonInvalid:
-        raise failed("its session is no JSON object") from None
+        raise veraison_error("its session is no JSON object") from None
 
 
 __all__ = ("SESSION_TYPE", "Session", "media_type")

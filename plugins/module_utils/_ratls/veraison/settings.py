@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ..errors import ConfigurationInvalid
-from ..plain_data import PlainMap, choice, invalid, number, read_list, text
+from ..plain_data import SettingsMap, choice, number, read_list, settings_error, text
 from ..token.key_file import read_keys
 from .ear import EAR_ALGORITHMS, AcceptedStatus, EarPolicy
 from .exchange import ServiceUrl
@@ -52,7 +52,7 @@ def read_veraison(value: object, where: str, *, read_file: ReadFile) -> Veraison
 
     Raises ConfigurationInvalid, DependencyMissing.
     """
-    fields = PlainMap.of(value, where, VERAISON)
+    fields = SettingsMap.of(value, where, VERAISON)
     allow_http = fields.one("allow_http", choice(True, False)) or False
     service = ServiceUrl.parse(fields.required("url", text), allow_http=allow_http)
     return VeraisonAppraiser(
@@ -64,7 +64,7 @@ def read_veraison(value: object, where: str, *, read_file: ReadFile) -> Veraison
     )
 
 
-def _policy(fields: PlainMap) -> EarPolicy:
+def _policy(fields: SettingsMap) -> EarPolicy:
     usual = EarPolicy()
     statuses: t.Callable[[object, str], AcceptedStatus] = choice("affirming", "warning", "none")
     return EarPolicy(
@@ -74,14 +74,14 @@ def _policy(fields: PlainMap) -> EarPolicy:
     )
 
 
-def _keys(fields: PlainMap, read_file: ReadFile) -> ServiceKeys:
+def _keys(fields: SettingsMap, read_file: ReadFile) -> ServiceKeys:
     pins = fields.one("pin", _pins)
     keys = fields.one("key", functools.partial(_file_keys, read_file=read_file))
     if keys is not None and pins is None:
         return keys
     if pins is not None and keys is None:
         return PinnedKeys(pins)
-    raise invalid(fields.where, "has not exactly one of key and pin")
+    raise settings_error(fields.where, "has not exactly one of key and pin")
 
 
 def _pins(value: object, where: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def _pins(value: object, where: str) -> tuple[str, ...]:
 def _pin(value: object, where: str) -> str:
     shown = text(value, where)
     if not _PIN.fullmatch(shown):
-        raise invalid(where, "is not a SHA-256 thumbprint in base64url, which has 43 characters")
+        raise settings_error(where, "is not a SHA-256 thumbprint in base64url, which has 43 characters")
     return shown
 
 
@@ -99,16 +99,16 @@ def _file_keys(value: object, where: str, *, read_file: ReadFile) -> FileKeys:
     path = text(value, where)
     keys = read_keys(read_file(path), what=path)
     if any(key.algorithm.name not in EAR_ALGORITHMS for key in keys):
-        raise invalid(where, "names a key that is not on P-256 or P-384, so no result can be signed with it")
+        raise settings_error(where, "names a key that is not on P-256 or P-384, so no result can be signed with it")
     return FileKeys(keys)
 
 
-def _authorities(fields: PlainMap, service: ServiceUrl, read_file: ReadFile) -> str | None:
+def _authorities(fields: SettingsMap, service: ServiceUrl, read_file: ReadFile) -> str | None:
     path = fields.one("ca_path", text)
     if path is None:
         return None
     if not service.uses_tls:
-        raise invalid(f"{fields.where}.ca_path", "has no use with an address that is http")
+        raise settings_error(f"{fields.where}.ca_path", "has no use with an address that is http")
     try:
         ca = read_file(path).decode("ascii")
     except UnicodeDecodeError:

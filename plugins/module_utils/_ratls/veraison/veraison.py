@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.text import visible
-from ..appraisal.appraisal import Presented, Verdict
+from ..appraisal.appraisal import PresentedToken, Verdict
 from .deadline import Clock, Deadline
 from .ear import PLATFORM, REALM, EarPolicy, NotSigned, Status, verify_ear
 from .exchange import Http, ServiceUrl
@@ -43,7 +43,7 @@ class VeraisonAppraiser:
         """Whether a good result about the realm is required too."""
         return REALM in self.policy.required_submods and self.policy.worst_status != "none"
 
-    def appraise(self, presented: Presented) -> Verdict:
+    def appraise(self, presented: PresentedToken) -> Verdict:
         """See Appraiser. The service is asked anew for every token, and nothing that it said is remembered."""
         deadline = self.clock.deadline(self.timeout)
         # first, as without them there is no use in asking for a result
@@ -55,7 +55,7 @@ class VeraisonAppraiser:
         said = ", ".join(f"{visible(name, limit=64)} {status}" for name, status in statuses.items())
         return Verdict(self.name, said, warnings)
 
-    def _statuses(self, result: str, presented: Presented, deadline: Deadline) -> dict[str, Status]:
+    def _statuses(self, result: str, presented: PresentedToken, deadline: Deadline) -> dict[str, Status]:
         challenge, policy, now = presented.realm_challenge, self.policy, self.clock.now()
         known = self.keys.known(self.service, self.http, deadline)
         try:

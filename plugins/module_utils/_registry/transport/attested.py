@@ -17,7 +17,7 @@ from ..._tls13.blocking import TlsSocket
 from ..._tls13.client import ClientEngine
 from ..._tls13.config import ClientConfig
 from ..._tls13.errors import AlertReceived, Truncated, UsageError
-from ..._tls13.keys import Credentials
+from ..._tls13.keys import CertifiedKey
 from ..._tls13.verify import ServerVerifier
 from ..errors import ConfigurationError
 from ..url import UrlInvalid, literal_address
@@ -27,7 +27,7 @@ from .tls import trusted_pem, unusable_ca_path
 if t.TYPE_CHECKING:
     import socket
 
-    from ..._ratls.attester import Attested, Attester
+    from ..._ratls.attester import AttestedIdentity, Attester
     from ..._tls13.events import CertificateRequested, PeerCertificate
     from ..options import TlsOptions
     from ..url import Origin
@@ -46,10 +46,10 @@ class AttestedSocket(TlsSocket):
         engine: ClientEngine,
         *,
         judge: t.Callable[[PeerCertificate], None],
-        answer: t.Callable[[t.Sequence[bytes]], Attested],
+        answer: t.Callable[[t.Sequence[bytes]], AttestedIdentity],
     ) -> None:
         super().__init__(sock, engine, judge=judge, choose=self._attest)
-        self.attested: Attested | None = None
+        self.attested: AttestedIdentity | None = None
         self._peer = sock.getpeername()
         self._make_answer = answer
         self._has_answered = False
@@ -88,12 +88,12 @@ class AttestedSocket(TlsSocket):
         alert = exc.alert if isinstance(exc, AlertReceived) else None
         return BrokenOff(None if self._has_answered else self.attested, alert=alert)
 
-    def _attest(self, event: CertificateRequested) -> Credentials:
+    def _attest(self, event: CertificateRequested) -> CertifiedKey:
         try:
             self.attested = self._make_answer(event.authorities)
         except ChallengeInvalid as exc:
             raise NoChallenge(exc.message, asked=True) from None
-        return Credentials((self.attested.certificate,), self.attested.key.private)
+        return CertifiedKey((self.attested.certificate,), self.attested.key.private)
 
 
 class AttestedTls:
@@ -108,7 +108,7 @@ class AttestedTls:
             MINIMUM_CRYPTOGRAPHY if options.validate_certs else OLDEST_CRYPTOGRAPHY,
             purpose="A connection with ra-tls",
         )
-        self.latest: Attested | None = None
+        self.latest: AttestedIdentity | None = None
         self._attester = t.cast("Attester", options.attester)
         # before there is a connection: an RSA key takes long to make, and servers do not wait for ever
         process_key(self._attester.key_type)
@@ -137,7 +137,7 @@ class AttestedTls:
         if self._verifier is not None:
             self._verifier.verify(event.chain, self._name)
 
-    def _answer(self, authorities: t.Sequence[bytes]) -> Attested:
+    def _answer(self, authorities: t.Sequence[bytes]) -> AttestedIdentity:
         attested = self._attester.answer(authorities)
         for warning in attested.evidence.warnings:
             if warning not in self._warned:

@@ -23,7 +23,7 @@ from ..errors import (
 )
 
 if t.TYPE_CHECKING:
-    from ..._ratls.attester import Attested
+    from ..._ratls.attester import AttestedIdentity
     from ..errors import Operation
     from ..url import Origin
 
@@ -56,7 +56,7 @@ class BrokenOff(tls13.TlsError):
 
     default = None
 
-    def __init__(self, attested: Attested | None, *, alert: Alert | None) -> None:
+    def __init__(self, attested: AttestedIdentity | None, *, alert: Alert | None) -> None:
         super().__init__("The server ended the connection.", alert=alert)
         self.attested = attested
 
@@ -85,7 +85,7 @@ def _broken_off(exc: BrokenOff, operation: Operation, who: str) -> RegistryError
     return operation.error(ConnectionFailed, why, f"try again; if it rejects the attestation, {where}", transient=True)
 
 
-def _rejected(exc: BrokenOff, attested: Attested, operation: Operation, who: str) -> RegistryError:
+def _rejected(exc: BrokenOff, attested: AttestedIdentity, operation: Operation, who: str) -> RegistryError:
     realm, kind = attested.token.realm, attested.evidence.kind
     return operation.error(
         AttestationRejected,

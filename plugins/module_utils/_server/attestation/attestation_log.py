@@ -13,7 +13,7 @@ import typing as t
 from ..._base.text import visible
 from ..._tls13.errors import AlertReceived
 from ..._tls13.names import Alert
-from ..._tls13.state import State
+from ..._tls13.state import TlsState
 from ..connections.connections import Rarely
 
 if t.TYPE_CHECKING:
@@ -70,7 +70,7 @@ class AttestationLog:
         """A client did not get so far as to be judged."""
         # neither one that this end sent, nor one of a client that had not yet read the challenge or had read it
         is_hinted = (
-            isinstance(error, AlertReceived) and error.alert is Alert.DECODE_ERROR and error.state is State.WAIT_CERT
+            isinstance(error, AlertReceived) and error.alert is Alert.DECODE_ERROR and error.state is TlsState.WAIT_CERT
         )
         hint = _CANNOT_READ if is_hinted else ""
         line = "the connection of %s ended in its handshake: %s%s"

@@ -17,7 +17,7 @@ from ..._ratls.errors import RatlsError
 from ..._ratls.relying_party import SETTINGS, RelyingParty, read_relying_party
 from ..._tls13.errors import DependencyMissing as TlsDependencyMissing
 from ..._tls13.errors import TlsError
-from ..._tls13.keys import Credentials, load_credentials
+from ..._tls13.keys import CertifiedKey, load_certified_key
 from ..errors import AttestationError, CertificateError, DependencyMissing
 
 if t.TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ServerCertificate:
     """The certificate chain and the key that the server shows; two of the same bytes are equal."""
 
     pem: tuple[bytes, bytes] = field(repr=False)
-    credentials: Credentials = field(repr=False, compare=False)
+    credentials: CertifiedKey = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, settings: Settings) -> ServerCertificate | None:
@@ -41,7 +41,7 @@ class ServerCertificate:
             return None
         try:
             chain, key = read_bounded(settings.cert, limit=_MAX_PEM), read_bounded(settings.key, limit=_MAX_PEM)
-            return cls((chain, key), load_credentials(chain, key))
+            return cls((chain, key), load_certified_key(chain, key))
         except NotReadable as exc:
             raise _unusable(settings, str(exc), "check both paths and that this user may read them") from None
         except TlsDependencyMissing as exc:

@@ -12,7 +12,7 @@ import typing as t
 
 from ..._ratls.challenge import Challenge
 from ..._tls13.serving import TlsServerProtocol
-from ..._tls13.state import State
+from ..._tls13.state import TlsState
 from ..attestation.attesting import AttestationRejected
 
 if t.TYPE_CHECKING:
@@ -110,15 +110,15 @@ class AttestedConnection(TlsServerProtocol):
 
     def _stalled(self) -> None:
         attesting = self._attesting
-        if self.engine.state is State.WAIT_CERT and not self._has_grace:
+        if self.engine.state is TlsState.WAIT_CERT and not self._has_grace:
             # a client may have to make its evidence now, which takes longer than all the rest of a handshake
             self._has_grace = True
             self._time_left = attesting.attestation_seconds
             self._start_clock()
             return
-        if self.engine.state is State.WAIT_CERT:
+        if self.engine.state is TlsState.WAIT_CERT:
             attesting.log.silent(self._admission.address, attesting.handshake_seconds + attesting.attestation_seconds)
-        self._too_late()
+        self._on_deadline()
         # what it did not take is not kept for it
         self._below.abort()
 

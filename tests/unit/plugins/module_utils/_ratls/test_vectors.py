@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
-from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import CborInvalid, Tagged
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import CborInvalid, TaggedValue
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cose import to_be_signed
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import decode_base64url, from_jwk
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.keys import ALGORITHMS, from_coordinates
@@ -62,8 +62,8 @@ RFC_8949_APPENDIX_A: list[tuple[str, t.Any]] = [
     ("f4", False),
     ("f5", True),
     ("f6", None),
-    ("c11a514b67b0", Tagged(1, 1363896240)),
-    ("d818456449455446", Tagged(24, b"dIETF")),
+    ("c11a514b67b0", TaggedValue(1, 1363896240)),
+    ("d818456449455446", TaggedValue(24, b"dIETF")),
     ("40", b""),
     ("4401020304", b"\x01\x02\x03\x04"),
     ("60", ""),

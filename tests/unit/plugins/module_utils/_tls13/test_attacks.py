@@ -31,7 +31,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
     Group,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.plugins.module_utils._tls13.wire import number
 from ansible_collections.attested.registry.tests.support.tls13_peers import (
     Pair,
@@ -275,7 +275,7 @@ def test_client_hellos(changes: dict[str, t.Any], alert: Alert | None) -> None:
     server, hello = client_hello(**changes)
     if alert is None:
         inject(server, ContentType.HANDSHAKE, hello.encode())
-        assert server.state is State.WAIT_CH2
+        assert server.state is TlsState.WAIT_CH2
         return
     with pytest.raises(TlsError) as failure:
         inject(server, ContentType.HANDSHAKE, hello.encode())
@@ -432,11 +432,11 @@ def test_no_second_retry_and_no_other_suite_after_it() -> None:
 )
 def test_encrypted_extensions(extensions: dict[int, bytes], alert: Alert | None) -> None:
     pair = new_pair()
-    reach(pair, pair.client, State.WAIT_EE)
+    reach(pair, pair.client, TlsState.WAIT_EE)
     message = messages.encode_encrypted_extensions(extensions)
     if alert is None:
         inject(pair.client, ContentType.HANDSHAKE, message)
-        assert pair.client.state is State.WAIT_CERT_CR
+        assert pair.client.state is TlsState.WAIT_CERT_CR
         return
     with pytest.raises(TlsError) as failure:
         inject(pair.client, ContentType.HANDSHAKE, message)
@@ -446,7 +446,7 @@ def test_encrypted_extensions(extensions: dict[int, bytes], alert: Alert | None)
 def test_extensions_that_were_not_offered() -> None:
     for kind in (E.SERVER_NAME, E.ALPN):
         pair = Pair()
-        reach(pair, pair.client, State.WAIT_EE)
+        reach(pair, pair.client, TlsState.WAIT_EE)
         with pytest.raises(TlsError) as failure:
             inject(pair.client, ContentType.HANDSHAKE, messages.encode_encrypted_extensions({kind: b""}))
         assert failure.value.alert is Alert.UNSUPPORTED_EXTENSION
@@ -465,11 +465,11 @@ def test_extensions_that_were_not_offered() -> None:
 )
 def test_certificate_requests(body: bytes, alert: Alert | None) -> None:
     pair = new_pair()
-    reach(pair, pair.client, State.WAIT_CERT_CR)
+    reach(pair, pair.client, TlsState.WAIT_CERT_CR)
     message = b"\x0d" + len(body).to_bytes(3, "big") + body
     if alert is None:
         inject(pair.client, ContentType.HANDSHAKE, message)
-        assert pair.client.state is State.WAIT_CERT
+        assert pair.client.state is TlsState.WAIT_CERT
         return
     with pytest.raises(TlsError) as failure:
         inject(pair.client, ContentType.HANDSHAKE, message)
@@ -504,7 +504,7 @@ def for_pss_alone(certificate: bytes) -> bytes:
 def test_certificates(role: str, chain: tuple[bytes, ...], alert: Alert | None) -> None:
     pair = new_pair()
     engine: Engine = pair.client if role == "client" else pair.server
-    reach(pair, engine, State.WAIT_CERT)
+    reach(pair, engine, TlsState.WAIT_CERT)
     with pytest.raises(TlsError) as failure:
         inject(engine, ContentType.HANDSHAKE, messages.encode_certificate(chain))
     empty = Alert.DECODE_ERROR if role == "client" else Alert.CERTIFICATE_REQUIRED
@@ -517,7 +517,7 @@ def test_signatures_of_another_scheme(role: str, scheme: int) -> None:
     """RFC 8446, section 4.4.3: one that was offered and fits the key, never PKCS #1 v1.5 and never SHA-1."""
     pair = new_pair()
     engine: Engine = pair.client if role == "client" else pair.server
-    reach(pair, engine, State.WAIT_CV)
+    reach(pair, engine, TlsState.WAIT_CV)
     with pytest.raises(TlsError) as failure:
         inject(engine, ContentType.HANDSHAKE, messages.encode_certificate_verify(scheme, b"x" * 64))
     assert failure.value.alert is Alert.ILLEGAL_PARAMETER
@@ -531,7 +531,7 @@ def test_a_signature_of_the_other_role_or_another_handshake(role: str) -> None:
     for wrong in ("context", "transcript", "key", "none"):
         pair = new_pair()
         engine: Engine = pair.client if role == "client" else pair.server
-        reach(pair, engine, State.WAIT_CV)
+        reach(pair, engine, TlsState.WAIT_CV)
         right = contexts["server" if role == "client" else "client"]
         signature = keys.sign(
             private_key("ec-p256") if wrong != "key" else other_key(),
@@ -542,7 +542,7 @@ def test_a_signature_of_the_other_role_or_another_handshake(role: str) -> None:
         message = messages.encode_certificate_verify(0x0403, signature)
         if wrong == "none":
             inject(engine, ContentType.HANDSHAKE, message)
-            assert engine.state is State.JUDGING
+            assert engine.state is TlsState.JUDGING
             continue
         with pytest.raises(TlsError) as failure:
             inject(engine, ContentType.HANDSHAKE, message)
@@ -571,7 +571,7 @@ def other_key() -> t.Any:
 def test_any_certificate(content: bytes) -> None:
     assume(content != certificate("ec-p256"))
     pair = new_pair()
-    reach(pair, pair.server, State.WAIT_CERT)
+    reach(pair, pair.server, TlsState.WAIT_CERT)
     with pytest.raises(TlsError) as failure:
         inject(pair.server, ContentType.HANDSHAKE, messages.encode_certificate([content]))
     assert failure.value.alert is Alert.BAD_CERTIFICATE
@@ -582,7 +582,7 @@ def test_any_certificate(content: bytes) -> None:
 def test_a_changed_certificate(mutate: t.Callable[[bytes], bytes]) -> None:
     """Whatever the parser of certificates says of it, it is a typed error."""
     pair = new_pair()
-    reach(pair, pair.server, State.WAIT_CERT)
+    reach(pair, pair.server, TlsState.WAIT_CERT)
     content = mutate(certificate("ec-p256"))
     try:
         inject(pair.server, ContentType.HANDSHAKE, messages.encode_certificate([content]))

@@ -25,9 +25,9 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
     PeerCertificate,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.groups import GROUPS
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import (
     AES_128_GCM,
     AES_256_GCM,
@@ -168,7 +168,7 @@ def test_nothing_in_common(client: dict[str, t.Any], server: dict[str, t.Any], a
     with pytest.raises(AlertReceived) as second:
         pair.client.receive_data(pair.server.data_to_send())
     assert second.value.alert is alert
-    assert pair.client.state is pair.server.state is State.FAILED
+    assert pair.client.state is pair.server.state is TlsState.FAILED
 
 
 def test_required_client_certificate() -> None:
@@ -188,7 +188,7 @@ def test_the_client_rejects_the_server() -> None:
     pair = Pair()
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
-    assert pair.client.state is State.JUDGING
+    assert pair.client.state is TlsState.JUDGING
     with pytest.raises(CertificateRejected, match="not ours"):
         pair.client.reject_peer(CertificateRejected("It is not ours.", alert=Alert.UNKNOWN_CA))
     with pytest.raises(AlertReceived) as heard:
@@ -206,7 +206,7 @@ def test_the_server_rejects_the_client_and_never_sends_data() -> None:
     pair.decide(pair.client, pair.client_events)
     pair.client.send(b"sent before the verdict")
     pair.server.receive_data(pair.client.data_to_send())
-    assert pair.server.state is State.JUDGING
+    assert pair.server.state is TlsState.JUDGING
     with pytest.raises(UsageError):
         pair.server.send(b"too early")
     assert pair.server.data_to_send() == b""
@@ -301,7 +301,7 @@ def test_the_chain_is_only_that_of_the_peer_once_it_was_accepted() -> None:
     pair = Pair()
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
-    assert pair.client.state is State.JUDGING
+    assert pair.client.state is TlsState.JUDGING
     assert pair.client.peer_chain == ()
     pair.client.accept_peer()
     assert pair.client.peer_chain == (certificate("ec-p256"),)
@@ -313,7 +313,7 @@ def test_data_after_close_notify_is_ignored() -> None:
     data = pair.client.data_to_send()
     pair.server.receive_data(data + b"anything at all")
     pair.server.receive_data(b"\x17\x03\x03\x00\x05hello")
-    assert pair.server.state is State.CLOSED
+    assert pair.server.state is TlsState.CLOSED
 
 
 def test_an_end_without_close_notify_is_truncation() -> None:
@@ -353,7 +353,7 @@ def test_keys_are_updated_before_their_limit(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("kind", ["rsa-1024", "ec-p521"])
 def test_keys_that_are_not_taken(kind: str) -> None:
     with pytest.raises(UsageError, match="RSA with 2048"):
-        Credentials((certificate(kind),), private_key(kind))
+        CertifiedKey((certificate(kind),), private_key(kind))
 
 
 def test_secrets_are_forgotten_with_the_connection() -> None:

@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_
 @pytest.mark.parametrize(("version", "found"), [(None, "none is"), ("37.0.4", "version 37.0.4 is"), ("odd", "odd is")])
 def test_what_is_missing(monkeypatch: pytest.MonkeyPatch, version: str | None, found: str) -> None:
     monkeypatch.setattr(library, "VERSION", version)
-    for use in (lambda: ClientEngine(ClientConfig()), lambda: keys.load_credentials(b"", b"")):
+    for use in (lambda: ClientEngine(ClientConfig()), lambda: keys.load_certified_key(b"", b"")):
         with pytest.raises(DependencyMissing, match=f"in version 38 or newer and .*{found} installed; run pip install"):
             use()
 
@@ -62,20 +62,20 @@ def test_certificates_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_credentials_from_pem(kind: KeyType) -> None:
     chain, key = pem(kind)
     other, dummy = pem("ed25519" if kind != "ed25519" else "ec-p256")
-    loaded = keys.load_credentials(chain + other, key)
+    loaded = keys.load_certified_key(chain + other, key)
     assert loaded.chain[0] == certificate(kind)
     assert len(loaded.chain) == 2
     with pytest.raises(UsageError, match="do not belong together"):
-        keys.load_credentials(other, key)
+        keys.load_certified_key(other, key)
 
 
 @pytest.mark.parametrize(("chain", "key"), [(b"", b""), (pem()[0], b"x"), (b"x", pem()[1]), (pem()[0], pem()[0])])
 def test_credentials_that_cannot_be_read(chain: bytes, key: bytes) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        keys.load_credentials(chain, key)
+        keys.load_certified_key(chain, key)
 
 
 def test_a_password_that_is_not_needed() -> None:
     chain, key = pem()
     with pytest.raises(UsageError, match="the password is right"):
-        keys.load_credentials(chain, key, password=b"secret")
+        keys.load_certified_key(chain, key, password=b"secret")

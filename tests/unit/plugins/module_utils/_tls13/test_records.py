@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
     Alert,
     ContentType,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.records import RecordReader, RecordWriter
+from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
 from ansible_collections.attested.registry.plugins.module_utils._tls13.schedule import TrafficKeys
 from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import AES_128_GCM, SUITES, Suite
 from hypothesis import given, settings
@@ -28,21 +28,21 @@ KEYS = TrafficKeys.derive(AES_128_GCM, bytes(32))
 DATA = ContentType.APPLICATION_DATA
 
 
-def writer_of(keys: TrafficKeys | None = KEYS) -> RecordWriter:
-    writer = RecordWriter()
+def writer_of(keys: TrafficKeys | None = KEYS) -> TlsRecordWriter:
+    writer = TlsRecordWriter()
     if keys is not None:
         writer.protect(keys)
     return writer
 
 
-def reader_of(keys: TrafficKeys | None = KEYS) -> RecordReader:
-    reader = RecordReader()
+def reader_of(keys: TrafficKeys | None = KEYS) -> TlsRecordReader:
+    reader = TlsRecordReader()
     if keys is not None:
         reader.protect(keys)
     return reader
 
 
-def feed(reader: RecordReader, data: bytes) -> list[tuple[ContentType, bytes]]:
+def feed(reader: TlsRecordReader, data: bytes) -> list[tuple[ContentType, bytes]]:
     found = []
     while data:
         space = reader.space()

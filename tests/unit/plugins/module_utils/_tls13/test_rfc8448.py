@@ -19,7 +19,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.hello imp
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CLIENT_CONTEXT, SERVER_CONTEXT
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Extension, Group
-from ansible_collections.attested.registry.plugins.module_utils._tls13.records import RecordReader, RecordWriter
+from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
 from ansible_collections.attested.registry.plugins.module_utils._tls13.schedule import (
     KeySchedule,
     Secrets,
@@ -71,14 +71,14 @@ class Replay:
 
 
 def seal(secret: bytes, kind: ContentType, content: bytes) -> bytes:
-    writer = RecordWriter()
+    writer = TlsRecordWriter()
     writer.protect(TrafficKeys.derive(AES_128_GCM, secret))
     writer.write(kind, content)
     return writer.take()
 
 
 def unseal(secret: bytes, *records: bytes) -> list[tuple[ContentType, bytes]]:
-    reader = RecordReader()
+    reader = TlsRecordReader()
     reader.protect(TrafficKeys.derive(AES_128_GCM, secret))
     found = []
     for record in records:

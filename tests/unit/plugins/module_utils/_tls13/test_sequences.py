@@ -11,20 +11,20 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.config im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.engine import Engine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import InternalError, TlsError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Group, HandshakeType
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, credentials, inject, reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 STATES = [
-    *(("client", state) for state in (State.WAIT_SH, State.WAIT_SH2, State.WAIT_EE, State.WAIT_CERT_CR)),
+    *(("client", state) for state in (TlsState.WAIT_SH, TlsState.WAIT_SH2, TlsState.WAIT_EE, TlsState.WAIT_CERT_CR)),
     *(
         (role, state)
         for role in ("client", "server")
-        for state in (State.WAIT_CERT, State.WAIT_CV, State.WAIT_FINISHED)
+        for state in (TlsState.WAIT_CERT, TlsState.WAIT_CV, TlsState.WAIT_FINISHED)
     ),
-    *(("server", state) for state in (State.WAIT_CH, State.WAIT_CH2)),
-    *((role, State.CONNECTED) for role in ("client", "server")),
+    *(("server", state) for state in (TlsState.WAIT_CH, TlsState.WAIT_CH2)),
+    *((role, TlsState.CONNECTED) for role in ("client", "server")),
 ]
 
 bodies = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from([0, 0, 0, 1, 2, 4, 255]), max_size=60).map(bytes))
@@ -58,7 +58,7 @@ def play(engine: Engine, sequence: list[tuple[ContentType, bytes]]) -> TlsError 
 @pytest.mark.parametrize(("role", "state"), STATES, ids=lambda value: getattr(value, "name", value))
 @given(st.lists(records, min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None)
-def test_any_records_at_any_moment(role: str, state: State, sequence: list[tuple[ContentType, bytes]]) -> None:
+def test_any_records_at_any_moment(role: str, state: TlsState, sequence: list[tuple[ContentType, bytes]]) -> None:
     pair = Pair(
         ClientConfig(groups=(Group.SECP256R1, Group.X25519)),
         ServerConfig((credentials(),), client_certificate="required", groups=(Group.X25519,)),
@@ -70,9 +70,9 @@ def test_any_records_at_any_moment(role: str, state: State, sequence: list[tuple
     error = play(engine, sequence)
     assert not isinstance(error, InternalError), error
     if error is not None:
-        assert engine.state is State.FAILED
+        assert engine.state is TlsState.FAILED
         assert not engine._reader.is_protected
     # nobody without a Finished of this handshake gets any further
-    assert state is State.CONNECTED or not engine.is_connected
+    assert state is TlsState.CONNECTED or not engine.is_connected
     # what it answers is bounded by what it was sent
     assert len(engine.data_to_send()) < 4096

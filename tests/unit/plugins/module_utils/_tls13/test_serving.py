@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.tests.support.tls13_peers import credentials
 from ansible_collections.attested.registry.tests.support.tls13_transports import Connection, Inner
 
@@ -207,7 +207,7 @@ def test_nothing_reaches_the_application_while_the_client_is_judged() -> None:
         await settle()
         assert connection.below.paused
         assert connection.inner is None
-        assert connection.protocol.engine.state is State.JUDGING
+        assert connection.protocol.engine.state is TlsState.JUDGING
         # a client that does not take what was sent does not make it read again either
         connection.protocol.pause_writing()
         connection.protocol.resume_writing()

@@ -29,9 +29,9 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
     Truncated,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import SUITES, Suite
 from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, credentials
 from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer, ssl_echo_server, write_pem
@@ -84,7 +84,7 @@ def test_half_a_close_ends_with_close_notify() -> None:
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100) == b"last"
         assert connection.recv(100) == b""
-        assert connection.engine.state is State.CLOSED
+        assert connection.engine.state is TlsState.CLOSED
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
@@ -272,7 +272,7 @@ def test_the_time_of_the_chooser_does_not_count(monkeypatch: pytest.MonkeyPatch)
     clock = types.SimpleNamespace(monotonic=lambda: time.monotonic() + late)
     monkeypatch.setattr(blocking, "time", clock)
 
-    def choose(dummy: object) -> Credentials:
+    def choose(dummy: object) -> CertifiedKey:
         nonlocal late
         late = 1000.0
         return credentials()

@@ -13,10 +13,9 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import (
     AppraiserChain,
     Attestation,
-    Presented,
+    PresentedToken,
     Verdict,
-    refused,
-    verify_client,
+    refusal,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.reference_values import (
     parse_reference_file,
@@ -41,6 +40,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
     process_key,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import SimulatedSource
+from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import RelyingParty
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key_file import read_keys
 from ansible_collections.attested.registry.tests.support import ratls_tokens
@@ -77,7 +77,7 @@ def connect(directory: str, to: AppraiserChain) -> Attestation:
     """What client and server do in one handshake."""
     challenge = Challenge()
     shown = Attester(SimulatedSource(directory), "ec-p256").answer([challenge.authority])
-    return verify_client(shown.certificate, challenge, to, now=NOW)
+    return RelyingParty(to).judge(shown.certificate, challenge, now=NOW)
 
 
 def test_a_realm_that_proves_what_it_is_gets_in(realm: str) -> None:
@@ -154,10 +154,10 @@ class Says:
     def __init__(self, name: str, *, yes: bool, asked: list[str]) -> None:
         self.name, self._yes, self._asked = name, yes, asked
 
-    def appraise(self, presented: Presented) -> Verdict:
+    def appraise(self, presented: PresentedToken) -> Verdict:
         self._asked.append(self.name)
         if not self._yes:
-            raise refused(self.name, "it does not please", "try another")
+            raise refusal(self.name, "it does not please", "try another")
         return Verdict(self.name, "it pleases", (f"warning of {self.name}",))
 
 
@@ -177,11 +177,11 @@ def answer(challenge: Challenge, realm: str) -> bytes:
 def test_a_recorded_certificate_does_not_do_for_another_connection(realm: str) -> None:
     first, second = Challenge(), Challenge()
     recorded = answer(first, realm)
-    assert verify_client(recorded, first, chain(realm), now=NOW)
+    assert RelyingParty(chain(realm)).judge(recorded, first, now=NOW)
     with pytest.raises(TokenUntrusted, match="was made for another connection"):
-        verify_client(recorded, second, chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(recorded, second, now=NOW)
     with pytest.raises(ChallengeInvalid, match="was answered before"):
-        verify_client(recorded, first, chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(recorded, first, now=NOW)
 
 
 def test_a_token_does_not_do_for_the_key_of_somebody_else(realm: str) -> None:
@@ -189,7 +189,7 @@ def test_a_token_does_not_do_for_the_key_of_somebody_else(realm: str) -> None:
     token = Attester(SimulatedSource(realm), "ec-p256").answer([challenge.authority]).evidence.token
     stolen = make_certificate(make_client_key("ec-p256"), token)
     with pytest.raises(TokenUntrusted, match="of this connection and key") as caught:
-        verify_client(stolen, challenge, chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(stolen, challenge, now=NOW)
     assert {"check", "token", "rim"} == set(caught.value.fields)
 
 
@@ -197,17 +197,17 @@ def test_a_wrong_answer_uses_the_challenge_up(realm: str) -> None:
     challenge = Challenge()
     right = answer(challenge, realm)
     with pytest.raises(TokenUntrusted):
-        verify_client(answer(Challenge(), realm), challenge, chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(answer(Challenge(), realm), challenge, now=NOW)
     with pytest.raises(ChallengeInvalid):
-        verify_client(right, challenge, chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(right, challenge, now=NOW)
 
 
 def test_what_is_no_certificate_or_no_token_is_refused_first(realm: str) -> None:
     with pytest.raises(CertificateInvalid):
-        verify_client(b"", Challenge(), chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(b"", Challenge(), now=NOW)
     no_token = make_certificate(process_key("ec-p256"), b"no token")
     with pytest.raises(TokenInvalid):
-        verify_client(no_token, Challenge(), chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(no_token, Challenge(), now=NOW)
 
 
 def test_a_realm_key_that_the_platform_does_not_know_is_refused(realm: str) -> None:
@@ -223,9 +223,9 @@ def test_a_realm_key_that_the_platform_does_not_know_is_refused(realm: str) -> N
     challenge = Challenge()
     shown = Attester(Splicing(), "ec-p256").answer([challenge.authority])
     with pytest.raises(TokenUntrusted, match="made for another realm key"):
-        verify_client(shown.certificate, challenge, chain(realm), now=NOW)
+        RelyingParty(chain(realm)).judge(shown.certificate, challenge, now=NOW)
 
 
 def test_the_time_of_now_is_the_default(realm: str) -> None:
     challenge = Challenge()
-    assert verify_client(answer(challenge, realm), challenge, chain(realm))
+    assert RelyingParty(chain(realm)).judge(answer(challenge, realm), challenge)

@@ -9,7 +9,7 @@ import typing as t
 import cbor2
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
-from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import CborInvalid, Tagged
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import CborInvalid, TaggedValue
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,7 +103,7 @@ def test_what_is_refused(data: str, reason: str) -> None:
 def test_tags_are_never_acted_upon() -> None:
     # a shared reference to itself, a regular expression, a big integer: each an object if cbor2 reads it
     for tag, value in ((28, (1,)), (29, 0), (35, "(a+)+"), (2, b"\x01" * 9), (4, (1, 2)), (0, "2020")):
-        assert cbor.decode(cbor.encode(Tagged(tag, value))) == Tagged(tag, value)
+        assert cbor.decode(cbor.encode(TaggedValue(tag, value))) == TaggedValue(tag, value)
 
 
 def test_depth_is_bounded() -> None:

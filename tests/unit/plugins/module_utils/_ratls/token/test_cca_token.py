@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import TokenInvalid, TokenUntrusted
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import signing
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
-from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import Tagged, encode
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import TaggedValue, encode
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import (
     MAX_TOKEN,
     PLATFORM_TOKEN,
@@ -85,9 +85,11 @@ def test_every_claim_is_read() -> None:
 
 def test_the_order_of_the_halves_and_of_the_claims_does_not_matter() -> None:
     parsed = cbor.decode(token())
-    assert isinstance(parsed, Tagged)
+    assert isinstance(parsed, TaggedValue)
     assert isinstance(parsed.value, dict)
-    turned = encode(Tagged(399, {REALM_TOKEN: parsed.value[REALM_TOKEN], PLATFORM_TOKEN: parsed.value[PLATFORM_TOKEN]}))
+    turned = encode(
+        TaggedValue(399, {REALM_TOKEN: parsed.value[REALM_TOKEN], PLATFORM_TOKEN: parsed.value[PLATFORM_TOKEN]})
+    )
     assert turned != token()
     check(turned)
     reverse = {label: REALM[label] for label in reversed(REALM)}
@@ -217,7 +219,7 @@ def test_no_claim_may_be_there_twice(half: str, label: int) -> None:
 
 GOOD = parse_token(token())
 PLATFORM_SIGNED, REALM_SIGNED = (
-    encode(Tagged(18, (part.protected, {}, part.payload, part.signature)))
+    encode(TaggedValue(18, (part.protected, {}, part.payload, part.signature)))
     for part in (GOOD.platform_token, GOOD.realm_token)
 )
 
@@ -228,14 +230,14 @@ PLATFORM_SIGNED, REALM_SIGNED = (
         b"",
         PLATFORM_SIGNED,
         encode({PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED}),
-        encode(Tagged(398, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED})),
-        encode(Tagged(399, Tagged(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED}))),
-        encode(Tagged(399, (PLATFORM_SIGNED, REALM_SIGNED))),
-        encode(Tagged(399, {PLATFORM_TOKEN: PLATFORM_SIGNED})),
-        encode(Tagged(399, {REALM_TOKEN: REALM_SIGNED})),
-        encode(Tagged(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED, 1: b""})),
-        encode(Tagged(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: "text"})),
-        encode(Tagged(399, {PLATFORM_TOKEN: None, REALM_TOKEN: REALM_SIGNED})),
+        encode(TaggedValue(398, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED})),
+        encode(TaggedValue(399, TaggedValue(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED}))),
+        encode(TaggedValue(399, (PLATFORM_SIGNED, REALM_SIGNED))),
+        encode(TaggedValue(399, {PLATFORM_TOKEN: PLATFORM_SIGNED})),
+        encode(TaggedValue(399, {REALM_TOKEN: REALM_SIGNED})),
+        encode(TaggedValue(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED, 1: b""})),
+        encode(TaggedValue(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: "text"})),
+        encode(TaggedValue(399, {PLATFORM_TOKEN: None, REALM_TOKEN: REALM_SIGNED})),
         signing.collection(PLATFORM_SIGNED, REALM_SIGNED) + b"\x00",
         b"\xd9\x01\x8f\xa3" + encode(PLATFORM_TOKEN) + encode(PLATFORM_SIGNED) + token()[4:],
     ],
@@ -263,23 +265,23 @@ def part(
     ("signed", "reason"),
     [
         (part(), "no COSE_Sign1 tag"),
-        (Tagged(17, part()), "no COSE_Sign1 tag"),
-        (Tagged(18, part()[:3]), "array of the four parts"),
-        (Tagged(18, {}), "array of the four parts"),
-        (Tagged(18, part(unprotected={1: -35})), "unprotected header is not an empty map"),
-        (Tagged(18, part(unprotected=())), "unprotected header is not an empty map"),
-        (Tagged(18, part(payload=None)), "not byte strings"),
-        (Tagged(18, part(protected={1: -35})), "not byte strings"),
-        (Tagged(18, part(protected=b"")), "ends before"),
-        (Tagged(18, part(protected=encode(()))), "the protected header is no map"),
-        (Tagged(18, part(protected=encode({}))), "none of the algorithms"),
-        (Tagged(18, part(protected=encode({1: -37}))), "none of the algorithms"),
-        (Tagged(18, part(protected=encode({1: "ES384"}))), "none of the algorithms"),
-        (Tagged(18, part(protected=encode({1: -35, 2: (3,), 3: 0}))), "critical parameters"),
-        (Tagged(18, part(protected=encode({1: -7}))), "signature has 96 bytes and ES256 takes 64"),
-        (Tagged(18, part(protected=encode({1: -36}))), "signature has 96 bytes and ES512 takes 132"),
-        (Tagged(18, part(payload=encode((1, 2)))), "payload is no map of claims"),
-        (Tagged(18, part(payload=b"\xa1")), "ends before"),
+        (TaggedValue(17, part()), "no COSE_Sign1 tag"),
+        (TaggedValue(18, part()[:3]), "array of the four parts"),
+        (TaggedValue(18, {}), "array of the four parts"),
+        (TaggedValue(18, part(unprotected={1: -35})), "unprotected header is not an empty map"),
+        (TaggedValue(18, part(unprotected=())), "unprotected header is not an empty map"),
+        (TaggedValue(18, part(payload=None)), "not byte strings"),
+        (TaggedValue(18, part(protected={1: -35})), "not byte strings"),
+        (TaggedValue(18, part(protected=b"")), "ends before"),
+        (TaggedValue(18, part(protected=encode(()))), "the protected header is no map"),
+        (TaggedValue(18, part(protected=encode({}))), "none of the algorithms"),
+        (TaggedValue(18, part(protected=encode({1: -37}))), "none of the algorithms"),
+        (TaggedValue(18, part(protected=encode({1: "ES384"}))), "none of the algorithms"),
+        (TaggedValue(18, part(protected=encode({1: -35, 2: (3,), 3: 0}))), "critical parameters"),
+        (TaggedValue(18, part(protected=encode({1: -7}))), "signature has 96 bytes and ES256 takes 64"),
+        (TaggedValue(18, part(protected=encode({1: -36}))), "signature has 96 bytes and ES512 takes 132"),
+        (TaggedValue(18, part(payload=encode((1, 2)))), "payload is no map of claims"),
+        (TaggedValue(18, part(payload=b"\xa1")), "ends before"),
     ],
 )
 def test_halves_that_are_no_cose_sign1(signed: t.Any, reason: str) -> None:
@@ -312,7 +314,7 @@ def test_the_platform_has_to_vouch_for_the_realm_key() -> None:
 def test_halves_of_two_tokens_do_not_fit() -> None:
     other = parse_token(token(key=realm_key("P-256")))
     other_realm = encode(
-        Tagged(18, (other.realm_token.protected, {}, other.realm_token.payload, other.realm_token.signature))
+        TaggedValue(18, (other.realm_token.protected, {}, other.realm_token.payload, other.realm_token.signature))
     )
     with pytest.raises(TokenUntrusted, match="made for another realm key"):
         parse_token(signing.collection(PLATFORM_SIGNED, other_realm)).verify_realm()
@@ -372,11 +374,15 @@ def test_the_platform_signature_needs_a_key_that_is_trusted() -> None:
 
 def test_the_signature_covers_the_protected_header() -> None:
     protected = encode({1: -35, 4: b"another header"})
-    signed = encode(Tagged(18, (protected, {}, GOOD.realm_token.payload, GOOD.realm_token.signature)))
+    signed = encode(TaggedValue(18, (protected, {}, GOOD.realm_token.payload, GOOD.realm_token.signature)))
     with pytest.raises(TokenUntrusted):
         parse_token(signing.collection(PLATFORM_SIGNED, signed)).verify_realm()
     resigned = realm_key().sign(to_be_signed(protected, GOOD.realm_token.payload))
-    check(signing.collection(PLATFORM_SIGNED, encode(Tagged(18, (protected, {}, GOOD.realm_token.payload, resigned)))))
+    check(
+        signing.collection(
+            PLATFORM_SIGNED, encode(TaggedValue(18, (protected, {}, GOOD.realm_token.payload, resigned)))
+        )
+    )
 
 
 @given(st.binary(max_size=300))

@@ -9,7 +9,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Presented
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import PresentedToken
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
     AppraisalFailed,
     ConfigurationInvalid,
@@ -47,7 +47,7 @@ from hypothesis import strategies as st
 
 CHALLENGE = ratls_tokens.CHALLENGE
 TOKEN = ratls_tokens.token()
-PRESENTED = Presented(parse_token(TOKEN), TOKEN, CHALLENGE)
+PRESENTED = PresentedToken(parse_token(TOKEN), TOKEN, CHALLENGE)
 
 
 def appraiser(service: t.Any, **policy: t.Any) -> VeraisonAppraiser:
@@ -264,7 +264,7 @@ def test_a_recorded_result_does_not_do_for_another_token() -> None:
     appraiser(recorded).appraise(PRESENTED)
     service = StandInVeraison()
     service.result = recorded._result()
-    other = Presented(PRESENTED.token, TOKEN, bytes(64))
+    other = PresentedToken(PRESENTED.token, TOKEN, bytes(64))
     with pytest.raises(VeraisonFailed, match="for another challenge"):
         appraiser(service).appraise(other)
 

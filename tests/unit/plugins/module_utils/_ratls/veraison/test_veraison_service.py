@@ -17,7 +17,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Presented
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import PresentedToken
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
     AppraisalFailed,
     ConfigurationInvalid,
@@ -46,7 +46,7 @@ from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison
 from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
 
 TOKEN = ratls_tokens.token()
-PRESENTED = Presented(parse_token(TOKEN), TOKEN, ratls_tokens.CHALLENGE)
+PRESENTED = PresentedToken(parse_token(TOKEN), TOKEN, ratls_tokens.CHALLENGE)
 
 
 @dataclasses.dataclass

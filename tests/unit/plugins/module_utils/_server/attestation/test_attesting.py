@@ -20,7 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
     ClientKey,
     make_client_key,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.tests.support import images, ratls_tokens, tls13_peers
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
 
@@ -71,7 +71,7 @@ def token_for(authorities: t.Sequence[bytes], **options: t.Any) -> bytes:
 
 def showing(token: t.Callable[[t.Sequence[bytes]], bytes]) -> Answer:
     """A client that shows any token."""
-    return lambda authorities: Credentials((make_certificate(KEY, token(authorities)),), t.cast("t.Any", KEY.private))
+    return lambda authorities: CertifiedKey((make_certificate(KEY, token(authorities)),), t.cast("t.Any", KEY.private))
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_refusals(
     server = start(**anchors, reference_values=[str(tmp_path / "reference.json")])
     asked: list[bytes] = []
 
-    def remember(authorities: t.Sequence[bytes]) -> Credentials | None:
+    def remember(authorities: t.Sequence[bytes]) -> CertifiedKey | None:
         asked.extend(authorities)
         return answer(authorities)
 
@@ -198,7 +198,7 @@ def test_the_challenge_of_another_connection(start: Start, realm: pathlib.Path) 
     seen: list[t.Sequence[bytes]] = []
     good = attested(realm)
 
-    def remember(authorities: t.Sequence[bytes]) -> Credentials | None:
+    def remember(authorities: t.Sequence[bytes]) -> CertifiedKey | None:
         seen.append(authorities)
         return good(authorities)
 
@@ -210,9 +210,9 @@ def test_the_challenge_of_another_connection(start: Start, realm: pathlib.Path) 
 
 def test_a_certificate_that_was_good_once(start: Start, realm: pathlib.Path) -> None:
     server = start(**trusting(realm))
-    kept: list[Credentials | None] = []
+    kept: list[CertifiedKey | None] = []
 
-    def keep(authorities: t.Sequence[bytes]) -> Credentials | None:
+    def keep(authorities: t.Sequence[bytes]) -> CertifiedKey | None:
         kept.append(attested(realm)(authorities))
         return kept[0]
 
@@ -220,7 +220,7 @@ def test_a_certificate_that_was_good_once(start: Start, realm: pathlib.Path) -> 
     # whoever has copied both the certificate and its key
     assert server.alert(lambda authorities: kept[0]) == "certificate_unknown"
     # and whoever has seen the certificate alone
-    stolen = Credentials(t.cast(Credentials, kept[0]).chain, tls13_peers.private_key("ec-p256"))
+    stolen = CertifiedKey(t.cast(CertifiedKey, kept[0]).chain, tls13_peers.private_key("ec-p256"))
     assert server.alert(lambda authorities: stolen) == "decrypt_error"
     assert server.counted() == {"accepted": 1, "rejected": 2}
 

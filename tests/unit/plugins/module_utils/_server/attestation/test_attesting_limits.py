@@ -33,7 +33,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
     alert_received,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.plugins.module_utils._tls13.state import State
+from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
 
@@ -99,7 +99,7 @@ def test_a_client_may_take_long_to_make_its_evidence(start: Start, judge: Judge,
 
     def slow(authorities: t.Sequence[bytes]) -> t.Any:
         (connection,) = server.attesting.handshakes
-        server.until(lambda: connection.engine.state is State.WAIT_CERT)
+        server.until(lambda: connection.engine.state is TlsState.WAIT_CERT)
         # as if the time for the handshake were over
         server.running.call(stall(connection))
         return attested(realm)(authorities)
@@ -354,10 +354,10 @@ def test_not_every_refusal_is_a_warning(caplog: pytest.LogCaptureFixture) -> Non
 @pytest.mark.parametrize(
     ("error", "hint"),
     [
-        (alert_received(Alert.DECODE_ERROR, State.WAIT_CERT), True),
-        (alert_received(Alert.DECODE_ERROR, State.WAIT_CH), False),
-        (alert_received(Alert.DECODE_ERROR, State.WAIT_CV), False),
-        (alert_received(Alert.UNKNOWN_CA, State.WAIT_CERT), False),
+        (alert_received(Alert.DECODE_ERROR, TlsState.WAIT_CERT), True),
+        (alert_received(Alert.DECODE_ERROR, TlsState.WAIT_CH), False),
+        (alert_received(Alert.DECODE_ERROR, TlsState.WAIT_CV), False),
+        (alert_received(Alert.UNKNOWN_CA, TlsState.WAIT_CERT), False),
         (DecodeError("The other end sent a malformed ClientHello."), False),
     ],
 )
