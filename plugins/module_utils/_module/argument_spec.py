@@ -16,9 +16,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from .._oci.errors import ReferenceInvalid
-from .attestation import attestation_problem
 from .given import given_options
 from .naming import conversion_warnings, settle_names
+from .ratls_options import attestation_problem
 
 Options = dict[str, dict[str, t.Any]]
 """Options of a module in the form that AnsibleModule takes them."""

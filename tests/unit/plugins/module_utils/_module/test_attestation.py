@@ -8,10 +8,8 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import REGISTRY
-from ansible_collections.attested.registry.plugins.module_utils._module.attestation import (
-    attestation_problem,
-    make_attester,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.attestation import make_attester
+from ansible_collections.attested.registry.plugins.module_utils._module.ratls_options import attestation_problem
 
 
 def params(

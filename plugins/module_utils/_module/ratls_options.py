@@ -1,0 +1,59 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Whether the options of attestation go together. It imports nothing of RA-TLS, as every module carries it to hosts."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .ranges import seconds_problem
+
+Params = t.Mapping[str, t.Any]
+
+_KINDS: t.Final = "file, command, rsi, tsm or simulated"
+_NEEDED: t.Final[t.Mapping[str, tuple[str, str]]] = {
+    "file": ("path", "name the file with the token there"),
+    "simulated": ("path", "name the directory of the simulated realm there"),
+    "command": ("argv", "give the program that makes tokens, and its arguments, there"),
+}
+_OF_OTHERS: t.Final[t.Mapping[str, str]] = {"path": "no path", "argv": "no command"}
+
+
+def attestation_problem(params: Params) -> str | None:
+    """Returns what is wrong with the options of attestation and what to do about it, None if they go together."""
+    if params["tls"] != "ra-tls":
+        if params["ratls"] is None:
+            return None
+        return "The option ratls is given without tls=ra-tls, so nothing would be attested; set tls to ra-tls as well."
+    if params["ratls"] is None:
+        return f"The option ratls is missing: tls=ra-tls needs it; give ratls.evidence, which is {_KINDS}."
+    for option in ("client_cert", "client_key"):
+        if params[option] is not None:
+            return (
+                f"The option {option} cannot be used with tls=ra-tls, which makes a client certificate for each "
+                f"connection; leave {option} out."
+            )
+    return _evidence_problem(params["ratls"])
+
+
+def _evidence_problem(ratls: Params) -> str | None:
+    kind = ratls["evidence"]
+    needed, remedy = _NEEDED.get(kind, (None, ""))
+    if needed is not None and not ratls[needed]:
+        return f"The option ratls.{needed} is missing: ratls.evidence={kind} needs it; {remedy}."
+    takes_path = kind != "command"
+    for option, taken in (("path", takes_path), ("argv", not takes_path)):
+        if ratls[option] is not None and not taken:
+            return (
+                f"The option ratls.{option} has no use with ratls.evidence={kind}, which takes {_OF_OTHERS[option]}; "
+                f"leave ratls.{option} out."
+            )
+    problem = seconds_problem(ratls["timeout"])
+    return None if problem is None else f"The option ratls.timeout is {ratls['timeout']:g}: {problem}; correct it."
+
+
+__all__ = ("Params", "attestation_problem")
