@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the demonstration: the example registry on a free port and a playbook against it, plain and then with RA-TLS."""
+"""Run the demonstration: the example registry on a free port and a playbook against it, plain and then with RA-TLS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def plain(work: Path) -> int:
-    """Shows the life of a tree."""
+    """Show the life of a tree."""
     server = OwnServer(EXAMPLES / "registry", work / "plain")
     with server.running() as address:
         print(f"the server of the collection serves {server.root} at {address}", flush=True)
@@ -33,7 +33,7 @@ def plain(work: Path) -> int:
 
 
 def attested(work: Path) -> int:
-    """Shows a realm that is let in and one that is not."""
+    """Show a realm that is let in and one that is not."""
     realm, other = work / "realm", work / "other-realm"
     for directory in (realm, other):
         print(f"\na simulated realm, {directory.name}:", flush=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a command while the registries of the integration tests run, and tells it about them in a file of variables.
+"""Run a command while the registries of the integration tests run, and tells it about them in a file of variables.
 
     python -m ansible_collections.attested.registry.tests.support.integration \\
         --images DIR --work DIR --config FILE -- COMMAND...

@@ -151,7 +151,7 @@ class Host:
             process.kill()
 
     def wait_until_up(self) -> None:
-        """Returns once all units of the host are up and its sshd answers. Raises HostError with its console."""
+        """Return once all units of the host are up and its sshd answers. Raises HostError with its console."""
         limit = time.monotonic() + _UP_SECONDS
         while time.monotonic() < limit:
             if self._state() == "running" and self._answers():

@@ -50,7 +50,7 @@ _PRIVATE: t.Final = "ATTESTED_TEST_HOSTS_PRIVATE"
 
 
 def check_machine() -> None:
-    """Raises HostError with all that this machine lacks or forbids."""
+    """Raise HostError with all that this machine lacks or forbids."""
     if os.geteuid() != 0:
         raise HostError("The test hosts need root: they are made of namespaces, mounts and a bridge.")
     run(_TOP / "tools/apt-need.sh", "the test hosts", *(f"{name}={package}" for name, package in _PROGRAMS.items()))
@@ -94,7 +94,7 @@ def network() -> t.Iterator[str]:
 
 
 def _free_prefix() -> str:
-    """Raises HostError when another run is using the bridge."""
+    """Raise HostError when another run is using the bridge."""
     if Path(f"/sys/class/net/{_BRIDGE}").exists():
         if any(Path(f"/sys/class/net/{_BRIDGE}/brif").iterdir()):
             raise HostError(f"The bridge {_BRIDGE} is in use: wait for the other run of the test hosts to end.")

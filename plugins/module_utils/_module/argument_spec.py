@@ -98,7 +98,7 @@ def registry_module(
     required_one_of: t.Sequence[t.Sequence[str]] = (),
     add_file_common_args: bool = False,
 ) -> AnsibleModule:
-    """Returns the module of a task that speaks to a registry, with the shared options and options.
+    """Return the module of a task that speaks to a registry, with the shared options and options.
 
     The task fails if options of attestation, or those that name the image, do not go together.
     """
@@ -139,7 +139,7 @@ def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
 
 
 def local_module(options: Options) -> AnsibleModule:
-    """Returns the module of a task that speaks to no registry."""
+    """Return the module of a task that speaks to no registry."""
     _ask_for_children()
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     _encode_paths(module.params, options)
@@ -165,7 +165,7 @@ def _ask_for_children() -> None:
 
 
 def merge(*parts: Options) -> Options:
-    """Returns all options of parts as one spec; a later part wins."""
+    """Return all options of parts as one spec; a later part wins."""
     return {name: dict(option) for part in parts for name, option in part.items()}
 
 

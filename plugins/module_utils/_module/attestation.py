@@ -13,11 +13,11 @@ import typing as t
 if t.TYPE_CHECKING:
     from .._ratls.attester import Attester
     from .ratls_options import Params
-    from .sources import Source
+    from .sources import ImageSource
 
 
 def make_attester(ratls: Params) -> Attester:
-    """Returns what the options ask for, which passed attestation_problem. Raises ConfigurationInvalid."""
+    """Return what the options ask for, which passed attestation_problem. Raises ConfigurationInvalid."""
     from .._ratls.attester import Attester
     from .._ratls.evidence.sources import make_source
 
@@ -25,8 +25,8 @@ def make_attester(ratls: Params) -> Attester:
     return Attester(source, ratls["key_type"])
 
 
-def attestation_results(source: Source) -> dict[str, t.Any]:
-    """Returns the result ratls of a task that has asked the source: nothing where nothing was attested."""
+def attestation_results(source: ImageSource) -> dict[str, t.Any]:
+    """Return the result ratls of a task that has asked the source: nothing where nothing was attested."""
     return {} if source.attestation is None else {"ratls": source.attestation}
 
 

@@ -25,7 +25,7 @@ from .._unpack.reach import inside
 from .opened_again import opened_again
 
 if t.TYPE_CHECKING:
-    from .sources import Source
+    from .sources import ImageSource
 
 _PIECE: t.Final = 1024 * 1024
 _LOCK_SECONDS: t.Final = 60.0
@@ -72,7 +72,7 @@ class _Partial:
     can_be_found: bool
 
     def is_there(self) -> bool:
-        """Tells whether the name still leads to the file."""
+        """Tell whether the name still leads to the file."""
         try:
             there = os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
@@ -80,7 +80,7 @@ class _Partial:
         return os.path.samestat(there, os.fstat(self.fd))
 
     def remove(self) -> None:
-        """Removes the file, if it is there."""
+        """Remove the file, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.name, dir_fd=self.folder)
 
@@ -108,7 +108,7 @@ class BlobFile:
             self.warning = risk_warning(f"the file {printable(path)}", parents.risk)
 
     def content(self) -> Content | None:
-        """Returns what the file holds, None if there is no file.
+        """Return what the file holds, None if there is no file.
 
         Raises BlobFileError, FilesystemError, ParentRefused.
         """
@@ -117,7 +117,7 @@ class BlobFile:
 
     @contextlib.contextmanager
     def reached(self) -> t.Iterator[str]:
-        """Yields a relative path of the file that nobody can lead elsewhere: the working directory is above it then."""
+        """Yield a relative path of the file that nobody can lead elsewhere: the working directory is above it then."""
         with self._parents() as parents, inside(parents.fd):
             yield os.path.join(".", *parents.missing, self._name)
 
@@ -136,13 +136,13 @@ class BlobFile:
             raise filesystem_error(exc, doing="reading", path=self.path) from exc
         return Content(Digest(self.digest.algorithm, hasher.hexdigest()), size)
 
-    def download(self, source: Source, repository: str, *, prepare: Prepare) -> Download:
-        """Downloads the blob, carrying on with what is there of it, and puts it in place.
+    def download(self, source: ImageSource, repository: str, *, prepare: Prepare) -> Download:
+        """Download the blob, carrying on with what is there of it, and puts it in place.
 
         What came is kept if the connection fails, and thrown away if it is wrong; if a beginning from earlier turns out
         wrong, the download starts again. A file that is replaced keeps its owner, mode and extended attributes.
 
-        Raises what Source.blob raises, Locked, BlobFileError, FilesystemError.
+        Raises what ImageSource.blob raises, Locked, BlobFileError, FilesystemError.
         """
         with opened_again(self._open_to_download) as partial:
             done = self._done_meanwhile(partial.folder)
@@ -160,7 +160,7 @@ class BlobFile:
         return stack.enter_context(self._opened_partial(parents.fd))
 
     def _done_meanwhile(self, folder: int) -> Download | None:
-        """Looks again with the lock, if the file is not the one that content() has read."""
+        """Look again with the lock, if the file is not the one that content() has read."""
         if _identity(folder, self._name) == self._seen:
             return None
         found = self._content(folder)
@@ -181,7 +181,7 @@ class BlobFile:
         if not stat.S_ISREG(status.st_mode):
             raise self._refusal("it is there and is not a file", "give another path")
 
-    def _complete(self, partial: _Partial, source: Source, repository: str) -> Download:
+    def _complete(self, partial: _Partial, source: ImageSource, repository: str) -> Download:
         try:
             return self._fill(partial.fd, source, repository)
         except BaseException as exc:
@@ -190,7 +190,7 @@ class BlobFile:
                 partial.remove()
             raise
 
-    def _fill(self, descriptor: int, source: Source, repository: str) -> Download:
+    def _fill(self, descriptor: int, source: ImageSource, repository: str) -> Download:
         try:
             return self._carry_on(descriptor, source, repository)
         except OciError:
@@ -200,7 +200,7 @@ class BlobFile:
             os.ftruncate(descriptor, 0)
         return self._carry_on(descriptor, source, repository)
 
-    def _carry_on(self, descriptor: int, source: Source, repository: str) -> Download:
+    def _carry_on(self, descriptor: int, source: ImageSource, repository: str) -> Download:
         hasher = self.digest.new_hash()
         with self._translated("reading the unfinished download beside"):
             self._begun = _hash(descriptor, hasher)
@@ -220,7 +220,7 @@ class BlobFile:
             os.fsync(descriptor)
 
     def _put_in_place(self, partial: _Partial, prepare: Prepare) -> None:
-        """Gives the file its attributes and then its name. If that fails, the next run finds it as it was before."""
+        """Give the file its attributes and then its name. If that fails, the next run finds it as it was before."""
         with self._translated("putting the blob at"):
             try:
                 _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
@@ -237,7 +237,7 @@ class BlobFile:
 
     @contextlib.contextmanager
     def _opened_partial(self, folder: int) -> t.Iterator[_Partial]:
-        """Yields the file to download to, locked: that of an earlier run if there is one that only this user can open.
+        """Yield the file to download to, locked: that of an earlier run if there is one that only this user can open.
 
         Anything else that bears its name is removed or, if that cannot be, left alone, and a file with a random name is
         used, which nobody carries on with.
@@ -269,7 +269,7 @@ class BlobFile:
 
 
 def _identity(folder: int, name: str) -> tuple[int, ...] | None:
-    """Returns what tells whether a file was changed or replaced, None if there is none."""
+    """Return what tells whether a file was changed or replaced, None if there is none."""
     try:
         found = os.stat(name, dir_fd=folder)
     except OSError:
@@ -278,7 +278,7 @@ def _identity(folder: int, name: str) -> tuple[int, ...] | None:
 
 
 def _open_replaced(folder: int, name: str) -> int | None:
-    """Opens the file that is replaced; None if there is none, or something else, whose attributes say nothing."""
+    """Open the file that is replaced; None if there is none, or something else, whose attributes say nothing."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -286,7 +286,7 @@ def _open_replaced(folder: int, name: str) -> int | None:
 
 
 def _set_attributes(descriptor: int, replaced: int | None) -> None:
-    """Gives a file the attributes of the one that it replaces, else those of a new one by the umask."""
+    """Give a file the attributes of the one that it replaces, else those of a new one by the umask."""
     if replaced is None:
         umask = os.umask(0o077)
         os.umask(umask)
@@ -318,7 +318,7 @@ def _open_partial(folder: int, name: str) -> _Partial:
 
 
 def blob_diff(path: str, *, before: Content | None, after: Content) -> dict[str, t.Any]:
-    """Returns the diff of a file that is to hold a blob."""
+    """Return the diff of a file that is to hold a blob."""
     return {
         "before_header": path_text(path),
         "after_header": path_text(path),
@@ -327,8 +327,8 @@ def blob_diff(path: str, *, before: Content | None, after: Content) -> dict[str,
     }
 
 
-def blob_size(source: Source, repository: str, digest: Digest) -> int:
-    """Returns the size of a blob that the registry has. Raises NotFound, and what Source.head_blob raises."""
+def blob_size(source: ImageSource, repository: str, digest: Digest) -> int:
+    """Return the size of a blob that the registry has. Raises NotFound, and what ImageSource.head_blob raises."""
     size = source.head_blob(repository, digest)
     if size is None:
         from .._registry.errors import NotFound
@@ -343,7 +343,7 @@ def blob_size(source: Source, repository: str, digest: Digest) -> int:
 
 
 def _hash(descriptor: int, hasher: t.Any) -> int:
-    """Hashes a file from its start and leaves the position at its end; returns its size. Raises OSError."""
+    """Hash a file from its start and leaves the position at its end; returns its size. Raises OSError."""
     size = os.lseek(descriptor, 0, os.SEEK_SET)
     while True:
         piece = os.read(descriptor, _PIECE)

@@ -38,7 +38,7 @@ class InputInvalid(CollectionError):
 
 
 def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
-    """Returns the token that the options path or content give. Raises InputInvalid."""
+    """Return the token that the options path or content give. Raises InputInvalid."""
     if params["path"] is not None:
         return _file(params["path"], limit=MAX_TOKEN, option="path")
     if len(params["content"]) > _MAX_TEXT:
@@ -59,7 +59,7 @@ def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
 
 
 def describe(token: CcaToken, *, size: int) -> Json:
-    """Returns everything that a token says."""
+    """Return everything that a token says."""
     return {
         "digest": token.digest,
         "size": size,
@@ -70,7 +70,7 @@ def describe(token: CcaToken, *, size: int) -> Json:
 
 
 def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json]:
-    """Returns the outcome of each check: passed, which is None if it was not asked for, and reason.
+    """Return the outcome of each check: passed, which is None if it was not asked for, and reason.
 
     Raises InputInvalid and RatlsError for options that cannot be used.
     """

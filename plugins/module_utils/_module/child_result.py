@@ -16,8 +16,8 @@ from .._unpack.fork import fork, is_worth_it, wait
 Json = dict[str, t.Any]
 
 
-class Glance:
-    """Runs look in a process of its own, so that it takes no time while this one does something else.
+class ChildResult:
+    """Run look in a process of its own, so that it takes no time while this one does something else.
 
     A context manager. What look returns goes through JSON. Its exceptions are not seen: whoever gets no
     result does the same again in another way, and meets them there. Where a process of its own would not be faster, or
@@ -29,7 +29,7 @@ class Glance:
         self._pid: int | None = None
         self._answer = -1
 
-    def __enter__(self) -> Glance:
+    def __enter__(self) -> ChildResult:
         if is_worth_it():
             self._start()
         return self
@@ -45,7 +45,7 @@ class Glance:
         return self._pid is not None
 
     def result(self) -> Json | None:
-        """Waits for what look returns; None if it returns None, raises something or was not run."""
+        """Wait for what look returns; None if it returns None, raises something or was not run."""
         if self._pid is None:
             return None
         with contextlib.suppress(ValueError, OSError), open(self._answer, "rb", closefd=False) as answer:
@@ -64,4 +64,4 @@ class Glance:
             answer.write(json.dumps(self._look()).encode())
 
 
-__all__ = ("Glance",)
+__all__ = ("ChildResult",)

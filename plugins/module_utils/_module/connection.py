@@ -28,15 +28,15 @@ if t.TYPE_CHECKING:
     from .._registry.auth.auth_file import AuthFiles
     from .._registry.auth.credentials import Credentials
     from .._registry.options import TlsMode
-    from .sources import Source
+    from .sources import ImageSource
 
 _HELPER_SECONDS: t.Final = 60  # a helper may ask a service in the cloud
 _SCHEMES: t.Final[t.Mapping[str, TlsMode]] = {"http": "no-tls", "https": "tls"}
 
 
 @contextlib.contextmanager
-def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
-    """Yields the registry of the task's options, its mirrors before it if there are any. Raises RegistryError.
+def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
+    """Yield the registry of the task's options, its mirrors before it if there are any. Raises RegistryError.
 
     Nothing is connected before the first request. What the options give up is said in warnings of the task.
     """
@@ -46,14 +46,14 @@ def opened_source(module: AnsibleModule) -> t.Iterator[Source]:
     files = _Files(module)
     files.check()
     origin = _registry(module, files, params["registry"], mode=_mode(params["registry"], params), is_mirror=False)
-    source: Source = origin
+    source: ImageSource = origin
     if params["mirrors"]:
-        from .sources import Mirrored
+        from .sources import MirroredSource
 
         mirrors = [
             _registry(module, files, name, mode=_mirror_mode(name), is_mirror=True) for name in params["mirrors"]
         ]
-        source = Mirrored(mirrors, origin, warn=module.warn)
+        source = MirroredSource(mirrors, origin, warn=module.warn)
     try:
         yield source
     except CollectionError as exc:

@@ -20,7 +20,7 @@ _APART: t.Final = ("rootfs", "history")
 
 
 def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Drift | None = None) -> Json:
-    """Returns the diff of a tree that was, and will be, what describe_image or describe_stamp made; None for no tree.
+    """Return the diff of a tree that was, and will be, what describe_image or describe_stamp made; None for no tree.
 
     Drift is shown as what has to go.
     """
@@ -36,7 +36,7 @@ def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Dri
 
 
 def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -> Json:
-    """Returns what is shown of an image, given as the result image, and of the options that its tree was made with."""
+    """Return what is shown of an image, given as the result image, and of the options that its tree was made with."""
     config = image["config"] or {}
     return {
         "state": "present",
@@ -53,12 +53,12 @@ def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -
 
 
 def describe_stamp(stamp: Stamp) -> Json:
-    """Returns what is shown of a tree that was unpacked before."""
+    """Return what is shown of a tree that was unpacked before."""
     return describe_image(stamp.image, ownership=stamp.ownership, xattrs=stamp.xattrs, devices=stamp.devices)
 
 
 def describe_foreign() -> Json:
-    """Returns what is shown of a tree that this collection did not unpack."""
+    """Return what is shown of a tree that this collection did not unpack."""
     return {"state": "present", "digest": None}
 
 

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 @contextlib.contextmanager
 def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
-    """Turns every error raised inside into a failed result: one sentence in msg, the facts in error.
+    """Turn every error raised inside into a failed result: one sentence in msg, the facts in error.
 
     doing says in the continuous form what the task does, for errors that do not say it themselves. Ansible adds the
     traceback by itself where the user has turned that on.

@@ -24,14 +24,14 @@ from .._registry.errors import ConfigurationError, DependencyMissing, NotFound, 
 from .given import given_options
 
 if t.TYPE_CHECKING:
-    from .sources import Source
+    from .sources import ImageSource
 
 Params = t.Mapping[str, t.Any]
 
 _SHOWN: t.Final = 5
 
 
-def add_hints(error: CollectionError, params: Params, source: Source) -> None:
+def add_hints(error: CollectionError, params: Params, source: ImageSource) -> None:
     """Add to the message of a registry's error what options have to do with it."""
     if not isinstance(error, RegistryError) or isinstance(error, (ConfigurationError, DependencyMissing)):
         return
@@ -50,7 +50,7 @@ def _about_registry(params: Params, given: Params) -> t.Iterator[str]:
         yield f"if {visible(head)} is a host, give registry: {visible(head)} and repository: {visible(rest)}"
 
 
-def _about_tag(error: CollectionError, params: Params, given: Params, source: Source) -> t.Iterator[str]:
+def _about_tag(error: CollectionError, params: Params, given: Params, source: ImageSource) -> t.Iterator[str]:
     if not isinstance(error, NotFound) or "reference" not in params:
         return
     wanted = params["reference"] or DEFAULT_TAG
@@ -73,7 +73,7 @@ def _is_default(given: Params) -> bool:
     return whole is None or (whole.tag, whole.digest) == (None, None)
 
 
-def _near(wanted: str, source: Source, repository: str) -> str:
+def _near(wanted: str, source: ImageSource, repository: str) -> str:
     try:
         tags = source.first_tags(repository)
     except CollectionError:

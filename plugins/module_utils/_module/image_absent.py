@@ -14,11 +14,11 @@ from .image_tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
     from .._destination.stamp import Stamp
-    from .image_tree import Json, Place
+    from .image_tree import Json, TreePlace
 
 
-def ensure_absent(place: Place) -> Report:
-    """Removes the tree, all that were kept and the state directory. Raises UnpackError."""
+def ensure_absent(place: TreePlace) -> Report:
+    """Remove the tree, all that were kept and the state directory. Raises UnpackError."""
     with place.open(create=False) as view:
         stamp = view.current
         report = Report(
@@ -29,8 +29,8 @@ def ensure_absent(place: Place) -> Report:
         return report
 
 
-def ensure_rolled_back(place: Place) -> Report:
-    """Brings back the tree that was there before the last change, unless that was a roll-back. Raises UnpackError."""
+def ensure_rolled_back(place: TreePlace) -> Report:
+    """Bring back the tree that was there before the last change, unless that was a roll-back. Raises UnpackError."""
     with place.open(create=False) as view:
         stamp, before, current = view.current, describe_current(view, view.current), view.current_generation
         target = view.check_roll_back()

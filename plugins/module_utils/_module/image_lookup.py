@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from .._oci.image import Image
     from .._oci.reference import Selector
     from .._registry.manifests import ManifestHead
-    from .sources import Source
+    from .sources import ImageSource
 
 Json = dict[str, t.Any]
 Warn = t.Callable[[str], None]
@@ -48,14 +48,14 @@ class Found:
     image: Image | None
 
     def is_in(self, stamp: Stamp) -> bool:
-        """Tells whether the tree with that stamp has the same content."""
+        """Tell whether the tree with that stamp has the same content."""
         return (stamp.config_digest, stamp.diff_ids) == (self.config_digest, self.diff_ids)
 
 
 def look_up(
-    source: Source, question: Question, *, known: Stamp | None, warn: Warn, head: ManifestHead | None = None
+    source: ImageSource, question: Question, *, known: Stamp | None, warn: Warn, head: ManifestHead | None = None
 ) -> Found:
-    """Finds out what the registry has now. Raises what Registry.resolve raises, Unsupported for what is no image.
+    """Find out what the registry has now. Raises what Registry.resolve raises, Unsupported for what is no image.
 
     Where an image of the same platform was unpacked before, a HEAD request comes first: if it names the digest that led
     to that image, there is nothing more to ask. Without an answer to that, the manifest says the same. A selector with
@@ -75,14 +75,14 @@ def look_up(
     return _resolved(source.resolve(repository, selector, platform=question.platform, fetched=fetched))
 
 
-def _leads_to(digest: Digest, known: Stamp, source: Source, question: Question, warn: Warn) -> bool:
+def _leads_to(digest: Digest, known: Stamp, source: ImageSource, question: Question, warn: Warn) -> bool:
     if digest not in (known.digest, known.index_digest):
         return False
     return is_for_platform(known.image, source, question, digest=str(digest), warn=warn)
 
 
-def is_for_platform(image: Json, source: Source, question: Question, *, digest: str, warn: Warn) -> bool:
-    """Tells whether what was unpacked before is for the platform; what is not has to be resolved again, which fails.
+def is_for_platform(image: Json, source: ImageSource, question: Question, *, digest: str, warn: Warn) -> bool:
+    """Tell whether what was unpacked before is for the platform; what is not has to be resolved again, which fails.
 
     digest is what the reference leads to. An index says for itself what its images are for. An image alone for another
     platform than that of the host is warned about.
@@ -101,13 +101,13 @@ def is_for_platform(image: Json, source: Source, question: Question, *, digest: 
     return wanted.is_default
 
 
-def _known(source: Source, question: Question, known: Stamp, digest: Digest) -> Found:
+def _known(source: ImageSource, question: Question, known: Stamp, digest: Digest) -> Found:
     shown = shown_as(known.image, source, question, digest=str(digest))
     return Found(shown, known.config_digest, known.diff_ids, None)
 
 
-def shown_as(image: Json, source: Source, question: Question, *, digest: str) -> Json:
-    """Returns the result image of what was unpacked before, under the names that it goes by now.
+def shown_as(image: Json, source: ImageSource, question: Question, *, digest: str) -> Json:
+    """Return the result image of what was unpacked before, under the names that it goes by now.
 
     digest is what the reference leads to: that of its manifest, or that of the index it came from.
     """

@@ -21,21 +21,21 @@ if t.TYPE_CHECKING:
     from .._registry.manifests import ManifestHead
     from .._unpack.layers import LayerSource
     from .image_lookup import Found, Question
-    from .image_tree import Place, Warn, Wish
-    from .sources import Source
+    from .image_tree import DesiredTree, TreePlace, Warn
+    from .sources import ImageSource
     from .stopwatch import Stopwatch
 
 
 def ensure_present(
-    place: Place,
-    source: Source,
+    place: TreePlace,
+    source: ImageSource,
     question: Question,
-    wish: Wish,
+    desired: DesiredTree,
     watch: Stopwatch,
     *,
     head: ManifestHead | None = None,
 ) -> Report:
-    """Makes the directory hold the image.
+    """Make the directory hold the image.
 
     Nothing changes exactly if the tree there was made from the same config and the same layers with the same options,
     and has not drifted. A kept tree like that is brought back; else the image is unpacked. Raises RegistryError,
@@ -45,12 +45,12 @@ def ensure_present(
         stamp = view.current
         with watch.stage("resolve"):
             found = look_up(source, question, known=stamp, warn=place.warn, head=head)
-        report = _predict(view, stamp, found, wish)
-        is_right = stamp is not None and view.exists and found.is_in(stamp) and wish.fits(stamp)
+        report = _predict(view, stamp, found, desired)
+        is_right = stamp is not None and view.exists and found.is_in(stamp) and desired.fits(stamp)
         if is_right and not report.drift:
             return replace(report, changed=False, before=report.after, generation=view.current_generation)
         view.check_replaceable()
-        kept = None if is_right else _kept(view, found, wish)
+        kept = None if is_right else _kept(view, found, desired)
         if kept is not None:
             report = replace(report, generation=kept.number)
         if not isinstance(view, Destination):
@@ -61,36 +61,36 @@ def ensure_present(
             return report
         with watch.stage("resolve"):
             image = found.image or source.resolve(question.repository, question.selector, platform=question.platform)
-        return _unpack(view, source, question, wish, image, report, watch, drifted=is_right, warn=place.warn)
+        return _unpack(view, source, question, desired, image, report, watch, drifted=is_right, warn=place.warn)
 
 
-def _predict(view: View, stamp: Stamp | None, found: Found, wish: Wish) -> Report:
+def _predict(view: View, stamp: Stamp | None, found: Found, desired: DesiredTree) -> Report:
     return Report(
         changed=True,
         before=describe_current(view, stamp),
-        after=wish.describe(found.shown),
+        after=desired.describe(found.shown),
         image=found.shown,
         previous_digest=digest_of(stamp),
-        drift=None if stamp is None else view.drift(wish.drift),
+        drift=None if stamp is None else view.drift(desired.drift),
     )
 
 
-def _kept(view: View, found: Found, wish: Wish) -> Generation | None:
+def _kept(view: View, found: Found, desired: DesiredTree) -> Generation | None:
     """The kept tree that is as it is wished for."""
     for kept in view.generations:
         stamp = kept.stamp
-        if stamp is None or kept.drifted or not found.is_in(stamp) or not wish.fits(stamp):
+        if stamp is None or kept.drifted or not found.is_in(stamp) or not desired.fits(stamp):
             continue
-        if not view.drift(wish.drift, generation=kept.number):
+        if not view.drift(desired.drift, generation=kept.number):
             return kept
     return None
 
 
 def _unpack(
     view: Destination,
-    source: Source,
+    source: ImageSource,
     question: Question,
-    wish: Wish,
+    desired: DesiredTree,
     image: Image,
     report: Report,
     watch: Stopwatch,
@@ -103,15 +103,15 @@ def _unpack(
     shown, downloaded = image.as_dict(), source.downloaded
     layers = [_layer_source(source, question.repository, layer, watch) for layer in image.layers]
     with view.staging() as staging:
-        options, recording = wish.options.for_unpack(), staging.recording
+        options, recording = desired.options.for_unpack(), staging.recording
         with watch.stage("unpack"):
             unpacked = unpack_layers(staging.root_fd, layers, options=options, warn=warn, recording=recording)
-        stamp = _stamp(image, question, wish, entries=unpacked.entries, size=unpacked.size)
+        stamp = _stamp(image, question, desired, entries=unpacked.entries, size=unpacked.size)
         with watch.stage("publish"):
-            outcome = view.publish(staging, stamp, keep=wish.keep, drifted=drifted)
+            outcome = view.publish(staging, stamp, keep=desired.keep, drifted=drifted)
     return replace(
         report,
-        after=wish.describe(shown),
+        after=desired.describe(shown),
         image=shown,
         generation=outcome.generation,
         entries=unpacked.entries,
@@ -120,7 +120,7 @@ def _unpack(
     )
 
 
-def _layer_source(source: Source, repository: str, layer: Layer, watch: Stopwatch) -> LayerSource:
+def _layer_source(source: ImageSource, repository: str, layer: Layer, watch: Stopwatch) -> LayerSource:
     from .._unpack.layers import LayerSource
 
     return LayerSource(
@@ -131,7 +131,7 @@ def _layer_source(source: Source, repository: str, layer: Layer, watch: Stopwatc
     )
 
 
-def _stamp(image: Image, question: Question, wish: Wish, *, entries: int, size: int) -> Stamp:
+def _stamp(image: Image, question: Question, desired: DesiredTree, *, entries: int, size: int) -> Stamp:
     from .._destination.stamp import Stamp
 
     return Stamp(
@@ -145,9 +145,9 @@ def _stamp(image: Image, question: Question, wish: Wish, *, entries: int, size: 
         diff_ids=image.require_config().diff_ids,
         annotations=image.manifest.annotations,
         image=image.as_dict(),
-        ownership=wish.options.ownership,
-        xattrs=wish.options.xattrs,
-        devices=wish.options.devices,
+        ownership=desired.options.ownership,
+        xattrs=desired.options.xattrs,
+        devices=desired.options.devices,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         entries=entries,
         bytes=size,

@@ -23,7 +23,7 @@ Warn = t.Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredTree:
     """How a tree is to be: made with these options, unchanged as far as drift looks, with keep others kept besides."""
 
     options: TreeOptions
@@ -31,18 +31,18 @@ class Wish:
     keep: int
 
     def fits(self, stamp: Stamp) -> bool:
-        """Tells whether a tree was made with the options that are wished for now."""
+        """Tell whether a tree was made with the options that are wished for now."""
         options = self.options
         return (stamp.ownership, stamp.xattrs, stamp.devices) == (options.ownership, options.xattrs, options.devices)
 
     def describe(self, image: Json) -> Json:
-        """Returns what a diff shows of the image unpacked in this way."""
+        """Return what a diff shows of the image unpacked in this way."""
         options = self.options
         return describe_image(image, ownership=options.ownership, xattrs=options.xattrs, devices=options.devices)
 
 
 @dataclass(frozen=True)
-class Place:
+class TreePlace:
     """Where a tree is to be, and how to get at it. With check nothing is changed, only told."""
 
     dest: str
@@ -53,7 +53,7 @@ class Place:
 
     @contextlib.contextmanager
     def open(self, *, create: bool) -> t.Iterator[View]:
-        """Yields what answers questions about it, and unless check is set a Destination, which changes it.
+        """Yield what answers questions about it, and unless check is set a Destination, which changes it.
 
         With create missing parent directories are made, and removed at the end if they are empty.
         """
@@ -100,15 +100,15 @@ class Report:
 
 
 def describe_current(view: View, stamp: Stamp | None) -> Json | None:
-    """Returns what a diff shows of the tree that is there now."""
+    """Return what a diff shows of the tree that is there now."""
     if stamp is not None:
         return describe_stamp(stamp)
     return describe_foreign() if view.exists else None
 
 
 def digest_of(stamp: Stamp | None) -> str | None:
-    """Returns the digest of the manifest as text."""
+    """Return the digest of the manifest as text."""
     return None if stamp is None else str(stamp.digest)
 
 
-__all__ = ("Place", "Report", "Wish", "describe_current", "digest_of")
+__all__ = ("DesiredTree", "Report", "TreePlace", "describe_current", "digest_of")

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .._base.errors import CollectionError
 from .image_lookup import Question
-from .image_tree import Place, Report, Wish
+from .image_tree import DesiredTree, Report, TreePlace
 from .quick_check import QuickCheck
 from .ranges import check_minimum
 from .results import image_results
@@ -22,16 +22,16 @@ from .wanted import wanted_platform, wanted_selector
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from .sources import Source
+    from .sources import ImageSource
 
 # What only some tasks need is imported when they do: most tasks find that nothing has to change.
 
 
 def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
-    """Brings the directory to the state that the options say; returns what oci_image_unpack returns."""
+    """Bring the directory to the state that the options say; returns what oci_image_unpack returns."""
     params = module.params
     check_minimum(params, 0, "keep_generations")
-    place = Place(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
+    place = TreePlace(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
     if params["state"] == "present":
         return _present(module, place)
     from .image_absent import ensure_absent, ensure_rolled_back
@@ -40,29 +40,29 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     return image_results(module, _unless_needless(place, ensure), source=None, watch=Stopwatch())
 
 
-def _present(module: AnsibleModule, place: Place) -> dict[str, t.Any]:
+def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
-    wish = Wish(TreeOptions.of(params), params["drift"], params["keep_generations"])
+    desired = DesiredTree(TreeOptions.of(params), params["drift"], params["keep_generations"])
     question = Question(params["repository"], wanted_selector(module), wanted_platform(module))
     watch = Stopwatch()
-    with QuickCheck(place, question, wish, watch) as check:
+    with QuickCheck(place, question, desired, watch) as check:
         from .connection import opened_source
 
         with opened_source(module) as source:
-            report = check.ask(source) or _ensure(place, source, question, wish, check, watch)
+            report = check.ask(source) or _ensure(place, source, question, desired, check, watch)
             return image_results(module, report, source=source, watch=watch)
 
 
 def _ensure(
-    place: Place, source: Source, question: Question, wish: Wish, check: QuickCheck, watch: Stopwatch
+    place: TreePlace, source: ImageSource, question: Question, desired: DesiredTree, check: QuickCheck, watch: Stopwatch
 ) -> Report:
     from .image_present import ensure_present
 
-    return _unless_needless(place, lambda at: ensure_present(at, source, question, wish, watch, head=check.head))
+    return _unless_needless(place, lambda at: ensure_present(at, source, question, desired, watch, head=check.head))
 
 
-def _unless_needless(place: Place, ensure: t.Callable[[Place], Report]) -> Report:
-    """Calls ensure; on a file system that is read-only it is enough that nothing has to change."""
+def _unless_needless(place: TreePlace, ensure: t.Callable[[TreePlace], Report]) -> Report:
+    """Call ensure; on a file system that is read-only it is enough that nothing has to change."""
     try:
         return ensure(place)
     except CollectionError as exc:

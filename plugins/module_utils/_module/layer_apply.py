@@ -52,7 +52,7 @@ def ensure_applied(
     check: bool,
     warn: Warn,
 ) -> Applied:
-    """Applies the layer file src to the directory dest, unless it was applied before and force is not set.
+    """Apply the layer file src to the directory dest, unless it was applied before and force is not set.
 
     All of the layer is verified before anything changes. With check nothing does, and the file may be one that an
     earlier task of the play would have brought. Raises UnpackError, Unsupported, ParentRefused, LockFileRefused.

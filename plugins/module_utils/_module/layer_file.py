@@ -58,11 +58,11 @@ class LayerFile:
         self.close()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         os.close(self._fd)
 
     def verify(self, diff_id: Digest, *, compression: Compression | None, limits: Limits, warn: Warn) -> None:
-        """Reads all of it: decompressed, it must have the digest diff_id and be a tar archive within limits.
+        """Read all of it: decompressed, it must have the digest diff_id and be a tar archive within limits.
 
         Without compression it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
         """
@@ -78,7 +78,7 @@ class LayerFile:
             checker.check()
 
     def source(self, diff_id: Digest, *, compression: Compression | None) -> LayerSource:
-        """Returns the layer to unpack. It must have been verified."""
+        """Return the layer to unpack. It must have been verified."""
         return LayerSource(name=printable(self.path), compression=compression, diff_id=diff_id, open=self._open)
 
     @contextlib.contextmanager

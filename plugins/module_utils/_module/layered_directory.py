@@ -120,7 +120,7 @@ class LayeredDirectory:
             raise refusal(self.path, why, f"use at most {longest} bytes")
 
     def applied(self) -> tuple[Digest, ...]:
-        """Returns the diff_ids of the layers that were applied to the directory that is there now, in their order."""
+        """Return the diff_ids of the layers that were applied to the directory that is there now, in their order."""
         return self.read().applied
 
     def read(self) -> Note:
@@ -142,7 +142,7 @@ class LayeredDirectory:
         return Note(applied, begun) if inode == root.inode else Note()
 
     def is_managed(self) -> bool:
-        """Tells whether there is a state directory, which oci_image_unpack keeps."""
+        """Tell whether there is a state directory, which oci_image_unpack keeps."""
         if self._opened is None:
             return False
         with translated("looking at", self._place.state_path):
@@ -154,7 +154,7 @@ class LayeredDirectory:
 
     @contextlib.contextmanager
     def opened(self, *, lock_timeout: float) -> t.Iterator[int]:
-        """Yields the directory, open and locked; makes it if it is not there.
+        """Yield the directory, open and locked; makes it if it is not there.
 
         What was read of the note before may not be true any more. Raises Locked, and DestinationError if the directory
         above is gone.
@@ -178,7 +178,7 @@ class LayeredDirectory:
             yield root
 
     def note(self, root: int, diff_ids: t.Sequence[Digest], *, begun: t.Sequence[Digest] = ()) -> None:
-        """Writes down that these are the layers in the directory that is open as root."""
+        """Write down that these are the layers in the directory that is open as root."""
         found = {
             "format": _FORMAT,
             "inode": os.fstat(root).st_ino,
@@ -242,7 +242,7 @@ class LayeredDirectory:
 
 
 def _parse(data: bytes) -> tuple[int, tuple[Digest, ...], tuple[Digest, ...]]:
-    """Reads a note: inode number, layers applied, layers begun. Raises ValueError for anything else."""
+    """Read a note: inode number, layers applied, layers begun. Raises ValueError for anything else."""
     try:
         fields = load(data, what="the note", max_bytes=_MAX_BYTES, max_depth=4)
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:

@@ -40,13 +40,13 @@ class FileAttributes:
         self._modes = (_FILE_MODE, _DIRECTORY_MODE) if mode is None else (mode, _of_directory(mode))
 
     def prepare(self, folder: int, name: str, is_directory: bool) -> None:
-        """Gives them to a file, or directory, in the open directory folder that is not at its place yet."""
+        """Give them to a file, or directory, in the open directory folder that is not at its place yet."""
         if self._given:
             with inside(folder):
                 self._set(name, is_directory, changed=False)
 
     def bring_in_line(self, root: int, names: Iterable[str]) -> bool:
-        """Gives them to what is there: the open directory root, and the files of these names with their directories.
+        """Give them to what is there: the open directory root, and the files of these names with their directories.
 
         No symbolic link below root is followed. Returns whether anything was, or in check mode would be, changed. Modes
         are left alone unless asked for. Raises OSError.

@@ -24,14 +24,14 @@ if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .._oci.manifest import Manifest
-    from .sources import Source
+    from .sources import ImageSource
 
 MAX_DOCUMENTS: t.Final = 4096
 MAX_DOCUMENT_BYTES: t.Final = 64 * 1024 * 1024  # of all manifests and indexes of one image together
 
 
 @dataclass(frozen=True)
-class Content:
+class ImageFile:
     """A file that an image consists of. data is its bytes where they are known already; stored: the layout has it."""
 
     descriptor: Descriptor
@@ -53,12 +53,12 @@ class Contents:
 
     root: Manifest | Index
     members: tuple[Member, ...]
-    files: tuple[Content, ...]
+    files: tuple[ImageFile, ...]
     left_out: tuple[Descriptor, ...]
 
 
 class Collector:
-    """Finds out what an image consists of, reading manifests from the layout, or else from the registry.
+    """Find out what an image consists of, reading manifests from the layout, or else from the registry.
 
     Verified bytes that came along already are in known. With rehash a file counts as stored only if its content
     is right, otherwise if its size is.
@@ -66,7 +66,7 @@ class Collector:
 
     def __init__(
         self,
-        source: Source,
+        source: ImageSource,
         view: LayoutView,
         *,
         repository: str,
@@ -78,16 +78,16 @@ class Collector:
         self._source, self._view, self._repository = source, view, repository
         self._known, self._foreign, self._rehash = known, foreign, rehash
         self._warn = warn
-        self._files: dict[Digest, Content] = {}
+        self._files: dict[Digest, ImageFile] = {}
         self._members: list[Member] = []
         self._left_out: dict[Digest, Descriptor] = {}
         self._read: set[Digest] = set()
         self._bytes = 0
 
     def collect(self, root: Descriptor) -> Contents:
-        """Follows a descriptor through all indexes and manifests below it.
+        """Follow a descriptor through all indexes and manifests below it.
 
-        Raises what Source.manifest raises, DocumentInvalid for documents that contradict each other, Unsupported above
+        Raises what ImageSource.manifest raises, DocumentInvalid for documents that contradict each other, Unsupported above
         the limits, LayoutError for files of the layout that cannot be read.
         """
         queue = collections.deque([(root, 1)])
@@ -116,7 +116,7 @@ class Collector:
         data = stored if stored is not None else self._fetched(descriptor)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
         self._count(descriptor.digest, len(data))
-        self._files[descriptor.digest] = Content(replace(descriptor, data=None), data, stored is not None)
+        self._files[descriptor.digest] = ImageFile(replace(descriptor, data=None), data, stored is not None)
         return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
 
     def _count(self, digest: Digest, size: int) -> None:
@@ -170,11 +170,11 @@ class Collector:
             return
         digest = descriptor.digest
         stored = self._view.size_of(digest) == descriptor.size and (not self._rehash or self._view.is_right(digest))
-        self._files[digest] = Content(descriptor, self._known.get(digest, descriptor.data), stored)
+        self._files[digest] = ImageFile(descriptor, self._known.get(digest, descriptor.data), stored)
 
 
 def _unsupported(why: str, advice: str) -> Unsupported:
     return Unsupported(f"Finding out what the image consists of failed: {why}; {advice}.")
 
 
-__all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Content", "Contents", "Member")
+__all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Contents", "ImageFile", "Member")

@@ -14,14 +14,14 @@ if t.TYPE_CHECKING:
     from .._layout.partial import Partial
     from .._layout.store import LayoutStore
     from .._oci.descriptor import Descriptor
-    from .layout_contents import Content
-    from .sources import Source
+    from .layout_contents import ImageFile
+    from .sources import ImageSource
 
 
-def fill(store: LayoutStore, source: Source, repository: str, missing: t.Sequence[Content]) -> None:
-    """Brings what is missing into a layout, carrying on where an earlier run broke off.
+def fill(store: LayoutStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile]) -> None:
+    """Bring what is missing into a layout, carrying on where an earlier run broke off.
 
-    Raises what Source.blob raises, LayoutError. What has come so far is kept for the next run then, unless it is wrong
+    Raises what ImageSource.blob raises, LayoutError. What has come so far is kept for the next run then, unless it is wrong
     or the disk is full.
     """
     for content in missing:
@@ -31,7 +31,7 @@ def fill(store: LayoutStore, source: Source, repository: str, missing: t.Sequenc
             _download(store, source, repository, content.descriptor)
 
 
-def _download(store: LayoutStore, source: Source, repository: str, descriptor: Descriptor) -> None:
+def _download(store: LayoutStore, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
     with store.partial(descriptor.digest) as partial:
         if partial.size > descriptor.size:
             partial.reset()
@@ -46,7 +46,7 @@ def _download(store: LayoutStore, source: Source, repository: str, descriptor: D
         store.keep(partial)
 
 
-def _carry_on(partial: Partial, source: Source, repository: str, descriptor: Descriptor) -> None:
+def _carry_on(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
     offset, state = partial.read_back()
     with source.blob(repository, descriptor, offset=offset, digest_state=state) as pieces:
         for piece in pieces:

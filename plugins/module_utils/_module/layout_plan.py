@@ -17,7 +17,7 @@ from .._oci.errors import Unsupported
 from .._oci.image import Image, parse_config
 from .._oci.index import Index
 from .._oci.platform import rank, suits
-from .layout_contents import Collector, Content
+from .layout_contents import Collector, ImageFile
 
 if t.TYPE_CHECKING:
     from .._layout.view import LayoutView
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from .._oci.platform import Platform
     from .._oci.reference import Selector
     from .layout_contents import Contents, Member
-    from .sources import Source
+    from .sources import ImageSource
 
 Json = dict[str, t.Any]
 Document = t.Union["Manifest", Index]
@@ -52,17 +52,17 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LayoutPlan:
     """What a layout has to hold for an image: the entry of its index.json, and all files. image is what to return."""
 
     entry: Descriptor
-    files: tuple[Content, ...]
+    files: tuple[ImageFile, ...]
     left_out: tuple[Descriptor, ...]
     image: Json | None
     found: _Found = field(repr=False)
 
     @property
-    def missing(self) -> tuple[Content, ...]:
+    def missing(self) -> tuple[ImageFile, ...]:
         """The files that the layout does not have."""
         return tuple(file for file in self.files if not file.stored)
 
@@ -82,27 +82,27 @@ class _Found:
 
 
 def make_plan(
-    source: Source,
+    source: ImageSource,
     view: LayoutView,
     wanted: Wanted,
     *,
     warn: t.Callable[[str], None],
-    earlier: Plan | None = None,
-) -> Plan:
-    """Finds out what the registry has now and what of it the layout has.
+    earlier: LayoutPlan | None = None,
+) -> LayoutPlan:
+    """Find out what the registry has now and what of it the layout has.
 
     What the layout has already is not asked for: one HEAD request tells whether the tag still leads to it, and a digest
-    needs no request at all. With an earlier plan the registry is not asked again. Raises what Source raises,
+    needs no request at all. With an earlier plan the registry is not asked again. Raises what ImageSource raises,
     LayoutError.
     """
     return _Planner(source, view, wanted, warn).plan(earlier)
 
 
 class _Planner:
-    def __init__(self, source: Source, view: LayoutView, wanted: Wanted, warn: t.Callable[[str], None]) -> None:
+    def __init__(self, source: ImageSource, view: LayoutView, wanted: Wanted, warn: t.Callable[[str], None]) -> None:
         self._source, self._view, self._wanted, self._warn = source, view, wanted, warn
 
-    def plan(self, earlier: Plan | None) -> Plan:
+    def plan(self, earlier: LayoutPlan | None) -> LayoutPlan:
         """See make_plan."""
         wanted = self._wanted
         found = self._find() if earlier is None else earlier.found
@@ -118,7 +118,7 @@ class _Planner:
         contents = collector.collect(found.descriptor)
         shown, config = self._shown(contents, found)
         files = contents.files if config is None else tuple(_with_data(file, config) for file in contents.files)
-        plan = Plan(found.descriptor, files, contents.left_out, shown, found)
+        plan = LayoutPlan(found.descriptor, files, contents.left_out, shown, found)
         return replace(plan, found=replace(found, known={**found.known, **plan.documents}))
 
     def _find(self) -> _Found:
@@ -201,7 +201,7 @@ class _Planner:
             return selector.digest
         return self._source.head_manifest(self._wanted.repository, selector).digest
 
-    def _shown(self, contents: Contents, found: _Found) -> tuple[Json | None, Content | None]:
+    def _shown(self, contents: Contents, found: _Found) -> tuple[Json | None, ImageFile | None]:
         """The result image, and the file of its config with its bytes."""
         member = _most_useful(contents.members, self._wanted.platform or self._wanted.host)
         if member is None:
@@ -225,7 +225,7 @@ class _Planner:
         )
         return image.as_dict(), config
 
-    def _config(self, contents: Contents, descriptor: Descriptor) -> Content:
+    def _config(self, contents: Contents, descriptor: Descriptor) -> ImageFile:
         file = next(file for file in contents.files if file.descriptor.digest == descriptor.digest)
         if file.data is not None:
             return file
@@ -240,10 +240,10 @@ class _Planner:
             with self._source.blob(self._wanted.repository, descriptor) as pieces:
                 data = b"".join(pieces)
         verify(data, descriptor.digest, descriptor.size, what=f"the config {descriptor.digest}")
-        return Content(file.descriptor, data, stored)
+        return ImageFile(file.descriptor, data, stored)
 
 
-def _with_data(file: Content, better: Content) -> Content:
+def _with_data(file: ImageFile, better: ImageFile) -> ImageFile:
     return better if file.descriptor.digest == better.descriptor.digest else file
 
 
@@ -270,4 +270,4 @@ def _most_useful(members: t.Sequence[Member], host: Platform) -> Member | None:
     return None if best is None else best[1]
 
 
-__all__ = ("FOR_PLATFORM", "FROM_INDEX", "Plan", "Wanted", "make_plan")
+__all__ = ("FOR_PLATFORM", "FROM_INDEX", "LayoutPlan", "Wanted", "make_plan")

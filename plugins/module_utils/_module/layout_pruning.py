@@ -39,7 +39,7 @@ class Pruning:
         return sum(self.blobs.values()) + sum(self.partials.values())
 
     def carry_out(self, store: LayoutStore) -> None:
-        """Removes what has to go. Raises WriteFailed."""
+        """Remove what has to go. Raises WriteFailed."""
         for digest in self.blobs:
             store.remove(digest)
         for digest in self.partials:
@@ -54,7 +54,7 @@ def plan_pruning(
     wanted: t.Collection[Digest],
     prune: bool,
 ) -> Pruning:
-    """Finds out what nothing will refer to with this index, and what of it goes.
+    """Find out what nothing will refer to with this index, and what of it goes.
 
     document gives manifests that the layout may not have yet. wanted are the digests that are about to be downloaded.
     Raises LayoutError when prune is wanted and nobody can tell what a manifest refers to.

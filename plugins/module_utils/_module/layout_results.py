@@ -15,14 +15,14 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from .._layout.index_file import IndexFile
-    from .layout_plan import Plan
+    from .layout_plan import LayoutPlan
     from .layout_pruning import Pruning
 
 Json = dict[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LayoutOutcome:
     """What was, or in check mode would be, done to a layout; publish: index.json has to be written."""
 
     before: IndexFile
@@ -31,15 +31,15 @@ class Outcome:
     pruning: Pruning
     changed: bool
     publish: bool = False
-    plan: Plan | None = None
+    plan: LayoutPlan | None = None
     downloaded: int = 0
     requests: int = 0
     attestation: Json | None = None
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
 
-def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
-    """Returns what oci_layout returns, without changed, with the diff if it was asked for."""
+def layout_results(module: AnsibleModule, outcome: LayoutOutcome) -> Json:
+    """Return what oci_layout returns, without changed, with the diff if it was asked for."""
     plan, pruning = outcome.plan, outcome.pruning
     missing = len(plan.missing) if plan is not None else 0
     results: Json = {
@@ -64,7 +64,7 @@ def layout_results(module: AnsibleModule, outcome: Outcome) -> Json:
     return results
 
 
-def _diff(dest: str, outcome: Outcome) -> Json:
+def _diff(dest: str, outcome: LayoutOutcome) -> Json:
     missing = [] if outcome.plan is None else [str(file.descriptor.digest) for file in outcome.plan.missing]
     return {
         "before_header": dest,
@@ -78,4 +78,4 @@ def _tags(index: IndexFile) -> dict[str, str]:
     return {tag: str(digest) for tag, digest in sorted(index.tags.items())}
 
 
-__all__ = ("Outcome", "layout_results")
+__all__ = ("LayoutOutcome", "layout_results")

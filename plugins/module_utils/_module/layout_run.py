@@ -25,9 +25,9 @@ from .connection import opened_source
 from .host import host_platform
 from .layout_attributes import FileAttributes
 from .layout_fill import fill
-from .layout_plan import Plan, Wanted, make_plan
+from .layout_plan import LayoutPlan, Wanted, make_plan
 from .layout_pruning import plan_pruning
-from .layout_results import Outcome, layout_results
+from .layout_results import LayoutOutcome, layout_results
 from .ranges import check_seconds
 
 if t.TYPE_CHECKING:
@@ -35,13 +35,13 @@ if t.TYPE_CHECKING:
 
     from .._layout.index_file import IndexFile
     from .._layout.store import LayoutStore
-    from .sources import Source
+    from .sources import ImageSource
 
 Json = dict[str, t.Any]
 
 
 def run_layout(module: AnsibleModule) -> Json:
-    """Brings a layout to the state that the options want, and returns what oci_layout returns."""
+    """Bring a layout to the state that the options want, and returns what oci_layout returns."""
     dest = _checked(module)
     attributes = FileAttributes(module)
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
@@ -69,12 +69,12 @@ def _checked(module: AnsibleModule) -> str:
         return parents.path
 
 
-def _bring_in_line(dest: str, attributes: FileAttributes, outcome: Outcome) -> bool:
+def _bring_in_line(dest: str, attributes: FileAttributes, outcome: LayoutOutcome) -> bool:
     with write_errors("Setting the attributes of the layout", dest), Parents(dest, follow=False) as parents:
         return not parents.missing and attributes.bring_in_line(parents.fd, outcome.files)
 
 
-def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
+def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
     wanted = _wanted(module)
     with opened_source(module) as source:
         with LayoutView(dest) as view:
@@ -83,7 +83,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
         if outcome.changed and not module.check_mode:
             with _opened_store(module, dest, attributes) as store:
                 outcome = _plan_present(module, source, store.view, wanted, earlier=outcome.plan)
-                fill(store, source, wanted.repository, t.cast("Plan", outcome.plan).missing)
+                fill(store, source, wanted.repository, t.cast("LayoutPlan", outcome.plan).missing)
                 _carry_out(store, outcome)
         elif is_unfinished and not module.check_mode:
             _tidy(dest)
@@ -91,8 +91,8 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
 
 
 def _plan_present(
-    module: AnsibleModule, source: Source, view: LayoutView, wanted: Wanted, *, earlier: Plan | None = None
-) -> Outcome:
+    module: AnsibleModule, source: ImageSource, view: LayoutView, wanted: Wanted, *, earlier: LayoutPlan | None = None
+) -> LayoutOutcome:
     """Find out what has to change; earlier is the plan from before the lock was taken, which saves asking again."""
     warn = module.warn if earlier is None else _ignore
     plan = make_plan(source, view, wanted, warn=warn, earlier=earlier)
@@ -105,7 +105,7 @@ def _plan_present(
         prune=module.params["prune"],
     )
     publish = after is not view.index or not view.is_complete
-    return Outcome(
+    return LayoutOutcome(
         before=view.index,
         after=after,
         tag=wanted.tag,
@@ -121,7 +121,7 @@ def _ignore(text: str) -> None:
     """The first plan warned of it already."""
 
 
-def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> Outcome:
+def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
     with LayoutView(dest) as view:
         outcome = _plan_absent(module, view)
         is_unfinished = view.is_unfinished
@@ -134,7 +134,7 @@ def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes)
     return outcome
 
 
-def _plan_absent(module: AnsibleModule, view: LayoutView) -> Outcome:
+def _plan_absent(module: AnsibleModule, view: LayoutView) -> LayoutOutcome:
     selector, tag = _named(module)
     if tag is not None:
         after = view.index.without_tag(tag, digest=None if selector is None else selector.digest)
@@ -142,10 +142,10 @@ def _plan_absent(module: AnsibleModule, view: LayoutView) -> Outcome:
         after = view.index.without_untagged(t.cast("t.Any", selector).digest)
     pruning = plan_pruning(view, after, document=lambda dummy: None, wanted=(), prune=module.params["prune"])
     publish = after is not view.index
-    return Outcome(view.index, after, tag, pruning, changed=publish or bool(pruning.removed), publish=publish)
+    return LayoutOutcome(view.index, after, tag, pruning, changed=publish or bool(pruning.removed), publish=publish)
 
 
-def _carry_out(store: LayoutStore, outcome: Outcome) -> None:
+def _carry_out(store: LayoutStore, outcome: LayoutOutcome) -> None:
     if outcome.publish:
         store.publish(outcome.after)
     outcome.pruning.carry_out(store)
@@ -161,7 +161,7 @@ def _tidy(dest: str) -> None:
         pass
 
 
-def _with_entry(index: IndexFile, plan: Plan, wanted: Wanted) -> IndexFile:
+def _with_entry(index: IndexFile, plan: LayoutPlan, wanted: Wanted) -> IndexFile:
     if wanted.tag is None:
         return index.with_untagged(plan.entry)
     return index.with_tag(wanted.tag, plan.entry)

@@ -22,7 +22,7 @@ class PatternInvalid(CollectionError):
 
 
 def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], bool]:
-    """Returns the function that tells whether a tag matches; without a pattern every one does. Raises PatternInvalid.
+    """Return the function that tells whether a tag matches; without a pattern every one does. Raises PatternInvalid.
 
     An fnmatch pattern has to match the whole tag, a regular expression any part of it.
     """

@@ -23,7 +23,7 @@ class OptionInvalid(CollectionError):
 
 
 def check_minimum(params: t.Mapping[str, t.Any], minimum: int, *names: str) -> None:
-    """Raises OptionInvalid for the first of the options that is set and less than minimum."""
+    """Raise OptionInvalid for the first of the options that is set and less than minimum."""
     for name in names:
         value = params[name]
         if value is not None and value < minimum:

@@ -24,7 +24,7 @@ _OF_OTHERS: t.Final[t.Mapping[str, str]] = {"path": "no path", "argv": "no comma
 
 
 def attestation_problem(params: Params) -> str | None:
-    """Returns what is wrong with the options of attestation and what to do about it, None if they go together."""
+    """Return what is wrong with the options of attestation and what to do about it, None if they go together."""
     if params["tls"] != "ra-tls":
         if params["ratls"] is None:
             return None

@@ -16,14 +16,14 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from .image_tree import Report
-    from .sources import Source
+    from .sources import ImageSource
     from .stopwatch import Stopwatch
 
 
 def image_results(
-    module: AnsibleModule, report: Report, *, source: Source | None, watch: Stopwatch
+    module: AnsibleModule, report: Report, *, source: ImageSource | None, watch: Stopwatch
 ) -> dict[str, t.Any]:
-    """Returns what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
+    """Return what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
     dest = path_text(module.params["dest"])
     drift = report.drift
     results = {

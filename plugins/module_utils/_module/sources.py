@@ -36,7 +36,7 @@ class Stream(t.Protocol):
     def __exit__(self, *dummy: object) -> None: ...
 
 
-class Source(t.Protocol):
+class ImageSource(t.Protocol):
     """Where images come from: a registry, or mirrors and a registry."""
 
     @property
@@ -56,7 +56,7 @@ class Source(t.Protocol):
         """See Registry."""
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
 
     def repository(self, name: str) -> str:
         """See Registry."""
@@ -87,8 +87,8 @@ class Source(t.Protocol):
         """See Registry."""
 
 
-class Mirrored:
-    """A Source of registries that are tried in order; the last one is the origin, whose errors and name are shown.
+class MirroredSource:
+    """An ImageSource of registries that are tried in order; the last one is the origin, whose errors and name are shown.
 
     A mirror that fails is passed over with one warning a task, one that does not have what is wanted without. A mirror
     that could not be reached at all is not asked again. What has a digest is verified by the registry that brings it.
@@ -125,7 +125,7 @@ class Mirrored:
         return self._origin.attestation
 
     def close(self) -> None:
-        """Closes the connections to all registries."""
+        """Close the connections to all registries."""
         for registry in self._registries:
             registry.close()
 
@@ -259,4 +259,4 @@ class MirroredStream:
         return self.size is not None and self._received >= self.size
 
 
-__all__ = ("Mirrored", "MirroredStream", "Source", "Stream")
+__all__ = ("ImageSource", "MirroredSource", "MirroredStream", "Stream")

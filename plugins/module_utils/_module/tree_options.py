@@ -27,7 +27,7 @@ class TreeOptions:
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any]) -> TreeOptions:
-        """Returns what the parameters of a module say. Raises OptionInvalid."""
+        """Return what the parameters of a module say. Raises OptionInvalid."""
         check_seconds(params, "lock_timeout", allow_zero=True)
         check_minimum(params, 1, "max_entries", "max_unpacked_bytes", "max_ratio")
         limits = Limits(
@@ -36,7 +36,7 @@ class TreeOptions:
         return cls(params["ownership"], params["xattrs"], params["devices"], limits)
 
     def for_unpack(self) -> Options:
-        """Returns the same for the unpacking, whose libraries take time to load and are not needed without it."""
+        """Return the same for the unpacking, whose libraries take time to load and are not needed without it."""
         from .._unpack.layers import Options
 
         return Options(ownership=self.ownership, xattrs=self.xattrs, devices=self.devices, limits=self.limits)

@@ -17,12 +17,12 @@ if t.TYPE_CHECKING:
 
 
 def wanted_selector(module: AnsibleModule) -> Selector:
-    """Returns what the option reference says. Raises ReferenceInvalid."""
+    """Return what the option reference says. Raises ReferenceInvalid."""
     return Selector.parse(module.params["reference"])
 
 
 def wanted_platform(module: AnsibleModule) -> Platform:
-    """Returns what the option platform says, the platform of this host if it is not set. Raises ReferenceInvalid."""
+    """Return what the option platform says, the platform of this host if it is not set. Raises ReferenceInvalid."""
     if module.params["platform"] is not None:
         return Platform.parse(module.params["platform"])
     return host_platform()

@@ -9,7 +9,7 @@ import signal
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.child_result import Glance
+from ansible_collections.attested.registry.plugins.module_utils._module.child_result import ChildResult
 from ansible_collections.attested.registry.plugins.module_utils._unpack import fork as forked
 from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
 
@@ -21,7 +21,7 @@ def _two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def result_of(look: t.Callable[[], t.Any]) -> t.Any:
-    with Glance(look) as started:
+    with ChildResult(look) as started:
         assert started.is_running
         return started.result()
 
@@ -54,7 +54,7 @@ def test_no_result_is_none(look: t.Callable[[], t.Any], capfd: pytest.CaptureFix
 
 def test_an_error_here_ends_the_other_process_too() -> None:
     children = child_processes()
-    with pytest.raises(RuntimeError), Glance(lambda: {"text": "x" * 5_000_000}):
+    with pytest.raises(RuntimeError), ChildResult(lambda: {"text": "x" * 5_000_000}):
         raise RuntimeError("here")
     assert child_processes() <= children
 
@@ -65,7 +65,7 @@ def test_runs_nothing_where_that_is_not_safe_or_not_faster(
 ) -> None:
     monkeypatch.setattr(forked.threading, "active_count", lambda: threads)
     monkeypatch.setattr(forked.os, "sched_getaffinity", lambda pid: set(range(processors)))
-    with Glance(dict) as started:
+    with ChildResult(dict) as started:
         assert not started.is_running
         assert started.result() is None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.sources import Mirrored
+from ansible_collections.attested.registry.plugins.module_utils._module.sources import MirroredSource
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
@@ -41,11 +41,11 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def source(mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]) -> t.Iterator[Mirrored]:
+def source(mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]) -> t.Iterator[MirroredSource]:
     def connect(server: FaultyRegistry) -> Registry:
         return Registry(server.name, tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
 
-    found = Mirrored([connect(mirror)], connect(origin), warn=warnings.append)
+    found = MirroredSource([connect(mirror)], connect(origin), warn=warnings.append)
     yield found
     found.close()
 
@@ -55,13 +55,13 @@ def image() -> images.Image:
     return images.image([images.layer([images.file("it", b"")])])
 
 
-def read(source: Mirrored, digest: str, **options: t.Any) -> bytes:
+def read(source: MirroredSource, digest: str, **options: t.Any) -> bytes:
     with source.blob("app", Digest.parse(digest), **options) as pieces:
         return b"".join(pieces)
 
 
 def test_the_mirror_is_asked_first_and_alone(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
 ) -> None:
     mirror.publish("app", {"1": image})
     assert str(source.head_manifest("app", TAG).digest) == image.digest
@@ -76,7 +76,7 @@ def test_the_mirror_is_asked_first_and_alone(
 
 
 def test_what_the_mirror_lacks_comes_from_the_origin(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
 ) -> None:
     origin.publish("app", {"1": image})
     assert str(source.head_manifest("app", TAG).digest) == image.digest
@@ -88,7 +88,7 @@ def test_what_the_mirror_lacks_comes_from_the_origin(
 
 
 def test_a_mirror_that_lies_is_passed_over(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
 ) -> None:
     for server in (mirror, origin):
         server.publish("app", {"1": image})
@@ -98,7 +98,7 @@ def test_a_mirror_that_lies_is_passed_over(
 
 
 def test_a_blob_that_breaks_off_goes_on_at_the_origin(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry
 ) -> None:
     digest = origin.add_blob("app", DATA)
     mirror.add_blob("app", DATA)
@@ -109,7 +109,7 @@ def test_a_blob_that_breaks_off_goes_on_at_the_origin(
 
 
 def test_wrong_bytes_are_an_error_once_they_were_passed_on(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry
 ) -> None:
     digest = origin.add_blob("app", DATA)
     mirror.add_blob("app", DATA)
@@ -119,7 +119,7 @@ def test_wrong_bytes_are_an_error_once_they_were_passed_on(
 
 
 def test_the_errors_are_those_of_the_origin(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
 ) -> None:
     mirror.on("", error(500))
     for ask in (
@@ -135,7 +135,7 @@ def test_the_errors_are_those_of_the_origin(
 
 
 def test_a_mirror_that_answers_with_a_page_is_named_once(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
 ) -> None:
     origin.publish("app", {"1": image})
     mirror.on("", Reply(status=200, body=b"<html>Welcome</html>", headers={"Content-Type": "text/html"}))
@@ -153,7 +153,7 @@ def test_a_mirror_out_of_reach_is_named_once_and_not_asked_again(
     origin.publish("app", {"1": image})
     dead = Registry("127.0.0.1:1", tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
     near = Registry(origin.name, tls=TlsOptions("no-tls"))
-    source = Mirrored([dead], near, warn=warnings.append)
+    source = MirroredSource([dead], near, warn=warnings.append)
     assert source.head_manifest("app", TAG).digest is not None
     assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
     assert read(source, image.config.digest) == image.config.data
@@ -164,7 +164,7 @@ def test_a_mirror_out_of_reach_is_named_once_and_not_asked_again(
 
 
 def test_a_mirror_that_breaks_off_is_asked_again(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
 ) -> None:
     digest = origin.add_blob("app", DATA)
     mirror.add_blob("app", DATA)
@@ -174,7 +174,7 @@ def test_a_mirror_that_breaks_off_is_asked_again(
 
 
 def test_tags_are_those_of_the_origin(
-    source: Mirrored, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image
 ) -> None:
     mirror.publish("app", {"old": image})
     origin.publish("app", {"1": image})

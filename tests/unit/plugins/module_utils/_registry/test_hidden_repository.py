@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.sources import Mirrored
+from ansible_collections.attested.registry.plugins.module_utils._module.sources import MirroredSource
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
@@ -217,7 +217,9 @@ def test_a_mirror(hide, serve, connect, image, tmp_path, warnings) -> None:
     mirror, origin = hide(error(404)), serve()
     path = tmp_path / "auth.json"
     path.write_text(json.dumps({"auths": {mirror.name: {"username": "u", "password": "hunter2:x"}}}))
-    source = Mirrored([connect(mirror, credentials=AuthFiles([str(path)]))], connect(origin), warn=warnings.append)
+    source = MirroredSource(
+        [connect(mirror, credentials=AuthFiles([str(path)]))], connect(origin), warn=warnings.append
+    )
     assert source.head_manifest("app", TAG).digest is not None
     assert source.manifest("app", TAG).digest is not None
     assert (origin.requests, warnings) == ([], [])
