@@ -4,11 +4,13 @@
 # This doc fragment is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Documentation fragment: the attributes of the modules, such as check_mode; each module states its support."""
+
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What modules can do; each module says how far it does it."""
+    """Documentation of attributes."""
 
     DOCUMENTATION = r"""
 options: {}

@@ -4,19 +4,21 @@
 # This doc fragment is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Documentation fragments: options for registries, images and queries, specified in _module/argument_spec.py."""
+
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of all modules that speak to a registry; kept in step with C(module_utils/_module/argument_spec.py)."""
+    """Documentation of the options of modules that connect to a registry; a unit test compares it with the specs."""
 
     DOCUMENTATION = r"""
 options:
   registry:
     description:
-      - The registry, as C(host), C(host:port) or C(host:port/prefix). An IPv6 address stands in brackets.
-      - V(docker.io) is Docker Hub, where a repository without a namespace is in V(library/).
-      - A name that begins with C(http://) or C(https://) says how to speak to it, as O(tls) does.
+      - The registry, as C(host), C(host:port) or C(host:port/prefix). An IPv6 address must be in brackets.
+      - V(docker.io) is Docker Hub. Repositories of Docker Hub without a namespace are in V(library/).
+      - A prefix C(http://) or C(https://) selects the protocol as O(tls) does, and must not contradict O(tls).
     type: str
     default: localhost:1337
     aliases:
@@ -31,16 +33,18 @@ options:
       - name
   tls:
     description:
-      - How to speak to O(registry).
+      - The protocol for connections to O(registry).
       - V(tls) uses HTTPS, V(no-tls) plain HTTP.
-      - If not set, plain HTTP is used for a registry on the loopback interface (C(localhost), C(127.0.0.0/8), C([::1]))
-        unless one of O(ca_path), O(client_cert) or O(client_key) is given, and HTTPS is used for every other registry.
-      - Plain HTTP to another host shows everything, credentials included, to whoever is on the way. It has to be asked
-        for with V(no-tls), and the result then carries a warning.
-      - V(ra-tls) uses HTTPS with TLS 1.3 over which the host attests itself to the registry, as O(ratls) says. A
-        registry that does not ask for an attestation is an error. Other hosts, such as token services, storage that the
-        registry redirects to, and O(mirrors), are shown no attestation. See the guide on remote attestation.
-      - V(ra-tls) goes through HTTP proxies, not through SOCKS ones.
+      - If not set, the default is plain HTTP for a registry on the loopback interface (C(localhost), C(127.0.0.0/8),
+        C([::1])) unless one of O(ca_path), O(client_cert) or O(client_key) is given, and HTTPS for every other
+        registry.
+      - Plain HTTP to another host exposes all traffic, credentials included, to the network. It must be requested with
+        V(no-tls), and the task then emits a warning.
+      - V(ra-tls) uses HTTPS with TLS 1.3, over which the host attests itself to the registry as configured by
+        O(ratls). The task fails if the registry does not request an attestation. Other hosts, such as token services,
+        storage that the registry redirects to, and O(mirrors), receive no attestation. See the guide on remote
+        attestation.
+      - V(ra-tls) supports HTTP proxies, but not SOCKS proxies.
     type: str
     choices:
       - no-tls
@@ -48,21 +52,21 @@ options:
       - ra-tls
   ratls:
     description:
-      - How the host attests itself with O(tls=ra-tls), which requires this option and is required by it.
-      - Every connection gets a token of its own.
+      - How the host attests itself. Required with O(tls=ra-tls), and allowed only with it.
+      - Each connection uses a new token.
     type: dict
     version_added: 0.2.0
     suboptions:
       evidence:
         description:
-          - Where attestation tokens are from.
-          - V(tsm) asks the kernel by configfs, V(rsi) by the device of the Realm Services Interface. Both need a realm
-            of the Arm Confidential Compute Architecture, and root.
+          - The source of attestation tokens.
+          - V(tsm) requests tokens from the kernel through configfs, V(rsi) through the device of the Realm Services
+            Interface. Both need a realm of the Arm Confidential Compute Architecture, and root.
           - V(command) runs O(ratls.argv) for each token.
-          - V(file) shows the token in O(ratls.path) as it is. It was not made for the connection, so a server that
-            checks the challenge rejects it; the result carries a warning.
-          - V(simulated) makes tokens with the keys in O(ratls.path). They prove nothing and are for tests; the result
-            carries a warning.
+          - V(file) presents the token in O(ratls.path) unchanged. The token is not bound to the connection, so a server
+            that checks the challenge rejects it. The task emits a warning.
+          - V(simulated) generates tokens with the keys in O(ratls.path). They prove nothing and are for tests. The task
+            emits a warning.
         type: str
         choices:
           - file
@@ -73,23 +77,24 @@ options:
         required: true
       path:
         description:
-          - With V(file) the file with the token, with V(simulated) the directory of the simulated realm; required with
-            both.
-          - With V(rsi) the device, with V(tsm) the directory for reports, if they are not in the usual place.
+          - With V(file), the file that holds the token. With V(simulated), the directory of the simulated realm.
+            Required with both.
+          - With V(rsi), the device. With V(tsm), the configfs directory for reports. Set it only if the path differs
+            from the default.
         type: path
       argv:
         description:
-          - The program that makes tokens, and its arguments; required with V(command) and only used with it.
-          - C({challenge}) in an argument is replaced by the 128 hexadecimal digits of the challenge, which are also
-            given on the standard input. The program writes the token to its standard output.
-          - Ansible's output and the list of processes show the arguments. A secret does not belong there; let the
+          - The program that generates tokens, and its arguments. Required with V(command), and allowed only with it.
+          - C({challenge}) in an argument is replaced by the 128 hexadecimal digits of the challenge. The program also
+            receives them on its standard input. It writes the token to its standard output.
+          - Ansible's output and the process list show the arguments. Do not pass a secret as an argument; let the
             program read it from a file.
         type: list
         elements: str
       key_type:
         description:
-          - The sort of key that the client certificate gets. The key is made anew by every task.
-          - V(ec-p256) is much faster. V(rsa-2048) is what other clients use.
+          - The key type of the client certificate. Each task generates a new key.
+          - V(ec-p256) is much faster. V(rsa-2048) is the type that other clients use.
         type: str
         choices:
           - rsa-2048
@@ -97,26 +102,25 @@ options:
         default: rsa-2048
       timeout:
         description:
-          - How many seconds the program of V(command) may take to make a token. They do not count as a part of
+          - How many seconds the program of V(command) may run for one token. They do not count towards
             O(connect_timeout).
         type: float
         default: 30
   ca_path:
     description:
-      - A file of PEM certificates, or a directory of such files, that are trusted to sign the certificate of the
-        registry. For O(registry) itself they replace the certificates that the system trusts.
-      - For storage that the registry redirects to, token services and O(mirrors) they are trusted in addition to those
-        of the system. If there are O(mirrors) over HTTPS, this holds for O(registry) too, because the certificates may
-        be those of a mirror.
+      - A PEM file with CA certificates, or a directory of such files, to verify the certificate of the registry. For
+        O(registry) itself, they replace the CA certificates of the system.
+      - For storage that the registry redirects to, token services and O(mirrors), they are trusted in addition to the
+        CA certificates of the system. If any of the O(mirrors) uses HTTPS, this also applies to O(registry), because
+        the certificates may be those of a mirror.
     type: path
     aliases:
       - root_ca
   client_cert:
     description:
-      - A PEM file with the certificate, and its chain, to present to the registry. It may hold the private key too.
-      - It is presented to the host of the registry alone, and not to token services, storage and mirrors on other
-        hosts.
-      - Cannot be used with O(tls=ra-tls), which makes a certificate for each connection.
+      - A PEM file with the client certificate and its chain. The file may also contain the private key.
+      - It is presented only to the host of the registry, not to token services, storage and mirrors on other hosts.
+      - Cannot be used with O(tls=ra-tls), which generates a certificate for each connection.
     type: path
   client_key:
     description:
@@ -125,126 +129,125 @@ options:
     type: path
   validate_certs:
     description:
-      - Whether the certificate of the registry must be valid and must be made out to its name.
-      - With V(false) anybody on the way can pose as the registry and can read the credentials; the result then carries
-        a warning. Give O(ca_path) instead where you can.
-      - It holds for the host of the registry and for O(mirrors). The certificates of other hosts, such as token
-        services and storage that the registry redirects to, are always checked.
+      - Whether to verify the certificate of the registry and its host name.
+      - With V(false), an attacker on the network can impersonate the registry and read the credentials. The task emits
+        a warning. Use O(ca_path) instead where possible.
+      - Applies to the host of the registry and to O(mirrors). The certificates of other hosts, such as token services
+        and storage that the registry redirects to, are always verified.
     type: bool
     default: true
   username:
     description:
-      - The name to log in with.
+      - The user name to log in with.
       - Requires O(password). Mutually exclusive with O(token).
     type: str
   password:
     description:
-      - The password, or access token, of O(username).
+      - The password or access token of O(username).
       - Requires O(username). Mutually exclusive with O(token).
     type: str
   token:
     description:
-      - A bearer token for the registry, ready for use.
+      - A bearer token for the registry. It is sent unchanged.
       - Mutually exclusive with O(username) and O(password).
     type: str
   auth_file:
     description:
-      - A file with credentials as C(podman login), C(skopeo login) and C(docker login) write it. It has to exist, and a
-        credential helper that it names for the registry has to work.
-      - If neither this nor O(username) nor O(token) is given, the usual places are looked at in this order, and the
-        first entry for this registry or repository is taken. They are the file that E(REGISTRY_AUTH_FILE) names,
-        C(containers/auth.json) in E(XDG_RUNTIME_DIR), or without that variable C(/run/containers/UID/auth.json) and
-        C(/run/user/UID/containers/auth.json), then C(containers/auth.json) in E(XDG_CONFIG_HOME) (or C(~/.config)),
-        C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), C(~/.dockercfg). With E(XDG_RUNTIME_DIR) the two files
-        below C(/run) come last.
-      - A file in the usual places that cannot be used, or whose credential helper is not installed, is passed over with
-        a warning.
-      - The files and variables are those of the user that the task runs as, on the host that it runs on.
+      - A file with credentials as C(podman login), C(skopeo login) and C(docker login) write it. The file must exist,
+        and the credential helper that it names for the registry, if any, must work.
+      - If neither this nor O(username) nor O(token) is given, the module searches the default files in the following
+        order and uses the first entry for the registry or repository. The default files are the file named by
+        E(REGISTRY_AUTH_FILE), C(containers/auth.json) in E(XDG_RUNTIME_DIR) (if that variable is not set,
+        C(/run/containers/UID/auth.json) and C(/run/user/UID/containers/auth.json)), C(containers/auth.json) in
+        E(XDG_CONFIG_HOME) (or C(~/.config)), C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), and
+        C(~/.dockercfg). If E(XDG_RUNTIME_DIR) is set, the two files below C(/run) come last.
+      - A default file that cannot be used, or whose credential helper is not installed, is skipped with a warning.
+      - The files and variables are those of the user that the task runs as, on the target host.
     type: path
     aliases:
       - authfile
   trusted_realm_hosts:
     description:
-      - Hosts, besides the registry itself, that credentials may be sent to when the registry names them as its token
-        service.
-      - The host of the registry is always trusted. For other hosts see the guide on authentication.
+      - Hosts that may receive the credentials when the registry names them as its token service.
+      - The host of the registry is always trusted. For other hosts, see the guide on authentication.
     type: list
     elements: str
     default: []
   trusted_redirect_hosts:
     description:
-      - Hosts, as C(host) or C(host:port), that O(registry) may redirect to although they are further inside than the
-        registry itself.
-      - A registry at a public address may redirect to public addresses, one at a private address also to private ones,
-        one on the loopback interface to any. The address that is connected to decides, or, if a proxy connects, the
-        name. Name a host here if the storage of a registry has a private address, such as an endpoint in the network of
-        a cloud. The result carries a warning when such a redirect was followed.
-      - Link-local addresses and the metadata services of clouds are refused whatever is named here.
+      - Hosts, as C(host) or C(host:port), that O(registry) may redirect to although their address is less public than
+        that of the registry.
+      - By default, a registry at a public address may redirect to public addresses only, a registry at a private
+        address also to private addresses, and a registry on the loopback interface to any address. The check uses the
+        address that the connection goes to or, if a proxy connects, the host name. List a host here if the storage of a
+        registry has a private address, such as an endpoint in the network of a cloud. The task emits a warning when it
+        follows such a redirect.
+      - Link-local addresses and the metadata services of clouds are always refused.
     type: list
     elements: str
     default: []
     version_added: 0.3.0
   mirrors:
     description:
-      - Registries that hold copies, as C(host), C(host:port) or C(host:port/prefix), asked in this order before
-        O(registry) whenever a manifest, a config or a layer is fetched. Tags are listed by O(registry) alone.
-      - A mirror that does not have the content is passed over. So is one that fails, with one warning in each task that
-        names its URL. A mirror that cannot be reached is not asked again by the task.
-      - All that is addressed by digest is verified wherever it comes from. A tag is what the first mirror that knows it
-        says it is.
-      - A mirror on the loopback interface is spoken to over plain HTTP, any other one over HTTPS, unless its name
-        begins with C(http://) or C(https://). For mirrors, O(ca_path) is trusted in addition to what the system trusts.
-        O(validate_certs) holds for them too. O(client_cert) is not presented to a mirror on another host.
-      - O(username), O(password) and O(token) are never sent to a mirror; O(auth_file) may hold credentials for it.
+      - Mirrors of O(registry), as C(host), C(host:port) or C(host:port/prefix). Manifests, configs and layers are
+        requested from the mirrors in this order, then from O(registry). Tags are always listed from O(registry).
+      - A mirror that does not have the content is skipped. A mirror that fails is skipped with one warning per task,
+        which names the URL. A mirror that cannot be reached is not tried again in the same task.
+      - Content addressed by digest is verified, whichever registry delivers it. The digest of a tag is taken from the
+        first mirror that has the tag.
+      - Mirrors on the loopback interface use plain HTTP and other mirrors HTTPS, unless the name begins with
+        C(http://) or C(https://). For mirrors, O(ca_path) is trusted in addition to the CA certificates of the system.
+        O(validate_certs) applies to mirrors too. O(client_cert) is not presented to a mirror on another host.
+      - O(username), O(password) and O(token) are never sent to a mirror. O(auth_file) may contain credentials for it.
     type: list
     elements: str
     default: []
   timeout:
     description:
-      - How many seconds to wait for the next bytes of an answer.
-      - O(minimum_throughput) is averaged over the same time, so that each try gives up a slow answer after it.
+      - How many seconds to wait for the next bytes of a response.
+      - O(minimum_throughput) is averaged over the same period, so an attempt gives up a slow response after this time.
     type: float
     default: 30
   connect_timeout:
     description:
-      - How many seconds to wait for a connection.
+      - How many seconds to wait for a connection to be established.
     type: float
     default: 10
   total_timeout:
     description:
-      - How many seconds one operation may take, such as the download of one layer, tries and waits included. Not
-        limited if not set.
+      - How many seconds one operation, such as the download of one layer, may take, including all attempts and the
+        waits between them. Unlimited if not set.
     type: float
   minimum_throughput:
     description:
-      - The least bytes a second that an answer must bring, averaged over O(timeout) seconds of waiting for it. V(0)
-        means any.
+      - Minimum rate of a response in bytes per second, averaged over O(timeout) seconds of waiting for it. V(0) sets no
+        minimum.
     type: int
     default: 1024
   retries:
     description:
-      - How many times to try again after a failure that may pass, such as a lost connection or an answer 408, 429 or
-        5xx.
-      - The wait between tries grows. If the registry says how long to wait (C(Retry-After)), the task waits that long,
-        provided that it is within O(total_timeout) or, if that is not set, within 60 seconds. Otherwise the task fails
-        at once, and the message and C(error.retry_after) say how long to wait.
+      - How many times to retry after a temporary failure, such as a lost connection or a response with status 408, 429
+        or 5xx.
+      - The wait between attempts grows. If the registry states how long to wait (C(Retry-After)), the task waits that
+        long, provided that this is within O(total_timeout) or, if that is not set, within 60 seconds. Otherwise the
+        task fails at once, and the message and C(error.retry_after) state how long to wait.
     type: int
     default: 4
 requirements:
   - requests >= 2.25.0
-  - PySocks (if the proxy in the environment is a SOCKS one)
+  - PySocks (if the proxy in the environment is a SOCKS proxy)
   - cryptography >= 45.0.0 (for O(tls=ra-tls))
 """
 
-    # listed before the fragment above, whose repository is required
+    # Modules list this fragment before the one above, because repository is not required here.
     IMAGE = r"""
 options:
   image:
     description:
-      - The whole name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
-        C(podman) take it. A name without a host is one of Docker Hub. Without a tag or digest, the tag is V(latest).
-      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), also if
-        C(module_defaults) sets one of these, because the credentials set there are for that registry.
+      - The full name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
+        C(podman) accept it. A name without a host refers to Docker Hub. Without a tag or digest, the tag is V(latest).
+      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), even if one of them is
+        set by C(module_defaults), because the credentials set there are for that registry.
       - This or O(repository) is required.
     type: str
     version_added: 0.3.0
@@ -259,14 +262,14 @@ options:
       - name
   reference:
     description:
-      - Which image of the repository, as a tag, a digest, or both in the form C(tag@digest).
-      - With both, the tag must lead to that digest.
+      - The image in the repository, as a tag, a digest, or both in the form C(tag@digest).
+      - With both, the tag must resolve to that digest.
       - Mutually exclusive with O(tag) and O(digest).
     type: str
     default: latest
   tag:
     description:
-      - The tag of the image, in place of O(reference). With O(digest) too, the tag must lead to that digest.
+      - The tag of the image, in place of O(reference). With O(digest) as well, the tag must resolve to that digest.
     type: str
   digest:
     description:
@@ -274,19 +277,19 @@ options:
     type: str
   platform:
     description:
-      - Which image to take from a reference that leads to an index of images for several platforms, as
-        C(os/architecture) or C(os/architecture/variant), for example V(linux/arm64/v8).
-      - A reference that leads to a single image, for another platform, is an error. Fields that the image config leaves
-        out match every platform.
-      - If not set, the platform of the host that the task runs on. A reference that leads to a single image, for
-        another platform, is then accepted, with a warning in every run.
-      - If an index does not offer the platform of the host but variants that its processor can run, such as
-        V(linux/amd64/v3), the highest of these is taken.
+      - The platform to select from a multi-platform image (an index), as C(os/architecture) or
+        C(os/architecture/variant), for example V(linux/arm64/v8).
+      - If the reference resolves to a single image for another platform, the task fails. Fields that the image config
+        omits match every platform.
+      - The default is the platform of the target host. A single image for another platform is then accepted, with a
+        warning in every run.
+      - If an index does not offer the exact platform of the host but variants that its processor can run, such as
+        V(linux/amd64/v3), the highest of these is selected.
     type: str
   foreign_layers:
     description:
-      - Whether layers that the manifest places outside of the registry, by a C(urls) list, may be fetched from there.
-      - Those addresses are chosen by whoever made the image, not by you.
+      - Whether to download layers from outside the registry if the manifest refers to them by a C(urls) list.
+      - The author of the image chooses these URLs.
     type: bool
     default: false
 """
@@ -295,10 +298,10 @@ options:
 options:
   query:
     description:
-      - A JMESPath expression that is applied to what the module returns. The outcome is returned as RV(query_result),
-        and the other return values are left out.
-      - If it finds nothing (V(null) or an empty list), the result carries a warning.
-      - Requires the Python library C(jmespath) on the host that the task runs on.
+      - A JMESPath expression to apply to the return values of the module. The module then returns the outcome as
+        RV(query_result) and omits the other return values.
+      - If the outcome is empty (V(null) or an empty list), the task emits a warning.
+      - Requires the Python library C(jmespath) on the target host.
     type: str
 requirements:
   - jmespath >= 0.10.0 (for O(query))

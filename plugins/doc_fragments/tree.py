@@ -4,25 +4,27 @@
 # This doc fragment is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Documentation fragment: options of the modules that unpack layers, specified in TREE of _module/argument_spec.py."""
+
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of the modules that put layers on disk; kept in step with C(module_utils/_module/argument_spec.py)."""
+    """Documentation of the options for unpacking; a unit test compares it with the argument spec."""
 
     DOCUMENTATION = r"""
 options:
   ownership:
     description:
-      - Whether files get the owners and groups that the layers say, which only root can do.
-      - With V(false) everything belongs to the user that the task runs as, and no file is setuid or setgid.
+      - Whether to set the owners and groups that the layers record. Only root can do this.
+      - With V(false), everything belongs to the user that the task runs as, and no file is setuid or setgid.
     type: bool
     default: true
   xattrs:
     description:
-      - What to do with extended attributes, file capabilities included.
-      - V(keep) sets those that the filesystem and the permissions allow, with a warning about others. V(require) fails
-        where one cannot be set. V(skip) leaves all of them out.
+      - How to handle extended attributes, file capabilities included.
+      - V(keep) sets the attributes that the filesystem and the permissions allow, and warns about the others.
+        V(require) fails if an attribute cannot be set. V(skip) sets none.
     type: str
     choices:
       - keep
@@ -31,9 +33,9 @@ options:
     default: keep
   devices:
     description:
-      - What to do with device nodes.
-      - V(skip) leaves them out with a warning. V(create) makes them, which only root can do, and which lets whoever can
-        enter the tree use them. V(fail) fails.
+      - How to handle device nodes.
+      - V(skip) skips them with a warning. V(create) creates them, which only root can do; every user who can enter the
+        tree can then use the devices. V(fail) fails the task.
     type: str
     choices:
       - create
@@ -42,24 +44,25 @@ options:
     default: skip
   max_unpacked_bytes:
     description:
-      - How many bytes the layers may have decompressed, holes of sparse files included. Takes units, as in V(20G).
+      - Maximum size of all layers together, decompressed, in bytes. Holes of sparse files count. Accepts units, as in
+        V(20G).
     type: bytes
     default: 100G
   max_entries:
     description:
-      - How many entries the layers may have.
+      - Maximum number of entries in all layers together.
     type: int
     default: 10000000
   max_ratio:
     description:
-      - How many times its compressed size a layer may have decompressed.
-      - Layers that exceed this are refused only when they have more than 512 MiB decompressed, all of them together,
-        because files that are mostly zeros compress extremely well.
+      - Maximum ratio of the decompressed to the compressed size of a layer.
+      - The limit applies only once all layers together exceed 512 MiB decompressed, because files that consist mostly
+        of zeros compress extremely well.
     type: int
     default: 2000
   lock_timeout:
     description:
-      - How many seconds to wait for another task that is at work on O(dest).
+      - How many seconds to wait while another task works on O(dest).
     type: float
     default: 60
 requirements:

@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Filter plugin parse_reference: documentation and entry point; _oci/reference.py parses the reference."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: parse_reference
-short_description: Take an image reference apart
+short_description: Parse an image reference
 version_added: 0.1.0
 author:
   - attested.registry contributors (@attested-registry)
 description:
-  - Reads an image reference such as V(nginx), V(quay.io/prometheus/node-exporter:v1.8.2) or
-    V(localhost:5000/app@sha256:...) the way container engines do, and returns its parts with everything spelled out.
-  - A reference without a registry is on V(docker.io), where a name without a namespace is in V(library/).
-    What precedes the first slash is a registry if it is V(localhost) or has a full stop, a colon or an upper-case
-    letter.
-  - The filter fails for text that is not a reference. It contacts no registry.
+  - Parses an image reference such as V(nginx), V(quay.io/prometheus/node-exporter:v1.8.2) or
+    V(localhost:5000/app@sha256:...) as container engines do, and returns its parts with all defaults filled in.
+  - A reference without a registry refers to V(docker.io), where a name without a namespace is in V(library/).
+    The part before the first slash is a registry if it is V(localhost) or contains a full stop, a colon or an
+    upper-case letter.
+  - The filter fails if the text is not a valid reference. It contacts no registry.
 positional: default_tag
 options:
   _input:
@@ -26,7 +28,7 @@ options:
     required: true
   default_tag:
     description:
-      - The tag of a reference that has neither a tag nor a digest.
+      - The tag to use for a reference that has neither a tag nor a digest.
       - With the value V(none) (YAML null) the RV(_value.tag) of such a reference is V(none).
     type: str
     default: latest
@@ -42,7 +44,7 @@ EXAMPLES = r"""
     # docker.io/library/debian:12
     msg: "{{ ('debian:12' | attested.registry.parse_reference).canonical }}"
 
-- name: Show what an image is, given its reference in one piece
+- name: Show an image, given its reference as one string
   attested.registry.oci_image_info:
     registry: "{{ image.registry }}"
     repository: "{{ image.repository }}"
@@ -83,21 +85,21 @@ _value:
       sample: sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
     reference:
       description:
-        - What selects the image in its repository, for the O(attested.registry.oci_image_info#module:reference) option
-          of the modules. It is V(tag), V(digest) or V(tag@digest).
-        - It is V(none) if there is neither a tag nor a digest.
+        - The part that selects the image in its repository, as V(tag), V(digest) or V(tag@digest). Pass it to the
+          O(attested.registry.oci_image_info#module:reference) option of the modules.
+        - V(none) if the reference has neither a tag nor a digest.
       type: str
       returned: success
       sample: "12"
     canonical:
       description:
-        - The whole reference with everything spelled out.
+        - The full reference with all defaults filled in.
       type: str
       returned: success
       sample: docker.io/library/debian:12
     familiar:
       description:
-        - The shortest way to write the same reference.
+        - The shortest form of the same reference.
       type: str
       returned: success
       sample: debian:12
@@ -114,7 +116,10 @@ if t.TYPE_CHECKING:
 
 
 def parse_reference(value: str, default_tag: str | None = DEFAULT_TAG) -> dict[str, str | None]:
-    """The parts of an image reference as documented above. Raises AnsibleFilterError for anything else."""
+    """Return the parts of an image reference as documented in RETURN.
+
+    Raises AnsibleFilterError if value is not a reference.
+    """
     try:
         reference = Reference.parse(value, default_tag=default_tag)
     except ReferenceInvalid as exc:
@@ -132,8 +137,8 @@ def parse_reference(value: str, default_tag: str | None = DEFAULT_TAG) -> dict[s
 
 
 class FilterModule:
-    """The filters of this file, for ansible-core."""
+    """The filter plugin that ansible-core loads."""
 
     def filters(self) -> dict[str, Callable[..., dict[str, str | None]]]:
-        """Names and functions."""
+        """Return the filters by name."""
         return {"parse_reference": parse_reference}

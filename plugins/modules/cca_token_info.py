@@ -3,19 +3,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Ansible module cca_token_info: documentation and entry point; _module/cca_token.py runs the checks."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cca_token_info
-short_description: Shows and checks an Arm CCA attestation token
+short_description: Show and verify an Arm CCA attestation token
 version_added: 0.2.0
 description:
-  - Reads an attestation token of the Arm Confidential Compute Architecture (CCA), of either profile, shows all that it
-    says, and checks it.
-  - A token that is malformed fails the task. A check that does not pass does not; see RV(valid) and RV(checks).
-  - That the realm has signed its token and that the platform vouches for the key of the realm is always checked. It
-    proves nothing by itself, as anybody can make such a token; give O(trust_anchors) to check the signature of the
-    platform too. Without it RV(valid) is V(null), see O(allow_unauthenticated_evidence).
+  - Reads an attestation token of the Arm Confidential Compute Architecture (CCA), of either profile, returns all its
+    claims, and runs checks on it.
+  - A malformed token fails the task. A failed check does not fail the task; see RV(valid) and RV(checks).
+  - The signature of the realm token, and the binding of the realm's key to the platform token, are always checked.
+    These checks prove nothing by themselves, because anybody can generate such a token. Set O(trust_anchors) to check
+    the signature of the platform too. Without it, RV(valid) is V(null); see O(allow_unauthenticated_evidence).
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -31,44 +33,44 @@ requirements:
 options:
   path:
     description:
-      - The file on the host that holds the token.
-      - Exactly one of O(path) and O(content) has to be given.
+      - The file on the target host that holds the token.
+      - Exactly one of O(path) and O(content) is required.
     type: path
     aliases:
       - src
   content:
     description:
-      - The token in base64 text, of either alphabet, with or without padding and line ends.
+      - The token in base64, of the standard or the URL-safe alphabet, with or without padding and line breaks.
     type: str
   challenge:
     description:
-      - The realm challenge that the token should have been made for, 64 bytes in hexadecimal.
+      - The realm challenge that the token must contain, 64 bytes in hexadecimal.
     type: str
   trust_anchors:
     description:
-      - Files with public keys of platforms (CPAK), one of which should have signed the platform token.
-      - PEM, a JSON Web Key or a set of them, a COSE_Key, or the bare point as SEC 1 has it.
+      - Files with public keys of platforms (CPAK). One of the keys must have signed the platform token.
+      - Each file is in PEM, a JSON Web Key or a JSON Web Key Set, a COSE_Key, or an uncompressed point as in SEC 1.
       - An empty list fails the task.
     type: list
     elements: path
   allow_unauthenticated_evidence:
     description:
-      - Whether RV(valid) may be V(true) although the signature of the platform was not checked, as anybody can make
-        such a token. The result then carries a warning.
+      - Whether RV(valid) may be V(true) although the signature of the platform was not checked. Anybody can generate
+        such a token, so the task emits a warning.
       - Has no effect with O(trust_anchors).
     type: bool
     default: false
     version_added: 0.3.0
   reference_values:
     description:
-      - Files with reference values, one of which the measurements of the realm should match.
-      - They are JSON documents with C(realm.reference-values), which holds C(rim), C(rems) and C(hash-algo).
+      - Files with reference values. The measurements of the realm must match one of them.
+      - The files are JSON documents with C(realm.reference-values), which holds C(rim), C(rems) and C(hash-algo).
       - No realm matches an empty list.
     type: list
     elements: path
   lifecycle:
     description:
-      - The states that the platform may be in.
+      - The accepted lifecycle states of the platform.
     type: list
     elements: str
     choices:
@@ -84,12 +86,12 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show what a token says
+- name: Show the claims of a token
   attested.registry.cca_token_info:
     path: /var/tmp/token.bin
   register: shown
 
-- name: Check everything about it
+- name: Verify the platform signature and the measurements of a token
   attested.registry.cca_token_info:
     path: /var/tmp/token.bin
     trust_anchors:
@@ -99,7 +101,7 @@ EXAMPLES = r"""
   register: checked
   failed_when: checked is failed or not checked.valid
 
-- name: Show only the initial measurement
+- name: Show only the realm initial measurement (RIM)
   attested.registry.cca_token_info:
     path: /var/tmp/token.bin
     query: token.realm.rim
@@ -108,7 +110,7 @@ EXAMPLES = r"""
 RETURN = r"""
 token:
   description:
-    - What the token says. All bytes are in hexadecimal.
+    - The claims of the token. Byte strings are in hexadecimal.
   returned: success, unless O(query) is given
   type: dict
   contains:
@@ -119,74 +121,74 @@ token:
       sample: sha256:0e5d509e4f80ea2aee1e5fe56e4874aa85d9198f016bbe798f43938d234c13b6
     size:
       description:
-        - The bytes of the token.
+        - The size of the token in bytes.
       type: int
       sample: 1086
     simulated:
       description:
-        - Whether it says that it is of a simulated realm. A forged token need not say so.
+        - Whether the token declares itself as that of a simulated realm. A forged token may lack the declaration.
       type: bool
       sample: false
     platform:
       description:
-        - The claims of the platform, with C(signature_algorithm), C(lifecycle_state) and C(unknown_claims), the labels
-          of the claims that are not known and were ignored.
+        - The claims of the platform, with C(signature_algorithm), C(lifecycle_state) and C(unknown_claims), which are
+          the labels of claims that the module does not know and ignores.
       type: dict
       sample: {"lifecycle": 12288, "lifecycle_state": "secured", "signature_algorithm": "ES384"}
     realm:
       description:
         - The claims of the realm, with C(signature_algorithm) and C(unknown_claims). C(rim) is the initial measurement,
-          C(rems) are the four extensible ones.
+          C(rems) are the four extensible measurements.
       type: dict
       sample: {"hash_algorithm": "sha-256", "signature_algorithm": "ES384"}
 checks:
   description:
-    - The outcome of each check. C(passed) is V(null) if the check was not asked for; C(reason) says why it came out so.
+    - The outcome of each check. C(passed) is V(null) if the check was not requested. C(reason) explains the outcome.
   returned: success, unless O(query) is given
   type: dict
   contains:
     realm_signature:
       description:
-        - Whether the realm token is signed with the key that it holds.
+        - Whether the realm token is signed with the key that it contains.
       type: dict
       sample: {"passed": true, "reason": "the realm token is signed with the key that it holds"}
     key_binding:
       description:
-        - Whether the platform token is for the key of the realm.
+        - Whether the challenge of the platform token is the hash of the realm's key.
       type: dict
       sample: {"passed": true, "reason": "the platform token is for the key of the realm"}
     challenge:
       description:
-        - Whether the token is for O(challenge).
+        - Whether the token contains O(challenge).
       type: dict
       sample: {"passed": null, "reason": "not asked for (challenge)"}
     platform_signature:
       description:
-        - Whether the platform token is signed with one of O(trust_anchors).
+        - Whether the platform token is signed with one of the O(trust_anchors).
       type: dict
       sample: {"passed": null, "reason": "not asked for (trust_anchors)"}
     lifecycle:
       description:
-        - Whether the platform is in a state of O(lifecycle).
+        - Whether the lifecycle state of the platform is one of O(lifecycle).
       type: dict
       sample: {"passed": true, "reason": "the platform is in the state secured"}
     reference_values:
       description:
-        - Whether the realm measures what one of O(reference_values) says.
+        - Whether the measurements of the realm match one of the O(reference_values).
       type: dict
       sample: {"passed": null, "reason": "not asked for (reference_values)"}
 valid:
   description:
-    - Whether every check passed that was asked for; V(false) as soon as one did not.
+    - V(true) if all requested checks passed, V(false) if one failed.
     - V(null) if no check failed but the signature of the platform was not checked, because O(trust_anchors) is not
-      given. The origin of the token is then unknown. With O(allow_unauthenticated_evidence=true) it is V(true) in that
+      set. The origin of the token is then unknown. With O(allow_unauthenticated_evidence=true), it is V(true) in that
       case.
   returned: success, unless O(query) is given
   type: bool
   sample: true
 query_result:
   description:
-    - What O(query) makes of the values that the module returns. They are left out then.
+    - The outcome of O(query). The other return values are then omitted.
   returned: if O(query) is given
   type: raw
 """
@@ -223,7 +225,7 @@ OPTIONS: Options = {
 
 
 def run(module: AnsibleModule) -> Results:
-    """Returns what the module returns."""
+    """Verify the token and return the results of the module."""
     query = Query(module, module.params["query"])
     require_cryptography()
     data = token_bytes(module.params)
@@ -238,7 +240,7 @@ def run(module: AnsibleModule) -> Results:
 
 
 def main() -> t.NoReturn:
-    """Runs the module."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=merge(QUERY, OPTIONS),
         required_one_of=[("path", "content")],

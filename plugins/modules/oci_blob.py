@@ -3,19 +3,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Ansible module oci_blob: documentation and entry point; _module/blob_file.py downloads and replaces the file."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_blob
-short_description: Downloads one blob from a registry to a file
+short_description: Download a blob from a registry to a file
 version_added: 0.1.0
 description:
-  - Downloads a blob of a repository, such as a layer or a config, to a file, verifies its digest and only then puts it
-    in place.
-  - A download that breaks off is carried on by the next run. What there is of it is kept beside O(dest) in a file whose
-    name begins with C(.oci_blob.) and is hashed again before it is used. A file of that name that other users can open
-    is not used, but removed.
-  - A file that is replaced keeps its owner, group, mode and extended attributes.
+  - Downloads a blob of a repository, such as a layer or a config, and verifies its digest before the file appears at
+    O(dest).
+  - An interrupted download is resumed by the next run. The partial file is kept beside O(dest), under a name that
+    begins with C(.oci_blob.), and is hashed again before it is used. A file of that name that other users can open is
+    removed instead.
+  - If O(dest) is replaced, the new file keeps the owner, group, mode and extended attributes of the old one.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -39,16 +41,16 @@ attributes:
 options:
   digest:
     description:
-      - The digest of the blob, as C(sha256:), C(sha384:) or C(sha512:) and the hexadecimal digits.
+      - The digest of the blob, as C(sha256:), C(sha384:) or C(sha512:) followed by the hexadecimal digits.
     type: str
     required: true
   dest:
     description:
-      - The file to write. A symbolic link is replaced, and its target stays. Anything else that is not a file is
-        refused.
-      - Missing parent directories are made, with the mode V(0755) less the umask. If the task fails, it removes those
-        that it made and that are empty.
-      - The file is left alone if its content has that digest already; what it holds is hashed to know.
+      - The file to write. A symbolic link is replaced, and its target is not changed. Anything else that is not a
+        regular file is refused.
+      - Missing parent directories are created with mode V(0755), reduced by the umask. If the task fails, it removes
+        the directories that it created and that are empty.
+      - An existing file is hashed, and left unchanged if its content has the digest already.
     type: path
     required: true
 seealso:
@@ -63,7 +65,7 @@ EXAMPLES = r"""
     reference: stable
   register: app
 
-- name: Download the lowest of them
+- name: Download the lowest layer
   attested.registry.oci_blob:
     repository: com.example.app
     digest: "{{ app.image.layers[0].digest }}"
@@ -86,24 +88,24 @@ size:
   sample: 145
 resumed_from:
   description:
-    - How many bytes of an earlier download were used. V(0) if there was nothing to carry on.
+    - The number of bytes that were reused from an interrupted download, V(0) if there were none.
   returned: success
   type: int
   sample: 0
 ratls:
   description:
-    - What the host showed to the registry on the newest connection.
-  returned: if O(tls=ra-tls) and the registry was asked
+    - The attestation that the host presented on the most recent connection.
+  returned: if O(tls=ra-tls) and a request was sent to the registry
   type: dict
   contains:
     evidence:
       description:
-        - The O(ratls.evidence) that was used.
+        - The value of O(ratls.evidence).
       type: str
       sample: tsm
     rim:
       description:
-        - The initial measurement of the realm, in hexadecimal digits.
+        - The initial measurement of the realm, in hexadecimal.
       type: str
       sample: 7d77ac01b4a1c2a1bd4b0d0a0a3b1a0fbc52a4ad3a8f1a6f1a0b6f6b3c2de9e4
     profile:
@@ -113,12 +115,12 @@ ratls:
       sample: tag:arm.com,2023:realm#1.0.0
     token:
       description:
-        - The digest of the token, under which the log of the server has its verdict.
+        - The digest of the token. The server logs its verdict with this digest.
       type: str
       sample: sha256:4a5b7f1c2d3e4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8
     simulated:
       description:
-        - Whether the token says that it is a simulated one, which proves nothing.
+        - Whether the token declares itself simulated. A simulated token proves nothing.
       type: bool
       sample: false
 """
@@ -143,7 +145,7 @@ if t.TYPE_CHECKING:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Brings the file to the wanted state and returns what the module returns."""
+    """Bring the file to the requested state and return the results of the module."""
     params = module.params
     file = BlobFile(params["dest"], Digest.parse(params["digest"]))
     if file.warning is not None:
@@ -168,7 +170,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def _labelling(module: AnsibleModule, path: str, found: Content | None) -> t.Callable[[str], None]:
-    """Return what gives a new file the SELinux context that the policy has for path."""
+    """Return a function that sets the SELinux context of the policy for path on a new file."""
 
     def label(partial: str) -> None:
         if found is None and module.selinux_enabled():
@@ -178,7 +180,7 @@ def _labelling(module: AnsibleModule, path: str, found: Content | None) -> t.Cal
 
 
 def main() -> t.NoReturn:
-    """Runs the module."""
+    """Run the module."""
     module = registry_module(
         {
             "digest": {"type": "str", "required": True},

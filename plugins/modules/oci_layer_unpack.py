@@ -3,24 +3,26 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Ansible module oci_layer_unpack: documentation and entry point; _module/layer_apply.py does the work."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_layer_unpack
-short_description: Applies a local layer file to a directory
+short_description: Apply a local layer file to a directory
 version_added: 0.1.0
 description:
-  - Reads a layer of an OCI image from a file on the host, verifies it against its diff_id, and only then applies it to
-    a directory as the specification says, whiteouts included.
-  - The file is read twice. What the second reading applies is exactly what the first one verified, even if somebody
-    writes to the file in between.
-  - Which layers were applied is noted in a file beside O(dest), C(.NAME.oci-layers) for C(NAME). A note that belongs to
+  - Reads a layer of an OCI image from a file on the target host, verifies it against its diff_id, and then applies it
+    to a directory as the OCI image specification defines, whiteouts included.
+  - The file is read twice, once to verify it and once to apply it. Only data that was verified is applied, even if the
+    file changes in between.
+  - The applied layers are recorded in a file beside O(dest), C(.NAME.oci-layers) for C(NAME). A record that belongs to
     neither root nor the user of the task is refused.
-  - Only one task at a time works on a directory. While it does, it locks C(.NAME.oci-layers.lock), which no other user
-    can open.
-  - A task that fails or is killed leaves a part of its layer. The note says so. Run the same task again to complete the
-    layer; tasks with other layers warn until then.
-  - The directory is changed in place. To have an image replace another one in one step, use
+  - Only one task at a time works on a directory. It holds a lock on C(.NAME.oci-layers.lock), which no other user can
+    open.
+  - A task that fails or is killed while it applies a layer leaves a part of the layer in O(dest), and the record says
+    so. Run the same task again to complete the layer. Until then, tasks with other layers emit a warning.
+  - The directory is changed in place. To replace one image by another atomically, use
     M(attested.registry.oci_image_unpack).
 author:
   - attested.registry contributors (@attested-registry)
@@ -31,45 +33,46 @@ attributes:
   check_mode:
     support: full
     details:
-      - The layer is read and verified. If O(src) does not exist, because an earlier task would make it, the result is
-        changed, with a warning.
+      - The layer is read and verified. If O(src) does not exist, because an earlier task would have created it, the
+        task reports a change, with a warning.
   diff_mode:
     support: full
     details:
-      - Shows the list of applied layers before and after, not the files.
+      - Shows the list of applied layers before and after, but not the files.
   idempotent:
     support: full
     details:
-      - Changes that others make to the directory are not noticed.
+      - Changes made to the directory by others are not detected.
   platform:
     support: full
     platforms: linux
 options:
   src:
     description:
-      - The layer file on the host, for example what M(attested.registry.oci_blob) downloaded.
+      - The layer file on the target host, for example one downloaded by M(attested.registry.oci_blob).
     type: path
     required: true
   dest:
     description:
-      - The directory to apply the layer to. What is in it counts as the layers below.
-      - It is made if it is not there, with its missing parent directories, and the mode V(0755) less the umask. If the
-        task fails, it removes the parent directories that it made and that are empty.
-      - It cannot be a directory that M(attested.registry.oci_image_unpack) manages, nor a mount point.
+      - The directory to apply the layer to. Its content takes the place of the lower layers.
+      - The directory and its missing parent directories are created with mode V(0755), reduced by the umask. If the
+        task fails, it removes the parent directories that it created and that are empty.
+      - It can be neither a directory that M(attested.registry.oci_image_unpack) manages nor a mount point.
     type: path
     required: true
   diff_id:
     description:
-      - The digest that the layer must have decompressed, as the image config lists it.
+      - The expected digest of the decompressed layer, as listed in the image config.
     type: str
     required: true
   media_type:
     description:
-      - The media type of the layer, which says how it is compressed. It is found out from the content if not set.
+      - The media type of the layer, which defines its compression. If not set, the compression is detected from the
+        content.
     type: str
   force:
     description:
-      - Whether to apply the layer although it was applied before.
+      - Whether to apply the layer even if it was applied before.
     type: bool
     default: false
 seealso:
@@ -84,14 +87,14 @@ EXAMPLES = r"""
     reference: stable
   register: app
 
-- name: Download the lowest of them
+- name: Download the lowest layer
   attested.registry.oci_blob:
     repository: com.example.app
     digest: "{{ app.image.layers[0].digest }}"
     dest: /var/tmp/layer.tar.gz
     mode: "0644"
 
-- name: Apply it to a directory
+- name: Apply the layer to a directory
   attested.registry.oci_layer_unpack:
     src: /var/tmp/layer.tar.gz
     media_type: "{{ app.image.layers[0].media_type }}"
@@ -114,7 +117,7 @@ diff_id:
   sample: sha256:0e5d509e4f80ea2aee1e5fe56e4874aa85d9198f016bbe798f43938d234c13b6
 applied:
   description:
-    - The diff_ids of all layers that this module applied to the directory, in their order.
+    - The diff_ids of all layers that this module has applied to the directory, in order.
   returned: success
   type: list
   elements: str
@@ -122,18 +125,18 @@ applied:
     - sha256:0e5d509e4f80ea2aee1e5fe56e4874aa85d9198f016bbe798f43938d234c13b6
 stats:
   description:
-    - What was done.
+    - Statistics of the task.
   returned: success
   type: dict
   contains:
     entries:
       description:
-        - The entries of the layer. V(0) if nothing was applied.
+        - The number of entries in the layer, V(0) if nothing was applied.
       type: int
       sample: 7
     bytes:
       description:
-        - The bytes of the layer decompressed. V(0) if nothing was applied.
+        - The decompressed size of the layer in bytes, V(0) if nothing was applied.
       type: int
       sample: 10240
 """
@@ -161,7 +164,7 @@ OPTIONS: Options = {
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Applies the layer and returns what the module returns."""
+    """Apply the layer and return the results of the module."""
     params = module.params
     diff_id = Digest.parse(params["diff_id"])
     done = ensure_applied(
@@ -187,7 +190,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> t.NoReturn:
-    """Runs the module."""
+    """Run the module."""
     module = local_module(merge(TREE, OPTIONS))
     with reported_errors(module, doing=f"applying a layer to {module.params['dest']}"):
         results = run(module)

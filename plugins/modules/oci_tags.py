@@ -3,14 +3,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Ansible module oci_tags: documentation and entry point; Registry.tags() does the work."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_tags
-short_description: Lists the tags of a repository in a registry
+short_description: List the tags of a repository in a registry
 version_added: 0.1.0
 description:
-  - Lists the tags of a repository, following the pages of the registry to the end.
+  - Lists the tags of a repository. If the registry returns the list in pages, all pages are fetched.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -26,14 +28,13 @@ attributes:
 options:
   n:
     description:
-      - How many tags to ask for at most. All of them if not set.
-      - It limits the tags that the registry lists, before O(pattern) is applied.
+      - Maximum number of tags to request. If not set, all tags are listed.
+      - The limit applies to the tags that the registry lists, before O(pattern) is applied.
     type: int
   last:
     description:
-      - List only the tags that come after this one in the order of the registry. Take it from RV(last) of a task
-        before.
-      - If a registry ignores it, the module lists all tags and leaves out those up to this one.
+      - List only the tags that come after this one in the order of the registry. Use RV(last) of an earlier task.
+      - If the registry ignores this parameter, the module lists all tags and drops those up to and including this one.
     type: str
   pattern:
     description:
@@ -41,10 +42,9 @@ options:
     type: str
   pattern_type:
     description:
-      - How O(pattern) is understood.
-      - V(fnmatch) is the shell's way (C(*), C(?), C([...])), upper and lower case being different; the whole tag must
-        match.
-      - V(regex) is a Python regular expression that may match anywhere in the tag.
+      - The syntax of O(pattern).
+      - V(fnmatch) is a shell pattern (C(*), C(?), C([...])). It is case-sensitive and must match the whole tag.
+      - V(regex) is a Python regular expression, which may match any part of the tag.
     type: str
     choices:
       - fnmatch
@@ -67,13 +67,13 @@ EXAMPLES = r"""
     pattern_type: regex
   register: releases
 
-- name: List the first page and then what follows it
+- name: List the first tag
   attested.registry.oci_tags:
     repository: com.example.greeter
     n: 1
   register: first
 
-- name: List the rest
+- name: List the tags after the first one
   attested.registry.oci_tags:
     repository: com.example.greeter
     last: "{{ first.last }}"
@@ -82,38 +82,39 @@ EXAMPLES = r"""
 RETURN = r"""
 tags:
   description:
-    - The tags in the order of the registry. Without O(n) and O(last) they are sorted if the registry has no order.
+    - The tags in the order of the registry. If the registry returns them unordered, and O(n) and O(last) are not set,
+      they are sorted.
   returned: success, unless O(query) is given
   type: list
   elements: str
   sample: ["1.0", "1.1", latest]
 count:
   description:
-    - How many tags RV(tags) has.
+    - The number of RV(tags).
   returned: success, unless O(query) is given
   type: int
   sample: 3
 last:
   description:
-    - The last tag that the registry listed, whether or not it matches O(pattern), for O(last) of the next task.
-    - It is V(null) when the list is complete.
+    - The last tag that the registry listed, whether or not it matches O(pattern). Pass it as O(last) to the next task.
+    - V(null) if the list is complete.
   returned: success, unless O(query) is given
   type: str
   sample: "1.0"
 ratls:
   description:
-    - What the host showed to the registry on the newest connection.
-  returned: if O(tls=ra-tls) and the registry was asked
+    - The attestation that the host presented on the most recent connection.
+  returned: if O(tls=ra-tls) and a request was sent to the registry
   type: dict
   contains:
     evidence:
       description:
-        - The O(ratls.evidence) that was used.
+        - The value of O(ratls.evidence).
       type: str
       sample: tsm
     rim:
       description:
-        - The initial measurement of the realm, in hexadecimal digits.
+        - The initial measurement of the realm, in hexadecimal.
       type: str
       sample: 7d77ac01b4a1c2a1bd4b0d0a0a3b1a0fbc52a4ad3a8f1a6f1a0b6f6b3c2de9e4
     profile:
@@ -123,12 +124,12 @@ ratls:
       sample: tag:arm.com,2023:realm#1.0.0
     token:
       description:
-        - The digest of the token, under which the log of the server has its verdict.
+        - The digest of the token. The server logs its verdict with this digest.
       type: str
       sample: sha256:4a5b7f1c2d3e4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8
     simulated:
       description:
-        - Whether the token says that it is a simulated one, which proves nothing.
+        - Whether the token declares itself simulated. A simulated token proves nothing.
       type: bool
       sample: false
 query_result:
@@ -155,7 +156,7 @@ if t.TYPE_CHECKING:
 
 
 def run(module: AnsibleModule) -> Results:
-    """Returns what the module returns."""
+    """List the tags and return the results of the module."""
     params = module.params
     check_minimum(params, 1, "n")
     query = Query(module, params["query"])
@@ -173,7 +174,7 @@ def run(module: AnsibleModule) -> Results:
 
 
 def main() -> t.NoReturn:
-    """Runs the module."""
+    """Run the module."""
     module = registry_module(
         QUERY,
         {
