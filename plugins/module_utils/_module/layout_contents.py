@@ -87,8 +87,8 @@ class Collector:
     def collect(self, root: Descriptor) -> Contents:
         """Follow a descriptor through all indexes and manifests below it.
 
-        Raises what ImageSource.manifest raises, DocumentInvalid for documents that contradict each other, Unsupported above
-        the limits, LayoutError for files of the layout that cannot be read.
+        Raises what ImageSource.manifest raises, DocumentInvalid if documents contradict each other, Unsupported above
+        the limits, LayoutError if a file of the layout cannot be read.
         """
         queue = collections.deque([(root, 1)])
         top: Manifest | Index | None = None

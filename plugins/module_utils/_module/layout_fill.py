@@ -19,10 +19,10 @@ if t.TYPE_CHECKING:
 
 
 def fill(store: LayoutStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile]) -> None:
-    """Bring what is missing into a layout, carrying on where an earlier run broke off.
+    """Write the missing files of an image to a layout, resuming the partial downloads of earlier runs.
 
-    Raises what ImageSource.blob raises, LayoutError. What has come so far is kept for the next run then, unless it is wrong
-    or the disk is full.
+    Raises what ImageSource.blob raises, LayoutError. A partial download is then kept for the next run, unless its
+    content is wrong or the disk is full.
     """
     for content in missing:
         if content.data is not None:

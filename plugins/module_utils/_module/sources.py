@@ -88,10 +88,10 @@ class ImageSource(t.Protocol):
 
 
 class MirroredSource:
-    """An ImageSource of registries that are tried in order; the last one is the origin, whose errors and name are shown.
+    """An ImageSource that tries registries in order; the last is the origin, whose name and errors are reported.
 
-    A mirror that fails is passed over with one warning a task, one that does not have what is wanted without. A mirror
-    that could not be reached at all is not asked again. What has a digest is verified by the registry that brings it.
+    A mirror that fails is skipped with one warning per task; a mirror that lacks the content is skipped silently. A
+    mirror that could not be reached is not tried again. Each Registry verifies what is addressed by digest.
     """
 
     def __init__(self, mirrors: t.Sequence[Registry], origin: Registry, *, warn: Warn) -> None:
