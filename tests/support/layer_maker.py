@@ -20,7 +20,11 @@ from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.confine import Resolver, kernel_resolver, walk
+from ansible_collections.attested.registry.plugins.module_utils._unpack.confine import (
+    PathResolver,
+    kernel_resolver,
+    walk,
+)
 from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import (
     LayerSource,
     Options,
@@ -45,7 +49,7 @@ _LONG_AGO = 10**18 + 1
 Content = t.Union[bytes, t.Sequence[Entry]]
 
 
-def resolver_named(name: ResolverName) -> Resolver:
+def resolver_named(name: ResolverName) -> PathResolver:
     """The resolver of that name; raises RuntimeError where the kernel has no openat2."""
     found = walk if name == "walk" else kernel_resolver()
     if found is None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from .._unpack.descent import Descent
 from .._unpack.errors import printable
 from .._unpack.listing import (
-    Entry,
+    ListedEntry,
     describe_root,
     find_in_directory,
     list_directory,
@@ -24,7 +24,7 @@ from .._unpack.listing import (
     split_directory,
 )
 from .._unpack.probe import can_list, digest_xattrs
-from .._unpack.record import END, Block, Content, RecordInvalid, RecordReader
+from .._unpack.record import END, Block, EntryContent, RecordInvalid, TreeRecordReader
 
 if t.TYPE_CHECKING:
     from .._unpack.hashing import FileHasher
@@ -86,7 +86,7 @@ def compare(
     if level == "none":
         return found.drift()
     try:
-        reader = RecordReader(record)
+        reader = TreeRecordReader(record)
         if level == "content":
             _compare_all(reader, found, skip, root_fd)
         else:
@@ -98,7 +98,7 @@ def compare(
     return found.drift()
 
 
-def _compare_all(reader: RecordReader, found: _Found, skip: frozenset[bytes], root_fd: int) -> None:
+def _compare_all(reader: TreeRecordReader, found: _Found, skip: frozenset[bytes], root_fd: int) -> None:
     from .._unpack.hashing import FileHasher  # threads cost milliseconds to import, which the usual check does not need
 
     with FileHasher() as hasher:
@@ -144,7 +144,9 @@ class _Step(t.NamedTuple):
 class _Comparison:
     """Walks a tree in the order of its record. A directory that is as recorded costs one comparison of bytes."""
 
-    def __init__(self, reader: RecordReader, found: _Found, skip: frozenset[bytes], hasher: FileHasher | None) -> None:
+    def __init__(
+        self, reader: TreeRecordReader, found: _Found, skip: frozenset[bytes], hasher: FileHasher | None
+    ) -> None:
         self._reader = reader
         self._found = found
         self._skip = skip
@@ -208,7 +210,7 @@ class _Comparison:
             block = self._reader.next(depth)
             yield from self._compare_block(here.descriptor, block, list_part(here.descriptor, part))
 
-    def _list(self, fd: int, block: Block) -> list[Entry]:
+    def _list(self, fd: int, block: Block) -> list[ListedEntry]:
         """Returns what is in a directory; if that is very much, what the record has not is reported at once."""
         entries = list_directory(fd)
         if entries is not None:
@@ -221,7 +223,7 @@ class _Comparison:
                 self._found.add(self._path(os.fsencode(name)), "added")
         return entries
 
-    def _compare_block(self, fd: int, block: Block, entries: list[Entry]) -> list[_Step]:
+    def _compare_block(self, fd: int, block: Block, entries: list[ListedEntry]) -> list[_Step]:
         """Compares what is in a directory, or in a part of it, with its block; returns the directories of the block."""
         self._reported = set()
         if pack(entries) == block.metadata:
@@ -239,7 +241,7 @@ class _Comparison:
     def _is_skipped(self, name: str) -> bool:
         return bool(self._skip) and self._path(os.fsencode(name)) in self._skip
 
-    def _compare_names(self, entries: list[Entry], expected: list[Entry]) -> list[Entry]:
+    def _compare_names(self, entries: list[ListedEntry], expected: list[ListedEntry]) -> list[ListedEntry]:
         """Reports what differs; returns the entries that have something to be compared beyond their metadata."""
         actual = {entry.name: entry for entry in entries if not self._is_skipped(entry.name)}
         same = []
@@ -254,7 +256,7 @@ class _Comparison:
             self._found.add(self._path(os.fsencode(name)), "added")
         return same
 
-    def _compare_entry(self, path: bytes, expected: Entry, now: Entry) -> bool:
+    def _compare_entry(self, path: bytes, expected: ListedEntry, now: ListedEntry) -> bool:
         """Reports what differs; tells whether it makes sense to go on with the content."""
         if stat.S_IFMT(expected.mode) != stat.S_IFMT(now.mode):
             self._found.add(path, "type")
@@ -272,7 +274,7 @@ class _Comparison:
         return expected.size == now.size
 
     def _compare_contents(
-        self, fd: int, block: Block, expected: list[Entry], same: list[Entry], hasher: FileHasher
+        self, fd: int, block: Block, expected: list[ListedEntry], same: list[ListedEntry], hasher: FileHasher
     ) -> None:
         from .._unpack.hashing import Expected
 
@@ -293,7 +295,7 @@ class _Comparison:
 
         hasher.add(fd, files, report)
 
-    def _compare_details(self, fd: int, entry: Entry, content: Content) -> None:
+    def _compare_details(self, fd: int, entry: ListedEntry, content: EntryContent) -> None:
         path = self._path(os.fsencode(entry.name))
         if stat.S_ISLNK(entry.mode) and os.fsencode(os.readlink(entry.name, dir_fd=fd)) != content.data:
             self._add(path, "target")

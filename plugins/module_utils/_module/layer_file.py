@@ -15,7 +15,7 @@ import typing as t
 from .._unpack.errors import LayerInvalid, filesystem_error, printable
 from .._unpack.layers import LayerSource
 from .._unpack.limits import Budget, Limits
-from .._unpack.pipeline import DiffIdHash, inflated
+from .._unpack.pipeline import DiffIdHash, inflate_layer
 from .._unpack.stream import ByteStream
 from .._unpack.tar import TarReader
 
@@ -70,7 +70,7 @@ class LayerFile:
         with contextlib.ExitStack() as stack:
             checker = DiffIdHash(diff_id)
             stack.callback(checker.close)
-            pieces = inflated(self._first_reading(), declared=compression, budget=budget, warn=warn)
+            pieces = inflate_layer(self._first_reading(), declared=compression, budget=budget, warn=warn)
             stream = ByteStream(_watched(pieces, checker, budget))
             for dummy in TarReader(stream).entries():
                 budget.add_entry()

@@ -5,6 +5,19 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Apply the entries of one layer to a tree: image-spec, layer.md, "Applying Changesets" and "Whiteouts".
+
+writer.py makes one Changeset for each layer.
+
+A layer is a set of changes to the layers below it. Its entries are applied in the order of the archive. A file, link,
+device node or fifo replaces whatever has its name, a directory included; a directory merges with a directory and
+replaces its attributes. A whiteout (.wh.NAME) removes NAME and an opaque whiteout (.wh..wh..opq) removes everything in
+its directory, but only what lower layers put there, wherever in the archive the marker stands. So each layer keeps a
+table of the names that it made (whiteout.Pruner), and removes regular files only after its last entry, because a hard
+link of the layer may still refer to one. Attributes of directories are set after the last layer (tree.Tree.finish),
+because each change in a directory changes its times and may need its permissions.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -26,26 +39,26 @@ from .whiteout import PREFIX, Pruner, is_aufs_metadata, parse_whiteout
 DevicePolicy = t.Literal["create", "skip", "fail"]
 Warn = t.Callable[[str], None]
 
-_NODES = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
-_MAJOR_BITS = 12
-_MINOR_BITS = 20
-"""What Linux's device numbers hold."""
+_NODES: t.Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
+_MAJOR_BITS: t.Final = 12
+# The width of Linux's device numbers.
+_MINOR_BITS: t.Final = 20
 
-_SKIPPED_NAMES = 65536
-"""How many device nodes that were left out are remembered, for the hard links to them."""
+# The most skipped device nodes that are remembered, so that hard links to them are skipped too.
+_SKIPPED_NAMES: t.Final = 65536
 
-_NOWHERE = (errno.ENOENT, errno.ENOTDIR)
-_MISLED = {
-    errno.ELOOP: "lies behind symbolic links that lead in circles",
-    errno.ENOTDIR: "lies behind a symbolic link to something that is no directory",
+_NOWHERE: t.Final = (errno.ENOENT, errno.ENOTDIR)
+_MISLED: t.Final = {
+    errno.ELOOP: "lies behind a loop of symbolic links",
+    errno.ENOTDIR: "lies behind a symbolic link to something that is not a directory",
 }
 
 
 class Changeset:
-    """Applies the entries of one layer to a tree, as image-spec, layer.md, "Applying Changesets" says.
+    """The rules that apply the entries of one layer to a tree.
 
-    lower tells whether there may be anything of lower layers in the tree; digests, if given, receives the SHA-256
-    digest of each regular file's content by inode number. Raises UnpackError; what was done until then stays.
+    lower says whether the tree may hold files of lower layers. digests, if given, receives the SHA-256 digest of each
+    regular file's content by inode number. Raises UnpackError; changes made before the error stay.
     """
 
     def __init__(
@@ -72,18 +85,19 @@ class Changeset:
         self._skipped_devices = 0
 
     def apply(self, reader: TarReader) -> None:
-        """Applies all entries that reader yields."""
+        """Apply all entries that reader yields."""
         for entry in reader.entries():
             self._budget.add_entry()
-            self._guarded(entry.path, self._entry, entry, reader)
+            self._call_for(entry.path, self._apply_entry, entry, reader)
         for directory, inode, name in self._hidden_files:
-            self._guarded(os.path.join(directory, name), self._hide_file, directory, inode, name)
+            self._call_for(os.path.join(directory, name), self._hide_file, directory, inode, name)
         self._tree.forget()
         if self._skipped_devices:
-            self._warn(f"{self._skipped_devices} device nodes of the image were left out; devices: create makes them.")
+            count = self._skipped_devices
+            self._warn(f"{count} device nodes of the image were skipped; set devices: create to make them.")
 
-    def _guarded(self, path: bytes, action: t.Callable[..., None], *arguments: t.Any) -> None:
-        """Calls action; whatever fails names path."""
+    def _call_for(self, path: bytes, action: t.Callable[..., None], *arguments: t.Any) -> None:
+        """Call action; add path to every error."""
         self._tree.release()
         try:
             action(*arguments)
@@ -91,28 +105,28 @@ class Changeset:
             raise exc.add_context(path=printable(path)) from exc.__cause__
         except OSError as exc:
             if exc.errno in _MISLED:
-                raise _broken(path, _MISLED[exc.errno]) from exc
+                raise _entry_error(path, _MISLED[exc.errno]) from exc
             raise filesystem_error(exc, doing="unpacking", path=path) from exc
 
-    def _entry(self, entry: Entry, reader: TarReader) -> None:
+    def _apply_entry(self, entry: Entry, reader: TarReader) -> None:
         directory, name = split_path(entry.path)
         if not name:
-            self._root(entry)
-        elif PREFIX not in entry.path or not self._marker(directory, name):
+            self._apply_root(entry)
+        elif PREFIX not in entry.path or not self._apply_marker(directory, name):
             self._make(self._tree.directory(directory, make=True), name, entry, reader)
 
-    def _root(self, entry: Entry) -> None:
+    def _apply_root(self, entry: Entry) -> None:
         if entry.kind != "directory":
-            raise _broken(entry.path, f"would make the root of the tree a {entry.kind}")
-        self._tree.set_root(self._held(entry))
+            raise _entry_error(entry.path, f"would make the root of the tree a {entry.kind}")
+        self._tree.set_root(self._hold_attributes(entry))
 
-    def _marker(self, directory: bytes, name: bytes) -> bool:
-        """Acts on a whiteout or AUFS bookkeeping; returns whether it was one."""
+    def _apply_marker(self, directory: bytes, name: bytes) -> bool:
+        """Apply a whiteout or skip AUFS bookkeeping; return whether the entry was one of them."""
         components = directory.split(b"/")
         if is_aufs_metadata(name) or any(map(is_aufs_metadata, components)):
             return True
         if any(component.startswith(PREFIX) for component in components):
-            raise _broken(directory + b"/" + name, "lies below a name that is kept for whiteouts")
+            raise _entry_error(directory + b"/" + name, "lies below a name that is reserved for whiteouts")
         whiteout = parse_whiteout(name)
         if whiteout is None:
             return False
@@ -121,11 +135,11 @@ class Changeset:
         return True
 
     def _hide(self, directory: bytes, name: bytes, lower: Pruner) -> None:
-        """Removes what lower layers have at name in directory, or with an empty name all they have there.
+        """Remove the file of lower layers at name in directory, or all files of lower layers there if name is empty.
 
-        Regular files go at the end of the layer: a hard link of the layer may still refer to one.
+        Regular files are removed at the end of the layer: a hard link of the layer may still refer to one.
         """
-        found = self._look(directory, name)
+        found = self._find(directory, name)
         if found is None:
             return
         parent, mode = found
@@ -143,16 +157,22 @@ class Changeset:
             self._tree.remove(parent, name)
 
     def _hide_file(self, directory: bytes, inode: int, name: bytes) -> None:
-        """Removes a lower layer's file, unless its name is by now the layer's own or leads to another directory."""
-        found = self._look(directory, name)
+        """Remove a file of lower layers.
+
+        Keep it if the layer has made its name meanwhile, or if the path leads to another directory by now.
+        """
+        found = self._find(directory, name)
         if found is None or self._lower is None:
             return
         parent, mode = found
         if parent.inode == inode and stat.S_ISREG(mode) and not self._lower.has(inode, name):
             self._tree.remove(parent, name)
 
-    def _look(self, directory: bytes, name: bytes) -> tuple[Directory, int] | None:
-        """Returns the directory and the mode of name in it, or of itself for an empty name; none if there is none."""
+    def _find(self, directory: bytes, name: bytes) -> tuple[Directory, int] | None:
+        """Return the directory and the mode of name in it; None if there is none.
+
+        With an empty name the mode is that of the directory.
+        """
         try:
             parent = self._tree.directory(directory)
             return parent, self._tree.status(parent, name or b".").st_mode
@@ -163,27 +183,27 @@ class Changeset:
 
     def _make(self, parent: Directory, name: bytes, entry: Entry, reader: TarReader) -> None:
         if entry.kind == "file":
-            self._file(parent, name, entry, reader)
+            self._make_file(parent, name, entry, reader)
         elif entry.kind == "directory":
-            self._tree.make_directory(parent, name, self._held(entry))
+            self._tree.make_directory(parent, name, self._hold_attributes(entry))
         elif entry.kind == "symlink":
-            self._symlink(parent, name, entry)
+            self._make_symlink(parent, name, entry)
         elif entry.kind == "hardlink":
-            if not self._hardlink(parent, name, entry):
+            if not self._make_hardlink(parent, name, entry):
                 return
-        elif not self._node(parent, name, entry):
+        elif not self._make_node(parent, name, entry):
             return
         if self._lower is not None:
             self._lower.add(parent.inode, name)
 
-    def _held(self, entry: Entry) -> Attributes:
-        """The attributes of a directory, which are put on at the end."""
-        attributes = self._attributor.kept(_attributes(entry))
+    def _hold_attributes(self, entry: Entry) -> Attributes:
+        """Return the attributes of a directory, which are set at the end."""
+        attributes = self._attributor.filter_xattrs(_attributes(entry))
         self._budget.hold(sum(len(name) + len(value) for name, value in attributes.xattrs.items()))
         return attributes
 
-    def _file(self, parent: Directory, name: bytes, entry: Entry, reader: TarReader) -> None:
-        descriptor = self._replacing(parent, name, lambda: os.open(name, CREATE, 0o600, dir_fd=parent.descriptor))
+    def _make_file(self, parent: Directory, name: bytes, entry: Entry, reader: TarReader) -> None:
+        descriptor = self._make_replacing(parent, name, lambda: os.open(name, CREATE, 0o600, dir_fd=parent.descriptor))
         try:
             if entry.sparse is None:
                 digest = write_content(descriptor, reader.content())
@@ -195,60 +215,62 @@ class Changeset:
         finally:
             os.close(descriptor)
 
-    def _symlink(self, parent: Directory, name: bytes, entry: Entry) -> None:
+    def _make_symlink(self, parent: Directory, name: bytes, entry: Entry) -> None:
         if not entry.target:
-            raise _broken(entry.path, "is a symbolic link without a target")
-        self._replacing(parent, name, lambda: os.symlink(entry.target, name, dir_fd=parent.descriptor))
+            raise _entry_error(entry.path, "is a symbolic link without a target")
+        self._make_replacing(parent, name, lambda: os.symlink(entry.target, name, dir_fd=parent.descriptor))
         self._attributor.set_symlink(parent.descriptor, name, _attributes(entry))
 
-    def _hardlink(self, parent: Directory, name: bytes, entry: Entry) -> bool:
-        """Links to what entry.target names below the root; the attributes in a link's header do not count. Returns
-        whether it did: a link to a device node that was left out is one too."""
+    def _make_hardlink(self, parent: Directory, name: bytes, entry: Entry) -> bool:
+        """Link to entry.target below the root; the attributes in the header of a hard link do not count.
+
+        Return whether a link was made: a link to a skipped device node is skipped too.
+        """
         directory, target = split_path(entry.target)
-        found = self._look(directory, target)
+        found = self._find(directory, target)
         if found is None and self._is_skipped(directory, target):
             self._skip(parent, name)
             return False
         if found is None or stat.S_ISDIR(found[1]):
-            raise _broken(entry.path, f"is a hard link to {printable(entry.target)}, where there is no file")
+            raise _entry_error(entry.path, f"is a hard link to {printable(entry.target)}, where there is no file")
         source = found[0]
         if (source.inode, target) == (parent.inode, name):
-            raise _broken(entry.path, "is a hard link to itself")
+            raise _entry_error(entry.path, "is a hard link to itself")
 
         def link() -> None:
             os.link(target, name, src_dir_fd=source.descriptor, dst_dir_fd=parent.descriptor, follow_symlinks=False)
 
         try:
-            self._replacing(parent, name, link)
+            self._make_replacing(parent, name, link)
         except FileNotFoundError as exc:
-            raise _broken(entry.path, f"is a hard link to {printable(entry.target)}, which it replaces") from exc
+            raise _entry_error(entry.path, f"is a hard link to {printable(entry.target)}, which it replaces") from exc
         return True
 
-    def _node(self, parent: Directory, name: bytes, entry: Entry) -> bool:
-        """Makes a device node or fifo; returns whether the policy let it be made."""
+    def _make_node(self, parent: Directory, name: bytes, entry: Entry) -> bool:
+        """Make a device node or fifo; return whether the policy allowed it."""
         major, minor = entry.device
         if not (0 <= major < 1 << _MAJOR_BITS and 0 <= minor < 1 << _MINOR_BITS):
-            raise _broken(entry.path, f"has a device number that Linux does not have ({major}, {minor})")
+            raise _entry_error(entry.path, f"has a device number that is out of range for Linux ({major}, {minor})")
         if entry.kind != "fifo" and self._devices != "create":
             if self._devices == "fail":
-                raise _broken(entry.path, "is a device node, which devices: fail does not accept")
+                raise _entry_error(entry.path, "is a device node, which devices: fail refuses")
             self._skip(parent, name)
             return False
         number = os.makedev(major, minor)
         mode = _NODES[entry.kind] | 0o600
-        self._replacing(parent, name, lambda: os.mknod(name, mode, number, dir_fd=parent.descriptor))
+        self._make_replacing(parent, name, lambda: os.mknod(name, mode, number, dir_fd=parent.descriptor))
         self._attributor.set_node(parent.descriptor, name, _attributes(entry))
         return True
 
     def _skip(self, parent: Directory, name: bytes) -> None:
-        """Leaves a device node out, and whatever lower layers have there."""
+        """Skip a device node, and remove what lower layers have at its name."""
         self._skipped_devices += 1
         if len(self._skipped) < _SKIPPED_NAMES:
             self._skipped.add((parent.inode, name))
-        self._replacing(parent, name, lambda: self._must_be_free(parent, name))
+        self._make_replacing(parent, name, lambda: self._must_be_free(parent, name))
 
     def _is_skipped(self, directory: bytes, name: bytes) -> bool:
-        found = self._look(directory, b"") if self._skipped else None
+        found = self._find(directory, b"") if self._skipped else None
         return found is not None and (found[0].inode, name) in self._skipped
 
     def _must_be_free(self, parent: Directory, name: bytes) -> None:
@@ -258,8 +280,8 @@ class Changeset:
             return
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
 
-    def _replacing(self, parent: Directory, name: bytes, make: t.Callable[[], t.Any]) -> t.Any:
-        """Calls make; if something has the name already, that is removed first, whatever it is."""
+    def _make_replacing(self, parent: Directory, name: bytes, make: t.Callable[[], t.Any]) -> t.Any:
+        """Call make; if the name exists already, remove that first, whatever its type."""
         try:
             return make()
         except FileExistsError:
@@ -268,7 +290,7 @@ class Changeset:
 
 
 class _HiddenFiles:
-    """Names of files to be removed: path and inode number of the directory, and the name. Holds their bytes alone."""
+    """Names of files to remove, each with path and inode number of its directory; stored as one byte string."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -297,7 +319,7 @@ def _attributes(entry: Entry) -> Attributes:
     return Attributes(entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)
 
 
-def _broken(path: bytes, why: str) -> LayerInvalid:
+def _entry_error(path: bytes, why: str) -> LayerInvalid:
     shown = printable(path)
     return LayerInvalid(f"The entry {shown} of the layer {why}; the image cannot be unpacked.", path=shown)
 

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Resolve a path inside a root directory, as openat2(2) does with RESOLVE_IN_ROOT; by the kernel, or step by step.
+
+tree.py resolves paths that contain symbolic links through it.
+"""
+
 from __future__ import annotations
 
 import ctypes
@@ -15,24 +20,24 @@ import typing as t
 
 from .descent import DIRECTORY, Descent
 
-MAXIMUM_LINKS = 40
-"""Linux follows as many symbolic links in one path."""
+# Linux follows as many symbolic links in one path.
+MAXIMUM_LINKS: t.Final = 40
 
-_OPENAT2 = 437
-"""The system call's number, the same on every architecture but alpha."""
+# The number of the system call, the same on every architecture but alpha.
+_OPENAT2: t.Final = 437
 
-_RESOLVE_IN_ROOT = 0x10
-_RESOLVE_NO_MAGICLINKS = 0x02
-_RETRIES = 128
-"""openat2 gives up with EAGAIN when something is renamed meanwhile; as often as filepath-securejoin tries."""
+_RESOLVE_IN_ROOT: t.Final = 0x10
+_RESOLVE_NO_MAGICLINKS: t.Final = 0x02
+# openat2 fails with EAGAIN when something is renamed meanwhile; filepath-securejoin retries as often.
+_RETRIES: t.Final = 128
 
 
-class Resolver(t.Protocol):
-    """Opens the directory that path names inside the root, as a process would see it whose root directory that is.
+class PathResolver(t.Protocol):
+    """A function that opens a directory inside a root, as a process sees it whose root directory that is.
 
-    Symbolic links are followed: absolute ones start at the root, and .. never leads out of it. The caller closes
-    what is returned. OSError is raised where the path leads nowhere (ENOENT), to something else (ENOTDIR) or in
-    circles (ELOOP).
+    Symbolic links are followed: absolute ones start at the root, and .. never leads out of it. The caller closes the
+    returned descriptor. Raises OSError where the path leads nowhere (ENOENT), to something else (ENOTDIR) or through a
+    loop of links (ELOOP).
     """
 
     def __call__(self, root: int, path: bytes) -> int: ...
@@ -42,8 +47,8 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-def kernel_resolver() -> Resolver | None:
-    """Returns the kernel's own resolver (openat2 with RESOLVE_IN_ROOT, Linux 5.6), or none where there is none."""
+def kernel_resolver() -> PathResolver | None:
+    """Return the kernel's own resolver (openat2 with RESOLVE_IN_ROOT, Linux 5.6), or None if it is not available."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def resolve(root: int, path: bytes) -> int:
@@ -60,7 +65,7 @@ def kernel_resolver() -> Resolver | None:
     probe = os.open("/", DIRECTORY)
     try:
         os.close(resolve(probe, b"."))
-    except OSError:  # an old kernel (ENOSYS), or a sandbox that refuses the system call (EPERM, EACCES)
+    except OSError:  # kernel before 5.6 (ENOSYS), or a sandbox that refuses the system call (EPERM, EACCES)
         return None
     finally:
         os.close(probe)
@@ -68,12 +73,12 @@ def kernel_resolver() -> Resolver | None:
 
 
 def walk(root: int, path: bytes, *, make: t.Callable[[int, bytes], None] | None = None) -> int:
-    """Resolves as Resolver says, component by component, each relative to the open directory before it.
+    """Resolve a path as PathResolver says, component by component, each relative to the open directory before it.
 
-    The kernel is never asked for more than one component or for a symbolic link, and after .. the directory must be
-    the one that led there, so that nothing that is renamed meanwhile leads out of the root (ESTALE). With make, a
-    directory that is missing is made by it (given the descriptor of the one that it belongs into, and its name)
-    wherever the path needs one: also as target of a dangling link.
+    The kernel is never asked for more than one component or for a symbolic link. After .. the directory must be the one
+    that the walk came from, so that a rename meanwhile cannot lead out of the root (ESTALE). make, if given, is called
+    with the descriptor of the parent and the name for each missing directory that the path needs, also for the target
+    of a dangling link.
     """
     return _Walk(root, make).open(path)
 
@@ -96,7 +101,7 @@ class _Walk:
             self._here.close()
 
     def _step(self, name: bytes) -> list[bytes]:
-        """Goes one component further; returns those of a link's target, which are to be gone instead."""
+        """Enter one component; return the components of a link's target, to be walked instead."""
         if name == b"..":
             if self._depth:
                 self._here.leave()
@@ -105,7 +110,7 @@ class _Walk:
         try:
             self._enter(name)
         except NotADirectoryError:
-            return self._follow(self._here.descriptor, name)
+            return self._read_link(self._here.descriptor, name)
         return []
 
     def _enter(self, name: bytes) -> None:
@@ -118,7 +123,7 @@ class _Walk:
             self._here.enter(name)
         self._depth += 1
 
-    def _follow(self, here: int, name: bytes) -> list[bytes]:
+    def _read_link(self, here: int, name: bytes) -> list[bytes]:
         if not stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
         self._links += 1
@@ -135,13 +140,13 @@ class _Walk:
 
 
 def _components(path: bytes) -> list[bytes]:
-    """The components of a path, last first."""
+    """Return the components of a path, last first."""
     return [name for name in reversed(path.split(b"/")) if name not in (b"", b".")]
 
 
-def choose_resolver() -> Resolver:
-    """Returns the kernel's resolver where there is one, else the walk."""
+def choose_resolver() -> PathResolver:
+    """Return the kernel's resolver if it is available, else walk."""
     return kernel_resolver() or walk
 
 
-__all__ = ("DIRECTORY", "MAXIMUM_LINKS", "Resolver", "choose_resolver", "kernel_resolver", "walk")
+__all__ = ("DIRECTORY", "MAXIMUM_LINKS", "PathResolver", "choose_resolver", "kernel_resolver", "walk")

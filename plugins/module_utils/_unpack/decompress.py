@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Decompress a layer: gzip (RFC 1952) and zstd (RFC 8878), through isal and zstandard where the host has them.
+
+pipeline.py runs decompress() in a thread.
+"""
+
 from __future__ import annotations
 
 import importlib
@@ -22,7 +27,7 @@ try:
     from isal import isal_zlib as _zlib
 
     _ZlibError = (zlib.error, _zlib.error)
-except ImportError:  # a host without isal: the standard library does the same, at about half the speed
+except ImportError:  # no isal on this host: the standard library does the same, at about half the speed
     _zlib = zlib
     _ZlibError = (zlib.error,)
 
@@ -39,39 +44,39 @@ except ImportError:  # before Python 3.14
 Compression = t.Literal["none", "gzip", "zstd"]
 Warn = t.Callable[[str], None]
 
-INPUT_BYTES = 65536
-"""The largest piece of compressed data that is handed to a decompressor at once: its unconsumed rest is copied each
-time."""
+# The largest piece of compressed data that is passed to a decompressor at once: its unconsumed rest is copied each
+# time.
+INPUT_BYTES: t.Final = 65536
 
-OUTPUT_BYTES = 65536
-"""The largest piece that comes out; larger ones are slower because they leave the processor's cache."""
+# The largest piece that is yielded; larger ones are slower because they leave the processor's cache.
+OUTPUT_BYTES: t.Final = 65536
 
-ZSTD_INPUT_BYTES = 1024
-"""zstandard cannot bound its output; a block is at least 4 bytes and at most 128 KiB long, so that this bounds it to 32
-MiB."""
+# zstandard cannot bound its output. A block has at least 4 bytes and decompresses to at most 128 KiB, so this bounds
+# the output to 32 MiB.
+ZSTD_INPUT_BYTES: t.Final = 1024
 
-ZSTD_WINDOW_LOG = 27
-"""The largest window that is accepted, 128 MiB, as zstd -d without --long does."""
+# The largest window that is accepted, 128 MiB: the limit of zstd -d without --long.
+ZSTD_WINDOW_LOG: t.Final = 27
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_HEADER_BYTES = 4
-"""The magic, the method and the flags of a member."""
+_GZIP_MAGIC: t.Final = b"\x1f\x8b"
+# The magic, the method and the flags of a member.
+_GZIP_HEADER_BYTES: t.Final = 4
 
-_GZIP_SIMPLE_FLAGS = (b"\0", b"\x04", b"\x08", b"\x10")
-"""None, or one of FEXTRA, FNAME and FCOMMENT: isal misreads a header with several where a piece ends in it, and lets
-through what is reserved."""
+# No flag, or one of FEXTRA, FNAME and FCOMMENT. isal misreads a header with several flags where a piece ends in it,
+# and accepts reserved flags.
+_GZIP_SIMPLE_FLAGS: t.Final = (b"\0", b"\x04", b"\x08", b"\x10")
 
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_SKIPPABLE = tuple(bytes((0x50 + i, 0x2A, 0x4D, 0x18)) for i in range(16))
-_FOREIGN_MAGIC = (("xz", b"\xfd7zXZ\0", 0), ("bzip2", b"1AY&SY", 4))
-_MAGIC_BYTES = 10
-_GZIP_WINDOW_BITS = 31
+_ZSTD_MAGIC: t.Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE: t.Final = tuple(bytes((0x50 + i, 0x2A, 0x4D, 0x18)) for i in range(16))
+_FOREIGN_MAGIC: t.Final = (("xz", b"\xfd7zXZ\0", 0), ("bzip2", b"1AY&SY", 4))
+_MAGIC_BYTES: t.Final = 10
+_GZIP_WINDOW_BITS: t.Final = 31
 
 
-class Source:
-    """Hands out an iterator of byte pieces again in pieces of a bounded size, and counts them.
+class CompressedInput:
+    """The compressed bytes of a layer, re-cut into pieces of bounded size and counted.
 
-    The next bytes can be looked at before they are consumed, and the end of the last piece can be given back.
+    The next bytes can be read without consuming them, and the end of the last piece can be given back.
     """
 
     def __init__(self, pieces: t.Iterator[bytes]) -> None:
@@ -81,7 +86,7 @@ class Source:
         self.consumed = 0
 
     def peek(self, size: int) -> bytes:
-        """Returns the next size bytes, or fewer at the end, without consuming them."""
+        """Return the next size bytes, or fewer at the end, without consuming them."""
         while len(self._buffer) - self._position < size:
             piece = next(self._pieces, None)
             if piece is None:
@@ -91,7 +96,7 @@ class Source:
         return bytes(self._buffer[self._position : self._position + size])
 
     def take(self, size: int) -> memoryview:
-        """Returns between 1 and size bytes; none at the end."""
+        """Return between 1 and size bytes; empty at the end."""
         while self._position == len(self._buffer):
             piece = next(self._pieces, None)
             if piece is None:
@@ -103,13 +108,13 @@ class Source:
         return taken
 
     def give_back(self, size: int) -> None:
-        """Makes the last size bytes of the piece taken last the next ones again."""
+        """Put the last size bytes of the last piece back in front of the input."""
         self._position -= size
         self.consumed -= size
 
 
 def detect(head: bytes) -> Compression:
-    """Returns the compression that the first bytes of a layer show (at least 4, or the whole layer)."""
+    """Return the compression that the first bytes of a layer show (at least 4 bytes, or the whole layer)."""
     if head.startswith(_GZIP_MAGIC):
         return "gzip"
     if head.startswith((_ZSTD_MAGIC, *_ZSTD_SKIPPABLE)):
@@ -117,32 +122,32 @@ def detect(head: bytes) -> Compression:
     return "none"
 
 
-def decompress(source: Source, *, declared: Compression | None, warn: Warn) -> t.Iterator[bytes]:
-    """Yields the decompressed bytes of a layer in pieces, the whole of source being read.
+def decompress(source: CompressedInput, *, declared: Compression | None, warn: Warn) -> t.Iterator[bytes]:
+    """Yield the decompressed bytes of a layer in pieces; read all of source.
 
-    declared is what its media type says; where the bytes say otherwise, they are believed and warn is told, as
-    containerd and skopeo do. An empty layer is empty whatever its type. Raises LayerInvalid for a corrupt or truncated
-    stream or for trailing garbage, CompressionUnavailable for zstd on a host without a library for it.
+    declared is the compression that the media type states. If the bytes show another one, that one is used and warn is
+    called, as in containerd and skopeo. An empty layer is empty whatever its type. Raises LayerInvalid for a corrupt or
+    truncated stream or for trailing garbage, CompressionUnavailable for zstd on a host without a library for it.
     """
     head = source.peek(_MAGIC_BYTES)
     actual = detect(head)
     if declared is not None and head and actual != declared:
-        warn(f"A layer is declared as {_shown(declared)} but is {_shown(actual)}; it was unpacked as what it is.")
+        warn(f"A layer is declared as {_describe(declared)} but is {_describe(actual)}; it was unpacked as the latter.")
     if actual == "gzip":
         return _gunzip(source)
     if actual == "zstd":
         return _unzstd(source)
     for form, magic, position in _FOREIGN_MAGIC:
         if head[position:].startswith(magic):
-            raise _corrupt("gzip or zstd", f"it is compressed with {form}, which images may not use")
-    return _plain(source)
+            raise _stream_error("gzip or zstd", f"it is compressed with {form}, which images may not use")
+    return _pass_through(source)
 
 
-def _shown(compression: Compression) -> str:
+def _describe(compression: Compression) -> str:
     return "not compressed" if compression == "none" else f"{compression} compressed"
 
 
-def _plain(source: Source) -> t.Iterator[bytes]:
+def _pass_through(source: CompressedInput) -> t.Iterator[bytes]:
     while True:
         piece = source.take(OUTPUT_BYTES)
         if not piece:
@@ -150,9 +155,9 @@ def _plain(source: Source) -> t.Iterator[bytes]:
         yield bytes(piece)
 
 
-def _gunzip(source: Source) -> t.Iterator[bytes]:
-    """All members of a gzip file (RFC 1952, section 2.2), then nothing but zero padding."""
-    while _next_member(source):
+def _gunzip(source: CompressedInput) -> t.Iterator[bytes]:
+    """Yield all members of a gzip file (RFC 1952, section 2.2); only zero padding may follow them."""
+    while _has_next_member(source):
         member = _new_member(source.peek(_GZIP_HEADER_BYTES))
         data: bytes | memoryview = source.take(INPUT_BYTES)
         while not member.eof:
@@ -163,7 +168,7 @@ def _gunzip(source: Source) -> t.Iterator[bytes]:
             if not member.eof and not data and len(piece) < OUTPUT_BYTES:
                 data = source.take(INPUT_BYTES)
                 if not data:
-                    raise _corrupt("gzip", "it is truncated")
+                    raise _stream_error("gzip", "it is truncated")
         source.give_back(len(member.unused_data))
 
 
@@ -176,10 +181,10 @@ def _inflate(member: t.Any, data: bytes | memoryview) -> bytes:
     try:
         return t.cast(bytes, member.decompress(data, OUTPUT_BYTES))
     except _ZlibError as exc:
-        raise _corrupt("gzip", str(exc)) from exc
+        raise _stream_error("gzip", str(exc)) from exc
 
 
-def _next_member(source: Source) -> bool:
+def _has_next_member(source: CompressedInput) -> bool:
     head = source.peek(len(_GZIP_MAGIC))
     if head == _GZIP_MAGIC:
         return True
@@ -188,23 +193,23 @@ def _next_member(source: Source) -> bool:
         if not padding:
             return False
         if bytes(padding).strip(b"\0"):
-            raise _corrupt("gzip", "something that is not gzip follows its last member")
+            raise _stream_error("gzip", "data that is not gzip follows its last member")
 
 
-def _unzstd(source: Source) -> t.Iterator[bytes]:
-    """All frames of a zstd file (RFC 8878, section 3), skippable ones included."""
+def _unzstd(source: CompressedInput) -> t.Iterator[bytes]:
+    """Yield all frames of a zstd file (RFC 8878, section 3), skippable ones included."""
     new_frame, errors = _zstd_library()
     while True:
         data = bytes(source.take(ZSTD_INPUT_BYTES))
         if not data:
             return
         for piece in _zstd_frame(new_frame(), data, source, errors):
-            for start in range(0, len(piece), OUTPUT_BYTES):  # queues hold many pieces, and this one may be 32 MiB
+            for start in range(0, len(piece), OUTPUT_BYTES):  # queues hold many pieces, and this one may have 32 MiB
                 yield piece[start : start + OUTPUT_BYTES]
 
 
 def _zstd_library() -> tuple[t.Callable[[], t.Any], type[Exception]]:
-    """Returns what makes a decompressor for one frame, and what that raises."""
+    """Return a function that makes a decompressor for one frame, and the exception that it raises."""
     if zstandard is not None:
         decompressor = zstandard.ZstdDecompressor(max_window_size=1 << ZSTD_WINDOW_LOG)
         if hasattr(decompressor.decompressobj(), "eof"):  # not before zstandard 0.19
@@ -220,14 +225,14 @@ def _zstd_library() -> tuple[t.Callable[[], t.Any], type[Exception]]:
     )
 
 
-def _zstd_frame(frame: t.Any, data: bytes, source: Source, errors: type[Exception]) -> t.Iterator[bytes]:
+def _zstd_frame(frame: t.Any, data: bytes, source: CompressedInput, errors: type[Exception]) -> t.Iterator[bytes]:
     batch: list[bytes] = []
     size = 0
     while True:
         try:
             piece = frame.decompress(data)
         except errors as exc:
-            raise _corrupt("zstd", str(exc)) from exc
+            raise _stream_error("zstd", str(exc)) from exc
         if piece:
             batch.append(piece)
             size += len(piece)
@@ -239,13 +244,13 @@ def _zstd_frame(frame: t.Any, data: bytes, source: Source, errors: type[Exceptio
             return
         data = bytes(source.take(ZSTD_INPUT_BYTES))
         if not data:
-            raise _corrupt("zstd", "it is truncated")
+            raise _stream_error("zstd", "it is truncated")
 
 
-def _corrupt(form: str, why: str) -> LayerInvalid:
+def _stream_error(form: str, why: str) -> LayerInvalid:
     return LayerInvalid(
         f"The layer is not a valid {form} stream: {why}; the image is damaged, push it to the registry again."
     )
 
 
-__all__ = ("Compression", "Source", "decompress", "detect")
+__all__ = ("CompressedInput", "Compression", "decompress", "detect")

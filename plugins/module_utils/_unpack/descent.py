@@ -5,18 +5,23 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Walk a directory tree of any depth with one open descriptor and no paths.
+
+confine.py, record.py, remove.py, tree.py, whiteout.py and _destination/drift.py use it.
+"""
+
 from __future__ import annotations
 
 import errno
 import os
 import typing as t
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""How directories are opened: never through a symbolic link in the last component."""
+# The flags that open a directory: never through a symbolic link in the last component.
+DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Names:
-    """Names of files, a stack that takes as many bytes as they have: a directory may hold millions."""
+    """A stack of file names in one byte string: a directory may hold millions of names."""
 
     def __init__(self, names: t.Iterable[bytes] = ()) -> None:
         self._data = bytearray()
@@ -28,13 +33,13 @@ class Names:
         return self._count
 
     def add(self, name: bytes) -> None:
-        """Put a name on top."""
+        """Push a name."""
         self._data += name
         self._data.append(0)
         self._count += 1
 
     def pop(self) -> bytes:
-        """Take the name on top."""
+        """Remove the last name and return it."""
         begin = self._data.rfind(b"\0", 0, len(self._data) - 1) + 1
         name = bytes(self._data[begin:-1])
         del self._data[begin:]
@@ -43,10 +48,10 @@ class Names:
 
 
 class Descent:
-    """A position in a tree of directories, which goes down and up again however deep the tree is.
+    """A position in a directory tree, which can enter a directory and leave it again at any depth.
 
-    It holds one descriptor, not one for each level, and no path: going up opens .. and makes sure that it is the
-    directory it came from. OSError (ESTALE) is raised if somebody moved a directory away meanwhile.
+    It holds one descriptor, not one for each level, and no path: leave() opens .. and checks that it is the directory
+    that enter() came from. Raises OSError, ESTALE if another process moved a directory meanwhile.
     """
 
     def __init__(self, top: int) -> None:
@@ -60,20 +65,20 @@ class Descent:
         self.close()
 
     def close(self) -> None:
-        """Closes the directory."""
+        """Close the directory."""
         os.close(self.descriptor)
 
     def enter(self, name: bytes) -> None:
-        """Goes down into the directory name, which must not be a symbolic link."""
+        """Enter the directory name, which must not be a symbolic link."""
         below = os.open(name, DIRECTORY, dir_fd=self.descriptor)
         self._above.append(_identity(self.descriptor))
         os.close(self.descriptor)
         self.descriptor = below
 
     def leave(self, before: t.Callable[[int], None] | None = None) -> None:
-        """Goes up again, after which before is called with the open directory that is left.
+        """Return to the parent directory, then call before with the open directory that was left.
 
-        In this order it may take all permissions from that directory.
+        In this order before() may remove all permissions from that directory.
         """
         parent = os.open(b"..", DIRECTORY, dir_fd=self.descriptor)
         if _identity(parent) != self._above.pop():
@@ -87,7 +92,7 @@ class Descent:
             os.close(left)
 
     def names(self) -> tuple[Names, Names]:
-        """Returns the names here: of what is a directory, and of all else."""
+        """Return the names in this directory: those of directories, and all others."""
         directories, others = Names(), Names()
         with os.scandir(self.descriptor) as found:
             for item in found:
@@ -96,7 +101,7 @@ class Descent:
         return directories, others
 
     def directories(self) -> Names:
-        """Returns the names of directories here."""
+        """Return the names of the directories in this directory."""
         names = Names()
         with os.scandir(self.descriptor) as found:
             for item in found:
@@ -111,38 +116,38 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def visit_directories(top: int, action: t.Callable[[int], None]) -> None:
-    """Calls action with every open directory of the tree, top itself included, each after those below it.
+    """Call action with every open directory of the tree, top itself included, each after those below it.
 
-    Other file systems that are mounted in the tree are left alone. OSError is raised with the path from top to where it
-    was met as its filename.
+    Other file systems that are mounted in the tree are skipped. Raises OSError, with the path relative to top as its
+    filename.
     """
-    way: list[bytes] = []
+    path: list[bytes] = []
     try:
-        _visit(top, action, way)
+        _visit(top, action, path)
     except OSError as exc:
-        exc.filename = b"/".join(way) or b"."
+        exc.filename = b"/".join(path) or b"."
         raise
 
 
-def _visit(top: int, action: t.Callable[[int], None], way: list[bytes]) -> None:
+def _visit(top: int, action: t.Callable[[int], None], path: list[bytes]) -> None:
     device = os.fstat(top).st_dev
     with Descent(top) as here:
         todo = [here.directories()]
         while True:
             if todo[-1]:
-                way.append(todo[-1].pop())
-                if os.stat(way[-1], dir_fd=here.descriptor, follow_symlinks=False).st_dev == device:
-                    here.enter(way[-1])
+                path.append(todo[-1].pop())
+                if os.stat(path[-1], dir_fd=here.descriptor, follow_symlinks=False).st_dev == device:
+                    here.enter(path[-1])
                     todo.append(here.directories())
                 else:
-                    way.pop()
+                    path.pop()
                 continue
             todo.pop()
             if not todo:
                 action(here.descriptor)
                 return
             here.leave(action)
-            way.pop()
+            path.pop()
 
 
 __all__ = ("DIRECTORY", "Descent", "Names", "visit_directories")

@@ -5,9 +5,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The attributes that directories get when the tree is complete, packed, since a tree may have millions of them.
+"""The attributes that directories get when the tree is complete, packed, since a tree may have millions of directories.
 
-tree.py calls this.
+tree.py fills and reads the table.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ import struct
 import typing as t
 
 from .inode_table import InodeTable, Scratch
-from .metadata import Attributes, clamped
+from .metadata import Attributes, clamp_time
 
-_PACKED: t.Final = struct.Struct("=BIqqqI")  # kind; mode, uid, gid; seconds and nanoseconds of the time
+# kind; mode, uid, gid; seconds and nanoseconds of the time
+_PACKED: t.Final = struct.Struct("=BIqqqI")
 _TIME, _ALL = 0, 1
 _SECOND: t.Final = 10**9
 
 
 class DirectoryAttributes:
-    """What is to become of directories, by inode number: new attributes, or the time that they had."""
+    """The attributes or the time that each directory gets at the end, by inode number."""
 
     def __init__(self, scratch: Scratch) -> None:
         self._packed = InodeTable(_PACKED.size, scratch)
         self._xattrs: dict[int, t.Mapping[str, bytes]] = {}
 
     def set(self, inode: int, wanted: Attributes) -> None:
-        """Say that a directory gets these attributes."""
-        time = divmod(clamped(wanted.mtime), _SECOND)
+        """Set the attributes that a directory gets."""
+        time = divmod(clamp_time(wanted.mtime), _SECOND)
         self._packed[inode] = _PACKED.pack(_ALL, wanted.mode, wanted.uid, wanted.gid, *time)
         if wanted.xattrs:
             self._xattrs[inode] = wanted.xattrs
@@ -40,12 +41,12 @@ class DirectoryAttributes:
             self._xattrs.pop(inode, None)
 
     def keep_time(self, inode: int, mtime: int) -> None:
-        """Say that a directory gets its time back, unless more is said of it."""
+        """Set the time that a directory gets back, unless it has an entry already."""
         if inode not in self._packed:
             self._packed[inode] = _PACKED.pack(_TIME, 0, 0, 0, *divmod(mtime, _SECOND))
 
     def get(self, inode: int) -> Attributes | int | None:
-        """Return the attributes, or the time in nanoseconds; None if nothing was said."""
+        """Return the attributes, or the time in nanoseconds; None if there is no entry."""
         packed = self._packed.get(inode)
         if packed is None:
             return None

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""One member of a tar archive as a value.
+
+tar.py makes entries, changeset.py applies them.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -13,7 +18,7 @@ Kind = t.Literal["file", "directory", "symlink", "hardlink", "character", "block
 
 
 class Region(t.NamedTuple):
-    """A piece of a sparse file that has data: where it starts in the file and how long it is, in bytes."""
+    """A region of a sparse file that has data: its offset in the file and its length, in bytes."""
 
     offset: int
     length: int
@@ -27,11 +32,11 @@ class Sparse(t.NamedTuple):
 
 
 class Entry(t.NamedTuple):
-    """One member of a tar archive, all its extension headers applied.
+    """One member of a tar archive with all its extension headers applied.
 
-    A named tuple, not a data class: tens of thousands are made for each image. path and target are raw bytes as they
-    stand in the archive; size is the number of content bytes that follow in the archive; mtime is in nanoseconds
-    since the epoch; device is (major, minor); xattrs are raw.
+    A named tuple, not a data class: each image has tens of thousands. path and target are raw bytes as in the archive;
+    size is the number of content bytes that follow in the archive; mtime is in nanoseconds since the epoch; device is
+    (major, minor); xattrs are raw.
     """
 
     path: bytes

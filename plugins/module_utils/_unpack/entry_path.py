@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Clean the path of a tar entry as text, before any symbolic link is resolved.
+
+changeset.py splits the path of every entry and the target of every hard link with it.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -16,12 +21,11 @@ Split = tuple[bytes, bytes]
 
 
 def split_path(path: bytes) -> Split:
-    """Returns the directory that an entry belongs into, relative to the root, and its name there; both empty for the
-    root.
+    """Return the directory of an entry, relative to the root, and its name there; both are empty for the root.
 
-    ., empty components and leading slashes vanish, and .. takes the component before it away but never leads above
-    the root: paths are cleaned as text before links are looked at, as umoci and containerd do. Raises LayerInvalid
-    for a path that is longer than any program could name.
+    The components . and "" and leading slashes are dropped. A .. drops the component before it but never leads above
+    the root: umoci and containerd clean paths as text in the same way. Raises LayerInvalid for a path that is longer
+    than Linux accepts.
     """
     if len(path) > PATH_BYTES:
         raise LayerInvalid(
@@ -32,12 +36,12 @@ def split_path(path: bytes) -> Split:
     if clean.startswith(b"./"):
         clean = clean[2:]
     if clean.startswith(b".") or b"/." in clean or b"//" in clean:
-        clean = b"/".join(_cleaned(clean.split(b"/")))
+        clean = b"/".join(_clean_components(clean.split(b"/")))
     directory, dummy, name = clean.rpartition(b"/")
     return directory, name
 
 
-def _cleaned(components: t.Iterable[bytes]) -> list[bytes]:
+def _clean_components(components: t.Iterable[bytes]) -> list[bytes]:
     kept: list[bytes] = []
     for component in components:
         if component == b"..":

@@ -5,17 +5,20 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The errors of _unpack and _destination, and the text of those that the operating system causes."""
+
 from __future__ import annotations
 
 import errno
 import os
+import typing as t
 
 from .._base.errors import CollectionError
 from .._base.text import path_text
 
 
 class UnpackError(CollectionError):
-    """A layer could not be put on disk, or a destination is not as it must be."""
+    """Unpacking a layer failed, or a destination cannot be used."""
 
     kind = "unpack"
 
@@ -27,49 +30,49 @@ class LayerInvalid(UnpackError):
 
 
 class LimitExceeded(UnpackError):
-    """A layer asks for more than a limit allows; fields limit and maximum."""
+    """A layer exceeds a limit. Fields: limit, maximum."""
 
     kind = "limit_exceeded"
 
 
 class DiffIdMismatch(UnpackError):
-    """The decompressed layer is not the one that the image config names; fields expected, actual."""
+    """The decompressed layer does not have the diff_id in the image config. Fields: expected, actual."""
 
     kind = "diff_id_mismatch"
 
 
 class CompressionUnavailable(UnpackError):
-    """No library on this host can decompress the layer; field library."""
+    """No library on this host can decompress the layer. Fields: library."""
 
     kind = "dependency_missing"
 
 
 class DestinationError(UnpackError):
-    """The destination may not be used, or its state directory is not as it must be."""
+    """The destination cannot be used, or its state directory is invalid."""
 
     kind = "destination"
 
 
 class Locked(UnpackError):
-    """Another run holds the destination."""
+    """Another run holds the lock of the destination."""
 
     kind = "locked"
 
 
 class FilesystemError(UnpackError):
-    """The operating system refused an operation; field errno is its symbolic name."""
+    """The operating system refused an operation. Fields: path, errno (its symbolic name)."""
 
     kind = "filesystem"
 
 
 class NoSpace(FilesystemError):
-    """The file system, or the quota, is full."""
+    """The file system or the quota is full."""
 
     kind = "no_space"
 
 
 class OwnerNotMapped(OSError):
-    """The user namespace that the task runs in has no such owner: chown(2) says EINVAL."""
+    """The user namespace of the task does not map this owner: chown(2) fails with EINVAL."""
 
     def __init__(self, uid: int, gid: int) -> None:
         super().__init__(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -77,7 +80,7 @@ class OwnerNotMapped(OSError):
         self.gid = gid
 
 
-_REMEDIES = {
+_REMEDIES: t.Final = {
     errno.ENOSPC: "free some space there, or choose a destination on a larger file system",
     errno.EDQUOT: "raise the quota, or choose a destination on another file system",
     errno.EROFS: "choose a destination on a file system that is mounted read-write",
@@ -90,7 +93,7 @@ _REMEDIES = {
 
 
 def filesystem_error(error: OSError, *, doing: str, path: str | bytes) -> FilesystemError:
-    """Returns the error to raise for error, met while doing something to path."""
+    """Return the FilesystemError for error, which was caught while doing something to path."""
     number = error.errno or 0
     name = errno.errorcode.get(number, str(number))
     shown = printable(path)
@@ -108,7 +111,7 @@ def filesystem_error(error: OSError, *, doing: str, path: str | bytes) -> Filesy
 
 
 def printable(path: str | bytes, *, maximum: int = 256) -> str:
-    """Returns path as text that is safe to show: what cannot be printed is escaped, and its length is bounded."""
+    """Return path as safe text: unprintable characters are escaped, and the length is at most maximum."""
     text = path_text(os.fsdecode(path) if isinstance(path, bytes) else path)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: maximum + 1])
     return shown if len(shown) <= maximum else shown[: maximum - 3] + "..."

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Write the content of a regular or sparse file and hash it meanwhile.
+
+changeset.py calls it for every file.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -17,15 +22,15 @@ from .limits import Budget
 
 _Piece = t.Union[bytes, memoryview]
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-"""How files are made: never an existing one opened, which could be a link to elsewhere or another name of a lower
-layer's file."""
+# The flags that create a file. Never open an existing one, which could be a link to elsewhere or another name of a
+# lower layer's file.
+CREATE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_ZEROS = bytes(65536)
+_ZEROS: t.Final = bytes(65536)
 
 
 def write_content(descriptor: int, pieces: t.Iterable[_Piece]) -> bytes:
-    """Writes all pieces to the open file; returns their SHA-256 digest. Raises OSError."""
+    """Write all pieces to the open file; return their SHA-256 digest. Raises OSError."""
     digest = hashlib.sha256()
     for piece in pieces:
         _write(descriptor, piece)
@@ -34,10 +39,10 @@ def write_content(descriptor: int, pieces: t.Iterable[_Piece]) -> bytes:
 
 
 def write_sparse(descriptor: int, pieces: t.Iterable[_Piece], sparse: Sparse, *, budget: Budget) -> bytes:
-    """Writes pieces, which are the regions of sparse one after the other, to where they belong.
+    """Write pieces, the data of all regions in order, to the regions of a sparse file.
 
-    Returns the SHA-256 digest of the whole file, its holes being zeros. Raises OSError, and LimitExceeded where the
-    file would be larger, holes included, than budget allows: whoever copies it later may not keep the holes.
+    Return the SHA-256 digest of the whole file, with zeros for its holes. Raises OSError, and LimitExceeded where the
+    file is larger, holes included, than budget allows: a later copy of the file may not keep the holes.
     """
     budget.add_bytes(sparse.size - sum(region.length for region in sparse.regions))
     digest = hashlib.sha256()
@@ -56,14 +61,14 @@ def write_sparse(descriptor: int, pieces: t.Iterable[_Piece], sparse: Sparse, *,
 
 
 class _Pieces:
-    """Cuts an iterable of pieces where the regions end."""
+    """An iterable of pieces, cut at the ends of regions."""
 
     def __init__(self, pieces: t.Iterable[_Piece]) -> None:
         self._pieces = iter(pieces)
         self._rest = memoryview(b"")
 
     def take(self, size: int) -> t.Iterator[memoryview]:
-        """The next size bytes, in pieces. Raises what the iterable raises."""
+        """Yield the next size bytes, in pieces. Raises what the iterable raises."""
         while size:
             if not self._rest:
                 self._rest = self._next()

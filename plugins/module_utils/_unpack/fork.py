@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Run a function in a forked process.
+
+layers.py, writer_process.py and _module/child_result.py call this.
+"""
+
 from __future__ import annotations
 
 import os
@@ -13,15 +18,17 @@ import typing as t
 
 
 def is_worth_it() -> bool:
-    """Tells whether a process of its own is faster, and safe: there is another core for it, and there are no threads,
-    whose locks it would inherit as they are at that moment."""
+    """Return whether a forked process is faster and safe: there is a second core, and this process has one thread.
+
+    With more threads the child would inherit their locks in whatever state they are.
+    """
     return threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
 
 
 def fork(run: t.Callable[[], None]) -> int:
-    """Calls run in a process of its own, which ends with it, whatever run raises; returns the process id.
+    """Call run in a forked process, which ends when run returns or raises; return the process id.
 
-    Nothing of the parent's is cleaned up, flushed or printed in that process. Raises OSError.
+    Nothing of the parent is cleaned up, flushed or printed in the child. Raises OSError.
     """
     pid = os.fork()
     if pid:
@@ -33,8 +40,10 @@ def fork(run: t.Callable[[], None]) -> int:
 
 
 def wait(pid: int) -> int | None:
-    """Waits for the end of a process that fork() made; returns its status, None if the kernel did not keep that, as
-    where whoever started this process ignores SIGCHLD."""
+    """Wait for the end of a process that fork() made; return its status.
+
+    Return None if the kernel did not keep the status, because SIGCHLD was ignored by the process that started this one.
+    """
     try:
         return os.waitpid(pid, 0)[1]
     except ChildProcessError:

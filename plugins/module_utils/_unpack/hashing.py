@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Hash the files of a tree in two threads and report those whose SHA-256 digest is not the expected one.
+
+_destination/drift.py uses it to compare contents.
+"""
+
 from __future__ import annotations
 
 import collections
@@ -19,11 +24,11 @@ _THREADS: t.Final = 2
 _JOBS_AHEAD: t.Final = 32
 _JOB_FILES: t.Final = 256
 _JOB_BYTES: t.Final = 4 * 1024 * 1024
-_OTHER_NOW: t.Final = frozenset((errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR))
+_NOT_A_FILE_NOW: t.Final = frozenset((errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR))
 _UNREADABLE: t.Final = frozenset((errno.EACCES, errno.EPERM))
 
+# Called with a name and whether the file could be read: if so, its content differs.
 Report = t.Callable[[bytes, bool], None]
-"""Takes a name and whether the file could be read: if so, its content is another one."""
 
 
 class Expected(t.NamedTuple):
@@ -35,9 +40,9 @@ class Expected(t.NamedTuple):
 
 
 class FileHasher:
-    """Hashes files in two threads while the caller goes on; to be closed by finish, or as a context manager.
+    """Hashes files in two threads while the caller goes on. Call finish(), or use it as a context manager.
 
-    What it holds is bounded: a caller that is too far ahead waits.
+    The work that waits is bounded: add() blocks when too much does.
     """
 
     def __init__(self) -> None:
@@ -54,8 +59,11 @@ class FileHasher:
         self._pool.shutdown(wait=True)
 
     def add(self, fd: int, files: t.Iterable[Expected], report: Report) -> None:
-        """Has files in the directory open as fd hashed. report is called later, by this method or finish, for each
-        that is not as expected. Raises OSError for earlier files."""
+        """Queue files in the directory open as fd to be hashed.
+
+        report is called later, by this method or finish(), for each file that is not as expected. Raises OSError for
+        earlier files.
+        """
         batch: list[Expected] = []
         size = 0
         for file in files:
@@ -68,7 +76,7 @@ class FileHasher:
             self._submit(fd, batch, report)
 
     def finish(self) -> None:
-        """Waits for everything. Raises OSError."""
+        """Wait until all files are hashed. Raises OSError."""
         while self._jobs:
             self._collect()
 
@@ -85,7 +93,7 @@ class FileHasher:
 
 
 class _Batch:
-    """Files to hash in a directory, whose descriptor it owns."""
+    """Files of one directory to hash; it owns the descriptor of the directory."""
 
     def __init__(self, fd: int, files: list[Expected]) -> None:
         self._fd = fd
@@ -93,20 +101,20 @@ class _Batch:
 
     def run(self) -> list[tuple[str, bool]]:
         try:
-            return self._differing()
+            return self._find_differing()
         finally:
             self.close()
 
-    def _differing(self) -> list[tuple[str, bool]]:
+    def _find_differing(self) -> list[tuple[str, bool]]:
         differing = []
         for file in self._files:
             try:
                 if digest_file(self._fd, file.name) != file.digest:
                     differing.append((file.name, True))
             except OSError as exc:
-                if exc.errno not in _OTHER_NOW | _UNREADABLE:
+                if exc.errno not in _NOT_A_FILE_NOW | _UNREADABLE:
                     raise
-                differing.append((file.name, exc.errno in _OTHER_NOW))
+                differing.append((file.name, exc.errno in _NOT_A_FILE_NOW))
         return differing
 
     def close(self) -> None:

@@ -5,9 +5,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Tables by inode number whose memory stays small for millions of files: eight bytes an entry, the rest in a file.
+"""Tables by inode number that stay small in memory for millions of files: 8 bytes an entry, the values in a file.
 
-writer.py keeps the digests of files in one, tree.py the attributes of directories, whiteout.py the names of a layer.
+writer.py keeps digests of files in one, tree.py attributes of directories, whiteout.py the names of a layer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import os
 import typing as t
 from array import array
 
-# So many entries are kept as Python objects, of which each takes 200 bytes, before they are sorted and packed.
-YOUNG: t.Final = 65536
+# This many entries are kept as Python objects, of 200 bytes each, before they are sorted and packed.
+RECENT_ENTRIES: t.Final = 65536
 
 
 class Scratch:
-    """An anonymous file that values are put into; without a descriptor they stay in memory. The caller closes it."""
+    """An anonymous file for values, which the caller closes; without a descriptor the values stay in memory."""
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = fd
@@ -30,7 +30,7 @@ class Scratch:
         self._end = 0
 
     def put(self, data: bytes) -> int:
-        """Append data; returns where it begins. Raises OSError."""
+        """Append data; return its offset. Raises OSError."""
         begin = self._end
         if self._fd is None:
             self._data += data
@@ -42,14 +42,14 @@ class Scratch:
         return begin
 
     def get(self, begin: int, size: int) -> bytes:
-        """Return size bytes from where put() said. Raises OSError."""
+        """Return size bytes at the offset that put() returned. Raises OSError."""
         if self._fd is None:
             return bytes(self._data[begin : begin + size])
         return os.pread(self._fd, size, begin)
 
 
 class _Run(t.NamedTuple):
-    """Entries in the order of their keys: the values lie in the scratch file one after the other."""
+    """Entries sorted by key; their values lie one after the other in the scratch file from begin on."""
 
     first: int
     last: int
@@ -58,28 +58,28 @@ class _Run(t.NamedTuple):
 
 
 class InodeTable:
-    """Values of one width in bytes by 64-bit keys; a later value takes the place of an earlier one."""
+    """A table of values of one width in bytes, by 64-bit keys. A later value replaces an earlier one."""
 
     def __init__(self, width: int, scratch: Scratch) -> None:
         self._width = width
         self._scratch = scratch
-        self._young: dict[int, bytes] = {}
+        self._recent: dict[int, bytes] = {}
         self._runs: list[_Run] = []
 
     def __setitem__(self, key: int, value: bytes) -> None:
-        self._young[key] = value
-        if len(self._young) >= YOUNG:
-            self._settle()
+        self._recent[key] = value
+        if len(self._recent) >= RECENT_ENTRIES:
+            self._pack_recent()
 
     def __bool__(self) -> bool:
-        return bool(self._young or self._runs)
+        return bool(self._recent or self._runs)
 
     def __contains__(self, key: object) -> bool:
         return self.get(t.cast(int, key)) is not None
 
     def get(self, key: int) -> bytes | None:
         """Return the value of key, None if there is none. Raises OSError."""
-        found = self._young.get(key)
+        found = self._recent.get(key)
         if found is not None or not self._runs:
             return found
         for run in reversed(self._runs):
@@ -89,11 +89,11 @@ class InodeTable:
                     return self._scratch.get(run.begin + place * self._width, self._width)
         return None
 
-    def _settle(self) -> None:
-        keys = array("Q", sorted(self._young))
-        begin = self._scratch.put(b"".join([self._young[key] for key in keys]))
+    def _pack_recent(self) -> None:
+        keys = array("Q", sorted(self._recent))
+        begin = self._scratch.put(b"".join([self._recent[key] for key in keys]))
         self._runs.append(_Run(keys[0], keys[-1], keys, begin))
-        self._young = {}
+        self._recent = {}
 
 
-__all__ = ("YOUNG", "InodeTable", "Scratch")
+__all__ = ("RECENT_ENTRIES", "InodeTable", "Scratch")

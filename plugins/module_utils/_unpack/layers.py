@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Unpack the layers of an image into a directory: image-spec, layer.md, "Applying Changesets".
+
+_module/image_present.py and _module/layer_apply.py call unpack_layers().
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -14,24 +19,24 @@ import typing as t
 
 from .._base.errors import CollectionError
 from .._oci.digest import Digest
-from .confine import Resolver, choose_resolver
+from .confine import PathResolver, choose_resolver
 from .decompress import Compression
 from .errors import LayerInvalid, LimitExceeded, filesystem_error
 from .fork import is_worth_it
 from .limits import Budget
-from .pipeline import Ahead, DiffIdHash, flatten, inflated
+from .pipeline import Ahead, DiffIdHash, flatten, inflate_layer
 from .record import Recording
 from .writer import Options, TreeWriter, Unpacked, Warn, Writer
-from .writer_process import ApartWriter
+from .writer_process import ProcessWriter
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerSource:
-    """A layer to unpack: where its bytes come from and what they must be.
+    """A layer to unpack: how to open its bytes, and which bytes they must be.
 
-    open returns a context manager that yields an iterator over the compressed bytes, in pieces, which raises an error
-    unless all of them were right (digest and size); it is iterated to its end, in another thread. compression is what
-    the media type says, or none if nothing does; name is for messages, normally the layer's digest.
+    open returns a context manager that yields an iterator over the compressed bytes, in pieces. The iterator raises an
+    error unless digest and size of all bytes were right; it runs to its end, in another thread. compression is what the
+    media type states, or None; name is for messages, normally the layer's digest.
     """
 
     name: str
@@ -48,20 +53,20 @@ def unpack_layers(
     warn: Warn,
     fresh: bool = True,
     interrupted: bool = False,
-    resolver: Resolver | None = None,
+    resolver: PathResolver | None = None,
     apart: bool | None = None,
     recording: Recording | None = None,
 ) -> Unpacked:
-    """Applies layers, lowest first, to the directory that is open as root (image-spec, layer.md, "Applying
-    Changesets").
+    """Apply layers, lowest first, to the directory that is open as root.
 
-    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers. With
-    interrupted, an earlier call on it may have ended before it was done, which this one makes up for.
-    Download, decompression, hashing and writing overlap, in threads, and with apart, which by default is decided by
-    what is faster, in a process of its own for the writing; while a layer is applied, the next one is opened and a few
-    megabytes of it are fetched. With a recording, the record of the tree is written to it in the end. The first failure
-    stops everything and is raised with the layer's name as field layer: UnpackError, or whatever a source raises. The
-    tree is then half done: the caller discards it.
+    With fresh the directory is empty and private to the caller; without it, its content counts as lower layers. With
+    interrupted, an earlier call on the directory may have ended too soon, and this one completes its directories.
+    Download, decompression, hashing and writing overlap in threads. With apart the writing is done in a process of its
+    own; by default the faster way is chosen. While a layer is applied, the next one is opened and a few megabytes of it
+    are fetched. With a recording, the record of the tree is written to it at the end.
+
+    The first failure stops everything and is raised with the layer's name as field layer: UnpackError, or what a source
+    raises. The tree is incomplete then, and the caller discards it.
     """
 
     def open_writer(warn: Warn) -> TreeWriter:
@@ -76,23 +81,23 @@ def unpack_layers(
         )
 
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(_writer(open_writer, warn, apart=is_worth_it() if apart is None else apart))
+        writer = stack.enter_context(_choose_writer(open_writer, warn, apart=is_worth_it() if apart is None else apart))
         limits = Budget(options.limits)
         for layer, compressed in zip(layers, _Upcoming(layers, stack)):
-            with _naming(layer):
+            with _add_layer_name(layer):
                 _apply(layer, compressed, writer, limits=limits, warn=warn)
         return writer.finish()
 
 
-def _writer(open_writer: t.Callable[[Warn], TreeWriter], warn: Warn, *, apart: bool) -> Writer:
+def _choose_writer(open_writer: t.Callable[[Warn], TreeWriter], warn: Warn, *, apart: bool) -> Writer:
     if apart:
-        with contextlib.suppress(OSError):  # no other process can be had: it is slower without, but no less right
-            return ApartWriter(open_writer, warn=warn)
+        with contextlib.suppress(OSError):  # if fork fails, this process writes: slower, but as correct
+            return ProcessWriter(open_writer, warn=warn)
     return open_writer(warn)
 
 
 class _Upcoming:
-    """The layers' compressed bytes, one layer opened ahead of the one that is being applied."""
+    """The compressed bytes of the layers; one layer is opened ahead of the one that is being applied."""
 
     def __init__(self, layers: t.Sequence[LayerSource], stack: contextlib.ExitStack) -> None:
         self._layers = layers
@@ -109,12 +114,12 @@ class _Upcoming:
             yield opened
 
     def _open(self, layer: LayerSource) -> Ahead:
-        ahead = Ahead(_fetched(layer), name="download")
+        ahead = Ahead(_fetch(layer), name="download")
         self._stack.callback(ahead.close)
         return ahead
 
 
-def _fetched(layer: LayerSource) -> t.Iterator[bytes]:
+def _fetch(layer: LayerSource) -> t.Iterator[bytes]:
     try:
         with layer.open() as pieces:
             yield from pieces
@@ -126,14 +131,14 @@ def _apply(layer: LayerSource, compressed: Ahead, writer: Writer, *, limits: Bud
     with contextlib.ExitStack() as stack:
         diff_id = DiffIdHash(layer.diff_id)
         stack.callback(diff_id.close)
-        pieces = inflated(flatten(compressed), declared=layer.compression, budget=limits, warn=warn)
+        pieces = inflate_layer(flatten(compressed), declared=layer.compression, budget=limits, warn=warn)
         inflating = Ahead(pieces, name="decompress")
         stack.callback(inflating.close)
-        stack.callback(compressed.close)  # first, so that nobody waits for bytes that nobody wants
+        stack.callback(compressed.close)  # runs first, so that no thread waits for bytes that are not needed any more
         try:
-            writer.apply(_hashed(inflating.batches(writer.check), diff_id))
+            writer.apply(_hash_pieces(inflating.batches(writer.check), diff_id))
         except LayerInvalid:
-            # that the bytes are not those that were asked for would be the better explanation
+            # if the bytes are not those of the digest, that error explains more: read on until it is raised
             with contextlib.suppress(LayerInvalid, LimitExceeded):
                 inflating.drain()
             compressed.drain()
@@ -141,15 +146,15 @@ def _apply(layer: LayerSource, compressed: Ahead, writer: Writer, *, limits: Bud
         diff_id.check()
 
 
-def _hashed(batches: t.Iterable[list[bytes]], diff_id: DiffIdHash) -> t.Iterator[bytes]:
+def _hash_pieces(batches: t.Iterable[list[bytes]], diff_id: DiffIdHash) -> t.Iterator[bytes]:
     for batch in batches:
-        piece = b"".join(batch)  # each use of a piece gives up the interpreter's lock and waits for it again
+        piece = b"".join(batch)  # each use of a piece releases and takes the interpreter's lock, so use few large ones
         diff_id.add(piece)
         yield piece
 
 
 @contextlib.contextmanager
-def _naming(layer: LayerSource) -> t.Iterator[None]:
+def _add_layer_name(layer: LayerSource) -> t.Iterator[None]:
     try:
         yield
     except CollectionError as exc:
@@ -158,7 +163,7 @@ def _naming(layer: LayerSource) -> t.Iterator[None]:
 
 
 def open_root(path: str | bytes) -> int:
-    """Opens the directory path, which must not be a symbolic link, as unpack_layers wants it. Raises OSError."""
+    """Open the directory path, which must not be a symbolic link, for unpack_layers(). Raises OSError."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 

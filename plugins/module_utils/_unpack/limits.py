@@ -5,35 +5,43 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The limits on what an image may use of a host, and the counters that hold an unpack to them.
+
+All of _unpack counts against one Budget for each unpack.
+"""
+
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from .errors import LimitExceeded
 
-HEADER_BYTES = 1024 * 1024
-"""The longest PAX or GNU long name header that is read; the limit of Go's archive/tar."""
+# The longest PAX or GNU long name header that is read; the limit of Go's archive/tar.
+HEADER_BYTES: t.Final = 1024 * 1024
 
-PATH_BYTES = 4095
-"""The longest path of an entry; Linux's PATH_MAX less its NUL: nobody could name a longer one."""
+# The longest path of an entry: Linux's PATH_MAX less its NUL. No program could name a longer one.
+PATH_BYTES: t.Final = 4095
 
-SPARSE_REGIONS = 65536
-"""The most regions of a sparse file."""
+# The most regions of a sparse file.
+SPARSE_REGIONS: t.Final = 65536
 
-HELD_XATTR_BYTES = 16 * 1024 * 1024
-"""The most bytes of extended attributes of directories, over all layers: they stay in memory until the end."""
+# The most bytes of extended attributes of directories, over all layers: they stay in memory until the end.
+HELD_XATTR_BYTES: t.Final = 16 * 1024 * 1024
 
-# The ratio of compression does not count before this many bytes came out of layers that exceed it. Ordinary images hold
-# files that are mostly zeros, which zstd packs 20,000 times smaller: a lastlog of 256 MiB, a new database.
-RATIO_FLOOR = 512 * 1024 * 1024
+# The compression ratio counts only once the layers that exceed it have more than this many bytes decompressed.
+# Ordinary images hold files that are mostly zeros, which zstd compresses 20,000 times: a lastlog of 256 MiB, a new
+# database.
+RATIO_FLOOR: t.Final = 512 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What an image may ask of a host at most.
+    """The most that an image may use of a host.
 
-    entries counts tar entries, unpacked_bytes decompressed bytes and holes of sparse files, both over all layers;
-    ratio is decompressed bytes to compressed bytes of one layer; layers with more may have RATIO_FLOOR bytes together.
+    entries counts tar entries, unpacked_bytes counts decompressed bytes and holes of sparse files, both over all
+    layers. ratio is decompressed bytes to compressed bytes of one layer; layers that exceed it may have RATIO_FLOOR
+    decompressed bytes together.
     """
 
     entries: int = 10_000_000
@@ -42,7 +50,7 @@ class Limits:
 
 
 class Budget:
-    """Counts what an unpack has used and raises LimitExceeded at the first step beyond limits."""
+    """Counts what an unpack has used; every method raises LimitExceeded at the first step beyond limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -53,24 +61,24 @@ class Budget:
         self._extreme_before = 0
 
     def begin_layer(self) -> None:
-        """Says that the next check_ratio() is about another layer."""
+        """Start the next layer: check_ratio() is about that layer from now on."""
         self._extreme_before += self._extreme
         self._extreme = 0
 
     def add_entry(self) -> None:
-        """Counts one tar entry."""
+        """Count one tar entry."""
         self.entries += 1
         if self.entries > self._limits.entries:
-            raise _exceeded("max_entries", self._limits.entries, "entries")
+            raise _limit_error("max_entries", self._limits.entries, "entries")
 
     def add_bytes(self, count: int) -> None:
-        """Counts count bytes that came out of a decompressor or that a sparse file claims."""
+        """Count bytes that a decompressor yielded or that a sparse file claims."""
         self.bytes += count
         if self.bytes > self._limits.unpacked_bytes:
-            raise _exceeded("max_unpacked_bytes", self._limits.unpacked_bytes, "unpacked bytes")
+            raise _limit_error("max_unpacked_bytes", self._limits.unpacked_bytes, "unpacked bytes")
 
     def hold(self, count: int) -> None:
-        """Counts count bytes that stay in memory until the end."""
+        """Count bytes that stay in memory until the end."""
         self._held += count
         if self._held > HELD_XATTR_BYTES:
             raise LimitExceeded(
@@ -81,13 +89,13 @@ class Budget:
             )
 
     def check_ratio(self, *, compressed: int, unpacked: int) -> None:
-        """Compares what went into a decompressor with what came out of it, both in bytes since the layer's start."""
+        """Compare input and output of a decompressor, both in bytes since the start of the layer."""
         self._extreme = unpacked if unpacked > compressed * self._limits.ratio else 0
         if self._extreme and self._extreme_before + self._extreme > RATIO_FLOOR:
-            raise _exceeded("max_ratio", self._limits.ratio, "times the size of the compressed layer")
+            raise _limit_error("max_ratio", self._limits.ratio, "times the size of the compressed layer")
 
 
-def _exceeded(option: str, maximum: int, unit: str) -> LimitExceeded:
+def _limit_error(option: str, maximum: int, unit: str) -> LimitExceeded:
     return LimitExceeded(
         f"The image unpacks to more than {maximum} {unit}: this is either an attack or an exceptional image;"
         f" if you trust it, raise {option}.",

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""List a directory as lstat(2) shows it, as values that compare fast and pack into bytes.
+
+record.py writes the packed listings, _destination/drift.py compares them with the tree.
+"""
+
 from __future__ import annotations
 
 import itertools
@@ -14,22 +19,23 @@ import struct
 import typing as t
 import zlib
 
-# A directory with more names than MANY is listed in parts: each takes a kilobyte while it is looked at.
-MANY: t.Final = 16384
+# A directory with more names than this is listed in parts: each entry takes a kilobyte in memory.
+MAX_LISTED: t.Final = 16384
 PARTS: t.Final = 256
 
 _NUMBERS_EACH: t.Final = 4
 _MASK: t.Final = 2**64 - 1
 _TYPE: t.Final = 0o170000
 _MODE_MASK: t.Final = 2**32 - 1
-_SIZED: t.Final = frozenset((stat.S_IFREG, stat.S_IFLNK))  # the others' st_rdev is the device number, or 0
+# The types whose size is st_size; of all others it is st_rdev: the device number, or 0.
+_SIZED: t.Final = frozenset((stat.S_IFREG, stat.S_IFLNK))
 
 
-class Entry(t.NamedTuple):
-    """One name in a directory, as lstat(2) sees it.
+class ListedEntry(t.NamedTuple):
+    """One name in a directory, as lstat(2) shows it.
 
-    size is the device number for a device and 0 where it tells nothing about the content; so is mtime for a directory,
-    whose time changes with what is in it. owner holds the user id in its upper 32 bits, the group id in the lower ones.
+    size is the device number of a device, and 0 where it tells nothing about the content. mtime is 0 for a directory,
+    whose time changes with its content. owner holds the user id in its upper 32 bits, the group id in the lower ones.
     """
 
     name: str
@@ -41,19 +47,24 @@ class Entry(t.NamedTuple):
 
     @property
     def is_directory(self) -> bool:
-        """Tells a directory, never a link to one."""
+        """Whether this is a directory, not a link to one."""
         return stat.S_ISDIR(self.mode)
 
 
-def list_directory(fd: int) -> list[Entry] | None:
-    """Returns what is in the directory open as fd, ordered by name; None if that is more than MANY. Raises OSError."""
+def list_directory(fd: int) -> list[ListedEntry] | None:
+    """Return the entries of the directory open as fd, ordered by name, or None if there are too many. Raises OSError.
+
+    More than MAX_LISTED are too many.
+    """
     with os.scandir(fd) as found:
-        entries = [_entry(item.name, item.stat(follow_symlinks=False)) for item in itertools.islice(found, MANY + 1)]
-    return None if len(entries) > MANY else sorted(entries)
+        entries = [
+            _describe(item.name, item.stat(follow_symlinks=False)) for item in itertools.islice(found, MAX_LISTED + 1)
+        ]
+    return None if len(entries) > MAX_LISTED else sorted(entries)
 
 
 def split_directory(fd: int) -> list[bytes]:
-    """Returns the names in a directory of many, in PARTS parts that depend on nothing but the names. Raises OSError."""
+    """Return the names in a large directory in PARTS parts, which depend on the names alone. Raises OSError."""
     parts = [bytearray() for dummy in range(PARTS)]
     with os.scandir(fd) as found:
         for item in found:
@@ -64,43 +75,43 @@ def split_directory(fd: int) -> list[bytes]:
     return [bytes(part) for part in parts]
 
 
-def list_part(fd: int, part: bytes) -> list[Entry]:
-    """Returns what has the names of such a part, ordered by name. Raises OSError."""
+def list_part(fd: int, part: bytes) -> list[ListedEntry]:
+    """Return the entries of one such part, ordered by name. Raises OSError."""
     names = os.fsdecode(part).split("\0")[:-1]
-    return sorted([_entry(name, os.stat(name, dir_fd=fd, follow_symlinks=False)) for name in names])
+    return sorted([_describe(name, os.stat(name, dir_fd=fd, follow_symlinks=False)) for name in names])
 
 
-def find_in_directory(fd: int, names: t.Container[str]) -> t.Iterator[tuple[str, Entry | None]]:
-    """Yields every name in a directory, with the entry if it is one of names. Raises OSError."""
+def find_in_directory(fd: int, names: t.Container[str]) -> t.Iterator[tuple[str, ListedEntry | None]]:
+    """Yield every name in a directory, with its entry if it is one of names, else None. Raises OSError."""
     with os.scandir(fd) as found:
         for item in found:
             name = item.name
-            yield name, _entry(name, item.stat(follow_symlinks=False)) if name in names else None
+            yield name, _describe(name, item.stat(follow_symlinks=False)) if name in names else None
 
 
-def describe_root(fd: int) -> list[Entry]:
-    """Returns the one entry that the directory open as fd is itself, under the name of a dot. Raises OSError."""
-    return [_entry(".", os.fstat(fd))]
+def describe_root(fd: int) -> list[ListedEntry]:
+    """Return one entry, named ".", for the directory open as fd itself. Raises OSError."""
+    return [_describe(".", os.fstat(fd))]
 
 
-def _entry(name: str, status: os.stat_result) -> Entry:
+def _describe(name: str, status: os.stat_result) -> ListedEntry:
     mode = status.st_mode
     kind = mode & _TYPE
     mtime = 0 if kind == stat.S_IFDIR else status.st_mtime_ns & _MASK
     size = status.st_size if kind in _SIZED else status.st_rdev
-    return Entry(name, mode, status.st_uid << 32 | status.st_gid, size, mtime, status.st_ino)
+    return ListedEntry(name, mode, status.st_uid << 32 | status.st_gid, size, mtime, status.st_ino)
 
 
-def pack(entries: list[Entry]) -> bytes:
-    """Returns the entries, less their inode numbers, as bytes that are equal when and only when they are."""
+def pack(entries: list[ListedEntry]) -> bytes:
+    """Return the entries, without their inode numbers, as bytes. Equal bytes mean equal entries and vice versa."""
     numbers: list[int] = []
     for entry in entries:
         numbers += entry[1:5]
     return struct.pack(f"<{len(numbers)}Q", *numbers) + os.fsencode("\0".join([entry[0] for entry in entries]))
 
 
-def unpack(data: bytes, count: int) -> list[Entry]:
-    """Returns what pack() was given. Raises ValueError for bytes that it never returned."""
+def unpack(data: bytes, count: int) -> list[ListedEntry]:
+    """Return the entries that pack() was given. Raises ValueError for bytes that it never returned."""
     end = 8 * _NUMBERS_EACH * count
     if end > len(data):
         raise ValueError("too short")
@@ -108,16 +119,16 @@ def unpack(data: bytes, count: int) -> list[Entry]:
     if len(names) != count or (not count and len(data) > end) or any(not name or "/" in name for name in names):
         raise ValueError("names do not match")
     numbers = iter(struct.unpack_from(f"<{_NUMBERS_EACH * count}Q", data))
-    entries = [Entry(*row) for row in zip(names, numbers, numbers, numbers, numbers)]
+    entries = [ListedEntry(*row) for row in zip(names, numbers, numbers, numbers, numbers)]
     if any(entry.mode > _MODE_MASK for entry in entries):
         raise ValueError("a mode is out of range")
     return entries
 
 
 __all__ = (
-    "MANY",
+    "MAX_LISTED",
     "PARTS",
-    "Entry",
+    "ListedEntry",
     "describe_root",
     "find_in_directory",
     "list_directory",

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Set owner, mode, times and extended attributes of what the unpacker makes.
+
+changeset.py, tree.py and writer.py share one Attributor.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -19,23 +24,22 @@ from .reach import change_mode, reached
 Warn = t.Callable[[str], None]
 XattrPolicy = t.Literal["keep", "require", "skip"]
 
-MODE_BITS = 0o7777
-_SET_ID_BITS = 0o6000
-_FURTHEST = 2**55 * 10**9
-"""Times beyond are clamped: every file system clamps far earlier, and the system call takes no more than 63 bits of
-seconds."""
+MODE_BITS: t.Final = 0o7777
+_SET_ID_BITS: t.Final = 0o6000
+# Later times are clamped: every file system clamps far earlier, and the system call takes at most 63 bits of seconds.
+_FURTHEST: t.Final = 2**55 * 10**9
 
-_FOREIGN_XATTRS = frozenset(("security.selinux", "system.nfs4_acl"))
-"""What belongs to the host's policy or to one file system, not to an image; umoci leaves out the same."""
+# Attributes that belong to the host's policy or to one file system, not to an image; umoci skips the same ones.
+_FOREIGN_XATTRS: t.Final = frozenset(("security.selinux", "system.nfs4_acl"))
 
-_OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
-"""Would change what an overlay mount over the tree shows."""
+# These would change what an overlay mount over the tree shows.
+_OVERLAY_XATTRS: t.Final = ("trusted.overlay.", "user.overlay.")
 
-_UNSUPPORTED = frozenset((errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ERANGE, errno.E2BIG))
+_UNSUPPORTED: t.Final = frozenset((errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ERANGE, errno.E2BIG))
 
 
 class Attributes(t.NamedTuple):
-    """What a file, directory or device node carries besides its content; mtime in nanoseconds since the epoch."""
+    """The metadata of a file, directory or device node; mtime in nanoseconds since the epoch."""
 
     mode: int
     uid: int
@@ -45,13 +49,12 @@ class Attributes(t.NamedTuple):
 
 
 class Attributor:
-    """Puts Attributes on what was just made, in the one order that keeps them all.
+    """Sets Attributes on what was just made, in the only order that keeps them all.
 
-    chown(2) clears the setuid and setgid bits and security.capability, so that the owner comes first, then extended
-    attributes, then times, and last the mode, by which a directory is known that a run did not finish. Nothing here
-    follows a symbolic link. OSError is raised for what the kernel refuses, but for extended attributes, where xattrs
-    says what a refusal means: with keep a warning, with require an error; skip sets none. marked receives the inode
-    numbers of what was given extended attributes.
+    chown(2) clears the setuid and setgid bits and security.capability, so the owner comes first, then extended
+    attributes, then times, and last the mode, which marks a directory as finished. No method follows a symbolic link.
+    Raises OSError for what the kernel refuses. For extended attributes the policy xattrs decides: keep makes a refusal
+    a warning, require an error; skip sets none. marked receives the inode numbers of all that got extended attributes.
     """
 
     def __init__(self, *, ownership: bool, xattrs: XattrPolicy, warn: Warn, marked: InodeTable | None = None) -> None:
@@ -61,16 +64,19 @@ class Attributor:
         self._warned: set[str] = set()
         self.marked = marked
 
-    def kept(self, wanted: Attributes) -> Attributes:
-        """Returns wanted without what the policy for extended attributes leaves out anyway."""
+    def filter_xattrs(self, wanted: Attributes) -> Attributes:
+        """Return wanted without the extended attributes that the policy skips."""
         return wanted._replace(xattrs={}) if self._xattrs == "skip" else wanted
 
     def set_file(self, descriptor: int, wanted: Attributes) -> None:
-        """For an open regular file. Without its owner it must not run as whoever owns it instead."""
+        """Set the attributes of an open regular file.
+
+        Without its owner, a file loses setuid and setgid: it must not run as the user who owns it instead.
+        """
         self.set_open(descriptor, wanted if self._ownership else wanted._replace(mode=wanted.mode & ~_SET_ID_BITS))
 
     def set_open(self, descriptor: int, wanted: Attributes) -> None:
-        """For an open directory, and all that set_file does besides."""
+        """Set the attributes of an open directory, or those of a file without the rule for setuid and setgid."""
         if self._ownership:
             _change_owner(descriptor, wanted)
         if wanted.xattrs:
@@ -79,7 +85,7 @@ class Attributor:
         os.fchmod(descriptor, wanted.mode & MODE_BITS)
 
     def set_symlink(self, directory: int, name: bytes, wanted: Attributes) -> None:
-        """For a symbolic link, which has no mode of its own."""
+        """Set the attributes of a symbolic link, which has no mode of its own."""
         if self._ownership:
             _change_owner(name, wanted, dir_fd=directory, follow_symlinks=False)
         if wanted.xattrs:
@@ -88,7 +94,10 @@ class Attributor:
         os.utime(name, ns=_times(wanted.mtime), dir_fd=directory, follow_symlinks=False)
 
     def set_node(self, directory: int, name: bytes, wanted: Attributes) -> None:
-        """For a device node or fifo, which must not be opened: a driver could act on it, or nobody ever answer."""
+        """Set the attributes of a device node or fifo without opening it.
+
+        An open could block, or make a driver act.
+        """
         if self._ownership:
             _change_owner(name, wanted, dir_fd=directory, follow_symlinks=False)
         if wanted.xattrs:
@@ -98,13 +107,13 @@ class Attributor:
         os.utime(name, ns=_times(wanted.mtime), dir_fd=directory, follow_symlinks=False)
 
     def clear_xattrs(self, descriptor: int) -> None:
-        """Removes what an open directory carried before an upper layer replaced its attributes.
+        """Remove the extended attributes of an open directory before an upper layer sets its own.
 
-        What cannot be removed, such as the label of a security module, does not come from an image.
+        An attribute that cannot be removed, such as the label of a security module, does not come from an image.
         """
         if self._xattrs == "skip":
             return
-        for name in self._listed(descriptor):
+        for name in self._list_xattrs(descriptor):
             if not _is_foreign(name):
                 self._remove_xattr(descriptor, name)
 
@@ -115,7 +124,7 @@ class Attributor:
             if exc.errno not in _UNSUPPORTED:
                 raise
 
-    def _listed(self, descriptor: int) -> list[str]:
+    def _list_xattrs(self, descriptor: int) -> list[str]:
         try:
             return os.listxattr(descriptor)
         except OSError as exc:
@@ -133,7 +142,7 @@ class Attributor:
                 self._warn_once(name, "it belongs to the host, not to an image")
                 continue
             try:
-                raw = name.encode("utf-8", "surrogateescape")  # whatever the locale of the host is
+                raw = name.encode("utf-8", "surrogateescape")  # independent of the host's locale
                 os.setxattr(where, raw, value, follow_symlinks=isinstance(where, int))
             except OSError as exc:
                 if self._xattrs == "require" or exc.errno not in _UNSUPPORTED:
@@ -159,17 +168,17 @@ def _change_owner(where: int | bytes, wanted: Attributes, **options: t.Any) -> N
 
 
 def set_mtime(descriptor: int, mtime: int) -> None:
-    """Sets both times of an open file or directory to mtime nanoseconds since the epoch, clamped to what fits."""
+    """Set both times of an open file or directory to mtime, in nanoseconds since the epoch, clamped."""
     os.utime(descriptor, ns=_times(mtime))
 
 
 def _times(mtime: int) -> tuple[int, int]:
-    mtime = clamped(mtime)
+    mtime = clamp_time(mtime)
     return mtime, mtime
 
 
-def clamped(mtime: int) -> int:
-    """Returns the time that is nearest to mtime of those that fit."""
+def clamp_time(mtime: int) -> int:
+    """Return mtime, limited to the range that can be set."""
     return max(-_FURTHEST, min(mtime, _FURTHEST))
 
 
@@ -187,4 +196,4 @@ def _change_mode(directory: int, name: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-__all__ = ("MODE_BITS", "Attributes", "Attributor", "XattrPolicy", "clamped", "set_mtime")
+__all__ = ("MODE_BITS", "Attributes", "Attributor", "XattrPolicy", "clamp_time", "set_mtime")

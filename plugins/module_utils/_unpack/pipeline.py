@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The threads between the stages of an unpack: download, decompress and hash run ahead of each other, bounded.
+
+layers.py connects them.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -15,41 +20,39 @@ import time
 import typing as t
 
 from .._oci.digest import Digest
-from .decompress import Compression, Source, decompress
+from .decompress import CompressedInput, Compression, decompress
 from .errors import DiffIdMismatch
 from .limits import Budget
 
 Warn = t.Callable[[str], None]
 
-BATCH_BYTES = 512 * 1024
-"""How much is handed from one thread to the next at once: less costs more switches between them."""
+# The size of a batch that one thread passes to the next: smaller ones cost more thread switches.
+BATCH_BYTES: t.Final = 512 * 1024
 
-PIECE_OVERHEAD = 64
-"""What a piece counts besides its bytes: as many tiny ones as fit into a batch would take twenty times the memory."""
+# What a piece counts besides its bytes: a batch of tiny pieces would take twenty times its size in memory.
+PIECE_OVERHEAD: t.Final = 64
 
-BATCHES_AHEAD = 8
-"""How many batches a thread may be ahead of the next one; with BATCH_BYTES the memory that a stage may hold."""
+# How many batches a thread may be ahead of the next one; with BATCH_BYTES, this bounds the memory of a stage.
+BATCHES_AHEAD: t.Final = 8
 
+# How many seconds one stage waits for another after a failure: for its end, or for an error that explains more.
+PATIENCE: t.Final = 5.0
 
-PATIENCE = 5.0
-"""How many seconds one stage waits for another after a failure: for its end, or for a better explanation from it."""
-
-
-_NOW_AND_THEN = 0.1
-"""Seconds between two looks at something else while one waits."""
+# Seconds between two calls of meanwhile() while a stage waits.
+_CHECK_SECONDS: t.Final = 0.1
 
 
 class _End(t.NamedTuple):
-    """The end of a stage: why it failed, if it did."""
+    """The end of a stage, with the error if it failed."""
 
     error: BaseException | None
 
 
 class Ahead:
-    """Runs an iterator of byte pieces in a thread of its own, a bounded amount ahead of whoever iterates over this.
+    """Runs an iterator of byte pieces in a thread, a bounded amount ahead of its consumer.
 
-    What comes out are lists of pieces, each about BATCH_BYTES together but for the last. What the iterator raises is
-    raised here, after the pieces before it.
+    It yields lists of pieces, each of about BATCH_BYTES except the last. An error of the iterator is raised here, after
+    the pieces before it.
     """
 
     def __init__(self, pieces: t.Iterator[bytes], *, name: str) -> None:
@@ -64,10 +67,10 @@ class Ahead:
         return self.batches()
 
     def batches(self, meanwhile: t.Callable[[], None] | None = None) -> t.Iterator[list[bytes]]:
-        """Yields what comes; while nothing does, calls meanwhile now and then, which may raise."""
+        """Yield the batches; while none is ready, call meanwhile from time to time, which may raise."""
         while True:
             try:
-                batch = self._take(None if meanwhile is None else _NOW_AND_THEN)
+                batch = self._take(None if meanwhile is None else _CHECK_SECONDS)
             except queue.Empty:
                 t.cast("t.Callable[[], None]", meanwhile)()
                 continue
@@ -76,7 +79,7 @@ class Ahead:
             yield batch
 
     def drain(self) -> None:
-        """Passes over what is left, for the error that may stand at its end; for PATIENCE at most."""
+        """Read to the end, for PATIENCE seconds at most, to raise the error that may be there."""
         patience = time.monotonic() + PATIENCE
         with contextlib.suppress(queue.Empty):
             while self._take(max(0.0, patience - time.monotonic())) is not None:
@@ -94,10 +97,10 @@ class Ahead:
         return None
 
     def close(self) -> None:
-        """Stops the thread and closes the iterator in it; whoever still iterates over this sees an end.
+        """Stop the thread and close the iterator in it; a consumer that still iterates sees an end.
 
-        Waits for that, but not longer than PATIENCE: an iterator that waits for the network stops when something comes
-        or at its own time limit, and whoever reports why all this is stopped should not wait for it.
+        Waits at most PATIENCE seconds: an iterator that waits for the network stops when data arrives or at its own
+        timeout, and the error that caused the stop must not wait for that.
         """
         self._stopping = True
         patience = time.monotonic() + PATIENCE
@@ -113,7 +116,7 @@ class Ahead:
             with contextlib.closing(self._batches()) as found:
                 for batch in found:
                     self._queue.put(batch)
-        except BaseException as raised:  # it is raised again in the thread that iterates
+        except BaseException as raised:  # raised again in the thread of the consumer
             error = raised
         self._queue.put(_End(error))
 
@@ -136,7 +139,7 @@ class Ahead:
 
 
 def flatten(groups: t.Iterable[list[bytes]]) -> t.Iterator[bytes]:
-    """Yields the pieces of all lists; empty ones vanish."""
+    """Yield the pieces of all lists, without empty ones."""
     for group in groups:
         for piece in group:
             if piece:
@@ -144,7 +147,7 @@ def flatten(groups: t.Iterable[list[bytes]]) -> t.Iterator[bytes]:
 
 
 class DiffIdHash:
-    """Hashes the decompressed layer in a thread of its own while another one reads it, and compares it in the end."""
+    """Hashes the decompressed layer in a thread while another one reads it, and compares the digest at the end."""
 
     def __init__(self, diff_id: Digest) -> None:
         self._diff_id = diff_id
@@ -154,17 +157,17 @@ class DiffIdHash:
         self._thread.start()
 
     def add(self, piece: bytes) -> None:
-        """Takes the next bytes; waits while the thread is too far behind."""
+        """Hash the next bytes; block while the thread is too far behind."""
         self._queue.put(piece)
 
     def close(self) -> None:
-        """Stops the thread and waits for its end."""
+        """Stop the thread and wait for its end."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
 
     def check(self) -> None:
-        """Raises DiffIdMismatch unless all that was added has the digest that was promised."""
+        """Raise DiffIdMismatch unless all bytes together have the expected digest."""
         self.close()
         actual = Digest(self._diff_id.algorithm, self._hash.hexdigest())
         if actual != self._diff_id:
@@ -183,11 +186,11 @@ class DiffIdHash:
             self._hash.update(piece)
 
 
-def inflated(
+def inflate_layer(
     pieces: t.Iterator[bytes], *, declared: Compression | None, budget: Budget, warn: Warn
 ) -> t.Iterator[bytes]:
-    """Yields the decompressed layer, and ends with LimitExceeded as soon as it is too much for its compressed size."""
-    source = Source(pieces)
+    """Yield the decompressed layer; raise LimitExceeded as soon as it is too large for its compressed size."""
+    source = CompressedInput(pieces)
     total = 0
     budget.begin_layer()
     for piece in decompress(source, declared=declared, warn=warn):
@@ -196,4 +199,4 @@ def inflated(
         yield piece
 
 
-__all__ = ("BATCHES_AHEAD", "BATCH_BYTES", "Ahead", "DiffIdHash", "flatten", "inflated")
+__all__ = ("BATCHES_AHEAD", "BATCH_BYTES", "Ahead", "DiffIdHash", "flatten", "inflate_layer")

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Digests of the content and the extended attributes of one file, and whether a directory can be listed.
+
+record.py, hashing.py and _destination/drift.py call this.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -17,15 +22,15 @@ from .reach import reached
 
 _OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE: t.Final = 256 * 1024
+# The attributes that the host's own policy sets on files.
 _SYSTEM_XATTRS: t.Final = frozenset(("security.selinux", "security.ima", "security.evm", "system.nfs4_acl"))
-"""What the host's own policy puts on files."""
 
+# What digest_xattrs() returns for a file without extended attributes.
 NO_XATTRS: t.Final = hashlib.sha256().digest()
-"""What digest_xattrs returns for a file that has none."""
 
 
 def digest_file(dir_fd: int, name: str) -> bytes:
-    """Returns the SHA-256 digest of a regular file, not following a link. Raises OSError, EINVAL for anything else."""
+    """Return the SHA-256 digest of a regular file; follow no link. Raises OSError, EINVAL for any other type."""
     fd = os.open(name, _OPEN, dir_fd=dir_fd)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -41,9 +46,9 @@ def digest_file(dir_fd: int, name: str) -> bytes:
 
 
 def digest_xattrs(dir_fd: int, name: str) -> bytes:
-    """Returns a SHA-256 digest over the names and values of extended attributes, less those of the host's own policy.
+    """Return a SHA-256 digest of the extended attributes, names and values, without those of the host's policy.
 
-    Follows no link. A file system without such attributes has none. Raises OSError.
+    Follows no link. On a file system without extended attributes there are none. Raises OSError.
     """
     with reached(dir_fd, os.fsencode(name)) as path:
         return _digest_xattrs(path)
@@ -67,7 +72,7 @@ def _digest_xattrs(path: bytes) -> bytes:
 
 
 def can_list(dir_fd: int, name: str) -> bool:
-    """Tells whether this user may list a directory and look at what is in it."""
+    """Return whether this user may list a directory and call lstat(2) on its entries."""
     mode = os.R_OK | os.X_OK
     return os.access(name, mode, dir_fd=dir_fd, effective_ids=True, follow_symlinks=False)
 

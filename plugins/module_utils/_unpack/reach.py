@@ -22,15 +22,15 @@ from .syscalls import change_mode_of_open
 
 @functools.cache
 def _has_proc() -> bool:
-    """Tells whether /proc is mounted."""
+    """Return whether /proc is mounted."""
     return os.path.exists("/proc/self/fd")
 
 
 @contextlib.contextmanager
 def reached(dir_fd: int, name: bytes) -> t.Iterator[bytes]:
-    """Yield a path to name that depends on nothing but the open directory. Raises OSError.
+    """Yield a path to name that depends on the open directory alone. Raises OSError.
 
-    Without /proc this is a relative path, and the working directory of the process is another one meanwhile.
+    Without /proc this is a relative path, and the working directory of the process is changed meanwhile.
     """
     if _has_proc():
         yield b"/proc/self/fd/%d/%s" % (dir_fd, name)
@@ -41,7 +41,7 @@ def reached(dir_fd: int, name: bytes) -> t.Iterator[bytes]:
 
 @contextlib.contextmanager
 def inside(dir_fd: int) -> t.Iterator[None]:
-    """Make an open directory the working directory meanwhile, also of child processes. Raises OSError."""
+    """Make an open directory the working directory in the block, for child processes too. Raises OSError."""
     before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fchdir(dir_fd)
@@ -52,9 +52,9 @@ def inside(dir_fd: int) -> t.Iterator[None]:
 
 
 def change_mode(fd: int, mode: int) -> None:
-    """Set the mode of what is open as fd, which may be open with O_PATH.
+    """Set the mode of the file open as fd, possibly with O_PATH.
 
-    Raises OSError, ENOSYS where /proc is not mounted and Linux is older than 6.6.
+    Raises OSError, ENOSYS if /proc is not mounted and Linux is older than 6.6.
     """
     if _has_proc():
         os.chmod(f"/proc/self/fd/{fd}", mode)

@@ -5,6 +5,12 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The record of a tree: for each entry its metadata, a SHA-256 digest of its content, and optionally one of its xattrs.
+
+writer.py and _module/layer_apply.py write it after an unpack, _destination/drift.py compares a tree with it. The
+comment below is the specification of the format.
+"""
+
 from __future__ import annotations
 
 import os
@@ -14,29 +20,29 @@ import typing as t
 from dataclasses import dataclass
 
 from .descent import Descent
-from .listing import PARTS, Entry, describe_root, list_directory, list_part, pack, split_directory, unpack
+from .listing import PARTS, ListedEntry, describe_root, list_directory, list_part, pack, split_directory, unpack
 from .probe import NO_XATTRS, can_list, digest_file, digest_xattrs
 
 if t.TYPE_CHECKING:
     from .inode_table import Scratch
 
-# The record of a tree is a magic, then a block for the root itself and one for every directory, each before those below
-# it, in the order of their names, and an end. All numbers are little endian.
+# The record of a tree has a magic, a block for the root itself, a block for every directory, and an end. The block of a
+# directory stands before those of the directories in it, which are ordered by name. All numbers are little endian.
 #
 #   magic     MAGIC, then one byte: "x" where extended attributes are recorded, else "-"
 #   block     depth, count: uint32; length of metadata, length of content: uint64; metadata; content
-#   metadata  what listing.pack() makes of the entries
+#   metadata  the entries as listing.pack() returns them
 #   content   for each entry: with "x", SHA-256 of its extended attributes; then for a regular file its SHA-256, for a
 #             symbolic link the length of its target as uint16 and the target
 #   split     before the blocks of a directory with many names: its depth plus _SPLIT, the count PARTS, no contents. The
 #             directory has PARTS blocks, one for each part of its names (listing.split_directory()), and those of the
 #             directories in a part follow the block of the part
-#   end       a block of depth END whose count is that of all entries, less what does not fit
+#   end       a block of depth END whose count is that of all entries, modulo 2**32
 MAGIC: t.Final = b"attested.registry tree record 1 "
 END: t.Final = 0xFFFFFFFF
 _SPLIT: t.Final = 0x80000000
+# The count of a directory that could not be listed when the record was made.
 UNREADABLE: t.Final = 0xFFFFFFFF
-"""The count of a directory that whoever made the record could not list."""
 
 _HEADER: t.Final = struct.Struct("<IIQQ")
 _TARGET: t.Final = struct.Struct("<H")
@@ -45,10 +51,10 @@ _COUNT_MASK: t.Final = 0xFFFFFFFF
 
 
 class RecordInvalid(Exception):
-    """Bytes are not the record of a tree."""
+    """The bytes are not the record of a tree."""
 
 
-class Content(t.NamedTuple):
+class EntryContent(t.NamedTuple):
     """What lstat(2) does not tell of an entry: the digest of a file or the target of a link, and a digest of xattrs."""
 
     data: bytes
@@ -56,7 +62,7 @@ class Content(t.NamedTuple):
 
 
 class Block(t.NamedTuple):
-    """The record of one directory."""
+    """The record of one directory, or of one part of a large one."""
 
     depth: int
     entry_count: int
@@ -65,18 +71,18 @@ class Block(t.NamedTuple):
 
     @property
     def is_readable(self) -> bool:
-        """Whether it is known what was in the directory."""
+        """Whether the record has the entries of the directory."""
         return self.entry_count != UNREADABLE
 
-    def entries(self) -> list[Entry]:
-        """Returns what was in the directory, in the order of the blocks. Raises RecordInvalid."""
+    def entries(self) -> list[ListedEntry]:
+        """Return the entries of the directory, in the order of the record. Raises RecordInvalid."""
         try:
             return unpack(self.metadata, self.entry_count if self.is_readable else 0)
         except ValueError as exc:
             raise RecordInvalid(str(exc)) from None
 
-    def contents(self, entries: t.Iterable[Entry], *, xattrs: bool) -> dict[str, Content]:
-        """Returns by name what is known beyond the metadata in entries. Raises RecordInvalid."""
+    def contents(self, entries: t.Iterable[ListedEntry], *, xattrs: bool) -> dict[str, EntryContent]:
+        """Return the contents of entries by name. Raises RecordInvalid."""
         cursor = _Cursor(self.content)
         found = {}
         for entry in entries:
@@ -84,7 +90,7 @@ class Block(t.NamedTuple):
             length = _DIGEST_BYTES if stat.S_ISREG(entry.mode) else 0
             if stat.S_ISLNK(entry.mode):
                 length = _TARGET.unpack(cursor.take(_TARGET.size))[0]
-            found[entry.name] = Content(cursor.take(length), attributes)
+            found[entry.name] = EntryContent(cursor.take(length), attributes)
         cursor.end()
         return found
 
@@ -95,7 +101,7 @@ class _Cursor:
         self._at = 0
 
     def take(self, count: int) -> bytes:
-        """The next count bytes. Raises RecordInvalid if there are fewer."""
+        """Return the next count bytes. Raises RecordInvalid if there are fewer."""
         taken = self._data[self._at : self._at + count]
         if len(taken) != count:
             raise RecordInvalid("contents are cut off")
@@ -103,16 +109,16 @@ class _Cursor:
         return taken
 
     def end(self) -> None:
-        """Raises RecordInvalid if bytes are left."""
+        """Raise RecordInvalid if bytes are left."""
         if self._at != len(self._data):
             raise RecordInvalid("contents do not match")
 
 
-class RecordReader:
-    """Reads a record block by block, whatever its bytes are, with memory for one block. Raises RecordInvalid, OSError.
+class TreeRecordReader:
+    """Reads any bytes as a record, block by block, with memory for one block. Raises RecordInvalid, OSError.
 
-    xattrs tells whether extended attributes are recorded; depth is that of the next block, END after the last one.
-    parts is the number of blocks that the next directory has, if the next block is the first one of it.
+    xattrs says whether extended attributes are recorded; depth is that of the next block, END after the last one. parts
+    is the number of blocks of the next directory, if the next block is its first one.
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
@@ -154,11 +160,11 @@ class RecordReader:
 
     @property
     def is_readable(self) -> bool:
-        """Whether the next block tells what was in its directory."""
+        """Whether the next block has the entries of its directory."""
         return bool(self._next != UNREADABLE)
 
     def next(self, depth: int) -> Block:
-        """Returns the next block, which must be for a directory at that depth; the root itself is at 0."""
+        """Return the next block, which must be for a directory at that depth; the root itself has depth 0."""
         if self.depth != depth:
             raise RecordInvalid("its directories do not match")
         count, length = self._next, self._metadata
@@ -167,7 +173,7 @@ class RecordReader:
         return Block(depth, count, data[:length], data[length:])
 
     def skip(self, depth: int) -> None:
-        """Passes over the next directory, which must be at that depth, and all below it."""
+        """Skip the next directory, which must be at that depth, and all below it."""
         for dummy in range(self.parts):
             if self.depth != depth:
                 raise RecordInvalid("its directories do not match")
@@ -183,26 +189,26 @@ class RecordReader:
 
 @dataclass(frozen=True)
 class Recording:
-    """An open file that the record of a tree is written to, and one that holds what is needed for it until then."""
+    """An open file for the record of a tree, and the scratch file for the tables that it is made from."""
 
     fd: int
     scratch: Scratch
 
 
 class Digests(t.Protocol):
-    """The SHA-256 digests of the content of files by their inode numbers."""
+    """SHA-256 digests of the content of files, by inode number."""
 
     def get(self, inode: int, /) -> bytes | None:
-        """Return a digest, None for a file that has to be read."""
+        """Return a digest; None for a file that has to be read."""
 
 
 def write_record(root_fd: int, out: t.BinaryIO, digests: Digests, *, xattrs: t.Container[int] | None = None) -> int:
-    """Writes down what is in the tree whose root is open as root_fd; returns the number of entries, with the root.
+    """Write the record of the tree whose root is open as root_fd; return the number of entries, with the root.
 
     digests maps inode numbers of regular files to the SHA-256 digests of their content; files that it lacks are read.
-    With xattrs, extended attributes are recorded too: it holds the inode numbers of what was given some, so that only
-    those need be looked at. Where the file system itself adds some, all are. Memory is needed for one directory at a
-    time, and the names of the directories on the way to it. Raises OSError.
+    With xattrs, extended attributes are recorded too: it holds the inode numbers of files that were given some, so that
+    only those need be read. Where the file system itself adds attributes, all files are read. Memory holds one
+    directory at a time, and the names of the directories on the way to it. Raises OSError.
     """
     return _Writer(out, digests, xattrs=xattrs).write(root_fd)
 
@@ -215,7 +221,7 @@ class _Writer:
         self._count = 0
 
     def write(self, root_fd: int) -> int:
-        """Write the record of a tree; gives the number of its entries. Raises OSError."""
+        """Write the record of a tree; return the number of its entries. Raises OSError."""
         self._out.write(MAGIC + (b"-" if self._xattrs is None else b"x"))
         with Descent(root_fd) as here:
             self._write_block(here.descriptor, describe_root(here.descriptor), depth=0)
@@ -223,7 +229,7 @@ class _Writer:
             while todo:
                 name = next(todo[-1], None)
                 if name is not None:
-                    self._go_into(here, todo, name)
+                    self._enter(here, todo, name)
                     continue
                 todo.pop()
                 if todo:
@@ -232,7 +238,7 @@ class _Writer:
         self._out.flush()
         return self._count
 
-    def _go_into(self, here: Descent, todo: list[t.Iterator[str]], name: str) -> None:
+    def _enter(self, here: Descent, todo: list[t.Iterator[str]], name: str) -> None:
         depth = len(todo) + 1
         if can_list(here.descriptor, name):
             here.enter(os.fsencode(name))
@@ -241,7 +247,7 @@ class _Writer:
             self._out.write(_HEADER.pack(depth, UNREADABLE, 0, 0))
 
     def _directories(self, here: Descent, *, depth: int) -> t.Iterator[str]:
-        """Writes the blocks of the directory here, and yields after each one the directories in it."""
+        """Write the blocks of this directory; after each block, yield the directories in it."""
         entries = list_directory(here.descriptor)
         if entries is not None:
             yield from self._write_block(here.descriptor, entries, depth=depth)
@@ -250,8 +256,8 @@ class _Writer:
         for part in split_directory(here.descriptor):
             yield from self._write_block(here.descriptor, list_part(here.descriptor, part), depth=depth)
 
-    def _write_block(self, fd: int, entries: list[Entry], *, depth: int) -> list[str]:
-        """Writes a block; returns the directories in it."""
+    def _write_block(self, fd: int, entries: list[ListedEntry], *, depth: int) -> list[str]:
+        """Write a block; return the directories in it."""
         metadata = pack(entries)
         xattrs = self._digests_of_xattrs(fd, entries)
         content = b"".join([found + self._content(fd, entry) for found, entry in zip(xattrs, entries)])
@@ -261,7 +267,7 @@ class _Writer:
         self._count += len(entries)
         return [entry.name for entry in entries if entry.is_directory]
 
-    def _digests_of_xattrs(self, fd: int, entries: list[Entry]) -> list[bytes]:
+    def _digests_of_xattrs(self, fd: int, entries: list[ListedEntry]) -> list[bytes]:
         marked = self._xattrs
         if marked is None:
             return [b""] * len(entries)
@@ -270,7 +276,7 @@ class _Writer:
             return [digest_xattrs(fd, entry.name) for entry in entries]
         return [digest_xattrs(fd, entry.name) if entry.inode in marked else NO_XATTRS for entry in entries]
 
-    def _content(self, fd: int, entry: Entry) -> bytes:
+    def _content(self, fd: int, entry: ListedEntry) -> bytes:
         if stat.S_ISREG(entry.mode):
             return self._digests.get(entry.inode) or digest_file(fd, entry.name)
         if stat.S_ISLNK(entry.mode):
@@ -279,4 +285,4 @@ class _Writer:
         return b""
 
 
-__all__ = ("END", "Block", "Content", "RecordInvalid", "RecordReader", "Recording", "write_record")
+__all__ = ("END", "Block", "EntryContent", "RecordInvalid", "Recording", "TreeRecordReader", "write_record")

@@ -5,56 +5,62 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Remove a directory tree of any depth without following links or entering other file systems.
+
+tree.py, _destination/store.py and _destination/publish.py call this.
+"""
+
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
 import stat
+import typing as t
 
 from . import reach
 from .descent import Descent, Names
 from .errors import FilesystemError, filesystem_error, printable
 
-_ATTEMPTS = 32
+# How often other processes may add or remove files while their directory is removed.
+_ATTEMPTS: t.Final = 32
 
 
 def remove_tree(parent_fd: int, name: bytes) -> None:
-    """Removes name in the directory parent_fd, whatever it is, with everything below it.
+    """Remove name in the directory parent_fd, whatever its type, with everything below it.
 
-    A name that does not exist is no error. Follows no symbolic link, does not go into another file system, needs
-    neither recursion nor a path, so that no depth is too deep; directories that deny their owner access are opened up
-    first. What another process adds meanwhile is removed too, within reason.
-
-    Raises FilesystemError, with what could not be removed as field path; the rest of the tree may be gone by then.
+    A missing name is no error. Follows no symbolic link and does not enter other file systems. Needs neither recursion
+    nor paths, so a tree can have any depth. Directories that deny access to their owner are made accessible first. What
+    another process adds meanwhile is removed too, a bounded number of times. Raises FilesystemError, with the path that
+    could not be removed as field path; the rest of the tree may be gone then.
     """
-    way: list[bytes] = [name]
+    path_parts: list[bytes] = [name]
     try:
         if not _unlink(parent_fd, name):
-            _remove_directory(parent_fd, way)
+            _remove_directory(parent_fd, path_parts)
     except OSError as exc:
-        raise _removal_error(exc, way) from exc
+        raise _removal_error(exc, path_parts) from exc
 
 
-def _remove_directory(parent_fd: int, way: list[bytes]) -> None:
-    """Removes the directory that way names; when this fails, way leads to what could not be removed."""
+def _remove_directory(parent_fd: int, path_parts: list[bytes]) -> None:
+    """Remove the directory at path_parts; on failure, path_parts is the path that could not be removed."""
     with Descent(parent_fd) as here:
-        removal = _Removal(here, way)
+        removal = _Removal(here, path_parts)
         removal.run()
 
 
 class _Removal:
-    def __init__(self, here: Descent, way: list[bytes]) -> None:
+    def __init__(self, here: Descent, path_parts: list[bytes]) -> None:
         self._here = here
-        self._way = way
-        self._left = [Names([way.pop()])]
+        self._way = path_parts
+        self._left = [Names([path_parts.pop()])]
         self._device = os.fstat(here.descriptor).st_dev
         self._attempts = _ATTEMPTS
 
     def run(self) -> None:
         while True:
             if self._left[-1]:
-                self._go_into(self._left[-1].pop())
+                self._enter_directory(self._left[-1].pop())
                 continue
             self._left.pop()
             if not self._left:
@@ -62,7 +68,7 @@ class _Removal:
             self._here.leave()
             self._remove_empty()
 
-    def _go_into(self, name: bytes) -> None:
+    def _enter_directory(self, name: bytes) -> None:
         self._way.append(name)
         try:
             _enter(self._here, name)
@@ -72,10 +78,10 @@ class _Removal:
             _unlink(self._here.descriptor, name)
             self._way.pop()
             return
-        self._open_up()
+        self._allow_access()
         self._left.append(self._remove_files())
 
-    def _open_up(self) -> None:
+    def _allow_access(self) -> None:
         status = os.fstat(self._here.descriptor)
         if status.st_dev != self._device:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
@@ -84,7 +90,7 @@ class _Removal:
                 os.fchmod(self._here.descriptor, stat.S_IRWXU)
 
     def _remove_files(self) -> Names:
-        """Returns the directories that are left to look into."""
+        """Remove the files of this directory; return the directories that are left."""
         directories = Names()
         with os.scandir(self._here.descriptor) as entries:
             for entry in entries:
@@ -103,12 +109,12 @@ class _Removal:
             self._attempts -= 1
             if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not self._attempts:
                 raise
-            self._left[-1].add(name)  # somebody put a file there, or took the directory away: looking tells which
+            self._left[-1].add(name)  # another process added a file or removed the directory: look again
         self._way.pop()
 
 
 def _unlink(dir_fd: int, name: bytes) -> bool:
-    """Returns False when name is a directory and therefore still there."""
+    """Remove a file; return False if name is a directory, which is still there."""
     try:
         os.unlink(name, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -132,7 +138,7 @@ def _enter(here: Descent, name: bytes) -> None:
 
 
 def change_mode(dir_fd: int, name: str | bytes, mode: int) -> None:
-    """Sets the mode of the directory name, which may deny everything, without following a link. Raises OSError."""
+    """Set the mode of the directory name, which may deny all access; follow no link. Raises OSError."""
     fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         reach.change_mode(fd, mode)
@@ -140,8 +146,8 @@ def change_mode(dir_fd: int, name: str | bytes, mode: int) -> None:
         os.close(fd)
 
 
-def _removal_error(error: OSError, way: list[bytes]) -> FilesystemError:
-    path = b"/".join(way)
+def _removal_error(error: OSError, path_parts: list[bytes]) -> FilesystemError:
+    path = b"/".join(path_parts)
     if error.errno == errno.EPERM and os.geteuid() == 0:
         shown = printable(path)
         return FilesystemError(

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A ring buffer in memory that two processes share, ten times faster than a pipe.
+
+writer_process.py sends the bytes of layers through it.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -14,13 +19,13 @@ import select
 import struct
 import typing as t
 
-SLOT_BYTES = 1024 * 1024
-SLOTS = 8
-"""The memory that the two processes share."""
+# The memory that the two processes share: SLOTS * SLOT_BYTES.
+SLOT_BYTES: t.Final = 1024 * 1024
+SLOTS: t.Final = 8
 
-_LENGTH = struct.Struct("=I")
-_TAKEN = b"t"
-_DONE = b"d"
+_LENGTH: t.Final = struct.Struct("=I")
+_TAKEN: t.Final = b"t"
+_DONE: t.Final = b"d"
 
 
 class Closed(Exception):
@@ -28,10 +33,10 @@ class Closed(Exception):
 
 
 class Ring:
-    """A bounded way for bytes from one process to one that it forks: what is sent is copied into memory that both
-    share, which is ten times faster than a pipe.
+    """A bounded channel for bytes from a process to its child: data is copied through memory that both share.
 
-    To be made before the fork; after it each side takes its end, by making its Sender or its Receiver. Raises OSError.
+    Make the ring before the fork. After it, each process takes its end by making a Sender or a Receiver. Raises
+    OSError.
     """
 
     def __init__(self) -> None:
@@ -43,7 +48,7 @@ class Ring:
             stack.pop_all()
 
     def close(self) -> None:
-        """Gives up a ring that no process has taken an end of."""
+        """Release a ring when no process has taken an end."""
         self.memory.close()
         _close(self.sent + self.taken)
 
@@ -54,7 +59,7 @@ def _close(descriptors: t.Iterable[int]) -> None:
 
 
 class Sender:
-    """The end of a Ring that sends. Raises Closed."""
+    """The sending end of a Ring. Raises Closed."""
 
     def __init__(self, ring: Ring) -> None:
         self._memory = ring.memory
@@ -65,17 +70,17 @@ class Sender:
         _close((ring.sent[0], ring.taken[1]))
 
     def close(self) -> None:
-        """Lets the receiver find the ring closed, if it is not yet."""
+        """Close this end, so that the receiver finds the ring closed. A second call does nothing."""
         if not self._memory.closed:
             _close((self._sent, self._taken))
             self._memory.close()
 
     def send(self, data: bytes) -> None:
-        """Copies data into the ring, waiting for room."""
+        """Copy data into the ring; block while it is full."""
         for start in range(0, len(data), SLOT_BYTES):
             piece = data[start : start + SLOT_BYTES]
             while not self._free:
-                self._hear()
+                self._read_reply()
             place = self._next * SLOT_BYTES
             self._memory[place : place + len(piece)] = piece
             self._announce(len(piece))
@@ -83,13 +88,13 @@ class Sender:
             self._next = (self._next + 1) % SLOTS
 
     def end(self) -> None:
-        """Marks the end of what belongs together, and waits until the receiver is done with it."""
+        """Mark the end of a group, and wait until the receiver has processed it."""
         self._announce(0)
-        while not self._hear():
+        while not self._read_reply():
             pass
 
     def check(self) -> None:
-        """Raises Closed if the receiver has closed the ring."""
+        """Raise Closed if the receiver has closed the ring."""
         poll = select.poll()
         poll.register(self._taken, 0)
         if poll.poll(0):
@@ -101,8 +106,8 @@ class Sender:
         except BrokenPipeError:
             raise Closed from None
 
-    def _hear(self) -> bool:
-        """Takes the next word of the receiver; tells whether it was the last one."""
+    def _read_reply(self) -> bool:
+        """Read one reply of the receiver; return whether it has processed the group."""
         word = os.read(self._taken, 1)
         if not word:
             raise Closed
@@ -111,7 +116,7 @@ class Sender:
 
 
 class Receiver:
-    """The end of a Ring that receives."""
+    """The receiving end of a Ring."""
 
     def __init__(self, ring: Ring) -> None:
         self._memory = ring.memory
@@ -121,36 +126,39 @@ class Receiver:
         _close((ring.sent[1], ring.taken[0]))
 
     def close(self) -> None:
-        """Lets the sender find the ring closed."""
+        """Close this end, so that the sender finds the ring closed."""
         _close((self._sent, self._taken))
 
     def groups(self) -> t.Iterator[t.Iterator[bytes]]:
-        """Yields what is sent up to each end, which is to be taken before the next; ends when the ring is closed
-        between two of them. The sender waits after each end until the next one is asked for."""
+        """Yield each group as an iterator over its pieces, to be exhausted before the next.
+
+        The sender waits after each group until the next one is requested. Ends when the ring is closed between two
+        groups; raises Closed when it is closed within one.
+        """
         while True:
-            length = self._heard()
+            length = self._read_length()
             if length is None:
                 return
             yield self._pieces(length)
-            self._say(_DONE)
+            self._reply(_DONE)
 
     def _pieces(self, length: int | None) -> t.Iterator[bytes]:
         while length:
             place = self._next * SLOT_BYTES
             piece = self._memory[place : place + length]
             self._next = (self._next + 1) % SLOTS
-            self._say(_TAKEN)
+            self._reply(_TAKEN)
             yield piece
-            length = self._heard()
+            length = self._read_length()
         if length is None:
             raise Closed
 
-    def _heard(self) -> int | None:
-        data = os.read(self._sent, _LENGTH.size)  # whole: a pipe never splits a write as short as this one
+    def _read_length(self) -> int | None:
+        data = os.read(self._sent, _LENGTH.size)  # complete: a pipe does not split a write as short as this one
         return int(_LENGTH.unpack(data)[0]) if data else None
 
-    def _say(self, word: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):  # then the next thing to be heard is that the ring is closed
+    def _reply(self, word: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # then the next read finds the ring closed
             os.write(self._taken, word)
 
 

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Read exact numbers of bytes from an iterator of pieces.
+
+tar.py and tar_sparse.py read archives through it.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -13,7 +18,7 @@ from .errors import LayerInvalid
 
 
 class ByteStream:
-    """Reads exact counts of bytes from an iterator of pieces, without copying what is only passed on."""
+    """Exact numbers of bytes from an iterator of pieces, not copied where possible."""
 
     def __init__(self, pieces: t.Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -21,31 +26,31 @@ class ByteStream:
         self._position = 0
 
     def block(self, size: int) -> bytes:
-        """Returns exactly size bytes, or none at the very end; raises LayerInvalid when it ends in between."""
+        """Return exactly size bytes, or none at the end of the stream; raise LayerInvalid if there are fewer."""
         end = self._position + size
         if end <= len(self._piece):
             block = self._piece[self._position : end]
             self._position = end
             return block
-        if not self._more():
+        if not self._next_piece():
             return b""
         return b"".join(self.pieces(size))
 
     def pieces(self, size: int) -> t.Iterable[bytes | memoryview]:
-        """Returns the next size bytes as they lie in memory; raises LayerInvalid, if only later, when there are fewer.
+        """Return the next size bytes as they lie in memory; raise LayerInvalid if there are fewer.
 
-        What is not all there yet is read while the result is iterated, which has to be done to its end.
+        Bytes that are not in memory yet are read, and the error is raised, while the result is iterated. Exhaust it.
         """
         end = self._position + size
         if end > len(self._piece):
-            return self._reading(size)
+            return self._read_pieces(size)
         found = memoryview(self._piece)[self._position : end]
         self._position = end
         return (found,) if size else ()
 
-    def _reading(self, size: int) -> t.Iterator[bytes | memoryview]:
+    def _read_pieces(self, size: int) -> t.Iterator[bytes | memoryview]:
         while size:
-            if not self._more():
+            if not self._next_piece():
                 raise LayerInvalid(
                     f"The tar archive of the layer is truncated: {size} bytes of its last entry are missing;"
                     " the image is damaged, push it to the registry again."
@@ -57,7 +62,7 @@ class ByteStream:
             yield found
 
     def skip(self, size: int) -> None:
-        """Passes over size bytes; raises LayerInvalid when there are fewer."""
+        """Skip size bytes; raise LayerInvalid if there are fewer."""
         end = self._position + size
         if end <= len(self._piece):
             self._position = end
@@ -66,12 +71,12 @@ class ByteStream:
             pass
 
     def drain(self) -> None:
-        """Reads to the end, so that whoever hashes the pieces sees all of them."""
+        """Read to the end, so that a consumer that hashes the pieces gets all of them."""
         self._position = len(self._piece)
-        while self._more():
+        while self._next_piece():
             self._position = len(self._piece)
 
-    def _more(self) -> bool:
+    def _next_piece(self) -> bool:
         while self._position == len(self._piece):
             piece = next(self._pieces, None)
             if piece is None:

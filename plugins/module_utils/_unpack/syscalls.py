@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""System calls that Python's os module lacks, through ctypes: renameat2(2), syncfs(2), fchmodat2(2).
+
+reach.py, _destination/publish.py and _destination/destination.py call them.
+"""
+
 from __future__ import annotations
 
 import ctypes
@@ -14,20 +19,29 @@ import os
 import platform
 import typing as t
 
-_RENAME_EXCHANGE = 2
-_FCHMODAT2 = 452  # the same on every architecture but alpha
-_AT_EMPTY_PATH = 0x1000
+_RENAME_EXCHANGE: t.Final = 2
+# The same on every architecture but alpha.
+_FCHMODAT2: t.Final = 452
+_AT_EMPTY_PATH: t.Final = 0x1000
 
 # System call numbers of renameat2 for C libraries without a wrapper (glibc before 2.28, musl).
-_RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "i686": 353, "ppc64le": 357, "s390x": 347}
+_RENAMEAT2: t.Final = {
+    "x86_64": 316,
+    "aarch64": 276,
+    "riscv64": 276,
+    "armv7l": 382,
+    "i686": 353,
+    "ppc64le": 357,
+    "s390x": 347,
+}
 
 _Function = t.Callable[..., int]
 
 
 def exchange(dir_a: int, name_a: str, dir_b: int, name_b: str) -> None:
-    """Swaps two names of one file system in one step that nobody can see half done: renameat2(2), RENAME_EXCHANGE.
+    """Exchange two names of one file system atomically: renameat2(2), RENAME_EXCHANGE.
 
-    Raises OSError; with ENOSYS, EINVAL or EPERM when the kernel, the file system or a seccomp filter has no such call.
+    Raises OSError; ENOSYS, EINVAL or EPERM if the kernel, the file system or a seccomp filter does not support it.
     """
     function = _renameat2()
     if function(dir_a, os.fsencode(name_a), dir_b, os.fsencode(name_b), _RENAME_EXCHANGE) != 0:
@@ -36,7 +50,7 @@ def exchange(dir_a: int, name_a: str, dir_b: int, name_b: str) -> None:
 
 
 def sync_filesystem(fd: int) -> None:
-    """Writes everything of the file system that fd is on to its device: syncfs(2). Raises OSError."""
+    """Write all data of the file system of fd to its device: syncfs(2). Raises OSError."""
     function = _function("syncfs")
     if function is None:
         os.sync()
@@ -46,9 +60,9 @@ def sync_filesystem(fd: int) -> None:
 
 
 def change_mode_of_open(fd: int, mode: int) -> None:
-    """Sets the mode of what is open as fd, if only with O_PATH: fchmodat2(2), Linux 6.6. Raises OSError, ENOSYS."""
+    """Set the mode of the file open as fd, possibly with O_PATH: fchmodat2(2), Linux 6.6. Raises OSError, ENOSYS."""
     function = _function("syscall")
-    if (function or _not_there)(_FCHMODAT2, fd, b"", mode, _AT_EMPTY_PATH) != 0:
+    if (function or _fail_with_enosys)(_FCHMODAT2, fd, b"", mode, _AT_EMPTY_PATH) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
@@ -66,11 +80,11 @@ def _renameat2() -> _Function:
     syscall = _function("syscall")
     number = _RENAMEAT2.get(platform.machine())
     if syscall is None or number is None:
-        return _not_there
+        return _fail_with_enosys
     return functools.partial(syscall, number)
 
 
-def _not_there(*dummy: object) -> int:
+def _fail_with_enosys(*dummy: object) -> int:
     ctypes.set_errno(errno.ENOSYS)
     return -1
 

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Read a tar archive front to back: POSIX.1-2017 pax, and the GNU tar manual, appendix "Tar Internals".
+
+writer.py makes one reader for each layer, changeset.py applies its entries. Every byte is untrusted.
+"""
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,7 +23,7 @@ from .stream import ByteStream
 from .tar_header import BLOCK, Header, parse_header
 from .tar_pax import Pax, parse_integer, parse_pax, parse_time
 
-_KINDS: dict[bytes, Kind] = {
+_KINDS: t.Final[dict[bytes, Kind]] = {
     b"0": "file",
     b"\0": "file",
     b"7": "file",
@@ -30,17 +35,17 @@ _KINDS: dict[bytes, Kind] = {
     b"5": "directory",
     b"6": "fifo",
 }
-_EXTENSIONS = frozenset(b"xgLKX"[i : i + 1] for i in range(5))
-_NO_OWNER = 2**32 - 1
-"""chown(2) takes this number for "leave as it is"."""
+_EXTENSIONS: t.Final = frozenset(b"xgLKX"[i : i + 1] for i in range(5))
+# chown(2) takes this number as "leave unchanged".
+_NO_OWNER: t.Final = 2**32 - 1
 
-_NOTHING = bytes(BLOCK)
-_NO_XATTRS: t.Mapping[str, bytes] = {}
+_ZERO_BLOCK: t.Final = bytes(BLOCK)
+_NO_XATTRS: t.Final[t.Mapping[str, bytes]] = {}
 
 
 @dataclasses.dataclass
 class _Extensions:
-    """What the headers in front of an entry say about it: the last of each kind, as for GNU tar and Go's reader."""
+    """The extension headers in front of an entry: the last of each kind counts, as in GNU tar and Go's archive/tar."""
 
     pax: Pax | None = None
     name: bytes = b""
@@ -48,8 +53,8 @@ class _Extensions:
     seen: bool = False
 
     def add(self, flag: bytes, content: bytes) -> None:
-        """Take in an extension header. Raises LayerInvalid for a malformed PAX header."""
-        if flag == b"g":  # the container world ignores global headers: Go's reader drops them, too
+        """Add an extension header. Raises LayerInvalid for a malformed PAX header."""
+        if flag == b"g":  # container tools ignore global headers: Go's archive/tar drops them too
             return
         self.seen = True
         if flag == b"L":
@@ -63,8 +68,8 @@ class _Extensions:
 class TarReader:
     """Reads a tar archive front to back: v7, ustar, GNU and PAX, with GNU and PAX sparse files.
 
-    Every byte is untrusted: LayerInvalid or LimitExceeded is raised for whatever does not follow POSIX.1-2017 (pax)
-    or the GNU tar manual, appendix "Tar Internals". Memory is bounded by one extension header of each kind.
+    Raises LayerInvalid or LimitExceeded for all that does not follow the specifications. Memory is bounded by one
+    extension header of each kind.
     """
 
     def __init__(self, stream: ByteStream) -> None:
@@ -72,9 +77,9 @@ class TarReader:
         self._unread = 0
 
     def entries(self) -> t.Iterator[Entry]:
-        """Yields each member; what is not taken of its content by content before the next one is passed over."""
+        """Yield each member; skip the part of its content that content() did not return."""
         while True:
-            found = self._next()
+            found = self._next_entry()
             if found is None:
                 return
             self._unread = found.size
@@ -82,34 +87,34 @@ class TarReader:
             self._stream.skip(self._unread + -found.size % BLOCK)
 
     def content(self) -> t.Iterable[bytes | memoryview]:
-        """Returns the content of the member that entries yielded last, in pieces; to be used once, and to its end."""
+        """Return the content of the last member in pieces; use it once, and exhaust it."""
         size, self._unread = self._unread, 0
         return self._stream.pieces(size)
 
-    def _next(self) -> Entry | None:
+    def _next_entry(self) -> Entry | None:
         extensions = _Extensions()
         while True:
             block = self._stream.block(BLOCK)
-            if not block or block == _NOTHING:
+            if not block or block == _ZERO_BLOCK:
                 self._check_end(extensions)
                 return None
             header = parse_header(block)
             if header.typeflag not in _EXTENSIONS:
-                return self._entry(header, block, extensions)
-            extensions.add(header.typeflag, self._extension(header.size))
+                return self._make_entry(header, block, extensions)
+            extensions.add(header.typeflag, self._read_extension(header.size))
 
     def _check_end(self, extensions: _Extensions) -> None:
         following = self._stream.block(BLOCK)
-        if following and following != _NOTHING:
+        if following and following != _ZERO_BLOCK:
             raise LayerInvalid(
-                "The tar archive of the layer goes on after a block of zeros; the image is damaged, push it again."
+                "The tar archive of the layer continues after a block of zeros; the image is damaged, push it again."
             )
         if extensions.seen:
             raise LayerInvalid(
                 "The tar archive of the layer ends after an extended header; the image is damaged, push it again."
             )
 
-    def _extension(self, size: int) -> bytes:
+    def _read_extension(self, size: int) -> bytes:
         if not 0 <= size <= HEADER_BYTES:
             raise LimitExceeded(
                 f"An extended header in the tar archive of the layer is {size} bytes long,"
@@ -121,19 +126,19 @@ class TarReader:
         self._stream.skip(-size % BLOCK)
         return content
 
-    def _entry(self, header: Header, block: bytes, extensions: _Extensions) -> Entry:
+    def _make_entry(self, header: Header, block: bytes, extensions: _Extensions) -> Entry:
         entry = _plain_entry(header, extensions)
         if extensions.pax is not None:
             entry = _with_pax(entry, extensions.pax)
-        if header.typeflag == b"\0" and entry.path.endswith(b"/"):  # how v7 tar wrote directories
+        if header.typeflag == b"\0" and entry.path.endswith(b"/"):  # v7 tar wrote directories so
             entry = entry._replace(kind="directory")
         if header.typeflag == b"S":
             if not header.gnu:
-                raise _impossible(entry, "is a sparse file in a format that is neither GNU's nor PAX")
+                raise _entry_error(entry, "is a sparse file in a format that is neither GNU's nor PAX")
             entry = entry._replace(sparse=tar_sparse.old_gnu(block, self._stream))
         elif extensions.pax is not None and extensions.pax.sparse and entry.kind == "file":
             entry = self._pax_sparse(entry, extensions.pax)
-        return _checked(entry)
+        return _check_entry(entry)
 
     def _pax_sparse(self, entry: Entry, pax: Pax) -> Entry:
         name = dict(pax.sparse).get(b"name")
@@ -148,7 +153,7 @@ class TarReader:
 def _plain_entry(header: Header, extensions: _Extensions) -> Entry:
     return Entry(
         extensions.name or header.name,
-        _kind(header.typeflag),
+        _kind_of(header.typeflag),
         header.mode,
         header.uid,
         header.gid,
@@ -161,7 +166,7 @@ def _plain_entry(header: Header, extensions: _Extensions) -> Entry:
     )
 
 
-def _kind(flag: bytes) -> Kind:
+def _kind_of(flag: bytes) -> Kind:
     try:
         return _KINDS[flag]
     except KeyError:
@@ -171,7 +176,7 @@ def _kind(flag: bytes) -> Kind:
 
 
 def _with_pax(entry: Entry, pax: Pax) -> Entry:
-    """PAX records override the header; an empty value means that the header's own counts."""
+    """Apply PAX records, which override the header; an empty value means that the header's own counts."""
     changes: dict[str, t.Any] = {"xattrs": pax.xattrs}
     values = pax.values
     for keyword, field in ((b"path", "path"), (b"linkpath", "target")):
@@ -186,29 +191,29 @@ def _with_pax(entry: Entry, pax: Pax) -> Entry:
     return entry._replace(**changes)
 
 
-def _checked(entry: Entry) -> Entry:
+def _check_entry(entry: Entry) -> Entry:
     if b"\0" in entry.path or b"\0" in entry.target:
-        raise _impossible(entry, "has a NUL in its name or link target")
+        raise _entry_error(entry, "has a NUL in its name or link target")
     if not 0 <= entry.size < 2**63:
-        raise _impossible(entry, "has an impossible size")
+        raise _entry_error(entry, "has an impossible size")
     if not (0 <= entry.uid < _NO_OWNER and 0 <= entry.gid < _NO_OWNER):
-        raise _impossible(entry, f"has an owner or group that no file can have ({entry.uid}, {entry.gid})")
+        raise _entry_error(entry, f"has an owner or group that no file can have ({entry.uid}, {entry.gid})")
     if entry.mode < 0:
-        raise _impossible(entry, "has a negative mode")
+        raise _entry_error(entry, "has a negative mode")
     if entry.kind == "file":
         _check_sparse(entry, entry.sparse)
         return entry
     if entry.kind == "hardlink" and entry.size:
-        raise _impossible(entry, "is a hard link with content of its own")
+        raise _entry_error(entry, "is a hard link with content of its own")
     return entry._replace(size=0) if entry.size else entry
 
 
 def _check_sparse(entry: Entry, sparse: Sparse | None) -> None:
     if sparse is not None and sum(region.length for region in sparse.regions) != entry.size:
-        raise _impossible(entry, "is a sparse file whose map does not fit its content")
+        raise _entry_error(entry, "is a sparse file whose map does not fit its content")
 
 
-def _impossible(entry: Entry, why: str) -> LayerInvalid:
+def _entry_error(entry: Entry, why: str) -> LayerInvalid:
     return LayerInvalid(
         f"The entry {entry.path[:200]!r} in the tar archive of the layer {why}; the image is damaged, push it again."
     )

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Decode one header block of a tar archive: POSIX.1-2017 pax, "ustar Interchange Format", and GNU tar's variant.
+
+tar.py decodes every header with it; tar_sparse.py uses the number format.
+"""
+
 from __future__ import annotations
 
 import re
@@ -13,21 +18,23 @@ import typing as t
 
 from .errors import LayerInvalid
 
-BLOCK = 512
-"""Everything in a tar archive is padded to this many bytes."""
+# Headers and content in a tar archive are padded to this many bytes.
+BLOCK: t.Final = 512
 
-_FIELDS = struct.Struct("100s8s8s8s12s12s8s1s100s6s2s32s32s8s8s155s12x")
-_CHECKSUM = slice(148, 156)
-_NUMBERS = slice(100, 156)
-_USUAL_NUMBERS = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})[ \0]{2}")
-"""Mode, uid, gid, size, mtime and checksum as nearly all archives have them; read at once, in a third of the time."""
+_FIELDS: t.Final = struct.Struct("100s8s8s8s12s12s8s1s100s6s2s32s32s8s8s155s12x")
+_CHECKSUM: t.Final = slice(148, 156)
+_NUMBERS: t.Final = slice(100, 156)
+# Mode, uid, gid, size, mtime and checksum as nearly all archives have them; matched at once, in a third of the time.
+_USUAL_NUMBERS: t.Final = re.compile(
+    rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})[ \0]{2}"
+)
 
-_USTAR = b"ustar\0"
-_GNU = b"ustar "
+_USTAR: t.Final = b"ustar\0"
+_GNU: t.Final = b"ustar "
 
 
 class Header(t.NamedTuple):
-    """One ustar, GNU or v7 header block (POSIX.1-2017 pax, "ustar Interchange Format"), its fields decoded."""
+    """One ustar, GNU or v7 header block with its fields decoded."""
 
     name: bytes
     mode: int
@@ -51,7 +58,7 @@ class _Numbers(t.NamedTuple):
 
 
 def parse_header(block: bytes) -> Header:
-    """Decodes the 512 bytes of block; raises LayerInvalid for a wrong checksum or a field that is not a number."""
+    """Decode the 512 bytes of block; raise LayerInvalid for a wrong checksum or a field that is not a number."""
     (
         name,
         mode,
@@ -73,19 +80,19 @@ def parse_header(block: bytes) -> Header:
     usual = _USUAL_NUMBERS.fullmatch(block, _NUMBERS.start, _NUMBERS.stop)
     if usual:
         numbers = _Numbers(*[int(digits, 8) for digits in usual.groups()])
-        _check_sum(block, numbers.checksum)
+        _verify_checksum(block, numbers.checksum)
     else:
-        _check_sum(block, _number(checksum, "checksum"))
+        _verify_checksum(block, _decode_number(checksum, "checksum"))
         numbers = _Numbers(
-            _number(mode, "mode"),
-            _number(uid, "uid"),
-            _number(gid, "gid"),
-            _number(size, "size"),
-            _number(mtime, "mtime"),
+            _decode_number(mode, "mode"),
+            _decode_number(uid, "uid"),
+            _decode_number(gid, "gid"),
+            _decode_number(size, "size"),
+            _decode_number(mtime, "mtime"),
         )
-    name = _text(name)
-    if prefix[0] and (magic == _USTAR or (magic == _GNU and _is_misplaced(prefix))):
-        name = _text(prefix) + b"/" + name
+    name = _decode_text(name)
+    if prefix[0] and (magic == _USTAR or (magic == _GNU and _is_prefix(prefix))):
+        name = _decode_text(prefix) + b"/" + name
     is_device = flag in (b"3", b"4")
     return Header(
         name,
@@ -95,29 +102,31 @@ def parse_header(block: bytes) -> Header:
         numbers.size,
         numbers.mtime,
         flag,
-        _text(link),
-        (_number(major, "devmajor"), _number(minor, "devminor")) if is_device else (0, 0),
+        _decode_text(link),
+        (_decode_number(major, "devmajor"), _decode_number(minor, "devminor")) if is_device else (0, 0),
         magic == _GNU,
     )
 
 
-def _is_misplaced(prefix: bytes) -> bool:
-    """Tells whether a GNU header has a ustar prefix where its times belong, as archives of old docker have: Go's
-    archive/tar wrote them before 1.8, and reads them like this since."""
+def _is_prefix(prefix: bytes) -> bool:
+    """Return whether a GNU header has a ustar prefix in the place of its times, as archives of old docker do.
+
+    Go's archive/tar wrote such headers before 1.8, and reads them like this since.
+    """
     try:
-        _number(prefix[:12], "atime")
-        _number(prefix[12:24], "ctime")
+        _decode_number(prefix[:12], "atime")
+        _decode_number(prefix[12:24], "ctime")
     except LayerInvalid:
-        return _text(prefix).isascii()
+        return _decode_text(prefix).isascii()
     return False
 
 
 def parse_number(field: bytes, what: str) -> int:
-    """Decodes a numeric field: octal digits, or GNU base-256 where the first bit is set; an empty one is 0."""
-    return _number(field, what)
+    """Decode a numeric field: octal digits, or GNU base-256 if the first bit is set; an empty field is 0."""
+    return _decode_number(field, what)
 
 
-def _check_sum(block: bytes, wanted: int) -> None:
+def _verify_checksum(block: bytes, wanted: int) -> None:
     spaces = 8 * 0x20
     total = sum(block) - sum(block[_CHECKSUM]) + spaces
     if total == wanted:
@@ -129,13 +138,13 @@ def _check_sum(block: bytes, wanted: int) -> None:
         )
 
 
-def _text(field: bytes) -> bytes:
+def _decode_text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
-def _number(field: bytes, what: str) -> int:
+def _decode_number(field: bytes, what: str) -> int:
     if field[0] & 0x80:
-        return _base256(field)
+        return _decode_base256(field)
     digits = field.lstrip(b"\0 ").partition(b"\0")[0].rstrip(b" ")
     if not digits:
         return 0
@@ -146,8 +155,8 @@ def _number(field: bytes, what: str) -> int:
     )
 
 
-def _base256(field: bytes) -> int:
-    """GNU's large numbers: big-endian two's complement, the first bit being the mark, the second the sign."""
+def _decode_base256(field: bytes) -> int:
+    """Decode a GNU large number: big-endian two's complement; the first bit marks it, the second is the sign."""
     value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
     if field[0] & 0x40:
         value -= 1 << (8 * len(field) - 1)

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Decode the records of an extended header: POSIX.1-2017 pax, "pax Extended Header".
+
+tar.py calls this for every header of type x.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -16,23 +21,24 @@ import urllib.parse
 
 from .errors import LayerInvalid
 
-_SCHILY = b"SCHILY.xattr."
-_LIBARCHIVE = b"LIBARCHIVE.xattr."
-_SPARSE = b"GNU.sparse."
-_KEYWORDS = frozenset((b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"))
-_LENGTH_DIGITS = 8
-_TIME = re.compile(rb"(-?)([0-9]{1,20})(?:\.([0-9]*))?")
-_INTEGER = re.compile(rb"-?[0-9]{1,40}")
-_FURTHEST_SECOND = 2**55
-"""Times beyond are clamped: every file system clamps far earlier, and the system call takes no more than 63 bits."""
+_SCHILY: t.Final = b"SCHILY.xattr."
+_LIBARCHIVE: t.Final = b"LIBARCHIVE.xattr."
+_SPARSE: t.Final = b"GNU.sparse."
+_KEYWORDS: t.Final = frozenset((b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"))
+_LENGTH_DIGITS: t.Final = 8
+_TIME: t.Final = re.compile(rb"(-?)([0-9]{1,20})(?:\.([0-9]*))?")
+_INTEGER: t.Final = re.compile(rb"-?[0-9]{1,40}")
+# Later times are clamped: every file system clamps far earlier, and the system call takes at most 63 bits.
+_FURTHEST_SECOND: t.Final = 2**55
 
 
 @dataclasses.dataclass(frozen=True)
 class Pax:
-    """The records of an extended header (POSIX.1-2017 pax, "pax Extended Header") that this collection knows.
+    """The records of an extended header that this collection uses.
 
-    values holds path, linkpath, size, uid, gid and mtime where given; sparse the GNU.sparse records in order, without
-    that prefix. Other keywords (atime, ctime, uname, gname, comment, charsets) have no use for an unpack.
+    values holds path, linkpath, size, uid, gid and mtime where given; sparse holds the GNU.sparse records in order,
+    without that prefix. Other keywords (atime, ctime, uname, gname, comment, charsets) are ignored: an unpack does not
+    need them.
     """
 
     values: t.Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
@@ -41,38 +47,38 @@ class Pax:
 
 
 def parse_pax(data: bytes) -> Pax:
-    """Decodes the content of an extended header; raises LayerInvalid where it breaks the format."""
+    """Decode the content of an extended header; raise LayerInvalid if it is malformed."""
     values: dict[bytes, bytes] = {}
     xattrs: dict[str, bytes] = {}
     sparse: list[tuple[bytes, bytes]] = []
-    for keyword, value in _records(data):
+    for keyword, value in _split_records(data):
         if keyword in _KEYWORDS:
             values[keyword] = value
         elif keyword.startswith(_SCHILY):
             xattrs[_xattr_name(keyword[len(_SCHILY) :])] = value
         elif keyword.startswith(_LIBARCHIVE):
             name = _xattr_name(urllib.parse.unquote_to_bytes(keyword[len(_LIBARCHIVE) :]))
-            xattrs.setdefault(name, _base64(value))
+            xattrs.setdefault(name, _decode_base64(value))
         elif keyword.startswith(_SPARSE):
             sparse.append((keyword[len(_SPARSE) :], value))
     return Pax(values, xattrs, tuple(sparse))
 
 
 def parse_integer(value: bytes, what: str) -> int:
-    """Decodes a decimal number of a record; raises LayerInvalid."""
+    """Decode a decimal number of a record; raise LayerInvalid for anything else."""
     if not _INTEGER.fullmatch(value):
         raise LayerInvalid(
-            f"An extended header in the tar archive of the layer has a {what} that is no number: {value[:40]!r}."
+            f"An extended header in the tar archive of the layer has a {what} that is not a number: {value[:40]!r}."
         )
     return int(value)
 
 
 def parse_time(value: bytes) -> int:
-    """Decodes a time in seconds with any number of decimals to nanoseconds, rounding down; raises LayerInvalid."""
+    """Decode seconds with any number of decimals to nanoseconds, rounding down; raise LayerInvalid if malformed."""
     match = _TIME.fullmatch(value)
     if not match:
         raise LayerInvalid(
-            f"An extended header in the tar archive of the layer has a time that is no number: {value[:40]!r}."
+            f"An extended header in the tar archive of the layer has a time that is not a number: {value[:40]!r}."
         )
     sign, seconds, decimals = match.groups()
     decimals = decimals or b""
@@ -83,14 +89,14 @@ def parse_time(value: bytes) -> int:
     return -nanoseconds - below
 
 
-def _records(data: bytes) -> t.Iterator[tuple[bytes, bytes]]:
+def _split_records(data: bytes) -> t.Iterator[tuple[bytes, bytes]]:
     position = 0
     while position < len(data):
         length, start = _record_length(data, position)
         end = position + length
         keyword, equals, value = data[start : end - 1].partition(b"=")
         if end > len(data) or start >= end or data[end - 1 : end] != b"\n" or not equals or not keyword:
-            raise _broken("a record does not end where its length says")
+            raise _header_error("a record does not end where its length says")
         yield keyword, value
         position = end
 
@@ -99,24 +105,24 @@ def _record_length(data: bytes, position: int) -> tuple[int, int]:
     space = data.find(b" ", position, position + _LENGTH_DIGITS + 1)
     digits = data[position:space] if space > position else b""
     if not digits.isdigit():
-        raise _broken("a record does not start with its length")
+        raise _header_error("a record does not start with its length")
     return int(digits), space + 1
 
 
 def _xattr_name(raw: bytes) -> str:
     if not raw or b"\0" in raw:
-        raise _broken("the name of an extended attribute is empty or has a NUL in it")
+        raise _header_error("the name of an extended attribute is empty or has a NUL in it")
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _base64(value: bytes) -> bytes:
+def _decode_base64(value: bytes) -> bytes:
     try:
         return base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
     except binascii.Error as exc:
-        raise _broken("the value of an extended attribute is not base64") from exc
+        raise _header_error("the value of an extended attribute is not base64") from exc
 
 
-def _broken(why: str) -> LayerInvalid:
+def _header_error(why: str) -> LayerInvalid:
     return LayerInvalid(
         f"An extended header in the tar archive of the layer is broken: {why}; the image is damaged, push it again."
     )

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The files below a root directory, changed by single names in open directories and never outside the root.
+
+changeset.py makes every change of a layer through it.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -12,7 +17,7 @@ import os
 import stat
 import typing as t
 
-from .confine import DIRECTORY, Resolver, walk
+from .confine import DIRECTORY, PathResolver, walk
 from .descent import visit_directories
 from .directory_attributes import DirectoryAttributes
 from .errors import FilesystemError, filesystem_error
@@ -20,47 +25,47 @@ from .inode_table import Scratch
 from .metadata import Attributes, Attributor, set_mtime
 from .remove import change_mode, remove_tree
 
-IMPLIED = Attributes(0o755, 0, 0, 0, {})
-"""Of directories that an image uses but does not describe: as moby makes them, with a time that is always the same."""
+# The attributes of directories that an image uses but does not describe: those of moby, with a fixed time.
+IMPLIED: t.Final = Attributes(0o755, 0, 0, 0, {})
 
-# The mode of directories while the tree is made; they get their own at the end.
-_PRIVATE = 0o700
-# The same in a tree that stays if that fails, so that the next run knows them: write permission without search
+# The mode of directories until finish() sets their own.
+_PRIVATE: t.Final = 0o700
+# The same in a tree that stays after a failure, where the next run recognises them: write permission without search
 # permission allows other users nothing, so no image has a directory with this mode.
-_MARKED = 0o1702
+_MARKED: t.Final = 0o1702
 
-_CACHED_DIRECTORIES = 128
+_CACHED_DIRECTORIES: t.Final = 128
 
 
 class Directory(t.NamedTuple):
-    """An open directory of a tree and its inode number, by which it is known whatever path led to it."""
+    """An open directory of a tree and its inode number, which identifies it whatever path led to it."""
 
     descriptor: int
     inode: int
 
 
 class Tree:
-    """The files under a root directory, confined to it.
+    """The files below a root directory, confined to it.
 
-    Paths are relative to the root, without ., .. or empty components; every operation is on a single name in an open
-    directory and follows no symbolic link there. Links in the directories above are followed inside the root. The
-    attributes of directories are put on by finish, since making anything in them changes their times and may need
-    their permissions. With mark, directories can be told until then, and with interrupted finish also puts attributes
-    on those that another Tree marked and did not finish. Nothing is done in other file systems that are mounted in the
-    tree. All methods raise OSError or FilesystemError.
+    Paths are relative to the root, without ., .. or empty components. Every operation is on a single name in an open
+    directory and follows no symbolic link there; links in the directories above are followed inside the root. finish()
+    sets the attributes of directories, since making anything in them changes their times and may need their
+    permissions. With mark, directories can be recognised until then; with interrupted, finish() also completes those
+    that another Tree marked and did not finish. Other file systems that are mounted in the tree are not changed. All
+    methods raise OSError or FilesystemError.
     """
 
     def __init__(
         self,
         root: int,
         *,
-        resolver: Resolver,
+        resolver: PathResolver,
         mark: bool = False,
         interrupted: bool = False,
         scratch: Scratch | None = None,
     ) -> None:
         status = os.fstat(root)
-        self._root = Directory(_reopened(root), status.st_ino)
+        self._root = Directory(_reopen(root), status.st_ino)
         self._device = status.st_dev
         self._resolver = resolver
         self._mark = mark
@@ -72,15 +77,15 @@ class Tree:
         self._attributes.keep_time(status.st_ino, status.st_mtime_ns)
 
     def close(self) -> None:
-        """Closes every directory."""
+        """Close every directory."""
         self.forget()
         self.release()
         os.close(self._root.descriptor)
 
     def directory(self, path: bytes, *, make: bool = False) -> Directory:
-        """Returns the directory that path leads to, valid until release.
+        """Return the directory at path, valid until release().
 
-        With make what is missing is made, and what is in the way in path itself gives way to a directory.
+        With make, missing directories are made, and a file at one of the names in path is replaced by a directory.
         """
         found = self._cache.get(path)
         if found is None:
@@ -89,54 +94,55 @@ class Tree:
         return found
 
     def release(self) -> None:
-        """Says that no directory that was returned is used any more."""
+        """End the use of all directories that were returned."""
         self._used.clear()
         for descriptor in self._retired:
             os.close(descriptor)
         self._retired.clear()
 
     def forget(self) -> None:
-        """Forgets what paths lead to, since a directory or a symbolic link went away."""
+        """Drop all cached paths, because a directory or a symbolic link was removed."""
         for directory in self._cache.values():
             self._retire(directory)
         self._cache.clear()
 
     def make_directory(self, parent: Directory, name: bytes, attributes: Attributes) -> None:
-        """Makes the directory name, or takes the one that is there, replacing anything else and its attributes."""
+        """Make the directory name, or keep an existing one; replace anything else, and its attributes."""
         try:
-            self._new(parent.descriptor, name)
+            self._make_directory(parent.descriptor, name)
         except FileExistsError:
             if not stat.S_ISDIR(self.status(parent, name).st_mode):
                 self.remove(parent, name)
-                self._new(parent.descriptor, name)
+                self._make_directory(parent.descriptor, name)
         status = self.status(parent, name)
         if status.st_dev == self._device:
             self._attributes.set(status.st_ino, attributes)
 
     def set_root(self, attributes: Attributes) -> None:
-        """Gives the root directory other attributes."""
+        """Set the attributes of the root directory."""
         self._attributes.set(self._root.inode, attributes)
 
     def keep_time(self, directory: int) -> None:
-        """Remembers the time of an open directory that is about to change, unless it gets attributes anyway.
+        """Remember the time of an open directory that is about to change, unless it gets attributes anyway.
 
-        Refuses one of another file system: its inode numbers mean something else, and finish would not get there.
+        Raises FilesystemError for a directory of another file system: its inode numbers are others, and finish() does
+        not reach it.
         """
         status = os.fstat(directory)
         if status.st_dev != self._device:
             raise FilesystemError(
-                "The layer changes something in a file system that is mounted in the tree; unmount that and run the"
+                "The layer changes files in a file system that is mounted in the tree; unmount it and run the"
                 " task again.",
                 errno=errno.errorcode[errno.EXDEV],
             )
         self._attributes.keep_time(status.st_ino, status.st_mtime_ns)
 
     def imply(self, inode: int) -> None:
-        """Gives a directory, known by its inode number, the attributes of one that nobody describes."""
+        """Give a directory, identified by its inode number, the attributes IMPLIED."""
         self._attributes.set(inode, IMPLIED)
 
     def remove(self, parent: Directory, name: bytes) -> None:
-        """Removes name, with all that is below it."""
+        """Remove name with everything below it."""
         mode = self.status(parent, name).st_mode
         if stat.S_ISDIR(mode):
             remove_tree(parent.descriptor, name)
@@ -146,11 +152,11 @@ class Tree:
             self.forget()
 
     def status(self, parent: Directory, name: bytes) -> os.stat_result:
-        """Returns lstat(2) of name."""
+        """Return the lstat(2) result for name."""
         return os.stat(name, dir_fd=parent.descriptor, follow_symlinks=False)
 
     def finish(self, attributor: Attributor) -> None:
-        """Puts their attributes on all directories that were made, described or changed. Raises FilesystemError."""
+        """Set the attributes of all directories that were made, described or changed. Raises FilesystemError."""
 
         def settle(descriptor: int) -> None:
             status = os.fstat(descriptor)
@@ -169,19 +175,19 @@ class Tree:
             raise filesystem_error(exc, doing="putting attributes on the directory", path=exc.filename) from exc
 
     def _is_unfinished(self, status: os.stat_result) -> bool:
-        """Tell whether another Tree made the directory and did not finish. The root is made by the caller."""
+        """Return whether another Tree made the directory and did not finish it. The root is made by the caller."""
         return status.st_ino != self._root.inode and _is_marked(status) and status.st_uid == os.geteuid()
 
     def _find(self, path: bytes, *, make: bool) -> Directory:
-        start, names = self._nearest(path)
+        start, names = self._split_at_cached(path)
         found = self._cache[start] if start else self._root
         for name in names:
             start = start + b"/" + name if start else name
-            found = self._remember(start, self._child(found, name, start, make=make))
+            found = self._remember(start, self._open_child(found, name, start, make=make))
         return found
 
-    def _nearest(self, path: bytes) -> tuple[bytes, list[bytes]]:
-        """Splits path into the longest part that is cached and the names after it."""
+    def _split_at_cached(self, path: bytes) -> tuple[bytes, list[bytes]]:
+        """Split path into the longest part that is cached and the names after it."""
         start = path
         while start and start not in self._cache:
             start = start.rpartition(b"/")[0]
@@ -200,15 +206,15 @@ class Tree:
         else:
             os.close(directory.descriptor)
 
-    def _child(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> Directory:
+    def _open_child(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> Directory:
         try:
             descriptor = os.open(name, DIRECTORY, dir_fd=parent.descriptor)
         except FileNotFoundError:
             if not make:
                 raise
-            descriptor = self._make_implied(parent, name)
+            descriptor = self._open_implied(parent, name)
         except NotADirectoryError:
-            descriptor = self._instead(parent, name, path, make=make)
+            descriptor = self._replace_or_follow(parent, name, path, make=make)
         try:
             self.keep_time(descriptor)
         except FilesystemError:
@@ -216,57 +222,57 @@ class Tree:
             raise
         return Directory(descriptor, os.fstat(descriptor).st_ino)
 
-    def _make_implied(self, parent: Directory, name: bytes) -> int:
-        self._make(parent.descriptor, name)
+    def _open_implied(self, parent: Directory, name: bytes) -> int:
+        self._make_implied(parent.descriptor, name)
         return os.open(name, DIRECTORY, dir_fd=parent.descriptor)
 
-    def _make(self, parent: int, name: bytes) -> None:
+    def _make_implied(self, parent: int, name: bytes) -> None:
         self.keep_time(parent)
-        self._new(parent, name)
+        self._make_directory(parent, name)
         self.imply(os.stat(name, dir_fd=parent, follow_symlinks=False).st_ino)
 
-    def _new(self, parent: int, name: bytes) -> None:
-        """Make a directory with the mode that it has until finish."""
+    def _make_directory(self, parent: int, name: bytes) -> None:
+        """Make a directory with the mode that it has until finish()."""
         if self._mark:
             _make_marked(parent, name)
         else:
             os.mkdir(name, _PRIVATE, dir_fd=parent)
 
-    def _instead(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> int:
-        """Opens what a symbolic link leads to, or makes a directory in the place of anything else."""
+    def _replace_or_follow(self, parent: Directory, name: bytes, path: bytes, *, make: bool) -> int:
+        """Open the target of a symbolic link, or replace anything else by a directory."""
         if stat.S_ISLNK(self.status(parent, name).st_mode):
-            return self._through_link(path, make=make)
+            return self._follow_link(path, make=make)
         if not make:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         os.unlink(name, dir_fd=parent.descriptor)
-        return self._make_implied(parent, name)
+        return self._open_implied(parent, name)
 
-    def _through_link(self, path: bytes, *, make: bool) -> int:
+    def _follow_link(self, path: bytes, *, make: bool) -> int:
         try:
             return self._resolver(self._root.descriptor, path)
         except FileNotFoundError:
             if not make:
                 raise
-            return walk(self._root.descriptor, path, make=self._make)
+            return walk(self._root.descriptor, path, make=self._make_implied)
 
 
 def _make_marked(parent: int, name: bytes) -> None:
-    # only mkdir(2) itself leaves no moment at which a run that is killed leaves a directory without the mark
+    # mkdir(2) sets the mark itself: a run that is killed before a later chmod(2) would leave a directory without it
     umask = os.umask(0)
     try:
         os.mkdir(name, _MARKED, dir_fd=parent)
     finally:
         os.umask(umask)
-    if not _is_marked(os.stat(name, dir_fd=parent, follow_symlinks=False)):  # the default ACL of parent took bits away
+    if not _is_marked(os.stat(name, dir_fd=parent, follow_symlinks=False)):  # the default ACL of parent removed bits
         change_mode(parent, name, _MARKED)
 
 
 def _is_marked(status: os.stat_result) -> bool:
-    # a directory inherits the setgid bit
+    # ignore the setgid bit, which a directory inherits
     return status.st_mode & 0o5777 == _MARKED
 
 
-def _reopened(root: int) -> int:
+def _reopen(root: int) -> int:
     try:
         return os.open(b".", DIRECTORY, dir_fd=root)
     except OSError as exc:

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Whiteouts, and the removal of lower layers' files that they ask for: image-spec, layer.md, "Whiteouts".
+
+changeset.py makes one Pruner for each layer.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -14,29 +19,31 @@ import typing as t
 
 from .descent import Descent, Names
 from .errors import LayerInvalid, printable
-from .inode_table import YOUNG, InodeTable, Scratch
+from .inode_table import RECENT_ENTRIES, InodeTable, Scratch
 
-PREFIX = b".wh."
-OPAQUE = b".wh..wh..opq"
-_AUFS = b".wh..wh."
-_REST_BYTES = 8
+PREFIX: t.Final = b".wh."
+OPAQUE: t.Final = b".wh..wh..opq"
+_AUFS: t.Final = b".wh..wh."
+_REST_BYTES: t.Final = 8
 
 
 class Whiteout(t.NamedTuple):
-    """A marker that hides what lower layers have (image-spec, layer.md, "Whiteouts"): one name, or with opaque all."""
+    """A marker that hides files of lower layers: the file name, or with opaque all in its directory."""
 
     name: bytes
     opaque: bool
 
 
 def is_aufs_metadata(name: bytes) -> bool:
-    """Tells whether a name is bookkeeping of AUFS (.wh..wh.plnk, .wh..wh.aufs), which belongs to no tree."""
+    """Return whether a name is AUFS bookkeeping (.wh..wh.plnk, .wh..wh.aufs), which is never unpacked."""
     return name.startswith(_AUFS) and name != OPAQUE
 
 
 def parse_whiteout(name: bytes) -> Whiteout | None:
-    """Returns what the last component of a path hides, if it is a marker; raises LayerInvalid for one that hides
-    nothing."""
+    """Return what the last component of a path hides, None if it is no marker.
+
+    Raises LayerInvalid for a whiteout that names no file.
+    """
     if not name.startswith(PREFIX):
         return None
     if name == OPAQUE:
@@ -49,18 +56,18 @@ def parse_whiteout(name: bytes) -> Whiteout | None:
     return Whiteout(target, False)
 
 
-def _hashed(directory: int, name: bytes) -> tuple[int, bytes]:
-    """Returns 128 bits that stand for a name in a directory, in two halves."""
+def _hash_name(directory: int, name: bytes) -> tuple[int, bytes]:
+    """Return a 128-bit hash of a name in a directory, in two halves."""
     data = hashlib.blake2b(b"%d/%s" % (directory, name), digest_size=8 + _REST_BYTES).digest()
     return int.from_bytes(data[:8], "little"), data[8:]
 
 
 class Pruner:
-    """Removes lower layers' files from a tree while it keeps what the present layer made there, whichever came first.
+    """Removes lower layers' files from a tree and keeps those of the present layer, whichever came first.
 
-    It is told what the layer makes by add. Every directory is pruned at most once for each layer: after that, only the
-    present layer can have put anything into it. It calls touch with each open directory before it takes anything from
-    it, and imply with the inode number of one that stays only because the layer has put something into it.
+    add() tells it what the layer makes. Every directory is pruned at most once for each layer: after that, only the
+    present layer can have added to it. touch is called with each open directory before anything in it is removed, imply
+    with the inode number of a directory that stays only because the layer has added to it.
     """
 
     def __init__(
@@ -75,32 +82,32 @@ class Pruner:
         self._pruned: set[int] = set()
 
     def add(self, directory: int, name: bytes) -> None:
-        """Says that the layer made name in the directory with this inode number."""
+        """Remember that the layer made name in the directory with this inode number."""
         self._made.setdefault(directory, set()).add(name)
         self._made_count += 1
-        if self._made_count >= YOUNG:
-            self._settle()
+        if self._made_count >= RECENT_ENTRIES:
+            self._pack_made()
 
-    def _settle(self) -> None:
-        """Keeps what was made until now as hashes alone."""
+    def _pack_made(self) -> None:
+        """Replace the names made until now by hashes."""
         for directory, names in self._made.items():
             for name in names:
-                key, rest = _hashed(directory, name)
+                key, rest = _hash_name(directory, name)
                 self._made_before[key] = rest
         self._made.clear()
         self._made_count = 0
 
     def has(self, directory: int, name: bytes) -> bool:
-        """Tells whether the layer made name in the directory with this inode number."""
+        """Return whether the layer made name in the directory with this inode number."""
         if name in self._made.get(directory, ()):
             return True
         if not self._made_before:
             return False
-        key, rest = _hashed(directory, name)
+        key, rest = _hash_name(directory, name)
         return self._made_before.get(key) == rest
 
     def remove_directory(self, parent: int, name: bytes) -> None:
-        """Removes a directory and everything below it that the layer did not make."""
+        """Remove a directory and everything below it, except what the layer made."""
         with Descent(parent) as here:
             here.enter(name)
             self.empty(here.descriptor)
@@ -108,7 +115,7 @@ class Pruner:
             self._remove_directory(here, name)
 
     def empty(self, descriptor: int) -> None:
-        """Removes everything below an open directory that the layer did not make."""
+        """Remove everything below an open directory, except what the layer made."""
         with Descent(descriptor) as here:
             if self._is_done(here):
                 return
@@ -133,7 +140,7 @@ class Pruner:
         return done
 
     def _remove_files(self, here: Descent) -> Names:
-        """Returns the directories that are left to look into."""
+        """Remove the files of this directory; return its directories."""
         self._touch(here.descriptor)
         inode = os.fstat(here.descriptor).st_ino
         directories, others = here.names()
@@ -149,7 +156,7 @@ class Pruner:
         try:
             os.rmdir(name, dir_fd=here.descriptor)
         except OSError as exc:
-            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # POSIX allows both for what is not empty
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # POSIX allows both for a directory that is not empty
                 raise
             self._imply(os.stat(name, dir_fd=here.descriptor, follow_symlinks=False).st_ino)
 

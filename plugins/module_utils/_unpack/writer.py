@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Apply layers to a directory and write the record of the tree: the last stage of an unpack.
+
+layers.py runs a Writer in this process, writer_process.py in another one.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -12,7 +17,7 @@ import dataclasses
 import typing as t
 
 from .changeset import Changeset, DevicePolicy
-from .confine import Resolver
+from .confine import PathResolver
 from .errors import filesystem_error
 from .inode_table import InodeTable, Scratch
 from .limits import Budget, Limits
@@ -24,16 +29,16 @@ from .tree import IMPLIED, Tree
 
 Warn = t.Callable[[str], None]
 
-_DIGEST_BYTES = 32
-_RECORD_BUFFER = 256 * 1024
+_DIGEST_BYTES: t.Final = 32
+_RECORD_BUFFER: t.Final = 256 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How an image is put on disk.
+    """How an image is written to disk.
 
-    Without ownership every file belongs to the user that unpacks, as an ordinary user must. devices says what becomes
-    of device nodes; xattrs whether extended attributes are set where possible, must be set, or are left out.
+    Without ownership every file belongs to the user that unpacks, as an ordinary user needs it. devices decides on
+    device nodes; xattrs whether extended attributes are set where possible, must be set, or are skipped.
     """
 
     ownership: bool = True
@@ -44,35 +49,35 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Unpacked:
-    """What an unpack did: tar entries and decompressed bytes."""
+    """The result of an unpack: tar entries and decompressed bytes."""
 
     entries: int
     size: int
 
 
 class Writer(t.Protocol):
-    """Puts layers on disk, lowest first. A context manager; all methods raise UnpackError, and OSError."""
+    """Writes layers to disk, lowest first. A context manager; all methods raise UnpackError and OSError."""
 
     def __enter__(self) -> Writer: ...
 
     def __exit__(self, *dummy: object) -> None: ...
 
     def apply(self, pieces: t.Iterator[bytes]) -> None:
-        """Applies a layer, given as the bytes of its tar archive, of which all are taken."""
+        """Apply a layer, given as the bytes of its tar archive; take all of them."""
 
     def check(self) -> None:
-        """To be called while apply has to wait for pieces: raises what made the writer fail, if it has."""
+        """Raise the error that made the writer fail, if it has. Call this while apply() has to wait for pieces."""
 
     def finish(self) -> Unpacked:
-        """Does what can only be done after the last layer."""
+        """Do what can only be done after the last layer; return the result."""
 
 
 class TreeWriter:
-    """The Writer that does the work: to the directory that is open as root.
+    """The Writer that changes the directory open as root.
 
-    With fresh the directory is empty and private to the caller; without, what it holds counts as lower layers, and with
-    interrupted directories in it that another TreeWriter did not finish get their attributes. With a recording, finish
-    writes the record of the tree, with extended attributes unless the options leave them out.
+    With fresh the directory is empty and private to the caller. Without it, its content counts as lower layers, and
+    with interrupted, directories that another TreeWriter did not finish get their attributes. With a recording,
+    finish() writes the record of the tree, with extended attributes unless the options skip them.
     """
 
     def __init__(
@@ -80,7 +85,7 @@ class TreeWriter:
         root: int,
         *,
         options: Options,
-        resolver: Resolver,
+        resolver: PathResolver,
         fresh: bool,
         warn: Warn,
         interrupted: bool = False,
@@ -103,7 +108,9 @@ class TreeWriter:
             stack.callback(self._tree.close)
             if fresh:
                 self._tree.set_root(IMPLIED)
-                self._attributor.clear_xattrs(root)  # every file would inherit the default ACL of the directory above
+                self._attributor.clear_xattrs(
+                    root
+                )  # else every file would inherit the default ACL of the parent directory
             self._stack = stack.pop_all()
 
     def __enter__(self) -> TreeWriter:
@@ -124,15 +131,15 @@ class TreeWriter:
             scratch=self._scratch,
             warn=self._warn,
         )
-        stream = ByteStream(self._counted(pieces))
+        stream = ByteStream(self._count_bytes(pieces))
         changeset.apply(TarReader(stream))
         stream.drain()
         self._lower = True
 
     def check(self) -> None:
-        """See Writer: here nothing happens unless apply is at work."""
+        """See Writer: does nothing, because this writer works only within apply()."""
 
-    def _counted(self, pieces: t.Iterator[bytes]) -> t.Iterator[bytes]:
+    def _count_bytes(self, pieces: t.Iterator[bytes]) -> t.Iterator[bytes]:
         for piece in pieces:
             self._budget.add_bytes(len(piece))
             yield piece
@@ -141,10 +148,10 @@ class TreeWriter:
         """See Writer."""
         self._tree.finish(self._attributor)
         if self._recording is not None:
-            self._record(self._recording.fd)
+            self._write_record(self._recording.fd)
         return Unpacked(self._budget.entries, self._budget.bytes)
 
-    def _record(self, fd: int) -> None:
+    def _write_record(self, fd: int) -> None:
         xattrs = None if self._options.xattrs == "skip" else self._marked
         try:
             with open(fd, "wb", buffering=_RECORD_BUFFER, closefd=False) as file:

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A Writer in a process of its own: it writes on one core while this process downloads, decompresses and hashes.
+
+layers.py uses it where a second core is free. Two threads of one Python process could not do that at the same time.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,13 +28,11 @@ from .writer import Unpacked, Warn, Writer
 Json = dict[str, t.Any]
 
 
-class ApartWriter:
-    """A Writer in a process of its own: while it writes on one core, whoever calls it downloads, decompresses and
-    hashes on another one, which two threads of one Python process cannot do at the same time.
+class ProcessWriter:
+    """A Writer in a forked process.
 
-    open_writer makes the writer that does the work, in that process. Its warnings are given on in the end. If this
-    process ends, however that may be, that one ends too, at the next thing it waits for. Raises OSError when there can
-    be no other process.
+    open_writer makes the writer there. Its warnings are passed on at the end. If this process ends in any way, that one
+    ends too, at the next thing it waits for. Raises OSError if it cannot be forked.
     """
 
     def __init__(self, open_writer: t.Callable[[Warn], t.ContextManager[Writer]], *, warn: Warn) -> None:
@@ -46,7 +49,7 @@ class ApartWriter:
         os.close(answer)
         self._sender = Sender(ring)
 
-    def __enter__(self) -> ApartWriter:
+    def __enter__(self) -> ProcessWriter:
         return self
 
     def __exit__(self, *dummy: object) -> None:
@@ -60,77 +63,77 @@ class ApartWriter:
                 self._sender.send(piece)
             self._sender.end()
         except Closed:
-            self._result()
+            self._read_result()
             raise
 
     def check(self) -> None:
-        """See Writer. Raises Closed, which apply makes the error of the other writer."""
+        """See Writer. Raises Closed, which apply() turns into the error of the other process."""
         self._sender.check()
 
     def finish(self) -> Unpacked:
         """See Writer."""
-        return self._result()
+        return self._read_result()
 
-    def _result(self) -> Unpacked:
-        """Waits for the end of the process; returns what it says or raises what it met."""
+    def _read_result(self) -> Unpacked:
+        """Wait for the end of the process; return its result or raise its error."""
         self._sender.close()
         with open(self._answer, "rb", closefd=False) as answer:
             head = answer.read()
         status = self._end()
         if not head:
             raise UnpackError(
-                f"The process that writes the files ended before its time ({_ending(status)}); see whether the host"
+                f"The process that writes the files ended early ({_describe_status(status)}); check whether the host"
                 " is short of memory, and run the task again."
             )
-        said = json.loads(head)
-        for text in said["warnings"]:
+        report = json.loads(head)
+        for text in report["warnings"]:
             self._warn(text)
-        if "error" in said:
-            raise _error(*said["error"])
-        return Unpacked(said["entries"], said["size"])
+        if "error" in report:
+            raise _make_error(*report["error"])
+        return Unpacked(report["entries"], report["size"])
 
     def _end(self) -> int | None:
         self._ended = True
         self._sender.close()
-        os.close(self._answer)  # before the waiting: it may have more to say than a pipe holds
+        os.close(self._answer)  # before the wait: its report may be larger than a pipe holds
         return wait(self._pid)
 
     def _run(self, open_writer: t.Callable[[Warn], t.ContextManager[Writer]], ring: Ring, answer: int) -> None:
-        """What the other process does."""
+        """Write layers in the other process."""
         os.close(self._answer)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what the key means
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C
         receiver = Receiver(ring)
-        said: Json = {"warnings": []}
+        report: Json = {"warnings": []}
         try:
-            with open_writer(said["warnings"].append) as writer:
+            with open_writer(report["warnings"].append) as writer:
                 for pieces in receiver.groups():
                     writer.apply(pieces)
                 unpacked = writer.finish()
-            said.update(entries=unpacked.entries, size=unpacked.size)
+            report.update(entries=unpacked.entries, size=unpacked.size)
         except Closed:
             return
         except Exception as exc:
-            said["error"] = _described(exc)
+            report["error"] = _describe_error(exc)
         receiver.close()
         with contextlib.suppress(BrokenPipeError), open(answer, "wb") as file:
-            file.write(json.dumps(said).encode())
+            file.write(json.dumps(report).encode())
 
 
-def _ending(status: int | None) -> str:
+def _describe_status(status: int | None) -> str:
     if status is None:
         return "with a status that the kernel did not keep"
     code = os.waitstatus_to_exitcode(status)
     return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
-def _error(kind: str, message: str, fields: Json) -> Exception:
+def _make_error(kind: str, message: str, fields: Json) -> Exception:
     if kind == "OSError":
         return OSError(fields["errno"], message, fields["path"])
     found = getattr(errors, kind, None)
     return RuntimeError(message) if found is None else t.cast(UnpackError, found(message, **fields))
 
 
-def _described(error: Exception) -> tuple[str, str, Json]:
+def _describe_error(error: Exception) -> tuple[str, str, Json]:
     if isinstance(error, UnpackError):
         return type(error).__name__, error.message, error.fields
     if isinstance(error, OSError):
@@ -138,4 +141,4 @@ def _described(error: Exception) -> tuple[str, str, Json]:
     return "", traceback.format_exc(), {}
 
 
-__all__ = ("ApartWriter",)
+__all__ = ("ProcessWriter",)

@@ -173,7 +173,7 @@ SYMLINKS = [
         holds={"subdir/test": b"new"},
         absent=("cousinparent/test",),
     ),
-    case("sj.SymlinkLoop", [symlink("a", "b"), symlink("b", "a"), file("a/f")], error="in circles"),
+    case("sj.SymlinkLoop", [symlink("a", "b"), symlink("b", "a"), file("a/f")], error="a loop of symbolic links"),
 ]
 
 HARDLINKS = [
@@ -262,7 +262,9 @@ WHITEOUTS = [
         holds={"etc/passwd": b"users", "localetc": "-> /etc"},
         absent=("etc/whitedout",),
     ),
-    case("cd.WhiteoutDirectoryName", OLD, [file(".wh.etc/somefile")], error="below a name that is kept for whiteouts"),
+    case(
+        "cd.WhiteoutDirectoryName", OLD, [file(".wh.etc/somefile")], error="below a name that is reserved for whiteouts"
+    ),
     case(
         "cd.WhiteoutDeadSymlinkParent", OLD, [whiteout("dead/etc")], holds={"etc/passwd": b"users", "dead": "-> /dne"}
     ),

@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     NoSpace,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.inode_table import Scratch
-from ansible_collections.attested.registry.plugins.module_utils._unpack.record import END, Recording, RecordReader
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record import END, Recording, TreeRecordReader
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
 from ansible_collections.attested.registry.tests.support.tar_entries import (
     Entry,
@@ -50,7 +50,7 @@ FULL = [
 
 def recorded_digests(record: t.BinaryIO) -> set[bytes]:
     """The digests of all files in a record."""
-    reader, found = RecordReader(record), set()
+    reader, found = TreeRecordReader(record), set()
     while reader.depth != END:
         block = reader.next(reader.depth)
         contents = block.contents(block.entries(), xattrs=reader.xattrs)

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack import confine
 from ansible_collections.attested.registry.plugins.module_utils._unpack.confine import (
     MAXIMUM_LINKS,
-    Resolver,
+    PathResolver,
     choose_resolver,
     kernel_resolver,
     walk,
@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.tests.support.layer_maker import RESO
 
 
 @pytest.fixture(params=RESOLVERS)
-def resolve(request: pytest.FixtureRequest) -> Resolver:
+def resolve(request: pytest.FixtureRequest) -> PathResolver:
     return resolver_named(request.param)
 
 
@@ -62,7 +62,7 @@ def place(tmp_path: Path) -> Path:
     return root
 
 
-def opened(root: Path, path: str, resolve: Resolver, **options: t.Any) -> str:
+def opened(root: Path, path: str, resolve: PathResolver, **options: t.Any) -> str:
     """Where path leads, relative to the root."""
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -103,7 +103,7 @@ def opened(root: Path, path: str, resolve: Resolver, **options: t.Any) -> str:
         ("a/b/out", "victim"),
     ],
 )
-def test_what_a_path_leads_to(place: Path, resolve: Resolver, path: str, expected: str) -> None:
+def test_what_a_path_leads_to(place: Path, resolve: PathResolver, path: str, expected: str) -> None:
     assert opened(place, path, resolve) == expected
 
 
@@ -126,7 +126,7 @@ def test_what_a_path_leads_to(place: Path, resolve: Resolver, path: str, expecte
         ("x" * 256, errno.ENAMETOOLONG),
     ],
 )
-def test_what_leads_nowhere(place: Path, resolve: Resolver, path: str, number: int) -> None:
+def test_what_leads_nowhere(place: Path, resolve: PathResolver, path: str, number: int) -> None:
     before = open_descriptors()
     with pytest.raises(OSError, match=os.strerror(number)) as caught:
         opened(place, path, resolve)
@@ -135,7 +135,7 @@ def test_what_leads_nowhere(place: Path, resolve: Resolver, path: str, number: i
 
 
 @pytest.mark.parametrize("length", [MAXIMUM_LINKS - 1, MAXIMUM_LINKS, MAXIMUM_LINKS + 1])
-def test_the_number_of_links(place: Path, resolve: Resolver, length: int) -> None:
+def test_the_number_of_links(place: Path, resolve: PathResolver, length: int) -> None:
     for number in range(length):
         (place / f"s{number}").symlink_to(f"s{number + 1}" if number < length - 1 else "a")
     if length <= MAXIMUM_LINKS:

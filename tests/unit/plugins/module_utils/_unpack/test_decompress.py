@@ -19,8 +19,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack import d
 from ansible_collections.attested.registry.plugins.module_utils._unpack.decompress import (
     INPUT_BYTES,
     OUTPUT_BYTES,
+    CompressedInput,
     Compression,
-    Source,
     decompress,
     detect,
 )
@@ -82,7 +82,7 @@ def unpacked(
     warn: t.Callable[[str], None] | None = None,
 ) -> bytes:
     """All that comes out, by default with a failure for any warning."""
-    return b"".join(decompress(Source(cut(data, size)), declared=declared, warn=warn or pytest.fail))
+    return b"".join(decompress(CompressedInput(cut(data, size)), declared=declared, warn=warn or pytest.fail))
 
 
 def outcome(data: bytes, *, size: int) -> bytes | str:
@@ -234,7 +234,9 @@ def test_gzip_header_that_is_cut_anywhere(fields: dict[str, t.Any]) -> None:
     data = member(TEXT, **fields)
     for position in range(1, len(data)):
         assert (
-            b"".join(decompress(Source(iter((data[:position], data[position:]))), declared="gzip", warn=pytest.fail))
+            b"".join(
+                decompress(CompressedInput(iter((data[:position], data[position:]))), declared="gzip", warn=pytest.fail)
+            )
             == TEXT
         )
 
@@ -371,7 +373,7 @@ def test_every_compression_brings_back_what_went_in(content: bytes, sizes: list[
         size = sizes[len(pieces) % len(sizes)]
         pieces.append(blob[:size])
         blob = blob[size:]
-    assert b"".join(decompress(Source(iter(pieces)), declared=None, warn=pytest.fail)) == content
+    assert b"".join(decompress(CompressedInput(iter(pieces)), declared=None, warn=pytest.fail)) == content
 
 
 @pytest.mark.parametrize("size", PIECES)
@@ -397,7 +399,7 @@ def test_one_warning_when_the_media_type_is_wrong(data: bytes, actual: str, decl
 
 @pytest.mark.parametrize("data", [member(bytes(3_000_000)), repeating_frame(200)], ids=["gzip", "zstd"])
 def test_no_piece_is_large_however_much_comes_out(data: bytes) -> None:
-    sizes = [len(piece) for piece in decompress(Source(iter((data,))), declared=None, warn=pytest.fail)]
+    sizes = [len(piece) for piece in decompress(CompressedInput(iter((data,))), declared=None, warn=pytest.fail)]
     assert sum(sizes) in (3_000_000, 200 * 131072)
     assert max(sizes) <= OUTPUT_BYTES
     assert min(sizes) > 0
@@ -441,16 +443,19 @@ def test_everything_works_where_no_library_can_be_imported(monkeypatch: pytest.M
     assert specification.loader is not None
     bare = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(bare)
-    assert b"".join(bare.decompress(bare.Source(iter((member(TEXT),))), declared="gzip", warn=pytest.fail)) == TEXT
+    assert (
+        b"".join(bare.decompress(bare.CompressedInput(iter((member(TEXT),))), declared="gzip", warn=pytest.fail))
+        == TEXT
+    )
     with pytest.raises(CompressionUnavailable):
-        next(bare.decompress(bare.Source(iter((frame(TEXT),))), declared="zstd", warn=pytest.fail))
+        next(bare.decompress(bare.CompressedInput(iter((frame(TEXT),))), declared="zstd", warn=pytest.fail))
     with pytest.raises(LayerInvalid):
-        list(bare.decompress(bare.Source(iter((BROKEN_GZIP["checksum"],))), declared="gzip", warn=pytest.fail))
+        list(bare.decompress(bare.CompressedInput(iter((BROKEN_GZIP["checksum"],))), declared="gzip", warn=pytest.fail))
 
 
 class TestSource:
     def test_what_was_looked_at_is_still_there(self) -> None:
-        source = Source(iter((b"a", b"", b"bc", b"defg")))
+        source = CompressedInput(iter((b"a", b"", b"bc", b"defg")))
         assert source.peek(2) == b"ab"
         assert source.consumed == 0
         assert bytes(source.take(2)) == b"ab"
@@ -459,7 +464,7 @@ class TestSource:
         assert (bytes(source.take(1)), source.peek(1), source.consumed) == (b"", b"", 7)
 
     def test_what_is_given_back_comes_again(self) -> None:
-        source = Source(iter((b"abcdef", b"gh")))
+        source = CompressedInput(iter((b"abcdef", b"gh")))
         source.take(4)
         source.give_back(3)
         assert source.consumed == 1
@@ -470,7 +475,7 @@ class TestSource:
     @given(pieces=st.lists(st.binary(max_size=9), max_size=9), sizes=st.lists(st.integers(1, 12)), data=st.data())
     def test_all_bytes_come_once_and_in_order(self, pieces: list[bytes], sizes: list[int], data: st.DataObject) -> None:
         whole = b"".join(pieces)
-        source = Source(iter(pieces))
+        source = CompressedInput(iter(pieces))
         position = 0
         for size in sizes:
             assert source.peek(size) == whole[position : position + size]
@@ -486,9 +491,9 @@ class TestSource:
 @pytest.mark.parametrize(("form", "compress"), [("xz", lzma.compress), ("bzip2", bz2.compress)])
 def test_a_compression_that_images_may_not_use_is_named(form: str, compress: t.Callable[[bytes], bytes]) -> None:
     with pytest.raises(LayerInvalid, match=f"it is compressed with {form}"):
-        list(decompress(Source(iter([compress(b"x" * 5000)])), declared="gzip", warn=lambda text: None))
+        list(decompress(CompressedInput(iter([compress(b"x" * 5000)])), declared="gzip", warn=lambda text: None))
 
 
 def test_a_plain_layer_may_start_with_letters_that_look_like_bzip2() -> None:
     plain = b"BZh9/" + bytes(507)
-    assert b"".join(decompress(Source(iter([plain])), declared="none", warn=lambda text: None)) == plain
+    assert b"".join(decompress(CompressedInput(iter([plain])), declared="none", warn=lambda text: None)) == plain

@@ -28,7 +28,7 @@ def scratch(request: pytest.FixtureRequest) -> t.Iterator[Scratch]:
 @given(st.lists(st.tuples(KEYS, st.binary(min_size=3, max_size=3))), st.booleans())
 def test_it_is_a_mapping(pairs: list[tuple[int, bytes]], in_file: bool) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryFile() as file:
-        patch.setattr(inode_table, "YOUNG", 4)
+        patch.setattr(inode_table, "RECENT_ENTRIES", 4)
         table = InodeTable(3, Scratch(file.fileno() if in_file else None))
         model: dict[int, bytes] = {}
         for key, value in pairs:
@@ -40,7 +40,7 @@ def test_it_is_a_mapping(pairs: list[tuple[int, bytes]], in_file: bool) -> None:
 
 
 def test_two_tables_share_a_scratch_file(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inode_table, "YOUNG", 2)
+    monkeypatch.setattr(inode_table, "RECENT_ENTRIES", 2)
     one, other = InodeTable(1, scratch), InodeTable(2, scratch)
     for key in range(9):
         one[key], other[8 - key] = bytes([key]), bytes([key, key])
@@ -49,7 +49,7 @@ def test_two_tables_share_a_scratch_file(scratch: Scratch, monkeypatch: pytest.M
 
 
 def test_marks_without_values(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inode_table, "YOUNG", 2)
+    monkeypatch.setattr(inode_table, "RECENT_ENTRIES", 2)
     marks = InodeTable(0, scratch)
     for key in range(5):
         marks[key] = b""
@@ -74,7 +74,7 @@ def test_memory_for_an_entry() -> None:
 
 @pytest.mark.parametrize("young", [1, 100])
 def test_attributes_of_directories(scratch: Scratch, monkeypatch: pytest.MonkeyPatch, young: int) -> None:
-    monkeypatch.setattr(inode_table, "YOUNG", young)
+    monkeypatch.setattr(inode_table, "RECENT_ENTRIES", young)
     found = DirectoryAttributes(scratch)
     wanted = Attributes(0o2755, 2**32 - 2, 7, -1, {"user.x": b"1"})
     found.keep_time(1, -5)

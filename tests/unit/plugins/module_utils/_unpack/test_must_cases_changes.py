@@ -77,7 +77,7 @@ def test_19_a_hard_link_to_a_skipped_device_is_skipped_too(box: Box) -> None:
         [file("old/m")], [device("n", "b", 8, 0), hardlink("old/m", "n"), hardlink("l", "old/m")], devices="skip"
     )
     assert box.tree() == {"old": "/"}
-    assert box.warnings == ["3 device nodes of the image were left out; devices: create makes them."]
+    assert box.warnings == ["3 device nodes of the image were skipped; set devices: create to make them."]
     with pytest.raises(LayerInvalid, match="where there is no file"):
         box.unpack([device("n", "b", 8, 0), hardlink("x", "m")], devices="skip")
 
@@ -268,7 +268,7 @@ def test_28_a_whiteout_behind_a_link_to_the_host_does_nothing(box: Box, marker: 
 
 @pytest.mark.parametrize("name", [".wh.etc/f", ".wh.etc/.wh.f", "etc/.wh..wh..opq/f", "a/.wh./f", ".wh.../f"])
 def test_29_what_lies_below_a_whiteout_is_refused(box: Box, name: str) -> None:
-    with pytest.raises(LayerInvalid, match="lies below a name that is kept for whiteouts"):
+    with pytest.raises(LayerInvalid, match="lies below a name that is reserved for whiteouts"):
         box.unpack([file("etc/f", b"old")], [file(name)])
     assert box.tree() == {"etc": "/", "etc/f": b"old"}
 

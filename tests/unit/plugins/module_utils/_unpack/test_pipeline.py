@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline
     Ahead,
     DiffIdHash,
     flatten,
-    inflated,
+    inflate_layer,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -256,7 +256,7 @@ def peak_of(action: t.Callable[[], object]) -> int:
 
 class TestInflated:
     def test_what_is_within_limits(self) -> None:
-        pieces = inflated(gzip_bomb(size=16_000_000), declared="gzip", budget=Budget(Limits()), warn=pytest.fail)
+        pieces = inflate_layer(gzip_bomb(size=16_000_000), declared="gzip", budget=Budget(Limits()), warn=pytest.fail)
         assert sum(map(len, pieces)) == 16_000_000
 
     @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ class TestInflated:
 
         def explode() -> None:
             nonlocal given_out
-            for piece in inflated(
+            for piece in inflate_layer(
                 bomb(size=2**40), declared=None, budget=Budget(Limits(ratio=ratio)), warn=pytest.fail
             ):
                 given_out += len(piece)
@@ -286,7 +286,7 @@ class TestInflated:
     def test_a_bomb_in_one_piece(self) -> None:
         data = b"".join(zstd_bomb(size=2**30))
         with pytest.raises(LimitExceeded, match="raise max_ratio"):
-            for dummy in inflated(iter((data,)), declared="zstd", budget=Budget(Limits()), warn=pytest.fail):
+            for dummy in inflate_layer(iter((data,)), declared="zstd", budget=Budget(Limits()), warn=pytest.fail):
                 pass
 
     def test_bombs_at_the_limit_fill_no_queue(self) -> None:
@@ -295,7 +295,7 @@ class TestInflated:
         padding = b"\x50\x2a\x4d\x18" + (20_000).to_bytes(4, "little") + bytes(20_000)
 
         def run() -> None:
-            pieces = inflated(
+            pieces = inflate_layer(
                 (piece for dummy in range(20) for piece in (padding, burst)),
                 declared="zstd",
                 budget=Budget(Limits()),

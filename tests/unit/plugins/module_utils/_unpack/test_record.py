@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack import l
 from ansible_collections.attested.registry.plugins.module_utils._unpack.probe import digest_file, digest_xattrs
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record import (
     RecordInvalid,
-    RecordReader,
+    TreeRecordReader,
     write_record,
 )
 from ansible_collections.attested.registry.tests.support import children
@@ -76,7 +76,7 @@ class Tree:
 def tree(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Tree:
     """A tree, of which each directory is recorded as a whole, or in parts as one with very many names."""
     if request.param == "split":
-        monkeypatch.setattr(listing, "MANY", 1)
+        monkeypatch.setattr(listing, "MAX_LISTED", 1)
     made = Tree(tmp_path)
     made.root.mkdir()
     make_tree(made.root, "v1")
@@ -266,7 +266,7 @@ def test_a_file_system_without_attributes_is_no_error_but_a_broken_one_is(
 def test_a_directory_may_have_more_or_fewer_names_than_are_listed_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: Level
 ) -> None:
-    monkeypatch.setattr(listing, "MANY", 10)
+    monkeypatch.setattr(listing, "MAX_LISTED", 10)
     tree = Tree(tmp_path)
     for name in ("few/a", "few/b", "many/a", *(f"many/{number}" for number in range(20))):
         (tree.root / name).mkdir(parents=True)
@@ -496,7 +496,7 @@ def test_any_bytes_are_a_record_or_refused(data: bytes, good_magic: bool) -> Non
 
 
 def read_all(file: t.Any) -> None:
-    reader = RecordReader(file)
+    reader = TreeRecordReader(file)
     while True:
         block = reader.next(reader.depth)
         block.contents(block.entries(), xattrs=reader.xattrs)
@@ -507,7 +507,7 @@ def test_lengths_that_lie_cost_no_memory(tmp_path: Path) -> None:
     (tmp_path / "record").write_bytes(data)
     tracemalloc.start()
     with open(tmp_path / "record", "rb") as file, pytest.raises(RecordInvalid, match="cut off"):
-        RecordReader(file).next(0)
+        TreeRecordReader(file).next(0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1024 * 1024
@@ -522,7 +522,7 @@ def test_lengths_that_lie_cost_no_memory(tmp_path: Path) -> None:
     ],
 )
 def test_a_record_without_one_root_is_refused(tree: Tree, entries: list[tuple[str, int]], content: bytes) -> None:
-    metadata = listing.pack([listing.Entry(name, mode, 0, 0, 0) for name, mode in entries])
+    metadata = listing.pack([listing.ListedEntry(name, mode, 0, 0, 0) for name, mode in entries])
     header = struct.pack("<IIQQ", 0, len(entries), len(metadata), len(content))
     end = struct.pack("<IIQQ", 0xFFFFFFFF, len(entries), 0, 0)
     tree.record.write_bytes(b"attested.registry tree record 1 -" + header + metadata + content + end)

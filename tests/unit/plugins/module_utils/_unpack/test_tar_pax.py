@@ -171,7 +171,7 @@ def test_integers(value: bytes, expected: int) -> None:
     ids=lambda value: repr(value[:9]),
 )
 def test_what_is_no_integer(value: bytes) -> None:
-    with pytest.raises(LayerInvalid, match="has a size that is no number") as caught:
+    with pytest.raises(LayerInvalid, match="has a size that is not a number") as caught:
         parse_integer(value, "size")
     assert len(caught.value.message) < 300
 
@@ -228,7 +228,7 @@ def test_times(value: bytes, expected: int) -> None:
     ids=lambda value: repr(value[:9]),
 )
 def test_what_is_no_time(value: bytes) -> None:
-    with pytest.raises(LayerInvalid, match="has a time that is no number") as caught:
+    with pytest.raises(LayerInvalid, match="has a time that is not a number") as caught:
         parse_time(value)
     assert len(caught.value.message) < 300
 

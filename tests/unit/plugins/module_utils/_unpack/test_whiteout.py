@@ -53,7 +53,7 @@ def test_a_whiteout_hides_something(name: bytes) -> None:
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([b"a", b"b", b"c", b"1/a"]))))
 def test_what_a_layer_made_is_known_however_much_it_is(made: list[tuple[int, bytes]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whiteout, "YOUNG", 3)
+        patch.setattr(whiteout, "RECENT_ENTRIES", 3)
         pruner = Pruner(touch=lambda directory: None, imply=lambda inode: None)
         for directory, name in made:
             pruner.add(directory, name)

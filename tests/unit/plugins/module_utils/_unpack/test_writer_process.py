@@ -37,7 +37,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.ring imp
     Sender,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.writer import Unpacked, Warn
-from ansible_collections.attested.registry.plugins.module_utils._unpack.writer_process import ApartWriter
+from ansible_collections.attested.registry.plugins.module_utils._unpack.writer_process import ProcessWriter
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
@@ -116,8 +116,10 @@ ACTS: dict[bytes, t.Callable[[], object]] = {
 }
 
 
-def writer(place: Path, warnings: list[str] | None = None) -> ApartWriter:
-    return ApartWriter(lambda warn: FakeWriter(place, warn), warn=pytest.fail if warnings is None else warnings.append)
+def writer(place: Path, warnings: list[str] | None = None) -> ProcessWriter:
+    return ProcessWriter(
+        lambda warn: FakeWriter(place, warn), warn=pytest.fail if warnings is None else warnings.append
+    )
 
 
 def test_layers_and_the_result_come_through(tmp_path: Path) -> None:
@@ -241,7 +243,7 @@ def test_another_process_is_used_where_it_is_safe_and_faster(
     monkeypatch.setattr(forked.threading, "active_count", lambda: threads)
     monkeypatch.setattr(forked.os, "sched_getaffinity", lambda pid: set(range(cores)))
     forks = []
-    monkeypatch.setattr(layers, "ApartWriter", lambda *rest, **more: forks.append(1) or ApartWriter(*rest, **more))
+    monkeypatch.setattr(layers, "ProcessWriter", lambda *rest, **more: forks.append(1) or ProcessWriter(*rest, **more))
     box.apart = None
     box.unpack([file("f", b"content")])
     assert (bool(forks), box.tree()) == (expected, {"f": b"content"})
