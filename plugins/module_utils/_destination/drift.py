@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Compare a tree with its record, and report what changed after it was unpacked.
+
+inspection.py compares the tree at the destination, or that of a kept generation.
+"""
+
 from __future__ import annotations
 
 import os
@@ -35,16 +40,17 @@ What = t.Literal[
 ]
 Warn = t.Callable[[str], None]
 
+# The most changes that are listed; all are counted.
 MAX_CHANGES: t.Final = 100
 _MAX_PATH: t.Final = 1024
 
 
 @dataclass(frozen=True)
 class Change:
-    """What differs at one path, relative to the root and made printable: one word, or several with commas between them.
+    """What differs at one path: one word of What, or several with commas between them.
 
-    unreadable is a directory that could be listed when it was unpacked. A record that cannot be used is reported as
-    record, with the reason as path.
+    path is relative to the root, and printable. unreadable is a directory that could be listed when it was unpacked. An
+    unusable record is reported as record, with the reason as path.
     """
 
     path: str
@@ -53,9 +59,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Drift:
-    """The paths where a tree differs from its record: the first ones, and how many there are. False for none.
+    """The first paths where a tree differs from its record, and their total number. False if there are none.
 
-    What is below a directory that was added or removed is not counted.
+    What is below an added or removed directory is not counted.
     """
 
     changes: tuple[Change, ...] = ()
@@ -73,16 +79,15 @@ class Drift:
 def compare(
     record: t.BinaryIO, root_fd: int, *, level: Level, warn: Warn, skip: frozenset[bytes] = frozenset()
 ) -> Drift:
-    """Compares the tree whose root is open as root_fd with its record.
+    """Compare the tree whose root is open as root_fd with its record.
 
-    The level metadata compares names, types, sizes, modes, owners and mtimes; content compares the content of files,
-    the targets of links and recorded extended attributes as well. Times of directories are not compared: they change
-    with what is in them, which is. Nor are access times. skip are the paths, relative to the root, where something
-    else is mounted: neither they nor what is below them are looked at.
-
-    A record that cannot be used is a difference too, so that the tree is unpacked again. Raises OSError.
+    The level metadata compares names, types, sizes, modes, owners and mtimes; content also compares the content of
+    files, the targets of links and recorded extended attributes. Times of directories are not compared, because they
+    change with the entries, which are compared; nor are access times. skip holds the paths, relative to the root, where
+    something else is mounted: neither they nor anything below them is compared. An unusable record counts as a
+    difference, so that the tree is unpacked again. Raises OSError.
     """
-    found = _Found()
+    found = _DriftCollector()
     if level == "none":
         return found.drift()
     try:
@@ -98,16 +103,16 @@ def compare(
     return found.drift()
 
 
-def _compare_all(reader: TreeRecordReader, found: _Found, skip: frozenset[bytes], root_fd: int) -> None:
-    from .._unpack.hashing import FileHasher  # threads cost milliseconds to import, which the usual check does not need
+def _compare_all(reader: TreeRecordReader, found: _DriftCollector, skip: frozenset[bytes], root_fd: int) -> None:
+    from .._unpack.hashing import FileHasher  # its imports cost milliseconds, which the level metadata saves
 
     with FileHasher() as hasher:
         _Comparison(reader, found, skip, hasher).run(root_fd)
         hasher.finish()
 
 
-class _Found:
-    """Collects changes, one for a path."""
+class _DriftCollector:
+    """Collects changes, one for each path."""
 
     def __init__(self) -> None:
         self._changes: dict[bytes, list[What]] = {}
@@ -115,7 +120,7 @@ class _Found:
         self.unread = 0
 
     def add(self, path: bytes, *whats: What, again: bool = False) -> None:
-        """Adds what differs at a path; again says that something of it was added before."""
+        """Add what differs at a path; with again, a difference at that path was added before."""
         if path in self._changes:
             self._changes[path] += whats
         elif not again:
@@ -135,17 +140,17 @@ class _Found:
 
 
 class _Step(t.NamedTuple):
-    """A directory of the record, and whether there is one to compare with it."""
+    """A directory of the record, and whether the tree has it too."""
 
     name: bytes
     enter: bool
 
 
 class _Comparison:
-    """Walks a tree in the order of its record. A directory that is as recorded costs one comparison of bytes."""
+    """Walks a tree in the order of its record. An unchanged directory costs one comparison of bytes."""
 
     def __init__(
-        self, reader: TreeRecordReader, found: _Found, skip: frozenset[bytes], hasher: FileHasher | None
+        self, reader: TreeRecordReader, found: _DriftCollector, skip: frozenset[bytes], hasher: FileHasher | None
     ) -> None:
         self._reader = reader
         self._found = found
@@ -160,7 +165,7 @@ class _Comparison:
             while todo:
                 step = next(todo[-1], None)
                 if step is not None:
-                    self._take(here, todo, step)
+                    self._take_step(here, todo, step)
                     continue
                 todo.pop()
                 if todo:
@@ -180,7 +185,7 @@ class _Comparison:
         if self._hasher is not None:
             self._compare_details(fd, actual, block.contents(expected, xattrs=self._reader.xattrs)[expected[0].name])
 
-    def _take(self, here: Descent, todo: list[t.Iterator[_Step]], step: _Step) -> None:
+    def _take_step(self, here: Descent, todo: list[t.Iterator[_Step]], step: _Step) -> None:
         if step.enter and self._enter(here, step.name):
             todo.append(self._compare_directory(here))
         else:
@@ -199,19 +204,19 @@ class _Comparison:
         return b"/".join((*self._way, name))
 
     def _compare_directory(self, here: Descent) -> t.Iterator[_Step]:
-        """Compares one directory; yields those that the record has in it, in their order."""
+        """Compare one directory; yield the directories in its record, in their order."""
         depth = len(self._way) + 1
         if self._reader.parts == 1:
             block = self._reader.next(depth)
             if block.is_readable:
-                yield from self._compare_block(here.descriptor, block, self._list(here.descriptor, block))
+                yield from self._compare_block(here.descriptor, block, self._list_present(here.descriptor, block))
             return
         for part in split_directory(here.descriptor):
             block = self._reader.next(depth)
             yield from self._compare_block(here.descriptor, block, list_part(here.descriptor, part))
 
-    def _list(self, fd: int, block: Block) -> list[ListedEntry]:
-        """Returns what is in a directory; if that is very much, what the record has not is reported at once."""
+    def _list_present(self, fd: int, block: Block) -> list[ListedEntry]:
+        """Return the entries of a directory; in a very large one, report names that are not in the block at once."""
         entries = list_directory(fd)
         if entries is not None:
             return entries
@@ -224,7 +229,7 @@ class _Comparison:
         return entries
 
     def _compare_block(self, fd: int, block: Block, entries: list[ListedEntry]) -> list[_Step]:
-        """Compares what is in a directory, or in a part of it, with its block; returns the directories of the block."""
+        """Compare a directory, or a part of it, with its block; return the directories of the block."""
         self._reported = set()
         if pack(entries) == block.metadata:
             same = expected = entries
@@ -242,7 +247,7 @@ class _Comparison:
         return bool(self._skip) and self._path(os.fsencode(name)) in self._skip
 
     def _compare_names(self, entries: list[ListedEntry], expected: list[ListedEntry]) -> list[ListedEntry]:
-        """Reports what differs; returns the entries that have something to be compared beyond their metadata."""
+        """Report differences of names and metadata; return the entries whose contents can be compared."""
         actual = {entry.name: entry for entry in entries if not self._is_skipped(entry.name)}
         same = []
         for entry in expected:
@@ -257,7 +262,7 @@ class _Comparison:
         return same
 
     def _compare_entry(self, path: bytes, expected: ListedEntry, now: ListedEntry) -> bool:
-        """Reports what differs; tells whether it makes sense to go on with the content."""
+        """Report differences of metadata; return whether the contents can be compared."""
         if stat.S_IFMT(expected.mode) != stat.S_IFMT(now.mode):
             self._found.add(path, "type")
             return False
@@ -298,11 +303,11 @@ class _Comparison:
     def _compare_details(self, fd: int, entry: ListedEntry, content: EntryContent) -> None:
         path = self._path(os.fsencode(entry.name))
         if stat.S_ISLNK(entry.mode) and os.fsencode(os.readlink(entry.name, dir_fd=fd)) != content.data:
-            self._add(path, "target")
+            self._add_detail(path, "target")
         if self._reader.xattrs and digest_xattrs(fd, entry.name) != content.xattrs:
-            self._add(path, "xattrs")
+            self._add_detail(path, "xattrs")
 
-    def _add(self, path: bytes, what: What) -> None:
+    def _add_detail(self, path: bytes, what: What) -> None:
         self._found.add(path, what, again=path in self._reported)
         self._reported.add(path)
 

@@ -5,19 +5,25 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Read files, and write them so that they survive a crash, in a directory that is open.
+
+store.py and destination.py use it, and _module/layered_directory.py.
+"""
+
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
 import stat
+import typing as t
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def open_anonymous(dir_fd: int) -> int:
-    """Opens a private file without a name, to be written and read. Raises OSError."""
+    """Open a private file without a name for reading and writing. Raises OSError."""
     name = f"anonymous-{os.urandom(8).hex()}"
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
     os.unlink(name, dir_fd=dir_fd)
@@ -25,9 +31,9 @@ def open_anonymous(dir_fd: int) -> int:
 
 
 def read_file(dir_fd: int, name: str, *, maximum: int) -> bytes | None:
-    """Returns what the regular file name holds, maximum bytes and one more at most, or None if there is none.
+    """Return the content of the regular file name, at most maximum + 1 bytes; None if there is none.
 
-    Raises OSError, EINVAL for something that is no regular file.
+    Raises OSError, EINVAL for any other type.
     """
     try:
         fd = os.open(name, _READ, dir_fd=dir_fd)
@@ -40,21 +46,21 @@ def read_file(dir_fd: int, name: str, *, maximum: int) -> bytes | None:
 
 
 def open_new(dir_fd: int, name: str) -> int:
-    """Opens a private file to be written from the start. Raises OSError."""
+    """Open a private file for writing from its start. Raises OSError."""
     return os.open(name, _CREATE, 0o600, dir_fd=dir_fd)
 
 
 def write_file(dir_fd: int, name: str, data: bytes) -> None:
-    """Writes a file that nobody reads yet, to be synced later with all else. Raises OSError."""
+    """Write a file that no process reads yet; it is synced later with all others. Raises OSError."""
     with open(open_new(dir_fd, name), "wb") as file:
         file.write(data)
 
 
 def replace_file(dir_fd: int, name: str, data: bytes, *, stem: str | None = None) -> None:
-    """Gives name the content data in one step that survives a crash: either all of it or what was there before.
+    """Replace the content of name atomically: after a crash it is either the old content or all of data.
 
-    The new file has a random name first, which begins with stem, or that of the old one, and .new: the caller removes
-    what a run that was killed left of that. Raises OSError, and then the old content is still there.
+    The new file first has a random name, which starts with stem (or name) and ".new"; the caller removes leftovers of
+    killed runs. Raises OSError, and then the old content is still there.
     """
     new = f"{stem or name}.new-{os.urandom(8).hex()}"
     try:
@@ -75,7 +81,7 @@ def replace_file(dir_fd: int, name: str, data: bytes, *, stem: str | None = None
 
 
 def inode_of_directory(dir_fd: int, name: str) -> int | None:
-    """Returns the inode number of the directory name, None if there is none. Raises OSError."""
+    """Return the inode number of the directory name, None if there is no directory. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The questions about a destination that change nothing; all that check mode needs.
+
+destination.py adds the changes; _module opens a DestinationInspection in check mode.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -18,10 +23,10 @@ from .._unpack.errors import printable
 from .drift import Change, Drift, Level, compare
 from .lock import StateDirectory
 from .os_errors import translated
-from .place import Place, Root, destination_warning, open_place, refusal
+from .place import DestinationRoot, Place, destination_warning, open_place, refusal
 from .publish import has_happened
 from .stamp import Stamp, StampInvalid
-from .state import Pending, State
+from .state import DestinationState, Pending
 from .store import Store, Warn
 
 LOCK_TIMEOUT: t.Final = 60.0
@@ -29,10 +34,10 @@ LOCK_TIMEOUT: t.Final = 60.0
 
 @dataclass(frozen=True)
 class Generation:
-    """A tree that is kept and can be brought back.
+    """A kept tree that can be brought back.
 
-    stamp is None for one that is foreign, which was at the destination before this collection, and for one whose stamp
-    cannot be read, for the reason problem. drifted says that it had been changed when it was replaced.
+    stamp is None for a foreign tree, which was at the destination before this collection, and for one whose stamp
+    cannot be read, with the reason in problem. drifted says that the tree had been changed when it was replaced.
     """
 
     number: int
@@ -43,10 +48,10 @@ class Generation:
 
 
 class View:
-    """What is known about a destination: the questions that do not change anything. To be used as a context manager.
+    """The questions about a destination that change nothing. A context manager.
 
-    With force, what is at the destination may be replaced or removed though it was not unpacked by this collection, and
-    a stamp that cannot be read counts as none. parents is what find_parents returned for the path, if that was called.
+    With force, a tree that this collection did not unpack may be replaced or removed, and a stamp that cannot be read
+    counts as none. parents is the result of find_parents() for the path, if it was called.
     """
 
     def __init__(
@@ -65,9 +70,9 @@ class View:
         self._lock_timeout = lock_timeout
         self._stack = contextlib.ExitStack()
         self._store: Store | None = None
-        self._state = State()
+        self._state = DestinationState()
         self._interrupted: Pending | None = None
-        self._root: Root | None = None
+        self._root: DestinationRoot | None = None
 
     def __exit__(self, *dummy: object) -> None:
         self._stack.close()
@@ -98,34 +103,34 @@ class View:
 
     @property
     def current_generation(self) -> int | None:
-        """The number of the generation at the destination, None if it is not managed by this collection."""
+        """The number of the generation at the destination, None if this collection does not manage it."""
         return self._state.current
 
     @property
     def current(self) -> Stamp | None:
-        """The stamp of the tree at the destination; None for none, and for a foreign one that was brought back.
+        """The stamp of the tree at the destination; None if there is none, or if a foreign tree was brought back.
 
-        Raises DestinationError for a stamp that cannot be read, unless force is set: then it warns.
+        Raises DestinationError for a stamp that cannot be read; with force it warns instead.
         """
         if self._state.current is None:
             return None
         generation = self._generation(self._state.current)
         if generation.problem is None:
             return generation.stamp
-        message = f"the stamp of what was unpacked there cannot be read ({generation.problem})"
+        message = f"the stamp of the unpacked image cannot be read ({generation.problem})"
         if not self._force:
             raise refusal(self.path, message, "run the task with force: true to unpack the image again")
-        self._warn(f"The destination {printable(self.path)} is taken for one of an unknown image: {message}.")
+        self._warn(f"The destination {printable(self.path)} is treated as an unknown image: {message}.")
         return None
 
     @property
     def generations(self) -> tuple[Generation, ...]:
-        """The generations that are kept besides the current one, in the order in which they would be rolled back to."""
+        """The kept generations besides the current one, in the order in which they would be rolled back to."""
         return tuple(self._generation(number) for number in self._state.kept)
 
     @property
     def rolled_back_from(self) -> int | None:
-        """The generation that was current before a roll-back, None if anything else happened since."""
+        """The generation that was current before a roll-back; None if there was another change since."""
         return self._state.rolled_back_from
 
     def _generation(self, number: int) -> Generation:
@@ -141,20 +146,19 @@ class View:
     @property
     def _opened_store(self) -> Store:
         if self._store is None:
-            raise refusal(self.path, "nothing was unpacked there yet", "unpack an image first")
+            raise refusal(self.path, "no image was unpacked there yet", "unpack an image first")
         return self._store
 
     def drift(self, level: Level, *, generation: int | None = None) -> Drift:
-        """Compares the tree at the destination, or of a kept generation, with what was unpacked.
+        """Compare the tree at the destination, or of a kept generation, with its record.
 
-        A foreign tree has nothing to be compared with, and therefore no drift; a tree that is gone is one change. What
-        is mounted in the tree at the destination is left out. Raises DestinationError for a generation that is not
-        kept, FilesystemError.
+        A foreign tree has no record, and therefore no drift; a missing tree is one change. What is mounted in the tree
+        at the destination is skipped. Raises DestinationError for a generation that is not kept, FilesystemError.
         """
-        number = self._state.current if generation is None else self._kept(generation)
+        number = self._state.current if generation is None else self._check_kept(generation)
         if number is None or level == "none" or self._generation(number).foreign:
             return Drift()
-        with translated("comparing with what was unpacked the tree", self.path):
+        with translated("comparing the record with the tree", self.path):
             return self._compare(number, level)
 
     def _compare(self, number: int, level: Level) -> Drift:
@@ -170,9 +174,9 @@ class View:
             skip = self._place.mounts.below(self._place.canonical) if number == self._state.current else frozenset()
             return compare(record, root_fd, level=level, warn=self._warn, skip=skip)
 
-    def _kept(self, number: int) -> int:
+    def _check_kept(self, number: int) -> int:
         if number != self._state.current and number not in self._state.kept:
-            raise refusal(self.path, f"generation {number} is not kept", "choose one that is, or unpack an image")
+            raise refusal(self.path, f"generation {number} is not kept", "choose a kept one, or unpack an image")
         return number
 
     def _open_tree(self, number: int) -> int | None:
@@ -187,40 +191,43 @@ class View:
         return found
 
     def check_replaceable(self) -> None:
-        """Raises DestinationError unless a tree may be published here: what is there must be this collection's, empty
-        or nothing, or force be set; and nothing be mounted in it."""
+        """Raise DestinationError unless a tree may be published here.
+
+        The destination must be missing, empty, or unpacked by this collection, unless force is set; and nothing may be
+        mounted in it.
+        """
         self._place.check_no_mounts("Replacing")
         if self._root is None or self._root.empty or self._state.current is not None:
             return
         if not self._force:
             raise refusal(
                 self.path,
-                "it is not empty, and what is in it was not unpacked by this collection",
-                "choose another directory, or set force: true, which keeps what is there as a generation",
+                "it is not empty, and its content was not unpacked by this collection",
+                "choose another directory, or set force: true, which keeps the content as a generation",
             )
         self._place.check_holds_no_destination()
 
     def check_roll_back(self) -> Generation | None:
-        """Returns the generation that a roll-back would bring back, None if the last change was one.
+        """Return the generation that a roll-back would bring back, None if the last change was a roll-back.
 
         Raises DestinationError when there is none, or when something is mounted in the tree.
         """
         if self._state.current is None:
-            raise refusal(self.path, "nothing there was unpacked by this collection", "unpack an image first")
+            raise refusal(self.path, "its content was not unpacked by this collection", "unpack an image first")
         if self._state.rolled_back_from is not None:
             return None
         target = self._state.roll_back_target
         if target is None:
-            remedy = "unpack the image that you want there, and keep at least one with keep_generations"
-            raise refusal(self.path, "no earlier generation is kept that it could be rolled back to", remedy)
+            remedy = "unpack the image that you want, and set keep_generations to at least 1"
+            raise refusal(self.path, "no earlier generation is kept to roll back to", remedy)
         self._place.check_no_mounts("Rolling back")
         return self._generation(target)
 
     def check_remove(self) -> bool:
-        """Tells whether there is anything to remove.
+        """Return whether there is anything to remove.
 
-        Raises DestinationError when that was not unpacked by this collection, unless force is set, or when something is
-        mounted in it.
+        Raises DestinationError if this collection did not unpack it, unless force is set, or if something is mounted in
+        it.
         """
         if self._state.current is None and self._root is None:
             return False
@@ -228,32 +235,31 @@ class View:
         if self._state.current is None and self._root is not None and not (self._root.empty or self._force):
             raise refusal(
                 self.path,
-                "it is to be removed, but what is in it was not unpacked by this collection",
-                "set force: true to remove it all the same",
+                "its content was not unpacked by this collection",
+                "set force: true to remove it anyway",
             )
         return True
 
 
-class Inspection(View):
-    """Looks at a destination without creating or changing anything, for check mode.
+class DestinationInspection(View):
+    """A View that creates and changes nothing, for check mode.
 
-    Waits while another run changes the destination, up to lock_timeout seconds. A change that was interrupted is seen
-    as the next run will settle it.
-
-    Raises on entering what open_place() does, DestinationError for a state that cannot be used, Locked.
+    Waits while another run changes the destination, up to lock_timeout seconds. An interrupted change is seen as the
+    next run will settle it. Entering raises what open_place() raises, DestinationError for a state that cannot be used,
+    and Locked.
     """
 
-    def __enter__(self) -> Inspection:
+    def __enter__(self) -> DestinationInspection:
         with contextlib.ExitStack() as stack:
             stack.callback(self._stack.close)
             self._open_place()
             self._open_directory(create=False, exclusive=False)
             if self._store is not None:
-                self._read(self._store)
+                self._read_state(self._store)
             stack.pop_all()
         return self
 
-    def _read(self, store: Store) -> None:
+    def _read_state(self, store: Store) -> None:
         state = store.load()
         self._interrupted = state.pending
         if state.pending is not None:
@@ -263,7 +269,7 @@ class Inspection(View):
 
 
 class Missing(View):
-    """A destination below a directory that is missing, so that nothing can be there. For check mode and removing."""
+    """A View of a destination whose parent directory is missing, for check mode and removing."""
 
     def __enter__(self) -> Missing:
         risk = None if self._parents is None else self._parents.risk
@@ -271,7 +277,7 @@ class Missing(View):
         return self
 
     def check_replaceable(self) -> None:
-        """See View: nothing is in the way."""
+        """See View: nothing is there that could be replaced."""
 
 
-__all__ = ("LOCK_TIMEOUT", "Generation", "Inspection", "Missing", "View")
+__all__ = ("LOCK_TIMEOUT", "DestinationInspection", "Generation", "Missing", "View")

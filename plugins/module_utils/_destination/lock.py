@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The state directory beside a destination, and the lock in it: flock(2), exclusive to change, shared to inspect.
+
+destination.py and inspection.py open it through View.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,24 +28,24 @@ from .place import Place, refusal
 from .private import open_private
 
 _LOCK: t.Final = "lock"
-_PLAIN: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# so often in a row runs can end while others wait; whoever can write to the parent can replace the directory for ever
+_OPEN_FLAGS: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# How often other runs may remove the directory while this one waits. Who can write to the parent could replace it
+# forever.
 _TRIES: t.Final = 100
 _HOLDER_BYTES: t.Final = 1024
 
-# A state directory before it is complete; shorter than the longest name of one.
+# The name of a state directory before it is complete; shorter than the longest final name.
 _NEW: t.Final = ".oci-new-"
 _NEW_NAME: t.Final = re.compile(r"\A\.oci-new-[0-9a-f]{16}\Z")
 
-# Why rename(2) does not put a directory over what is there.
+# The errors of rename(2) if the new name is taken.
 _OCCUPIED: t.Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
 
 class StateDirectory:
-    """The state directory of a destination, open and locked until close.
+    """The state directory of a destination, open and locked until close().
 
-    Never blocks without a limit: who does not get the lock in time is told who has it, or that the directory is
-    replaced all the time.
+    Never blocks without a limit: the error says which run holds the lock, or that the directory keeps being replaced.
     """
 
     def __init__(self, fd: int, lock_fd: int | None) -> None:
@@ -49,11 +54,10 @@ class StateDirectory:
 
     @classmethod
     def open(cls, place: Place, *, create: bool, exclusive: bool, timeout: float) -> StateDirectory | None:
-        """Opens and locks the directory beside place; makes it only with create, else answers None if there is none.
+        """Open and lock the directory beside place; with create, make a missing one, else return None for it.
 
-        Without exclusive the lock is shared with other readers, and nothing on disk changes.
-
-        Raises Locked after timeout seconds, DestinationError for a directory that is not this user's private one.
+        Without exclusive the lock is shared with other readers, and nothing on disk changes. Raises Locked after
+        timeout seconds, DestinationError for a directory that is not private to this user.
         """
         deadline = time.monotonic() + timeout
         with translated("opening", place.state_path):
@@ -69,23 +73,23 @@ class StateDirectory:
                 except BaseException:
                     found.close()
                     raise
-                found.close()  # whoever held the lock removed the directory and the destination: look again
-            raise _replaced(place)
+                found.close()  # the run that held the lock removed the directory and the destination: try again
+            raise _replaced_error(place)
 
     def _lock(self, place: Place, *, exclusive: bool, deadline: float) -> None:
         flags = os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY
         try:
-            self._lock_fd = os.open(_LOCK, flags | _PLAIN, 0o600, dir_fd=self.fd)
+            self._lock_fd = os.open(_LOCK, flags | _OPEN_FLAGS, 0o600, dir_fd=self.fd)
         except FileNotFoundError:
-            return  # a reader came before the first writer finished making the directory, or after it was copied
+            return  # the first writer has not made the lock yet, or the directory was copied without it
         started = time.monotonic()
         if not lock(self._lock_fd, deadline=deadline, shared=not exclusive):
-            raise _locked(place, self._lock_fd, time.monotonic() - started)
+            raise _locked_error(place, self._lock_fd, time.monotonic() - started)
         if exclusive:
             _write_holder(self._lock_fd)
 
     def is_there(self, place: Place) -> bool:
-        """Tells whether the directory, and the lock in it, still have their names. Raises OSError."""
+        """Return whether the directory, and the lock in it, still have their names. Raises OSError."""
         try:
             directory = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
             file = None if self._lock_fd is None else os.stat(_LOCK, dir_fd=self.fd, follow_symlinks=False)
@@ -95,7 +99,7 @@ class StateDirectory:
         return same and (file is None or os.path.samestat(file, os.fstat(t.cast(int, self._lock_fd))))
 
     def discard(self, place: Place) -> bool:
-        """Removes the directory if nothing but the lock is in it, and tells whether it did."""
+        """Remove the directory if it holds only the lock; return whether it was removed."""
         with contextlib.suppress(OSError):
             if os.listdir(self.fd) == [_LOCK]:
                 os.unlink(_LOCK, dir_fd=self.fd)
@@ -104,23 +108,23 @@ class StateDirectory:
         return False
 
     def close(self) -> None:
-        """Gives the lock back."""
+        """Release the lock and close the directory."""
         os.close(self.fd)
         if self._lock_fd is not None:
             os.close(self._lock_fd)
 
 
 def _tries(deadline: float) -> t.Iterator[None]:
-    """Yield for each try until the deadline, and a number of times in any case."""
+    """Yield for each attempt until the deadline, and at least _TRIES times."""
     left = _TRIES
     while left > 0 or time.monotonic() < deadline:
         left -= 1
         yield
 
 
-def _replaced(place: Place) -> DestinationError:
-    why = f"its state directory {printable(place.state_path)} is replaced all the time"
-    return refusal(place.path, why, f"see who can write to {printable(place.parent)}")
+def _replaced_error(place: Place) -> DestinationError:
+    why = f"its state directory {printable(place.state_path)} keeps being replaced"
+    return refusal(place.path, why, f"check who can write to {printable(place.parent)}")
 
 
 def _open_directory(place: Place, *, create: bool, deadline: float) -> int | None:
@@ -130,13 +134,13 @@ def _open_directory(place: Place, *, create: bool, deadline: float) -> int | Non
         if not create:
             return None
         name = _make_directory(place)
-        with contextlib.suppress(FileNotFoundError):  # another run took the new directory for one that was left over
+        with contextlib.suppress(FileNotFoundError):  # another run removed the new directory as left over
             return _put_in_place(place, name)
-    raise _replaced(place)
+    raise _replaced_error(place)
 
 
 def _make_directory(place: Place) -> str:
-    """Make a directory under a name that nobody can foresee. Raises FileNotFoundError where the parent is gone."""
+    """Make a directory under an unpredictable name. Raises FileNotFoundError if the parent is gone."""
     _remove_left_over(place)
     name = f"{_NEW}{os.urandom(8).hex()}"
     os.mkdir(name, 0o700, dir_fd=place.parent_fd)
@@ -144,7 +148,7 @@ def _make_directory(place: Place) -> str:
 
 
 def _put_in_place(place: Place, name: str) -> int:
-    """Make the new directory private, and rename it to its place if nothing is there."""
+    """Make the new directory private, and rename it to its place if that is free."""
     try:
         fd = open_private(place, place.parent_fd, name, path=os.path.join(place.parent, name))
         try:
@@ -152,7 +156,7 @@ def _put_in_place(place: Place, name: str) -> int:
             for attribute in ("system.posix_acl_access", "system.posix_acl_default"):
                 with contextlib.suppress(OSError):  # else the unpacked tree would inherit the parent's default entries
                     os.removexattr(fd, attribute)
-            # This replaces nothing but an empty directory. Who has that open finds it gone when it has the lock.
+            # This replaces only an empty directory. A run that has that open finds it gone once it has the lock.
             os.rename(name, place.state_name, src_dir_fd=place.parent_fd, dst_dir_fd=place.parent_fd)
         except BaseException:
             os.close(fd)
@@ -167,7 +171,7 @@ def _put_in_place(place: Place, name: str) -> int:
 
 
 def _remove_left_over(place: Place) -> None:
-    """Remove what a killed run made and did not rename: an empty directory."""
+    """Remove the empty directories that killed runs made and did not rename."""
     for name in os.listdir(place.parent_fd):
         if _NEW_NAME.match(name):
             with contextlib.suppress(OSError):
@@ -180,7 +184,7 @@ def _write_holder(fd: int) -> None:
         "host": socket.gethostname(),
         "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    with contextlib.suppress(OSError):  # it is for messages: a full disk must not keep anybody from removing a tree
+    with contextlib.suppress(OSError):  # only messages need it: a full disk must not prevent the removal of a tree
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps(holder).encode("ascii"), 0)
 
@@ -195,7 +199,7 @@ def _read_holder(fd: int) -> dict[str, str]:
     return {name: printable(str(holder[name]), maximum=80) for name in ("pid", "host", "since") if name in holder}
 
 
-def _locked(place: Place, fd: int, waited: float) -> Locked:
+def _locked_error(place: Place, fd: int, waited: float) -> Locked:
     holder = _read_holder(fd)
     who = "another run"
     if len(holder) == 3:

@@ -5,25 +5,30 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The mount points that this process sees: proc_pid_mountinfo(5).
+
+place.py and os_errors.py ask it.
+"""
+
 from __future__ import annotations
 
 import os
 import re
 import typing as t
 
-_MOUNTINFO = "/proc/self/mountinfo"
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
+_MOUNTINFO: t.Final = "/proc/self/mountinfo"
+_ESCAPE: t.Final = re.compile(rb"\\([0-7]{3})")
 
 
 class Mounts:
-    """The places where file systems, or parts of them, are mounted for this process (proc_pid_mountinfo(5))."""
+    """The mount points of file systems, or of parts of them, for this process."""
 
     def __init__(self, points: t.Iterable[bytes]) -> None:
         self._points = frozenset(points)
 
     @classmethod
     def read(cls) -> Mounts:
-        """Asks the kernel; where it does not answer (no /proc) nothing but / is known."""
+        """Read the mount points from the kernel; without /proc, only / is known."""
         try:
             with open(_MOUNTINFO, "rb") as file:
                 return cls.parse(file.read())
@@ -32,21 +37,21 @@ class Mounts:
 
     @classmethod
     def parse(cls, mountinfo: bytes) -> Mounts:
-        """Takes the fifth field of every line. Lines without one are passed over."""
+        """Parse mountinfo: the fifth field of every line. Lines without it are skipped."""
         lines = (line.split(b" ", 5) for line in mountinfo.splitlines())
         return cls(_ESCAPE.sub(_unescape, fields[4]) for fields in lines if len(fields) > 5)
 
     def at(self, path: str) -> bool:
-        """Tells whether something is mounted at the canonical path."""
+        """Return whether something is mounted at the canonical path."""
         return os.fsencode(path) in self._points
 
     def below(self, path: str) -> frozenset[bytes]:
-        """Returns the mount points below the canonical path, relative to it."""
+        """Return the mount points below the canonical path, relative to it."""
         start = os.fsencode(path).rstrip(b"/") + b"/"
         return frozenset(point[len(start) :] for point in self._points if point.startswith(start) and point != b"/")
 
     def holding(self, path: str) -> str:
-        """Returns the mount point of the file system that the canonical path is on."""
+        """Return the mount point of the file system that holds the canonical path."""
         encoded = os.fsencode(path).rstrip(b"/") + b"/"
         holders = (point for point in self._points if encoded.startswith(point.rstrip(b"/") + b"/"))
         return os.fsdecode(max(holders, key=len, default=b"/"))

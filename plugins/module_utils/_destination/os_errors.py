@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Turn OSError into FilesystemError, and name the file system that is full.
+
+The whole package and _module/layered_directory.py use it.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -15,27 +20,27 @@ import typing as t
 from .._unpack.errors import FilesystemError, NoSpace, filesystem_error, printable
 from .mounts import Mounts
 
-_OTHER_LAYER = (
-    "it cannot be renamed (EXDEV), as happens where a directory belongs to the image below an overlay file system,"
-    " such as in a container; choose a destination that is on a volume or that does not exist yet"
+_LOWER_LAYER: t.Final = (
+    "it cannot be renamed (EXDEV), as is usual for a directory in a lower layer of an overlay file system, such as the"
+    " image of a container; choose a destination that is on a volume or that does not exist yet"
 )
 
 
 @contextlib.contextmanager
 def translated(doing: str, path: str) -> t.Iterator[None]:
-    """Raises every OSError of its block as the FilesystemError that says it was met while doing something to path."""
+    """Raise every OSError of the block as a FilesystemError that says what was being done to path."""
     try:
         yield
     except OSError as exc:
         if exc.errno == errno.EXDEV:
             shown = printable(path)
-            raise FilesystemError(f"While {doing} {shown}: {_OTHER_LAYER}.", path=shown, errno="EXDEV") from exc
+            raise FilesystemError(f"While {doing} {shown}: {_LOWER_LAYER}.", path=shown, errno="EXDEV") from exc
         raise filesystem_error(exc, doing=doing, path=path) from exc
 
 
 @contextlib.contextmanager
 def naming_filesystem(dest: str) -> t.Iterator[None]:
-    """Says in every NoSpace of its block which file system is full: the one that the canonical path dest is on."""
+    """Add to every NoSpace of the block which file system is full: that of the canonical path dest."""
     try:
         yield
     except NoSpace as exc:
@@ -44,14 +49,14 @@ def naming_filesystem(dest: str) -> t.Iterator[None]:
         holder = printable(Mounts.read().holding(dest))
         shown = printable(dest)
         raise NoSpace(
-            f"{exc.message} It is the file system mounted at {holder} that is full{_detail(dest)}, which holds the"
-            f" destination {shown}; what was there before is untouched.",
+            f"{exc.message} The full file system is the one mounted at {holder}{_detail(dest)}, which holds the"
+            f" destination {shown}; the previous tree is unchanged.",
             **{**exc.fields, "filesystem": holder, "dest": shown},
         ) from exc
 
 
 def _detail(dest: str) -> str:
-    """Tells a lack of inodes, which df does not show, from a lack of bytes."""
+    """Say that inodes are used up, which df does not show, as against bytes."""
     try:
         status = os.statvfs(os.path.dirname(dest))
     except OSError:

@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The path of a destination: the checks of it and of the directories above it, and what is there now.
+
+inspection.py opens the place of each destination; _module/layered_directory.py uses the same checks.
+"""
+
 from __future__ import annotations
 
 import os
@@ -19,9 +24,9 @@ from .._unpack.errors import DestinationError, printable
 from .mounts import Mounts
 from .os_errors import translated
 
-_NAME_MAX = 255
-_STATE_NAME = re.compile(r"\A\..+\.oci\Z", re.DOTALL)
-_TYPES = {
+_NAME_MAX: t.Final = 255
+_STATE_NAME: t.Final = re.compile(r"\A\..+\.oci\Z", re.DOTALL)
+_TYPES: t.Final = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFREG: "a file",
     stat.S_IFBLK: "a block device",
@@ -31,7 +36,7 @@ _TYPES = {
 }
 
 
-class Root(t.NamedTuple):
+class DestinationRoot(t.NamedTuple):
     """The directory that is at a destination now."""
 
     inode: int
@@ -41,10 +46,10 @@ class Root(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a destination is: a name in a directory that is held open, so that renaming its parents changes nothing.
+    """The location of a destination: a name in a directory that is held open, so that renamed parents change nothing.
 
-    path is for messages; parent is the canonical path of the directory parent_fd; device its st_dev. risk says which
-    other users can replace what is in the parent, or on the way to it, None if none can.
+    path is for messages; parent is the canonical path of the directory parent_fd; device is its st_dev. risk says which
+    other users can replace what is in the parent or in a directory above it, None if none can.
     """
 
     path: str
@@ -72,15 +77,15 @@ class Place:
 
     @property
     def warning(self) -> str | None:
-        """What to tell the user of the risk, None if there is none."""
+        """The warning about the risk, None if there is none."""
         return destination_warning(self.path, self.risk)
 
     def close(self) -> None:
-        """Closes the parent directory."""
+        """Close the parent directory."""
         os.close(self.parent_fd)
 
-    def look(self) -> Root | None:
-        """Returns what is at the destination, None if nothing.
+    def look(self) -> DestinationRoot | None:
+        """Return what is at the destination, None if nothing is.
 
         Raises DestinationError for anything that is not a directory of the parent's file system.
         """
@@ -91,10 +96,10 @@ class Place:
                 return None
             kind = _TYPES.get(stat.S_IFMT(status.st_mode))
             if kind is not None:
-                raise self._refusal(f"it is {kind}", "give the path of a directory, or of nothing yet")
+                raise self._refusal(f"it is {kind}", "give the path of a directory, or one that does not exist yet")
             if status.st_dev != self.device or self.mounts.at(self.canonical):
                 raise self._refusal("a file system is mounted there", "give the path of a directory below it")
-            return Root(status.st_ino, stat.S_IMODE(status.st_mode), self._is_empty())
+            return DestinationRoot(status.st_ino, stat.S_IMODE(status.st_mode), self._is_empty())
 
     def _is_empty(self) -> bool:
         try:
@@ -108,9 +113,9 @@ class Place:
             os.close(fd)
 
     def check_no_mounts(self, doing: str) -> None:
-        """Raises DestinationError when something is mounted below the destination or its state directory.
+        """Raise DestinationError if something is mounted below the destination or its state directory.
 
-        Moving the tree would take the mounts along, and removing it would empty them.
+        Moving the tree would move the mounts along, and removing it would empty them.
         """
         for path in (self.canonical, self.state_path):
             for point in sorted(Mounts.read().below(path)):
@@ -122,7 +127,7 @@ class Place:
                 )
 
     def check_holds_no_destination(self) -> None:
-        """Raises DestinationError when something directly inside the destination is managed by this collection too."""
+        """Raise DestinationError if another destination is directly inside this one."""
         with translated("listing", self.path):
             fd = os.open(self.name, DIRECTORY, dir_fd=self.parent_fd)
             try:
@@ -138,30 +143,30 @@ class Place:
 
 
 def state_name(name: str) -> str:
-    """Returns the name of the state directory of a destination called name."""
+    """Return the name of the state directory of a destination called name."""
     return f".{name}.oci"
 
 
 def refusal(path: str, why: str, remedy: str) -> DestinationError:
-    """Returns the error that says why path cannot be a destination and what to do about it."""
+    """Return the error that says why path cannot be a destination and what to do."""
     shown = printable(path)
     return DestinationError(f"The destination {shown} cannot be used: {why}; {remedy}.", path=shown)
 
 
 def destination_warning(path: str, risk: str | None) -> str | None:
-    """Return what to tell the user of the risk that other users replace a destination, None if there is none."""
+    """Return the warning that other users can replace a destination, None if risk is None."""
     return risk_warning(f"the destination {printable(path)} and what is kept beside it", risk)
 
 
 def open_place(path: str, parents: Parents | None = None) -> Place:
-    """Checks everything about path that does not depend on what is there, and opens its parent directory.
+    """Check all of path that does not depend on what is there, and open its parent directory. Create nothing.
 
-    parents is what find_parents returned for the path, if that was called. Raises DestinationError for a path that is
+    parents is the result of find_parents() for the path, if it was called. Raises DestinationError for a path that is
     relative, /, ends in . or .., has no parent directory, or is inside another destination or a state directory; and
     for a parent directory where any local user could put another tree in its place. Raises ParentRefused for a symbolic
-    link of another user on the way to it, FilesystemError for what the system refuses. Creates nothing.
+    link of another user in the path, FilesystemError for what the system refuses.
     """
-    stripped = _checked_path(path)
+    stripped = _check_path(path)
     if parents is None:
         with find_parents(path, make=False) as found:
             return open_place(path, found)
@@ -182,12 +187,12 @@ def open_place(path: str, parents: Parents | None = None) -> Place:
 
 
 def find_parents(path: str, *, make: bool = True) -> Parents:
-    """Open the directory that a destination is in, or find out what is missing of it. To be closed. Makes nothing.
+    """Open the directory above a destination, or find out which directories are missing. The caller closes it.
 
-    Raises what open_place raises for the path itself; ParentRefused for a symbolic link of another user on the way, and
-    with make for what is missing and must not be made.
+    Makes nothing. Raises what open_place() raises for the path itself; ParentRefused for a symbolic link of another
+    user in the path, and with make for missing directories that must not be made.
     """
-    head, name = os.path.split(_checked_path(path))
+    head, name = os.path.split(_check_path(path))
     with translated("looking for the parent directory of", path):
         parents = Parents(head or "/")
     try:
@@ -202,7 +207,7 @@ def find_parents(path: str, *, make: bool = True) -> Parents:
     return parents
 
 
-def _checked_path(path: str) -> str:
+def _check_path(path: str) -> str:
     if not path.startswith("/") or "\0" in path:
         raise refusal(path, "it is not an absolute path", "give one that starts with /")
     stripped = path.rstrip("/")
@@ -237,10 +242,10 @@ def _is_directory(path: str) -> bool:
 
 
 def _check_not_public(path: str, parent: str, mode: int) -> None:
-    # Descriptors and O_NOFOLLOW keep this process safe there, but nobody could tell whose tree is at the destination.
+    # Descriptors and O_NOFOLLOW protect this process there, but any user could own the tree at the destination.
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         why = f"every local user can replace what is in {printable(parent)} (mode {stat.S_IMODE(mode):04o})"
-        raise refusal(path, why, "take that permission away (chmod o-w) or choose a directory below it of your own")
+        raise refusal(path, why, "remove that permission (chmod o-w), or choose a directory of your own below it")
 
 
-__all__ = ("Place", "Root", "destination_warning", "find_parents", "open_place", "refusal", "state_name")
+__all__ = ("DestinationRoot", "Place", "destination_warning", "find_parents", "open_place", "refusal", "state_name")

@@ -5,11 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Open the state directory and the directories in it, each checked to be a private one of this user.
+"""Open the state directory and the directories in it; check that each is private to this user.
 
-The parent of a destination may belong to another user, who can exchange the state directory at any moment, also for a
-tree that was unpacked before and so holds whatever an image held. What is opened here is what the check saw.
-_destination/lock.py and _destination/store.py call this.
+The parent of a destination may belong to another user, who can replace the state directory at any moment, also by a
+tree that was unpacked before and holds what an image held. The checks are made on the opened directories themselves.
+lock.py and store.py call this.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .place import Place, refusal
 def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
     """Open the directory name and check that only this user may enter it; path is for messages.
 
-    Raises DestinationError for anything else, FileNotFoundError, OSError.
+    Raises DestinationError if it is not private, FileNotFoundError, OSError.
     """
     try:
         fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
@@ -35,8 +35,8 @@ def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
             _check_private(place, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path=path)
         if exc.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-        why = f"{printable(path)}, where its state is kept, is not a directory"
-        raise refusal(place.path, why, "move that out of the way") from None
+        why = f"its state directory {printable(path)} is not a directory"
+        raise refusal(place.path, why, "move it away") from None
     try:
         _check_private(place, os.fstat(fd), path=path)
     except BaseException:
@@ -49,13 +49,13 @@ def _check_private(place: Place, status: os.stat_result, *, path: str) -> None:
     """Raise DestinationError unless status is that of a private directory of this user beside the destination."""
     shown = printable(path)
     if status.st_uid != os.geteuid():
-        why = f"its state directory {shown} belongs to the user id {status.st_uid}, and this is {os.geteuid()}"
+        why = f"its state directory {shown} belongs to the user id {status.st_uid}, not {os.geteuid()}"
         raise refusal(place.path, why, "run the task as that user (become_user)")
     if status.st_mode & 0o077:
         why = f"other users have access to its state directory {shown} (mode {stat.S_IMODE(status.st_mode):04o})"
         raise refusal(place.path, why, "if nobody tampered with it, set its mode to 0700")
     if status.st_dev != place.device:
-        raise refusal(place.path, f"its state directory {shown} is on another file system", "unmount that")
+        raise refusal(place.path, f"its state directory {shown} is on another file system", "unmount it")
 
 
 __all__ = ("open_private",)

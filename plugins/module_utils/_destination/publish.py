@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The changes of a destination that survive a crash: announce, make one step, settle.
+
+destination.py calls it; store.py describes the protocol.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -18,26 +23,20 @@ from .._unpack.errors import DestinationError, UnpackError, printable
 from .._unpack.remove import change_mode
 from .._unpack.syscalls import exchange
 from .durable import inode_of_directory
-from .state import Operation, Pending, State
+from .state import DestinationState, Operation, Pending
 from .store import GENERATIONS, ROOTFS, Store
 
-# Every change of a destination goes the same way. It is announced in the state, with the inode number by which one can
-# see whether it has happened; then one system call makes it; then settle() finds out what is at the destination and
-# completes or undoes the rest. After a crash the next run starts with the same settle(), so there is no other recovery.
-#
-# Where the file system cannot exchange two names, the old tree is renamed to its place among the generations and then
-# the new one to the destination. In between nothing is at the destination; settle() puts the old tree back then.
-
+# The errors of renameat2(2) where the kernel or the file system cannot exchange two names.
 _NO_EXCHANGE: t.Final = frozenset((errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A tree that is to be brought to the destination.
+    """A change that brings a tree to the destination.
 
-    What is there now becomes the tree of the generation previous; with None there must be nothing, or an empty
-    directory. drifted says that this tree was changed. staged is the name of the staging directory that becomes the
-    generation, None when it is one already. With keep, no more generations than that are kept afterwards.
+    The present tree becomes that of the generation previous; if that is None, the destination must be missing or empty.
+    drifted says that the present tree was changed. staged is the name of the staging directory that becomes the
+    generation, None if it is a generation already. With keep, at most that many generations are kept afterwards.
     """
 
     operation: Operation
@@ -48,11 +47,11 @@ class Plan:
     keep: int | None = None
 
 
-def switch(store: Store, state: State, plan: Plan) -> State:
-    """Carries out a plan and returns the new state; what it does not know any more is removed by the next sweep().
+def switch(store: Store, state: DestinationState, plan: Plan) -> DestinationState:
+    """Carry out a plan and return the new state; the next sweep() removes what the state does not list any more.
 
-    Raises OSError or DestinationError, and then the destination is as before, unless the state could not be written:
-    then the next run finds out.
+    Raises OSError or DestinationError. The destination is unchanged then, unless the state could not be written: then
+    the next run settles the change.
     """
     pending = _announce(store, plan)
     announced = replace(state, pending=pending)
@@ -62,7 +61,7 @@ def switch(store: Store, state: State, plan: Plan) -> State:
             with store.opened(GENERATIONS) as fd:
                 os.rename(plan.staged, str(plan.generation), src_dir_fd=store.fd, dst_dir_fd=fd)
                 os.fsync(fd)
-        _loosen(store, pending)
+        _allow_moves(store, pending)
         _swap(store, pending)
     except BaseException:
         _settle_after_failure(store)
@@ -70,10 +69,10 @@ def switch(store: Store, state: State, plan: Plan) -> State:
     return settle(store, announced, keep=plan.keep)
 
 
-def take_away(store: Store, state: State) -> State:
-    """Moves what is at the destination, if anything, to where sweep() removes it, and forgets every generation.
+def take_away(store: Store, state: DestinationState) -> DestinationState:
+    """Move what is at the destination, if anything, to where sweep() removes it, and forget every generation.
 
-    Raises OSError, and then the destination is as before.
+    Raises OSError, and then the destination is unchanged.
     """
     root = store.place.look()
     if root is None:
@@ -82,7 +81,7 @@ def take_away(store: Store, state: State) -> State:
     announced = replace(state, pending=pending)
     try:
         store.save(announced)
-        _loosen(store, pending)
+        _allow_moves(store, pending)
         place = store.place
         os.rename(place.name, store.new_trash(), src_dir_fd=place.parent_fd, dst_dir_fd=store.fd)
     except BaseException:
@@ -91,14 +90,14 @@ def take_away(store: Store, state: State) -> State:
     return settle(store, announced)
 
 
-def _forget(store: Store, state: State) -> State:
-    forgotten = State(next=state.next)
+def _forget(store: Store, state: DestinationState) -> DestinationState:
+    forgotten = DestinationState(next=state.next)
     store.save(forgotten)
     return forgotten
 
 
-def settle(store: Store, state: State, *, keep: int | None = None) -> State:
-    """Completes the pending change if it has happened, else undoes what there is of it; returns the state after that.
+def settle(store: Store, state: DestinationState, *, keep: int | None = None) -> DestinationState:
+    """Complete the pending change if its step was made, else undo it; return the state after that.
 
     Raises OSError; DestinationError when the directories are not those of the change.
     """
@@ -113,14 +112,14 @@ def settle(store: Store, state: State, *, keep: int | None = None) -> State:
         settled = state.undone()
     if keep is not None:
         settled = settled.pruned(keep)
-    _tighten(store, pending, settled)
+    _restore_modes(store, pending, settled)
     os.fsync(store.place.parent_fd)
     store.save(settled)
     return settled
 
 
 def has_happened(store: Store, pending: Pending) -> bool:
-    """Tells whether the one step of a change was made. Raises OSError."""
+    """Return whether the one step of a change was made. Raises OSError."""
     there = inode_of_directory(store.place.parent_fd, store.place.name)
     return (there != pending.root) if pending.operation == "remove" else (there == pending.root)
 
@@ -133,8 +132,8 @@ def _announce(store: Store, plan: Plan) -> Pending:
     except FileNotFoundError:
         shown = printable(store.place.path)
         raise DestinationError(
-            f"Bringing back generation {plan.generation} of {shown} failed, because its tree is gone from"
-            f" {printable(store.place.state_path)}: unpack the image that it came from again.",
+            f"Bringing back generation {plan.generation} of {shown} failed, because its tree is missing in"
+            f" {printable(store.place.state_path)}: unpack its image again.",
             path=shown,
         ) from None
     store.make_generations()
@@ -187,8 +186,8 @@ def _undo(store: Store, pending: Pending) -> None:
     if coming not in (None, pending.root):
         shown = printable(place.path)
         raise DestinationError(
-            f"The destination {shown} was being changed when it was copied or restored, and nobody can tell which tree"
-            f" is the old one; look at it and at {printable(place.state_path)}/{GENERATIONS}/{pending.generation},"
+            f"The destination {shown} was copied or restored in the middle of a change, so its old tree cannot be told"
+            f" from its new one; compare it with {printable(place.state_path)}/{GENERATIONS}/{pending.generation},"
             f" move {printable(place.state_path)} away and run the task again with force: true.",
             path=shown,
         )
@@ -204,13 +203,13 @@ def _inode_of_tree(store: Store, number: int) -> int | None:
 
 
 def _settle_after_failure(store: Store) -> None:
-    # Whatever went wrong is being raised and matters more; what is not settled here is by the next run.
+    # The error that is being raised matters more; the next run settles what this one cannot.
     with contextlib.suppress(OSError, UnpackError):
         settle(store, store.load())
 
 
-def _loosen(store: Store, pending: Pending) -> None:
-    """Lets an ordinary user write to the two directories, without which rename(2) may not move them."""
+def _allow_moves(store: Store, pending: Pending) -> None:
+    """Let an ordinary user write to the two directories, without which rename(2) may not move them."""
     if os.geteuid() == 0:
         return
     place = store.place
@@ -223,19 +222,19 @@ def _loosen(store: Store, pending: Pending) -> None:
         _allow_write(place.parent_fd, place.name, pending.previous_mode)
 
 
-def _tighten(store: Store, pending: Pending, settled: State) -> None:
-    """Takes back what _loosen() gave."""
+def _restore_modes(store: Store, pending: Pending, settled: DestinationState) -> None:
+    """Undo _allow_moves()."""
     if os.geteuid() == 0:
         return
     modes = ((pending.generation, pending.mode), (pending.previous, pending.previous_mode))
     for number, mode in modes:
         if number is not None and number == settled.current:
-            _restore_mode(store.place.parent_fd, store.place.name, mode)
+            _restore_one_mode(store.place.parent_fd, store.place.name, mode)
         elif number is not None:
             with contextlib.suppress(FileNotFoundError), store.generation(number) as fd:
-                _restore_mode(fd, ROOTFS, mode)
+                _restore_one_mode(fd, ROOTFS, mode)
     if pending.operation == "remove":
-        _restore_mode(store.place.parent_fd, store.place.name, pending.mode)
+        _restore_one_mode(store.place.parent_fd, store.place.name, pending.mode)
 
 
 def _allow_write(dir_fd: int, path: str, mode: int | None) -> None:
@@ -243,7 +242,7 @@ def _allow_write(dir_fd: int, path: str, mode: int | None) -> None:
         change_mode(dir_fd, path, mode | stat.S_IRWXU)
 
 
-def _restore_mode(dir_fd: int, path: str, mode: int | None) -> None:
+def _restore_one_mode(dir_fd: int, path: str, mode: int | None) -> None:
     if mode is not None and not mode & stat.S_IWUSR:
         with contextlib.suppress(FileNotFoundError):
             change_mode(dir_fd, path, mode)

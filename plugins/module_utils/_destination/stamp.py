@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The stamp of a generation: what was unpacked, from where and with which options, as a JSON file.
+
+_module/image_present.py makes stamps, store.py reads them; load_format() reads state.json too.
+"""
+
 from __future__ import annotations
 
 import json
@@ -17,24 +22,26 @@ from .._oci.digest import Digest
 from .._oci.errors import DigestError
 
 FORMAT: t.Final = 1
+# A manifest and a config of 4 MiB each, with room for the escapes of JSON.
 MAX_BYTES: t.Final = 32 * 1024 * 1024
-"""A manifest and a config of 4 MiB each, with room for what JSON's escapes add."""
 
-_MAX_DEPTH: t.Final = 80  # a config may be 64 deep, and sits a few levels down
+# A config may be 64 levels deep, and is a few levels down in the stamp.
+_MAX_DEPTH: t.Final = 80
 _MAX_LAYERS: t.Final = 512
-_V = t.TypeVar("_V")
-_Bytes = bytes  # in the class below that name is a field
+_Value = t.TypeVar("_Value")
+# A field of Stamp hides the name bytes.
+_Bytes = bytes
 
 
 class StampInvalid(Exception):
-    """Bytes are not a stamp; the message is the reason, to be put into a sentence."""
+    """The bytes are not a stamp; the message is the reason, as part of a sentence."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What was unpacked, from where, and with which options: the answer to the question whether anything is to do.
+    """What was unpacked, from where, and with which options: it decides whether an unpack would change anything.
 
-    reference is what the user asked for, digest the manifest's. image is the module result of the image, kept for
+    reference is what the user asked for, digest the manifest's. image is the module result for the image, kept for
     diffs. created is UTC, as in 2026-01-31T12:00:00Z. entries and bytes count what was unpacked.
     """
 
@@ -57,7 +64,7 @@ class Stamp:
     collection_version: str | None = None
 
     def to_json(self) -> _Bytes:
-        """Returns what parse_stamp reads. Raises StampInvalid for what it would not read back as it is now."""
+        """Return the bytes that parse_stamp() reads. Raises StampInvalid if it could not read them back."""
         fields: dict[str, object] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         fields["annotations"] = dict(self.annotations)
         for name in ("digest", "index_digest", "config_digest"):
@@ -73,17 +80,17 @@ class Stamp:
 
 @dataclass(frozen=True)
 class ForeignStamp:
-    """Says that a tree was at the destination before this collection, since created."""
+    """The stamp of a tree that was at the destination before this collection, replaced at the time created."""
 
     created: str
 
     def to_json(self) -> _Bytes:
-        """Returns what parse_stamp reads."""
+        """Return the bytes that parse_stamp() reads."""
         return json.dumps({"format": FORMAT, "foreign": True, **asdict(self)}).encode("ascii")
 
 
 def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
-    """Reads a stamp, whatever the bytes are. Raises StampInvalid and nothing else."""
+    """Parse any bytes as a stamp. Raises StampInvalid and nothing else."""
     fields = load_format(data, maximum=MAX_BYTES, max_depth=_MAX_DEPTH)
     if fields.get("foreign") is True:
         return ForeignStamp(_take(fields, "created", str))
@@ -109,7 +116,7 @@ def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
 
 
 def load_format(data: bytes, *, maximum: int, max_depth: int = 16) -> JsonObject:
-    """Returns the JSON object in data if it is of the format that this version writes. Raises StampInvalid."""
+    """Return the JSON object in data if it has the format that this version writes. Raises StampInvalid."""
     try:
         fields = load(data, what="it", max_bytes=maximum, max_depth=max_depth)
     except JsonInvalid as exc:
@@ -118,13 +125,13 @@ def load_format(data: bytes, *, maximum: int, max_depth: int = 16) -> JsonObject
         raise StampInvalid("it is not a JSON object")
     version = fields.get("format")
     if not isinstance(version, int) or isinstance(version, bool) or version < FORMAT:
-        raise StampInvalid("it names no known format")
+        raise StampInvalid("its format is unknown")
     if version > FORMAT:
         raise StampInvalid(f"it has format {version} of a newer version of this collection")
     return fields
 
 
-def _take(fields: JsonObject, name: str, kind: type[_V]) -> _V:
+def _take(fields: JsonObject, name: str, kind: type[_Value]) -> _Value:
     value = fields.get(name)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise StampInvalid(f"its field {name} is missing or of the wrong type")
@@ -139,7 +146,7 @@ def _digest(value: JsonValue, name: str) -> Digest:
     try:
         return Digest.parse(value if isinstance(value, str) else "")
     except DigestError:
-        raise StampInvalid(f"its field {name} is no digest") from None
+        raise StampInvalid(f"its field {name} is not a digest") from None
 
 
 def _digests(fields: JsonObject) -> tuple[Digest, ...]:
@@ -155,7 +162,7 @@ def _annotations(fields: JsonObject) -> dict[str, str]:
         raise StampInvalid("its field annotations is not an object")
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     if len(texts) != len(values):
-        raise StampInvalid("its field annotations holds something else than text")
+        raise StampInvalid("its field annotations holds a value that is not text")
     return texts
 
 

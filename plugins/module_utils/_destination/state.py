@@ -5,6 +5,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The state of a destination, state.json: its generations, and a change that was announced.
+
+store.py reads and writes it, publish.py computes the next one.
+"""
+
 from __future__ import annotations
 
 import json
@@ -14,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from .._base.strict_json import JsonObject, JsonValue
 from .stamp import FORMAT, StampInvalid, load_format
 
+# The largest state.json that is read.
 MAX_BYTES: t.Final = 1024 * 1024
 
 Operation = t.Literal["publish", "restore", "roll_back", "remove"]
@@ -23,13 +29,13 @@ _MAX_GENERATIONS: t.Final = 10_000
 
 @dataclass(frozen=True)
 class Pending:
-    """A change of the destination that was announced and is not known to be finished.
+    """A change of the destination that was announced and may not be finished.
 
-    root is the inode number of the directory that the change brings to the destination, or with remove takes away
-    from there: who finds it there, or not, knows whether the change happened. generation is the generation that comes,
-    previous the one that the tree at the destination belongs to, None when nothing there is worth keeping; drifted
-    says that this tree had changed since it was unpacked. The modes are those that the two directories must have in the
-    end, since an ordinary user can only move a directory that it may write to.
+    root is the inode number of the directory that the change brings to the destination, or that remove takes away from
+    there: whether it is there tells whether the step was made. generation is the generation that comes; previous the
+    one of the present tree, None if that is not kept; drifted says that the present tree changed since it was unpacked.
+    mode and previous_mode are the final modes of the two directories, since an ordinary user can only move a directory
+    that it may write to.
     """
 
     operation: Operation
@@ -42,12 +48,12 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class State:
-    """What the state directory knows. Every change is one atomic replacement of the file that holds it.
+class DestinationState:
+    """The generations of a destination. Every change atomically replaces the file that holds the state.
 
-    current is the generation whose tree is at the destination; kept those that can be brought back, in the order in
-    which they would be, of which drifted had changed since they were unpacked and therefore are not rolled back to.
-    rolled_back_from is set from a roll-back to the next other change.
+    current is the generation whose tree is at the destination. kept are those that can be brought back, in the order in
+    which they would be; drifted are those of them that had changed since they were unpacked, and are not rolled back
+    to. rolled_back_from is set from a roll-back until the next other change.
     """
 
     next: int = 1
@@ -59,7 +65,7 @@ class State:
 
     @property
     def generations(self) -> frozenset[int]:
-        """Every generation that the state knows; what else is on disk is left over."""
+        """Every generation that the state lists; any other on disk is left over."""
         known = {*self.kept, self.current}
         if self.pending is not None:
             known |= {self.pending.generation, self.pending.previous}
@@ -67,22 +73,22 @@ class State:
 
     @property
     def roll_back_target(self) -> int | None:
-        """The generation that a roll-back brings back."""
+        """The generation that a roll-back brings back, None if there is none."""
         return next((number for number in self.kept if number not in self.drifted), None)
 
-    def completed(self) -> State:
-        """The state after the pending change."""
+    def completed(self) -> DestinationState:
+        """Return the state after the pending change."""
         pending = self.pending
         if pending is None:
             return self
         if pending.operation == "remove":
-            return State(next=self.next)
+            return DestinationState(next=self.next)
         rest = tuple(number for number in self.kept if number != pending.generation)
         before = () if pending.previous is None else (pending.previous,)
         back = pending.operation == "roll_back"
         kept = rest + before if back else before + rest
         drifted = {*self.drifted, *(before if pending.drifted else ())}
-        return State(
+        return DestinationState(
             next=self.next,
             current=pending.generation,
             kept=kept,
@@ -90,14 +96,14 @@ class State:
             rolled_back_from=self.current if back else None,
         )
 
-    def undone(self) -> State:
-        """The state as it was before the pending change."""
+    def undone(self) -> DestinationState:
+        """Return the state before the pending change."""
         return replace(self, pending=None)
 
-    def pruned(self, keep: int) -> State:
-        """The state with keep kept generations at most, and the newest drifted one besides unless keep is 0.
+    def pruned(self, keep: int) -> DestinationState:
+        """Return the state with at most keep kept generations, and the newest drifted one besides unless keep is 0.
 
-        A tree that somebody changed and that was then repaired must neither push a good one out nor be lost at once.
+        A tree that was changed and then repaired must neither displace a good one nor be lost at once.
         """
         good = [number for number in self.kept if number not in self.drifted][:keep]
         drifted = [number for number in self.kept if number in self.drifted][: min(keep, 1)]
@@ -105,20 +111,20 @@ class State:
         return replace(self, kept=kept, drifted=tuple(drifted))
 
     def to_json(self) -> bytes:
-        """Returns what parse_state reads."""
+        """Return the bytes that parse_state() reads."""
         return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True).encode("ascii")
 
 
-def parse_state(data: bytes) -> State:
-    """Reads a state, whatever the bytes are. Raises StampInvalid and nothing else."""
+def parse_state(data: bytes) -> DestinationState:
+    """Parse any bytes as a state. Raises StampInvalid and nothing else."""
     fields = load_format(data, maximum=MAX_BYTES)
     pending = fields.get("pending")
-    state = State(
+    state = DestinationState(
         next=_number(fields.get("next"), "next"),
-        current=_optional(fields, "current"),
+        current=_optional_number(fields, "current"),
         kept=_numbers(fields, "kept"),
         drifted=_numbers(fields, "drifted"),
-        rolled_back_from=_optional(fields, "rolled_back_from"),
+        rolled_back_from=_optional_number(fields, "rolled_back_from"),
         pending=None if pending is None else _pending(pending),
     )
     _check_consistent(state)
@@ -130,27 +136,27 @@ def _pending(value: JsonValue) -> Pending:
         raise StampInvalid("its field pending is not an object")
     operation = next((known for known in _OPERATIONS if known == value.get("operation")), None)
     if operation is None:
-        raise StampInvalid("it names no known operation")
-    generation = _optional(value, "generation")
+        raise StampInvalid("its pending operation is unknown")
+    generation = _optional_number(value, "generation")
     if (generation is None) != (operation == "remove"):
-        raise StampInvalid("its pending operation does not go with its generation")
+        raise StampInvalid("its pending operation does not match its generation")
     return Pending(
         operation=operation,
         root=_number(value.get("root"), "root"),
         generation=generation,
-        previous=_optional(value, "previous"),
+        previous=_optional_number(value, "previous"),
         drifted=value.get("drifted") is True,
         mode=_mode(value, "mode"),
         previous_mode=_mode(value, "previous_mode"),
     )
 
 
-def _check_consistent(state: State) -> None:
+def _check_consistent(state: DestinationState) -> None:
     generations = [*state.kept, *([] if state.current is None else [state.current])]
     if len(set(generations)) != len(generations) or (state.kept and state.current is None):
         raise StampInvalid("its generations contradict each other")
     if not set(state.drifted) <= set(state.kept) or any(number >= state.next for number in state.generations):
-        raise StampInvalid("it names generations that cannot be")
+        raise StampInvalid("it names impossible generations")
 
 
 def _number(value: JsonValue, name: str) -> int:
@@ -159,12 +165,12 @@ def _number(value: JsonValue, name: str) -> int:
     return value
 
 
-def _optional(fields: JsonObject, name: str) -> int | None:
+def _optional_number(fields: JsonObject, name: str) -> int | None:
     return None if fields.get(name) is None else _number(fields[name], name)
 
 
 def _mode(fields: JsonObject, name: str) -> int | None:
-    mode = _optional(fields, name)
+    mode = _optional_number(fields, name)
     if mode is not None and mode > 0o7777:
         raise StampInvalid(f"its field {name} is not a mode")
     return mode
@@ -177,4 +183,4 @@ def _numbers(fields: JsonObject, name: str) -> tuple[int, ...]:
     return tuple(_number(value, name) for value in values)
 
 
-__all__ = ("MAX_BYTES", "Operation", "Pending", "State", "parse_state")
+__all__ = ("MAX_BYTES", "DestinationState", "Operation", "Pending", "parse_state")

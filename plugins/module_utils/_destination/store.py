@@ -5,6 +5,20 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The files in the state directory of a destination: state.json, the generations, staging and trash.
+
+destination.py, inspection.py and publish.py work on it, with the lock of the directory held.
+
+A generation is an unpacked tree with its stamp and its record. The tree of the current generation is at the
+destination; the trees of kept ones are in the state directory. Every change goes the same way (publish.py): state.json
+announces it with the inode number of the directory that shows whether it happened; one system call makes it,
+renameat2(2) with RENAME_EXCHANGE; settle() then looks which directory is at the destination, completes or undoes the
+rest, and writes the new state. After a crash the next run begins with the same settle(), so there is no other recovery.
+Where the file system cannot exchange two names, the old tree is renamed to its place among the generations and then the
+new one to the destination; if a crash leaves the destination empty in between, settle() puts the old tree back. A
+directory that state.json does not list is left over, and sweep() removes it.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -21,13 +35,13 @@ from .os_errors import translated
 from .place import Place
 from .private import open_private
 from .stamp import ForeignStamp, Stamp, StampInvalid, parse_stamp
-from .state import State, parse_state
+from .state import DestinationState, parse_state
 
 # In the state directory, beside the lock:
-#   state.json          the State
-#   generations/NUMBER  one directory for each generation, with the three below; rootfs is absent while it is published
-#   staging-RANDOM      what will be a generation
-#   trash-RANDOM        what is being removed
+#   state.json          the DestinationState
+#   generations/NUMBER  stamp.json, tree (the record) and rootfs (the tree; absent while it is at the destination)
+#   staging-RANDOM      the next generation while it is unpacked
+#   trash-RANDOM        a directory that is being removed
 STATE: t.Final = "state.json"
 GENERATIONS: t.Final = "generations"
 STAMP: t.Final = "stamp.json"
@@ -41,9 +55,9 @@ Warn = t.Callable[[str], None]
 
 
 class Store:
-    """What is in a state directory, which is open as fd and locked by the caller.
+    """The files in a state directory, which is open as fd and locked by the caller.
 
-    Every directory in it is opened and checked to be private before something in it is touched.
+    Every directory is opened and checked to be private before anything in it is touched.
     """
 
     def __init__(self, place: Place, fd: int, *, warn: Warn) -> None:
@@ -53,8 +67,10 @@ class Store:
 
     @contextlib.contextmanager
     def opened(self, *names: str) -> t.Iterator[int]:
-        """Yields a directory in here, open. Raises FileNotFoundError, DestinationError for one that is not private,
-        OSError."""
+        """Yield a directory below the state directory, open.
+
+        Raises FileNotFoundError, DestinationError if it is not private, OSError.
+        """
         path, fd = self.place.state_path, os.dup(self.fd)
         try:
             for name in names:
@@ -67,37 +83,37 @@ class Store:
             os.close(fd)
 
     def generation(self, number: int) -> t.ContextManager[int]:
-        """Yields the directory of a generation; see opened()."""
+        """Yield the directory of a generation, open; see opened()."""
         return self.opened(GENERATIONS, str(number))
 
-    def load(self) -> State:
-        """Returns the state. Raises DestinationError when its file cannot be used or is gone, FilesystemError."""
+    def load(self) -> DestinationState:
+        """Return the state. Raises DestinationError when its file is invalid or missing, FilesystemError."""
         with translated("reading", self.place.state_path):
             data = read_file(self.fd, STATE, maximum=states.MAX_BYTES)
             if data is None and not self._names(GENERATIONS):
-                return State()
+                return DestinationState()
         try:
             if data is None:
-                raise StampInvalid("it is missing, although there are generations")
+                raise StampInvalid("it is missing, but there are generations")
             return parse_state(data)
         except StampInvalid as exc:
-            raise self._unusable(STATE, str(exc)) from None
+            raise self._state_error(STATE, str(exc)) from None
 
-    def _unusable(self, name: str, reason: str) -> DestinationError:
+    def _state_error(self, name: str, reason: str) -> DestinationError:
         shown, state = printable(self.place.path), printable(self.place.state_path)
         return DestinationError(
-            f"The state of the destination {shown} cannot be used, because {state}/{name} is not as it was written:"
+            f"The state of the destination {shown} cannot be used, because {state}/{name} is invalid:"
             f" {reason}; use the newest version of this collection, or move {state} away and run the task again with"
             " force: true, which keeps the tree at the destination as a generation.",
             path=shown,
         )
 
-    def save(self, state: State) -> None:
-        """Replaces the state, durably and in one step. Raises OSError."""
+    def save(self, state: DestinationState) -> None:
+        """Replace the state durably and atomically. Raises OSError."""
         replace_file(self.fd, STATE, state.to_json())
 
     def stamp(self, number: int) -> Stamp | ForeignStamp:
-        """Returns the stamp of a generation. Raises StampInvalid, FilesystemError."""
+        """Return the stamp of a generation. Raises StampInvalid, FilesystemError."""
         data = None
         reading = translated("reading", f"{self.place.state_path}/{GENERATIONS}/{number}/{STAMP}")
         with reading, contextlib.suppress(FileNotFoundError), self.generation(number) as fd:
@@ -107,7 +123,7 @@ class Store:
         return parse_stamp(data)
 
     def open_record(self, number: int) -> t.BinaryIO | None:
-        """Opens the record of a generation's tree, None if it has none. Raises OSError."""
+        """Open the record of a generation's tree; return None if there is none. Raises OSError."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             with self.generation(number) as fd:
@@ -116,29 +132,29 @@ class Store:
             return None
 
     def open_tree(self, number: int) -> int | None:
-        """Opens the tree of a kept generation, None if it has none or something else there. Raises OSError."""
+        """Open the tree of a kept generation; return None if there is no directory. Raises OSError."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.generation(number) as fd:
             return os.open(ROOTFS, DIRECTORY, dir_fd=fd)
         return None
 
     def make_generations(self) -> None:
-        """Makes the directory that generations are in, if it is not there. Raises OSError."""
+        """Make the directory of all generations if it is missing. Raises OSError."""
         with contextlib.suppress(FileExistsError):
             os.mkdir(GENERATIONS, 0o700, dir_fd=self.fd)
 
     def make_generation(self, number: int) -> None:
-        """Makes the directory of a generation, if it is not there. Raises OSError."""
+        """Make the directory of a generation if it is missing. Raises OSError."""
         self.make_generations()
         with contextlib.suppress(FileExistsError), self.opened(GENERATIONS) as fd:
             os.mkdir(str(number), 0o700, dir_fd=fd)
 
     @contextlib.contextmanager
     def staging(self) -> t.Iterator[tuple[str, int]]:
-        """Makes a directory for a new generation with a root directory in it; yields its name and itself, open.
+        """Make a directory for a new generation with a root directory in it; yield its name and descriptor.
 
-        What is still there in the end is removed. Raises OSError.
+        At the end it is removed if it still has that name. Raises OSError.
         """
-        name = _random(_STAGING)
+        name = _random_name(_STAGING)
         os.mkdir(name, 0o700, dir_fd=self.fd)
         try:
             with self.opened(name) as fd:
@@ -148,13 +164,13 @@ class Store:
             self.discard(name)
 
     def new_trash(self) -> str:
-        """Returns the name under which something is to be moved here, to be removed by the next sweep()."""
-        return _random(_TRASH)
+        """Return an unused name; the next sweep() removes what is moved there."""
+        return _random_name(_TRASH)
 
     def discard(self, name: str, *above: str) -> None:
-        """Removes something in the directory above, if it is there, after moving it out of the way.
+        """Move something in the directory above out of the way, if it exists, and remove it.
 
-        If this fails, which only warns, a later sweep() removes the rest.
+        A failure only leads to a warning: a later sweep() removes the rest.
         """
         trash = name
         try:
@@ -167,10 +183,10 @@ class Store:
             return
         except (OSError, UnpackError) as exc:
             where = printable(f"{self.place.state_path}/{trash}")
-            self._warn(f"What is no longer needed in {where} could not be removed; the next run tries again. {exc}")
+            self._warn(f"The unused directory {where} could not be removed; the next run tries again. {exc}")
 
-    def sweep(self, state: State) -> None:
-        """Removes what ended runs have left, and generations that are no longer kept. Raises FilesystemError."""
+    def sweep(self, state: DestinationState) -> None:
+        """Remove leftovers of ended runs, and generations that are no longer kept. Raises FilesystemError."""
         with translated("listing", self.place.state_path):
             leftovers = [name for name in self._names() if name.startswith((_STAGING, _TRASH, _NEW_STATE))]
             generations = self._names(GENERATIONS)
@@ -182,7 +198,7 @@ class Store:
                 self.discard(name, GENERATIONS)
 
     def clear(self) -> None:
-        """Removes the state and all that is known to belong here, if no generation is left. Raises nothing."""
+        """Remove the state and all files known to belong here, if no generation is left. Raises nothing."""
         with contextlib.suppress(OSError):
             if self._names(GENERATIONS):
                 return
@@ -197,7 +213,7 @@ class Store:
         return []
 
 
-def _random(prefix: str) -> str:
+def _random_name(prefix: str) -> str:
     return prefix + os.urandom(8).hex()
 
 

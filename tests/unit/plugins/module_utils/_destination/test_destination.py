@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._destination import lock
 from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
-from ansible_collections.attested.registry.plugins.module_utils._destination.state import Pending, State
+from ansible_collections.attested.registry.plugins.module_utils._destination.state import DestinationState, Pending
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     FilesystemError,
@@ -280,7 +280,7 @@ def test_a_kept_tree_that_is_gone_is_named(app: Path) -> None:
     shutil.rmtree(state_directory(app) / "generations/1/rootfs")
     with opened(app) as destination:
         assert destination.drift("metadata", generation=1).changes[0].what == "removed"
-        with pytest.raises(DestinationError, match="its tree is gone"):
+        with pytest.raises(DestinationError, match="its tree is missing"):
             destination.roll_back()
     assert references(app) == ["v2", "v1"]
 
@@ -345,7 +345,7 @@ def test_the_state_directory_must_be_private_and_ones_own(app: Path) -> None:
             publish(app, "v2")
     directory.chmod(0o700)
     os.chown(directory, 12345, 0)
-    with pytest.raises(DestinationError, match=r"belongs to the user id 12345, and this is 0; .*become_user"):
+    with pytest.raises(DestinationError, match=r"belongs to the user id 12345, not 0; .*become_user"):
         publish(app, "v2")
 
 
@@ -360,7 +360,7 @@ def test_the_state_directory_must_be_a_directory(app: Path, kind: str) -> None:
     else:
         directory.write_text("")
     before = everything(moved)
-    with pytest.raises(DestinationError, match="where its state is kept, is not a directory"):
+    with pytest.raises(DestinationError, match="its state directory .* is not a directory"):
         publish(app, "v2")
     assert everything(moved) == before
 
@@ -415,7 +415,7 @@ def test_a_broken_stamp_is_an_error_unless_forced(app: Path, damage: bytes | Non
     with opened(app, force=True, warn=warnings.append) as destination:
         assert destination.current is None
         assert destination.current_generation == 1
-    assert "taken for one of an unknown image" in warnings[0]
+    assert "treated as an unknown image" in warnings[0]
     publish(app, "v2", force=True)
     with opened(app) as destination:
         (generation,) = destination.generations
@@ -545,7 +545,7 @@ def test_a_state_directory_that_is_replaced_all_the_time_ends_the_waiting(
     else:
         monkeypatch.setattr(lock, "_put_in_place", removed)
     with (
-        pytest.raises(DestinationError, match="is replaced all the time; see who can write to"),
+        pytest.raises(DestinationError, match="keeps being replaced; check who can write to"),
         opened(app, lock_timeout=0),
     ):
         pass
@@ -646,13 +646,13 @@ def test_an_interrupted_change_is_seen_as_it_will_be_settled(app: Path, happened
     publish(app, "v1")
     publish(app, "v2")
     directory = state_directory(app)
-    state = State(next=3, current=2, kept=(1,))
+    state = DestinationState(next=3, current=2, kept=(1,))
     pending = Pending("roll_back", (directory / "generations/1/rootfs").stat().st_ino, 1, 2)
     if happened:
         app.rename(app.parent / "old")
         (directory / "generations/1/rootfs").rename(app)
         (app.parent / "old").rename(directory / "generations/1/rootfs")
-    (directory / "state.json").write_bytes(State(next=3, current=2, kept=(1,), pending=pending).to_json())
+    (directory / "state.json").write_bytes(DestinationState(next=3, current=2, kept=(1,), pending=pending).to_json())
     before = everything(app.parent)
     with Destination.inspect(str(app), warn=no_warning) as view:
         assert view.current_generation == (1 if happened else 2)
@@ -749,7 +749,7 @@ def test_a_full_file_system_is_named_and_leaves_the_old_tree(ground: Path) -> No
     assert names == ["generations", "lock", "state.json"]
     assert result["kind"] == "no_space"
     assert (result["filesystem"], result["dest"], result["errno"]) == (str(ground), f"{ground}/app", "ENOSPC")
-    assert f"file system mounted at {ground} that is full" in message
+    assert f"full file system is the one mounted at {ground}, which" in message
 
 
 def publish_too_much(app: Path) -> None:

@@ -262,7 +262,7 @@ def test_without_proc_nothing_but_the_root_is_known(monkeypatch: pytest.MonkeyPa
 def test_no_space_names_the_file_system() -> None:
     with (
         pytest.raises(
-            NoSpace, match=r"file system mounted at /dev/shm that is full.*destination /dev/shm/app"
+            NoSpace, match=r"full file system is the one mounted at /dev/shm,.*destination /dev/shm/app"
         ) as caught,
         naming_filesystem("/dev/shm/app"),
         naming_filesystem("/dev/shm/app"),

@@ -96,7 +96,7 @@ def test_a_directory_that_is_put_in_the_place_of_the_new_one_is_refused_unchange
         os.rename("evil", name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "mkdir", mkdir)
-    with pytest.raises(DestinationError, match=f"belongs to the user id {children.NOBODY}, and this is 0"):
+    with pytest.raises(DestinationError, match=f"belongs to the user id {children.NOBODY}, not 0"):
         publish(home / "app", "v1", warn=ignored)
     (new,) = (path for path in home.iterdir() if path.name not in ("away", "evil"))
     assert (new.stat().st_uid, new.stat().st_mode & 0o777) == (children.NOBODY, 0o755)

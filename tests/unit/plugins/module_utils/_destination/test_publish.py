@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._destination import destination as destination_module
 from ansible_collections.attested.registry.plugins.module_utils._destination import publish as publish_module
 from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
-from ansible_collections.attested.registry.plugins.module_utils._destination.state import Pending, State
+from ansible_collections.attested.registry.plugins.module_utils._destination.state import DestinationState, Pending
 from ansible_collections.attested.registry.plugins.module_utils._unpack import syscalls
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
@@ -412,7 +412,7 @@ def test_an_old_c_library_is_enough(ground: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def pending_state(path: Path, pending: Pending) -> None:
-    state = State(next=3, current=1, pending=pending)
+    state = DestinationState(next=3, current=1, pending=pending)
     (state_directory(path) / "state.json").write_bytes(state.to_json())
 
 
@@ -425,7 +425,7 @@ def test_a_copy_made_in_the_middle_of_a_change_is_not_guessed_about(ground: Path
     make_tree(coming, "v2")
     pending_state(path, Pending("publish", 1, 2, 1))
     with (
-        pytest.raises(DestinationError, match="nobody can tell which tree is the old one"),
+        pytest.raises(DestinationError, match="its old tree cannot be told from its new one"),
         Destination(str(path), warn=no_warning),
     ):
         pass

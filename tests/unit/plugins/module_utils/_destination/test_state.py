@@ -16,9 +16,9 @@ from ansible_collections.attested.registry.plugins.module_utils._destination.sta
     parse_stamp,
 )
 from ansible_collections.attested.registry.plugins.module_utils._destination.state import (
+    DestinationState,
     Operation,
     Pending,
-    State,
     parse_state,
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
@@ -26,7 +26,7 @@ from ansible_collections.attested.registry.tests.support.trees import make_stamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-STATE = State(
+STATE = DestinationState(
     next=9,
     current=7,
     kept=(5, 3),
@@ -48,20 +48,20 @@ def changed(data: bytes, **fields: t.Any) -> bytes:
 
 def test_a_state_is_read_as_it_was_written() -> None:
     assert parse_state(STATE.to_json()) == STATE
-    assert parse_state(State().to_json()) == State()
+    assert parse_state(DestinationState().to_json()) == DestinationState()
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"format": 2}, "format 2 of a newer version"),
-        ({"format": 0}, "no known format"),
-        ({"format": True}, "no known format"),
-        ({"format": 1.0}, "no known format"),
-        ({"format": None}, "no known format"),
+        ({"format": 0}, "its format is unknown"),
+        ({"format": True}, "its format is unknown"),
+        ({"format": 1.0}, "its format is unknown"),
+        ({"format": None}, "its format is unknown"),
         ({"next": "9"}, "next is not a number"),
         ({"next": -1}, "next is not a number"),
-        ({"next": 8}, "generations that cannot be"),
+        ({"next": 8}, "impossible generations"),
         ({"current": True}, "current is not a number"),
         ({"current": None}, "contradict"),
         ({"current": 5}, "contradict"),
@@ -69,15 +69,15 @@ def test_a_state_is_read_as_it_was_written() -> None:
         ({"kept": 5}, "kept is not a list"),
         ({"kept": [3, "x"]}, "kept is not a number"),
         ({"kept": list(range(10001))}, "kept is not a list"),
-        ({"drifted": [4]}, "generations that cannot be"),
+        ({"drifted": [4]}, "impossible generations"),
         ({"pending": []}, "pending is not an object"),
-        ({"pending": {"operation": "steal"}}, "no known operation"),
-        ({"pending": {"operation": ["remove"]}}, "no known operation"),
-        ({"pending": {"operation": "publish", "root": 1}}, "does not go with"),
-        ({"pending": {"operation": "remove", "root": 1, "generation": 1}}, "does not go with"),
+        ({"pending": {"operation": "steal"}}, "pending operation is unknown"),
+        ({"pending": {"operation": ["remove"]}}, "pending operation is unknown"),
+        ({"pending": {"operation": "publish", "root": 1}}, "does not match"),
+        ({"pending": {"operation": "remove", "root": 1, "generation": 1}}, "does not match"),
         ({"pending": {"operation": "remove"}}, "root is not a number"),
         ({"pending": {"operation": "remove", "root": 1, "mode": 0o10000}}, "mode is not a mode"),
-        ({"pending": {"operation": "publish", "root": 1, "generation": 9}}, "generations that cannot be"),
+        ({"pending": {"operation": "publish", "root": 1, "generation": 9}}, "impossible generations"),
     ],
 )
 def test_a_state_that_cannot_be_is_refused_with_the_reason(fields: dict[str, t.Any], reason: str) -> None:
@@ -138,14 +138,14 @@ def test_a_stamp_is_read_as_it_was_written() -> None:
     [
         ({"format": 3}, "format 3 of a newer version"),
         ({"registry": 1}, "registry is missing or of the wrong type"),
-        ({"digest": None}, "digest is no digest"),
-        ({"digest": "sha256:../../etc"}, "digest is no digest"),
-        ({"index_digest": 5}, "index_digest is no digest"),
+        ({"digest": None}, "digest is not a digest"),
+        ({"digest": "sha256:../../etc"}, "digest is not a digest"),
+        ({"index_digest": 5}, "index_digest is not a digest"),
         ({"diff_ids": "sha256:x"}, "diff_ids is not a list"),
-        ({"diff_ids": ["sha256:x"]}, "diff_ids is no digest"),
+        ({"diff_ids": ["sha256:x"]}, "diff_ids is not a digest"),
         ({"diff_ids": ["sha256:" + "0" * 64] * 513}, "diff_ids is not a list"),
         ({"annotations": []}, "annotations is not an object"),
-        ({"annotations": {"a": 1}}, "annotations holds something else than text"),
+        ({"annotations": {"a": 1}}, "annotations holds a value that is not text"),
         ({"image": []}, "image is missing or of the wrong type"),
         ({"ownership": 1}, "ownership is missing or of the wrong type"),
         ({"entries": True}, "entries is missing or of the wrong type"),
@@ -174,7 +174,9 @@ def test_a_config_of_the_greatest_depth_fits_into_a_stamp() -> None:
     assert parse_stamp(stamp.to_json()) == stamp
 
 
-def after(state: State, operation: Operation, generation: int | None, *, drifted: bool = False) -> State:
+def after(
+    state: DestinationState, operation: Operation, generation: int | None, *, drifted: bool = False
+) -> DestinationState:
     pending = Pending(operation, 1, generation, None if operation == "remove" else state.current, drifted=drifted)
     announced = replace(state, next=max(state.next, (generation or 0) + 1), pending=pending)
     assert announced.undone() == replace(state, next=announced.next)
@@ -182,7 +184,7 @@ def after(state: State, operation: Operation, generation: int | None, *, drifted
 
 
 def test_the_order_of_generations_is_the_order_in_which_they_left() -> None:
-    state = State()
+    state = DestinationState()
     for number in (1, 2, 3):
         state = after(state, "publish", number)
     assert (state.current, state.kept) == (3, (2, 1))
@@ -191,7 +193,7 @@ def test_the_order_of_generations_is_the_order_in_which_they_left() -> None:
 
 
 def test_a_generation_that_was_rolled_back_from_is_the_first_to_go() -> None:
-    state = after(State(next=5, current=4, kept=(3, 2)), "roll_back", 3)
+    state = after(DestinationState(next=5, current=4, kept=(3, 2)), "roll_back", 3)
     assert (state.current, state.kept, state.rolled_back_from) == (3, (2, 4), 4)
     state = after(state, "publish", 5)
     assert (state.current, state.kept, state.rolled_back_from) == (5, (3, 2, 4), None)
@@ -199,7 +201,7 @@ def test_a_generation_that_was_rolled_back_from_is_the_first_to_go() -> None:
 
 
 def test_a_drifted_generation_is_kept_once_and_not_rolled_back_to() -> None:
-    state = after(State(next=3, current=2, kept=(1,)), "publish", 3, drifted=True)
+    state = after(DestinationState(next=3, current=2, kept=(1,)), "publish", 3, drifted=True)
     assert (state.kept, state.drifted, state.roll_back_target) == ((2, 1), (2,), 1)
     assert state.pruned(1).kept == (2, 1)
     state = after(state, "publish", 4, drifted=True)
@@ -209,10 +211,10 @@ def test_a_drifted_generation_is_kept_once_and_not_rolled_back_to() -> None:
 
 
 def test_removing_forgets_everything_but_the_numbers_used() -> None:
-    assert after(STATE.undone(), "remove", None) == State(next=9)
+    assert after(STATE.undone(), "remove", None) == DestinationState(next=9)
 
 
 def test_without_a_pending_change_nothing_is_completed() -> None:
-    state = State(next=3, current=2)
+    state = DestinationState(next=3, current=2)
     assert state.completed() == state
-    assert State(next=3, current=2).roll_back_target is None
+    assert DestinationState(next=3, current=2).roll_back_target is None

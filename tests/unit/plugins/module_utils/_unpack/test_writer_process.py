@@ -43,8 +43,8 @@ from ansible_collections.attested.registry.tests.support.descriptors import chil
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
 from ansible_collections.attested.registry.tests.support.tar_entries import file
 
-LONG = 30
-"""Seconds that no test waits unless it fails."""
+# Seconds that no test waits unless it fails.
+LONG: t.Final = 30
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-ACTS: dict[bytes, t.Callable[[], object]] = {
+ACTS: t.Final[dict[bytes, t.Callable[[], object]]] = {
     b"refuse": refuse,
     b"fail": fail,
     b"system": meet_the_system,
@@ -296,9 +296,9 @@ def test_nothing_is_printed_or_flushed_twice(tmp_path: Path) -> None:
     script.write_text(
         "import os, sys\n"
         f"sys.path.insert(0, {os.fspath(Path(forked.__file__).parent)!r})\n"
-        "import forked\n"
+        "import fork\n"
         "sys.stdout.write('once')\n"
-        "os.waitpid(forked.fork(lambda: 1 / 0), 0)\n"
+        "os.waitpid(fork.fork(lambda: 1 / 0), 0)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"once", b"")
