@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Lets python3 -m run the server from a checkout; serve.py is the same for installed collections."""
+
 from __future__ import annotations
 
 import sys

@@ -12,11 +12,11 @@ import collections
 from .config.addresses import network_of
 
 
-class Full(Exception):
+class QueueFull(Exception):
     """There are too many waiting, of all or of this address."""
 
 
-class Turns:
+class FairQueue:
     """A semaphore that admits waiters round-robin by client address, so that one client cannot starve the others.
 
     Where all places to wait are taken, an address that has fewer of them takes the last one of the address that has
@@ -41,7 +41,7 @@ class Turns:
     async def take(self, address: str | None) -> None:
         """Wait for a turn, which give_back ends; a cancelled waiter has none.
 
-        Raises Full, at once or when the place is needed for an address that has fewer.
+        Raises QueueFull, at once or when the place is needed for an address that has fewer.
         """
         if self._free:
             self._free -= 1
@@ -64,17 +64,17 @@ class Turns:
     def _make_room(self, address: str | None) -> None:
         of_this = len(self._queues.get(address, ()))
         if address is not None and of_this >= self._limit_of_one:
-            raise Full
+            raise QueueFull
         if self._count < self._limit:
             return
         longest = max(self._queues, key=lambda key: len(self._queues[key]), default=address)
         if len(self._queues.get(longest, ())) <= of_this + 1:
-            raise Full
+            raise QueueFull
         # the one that came last would wait longest
         turn = self._queues[longest][-1]
         self._leave(longest, turn)
         if not turn.done():
-            turn.set_exception(Full())
+            turn.set_exception(QueueFull())
 
     def _leave(self, address: str | None, turn: asyncio.Future[None]) -> None:
         queue = self._queues.get(address)
@@ -102,4 +102,4 @@ class Turns:
         self._free += 1
 
 
-__all__ = ("Full", "Turns")
+__all__ = ("FairQueue", "QueueFull")

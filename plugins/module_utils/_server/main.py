@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Entry point: reads the settings, binds the sockets, runs the supervisor. Called by serve.py and __main__.py."""
+
 from __future__ import annotations
 
 import contextlib
@@ -24,7 +26,7 @@ from .content.summary import LINE
 from .errors import RootError, ServerError
 from .journal import for_journal, is_journal
 from .libraries import require_aiohttp, require_prometheus
-from .processes.credentials import Credentials
+from .processes.credentials import AccessFiles
 from .processes.notify import Notifier
 from .processes.supervisor import Supervisor, run_supervisor
 
@@ -35,7 +37,7 @@ _LOG: t.Final = logging.getLogger("attested.registry")
 
 
 def main(arguments: t.Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT; gives the exit code, after one line on stderr if it is not 0."""
+    """Serve until SIGTERM or SIGINT and return the exit code. An error is reported in one line on stderr."""
     check_only = False
     try:
         command = parse_command(arguments)
@@ -43,24 +45,24 @@ def main(arguments: t.Sequence[str]) -> int:
         require_aiohttp()
         if check_only:
             check(command.settings)
-            sys.stdout.write("The configuration is sound.\n")
+            sys.stdout.write("The configuration is valid.\n")
         else:
             serve(command.settings)
     except ServerError as exc:
         line = visible(exc.message, limit=LINE)
         sys.stderr.write(f"{for_journal(line, logging.ERROR) if is_journal(2, os.environ) else line}\n")
-        # what sort of error it is, is for those who start servers
+        # only a server that was to start tells errors apart by exit code
         return 1 if check_only or "--check-config" in arguments else exc.exit_code
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def check(settings: Settings) -> Credentials:
-    """Check all that can be checked without listening and without reading the content. Raises ServerError."""
+def check(settings: Settings) -> AccessFiles:
+    """Check all that can be checked without listening and without reading layouts. Raises ServerError."""
     if settings.admin is not None:
         require_prometheus()
-    credentials = Credentials.read(settings)
+    credentials = AccessFiles.read(settings)
     credentials.application(Snapshot(os.path.abspath(settings.root), {}), settings)
     try:
         with os.scandir(settings.root):
@@ -73,11 +75,11 @@ def check(settings: Settings) -> Credentials:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to end. Raises ServerError when that cannot begin."""
+    """Serve until a signal stops the server. Raises ServerError when the start fails."""
     set_up_logging(settings.log_level, settings.access_log)
-    # what can fail at once comes before the reading of all content, which can take long
+    # checks that fail fast come before the content is loaded, which can take long
     credentials = check(settings)
-    _warn(settings)
+    _warn_of_plain_passwords(settings)
     credentials.warn()
     _allow_many_files()
     with contextlib.ExitStack() as stack:
@@ -98,10 +100,10 @@ def serve(settings: Settings) -> None:
         run_supervisor(supervisor)
 
 
-def _warn(settings: Settings) -> None:
+def _warn_of_plain_passwords(settings: Settings) -> None:
     if settings.htpasswd is not None and settings.tls == "no-tls":
         _LOG.warning(
-            "passwords come in the clear without tls; only a proxy on this host may reach the server like this"
+            "clients send passwords unencrypted, because tls is off; let only a proxy on this host reach the server"
         )
 
 
@@ -120,7 +122,7 @@ def _remove_unix_sockets(settings: Settings) -> None:
 
 
 def _allow_many_files() -> None:
-    """Raise the limit of open files as far as this process may: each connection needs one or two."""
+    """Raise the limit of open files to the hard limit: each connection needs one or two."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):

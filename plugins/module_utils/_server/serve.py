@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Command of an installed server: python3 -m ...module_utils._server.serve. Galaxy does not take __main__.py."""
+
 from __future__ import annotations
 
 import sys

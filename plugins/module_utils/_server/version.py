@@ -4,11 +4,13 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Version of the server, for --version, logs and metrics."""
+
 from __future__ import annotations
 
 import typing as t
 
-# that of galaxy.yml, which is not on the hosts that the server runs on
+# equal to the version in galaxy.yml, which is not installed on the hosts that run the server
 VERSION: t.Final = "0.3.0"
 
 __all__ = ("VERSION",)

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Access decisions: who may send requests and who may see which repositories. Called by app.py and protocol.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -17,57 +19,58 @@ if t.TYPE_CHECKING:
 
 
 class Access(t.Protocol):
-    """Decides who gets in and who sees what."""
+    """A policy that authenticates clients and decides which repositories they may see."""
 
     def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
-        """Read the Authorization header of a request. Raises Refusal 401 with its challenge."""
+        """Return the sender of a request by its Authorization header. Raises Refusal 401 with the challenge."""
 
     def may_see(self, identity: Identity, repository: str) -> bool:
-        """Whether a repository exists, as far as this one can tell."""
+        """Tell whether the client may see the repository; for other clients, the repository does not exist."""
 
 
 class OpenAccess:
-    """Lets everybody see everything."""
+    """Access without authentication and rules: every client sees all repositories."""
 
     def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
-        """Never raises."""
+        """Return an identity without a user. Never raises."""
         return Identity(None, peer)
 
     def may_see(self, identity: Identity, repository: str) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
 
 class RestrictedAccess:
-    """Lets in those whose password is right, if there are passwords; they see what a rule allows, if there are any.
+    """Access by passwords, rules and attestation.
 
-    If they have to be attested, they only see what their realm is entitled to, too.
+    With passwords, a client must authenticate. With rules, a client sees the repositories that a rule allows. With
+    attested, the policies for the realm of the client must allow the repository too.
     """
 
     def __init__(self, *, passwords: Passwords | None, rules: tuple[Rule, ...] | None, attested: bool = False) -> None:
         self._passwords = passwords
         self._rules = rules
         self._attested = attested
-        # a list of all repositories asks about each of them, and the patterns say of it what they said before; what is
-        # asked about is there, so there are no more than repositories
-        self._about: dict[str, tuple[Rule, ...]] = {}
+        # Rules that apply to each repository: a catalog request checks all repositories, and the result of matching
+        # patterns never changes. Bounded, because only repositories that exist are checked.
+        self._rules_by_repository: dict[str, tuple[Rule, ...]] = {}
 
     def authenticate(self, authorization: str | None, peer: Peer) -> Identity:
-        """Read the Authorization header, which Passwords.verify has seen. Raises Refusal 401 with its challenge."""
+        """Return the sender; Passwords.verify has seen the header. Raises Refusal 401 with the challenge."""
         return Identity(None if self._passwords is None else self._passwords.user_of(authorization), peer)
 
     def may_see(self, identity: Identity, repository: str) -> bool:
-        """Whether there are no rules, or one of them allows it, and the realm may see it where there has to be one."""
+        """Tell whether a rule, or the absence of rules, and the realm, where required, allow the repository."""
         realm = identity.peer.realm
         if self._attested and (realm is None or not realm.may_see(repository)):
             return False
         return self._rules is None or any(rule.is_for(identity) for rule in self._rules_about(repository))
 
     def _rules_about(self, repository: str) -> tuple[Rule, ...]:
-        found = self._about.get(repository)
+        found = self._rules_by_repository.get(repository)
         if found is None:
             found = tuple(rule for rule in self._rules or () if rule.is_about(repository))
-            self._about[repository] = found
+            self._rules_by_repository[repository] = found
         return found
 
 

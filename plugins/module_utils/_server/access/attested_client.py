@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A client of the server that was attested in the RA-TLS handshake. Made by attesting.py, asked by access.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,15 +17,15 @@ if t.TYPE_CHECKING:
     from ..._ratls.relying_party import RelyingParty
 
 _MAX_REMEMBERED: t.Final = 4096
-# what of a digest is enough to find it again in the log
+# so much of a digest identifies it in the log
 _SHORT: t.Final = len("sha256:") + 16
 
 
-class Realm:
-    """The attested client of one connection: what it has proved, and what it may see because of that.
+class AttestedClient:
+    """The attested client of one connection: its attestation, and the repositories that it may see.
 
-    facts are for logs. warnings are words for what speaks against it: unauthenticated (nothing has checked the
-    signature of its platform), simulated (it says so of itself).
+    facts are for logs. warnings are words for weak evidence: unauthenticated (the signature of the platform was not
+    verified), simulated (the evidence declares itself simulated).
     """
 
     def __init__(self, attestation: Attestation, relying_party: RelyingParty) -> None:
@@ -34,12 +36,12 @@ class Realm:
             ("simulated", attestation.token.platform.simulated),
         )
         self.warnings = tuple(word for word, applies in found if applies)
-        # a list of all repositories costs as much as the policies that accept this realm, not as much as all
+        # a catalog request then evaluates the policies that accept this realm, not all policies
         self._relying_party = relying_party.narrowed(attestation)
         self._seen: dict[str, bool] = {}
 
     def may_see(self, repository: str) -> bool:
-        """Whether the policies let it see a repository; asked again on the same connection, it costs nothing."""
+        """Tell whether the policies let the client see a repository. Answers are cached for the connection."""
         known = self._seen.get(repository)
         if known is None:
             known = self._relying_party.may_see(self.attestation, repository)
@@ -49,8 +51,8 @@ class Realm:
 
     @property
     def label(self) -> str:
-        """In one word without spaces: the beginning of the digest of the token."""
+        """The client in one word for logs: the beginning of the digest of its token."""
         return self.facts["token"][:_SHORT]
 
 
-__all__ = ("Realm",)
+__all__ = ("AttestedClient",)

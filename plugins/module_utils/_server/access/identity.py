@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The peer of a connection and the identity of a request; access.py and rules.py decide by them."""
+"""Peer of a connection and identity of a request, on which access.py and rules.py base their decisions."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from .attested_client import Realm
+    from .attested_client import AttestedClient
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Who is at the other end of a connection.
+    """The client end of a connection.
 
     address is the IP address without the port, None on a unix socket; certificate_subject is the subject of the client
-    certificate that was verified in the TLS handshake, None without one; realm is the client that was attested
-    in it, None without attestation.
+    certificate that was verified in the TLS handshake, None without one; realm is the client that was attested in the
+    handshake, None without attestation.
     """
 
     address: str | None
     certificate_subject: str | None = None
-    realm: Realm | None = None
+    realm: AttestedClient | None = None
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a request comes from: the peer, and the user whose password was right, None where none is asked for."""
+    """The sender of a request: the peer, and the authenticated user, None if the server requires no password."""
 
     user: str | None
     peer: Peer

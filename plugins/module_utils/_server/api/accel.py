@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""X-Accel-Redirect: lets nginx in front of the server send the blobs. Called by app.py."""
+
 from __future__ import annotations
 
 import os
@@ -14,16 +16,16 @@ import urllib.parse
 from ..errors import UsageError
 
 if t.TYPE_CHECKING:
-    from ..content.snapshot import Content
+    from ..content.snapshot import ServedFile
 
 _PREFIX: t.Final = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 
 class Accel:
-    """Has nginx in front of this server send the files: X-Accel-Redirect with a URI below prefix.
+    """Maker of X-Accel-Redirect headers with a URI below prefix, by which nginx sends the file in place of the server.
 
-    nginx must have an internal location for prefix that leads to the directory root. Nobody but nginx may reach this
-    server then: the answers have no body. Raises UsageError.
+    nginx must have an internal location prefix that maps to the directory root. Only nginx may reach the server then,
+    because the answers have no body. Raises UsageError for a malformed prefix.
     """
 
     def __init__(self, prefix: str, *, root: str) -> None:
@@ -35,8 +37,8 @@ class Accel:
         self._prefix = prefix.rstrip("/")
         self._root = root
 
-    def header(self, content: Content) -> dict[str, str]:
-        """The header that has this file sent; none when it is not below the root."""
+    def header(self, content: ServedFile) -> dict[str, str]:
+        """Return the header for this file, or no header when the file is not below the root."""
         relative = os.path.relpath(content.path, self._root)
         if relative.split(os.sep, 1)[0] == os.pardir:
             return {}

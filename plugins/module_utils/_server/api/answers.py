@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Responses of the distribution API: JSON documents, error documents and the headers of content. Called by app.py."""
+
 from __future__ import annotations
 
 import http
@@ -14,7 +16,7 @@ from ..libraries import web
 from .conditions import entity_tag
 
 if t.TYPE_CHECKING:
-    from ..content.snapshot import Content
+    from ..content.snapshot import ServedFile
     from ..errors import Refusal
     from .target import Target
 
@@ -22,14 +24,14 @@ Headers = dict[str, str]
 
 
 class Caching(t.NamedTuple):
-    """What Cache-Control says (RFC 9111, 5.2.2) of what never changes, and of what has to be asked for again."""
+    """Values of Cache-Control (RFC 9111, 5.2.2) for immutable content, and for content that caches must revalidate."""
 
     immutable: str
     checked: str
 
 
 PUBLIC: t.Final = Caching("public, max-age=31536000, immutable", "no-cache")
-# what one may see another may not: a cache that several share must not keep it, be it ever so immutable
+# access differs per client, so shared caches must not store even immutable content
 PRIVATE: t.Final = Caching("private, max-age=31536000, immutable", "private, no-cache")
 
 _COMMON: t.Final = {
@@ -43,7 +45,7 @@ _BLOB_TYPE: t.Final = "application/octet-stream"
 def json_answer(
     value: t.Any, *, cache: str, status: int = 200, headers: t.Mapping[str, str] | None = None
 ) -> web.Response:
-    """An answer whose body is this JSON value; headers may replace the media type application/json."""
+    """Make a response with a JSON body; headers can replace the media type application/json."""
     return web.Response(
         body=json.dumps(value).encode(),
         status=status,
@@ -52,12 +54,12 @@ def json_answer(
 
 
 def error_answer(refusal: Refusal) -> web.Response:
-    """The error document of the distribution-spec ("Error Codes")."""
+    """Make a response with the error document of the distribution-spec ("Error Codes")."""
     return json_answer(_document(refusal), status=refusal.status, cache="no-store", headers=refusal.headers)
 
 
 def written(refusal: Refusal) -> bytes:
-    """Write the same as the last answer of a connection, for where there is no request that aiohttp could answer."""
+    """Serialize the error response that closes a connection, for errors without a request that aiohttp could answer."""
     body = json.dumps(_document(refusal)).encode()
     fields = {**_COMMON, "Content-Type": "application/json", "Cache-Control": "no-store", **refusal.headers}
     fields.update({"Content-Length": str(len(body)), "Connection": "close"})
@@ -69,8 +71,8 @@ def _document(refusal: Refusal) -> t.Any:
     return {"errors": [{"code": refusal.code, "message": refusal.message}]}
 
 
-def content_headers(content: Content, target: Target, caching: Caching) -> Headers:
-    """The headers that go with a manifest or a blob, whatever the method and the status."""
+def content_headers(content: ServedFile, target: Target, caching: Caching) -> Headers:
+    """Return the headers that responses for a manifest or a blob have, with any method and status."""
     by_digest = target.reference == content.digest
     return {
         **_COMMON,

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The registry application: answers requests to the distribution API from a snapshot. Called by protocol.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -28,18 +30,18 @@ from .target import parse_artifact_types, parse_page, parse_target
 if t.TYPE_CHECKING:
     from ..access.access import Access
     from ..access.identity import Identity
-    from ..content.snapshot import Content, Snapshot
+    from ..content.snapshot import ServedFile, Snapshot
     from .answers import Headers
     from .ranges import Span
     from .target import Target
 
 
 class Application:
-    """The registry: answers the requests for one snapshot (distribution-spec, categories pull and content discovery).
+    """The registry application for one snapshot (distribution-spec, categories pull and content discovery).
 
-    snapshot may be replaced at any time; requests under way keep the one they began with. Without access, everybody may
-    see everything. accel is the prefix of X-Accel-Redirect, for blobs that nginx is to send; raises UsageError when it
-    can be none.
+    snapshot can be replaced at any time; requests in progress keep the snapshot that they began with. Without access,
+    every client sees all repositories. accel is the prefix of X-Accel-Redirect, for blobs that nginx sends; raises
+    UsageError when it is malformed.
     """
 
     def __init__(self, snapshot: Snapshot, *, access: Access | None = None, accel: str | None = None) -> None:
@@ -51,7 +53,7 @@ class Application:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is served."""
+        """The snapshot that is served."""
         return self._snapshot
 
     @snapshot.setter
@@ -63,19 +65,19 @@ class Application:
     async def handle(
         self, request: web.BaseRequest, *, zero_copy: bool, peer: Peer | None = None
     ) -> web.StreamResponse:
-        """Answer a request; every refusal is an error document.
+        """Answer a request; a Refusal becomes a response with an error document.
 
-        zero_copy says whether files can go out by sendfile, which encrypted connections cannot do.
+        zero_copy tells whether the connection supports sendfile; encrypted connections do not.
         """
         try:
             check_head(request)
         except Refusal as refusal:
             answer: web.StreamResponse = error_answer(refusal)
-            # whoever sends such a head may mean something else by what follows
+            # the client may frame the bytes after such a head in another way
             answer.force_close()
             return answer
         try:
-            # before anything is looked at: nobody learns from the answer what there is
+            # authentication comes before any lookup, so that no answer reveals what exists
             peer = peer or Peer(request.remote or None)
             identity = self._access.authenticate(request.headers.get("Authorization"), peer)
             check_method(request)
@@ -114,11 +116,11 @@ class Application:
         return answer
 
     async def _send(
-        self, request: web.BaseRequest, target: Target, content: Content, headers: Headers, *, zero_copy: bool
+        self, request: web.BaseRequest, target: Target, content: ServedFile, headers: Headers, *, zero_copy: bool
     ) -> web.StreamResponse | None:
         if not is_unchanged(content):
             return None
-        spans = _spans(request, content)
+        spans = _requested_spans(request, content)
         if request.method == "HEAD":
             return web.Response(headers={**headers, "Content-Length": str(content.size)})
         if self._accel is not None and target.kind == "blob":
@@ -134,7 +136,7 @@ class Application:
             return await send(request, file, plan(content, headers, spans), zero_copy=zero_copy)
 
     def _send_short(
-        self, content: Content, headers: Headers, spans: tuple[Span, ...] | None
+        self, content: ServedFile, headers: Headers, spans: tuple[Span, ...] | None
     ) -> web.StreamResponse | None:
         data = self._memory.read(content)
         if data is None:
@@ -145,8 +147,8 @@ class Application:
         return web.Response(status=body.status, headers=body.headers, body=body.cut_from(data))
 
 
-def _spans(request: web.BaseRequest, content: Content) -> tuple[Span, ...] | None:
-    """The ranges to send; None for the whole. Ranges are defined for GET alone (RFC 9110, 14.2). Raises Refusal."""
+def _requested_spans(request: web.BaseRequest, content: ServedFile) -> tuple[Span, ...] | None:
+    """Return the ranges to send, None for the whole file. Only GET has ranges (RFC 9110, 14.2). Raises Refusal."""
     ranges = request.headers.getall("Range", ())
     if (
         request.method != "GET"
@@ -160,7 +162,7 @@ def _spans(request: web.BaseRequest, content: Content) -> tuple[Span, ...] | Non
         raise Refusal(
             416,
             "SIZE_INVALID",
-            f"The content has {content.size} bytes, and nothing of it is in the range that was asked for.",
+            f"The requested range is outside the content, which has {content.size} bytes.",
             headers={"Content-Range": f"bytes */{content.size}"},
         )
     return spans

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Bodies of responses: a whole file, one range, or several ranges as multipart/byteranges. Called by app.py."""
+
 from __future__ import annotations
 
 import secrets
@@ -12,14 +14,14 @@ import typing as t
 from .ranges import Span
 
 if t.TYPE_CHECKING:
-    from ..content.snapshot import Content
+    from ..content.snapshot import ServedFile
 
-# bytes as they are, or a part of the file
+# literal bytes, or a part of the file
 Piece = t.Union[bytes, Span]
 
 
 class Body(t.NamedTuple):
-    """The body of an answer that consists of parts of one file, and the headers and the status that belong to it."""
+    """The body of a response, made of parts of one file, with the status and the headers of the response."""
 
     status: int
     headers: dict[str, str]
@@ -31,17 +33,17 @@ class Body(t.NamedTuple):
         return sum(piece.length if isinstance(piece, Span) else len(piece) for piece in self.pieces)
 
     def cut_from(self, data: bytes) -> bytes:
-        """The bytes to send, when data is the whole content."""
+        """Return the bytes of the body; data is the whole file."""
         return b"".join(
             data[piece.start : piece.start + piece.length] if isinstance(piece, Span) else piece
             for piece in self.pieces
         )
 
 
-def plan(content: Content, headers: dict[str, str], spans: tuple[Span, ...] | None) -> Body:
-    """What to send for these ranges: the whole (None), one range, or several (RFC 9110, 15.3.7 and 14.6).
+def plan(content: ServedFile, headers: dict[str, str], spans: tuple[Span, ...] | None) -> Body:
+    """Make the body for ranges: the whole file (None), one range, or several (RFC 9110, 15.3.7 and 14.6).
 
-    headers are those of the whole content without its length.
+    headers are those of the whole file, without Content-Length.
     """
     if spans is None:
         return Body(200, {**headers, "Content-Length": str(content.size)}, (Span(0, content.size),))
@@ -52,8 +54,8 @@ def plan(content: Content, headers: dict[str, str], spans: tuple[Span, ...] | No
     return body._replace(headers={**body.headers, "Content-Length": str(body.length)})
 
 
-def _multipart(content: Content, headers: dict[str, str], spans: tuple[Span, ...]) -> Body:
-    # the boundary must not occur in the content, which a random one of 128 bits does not
+def _multipart(content: ServedFile, headers: dict[str, str], spans: tuple[Span, ...]) -> Body:
+    # the boundary must not occur in the file; 128 random bits make sure of that
     boundary = secrets.token_hex(16)
     pieces: list[Piece] = []
     for span in spans:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Conditional requests (RFC 9110, 13): If-Match, If-None-Match and If-Range on digests. Called by app.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,26 +17,26 @@ if t.TYPE_CHECKING:
 
 
 def is_not_modified(request: web.BaseRequest, digest: str) -> bool:
-    """Whether 304 is the answer for the content with this digest (RFC 9110, 13.2.2).
+    """Tell whether to answer 304 for the content with this digest (RFC 9110, 13.2.2).
 
-    Raises Refusal, 412, when the client wants other content than this. Dates are ignored, because no Last-Modified is
-    ever sent.
+    Raises Refusal 412 when If-Match names other content. Dates are ignored, because the server never sends
+    Last-Modified.
     """
     headers = request.headers
     if "If-Match" in headers and not match(",".join(headers.getall("If-Match")), digest):
-        raise Refusal(412, "UNSUPPORTED", "The content is not what If-Match names.")
+        raise Refusal(412, "UNSUPPORTED", "The content does not match If-Match.")
     return "If-None-Match" in headers and none_match(",".join(headers.getall("If-None-Match")), digest)
 
 
 def match(header: str, digest: str) -> bool:
-    """Whether If-Match names the entity tag of this digest; the comparison is strong (RFC 9110, 13.1.1)."""
+    """Tell whether If-Match has the entity tag of this digest; the comparison is strong (RFC 9110, 13.1.1)."""
     return any(part.strip(" \t") in ("*", entity_tag(digest)) for part in header.split(","))
 
 
 def none_match(header: str, digest: str) -> bool:
-    """Whether If-None-Match names the entity tag of this digest, so that 304 is the answer (RFC 9110, 13.1.2).
+    """Tell whether If-None-Match has the entity tag of this digest, so that the answer is 304 (RFC 9110, 13.1.2).
 
-    The comparison is weak. Clients that leave out the quotes are understood too.
+    The comparison is weak. Entity tags without quotes are accepted too, because some clients leave them out.
     """
     for part in header.split(","):
         tag = part.strip(" \t")
@@ -44,15 +46,15 @@ def none_match(header: str, digest: str) -> bool:
 
 
 def if_range(header: str | None, digest: str) -> bool:
-    """Whether a Range counts: there is no If-Range, or it is the strong entity tag of this digest (RFC 9110, 13.1.5).
+    """Tell whether to honour Range: If-Range is absent, or has the strong entity tag of this digest (RFC 9110, 13.1.5).
 
-    A date never matches, because no Last-Modified is ever sent.
+    A date never matches, because the server never sends Last-Modified.
     """
     return header is None or header.strip(" \t") == entity_tag(digest)
 
 
 def entity_tag(digest: str) -> str:
-    """The ETag of the content with this digest."""
+    """Return the ETag of the content with this digest."""
     return f'"{digest}"'
 
 

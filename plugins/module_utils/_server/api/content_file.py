@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Open files of the snapshot, checked to be the files that were verified. Called by app.py and memory.py."""
+
 from __future__ import annotations
 
 import errno
@@ -15,37 +17,37 @@ from ..._layout.stored import Identity
 from ..errors import Refusal
 
 if t.TYPE_CHECKING:
-    from ..content.snapshot import Content
+    from ..content.snapshot import ServedFile
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 _OPEN: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOWAIT: t.Final[int] = getattr(os, "RWF_NOWAIT", 0)
-# these say nothing about the file
+# errors of this process, not of the file
 _SHORTAGES: t.Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class ContentFile:
-    """A file of the snapshot, open. A context manager."""
+    """An open file of the snapshot. A context manager that closes it."""
 
-    def __init__(self, content: Content, fd: int) -> None:
+    def __init__(self, content: ServedFile, fd: int) -> None:
         self.content = content
         self._fd = fd
 
     @classmethod
-    def open(cls, content: Content) -> ContentFile | None:
-        """Open it; None, with a line in the log, unless it is the very file that was verified.
+    def open(cls, content: ServedFile) -> ContentFile | None:
+        """Open a file. Returns None, after an error in the log, if it is not the file that was verified.
 
-        Raises Refusal, 503, when there is no telling for now.
+        Raises Refusal 503 when the server lacks the resources to open files.
         """
         try:
             file = cls(content, os.open(content.path, _OPEN))
         except OSError as exc:
-            _cannot_open(content, exc)
+            _report_unreadable(content, exc)
             return None
         if file.is_unchanged():
             return file
         file.close()
-        _changed(content)
+        _report_changed(content)
         return None
 
     def __enter__(self) -> ContentFile:
@@ -59,17 +61,17 @@ class ContentFile:
         os.close(self._fd)
 
     def is_unchanged(self) -> bool:
-        """Whether the file still looks as it did when it was verified."""
+        """Tell whether the identity of the file is that of its verification."""
         return Identity.of(os.fstat(self._fd)) == self.content.identity
 
     def as_file(self) -> t.BinaryIO:
-        """A file object over the same open file, which stays open when the object is closed."""
+        """Return a file object for the same descriptor, which stays open when the object is closed."""
         return open(self._fd, "rb", buffering=0, closefd=False)
 
     def read_cached(self, position: int, length: int) -> memoryview | None:
-        """Up to length bytes from position on, without waiting for the disk; None when they are not all in memory.
+        """Read up to length bytes from position without waiting for the disk. Returns None if none of them is cached.
 
-        File systems that cannot tell, such as tmpfs, are read as sendfile reads them: at once.
+        On file systems without RWF_NOWAIT, such as tmpfs, the read may block, as sendfile does.
         """
         buffer = bytearray(length)
         try:
@@ -77,40 +79,40 @@ class ContentFile:
         except OSError as exc:
             if exc.errno == errno.EOPNOTSUPP:
                 return memoryview(os.pread(self._fd, length, position)) or None
-            # what else is wrong, the read that waits will show
-            _LOG.debug("%s has to be waited for: %s", self.content.path, exc.strerror)
+            # the blocking read reports any other error
+            _LOG.debug("%s is not in the page cache: %s", self.content.path, exc.strerror)
             return None
         return memoryview(buffer)[:count] if count else None
 
     def read(self, position: int, length: int) -> bytes:
-        """Up to length bytes from position on. Raises OSError."""
+        """Read up to length bytes from position. Raises OSError."""
         return os.pread(self._fd, length, position)
 
 
-def is_unchanged(content: Content) -> bool:
-    """Whether the file of this content, unopened, still looks as it did when it was verified; if not, the log says so.
+def is_unchanged(content: ServedFile) -> bool:
+    """Tell, without opening the file, whether its identity is that of its verification; logs an error if not.
 
-    Raises Refusal, 503, when there is no telling for now.
+    Raises Refusal 503 when the server lacks the resources to look.
     """
     try:
         identity = Identity.of(os.lstat(content.path))
     except OSError as exc:
-        _cannot_open(content, exc)
+        _report_unreadable(content, exc)
         return False
     if identity != content.identity:
-        _changed(content)
+        _report_changed(content)
         return False
     return True
 
 
-def _cannot_open(content: Content, exc: OSError) -> None:
+def _report_unreadable(content: ServedFile, exc: OSError) -> None:
     _LOG.error("%s is not served: opening it failed: %s", content.path, exc.strerror)
     if exc.errno in _SHORTAGES:
         raise Refusal(503, "UNAVAILABLE", "The server is short of resources; try again later.") from None
 
 
-def _changed(content: Content) -> None:
-    _LOG.error("%s is not served: it was changed after it had been verified", content.path)
+def _report_changed(content: ServedFile) -> None:
+    _LOG.error("%s is not served: it changed after its verification", content.path)
 
 
 __all__ = ("ContentFile", "is_unchanged")

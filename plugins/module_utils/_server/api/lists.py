@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Lists of the distribution API: tags, catalog and referrers, with pagination. Called by app.py."""
+
 from __future__ import annotations
 
 import bisect
@@ -23,18 +25,18 @@ if t.TYPE_CHECKING:
 
 
 def tags_answer(repository: Repository, page: Page, *, cache: str) -> web.Response:
-    """One page of the tags (distribution-spec, "Listing Tags"), with a Link to the next one if there is one."""
-    shown, headers = _page(repository.tag_names, page, f"/v2/{repository.name}/tags/list")
+    """Make the response for a page of tags, with a Link to the next page (distribution-spec, "Listing Tags")."""
+    shown, headers = _take_page(repository.tag_names, page, f"/v2/{repository.name}/tags/list")
     return json_answer({"name": repository.name, "tags": shown}, cache=cache, headers=headers)
 
 
 def catalog_answer(names: t.Sequence[str], may_see: MaySee, page: Page, *, cache: str) -> web.Response:
-    """One page of the repositories that may be seen; names are all of them, in order."""
-    shown, headers = _page(names, page, "/v2/_catalog", may_see)
+    """Make the response for a page of the repositories that the client may see. names are all, sorted."""
+    shown, headers = _take_page(names, page, "/v2/_catalog", may_see)
     return json_answer({"repositories": shown}, cache=cache, headers=headers)
 
 
-def _page(
+def _take_page(
     names: t.Sequence[str], page: Page, path: str, shown: MaySee | None = None
 ) -> tuple[list[str], dict[str, str]]:
     start = 0 if page.last is None else bisect.bisect_right(names, page.last)
@@ -43,7 +45,7 @@ def _page(
         rest = filter(shown, rest)
     if page.n is None:
         return list(rest), {}
-    # one more than is shown tells whether there is a next page
+    # one more item than the page has tells whether there is a next page
     found = list(itertools.islice(rest, page.n + 1))
     if page.n == 0 or len(found) <= page.n:
         return found[: page.n], {}
@@ -54,9 +56,9 @@ def _page(
 def referrers_answer(
     repository: Repository, subject: str, artifact_types: t.Collection[str], *, cache: str
 ) -> web.Response:
-    """The manifests that have this subject, as an index (distribution-spec, "Listing Referrers").
+    """Make the response for the manifests that have this subject, an index (distribution-spec, "Listing Referrers").
 
-    Only those of these artifact types, unless there are none of them. Raises Refusal when subject is no digest.
+    artifact_types filters them, unless it is empty. Raises Refusal when subject is not a digest.
     """
     check_digest(subject)
     found = repository.referrers.get(subject, ())

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Lookup of repositories and content in a snapshot, with the refusals of the distribution-spec. Called by app.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,17 +17,20 @@ from ..._oci.names import check_repository
 from ..errors import Refusal
 
 if t.TYPE_CHECKING:
-    from ..content.snapshot import Content, Repository, Snapshot
+    from ..content.snapshot import Repository, ServedFile, Snapshot
     from .target import Target
 
-# whether whoever asks may know that this repository exists
+# tells whether the client may know that a repository exists
 MaySee = t.Callable[[str], bool]
 
 _UNKNOWN: t.Final = {"manifest": "MANIFEST_UNKNOWN", "blob": "BLOB_UNKNOWN"}
 
 
 def find_repository(snapshot: Snapshot, name: str, may_see: MaySee) -> Repository:
-    """Raises Refusal: 404 for an unknown name or one not to be seen, 400 for one that no repository can have."""
+    """Return the repository with this name.
+
+    Raises Refusal: 404 if it does not exist or the client may not see it, 400 if the name is malformed.
+    """
     repository = snapshot.repositories.get(name)
     if repository is not None and may_see(name):
         return repository
@@ -36,8 +41,8 @@ def find_repository(snapshot: Snapshot, name: str, may_see: MaySee) -> Repositor
     raise Refusal(404, "NAME_UNKNOWN", f"There is no repository {quote(name)} here.")
 
 
-def find_content(repository: Repository, target: Target) -> Content:
-    """Raises Refusal: 404 for content that is not there, 400 for what is no digest where one is needed."""
+def find_content(repository: Repository, target: Target) -> ServedFile:
+    """Return the content that target names. Raises Refusal: 404 if it does not exist, 400 for a malformed digest."""
     wanted = target.reference
     if target.kind == "blob":
         content = repository.blobs.get(wanted)
@@ -51,7 +56,7 @@ def find_content(repository: Repository, target: Target) -> Content:
 
 
 def check_digest(text: str) -> None:
-    """Raises Refusal, 400, unless this is a digest."""
+    """Raise Refusal 400 unless the text is a digest."""
     try:
         Digest.parse(text)
     except DigestError as exc:
@@ -59,7 +64,7 @@ def check_digest(text: str) -> None:
 
 
 def unknown(target: Target) -> Refusal:
-    """The refusal for content that is not there."""
+    """Return the refusal 404 for content that does not exist."""
     code = _UNKNOWN[target.kind]
     return Refusal(404, code, f"The repository {quote(target.name)} has no {target.kind} {quote(target.reference)}.")
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Cache of short content in memory, filled from verified files. Called by app.py."""
+
 from __future__ import annotations
 
 import logging
@@ -14,28 +16,28 @@ from ..._oci.errors import DigestMismatch, SizeMismatch
 from .content_file import ContentFile
 
 if t.TYPE_CHECKING:
-    from ..content.snapshot import Content
+    from ..content.snapshot import ServedFile
 
 _LOG: t.Final = logging.getLogger("attested.registry")
-# in all; a manifest has about a thousand bytes
+# bytes of all content together; a manifest has about a thousand
 MAX_KEPT: t.Final = 8 * 1024 * 1024
 
 
 class Memory:
-    """Short contents, read once: opening and reading a file takes longer than all else that answers a request.
+    """A cache of short content, because opening and reading a file takes longer than the rest of a request.
 
-    What is kept has the digest that it is found by, so it never gets old. Whether it is still to be served is for the
-    file to say (is_unchanged).
+    The keys are digests, so entries never become stale. The caller checks that the file is still the one that was
+    verified (is_unchanged).
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
         self._size = 0
 
-    def read(self, content: Content) -> bytes | None:
-        """All of it; None, with a line in the log, when the file is no longer what it was.
+    def read(self, content: ServedFile) -> bytes | None:
+        """Return the whole content. Returns None, after an error in the log, when the file has changed.
 
-        Raises OSError, and Refusal, 503, when there is no telling for now.
+        Raises OSError, and Refusal 503 when the server lacks the resources to open files.
         """
         data = self._kept.get(content.digest)
         if data is None:
@@ -48,21 +50,21 @@ class Memory:
         self._kept[digest] = data
         self._size += len(data)
         while self._size > MAX_KEPT:
-            # the one that has been there longest
+            # the oldest entry
             self._size -= len(self._kept.pop(next(iter(self._kept))))
 
 
-def _load(content: Content) -> bytes | None:
+def _load(content: ServedFile) -> bytes | None:
     file = ContentFile.open(content)
     if file is None:
         return None
     with file:
-        # one more than there should be, to notice that
+        # one byte more than expected reveals a file that has grown
         data = file.read(0, content.size + 1)
     try:
         verify(data, Digest.parse(content.digest), content.size, what=content.path)
     except (DigestMismatch, SizeMismatch):
-        _LOG.error("%s is not served: it was changed while it was read", content.path)
+        _LOG.error("%s is not served: it changed while it was read", content.path)
         return None
     return data
 

@@ -4,35 +4,38 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Parser of the Range header (RFC 9110, 14.1.2 and 14.2). Called by app.py."""
+
 from __future__ import annotations
 
 import re
 import typing as t
 
-# as many as containers/storage asks for at once, to get the parts of a zstd:chunked layer that it lacks
+# containers/storage requests so many at once, for the missing parts of a zstd:chunked layer
 MAX_RANGES: t.Final = 1024
 
 _SPEC: t.Final = re.compile(r"([0-9]*)-([0-9]*)")
-_BEYOND: t.Final = 10**19  # no file is this long
+# longer than any file
+_BEYOND: t.Final = 10**19
 
 
 class Span(t.NamedTuple):
-    """Some bytes of a file: length of them, from start on; never empty."""
+    """A range of bytes of a file: length bytes from start; length is positive."""
 
     start: int
     length: int
 
     def content_range(self, size: int) -> str:
-        """The value of Content-Range for these bytes of a file of this size."""
+        """Return the value of Content-Range for this range of a file of this size."""
         return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
 
 
 def parse_range(header: str, size: int) -> tuple[Span, ...] | None:
-    """What a Range header asks for of a file of this size (RFC 9110, 14.1.2 and 14.2).
+    """Parse a Range header for a file of this size (RFC 9110, 14.1.2 and 14.2). Never raises.
 
-    None: the header is to be ignored, because its unit is not bytes or it wants more than 1,024 ranges. An empty tuple:
-    the answer is 416, because no range can be satisfied or one is malformed. Otherwise the ranges in the order asked
-    for, cut to the size; if any overlap or touch, these are joined, and all are in ascending order. Never raises.
+    Returns None if the header must be ignored, because its unit is not bytes or it has more than 1,024 ranges. Returns
+    an empty tuple if the answer is 416, because no range can be satisfied or one is malformed. Otherwise returns the
+    ranges in the requested order, truncated to the size; if any overlap or touch, all are sorted and those joined.
     """
     unit, equals, text = header.partition("=")
     if not equals or unit.strip(" \t").lower() != "bytes":
@@ -46,27 +49,27 @@ def parse_range(header: str, size: int) -> tuple[Span, ...] | None:
         if match is None or spec == "-":
             return ()
         first, last = match.groups()
-        if first and last and _number(last) < _number(first):
+        if first and last and _parse_number(last) < _parse_number(first):
             return ()
-        spans.append(_span(first, last, size))
-    return _join([span for span in spans if span.length > 0])
+        spans.append(_make_span(first, last, size))
+    return _join_spans([span for span in spans if span.length > 0])
 
 
-def _span(first: str, last: str, size: int) -> Span:
+def _make_span(first: str, last: str, size: int) -> Span:
     if not first:
-        length = min(_number(last), size)
+        length = min(_parse_number(last), size)
         return Span(size - length, length)
-    start = _number(first)
-    end = min(_number(last) if last else _BEYOND, size - 1)
+    start = _parse_number(first)
+    end = min(_parse_number(last) if last else _BEYOND, size - 1)
     return Span(start, end - start + 1)
 
 
-def _number(digits: str) -> int:
+def _parse_number(digits: str) -> int:
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) < 20 else _BEYOND
 
 
-def _join(spans: list[Span]) -> tuple[Span, ...]:
+def _join_spans(spans: list[Span]) -> tuple[Span, ...]:
     joined: list[Span] = []
     for span in sorted(spans):
         before = joined[-1] if joined else None

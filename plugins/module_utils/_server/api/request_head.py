@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Checks of the head of a request that do not depend on the content. Called by app.py and protocol.py."""
+
 from __future__ import annotations
 
 import itertools
@@ -15,23 +17,23 @@ from .target import is_api
 if t.TYPE_CHECKING:
     from ..libraries import web
 
-# of a head without its Range header
+# bytes of a head without its Range header
 MAX_HEAD: t.Final = 16 * 1024
-# containers/storage asks for up to 1,024 ranges at once; a longer header is passed over
+# containers/storage requests up to 1,024 ranges at once; a longer header is ignored
 MAX_RANGE: t.Final = 64 * 1024
-# as newer versions of aiohttp have it
+# the limit of newer versions of aiohttp
 _MAX_FIELDS: t.Final = 128
 
 _METHODS: t.Final = ("GET", "HEAD")
-# two of these, and whoever passes the request on may have gone by the other one
+# of two such headers, a proxy in front of the server may have used the other one
 _SINGLE: t.Final = ("Authorization", "Content-Length", "If-Range")
 
 
 def check_head(request: web.BaseRequest) -> None:
-    """Refuse what no request to a registry has, whoever sends it. Raises Refusal."""
+    """Refuse heads that no request to a registry has. Raises Refusal."""
     version, headers = request.version, request.headers
     if version not in ((1, 0), (1, 1)):
-        raise Refusal(505, "UNSUPPORTED", "This server speaks HTTP/1.1 and HTTP/1.0 only.")
+        raise Refusal(505, "UNSUPPORTED", "This server supports HTTP/1.1 and HTTP/1.0 only.")
     # RFC 9112, 3.2
     hosts = len(headers.getall("Host", ()))
     if hosts > 1 or (hosts == 0 and version == (1, 1)):
@@ -42,30 +44,30 @@ def check_head(request: web.BaseRequest) -> None:
     fields = request.raw_headers
     if len(fields) > _MAX_FIELDS:
         raise Refusal(400, "UNSUPPORTED", f"The request has more than {_MAX_FIELDS} header fields.")
-    # with ": " and the end of the line
+    # 4 for each field: ": " and the end of the line
     size = len(request.raw_path) + sum(map(len, itertools.chain.from_iterable(fields))) + 4 * len(fields)
     if size - len(headers.get("Range", "")) > MAX_HEAD:
         raise Refusal(431, "UNSUPPORTED", f"The head of the request is longer than {MAX_HEAD} bytes.")
 
 
 def check_method(request: web.BaseRequest) -> None:
-    """Refuse what a read-only registry has no use for: other methods and bodies. Raises Refusal."""
+    """Refuse methods other than GET and HEAD, and requests with a body. Raises Refusal."""
     if request.method not in _METHODS and is_api(request.raw_path):
         message = f"This registry is read-only: the method {request.method[:20]} is not supported."
         raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": ", ".join(_METHODS)})
     if _has_body(request):
-        raise Refusal(400, "UNSUPPORTED", "The request has a body, which no request to this registry may have.")
+        raise Refusal(400, "UNSUPPORTED", "The request has a body; requests to this registry must not have one.")
 
 
 def _has_body(request: web.BaseRequest) -> bool:
-    # whatever it says: others may read an odd Transfer-Encoding in another way than aiohttp
+    # any Transfer-Encoding, because a proxy may interpret an unusual one in another way than aiohttp
     return request.body_exists or "Transfer-Encoding" in request.headers
 
 
 def ends_connection(request: web.BaseRequest) -> bool:
-    """Whether no further request may be read after this one: what follows its head may be a body or another protocol.
+    """Tell whether the connection must close after this request: a body or another protocol may follow the head.
 
-    HTTP/2 is no such protocol, because a client offers it and then goes on with HTTP/1.1.
+    An upgrade to h2c does not count: a client that offers it continues with HTTP/1.1.
     """
     if _has_body(request) or request.method == "CONNECT":
         return True

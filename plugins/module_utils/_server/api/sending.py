@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Sending of files: sendfile on plain connections, copying on encrypted ones. Called by app.py."""
+
 from __future__ import annotations
 
 import asyncio
@@ -20,17 +22,17 @@ if t.TYPE_CHECKING:
     from .content_file import ContentFile
 
 _LOG: t.Final = logging.getLogger("attested.registry")
-# between two of these slices the file is looked at again
+# the identity of the file is checked after each slice
 _SLICE: t.Final = 16 * 1024 * 1024
 _CHUNK: t.Final = 256 * 1024
-# what is not longer than this is read at once and goes out together with its headers
+# bodies up to this length are read at once and sent together with the headers
 SMALL: t.Final = 64 * 1024
-# what the system says, besides ConnectionError, when the client can no longer be reached
+# errors of unreachable clients besides ConnectionError
 _UNREACHABLE: t.Final = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 class FileResponse(web.StreamResponse):
-    """An answer whose body comes from a file. sent counts the bytes of the body that have gone out."""
+    """A response whose body comes from a file. sent counts the bytes of the body that were written."""
 
     sent = 0
 
@@ -38,10 +40,10 @@ class FileResponse(web.StreamResponse):
 async def send(
     request: web.BaseRequest, file: ContentFile, body: Body, *, zero_copy: bool
 ) -> web.StreamResponse | None:
-    """Answer a request with parts of a file; None when the file is no longer what it was and nothing has been sent.
+    """Answer a request with parts of a file. Returns None if the file has changed and nothing was sent.
 
-    Once the headers are out, only a broken connection can tell the client that something is wrong. So it is cut when
-    the file changes meanwhile; the response is given back all the same, for the log.
+    After the headers, only a broken connection can tell the client about an error. So the connection is aborted when
+    the file changes; the response is still returned, for the access log.
     """
     if body.length <= SMALL:
         return _send_at_once(file, body)
@@ -57,7 +59,7 @@ async def send(
     except OSError as exc:
         if not isinstance(exc, ConnectionError) and exc.errno not in _UNREACHABLE:
             raise
-        _LOG.debug("%s was not sent to its end: %s", file.content.path, exc)
+        _LOG.debug("sending %s ended early: %s", file.content.path, exc)
         # a failed sendfile leaves the connection open
         _abort(request)
     return response
@@ -76,7 +78,7 @@ def _send_at_once(file: ContentFile, body: Body) -> web.Response | None:
 
 
 class _Sender:
-    """Sends the pieces of one body, without copying where the connection can do that."""
+    """Sender of the pieces of one body; uses sendfile where the connection supports it."""
 
     def __init__(self, request: web.BaseRequest, response: FileResponse, file: ContentFile, *, zero_copy: bool) -> None:
         self._request = request
@@ -85,7 +87,7 @@ class _Sender:
         self._send_slice = self._sendfile if zero_copy else self._copy
 
     async def send(self, piece: Piece) -> None:
-        """Raises OSError: a ConnectionError when the client has gone, and when the file changes."""
+        """Send a piece. Raises OSError; ConnectionError when the client has disconnected or the file has changed."""
         if not isinstance(piece, Span):
             return await self._write(piece)
         position, end = piece.start, piece.start + piece.length
@@ -94,42 +96,42 @@ class _Sender:
             await self._send_slice(position, length)
             position += length
             if not self._file.is_unchanged():
-                self._cut()
+                self._refuse_changed_file()
         return None
 
     async def _sendfile(self, position: int, length: int) -> None:
         transport = self._request.transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has gone")
+            raise ConnectionResetError("the client has disconnected")
         with self._file.as_file() as file:
             sent = await asyncio.get_running_loop().sendfile(transport, file, position, length)
         self._response.sent += sent
         if sent != length:
-            self._cut()
+            self._refuse_changed_file()
 
     async def _copy(self, position: int, length: int) -> None:
         loop = asyncio.get_running_loop()
         end = position + length
         while position < end:
             wanted = min(_CHUNK, end - position)
-            # another thread takes longer to say that it is there than the reading takes
+            # a read from the page cache takes less time than the switch to another thread
             chunk: bytes | memoryview | None = self._file.read_cached(position, wanted)
             if chunk is None:
                 chunk = await loop.run_in_executor(None, self._file.read, position, wanted)
             if not chunk:
-                self._cut()
+                self._refuse_changed_file()
             await self._write(chunk)
             position += len(chunk)
-            # a fast reader is not to keep the others waiting
+            # a fast reader must not starve the other connections
             await asyncio.sleep(0)
 
     async def _write(self, data: bytes | memoryview) -> None:
         await self._response.write(data)
         self._response.sent += len(data)
 
-    def _cut(self) -> t.NoReturn:
-        _LOG.error("%s was changed while it was sent; the connection is cut", self._file.content.path)
-        raise ConnectionResetError("the file was changed")
+    def _refuse_changed_file(self) -> t.NoReturn:
+        _LOG.error("%s changed while it was sent; the connection is aborted", self._file.content.path)
+        raise ConnectionResetError("the file has changed")
 
 
 __all__ = ("SMALL", "FileResponse", "send")

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Parser of request targets: endpoints of the distribution API and their query parameters. Called by app.py."""
+
 from __future__ import annotations
 
 import functools
@@ -33,7 +35,7 @@ _KINDS: t.Final[dict[str, Kind]] = {"manifests": "manifest", "blobs": "blob", "r
 
 
 class Target(t.NamedTuple):
-    """What a request is about: an end point of the distribution API, and the texts that fill it in, as they came."""
+    """An endpoint of the distribution API with its parameters, as the client sent them."""
 
     kind: Kind
     name: str = ""
@@ -42,32 +44,32 @@ class Target(t.NamedTuple):
 
 
 class Page(t.NamedTuple):
-    """Which part of a list is asked for: at most n entries (None: all), those after last."""
+    """The requested part of a list: at most n entries (None: all) after last."""
 
     n: int | None
     last: str | None
 
 
 def is_api(raw: str) -> bool:
-    """Whether a request target is below the distribution API, known end point or not; so is what cannot be decoded."""
+    """Tell whether a request target is below /v2, with a known endpoint or not. True if it cannot be decoded."""
     try:
-        path, dummy = _split(raw)
+        path, dummy = _split_target(raw)
     except Refusal:
         return True
     return path == API or path.startswith(API + "/")
 
 
 def parse_target(raw: str) -> Target:
-    """Read the target of a request line (distribution-spec, "Endpoints"). Never raises anything but Refusal.
+    """Parse the target of a request line (distribution-spec, "Endpoints"). Raises only Refusal.
 
-    Percent escapes are decoded once; what could smuggle a separator through is refused. Name and reference are not
-    checked: they are looked up in the snapshot, and nothing else is ever done with them.
+    Percent escapes are decoded once; escaped separators are refused. Name and reference are not validated: they are
+    only used as keys of the snapshot.
     """
-    return _parse_again(raw) if len(raw) <= _SHORT else _parse(raw)
+    return _parse_cached(raw) if len(raw) <= _SHORT else _parse(raw)
 
 
 def _parse(raw: str) -> Target:
-    path, query = _split(raw)
+    path, query = _split_target(raw)
     if path in (API, API + "/"):
         return Target("base", query=query)
     if path.startswith(API + "/"):
@@ -80,32 +82,29 @@ def _parse(raw: str) -> Target:
         name, dummy, kind = head.rpartition("/")
         if kind in _KINDS:
             return Target(_KINDS[kind], name, reference, query)
-    raise Refusal(404, "UNSUPPORTED", f"This registry has no end point {quote(path)}.")
+    raise Refusal(404, "UNSUPPORTED", f"This registry has no endpoint {quote(path)}.")
 
 
-# clients ask for the same tags again and again
-_parse_again: t.Final = functools.lru_cache(maxsize=512)(_parse)
+# cached, because clients request the same targets again
+_parse_cached: t.Final = functools.lru_cache(maxsize=512)(_parse)
 
 
 def parse_page(query: str) -> Page:
-    """The parameters n and last of a list (distribution-spec, "Listing Tags"); n is cut to 1000. Raises Refusal."""
-    numbers, lasts = _parameters(query, "n"), _parameters(query, "last")
+    """Parse the parameters n, at most 1000, and last (distribution-spec, "Listing Tags"). Raises Refusal."""
+    numbers, lasts = _query_values(query, "n"), _query_values(query, "last")
     if len(numbers) > 1 or (numbers and not _DIGITS.fullmatch(numbers[0])):
-        raise Refusal(400, "PAGINATION_NUMBER_INVALID", "The parameter n must be given once and be a number from 0 on.")
+        raise Refusal(400, "PAGINATION_NUMBER_INVALID", "The parameter n must occur once and be a non-negative number.")
     if len(lasts) > 1:
-        raise Refusal(400, "UNSUPPORTED", "The parameter last must be given once.")
-    return Page(_count(numbers[0]) if numbers else None, lasts[0] if lasts else None)
+        raise Refusal(400, "UNSUPPORTED", "The parameter last must occur once.")
+    return Page(_parse_limit(numbers[0]) if numbers else None, lasts[0] if lasts else None)
 
 
 def parse_artifact_types(query: str) -> frozenset[str]:
-    """The artifact types that referrers are wanted of (distribution-spec, "Listing Referrers"); empty: of all.
-
-    Raises Refusal.
-    """
-    return frozenset(filter(None, _parameters(query, "artifactType")))
+    """Parse the filter for referrers; empty: no filter (distribution-spec, "Listing Referrers"). Raises Refusal."""
+    return frozenset(filter(None, _query_values(query, "artifactType")))
 
 
-def _parameters(query: str, name: str) -> list[str]:
+def _query_values(query: str, name: str) -> list[str]:
     try:
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError:
@@ -113,15 +112,15 @@ def _parameters(query: str, name: str) -> list[str]:
     return [value for key, value in pairs if key == name]
 
 
-def _count(digits: str) -> int:
-    # long numbers are not converted: that takes quadratic time, or is refused
+def _parse_limit(digits: str) -> int:
+    # long numbers are not converted: int() takes quadratic time, or raises an error
     digits = digits.lstrip("0") or "0"
     return min(int(digits), MAX_ENTRIES) if len(digits) < 10 else MAX_ENTRIES
 
 
-def _split(raw: str) -> tuple[str, str]:
+def _split_target(raw: str) -> tuple[str, str]:
     path, dummy, query = _origin_form(raw).partition("?")
-    return _decode(path) if "%" in path else path, query
+    return _decode_path(path) if "%" in path else path, query
 
 
 def _origin_form(raw: str) -> str:
@@ -138,7 +137,7 @@ def _origin_form(raw: str) -> str:
 
 
 def _check_authority(authority: str) -> None:
-    """Refuse what is no host with or without a port (RFC 9110, 4.2); others might take it for another one."""
+    """Refuse a malformed host or port (RFC 9110, 4.2), which a proxy might interpret in another way."""
     match = _AUTHORITY.fullmatch(authority)
     if match is None or int(match["port"] or 0) > MAX_PORT or not _is_address(match["v6"]):
         raise Refusal(
@@ -155,12 +154,12 @@ def _is_address(text: str | None) -> bool:
         return False
 
 
-def _decode(path: str) -> str:
+def _decode_path(path: str) -> str:
     if not _REFUSED_ESCAPE.search(path):
         decoded = urllib.parse.unquote(path)
         if decoded.isascii() and decoded.isprintable():
             return decoded
-    raise Refusal(400, "NAME_INVALID", f"The path {quote(path)} holds escapes that no name has.")
+    raise Refusal(400, "NAME_INVALID", f"The path {quote(path)} has escapes that are not allowed in names.")
 
 
 __all__ = ("API", "MAX_ENTRIES", "Page", "Target", "is_api", "parse_artifact_types", "parse_page", "parse_target")

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Attestation of the clients of RA-TLS: judges their certificates, counts and logs the results.
+
+Called by attested_connection.py; one Attesting serves all listeners of a process.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -13,9 +18,9 @@ from ..._ratls.errors import DependencyMissing as RatlsDependencyMissing
 from ..._tls13.config import ServerConfig
 from ..._tls13.errors import CertificateRejected
 from ..._tls13.names import Alert
-from ..access.attested_client import Realm
+from ..access.attested_client import AttestedClient
 from .attestation_log import AttestationLog
-from .judge_pool import Full, Judges, TooSlow
+from .judge_pool import JudgePool, JudgeTimeout, QueueFull
 
 if t.TYPE_CHECKING:
     from ..._ratls.challenge import Challenge
@@ -24,32 +29,32 @@ if t.TYPE_CHECKING:
     from ..metrics.counters import Counters
     from .materials import ServerCertificate
 
-# those that say nothing about the client: it could not be judged
+# faults on our side: no verdict about the client
 _FAULTS: t.Final = (ConfigurationInvalid, RatlsDependencyMissing, VeraisonFailed)
 
-# what says nothing about the client either, which may try again
+# the alert without a verdict about the client, which may try again
 _NOT_JUDGED: t.Final = Alert.INTERNAL_ERROR
 
 
 class Handshake(t.Protocol):
-    """A connection in its handshake."""
+    """A connection during its TLS handshake."""
 
     def abort(self) -> None:
-        """End it now."""
+        """Abort the connection."""
 
 
 class AttestationRejected(CertificateRejected):
-    """A client was judged and is not accepted, or could not be judged; that was logged and counted."""
+    """A client was rejected, or could not be judged; this was logged and counted."""
 
     kind = "attestation"
     default = Alert.CERTIFICATE_UNKNOWN
 
 
 class Attesting:
-    """Lets only attested clients in: what the listeners of a process share.
+    """The attestation service that the listeners of a process share.
 
-    handshake_seconds are for the TLS handshake without the evidence: to make it, a client has attestation_seconds more,
-    and as many it may wait and be judged.
+    handshake_seconds limit the TLS handshake without attestation. A client has attestation_seconds more to make its
+    evidence, and the wait for a judge and the appraisal together may take attestation_seconds again.
     """
 
     def __init__(
@@ -69,10 +74,10 @@ class Attesting:
         self.log = AttestationLog()
         self.handshakes: set[Handshake] = set()
         self._credentials = (certificate.credentials,)
-        self._judges = Judges(counters, at_once=at_once, seconds=attestation_seconds)
+        self._judge_pool = JudgePool(counters, at_once=at_once, seconds=attestation_seconds)
 
     def config_for(self, challenge: Challenge) -> ServerConfig:
-        """How TLS is spoken on the connection that has this challenge."""
+        """Return the TLS configuration of the connection with this challenge."""
         return ServerConfig(
             self._credentials,
             client_certificate="required",
@@ -80,20 +85,20 @@ class Attesting:
             protocols=("http/1.1",),
         )
 
-    async def judge(self, certificate: bytes, challenge: Challenge, *, address: str | None) -> Realm:
-        """What the client with this certificate is. Raises AttestationRejected, after the reason was logged."""
+    async def judge(self, certificate: bytes, challenge: Challenge, *, address: str | None) -> AttestedClient:
+        """Judge the certificate of a client. Raises AttestationRejected, after the reason was logged."""
         try:
-            attestation = await self._judges.judge(
+            attestation = await self._judge_pool.judge(
                 lambda: self.relying_party.judge(certificate, challenge), address=address
             )
-        except Full:
+        except QueueFull:
             self.counters.add("attestations", "busy")
             self.log.busy(address)
-            raise AttestationRejected("There are too many clients to judge.", alert=_NOT_JUDGED) from None
-        except TooSlow:
-            raise self._failed(
+            raise AttestationRejected("Too many clients wait for attestation.", alert=_NOT_JUDGED) from None
+        except JudgeTimeout:
+            raise self._count_failure(
                 address,
-                f"The client was not judged in {self.attestation_seconds:g} s; see what that waits for, such as a "
+                f"The appraisal took longer than {self.attestation_seconds:g} s; check what it waits for, such as a "
                 "Veraison service, or raise attestation_seconds or attestations.",
             ) from None
         except RatlsError as exc:
@@ -104,26 +109,27 @@ class Attesting:
             raise AttestationRejected("The client is not accepted.", alert=alert) from None
         except Exception as exc:
             self.log.fault(exc)
-            raise self._failed(
-                address, f"The client could not be judged: the server failed ({type(exc).__name__}); report the fault."
+            raise self._count_failure(
+                address,
+                f"The client could not be judged because of a fault in the server ({type(exc).__name__}); report it.",
             ) from None
-        realm = Realm(attestation, self.relying_party)
+        realm = AttestedClient(attestation, self.relying_party)
         self.counters.add("attestations", "accepted")
         self.log.accepted(address, realm)
         return realm
 
-    def _failed(self, address: str | None, message: str) -> AttestationRejected:
+    def _count_failure(self, address: str | None, message: str) -> AttestationRejected:
         self.counters.add("attestations", "failed")
         error = AttestationRejected(message, alert=_NOT_JUDGED)
         self.log.refused(address, error)
         return error
 
     def ended(self, error: TlsError, address: str | None) -> None:
-        """A handshake has ended with an error."""
+        """Count and log a handshake that ended with an error."""
         if isinstance(error, AttestationRejected):
             return
         if isinstance(error, CertificateRejected):
-            # whoever runs that client wants to know what it lacks
+            # the operator of the client needs to know what its certificate lacks
             self.counters.add("attestations", "rejected")
             self.log.refused(address, error)
         else:
@@ -131,13 +137,13 @@ class Attesting:
             self.log.handshake_failed(address, error)
 
     def cut(self) -> None:
-        """End the handshakes under way."""
+        """Abort the handshakes in progress."""
         for connection in tuple(self.handshakes):
             connection.abort()
 
     def close(self) -> None:
-        """End the threads that judge."""
-        self._judges.close()
+        """Shut down the threads that judge."""
+        self._judge_pool.close()
 
 
 __all__ = ("AttestationRejected", "Attesting")

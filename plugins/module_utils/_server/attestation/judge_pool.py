@@ -4,55 +4,60 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Thread pool that judges attested clients, with a fair queue in front of it. Called by attesting.py."""
+
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import typing as t
 
-from ..fair_queue import Full, Turns
+from ..fair_queue import FairQueue, QueueFull
 
 if t.TYPE_CHECKING:
     from ..._ratls.appraisal.appraisal import Attestation
     from ..metrics.counters import Counters
 
-# for each that is judged so many may wait, and half of them of one address
+# length of the queue for each thread; one address may take half of the queue
 _WAITING_EACH: t.Final = 32
 
 
-class TooSlow(Exception):
-    """Judging took longer than it may."""
+class JudgeTimeout(Exception):
+    """The wait and the appraisal together took longer than the limit."""
 
 
-class Judges:
-    """Has clients judged off the event loop, in few threads, for which they wait in turn.
+class JudgePool:
+    """A pool of few threads that judge clients off the event loop; a FairQueue admits the clients.
 
-    A thread cannot be stopped: one whose client has gone, or whose time is over, keeps its place until it is done.
+    A thread cannot be stopped: after a timeout or when its client disconnects, it keeps its place until it is done.
     """
 
     def __init__(self, counters: Counters, *, at_once: int, seconds: float) -> None:
         self._counters = counters
         self._seconds = seconds
         waiting = at_once * _WAITING_EACH
-        self._turns = Turns(at_once=at_once, waiting=waiting, waiting_of_one=waiting // 2)
+        self._turns = FairQueue(at_once=at_once, waiting=waiting, waiting_of_one=waiting // 2)
         self._threads = concurrent.futures.ThreadPoolExecutor(at_once, thread_name_prefix="attestations")
         self._running: set[asyncio.Future[Attestation]] = set()
 
     async def judge(self, work: t.Callable[[], Attestation], *, address: str | None) -> Attestation:
-        """What work says, which blocks. Raises what it raises, Full at once, and TooSlow, time to wait included."""
-        try:
-            return await asyncio.wait_for(self._judge(work, address), self._seconds)
-        except asyncio.TimeoutError:
-            raise TooSlow from None
+        """Run work, which blocks, in a thread and return its result.
 
-    async def _judge(self, work: t.Callable[[], Attestation], address: str | None) -> Attestation:
+        Raises what work raises; QueueFull at once; JudgeTimeout when the wait and the work together take too long.
+        """
+        try:
+            return await asyncio.wait_for(self._run_in_turn(work, address), self._seconds)
+        except asyncio.TimeoutError:
+            raise JudgeTimeout from None
+
+    async def _run_in_turn(self, work: t.Callable[[], Attestation], address: str | None) -> Attestation:
         await self._turns.take(address)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             future = loop.run_in_executor(self._threads, work)
         except BaseException:
-            # such as for want of threads; a place that is not given back would be missing until the server ends
+            # no thread could start, for example; a place that is not given back would be lost
             self._turns.give_back()
             raise
         self._running.add(future)
@@ -60,21 +65,21 @@ class Judges:
         def done(dummy: object) -> None:
             self._running.discard(future)
             if not future.cancelled():
-                # asked for here, or else what nobody waits for any more would be reported as a fault
+                # asyncio logs exceptions that are never retrieved
                 future.exception()
             self._counters.attested(loop.time() - began)
             self._turns.give_back()
 
         future.add_done_callback(done)
-        # whoever goes away does not take the place from the thread, nor give it to another one
+        # shielded, so that the thread keeps its place when the client disconnects
         return await asyncio.shield(future)
 
     def close(self) -> None:
-        """End the threads, without waiting for them."""
+        """Shut the threads down, without waiting for them."""
         self._threads.shutdown(wait=False)
         for future in tuple(self._running):
-            # it may end when there is no loop any more to tell it to
+            # the thread may end after the event loop is closed, when no result can be delivered
             future.cancel()
 
 
-__all__ = ("Full", "Judges", "TooSlow")
+__all__ = ("JudgePool", "JudgeTimeout", "QueueFull")

@@ -4,9 +4,13 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Files of attestation: the certificate of the server, and the relying party that judges its clients.
+
+Called by credentials.py, at the start and at each reload.
+"""
+
 from __future__ import annotations
 
-# What attestation needs from files: the certificate of the server, and who decides about its clients.
 import typing as t
 from dataclasses import dataclass, field
 
@@ -29,29 +33,32 @@ _MAX_FILE: t.Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ServerCertificate:
-    """The certificate chain and the key that the server shows; two of the same bytes are equal."""
+    """The certificate chain and the key of the server; equal if the bytes of the files are equal."""
 
     pem: tuple[bytes, bytes] = field(repr=False)
     credentials: CertifiedKey = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, settings: Settings) -> ServerCertificate | None:
-        """Those of the settings, None unless tls is ra-tls. Raises CertificateError, DependencyMissing."""
+        """Read the files that the settings name. Returns None unless tls is ra-tls.
+
+        Raises CertificateError, DependencyMissing.
+        """
         if settings.tls != "ra-tls" or settings.cert is None or settings.key is None:
             return None
         try:
             chain, key = read_bounded(settings.cert, limit=_MAX_PEM), read_bounded(settings.key, limit=_MAX_PEM)
             return cls((chain, key), load_certified_key(chain, key))
         except NotReadable as exc:
-            raise _unusable(settings, str(exc), "check both paths and that this user may read them") from None
+            raise _certificate_error(settings, str(exc), "check both paths and that this user may read them") from None
         except TlsDependencyMissing as exc:
             raise DependencyMissing(exc.message) from None
         except TlsError as exc:
             why = exc.message[:1].lower() + exc.message[1:].rstrip(".")
-            raise _unusable(settings, why, "give a pair in PEM, the key without a password") from None
+            raise _certificate_error(settings, why, "provide a matching pair in PEM, with an unencrypted key") from None
 
 
-def _unusable(settings: Settings, why: str, what_to_do: str) -> CertificateError:
+def _certificate_error(settings: Settings, why: str, what_to_do: str) -> CertificateError:
     return CertificateError(
         f"Loading the certificate {visible(settings.cert or '')} with the key {visible(settings.key or '')} failed: "
         f"{why}; {what_to_do}."
@@ -59,21 +66,21 @@ def _unusable(settings: Settings, why: str, what_to_do: str) -> CertificateError
 
 
 def read_relying(settings: Settings) -> RelyingParty | None:
-    """Who decides about clients by the settings, None unless tls is ra-tls. Asks nobody over the network.
+    """Make the relying party of the settings, without network access. Returns None unless tls is ra-tls.
 
     Raises AttestationError, DependencyMissing.
     """
     if settings.tls != "ra-tls":
         return None
     try:
-        return read_relying_party({name: _plain(getattr(settings, name)) for name in SETTINGS}, read_file=_read)
+        return read_relying_party({name: _as_plain_data(getattr(settings, name)) for name in SETTINGS}, read_file=_read)
     except RatlsDependencyMissing as exc:
         raise DependencyMissing(exc.message) from None
     except RatlsError as exc:
         raise AttestationError(exc.message) from None
 
 
-def _plain(value: object) -> object:
+def _as_plain_data(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -82,7 +89,7 @@ def _read(path: str) -> bytes:
         return read_bounded(path, limit=_MAX_FILE)
     except NotReadable as exc:
         raise AttestationError(
-            f"Reading {visible(path)} failed, which the attestation settings name: {exc}; "
+            f"Reading {visible(path)}, a file of the attestation settings, failed: {exc}; "
             "check the path and that this user may read it."
         ) from None
 

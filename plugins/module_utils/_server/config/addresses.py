@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Addresses to listen on: TCP, unix sockets, sockets that systemd passes. Called by settings.py and listeners.py."""
+
 from __future__ import annotations
 
 import re
@@ -13,13 +15,13 @@ from dataclasses import dataclass
 
 _TCP: t.Final = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\[\]:]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 MAX_PORT: t.Final = 65535
-# what the system has room for in a socket's address, with its NUL
+# sun_path of unix(7) has 108 bytes, one of them for the NUL at the end
 _UNIX_LIMIT: t.Final = 107
 
 
 @dataclass(frozen=True)
 class TcpAddress:
-    """A TCP address to listen on: a name or an IPv4 or IPv6 address, and a port; port 0 is any free one."""
+    """A TCP address to listen on: a name or an IPv4 or IPv6 address, and a port; port 0 is any free port."""
 
     host: str
     port: int
@@ -50,7 +52,7 @@ Address = t.Union[TcpAddress, UnixAddress, SystemdAddress]
 
 
 def parse_address(text: str) -> Address:
-    """Read ADDRESS:PORT, [IPV6]:PORT, unix:/path or systemd. Raises ValueError with what is wrong."""
+    """Read ADDRESS:PORT, [IPV6]:PORT, unix:/path or systemd. Raises ValueError with the reason."""
     if text == "systemd":
         return SystemdAddress()
     if text.startswith("unix:"):
@@ -59,7 +61,7 @@ def parse_address(text: str) -> Address:
 
 
 def parse_tcp(text: str) -> TcpAddress:
-    """Read ADDRESS:PORT or [IPV6]:PORT. Raises ValueError with what is wrong."""
+    """Read ADDRESS:PORT or [IPV6]:PORT. Raises ValueError with the reason."""
     match = _TCP.fullmatch(text)
     if not match or not text.isprintable():
         raise ValueError("is not ADDRESS:PORT, [IPV6]:PORT, unix:/path or systemd")
@@ -70,7 +72,10 @@ def parse_tcp(text: str) -> TcpAddress:
 
 
 def network_of(address: str | None) -> str | None:
-    """The address as clients are counted by it: of an IPv6 address the /64, which one host can have whole."""
+    """Return the key by which limits count clients: an IPv4 address, or the /64 of an IPv6 address.
+
+    One host can own a whole /64. None and text that is no address are returned unchanged.
+    """
     if address is None or ":" not in address:
         return address
     try:
@@ -84,7 +89,7 @@ def _parse_unix(path: str) -> UnixAddress:
     if not path.startswith("/") or "\0" in path:
         raise ValueError("needs an absolute path after unix:")
     if len(path.encode(errors="surrogateescape")) > _UNIX_LIMIT:
-        raise ValueError(f"has a path that is longer than the {_UNIX_LIMIT} bytes a unix socket can have")
+        raise ValueError(f"has a path longer than {_UNIX_LIMIT} bytes, the limit of unix sockets")
     return UnixAddress(path)
 
 

@@ -4,10 +4,14 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Settings of the server for attestation (tls: ra-tls), and the conflicts among them.
+
+Checks the types of values here; _ratls reads the lists, the mappings and the files that they name. settings.py adds
+the fields to its table; cli.py adds the switches that set parts of veraison.
+"""
+
 from __future__ import annotations
 
-# The settings of attestation. What stands in the lists and mappings, and the files that they name, are for _ratls to
-# read; here is whether they can be what they should be, and whether they go together.
 import typing as t
 from dataclasses import fields
 
@@ -25,67 +29,79 @@ def _check_lifecycle(text: str) -> None:
 
 ATTESTATION_FIELDS: t.Final[t.Mapping[str, Field]] = {
     "trust_anchors": Field(
-        PlainList(), "public key of platforms (CPAK): PEM, JWK or COSE_Key; for ra-tls; can be repeated", "FILE"
+        PlainList(), "public key of accepted platforms (CPAK): PEM, JWK or COSE_Key; for ra-tls; repeatable", "FILE"
     ),
     "reference_values": Field(
-        Texts(), "measurements of realms, JSON; for ra-tls; can be repeated", "FILE", "-j", ("--reference-json",)
+        Texts(),
+        "reference values of accepted realms, JSON; for ra-tls; repeatable",
+        "FILE",
+        "-j",
+        ("--reference-json",),
     ),
-    # the switches for it are those of VERAISON_SWITCHES
-    "veraison": Field(PlainMap(), "the Veraison service that judges the evidence"),
+    # VERAISON_SWITCHES has the switches for the parts of veraison
+    "veraison": Field(PlainMap(), "the Veraison service that appraises evidence"),
     "policies": Field(PlainList(), "which realms may see which repositories"),
     "lifecycle": Field(
-        Texts(Text(_check_lifecycle)), "state of platforms that is accepted; for ra-tls; can be repeated", "STATE"
+        Texts(Text(_check_lifecycle)), "accepted lifecycle state of platforms; for ra-tls; repeatable", "STATE"
     ),
     "allow_unauthenticated_evidence": Field(
-        Flag(), "take evidence although nothing checks the signature of the platform; for tests alone"
+        Flag(), "accept evidence whose platform signature is not verified; for tests only"
     ),
     "attestation_seconds": Field(
-        Number(1, 3600, fractions=True), "for a client to make evidence, and to be judged; for ra-tls", "SECONDS"
+        Number(1, 3600, fractions=True),
+        "time limit for making evidence, and for its appraisal; for ra-tls",
+        "SECONDS",
     ),
-    "attestations": Field(Number(1, 1024), "clients judged at a time, in each process; for ra-tls", "N"),
+    "attestations": Field(Number(1, 1024), "limit of concurrent appraisals, in each worker; for ra-tls", "N"),
 }
 
 VERAISON_SWITCHES: t.Final[t.Mapping[str, tuple[str, Field]]] = {
-    "veraison_url": ("url", Field(Text(), "address of the Veraison service; for ra-tls", "URL", "-u")),
-    "veraison_pubkey": ("key", Field(Text(), "JWK that it signs its results with; for ra-tls", "FILE", "-v")),
+    "veraison_url": ("url", Field(Text(), "URL of the Veraison service; for ra-tls", "URL", "-u")),
+    "veraison_pubkey": (
+        "key",
+        Field(Text(), "public key of the Veraison service, JWK; for ra-tls", "FILE", "-v"),
+    ),
 }
 
 
 def with_veraison(given: object, switches: t.Mapping[str, object]) -> dict[str, object]:
-    """The setting veraison of the configuration file, changed by VERAISON_SWITCHES."""
+    """Return the setting veraison of the configuration file with the values of VERAISON_SWITCHES."""
     changed = dict(given) if isinstance(given, dict) else {}
     if "veraison_pubkey" in switches:
-        # the one key in place of the other
+        # the key of the switch replaces the pinned key of the file
         changed.pop("pin", None)
     return {**changed, **{VERAISON_SWITCHES[name][0]: value for name, value in switches.items()}}
 
 
 def attestation_conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
-    """Whether something is wrong, and what, for all that can be."""
+    """Yield for each possible conflict whether the settings have it, and its message."""
     attested = settings.tls == "ra-tls"
-    given = _given(settings)
-    yield not attested and bool(given), f"only for tls: ra-tls (--tls ra-tls) there are {', '.join(given)}"
+    given = _changed_settings(settings)
+    yield not attested and bool(given), f"only tls: ra-tls (--tls ra-tls) supports {', '.join(given)}"
     yield from _veraison_conflicts(settings.veraison)
     if not attested:
         return
-    yield settings.client_auth != "none" or bool(settings.client_ca), "client_auth and client_ca are for tls alone"
-    # it answers with the path of the file in place of the content, for a proxy that cannot be there
-    yield bool(settings.accel), "accel does not go with ra-tls, which ends at this server and not at a proxy"
+    yield (
+        settings.client_auth != "none" or bool(settings.client_ca),
+        "client_auth and client_ca need tls to be tls",
+    )
+    # accel answers with the path of the file for a proxy to send; RA-TLS leaves no place for a proxy
+    yield bool(settings.accel), "accel needs a proxy in front of the server, which ra-tls does not allow"
     yield (
         any(rule.subjects is not None for rule in settings.allow or ()),
-        "allow names subjects, which clients of ra-tls do not have; use policies",
+        "a rule of allow names subjects, which clients of ra-tls do not have; use policies",
     )
     authenticated = settings.trust_anchors or settings.veraison
     judged = settings.reference_values or settings.policies
     yield (
         not authenticated and not judged,
-        "tls: ra-tls needs something that says which realms are accepted: trust_anchors (--trust-anchors), "
+        "tls: ra-tls needs a setting that decides which realms are accepted: trust_anchors (--trust-anchors), "
         "reference_values (--reference-values), veraison (--veraison-url, --veraison-pubkey) or policies",
     )
     yield (
         not authenticated and not settings.allow_unauthenticated_evidence,
-        "with reference_values or policies alone nothing checks the signature of the platform, so anybody could make "
-        "evidence that passes; give trust_anchors (--trust-anchors) or veraison (--veraison-url), or for tests alone "
+        "reference_values and policies alone do not verify the signature of the platform, so anyone could forge "
+        "evidence that passes; set trust_anchors (--trust-anchors) or veraison (--veraison-url), or for tests only "
         "allow_unauthenticated_evidence (--allow-unauthenticated-evidence)",
     )
 
@@ -93,15 +109,15 @@ def attestation_conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
 def _veraison_conflicts(veraison: t.Mapping[str, object] | None) -> t.Iterator[tuple[bool, str]]:
     if veraison is None:
         return
-    yield not veraison.get("url"), "veraison needs the address of the service, url (--veraison-url)"
+    yield not veraison.get("url"), "veraison needs the URL of the service, url (--veraison-url)"
     yield (
         not (veraison.get("key") or veraison.get("pin")),
-        "veraison needs the key that the service signs with, key (--veraison-pubkey) or pin",
+        "veraison needs the public key of the service, key (--veraison-pubkey) or pin",
     )
 
 
-def _given(settings: Settings) -> list[str]:
-    """What is not as it would be without it."""
+def _changed_settings(settings: Settings) -> list[str]:
+    """Return the names of the attestation settings that differ from their defaults."""
     defaults = {field.name: field.default for field in fields(settings)}
     return [name for name in ATTESTATION_FIELDS if getattr(settings, name) != defaults[name]]
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Command line of the server, made from the same fields as the configuration file. Called by main.py."""
+
 from __future__ import annotations
 
 import argparse
@@ -21,7 +23,7 @@ _SWITCHES: t.Final = {**FIELDS, **{name: field for name, (dummy, field) in VERAI
 
 
 class Command(t.NamedTuple):
-    """The command line: the settings, and whether they are only to be checked."""
+    """The settings that the command line gives, and whether to validate them and exit (--check-config)."""
 
     settings: Settings
     check_only: bool
@@ -29,14 +31,14 @@ class Command(t.NamedTuple):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> t.NoReturn:
-        """Raises UsageError, where argparse would end the process."""
-        raise UsageError(f"The command line is wrong: {message}; --help shows what there is.")
+        """Raise UsageError, where argparse would end the process."""
+        raise UsageError(f"The command line is wrong: {message}; --help lists the switches.")
 
 
 def parse_command(arguments: t.Sequence[str]) -> Command:
-    """Read the command line and the configuration file that it names, whose settings its switches override.
+    """Read the command line and the configuration file that it names; switches override settings of the file.
 
-    Raises UsageError, ConfigError and DependencyMissing; --help and --version raise SystemExit after they were shown.
+    Raises UsageError, ConfigError and DependencyMissing; --help and --version print their text and raise SystemExit.
     """
     parser = _parser()
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
@@ -45,7 +47,7 @@ def parse_command(arguments: t.Sequence[str]) -> Command:
     switches = {name: _value(parser, name, value) for name, value in given.items()}
     values = {} if config is None else read_config(config)
     if switches.keys() & {"host", "port"} and "listen" not in switches:
-        # in the file it would have taken their place
+        # listen in the file would override the host and port of the command line
         values.pop("listen", None)
     if veraison:
         values["veraison"] = with_veraison(values.get("veraison"), veraison)
@@ -56,14 +58,12 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="attested.registry",
         description="Serve a directory of OCI image layouts as a registry.",
-        epilog="Every setting can also stand in the configuration file, under its long name with underscores.",
+        epilog="The configuration file has the same settings under their long names, with underscores.",
         allow_abbrev=False,
     )
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {VERSION}")
-    parser.add_argument("--config", metavar="FILE", help="configuration file, YAML; switches override it")
-    parser.add_argument(
-        "--check-config", action="store_true", help="check all settings, say so in a line, do not serve"
-    )
+    parser.add_argument("--config", metavar="FILE", help="YAML configuration file; switches override its settings")
+    parser.add_argument("--check-config", action="store_true", help="validate the settings and exit")
     for name, field in _SWITCHES.items():
         _add(parser, name, field)
     return parser
@@ -80,7 +80,7 @@ def _add(parser: _Parser, name: str, field: Field) -> None:
 
 
 def switch(name: str) -> str:
-    """The long switch of a setting."""
+    """Return the long switch of a setting, such as --log-level for log_level."""
     return "--" + name.replace("_", "-")
 
 

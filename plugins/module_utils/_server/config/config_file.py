@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reader of the YAML configuration file, with a size limit and without duplicate keys. Called by cli.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -16,36 +18,36 @@ from .fields import FIELDS
 _MAX_BYTES: t.Final = 1024 * 1024
 
 
-# what PyYAML raises besides its own errors, for explicit tags whose value does not suit them
-_ODD: t.Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+# what PyYAML raises besides its own errors, for values that do not match their explicit tags
+_CONSTRUCTION_ERRORS: t.Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 
 
-class _Twice(Exception):
-    """A key is given twice."""
+class _DuplicateKey(Exception):
+    """A mapping has the same key twice."""
 
 
 def read_config(path: str) -> dict[str, t.Any]:
-    """The settings that a YAML file gives, each checked. Raises ConfigError, DependencyMissing."""
+    """Read the settings of a YAML file and check each of them. Raises ConfigError, DependencyMissing."""
     try:
         with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "its name is malformed"
-        raise _wrong(path, f"{why}", "check the path and that this user may read it") from None
+        raise _config_error(path, f"{why}", "check the path and that this user may read it") from None
     if len(data) > _MAX_BYTES:
-        raise _wrong(path, f"it is longer than {_MAX_BYTES} bytes", "give a configuration file")
+        raise _config_error(path, f"it is longer than {_MAX_BYTES} bytes", "give a configuration file")
     try:
         return parse_config(data)
     except ValueError as exc:
-        raise _wrong(path, str(exc), "correct it") from None
+        raise _config_error(path, str(exc), "correct it") from None
 
 
-def _wrong(path: str, why: str, todo: str) -> ConfigError:
+def _config_error(path: str, why: str, todo: str) -> ConfigError:
     return ConfigError(f"Reading the configuration file {visible(path)} failed: {why}; {todo}.")
 
 
 def parse_config(data: bytes) -> dict[str, t.Any]:
-    """The checked settings in YAML text. Raises ValueError with what is wrong and where, and nothing else."""
+    """Parse YAML text and check its settings. Raises ValueError with the reason and its place, and nothing else."""
     found = _load(data)
     if found is None:
         return {}
@@ -67,28 +69,28 @@ def _load(data: bytes) -> object:
     yaml = require_yaml()
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
-        """Refuses what YAML forbids and PyYAML does not: a key twice in a mapping."""
+        """Refuse duplicate keys in a mapping, which YAML forbids and PyYAML accepts."""
 
         def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Any:
-            """As SafeLoader. Raises _Twice."""
+            """Construct a mapping as SafeLoader does. Raises _DuplicateKey."""
             keys = [self.construct_object(key, deep=True) for key, dummy in node.value]
             for index, key in enumerate(keys):
                 if key in keys[:index]:
                     mark = node.value[index][0].start_mark
-                    raise _Twice(f"the key {quote(key)} is given twice, again in line {mark.line + 1}")
+                    raise _DuplicateKey(f"the key {quote(key)} is given twice, again in line {mark.line + 1}")
             return super().construct_mapping(node, deep=deep)
 
     try:
         return yaml.load(data, Loader)  # noqa: S506 - a SafeLoader with one more check
     except yaml.MarkedYAMLError as exc:
         where = f" in line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
-        raise ValueError(f"it is no YAML: {visible(exc.problem or 'it cannot be understood')}{where}") from None
+        raise ValueError(f"it is not valid YAML: {visible(exc.problem or 'unknown syntax error')}{where}") from None
     except yaml.YAMLError:
-        raise ValueError("it is no YAML: it holds characters that YAML does not allow") from None
-    except _Twice as exc:
+        raise ValueError("it is not valid YAML: it has characters that YAML does not allow") from None
+    except _DuplicateKey as exc:
         raise ValueError(str(exc)) from None
-    except _ODD:
-        raise ValueError("it holds a value that does not suit its tag") from None
+    except _CONSTRUCTION_ERRORS:
+        raise ValueError("it has a value that does not match its tag") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

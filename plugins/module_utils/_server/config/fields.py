@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The settings as switches and as keys of the configuration file: FIELDS has their types, make_settings checks all.
+"""Table of the settings as switches and as keys of the configuration file, and the conflicts among settings.
 
-cli.py and config_file.py read values by FIELDS and give them to make_settings.
+cli.py and config_file.py read values by FIELDS and pass them to make_settings.
 """
 
 from __future__ import annotations
@@ -23,55 +23,65 @@ _DAY: t.Final = 86400
 
 
 def _check_realm(text: str) -> None:
-    # it stands in a header, which has one line
+    # the realm is part of a header, which is one line
     if not text.isprintable():
-        raise ValueError("holds characters that cannot be shown")
+        raise ValueError("contains characters that are not printable")
 
 
 FIELDS: t.Final[t.Mapping[str, Field]] = {
-    "root": Field(Text(), "directory of OCI image layouts; needed", "DIR", "-r"),
-    "host": Field(Texts(), "address to listen on; can be repeated", "ADDRESS"),
-    "port": Field(Number(0, 65535), "port to listen on; 0: any free one", "N", "-p"),
+    "root": Field(Text(), "directory of OCI image layouts; required", "DIR", "-r"),
+    "host": Field(Texts(), "address to listen on; repeatable", "ADDRESS"),
+    "port": Field(Number(0, 65535), "port to listen on; 0: any free port", "N", "-p"),
     "listen": Field(
         ADDRESSES,
-        "instead of host and port: ADDRESS:PORT, [IPV6]:PORT, unix:/path or systemd (its sockets); can be repeated",
+        "replaces host and port: ADDRESS:PORT, [IPV6]:PORT, unix:/path or systemd (socket activation); repeatable",
         "WHERE",
     ),
-    "unix_mode": Field(Mode(), "permissions of the unix sockets", "MODE"),
-    "tls": Field(Choice(("no-tls", "tls", "ra-tls")), "no-tls, tls or ra-tls", "WHICH", "-t"),
+    "unix_mode": Field(Mode(), "file mode of unix sockets", "MODE"),
+    "tls": Field(Choice(("no-tls", "tls", "ra-tls")), "transport security: no-tls, tls or ra-tls", "WHICH", "-t"),
     "cert": Field(Text(), "certificate chain, PEM; for tls and ra-tls", "FILE", "-c"),
     "key": Field(Text(), "private key, PEM, without a password; for tls and ra-tls", "FILE", "-k"),
-    "client_ca": Field(Text(), "authorities of client certificates, PEM", "FILE"),
+    "client_ca": Field(Text(), "CA certificates that verify client certificates, PEM", "FILE"),
     "client_auth": Field(
         Choice(("none", "optional", "required")), "client certificates: none, optional or required", "WHICH"
     ),
-    "htpasswd": Field(Text(), "users and their passwords, bcrypt only; asks for them", "FILE"),
-    "realm": Field(Text(_check_realm), "realm that clients show in the prompt for a password", "TEXT"),
-    "allow": Field(Rules(), "who may see which repositories"),
-    "verify": Field(Choice(("cached", "full")), "cached: trust the cache of verified files; full: do not", "HOW"),
-    "cache": Field(Text(), "file to remember verified files in", "FILE"),
-    "workers": Field(Number(1, 256), "processes that serve", "N"),
-    "watch": Field(Number(0, _DAY, fractions=True), "seconds between looks for changed layouts; 0: never", "SECONDS"),
-    "accel": Field(Text(), "let the proxy send the files: its internal prefix for X-Accel-Redirect", "PREFIX"),
-    "log_level": Field(Choice(("debug", "info", "warning", "error")), "debug, info, warning or error", "LEVEL"),
-    "access_log": Field(Choice(("text", "json", "none")), "a line for each request: text, json or none", "FORM"),
-    "admin": Field(TCP_ADDRESS, "second listener for /healthz, /readyz and /metrics", "ADDRESS:PORT"),
-    "connections": Field(Number(1, 1_000_000), "connections at a time", "N"),
-    "connections_per_address": Field(
-        Number(0, 1_000_000), "of them from one IPv4 address or IPv6 /64, a worker; 0: any", "N"
+    "htpasswd": Field(Text(), "htpasswd file with bcrypt hashes; turns on password authentication", "FILE"),
+    "realm": Field(Text(_check_realm), "realm shown to clients in the password prompt", "TEXT"),
+    "allow": Field(Rules(), "access rules: who may see which repositories"),
+    "verify": Field(
+        Choice(("cached", "full")), "cached: trust the cache of verified files; full: verify every file", "HOW"
     ),
-    "head_seconds": Field(Number(1, _DAY, fractions=True), "for the head of a request to arrive", "SECONDS"),
-    "idle_seconds": Field(Number(1, _DAY, fractions=True), "that a connection may wait for a request", "SECONDS"),
-    "stall_seconds": Field(Number(1, _DAY, fractions=True), "over which minimum_rate is measured", "SECONDS"),
-    "minimum_rate": Field(Number(0, 1_000_000_000), "bytes a second that a client must take; 0: any", "N"),
-    "drain_seconds": Field(Number(0, _DAY, fractions=True), "for answers to end when the server stops", "SECONDS"),
-    "handshake_seconds": Field(Number(1, 3600, fractions=True), "for a TLS handshake", "SECONDS"),
+    "cache": Field(Text(), "path of the cache of verified files", "FILE"),
+    "workers": Field(Number(1, 256), "number of worker processes", "N"),
+    "watch": Field(Number(0, _DAY, fractions=True), "interval of checks for changed layouts; 0: never", "SECONDS"),
+    "accel": Field(Text(), "internal location of nginx for X-Accel-Redirect, so that nginx sends the files", "PREFIX"),
+    "log_level": Field(
+        Choice(("debug", "info", "warning", "error")), "log level: debug, info, warning or error", "LEVEL"
+    ),
+    "access_log": Field(Choice(("text", "json", "none")), "format of the access log: text, json or none", "FORM"),
+    "admin": Field(TCP_ADDRESS, "address of a second listener for /healthz, /readyz and /metrics", "ADDRESS:PORT"),
+    "connections": Field(Number(1, 1_000_000), "limit of open connections, all workers together", "N"),
+    "connections_per_address": Field(
+        Number(0, 1_000_000),
+        "open connections for each IPv4 address or IPv6 /64, in each worker; 0: no limit",
+        "N",
+    ),
+    "head_seconds": Field(Number(1, _DAY, fractions=True), "time limit for receiving the head of a request", "SECONDS"),
+    "idle_seconds": Field(Number(1, _DAY, fractions=True), "time limit for an idle connection", "SECONDS"),
+    "stall_seconds": Field(Number(1, _DAY, fractions=True), "interval over which minimum_rate is measured", "SECONDS"),
+    "minimum_rate": Field(
+        Number(0, 1_000_000_000), "bytes per second that a client must read at least; 0: no limit", "N"
+    ),
+    "drain_seconds": Field(
+        Number(0, _DAY, fractions=True), "time limit for open responses when the server stops", "SECONDS"
+    ),
+    "handshake_seconds": Field(Number(1, 3600, fractions=True), "time limit for a TLS handshake", "SECONDS"),
     **ATTESTATION_FIELDS,
 }
 
 
 def make_settings(values: t.Mapping[str, t.Any]) -> Settings:
-    """Settings from checked values. Raises UsageError for what is missing or does not go together."""
+    """Make settings of checked values. Raises UsageError for missing and conflicting settings."""
     if "root" not in values:
         raise UsageError("The settings are wrong: root (--root) is missing; give the directory of OCI image layouts.")
     settings = Settings(**values)
@@ -95,14 +105,20 @@ def _conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
     yield from attestation_conflicts(settings)
     yield (
         asks and not (settings.tls == "tls" and settings.client_ca),
-        "client_auth (--client-auth) needs tls to be tls, and client_ca",
+        "client_auth (--client-auth) needs tls to be tls, and client_ca (--client-ca)",
     )
-    yield bool(settings.client_ca) and not asks, "client_ca needs client_auth to be optional or required"
+    yield (
+        bool(settings.client_ca) and not asks,
+        "client_ca needs client_auth to be optional or required",
+    )
     yield (
         not settings.htpasswd and any(rule.users is not None for rule in rules),
-        "allow names users, which needs htpasswd",
+        "a rule of allow names users, which needs htpasswd",
     )
-    yield not asks and any(rule.subjects is not None for rule in rules), "allow names subjects, which needs client_auth"
+    yield (
+        not asks and any(rule.subjects is not None for rule in rules),
+        "a rule of allow names subjects, which needs client_auth",
+    )
 
 
 __all__ = ("FIELDS", "make_settings")

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Access rules, the setting allow: which users, certificate subjects and networks may see which repositories."""
+
 from __future__ import annotations
 
 import fnmatch
@@ -24,10 +26,10 @@ _MAX_RULES: t.Final = 1000
 
 @dataclass(frozen=True)
 class Rule:
-    """Lets somebody see some repositories.
+    """A rule that lets clients see repositories.
 
-    repositories and subjects are patterns as in a shell, in which * stands for anything, a slash included; subjects are
-    those of client certificates. Of users, subjects and networks each that is given must fit, by one of its items.
+    repositories and subjects are shell patterns, in which * also matches slashes; subjects are those of client
+    certificates. A client must match each of users, subjects and networks that is set, by one of its items.
     """
 
     repositories: tuple[str, ...] = ("*",)
@@ -36,11 +38,11 @@ class Rule:
     networks: tuple[str, ...] | None = None
 
     def is_about(self, repository: str) -> bool:
-        """Whether it says something of this repository."""
+        """Tell whether the rule applies to the repository."""
         return _matches(self.repositories, repository)
 
     def is_for(self, identity: Identity) -> bool:
-        """Whether this one is of those that it lets see its repositories."""
+        """Tell whether the rule lets the client see its repositories."""
         peer = identity.peer
         if self.users is not None and identity.user not in self.users:
             return False
@@ -52,11 +54,11 @@ class Rule:
 
 
 def _matches(patterns: tuple[str, ...], text: str) -> bool:
-    return any(_compiled(pattern).fullmatch(text) for pattern in patterns)
+    return any(_compile(pattern).fullmatch(text) for pattern in patterns)
 
 
 @functools.cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(pattern))
 
 
@@ -66,11 +68,11 @@ def _is_in(networks: tuple[str, ...], address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in _network(text) for text in networks)
+    return any(parsed in _parse_network(text) for text in networks)
 
 
 @functools.cache
-def _network(text: str) -> Network:
+def _parse_network(text: str) -> Network:
     return ipaddress.ip_network(text)
 
 
@@ -78,7 +80,7 @@ def _check_network(text: str) -> None:
     try:
         ipaddress.ip_network(text)
     except ValueError as exc:
-        raise ValueError(f"is no network such as 192.0.2.0/24 ({exc})") from None
+        raise ValueError(f"is not a network such as 192.0.2.0/24 ({exc})") from None
 
 
 _PARTS: t.Final = {field.name: Texts() for field in fields(Rule)}
@@ -87,24 +89,24 @@ _PARTS["networks"] = Texts(Text(_check_network))
 
 @dataclass(frozen=True)
 class Rules:
-    """The kind of the setting allow: a list of rules, which no switch can give."""
+    """The type of the setting allow: a list of rules, which no switch can give."""
 
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """Always raises ValueError."""
-        raise ValueError("can only be given in the configuration file")
+        """Raise ValueError, because no switch can give rules."""
+        raise ValueError("can only be set in the configuration file")
 
     def check(self, value: object) -> tuple[Rule, ...]:
-        """The rules. Raises ValueError."""
+        """Make rules of the mappings of the configuration file. Raises ValueError."""
         if not isinstance(value, list) or len(value) > _MAX_RULES:
             raise ValueError(f"must be a list of at most {_MAX_RULES} rules")
-        return tuple(_rule(number, item) for number, item in enumerate(value, 1))
+        return tuple(_make_rule(number, item) for number, item in enumerate(value, 1))
 
 
-def _rule(number: int, item: object) -> Rule:
+def _make_rule(number: int, item: object) -> Rule:
     if not isinstance(item, dict) or not item:
-        raise ValueError(f"must hold rules, and number {number} is no mapping with keys")
+        raise ValueError(f"must be a list of rules, and rule {number} is not a mapping with keys")
     parts: dict[str, tuple[str, ...]] = {}
     for key, value in item.items():
         if key not in _PARTS:

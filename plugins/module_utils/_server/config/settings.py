@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The dataclass of all settings of the server, with their defaults; fields.py makes it of switches and a file."""
+"""Settings of the server with their defaults. Made by fields.py; docs/server.md documents each setting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the server can be told, with the names that switches and the configuration file have for it."""
+    """All settings of the server, under the names of the switches and of the configuration file."""
 
     root: str
     host: tuple[str, ...] = ("127.0.0.1",)
@@ -61,7 +61,7 @@ class Settings:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where to listen: listen, or else each host with the port."""
+        """The addresses to listen on: listen, or else each host with port."""
         if self.listen:
             return tuple(parse_address(text) for text in self.listen)
         return tuple(TcpAddress(host, self.port) for host in self.host)

@@ -4,10 +4,13 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Types of the values of settings: each parses the text of a switch and checks a value of the configuration file.
+
+Both raise ValueError with a text that follows the name of the setting, such as "must be ...".
+"""
+
 from __future__ import annotations
 
-# The kinds of values that settings have. Each can read a switch (text) and check a value of the configuration file;
-# both raise ValueError, whose text goes on from the name of the setting: "must be ...".
 import re
 import typing as t
 from dataclasses import dataclass
@@ -19,19 +22,23 @@ _MAX_ITEMS: t.Final = 1000
 
 
 class Kind(t.Protocol):
-    """How a setting is read."""
+    """The type of a setting. many says whether its switch can be repeated."""
 
     many: t.ClassVar[bool]
 
     def parse(self, text: str) -> object:
-        """The value of a switch, as the configuration file would have it."""
+        """Return the value that the configuration file would have for the text of a switch. Raises ValueError."""
 
     def check(self, value: object) -> t.Any:
-        """The value as the program has it."""
+        """Return the value of Settings for a value of the configuration file. Raises ValueError."""
 
 
 class Field(t.NamedTuple):
-    """How a setting is given: by the switch short, of one letter, by long ones, and without a metavar by none."""
+    """Description of a setting.
+
+    short is its switch of one letter, also lists further long switches. A setting without a metavar has no switch,
+    unless it is a Flag.
+    """
 
     kind: Kind
     help: str
@@ -42,21 +49,21 @@ class Field(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """A text that is not empty, such as a path. check_text may look at it more closely; it raises ValueError."""
+    """A text that is not empty, such as a path. check_text raises ValueError for texts that are not valid."""
 
     check_text: t.Callable[[str], object] | None = None
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """The text itself."""
+        """Return the text."""
         return text
 
     def check(self, value: object) -> str:
-        """The text itself."""
+        """Return the text."""
         if not isinstance(value, str):
             raise ValueError(f"must be a string, and is {quote(value)}")
         if not value or "\0" in value:
-            raise ValueError("must not be empty or hold NUL")
+            raise ValueError("must not be empty or contain NUL")
         if self.check_text is not None:
             try:
                 self.check_text(value)
@@ -67,17 +74,17 @@ class Text:
 
 @dataclass(frozen=True)
 class Texts:
-    """One text or a list of them."""
+    """A text, or a list of texts."""
 
     item: Text = Text()
     many: t.ClassVar[bool] = True
 
     def parse(self, text: str) -> object:
-        """One of them."""
+        """Return the text, which is one item."""
         return text
 
     def check(self, value: object) -> tuple[str, ...]:
-        """All of them."""
+        """Return the items. Raises ValueError."""
         items = value if isinstance(value, list) else [value]
         if not items or len(items) > _MAX_ITEMS:
             raise ValueError(f"must have from 1 to {_MAX_ITEMS} items")
@@ -86,7 +93,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Number:
-    """A number, of which fractions may be allowed, between two others."""
+    """A number from low to high, a whole one unless fractions are allowed."""
 
     low: int
     high: int
@@ -94,22 +101,22 @@ class Number:
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """The number; whatever is none is given back as it came."""
-        # nothing longer is in range, and long numbers take long to convert
+        """Convert the text to a number. Raises ValueError."""
+        # no longer number is in range, and the conversion of long numbers takes long
         if re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) and (text == "0" or text[0] != "0"):
             return int(text)
         if self.fractions and re.fullmatch(r"[0-9]{1,12}\.[0-9]{1,6}", text, re.ASCII):
             return float(text)
-        raise ValueError(self._wrong(text))
+        raise ValueError(self._message(text))
 
     def check(self, value: object) -> t.Any:
-        """The number itself."""
+        """Return the number. Raises ValueError."""
         types = (int, float) if self.fractions else (int,)
         if isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high:
             return value
-        raise ValueError(self._wrong(value))
+        raise ValueError(self._message(value))
 
-    def _wrong(self, value: object) -> str:
+    def _message(self, value: object) -> str:
         kind = "a number" if self.fractions else "a whole number"
         return f"must be {kind} from {self.low} to {self.high}, and is {quote(value)}"
 
@@ -122,11 +129,11 @@ class Choice:
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """The word."""
+        """Return the word."""
         return text
 
     def check(self, value: object) -> str:
-        """The word."""
+        """Return the word."""
         if isinstance(value, str) and value in self.words:
             return value
         raise ValueError(f"must be one of {', '.join(self.words)}, and is {quote(value)}")
@@ -134,16 +141,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Mode:
-    """The permissions of a file: octal digits as a string."""
+    """The mode of a file: octal digits as a string."""
 
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """The digits."""
+        """Return the digits."""
         return text
 
     def check(self, value: object) -> int:
-        """The permissions as a number."""
+        """Convert the digits to a number. Raises ValueError."""
         if isinstance(value, str) and re.fullmatch(r"0?[0-7]{3}", value, re.ASCII):
             return int(value, 8)
         raise ValueError(f'must be a string of three octal digits such as "0660", and is {quote(value)}')
@@ -151,16 +158,16 @@ class Mode:
 
 @dataclass(frozen=True)
 class Flag:
-    """Yes or no; its switch has no value."""
+    """A boolean, whose switch has no value."""
 
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """Whether it is yes."""
+        """Return True for the text "true", which stands for the switch."""
         return text == "true"
 
     def check(self, value: object) -> bool:
-        """Yes or no."""
+        """Return the boolean. Raises ValueError."""
         if isinstance(value, bool):
             return value
         raise ValueError(f"must be true or false, and is {quote(value)}")
@@ -168,37 +175,37 @@ class Flag:
 
 @dataclass(frozen=True)
 class PlainList:
-    """A list of texts and mappings, which somebody else looks into; or one of them."""
+    """A list of texts and mappings, or one of them; the code that uses the setting checks their content."""
 
     many: t.ClassVar[bool] = True
 
     def parse(self, text: str) -> object:
-        """One of them."""
+        """Return the text, which is one item."""
         return text
 
     def check(self, value: object) -> tuple[object, ...]:
-        """All of them."""
+        """Return the items. Raises ValueError."""
         items = value if isinstance(value, list) else [value]
         if not items or len(items) > _MAX_ITEMS:
             raise ValueError(f"must have from 1 to {_MAX_ITEMS} items")
         for item in items:
             if not isinstance(item, (str, dict)) or not item:
-                raise ValueError(f"must be a list of texts or mappings, and holds {quote(item)}")
+                raise ValueError(f"must be a list of strings and mappings; {quote(item)} is neither")
         return tuple(items)
 
 
 @dataclass(frozen=True)
 class PlainMap:
-    """A mapping of names to values, which somebody else looks into."""
+    """A mapping of names to values; the code that uses the setting checks its content."""
 
     many: t.ClassVar[bool] = False
 
     def parse(self, text: str) -> object:
-        """Always raises ValueError."""
-        raise ValueError("can only be given in the configuration file")
+        """Raise ValueError, because no switch can give a mapping."""
+        raise ValueError("can only be set in the configuration file")
 
     def check(self, value: object) -> dict[str, object]:
-        """The mapping."""
+        """Return the mapping. Raises ValueError."""
         if isinstance(value, dict) and value and all(isinstance(name, str) for name in value):
             return value
         raise ValueError(f"must be a mapping of names to values, and is {quote(value)}")

@@ -20,7 +20,7 @@ from ..errors import Refusal
 from ..journal import JournalFormatter, is_journal
 
 if t.TYPE_CHECKING:
-    from ..access.attested_client import Realm
+    from ..access.attested_client import AttestedClient
     from ..access.identity import Peer
     from ..libraries import web
 
@@ -74,7 +74,7 @@ def log_request(
         )
 
 
-def _of_realm(realm: Realm) -> str:
+def _of_realm(realm: AttestedClient) -> str:
     return f" token={realm.label}" + (f" warning={','.join(realm.warnings)}" if realm.warnings else "")
 
 

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from ..._tls13.errors import TlsError
     from ..._tls13.events import PeerCertificate
     from ..._tls13.server import ServerEngine
-    from ..access.attested_client import Realm
+    from ..access.attested_client import AttestedClient
     from ..attestation.attesting import Attesting
     from .connections import Admission
     from .protocol import HttpServer
@@ -35,7 +35,7 @@ class AttestedConnection(TlsServerProtocol):
         self._attesting = attesting
         self._server = server
         self._admission = admission
-        self._realm: Realm | None = None
+        self._realm: AttestedClient | None = None
         self._challenge = Challenge()
         self._time_left = attesting.handshake_seconds
         self._has_grace = False

@@ -7,38 +7,13 @@
 from __future__ import annotations
 
 import collections
-import logging
-import time
 import typing as t
 
 from ..config.addresses import network_of
+from ..throttle import LogThrottle
 
 if t.TYPE_CHECKING:
     from ..metrics.counters import Counters
-
-_LOG: t.Final = logging.getLogger("attested.registry")
-_LOG_EVERY: t.Final = 10.0
-
-
-class Rarely:
-    """Writes a line, and then none for a while, however often; the next one says how many there were."""
-
-    def __init__(self, clock: t.Callable[[], float] = time.monotonic, *, level: int = logging.WARNING) -> None:
-        self._clock = clock
-        self._level = level
-        self._until = float("-inf")
-        self._passed_over = 0
-
-    def say(self, message: str, *arguments: object) -> None:
-        """Write it, or count it."""
-        now = self._clock()
-        if now < self._until:
-            self._passed_over += 1
-            return
-        self._until = now + _LOG_EVERY
-        more = f" ({self._passed_over} more since the last such line)" if self._passed_over else ""
-        self._passed_over = 0
-        _LOG.log(self._level, message + more, *arguments)
 
 
 class Admission:
@@ -67,18 +42,18 @@ class Connections:
         self._per_address = per_address
         self._addresses: collections.Counter[str] = collections.Counter()
         self._open = 0
-        self._rarely = Rarely()
+        self._throttle = LogThrottle()
 
     def admit(self, address: str | None) -> Admission | None:
         """Take up a place; None, counted, when there is none left. Without an address only the first limit holds."""
         if self.counters.board.connections() >= self._limit:
             self.counters.add("refused", "total")
-            self._rarely.say("a connection was closed: all %d are taken", self._limit)
+            self._throttle.log("a connection was closed: all %d are taken", self._limit)
             return None
         network = network_of(address)
         if network is not None and 0 < self._per_address <= self._addresses[network]:
             self.counters.add("refused", "address")
-            self._rarely.say("a connection of %s was closed: it has %d already", address, self._per_address)
+            self._throttle.log("a connection of %s was closed: it has %d already", address, self._per_address)
             return None
         if network is not None:
             self._addresses[network] += 1
@@ -103,4 +78,4 @@ class Connections:
         return self._open
 
 
-__all__ = ("Admission", "Connections", "Rarely")
+__all__ = ("Admission", "Connections")

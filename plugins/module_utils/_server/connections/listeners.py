@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from ..config.addresses import Address, TcpAddress, UnixAddress
 from ..errors import ListenError
-from .connections import Connections, Rarely
+from ..throttle import LogThrottle
+from .connections import Connections
 from .plain_http import refuse_plain, speaks_plainly
 from .protocol import HttpServer, plain_address
 from .tls import tls_context
@@ -166,8 +167,8 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._rarely = Rarely()
-        self._plain = Rarely(level=logging.INFO)
+        self._throttle = LogThrottle()
+        self._plain = LogThrottle(level=logging.INFO)
         sock.setblocking(False)
         self._start()
 
@@ -205,7 +206,7 @@ class Acceptor:
         # the connection stays in the queue: without a pause the loop would spin
         if exc.errno in _SHORTAGES:
             self._connections.counters.add("refused", "descriptors")
-        self._rarely.say("taking a connection failed, and is tried again: %s", exc.strerror)
+        self._throttle.log("taking a connection failed, and is tried again: %s", exc.strerror)
         self._loop.remove_reader(self._sock.fileno())
         self._timer = self._loop.call_later(_PAUSE_SECONDS, self._start)
 
@@ -249,7 +250,7 @@ class Acceptor:
         if not await asyncio.wait_for(speaks_plainly(sock), seconds):
             return max(began + seconds - self._loop.time(), _LEAST_SECONDS)
         self._connections.counters.add("handshake_failures")
-        self._plain.say("plain HTTP came from %s to a port for TLS, and is refused", admission.address or "-")
+        self._plain.log("plain HTTP came from %s to a port for TLS, and is refused", admission.address or "-")
         with contextlib.suppress(OSError):
             await refuse_plain(sock)
         return None

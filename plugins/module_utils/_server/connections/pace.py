@@ -51,7 +51,7 @@ def delivery_of(sock: _Socket | None) -> Delivery | None:
     return Delivery(_U64.unpack_from(info, _ACKED_AT)[0], pending[0])
 
 
-class Pace:
+class SlowReaderCheck:
     """Whether a reader takes enough: minimum bytes in each stretch of so many seconds in which it had some to take."""
 
     __slots__ = ("_acked", "_minimum", "_seconds", "_since")
@@ -81,8 +81,7 @@ class Pace:
 class Progress:
     """Whether an answer gets on: something of it reaches the client in each stretch of so many seconds.
 
-    A client that does not take what is there for it is the matter of Pace; here the fault is ours, such as a disk that
-    does not answer.
+    SlowReaderCheck finds clients that do not read; here the fault is on our side, such as a disk that does not answer.
     """
 
     __slots__ = ("_acked", "_seconds", "_since")
@@ -109,4 +108,4 @@ class Progress:
         return now - self._since >= self._seconds
 
 
-__all__ = ("Delivery", "Pace", "Progress", "delivery_of")
+__all__ = ("Delivery", "Progress", "SlowReaderCheck", "delivery_of")

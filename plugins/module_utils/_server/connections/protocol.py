@@ -23,11 +23,11 @@ from ..errors import Refusal
 from ..libraries import MALFORMED, NO_URL, web
 from ..metrics.counters import Board
 from .access_log import Form, body_bytes, log_request
-from .pace import Pace, Progress, delivery_of
+from .pace import Progress, SlowReaderCheck, delivery_of
 from .tls import subject_of
 
 if t.TYPE_CHECKING:
-    from ..access.attested_client import Realm
+    from ..access.attested_client import AttestedClient
     from ..access.passwords import Passwords
     from ..metrics.counters import Counters
     from .connections import Admission
@@ -93,14 +93,14 @@ class _Connection(web.RequestHandler):
     )
 
     def __init__(
-        self, server: HttpServer, *, admission: Admission | None, realm: Realm | None = None, **options: t.Any
+        self, server: HttpServer, *, admission: Admission | None, realm: AttestedClient | None = None, **options: t.Any
     ) -> None:
         super().__init__(server, **options)
         self.server = server
         self._realm = realm
         self._admission = admission
         limits = server.limits
-        self._pace = Pace(seconds=limits.stall_seconds, minimum=limits.minimum_rate * limits.stall_seconds)
+        self._pace = SlowReaderCheck(seconds=limits.stall_seconds, minimum=limits.minimum_rate * limits.stall_seconds)
         self._progress = Progress(seconds=limits.stall_seconds)
         self._busy = self._used = self._held = self._cut = False
         self._incomplete = 0
@@ -310,7 +310,7 @@ class _Connection(web.RequestHandler):
         return answer
 
 
-def peer_of(transport: asyncio.BaseTransport, *, realm: Realm | None = None) -> Peer:
+def peer_of(transport: asyncio.BaseTransport, *, realm: AttestedClient | None = None) -> Peer:
     """Who is at the other end: an IPv4 address in IPv6 form is shown as what it is, and without a zone."""
     name = transport.get_extra_info("peername")
     address = None
@@ -403,7 +403,7 @@ class HttpServer(web.Server):
         protocol.begin(payload, writer)
         return request
 
-    def connect(self, admission: Admission | None = None, *, realm: Realm | None = None) -> _Connection:
+    def connect(self, admission: Admission | None = None, *, realm: AttestedClient | None = None) -> _Connection:
         """The protocol of a new connection; realm is its client, if that was attested."""
         return _Connection(self, admission=admission, realm=realm, loop=self._loop, **self._kwargs)
 

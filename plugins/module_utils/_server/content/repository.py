@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 import typing as t
 
-from .snapshot import Content, Referrer, Repository
+from .snapshot import Referrer, Repository, ServedFile
 
 if t.TYPE_CHECKING:
     from ..._layout.layout import Layout
@@ -32,9 +32,9 @@ def as_repository(name: str, layout: Layout) -> Repository:
     )
 
 
-def _contents(path: str, stored: StoredContents) -> dict[str, Content]:
+def _contents(path: str, stored: StoredContents) -> dict[str, ServedFile]:
     return {
-        digest: Content(digest, path, media_type, identity) for digest, (media_type, identity) in stored.raw.items()
+        digest: ServedFile(digest, path, media_type, identity) for digest, (media_type, identity) in stored.raw.items()
     }
 
 

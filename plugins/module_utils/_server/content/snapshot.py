@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
 
 # a tuple, because there are many of them in memory: a third of the size of an object with a dictionary
-class Content(t.NamedTuple):
+class ServedFile(t.NamedTuple):
     """A verified file that can be served; layout is the absolute path of the OCI layout that it is in."""
 
     digest: str
@@ -59,10 +59,10 @@ class Repository:
     """
 
     name: str
-    tags: Mapping[str, Content] = field(hash=False)
+    tags: Mapping[str, ServedFile] = field(hash=False)
     tag_names: tuple[str, ...]
-    manifests: Mapping[str, Content] = field(hash=False)
-    blobs: Mapping[str, Content] = field(hash=False)
+    manifests: Mapping[str, ServedFile] = field(hash=False)
+    blobs: Mapping[str, ServedFile] = field(hash=False)
     referrers: Mapping[str, tuple[Referrer, ...]] = field(default_factory=dict, hash=False)
 
 
@@ -91,4 +91,4 @@ class Snapshot:
     stale: tuple[LeftOut, ...] = ()
 
 
-__all__ = ("Content", "LeftOut", "Referrer", "Repository", "Snapshot")
+__all__ = ("LeftOut", "Referrer", "Repository", "ServedFile", "Snapshot")

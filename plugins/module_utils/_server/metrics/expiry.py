@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
-"""When the certificates of a PEM file expire (RFC 5280, 4.1.2.5), for the metric of Credentials.
+"""When the certificates of a PEM file expire (RFC 5280, 4.1.2.5), for the metric of AccessFiles.
 
 Plain TLS needs no library for certificates, and Python's ssl does not tell about a server's own one.
 """

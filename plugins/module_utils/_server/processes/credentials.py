@@ -35,7 +35,7 @@ _T = t.TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Credentials:
+class AccessFiles:
     """What is read from files besides the content: certificates, passwords, and who decides about attested clients.
 
     tls is for tls alone, certificate and relying_party are for ra-tls alone. expires is when the certificate does, in
@@ -49,7 +49,7 @@ class Credentials:
     expires: float | None = None
 
     @classmethod
-    def read(cls, settings: Settings) -> Credentials:
+    def read(cls, settings: Settings) -> AccessFiles:
         """Read the files.
 
         Raises CertificateError, PasswordFileError, AttestationError, DependencyMissing.
@@ -62,7 +62,7 @@ class Credentials:
             expiry_of(settings.cert),
         )
 
-    def renewed(self, settings: Settings, problems: list[str]) -> Credentials:
+    def renewed(self, settings: Settings, problems: list[str]) -> AccessFiles:
         """Read the files again; what cannot be used stays as it was, and problems gets a sentence about it."""
 
         def again(read: t.Callable[[Settings], _T], before: _T) -> _T:
@@ -75,7 +75,7 @@ class Credentials:
 
         tls, certificate = again(context_of, self.tls), again(_certificate_of, self.certificate)
         same = tls is self.tls and certificate is self.certificate
-        return Credentials(
+        return AccessFiles(
             tls,
             again(_passwords_of, self.passwords),
             certificate,
@@ -173,4 +173,4 @@ def _of(name: str, left_out: t.Mapping[str, LeftOut]) -> t.Iterator[LeftOut]:
             yield left_out[name]
 
 
-__all__ = ("Credentials", "keep_served")
+__all__ = ("AccessFiles", "keep_served")

@@ -18,7 +18,7 @@ import typing as t
 
 from ..errors import ServerError
 from ..fork import ending, fork, outside_of_tasks
-from .worker import CLOSED, READY, RETIRE, STOP, Content, run_worker
+from .worker import CLOSED, READY, RETIRE, STOP, Serving, run_worker
 
 if t.TYPE_CHECKING:
     from ..config.settings import Settings
@@ -64,14 +64,14 @@ class _Member:
 class _Generation:
     """The workers that serve the same content."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Serving) -> None:
         self.content = content
         self.members: list[_Member] = []
         self.failures = 0
         self.retired = False
 
 
-class Fleet:
+class WorkerPool:
     """The worker processes: starts them, replaces those that end, and puts new ones in place of all when told to."""
 
     def __init__(self, settings: Settings, sockets: t.Sequence[socket.socket], *, board: Board, state: State) -> None:
@@ -84,7 +84,7 @@ class Fleet:
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(self, content: Content) -> None:
+    async def serve(self, content: Serving) -> None:
         """Start workers with this content; when all are ready, the others let their transfers end. Raises ServerError.
 
         When it fails or is cancelled, all is as before.
@@ -272,4 +272,4 @@ def _no_start(exc: OSError) -> ServerError:
     return ServerError(f"Starting a worker process failed: {exc.strerror}; are memory or open files short?")
 
 
-__all__ = ("MAX_RETIRED", "Fleet")
+__all__ = ("MAX_RETIRED", "WorkerPool")

@@ -21,9 +21,9 @@ from ..errors import ServerError
 from ..metrics.counters import Board
 from ..metrics.metrics import Metrics, State
 from .admin import AdminListener, AdminPages
-from .credentials import Credentials, keep_served
-from .fleet import MAX_RETIRED, Fleet
-from .worker import Content
+from .credentials import AccessFiles, keep_served
+from .fleet import MAX_RETIRED, WorkerPool
+from .worker import Serving
 
 if t.TYPE_CHECKING:
     import socket
@@ -54,7 +54,7 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        credentials: Credentials,
+        credentials: AccessFiles,
         *,
         sockets: t.Sequence[socket.socket],
         urls: t.Sequence[str],
@@ -69,7 +69,7 @@ class Supervisor:
         self._notifier = notifier
         self._state = State(certificate_expires=credentials.expires)
         self._board = Board(settings.workers * (MAX_RETIRED + 3))
-        self._fleet = Fleet(settings, sockets, board=self._board, state=self._state)
+        self._fleet = WorkerPool(settings, sockets, board=self._board, state=self._state)
         self._loader = Loader(settings)
         self._watch = Watch(settings.root) if settings.watch else None
         self._admin: AdminListener | None = None
@@ -130,7 +130,7 @@ class Supervisor:
         extending = asyncio.ensure_future(self._extend())
         try:
             snapshot = await self._loader.load(None)
-            await self._fleet.serve(Content(snapshot, self._credentials))
+            await self._fleet.serve(Serving(snapshot, self._credentials))
         finally:
             extending.cancel()
         self._now_serves(snapshot)
@@ -179,12 +179,12 @@ class Supervisor:
             problems.append(exc.message)
             return None
 
-    async def _switch(self, snapshot: Snapshot | None, credentials: Credentials, problems: list[str]) -> None:
+    async def _switch(self, snapshot: Snapshot | None, credentials: AccessFiles, problems: list[str]) -> None:
         served = snapshot or self._state.snapshot
         if served is None:
             return
         try:
-            await self._fleet.serve(Content(served, credentials))
+            await self._fleet.serve(Serving(served, credentials))
         except ServerError as exc:
             problems.append(exc.message)
             return

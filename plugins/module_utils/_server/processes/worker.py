@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from ..config.settings import Settings
     from ..content.snapshot import Snapshot
     from ..metrics.counters import Counters
-    from .credentials import Credentials
+    from .credentials import AccessFiles
 
 _LOG: t.Final = logging.getLogger("attested.registry")
 READY: t.Final = b"+"
@@ -36,16 +36,16 @@ _POLL_SECONDS: t.Final = 0.1
 
 
 @dataclass(frozen=True)
-class Content:
+class Serving:
     """What a worker serves, and to whom."""
 
     snapshot: Snapshot
-    credentials: Credentials
+    credentials: AccessFiles
 
 
 def run_worker(
     settings: Settings,
-    content: Content,
+    content: Serving,
     *,
     sockets: t.Sequence[socket.socket],
     counters: Counters,
@@ -64,7 +64,7 @@ class _Worker:
     def __init__(
         self,
         settings: Settings,
-        content: Content,
+        content: Serving,
         *,
         sockets: t.Sequence[socket.socket],
         counters: Counters,
@@ -156,4 +156,4 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-__all__ = ("CLOSED", "READY", "RETIRE", "STOP", "Content", "limits_of", "run_worker")
+__all__ = ("CLOSED", "READY", "RETIRE", "STOP", "Serving", "limits_of", "run_worker")

@@ -57,7 +57,7 @@ www-data" "the content directory, and the groups of the account"
 on one systemctl show --property=SupplementaryGroups registry-server-main | grep -q readers || die "the service is not in the group"
 
 say "the operator's command"
-on one /opt/registry_server/bin/registry-server main --check-config | grep -q "The configuration is sound" || die "it says nothing"
+on one /opt/registry_server/bin/registry-server main --check-config | grep -q "The configuration is valid" || die "it says nothing"
 { on one "/opt/registry_server/bin/registry-server other 2>&1" || true; } | grep -q "There is no instance other" ||
   die "another name is not refused"
 on one journalctl --unit registry-server-main --output json | grep -q '"SYSLOG_IDENTIFIER":"registry-server-main"' || die "the identifier"

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.signing import SigningKey
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import encode_base64url
 from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
-from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import Credentials
+from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import AccessFiles
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.attested_clients import (
@@ -208,10 +208,10 @@ def test_what_has_not_changed_is_as_it_was(
 ) -> None:
     realm = make_realm(tmp_path / "realm")
     settings = parse_command([str(word) for word in ("-r", root, *ra_tls(certificate), *trusting(realm))]).settings
-    before = Credentials.read(settings)
+    before = AccessFiles.read(settings)
     problems: list[str] = []
     assert before.renewed(settings, problems) == before
-    assert before == Credentials.read(settings)
+    assert before == AccessFiles.read(settings)
     (realm / "reference.json").write_bytes((make_realm(tmp_path / "x", "--name", "x") / "reference.json").read_bytes())
     after = before.renewed(settings, problems)
     assert after != before

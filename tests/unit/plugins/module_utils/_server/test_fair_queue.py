@@ -8,7 +8,7 @@ import asyncio
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._server.fair_queue import Full, Turns
+from ansible_collections.attested.registry.plugins.module_utils._server.fair_queue import FairQueue, QueueFull
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 class Crowd:
     """Clients that want a turn, and those that have had one, in that order."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: FairQueue) -> None:
         self.turns = turns
         self.served: list[str] = []
 
@@ -41,7 +41,7 @@ def run(test: t.Callable[[], t.Coroutine[t.Any, t.Any, None]]) -> None:
 
 def test_each_address_in_its_turn() -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=100, waiting_of_one=50))
+        crowd = Crowd(FairQueue(at_once=1, waiting=100, waiting_of_one=50))
         await crowd.come("a0", "a1", "a2", "a3", "b1", "c1", "b2")
         assert (crowd.served, crowd.turns.waiting) == (["a0"], 6)
         for dummy in range(6):
@@ -57,7 +57,7 @@ def test_each_address_in_its_turn() -> None:
 
 def test_one_that_is_cancelled_as_its_place_is_taken_gives_no_turn_back() -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=2, waiting_of_one=2))
+        crowd = Crowd(FairQueue(at_once=1, waiting=2, waiting_of_one=2))
         tasks = await crowd.come("a0", "a1", "a2")
         tasks.append(asyncio.ensure_future(crowd._want("b1")))
         asyncio.get_running_loop().call_soon(tasks[2].cancel)
@@ -74,13 +74,13 @@ def test_one_that_is_cancelled_as_its_place_is_taken_gives_no_turn_back() -> Non
 
 def test_no_address_takes_all_places_to_wait() -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=4, waiting_of_one=2))
+        crowd = Crowd(FairQueue(at_once=1, waiting=4, waiting_of_one=2))
         tasks = await crowd.come("a0", "a1", "a2", "a3", "b1", "c1", "d1")
-        refused = [task for task in tasks if task.done() and isinstance(task.exception(), Full)]
+        refused = [task for task in tasks if task.done() and isinstance(task.exception(), QueueFull)]
         # the last one gets the place of the address that has most
         assert refused == [tasks[2], tasks[3]]
         tasks += await crowd.come("e1", "d2")
-        assert [isinstance(task.exception(), Full) for task in tasks[-2:] if task.done()] == [True, True]
+        assert [isinstance(task.exception(), QueueFull) for task in tasks[-2:] if task.done()] == [True, True]
         for dummy in range(4):
             crowd.turns.give_back()
         await crowd.rest()
@@ -93,9 +93,10 @@ def test_no_address_takes_all_places_to_wait() -> None:
 
 def test_without_an_address_nobody_keeps_out_one_that_has_one() -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=4, waiting_of_one=2))
+        crowd = Crowd(FairQueue(at_once=1, waiting=4, waiting_of_one=2))
         tasks = await crowd.come(*(f"-{number}" for number in range(5)), "a1")
-        assert [isinstance(task.exception(), Full) for task in tasks if task.done() and task is not tasks[0]] == [True]
+        refused = [isinstance(task.exception(), QueueFull) for task in tasks if task.done() and task is not tasks[0]]
+        assert refused == [True]
         assert not tasks[5].done()
         for task in tasks:
             task.cancel()
@@ -105,11 +106,11 @@ def test_without_an_address_nobody_keeps_out_one_that_has_one() -> None:
 
 def test_ipv6_addresses_count_by_their_64() -> None:
     async def test() -> None:
-        turns = Turns(at_once=1, waiting=100, waiting_of_one=2)
+        turns = FairQueue(at_once=1, waiting=100, waiting_of_one=2)
         await turns.take("2001:db8::1")
         waiting = [asyncio.ensure_future(turns.take(f"2001:db8::{number}")) for number in (2, 3)]
         await asyncio.sleep(0)
-        with pytest.raises(Full):
+        with pytest.raises(QueueFull):
             await turns.take("2001:db8:0:0:ffff::4")
         other = asyncio.ensure_future(turns.take("2001:db8:0:1::1"))
         await asyncio.sleep(0)
@@ -122,10 +123,10 @@ def test_ipv6_addresses_count_by_their_64() -> None:
 
 def test_without_addresses_all_places_can_be_taken() -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=4, waiting_of_one=2))
+        crowd = Crowd(FairQueue(at_once=1, waiting=4, waiting_of_one=2))
         tasks = await crowd.come(*(f"-{number}" for number in range(6)))
         assert [task.done() for task in tasks] == [True, False, False, False, False, True]
-        with pytest.raises(Full):
+        with pytest.raises(QueueFull):
             await tasks[5]
         for task in tasks:
             task.cancel()
@@ -135,7 +136,7 @@ def test_without_addresses_all_places_can_be_taken() -> None:
 
 def test_whoever_goes_away_has_no_turn() -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=10, waiting_of_one=10))
+        crowd = Crowd(FairQueue(at_once=1, waiting=10, waiting_of_one=10))
         tasks = await crowd.come("a0", "a1", "b1", "b2")
         tasks[1].cancel()
         await crowd.rest()
@@ -155,7 +156,7 @@ def test_whoever_goes_away_has_no_turn() -> None:
 @pytest.mark.parametrize("others", [(), ("b1",)], ids=["the-last", "one-of-two"])
 def test_whoever_goes_away_just_when_its_turn_comes(others: tuple[str, ...]) -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=1, waiting=10, waiting_of_one=10))
+        crowd = Crowd(FairQueue(at_once=1, waiting=10, waiting_of_one=10))
         dummy, gone, *rest = await crowd.come("a0", "b0", *others)
         gone.cancel()
         # before that task has heard of it
@@ -176,7 +177,7 @@ def test_whoever_goes_away_just_when_its_turn_comes(others: tuple[str, ...]) -> 
 @given(st.lists(st.one_of(st.sampled_from(["a", "b", "-", "end"]), st.integers(0, 20)), max_size=40), st.integers(1, 3))
 def test_no_turn_is_lost_or_had_twice(steps: list[str | int], at_once: int) -> None:
     async def test() -> None:
-        crowd = Crowd(Turns(at_once=at_once, waiting=8, waiting_of_one=4))
+        crowd = Crowd(FairQueue(at_once=at_once, waiting=8, waiting_of_one=4))
         tasks: list[asyncio.Task[None]] = []
         ended = 0
         for number, step in enumerate(steps):
@@ -199,6 +200,6 @@ def test_no_turn_is_lost_or_had_twice(steps: list[str | int], at_once: int) -> N
         for task in tasks:
             task.cancel()
         found = await asyncio.gather(*tasks, return_exceptions=True)
-        assert {type(result) for result in found} <= {type(None), asyncio.CancelledError, Full}
+        assert {type(result) for result in found} <= {type(None), asyncio.CancelledError, QueueFull}
 
     run(test)

@@ -21,11 +21,11 @@ from ansible_collections.attested.registry.plugins.module_utils._server.errors i
 from ansible_collections.attested.registry.plugins.module_utils._server.metrics.counters import Board
 from ansible_collections.attested.registry.plugins.module_utils._server.metrics.metrics import State
 from ansible_collections.attested.registry.plugins.module_utils._server.processes import fleet as fleet_module
-from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import Credentials
-from ansible_collections.attested.registry.plugins.module_utils._server.processes.fleet import Fleet
-from ansible_collections.attested.registry.plugins.module_utils._server.processes.worker import RETIRE, Content
+from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import AccessFiles
+from ansible_collections.attested.registry.plugins.module_utils._server.processes.fleet import WorkerPool
+from ansible_collections.attested.registry.plugins.module_utils._server.processes.worker import RETIRE, Serving
 
-CONTENT = Content(Snapshot("/", {}), Credentials(None, None))
+CONTENT = Serving(Snapshot("/", {}), AccessFiles(None, None))
 
 
 def fails(*dummy: object, **dummies: object) -> t.NoReturn:
@@ -38,8 +38,8 @@ def settings(tmp_path: pathlib.Path) -> Settings:
 
 
 @pytest.fixture
-def fleet(settings: Settings) -> Fleet:
-    return Fleet(settings, [], board=Board(4), state=State())
+def fleet(settings: Settings) -> WorkerPool:
+    return WorkerPool(settings, [], board=Board(4), state=State())
 
 
 @pytest.mark.parametrize("name", ["fork", "pipe"])
@@ -64,7 +64,7 @@ def test_a_loading_process_that_ends_at_once_is_noticed(settings: Settings, monk
 
 @pytest.mark.parametrize("name", ["fork", "socketpair"])
 def test_a_worker_that_cannot_be_started_is_an_error_that_a_reload_survives(
-    fleet: Fleet, name: str, monkeypatch: pytest.MonkeyPatch
+    fleet: WorkerPool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def serve() -> None:
         monkeypatch.setattr(*((fleet_module, "fork") if name == "fork" else (fleet_module.socket, "socketpair")), fails)
@@ -75,7 +75,7 @@ def test_a_worker_that_cannot_be_started_is_an_error_that_a_reload_survives(
 
 
 def test_a_worker_that_comes_late_is_told_that_others_have_taken_over(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    fleet: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generation = fleet_module._Generation(CONTENT)
     ends: list[socket.socket] = []
@@ -99,7 +99,7 @@ def test_a_worker_that_comes_late_is_told_that_others_have_taken_over(
         assert end.recv(16) == RETIRE
 
 
-def test_workers_that_go_on_failing_are_replaced_for_ever(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_go_on_failing_are_replaced_for_ever(fleet: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     delays = []
 
     async def replace(dummy: object, delay: float) -> None:

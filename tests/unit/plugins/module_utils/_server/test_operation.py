@@ -18,10 +18,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.access_log import log_request
-from ansible_collections.attested.registry.plugins.module_utils._server.connections.connections import (
-    Connections,
-    Rarely,
-)
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.connections import Connections
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.listeners import (
     bind_unix,
     passed_by_systemd,
@@ -29,7 +26,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.connecti
 )
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.pace import (
     Delivery,
-    Pace,
+    SlowReaderCheck,
     delivery_of,
 )
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.protocol import plain_address
@@ -44,6 +41,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.metrics.
 from ansible_collections.attested.registry.plugins.module_utils._server.metrics.metrics import Metrics, State
 from ansible_collections.attested.registry.plugins.module_utils._server.processes import notify
 from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import keep_served
+from ansible_collections.attested.registry.plugins.module_utils._server.throttle import LogThrottle
 from ansible_collections.attested.registry.plugins.module_utils._server.version import VERSION
 from ansible_collections.attested.registry.tests.support import images
 
@@ -191,11 +189,11 @@ class TestConnections:
 
     def test_warnings_are_rare(self, caplog: pytest.LogCaptureFixture) -> None:
         now = 0.0
-        rarely = Rarely(lambda: now)
+        throttle = LogThrottle(lambda: now)
         for dummy in range(5):
-            rarely.say("it is %s", "full")
+            throttle.log("it is %s", "full")
         now = 11.0
-        rarely.say("it is %s", "full")
+        throttle.log("it is %s", "full")
         assert [record.getMessage() for record in caplog.records] == [
             "it is full",
             "it is full (4 more since the last such line)",
@@ -271,7 +269,7 @@ class TestCounters:
 
 class TestPace:
     def test_only_who_has_something_to_take_and_does_not_is_too_slow(self) -> None:
-        pace = Pace(seconds=10, minimum=100)
+        pace = SlowReaderCheck(seconds=10, minimum=100)
         looks = [
             (Delivery(0, 50), 0.0, False),
             (Delivery(99, 50), 9.0, False),

@@ -186,7 +186,7 @@ def test_json_lines_on_standard_output(root: pathlib.Path) -> None:
 
 
 def test_check_config(tmp_path: pathlib.Path, root: pathlib.Path) -> None:
-    assert run("--root", root, "--check-config") == (0, "The configuration is sound.\n", "")
+    assert run("--root", root, "--check-config") == (0, "The configuration is valid.\n", "")
     (tmp_path / "htpasswd").write_text("joe:secret\n")
     for words in (
         ["--root", root, "--htpasswd", tmp_path / "htpasswd"],

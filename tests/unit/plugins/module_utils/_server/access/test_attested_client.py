@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import Attestation
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._server.access.access import RestrictedAccess
-from ansible_collections.attested.registry.plugins.module_utils._server.access.attested_client import Realm
+from ansible_collections.attested.registry.plugins.module_utils._server.access.attested_client import AttestedClient
 from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.tests.support import ratls_tokens
@@ -36,25 +36,25 @@ def policies() -> Policies:
 
 
 @pytest.fixture
-def realm(policies: Policies) -> Realm:
+def realm(policies: Policies) -> AttestedClient:
     attestation = Attestation(parse_token(ratls_tokens.token()), (), platform_authenticated=True, warnings=())
-    return Realm(attestation, t.cast("t.Any", policies))
+    return AttestedClient(attestation, t.cast("t.Any", policies))
 
 
-def test_a_realm_is_asked_about_once(realm: Realm, policies: Policies) -> None:
+def test_a_realm_is_asked_about_once(realm: AttestedClient, policies: Policies) -> None:
     for dummy in range(3):
         assert [realm.may_see(name) for name in ("app", "other")] == [True, False]
     assert policies.asked == ["app", "other"]
 
 
-def test_what_is_remembered_has_an_end(realm: Realm, policies: Policies) -> None:
+def test_what_is_remembered_has_an_end(realm: AttestedClient, policies: Policies) -> None:
     for dummy in range(2):
         assert all(realm.may_see(f"a{number}") for number in range(10_000))
     assert len(realm._seen) < 10_000
     assert 10_000 < len(policies.asked) < 20_000
 
 
-def test_rules_and_policies_have_both_to_allow_it(realm: Realm) -> None:
+def test_rules_and_policies_have_both_to_allow_it(realm: AttestedClient) -> None:
     rules = (Rule(repositories=("app", "other"), networks=("192.0.2.0/24",)),)
     access = RestrictedAccess(passwords=None, rules=rules, attested=True)
 

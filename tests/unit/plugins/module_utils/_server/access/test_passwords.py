@@ -55,14 +55,14 @@ def test_a_file_of_htpasswd() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "names no user"),
+        (b"", "has no users"),
         (b"joe\n", "line 1"),
         (b":" + HASH, "line 1"),
         (b"joe:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n", "bcrypt"),
         (b"joe:$apr1$x$y\n", "bcrypt"),
         (b"joe:" + HASH[:-1], "line 1"),
         (b"joe:" + HASH.replace(b"$04$", b"$31$"), "cost"),
-        (b"joe:" + HASH + b"\njoe:" + HASH, "again"),
+        (b"joe:" + HASH + b"\njoe:" + HASH, "repeats the user"),
         (b"\xff:" + HASH, "UTF-8"),
     ],
     ids=[

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.api.accel import Accel
-from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import Content
+from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import ServedFile
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import UsageError
 from ansible_collections.attested.registry.tests.support import images
 
@@ -77,5 +77,5 @@ BLOB = f"blobs/{DIGEST.replace(':', '/')}"
     ],
 )
 def test_only_files_below_the_root(layout: str, headers: dict[str, str]) -> None:
-    content = Content(DIGEST, layout, "a/b", None)  # type: ignore[arg-type]
+    content = ServedFile(DIGEST, layout, "a/b", None)  # type: ignore[arg-type]
     assert Accel("/f", root="/root").header(content) == headers

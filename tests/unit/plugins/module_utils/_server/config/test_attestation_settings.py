@@ -110,11 +110,11 @@ CONFLICTS: dict[str, tuple[tuple[str, ...], str]] = {
     "nobody judges, but anybody may come": ((*RA_TLS, "--allow-unauthenticated-evidence"), "which realms are accepted"),
     "a service without key": ((*RA_TLS, "-u", "https://veraison.example"), "--veraison-pubkey"),
     "a key without service": ((*RA_TLS, "-v", "/pkey.jwk"), "--veraison-url"),
-    "client_auth": ((*RA_TLS, *JUDGED, "--client-auth", "required", "--client-ca", "/ca"), "for tls alone"),
-    "client_ca": ((*RA_TLS, *JUDGED, "--client-ca", "/ca"), "for tls alone"),
-    "accel": ((*RA_TLS, *JUDGED, "--accel", "/files/"), "accel does not go with ra-tls"),
+    "client_auth": ((*RA_TLS, *JUDGED, "--client-auth", "required", "--client-ca", "/ca"), "need tls to be tls"),
+    "client_ca": ((*RA_TLS, *JUDGED, "--client-ca", "/ca"), "need tls to be tls"),
+    "accel": ((*RA_TLS, *JUDGED, "--accel", "/files/"), "accel needs a proxy"),
     **{
-        f"{words[0]} without ra-tls": (("-r", "/srv", *words), f"there are {name}")
+        f"{words[0]} without ra-tls": (("-r", "/srv", *words), f"supports {name}")
         for name, words in {
             "trust_anchors": JUDGED,
             "reference_values": ("-j", "/a.json"),
@@ -152,9 +152,9 @@ def test_rules_go_with_attestation_unless_they_name_subjects(tmp_path: pathlib.P
 WRONG = {
     "an unknown state": ("lifecycle: [secure]", "lifecycle"),
     "a flag that is a text": ('allow_unauthenticated_evidence: "yes"', "must be true or false"),
-    "anchors that are numbers": ("trust_anchors: [1]", "must be a list of texts or mappings"),
+    "anchors that are numbers": ("trust_anchors: [1]", "must be a list of strings and mappings"),
     "no anchors": ("trust_anchors: []", "from 1 to"),
-    "an empty policy": ("policies: [{}]", "must be a list of texts or mappings"),
+    "an empty policy": ("policies: [{}]", "must be a list of strings and mappings"),
     "a service that is a text": ("veraison: https://veraison.example", "must be a mapping"),
     "a service with a number for a name": ("veraison: {1: 2}", "must be a mapping"),
     "no time": ("attestation_seconds: 0", "must be a number from 1"),
@@ -205,7 +205,7 @@ def test_sound_configurations(checks: Checks) -> None:
         {"trust_anchors": anchor, "policies": policies},
         {"reference_values": checks.reference, "allow_unauthenticated_evidence": True},
     ):
-        assert checks.start("--check-config", **values) == (0, "The configuration is sound.\n")
+        assert checks.start("--check-config", **values) == (0, "The configuration is valid.\n")
 
 
 def test_unsound_configurations(checks: Checks, tmp_path: pathlib.Path) -> None:

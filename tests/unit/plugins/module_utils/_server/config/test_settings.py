@@ -133,12 +133,12 @@ WRONG = {
     "a bad address": ("root: /srv\nlisten: [nowhere]\n", 'listen "nowhere" is not ADDRESS:PORT'),
     "a bad network": ("root: /srv\nallow: [{networks: [192.0.2.1/24]}]\n", "rule 1: networks"),
     "an unknown key of a rule": ("root: /srv\nallow: [{who: [a]}]\n", "'who' in rule 1"),
-    "an empty rule": ("root: /srv\nallow: [{}]\n", "number 1 is no mapping"),
+    "an empty rule": ("root: /srv\nallow: [{}]\n", "rule 1 is not a mapping"),
     "a list": ("- root\n", "not a mapping"),
-    "no YAML": ("root: [\n", "no YAML"),
-    "a control character": ("root: \x07\n", "no YAML"),
-    "a tag that does not suit": ("root: !!int x\n", "does not suit its tag"),
-    "a Python object": ("root: !!python/object/apply:os.getcwd []\n", "no YAML"),
+    "no YAML": ("root: [\n", "not valid YAML"),
+    "a control character": ("root: \x07\n", "not valid YAML"),
+    "a tag that does not suit": ("root: !!int x\n", "does not match its tag"),
+    "a Python object": ("root: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
 }
 
 
@@ -232,5 +232,5 @@ def test_any_address_is_read_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize("realm", ["a\r\nX: y", "a\nb", "\x7f"])
 def test_a_realm_fits_into_a_header(realm: str) -> None:
-    with pytest.raises(UsageError, match="--realm .* holds characters that cannot be shown"):
+    with pytest.raises(UsageError, match="--realm .* contains characters that are not printable"):
         parse_command(["--root", "dir", "--realm", realm])
