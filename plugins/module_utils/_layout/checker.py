@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Compare the files of a layout with their digests, large ones in threads.
+
+walk.py uses it; the server passes one Checker for all layouts, with a ledger of files that were verified before.
+"""
+
 from __future__ import annotations
 
 import concurrent.futures
@@ -19,37 +24,37 @@ if t.TYPE_CHECKING:
 
     from .._oci.digest import Digest
     from .directory import OpenFile
-    from .stored import Identity
+    from .stored import FileIdentity
 
-# handing a file to a thread costs more than hashing this much
+# Smaller files are hashed by the caller: passing one to a thread costs more.
 _SMALL: t.Final = 64 * 1024
-# how many files may be open and wait for each thread
+# How many open files may wait for each thread.
 _WAITING: t.Final = 4
 
 
 class Ledger(t.Protocol):
-    """Remembers which files have been verified. Asked and told by one thread only."""
+    """A record of which files were verified before. Used by one thread only."""
 
-    def knows(self, digest: Digest, identity: Identity) -> bool:
-        """Whether a file that looks like this was found to have this digest before."""
+    def knows(self, digest: Digest, identity: FileIdentity) -> bool:
+        """Return whether a file with this identity was found to have this digest before."""
 
-    def record(self, digest: Digest, identity: Identity, *, began_ns: int) -> None:
-        """A file was found to have this digest; its hashing began at this time (nanoseconds since 1970)."""
+    def record(self, digest: Digest, identity: FileIdentity, *, began_ns: int) -> None:
+        """Record that a file has this digest; its hashing began at began_ns, in nanoseconds since 1970."""
 
 
 class Check(t.NamedTuple):
-    """A file whose digest a thread compares; the result of outcome is when that began."""
+    """A file that a thread compares with its digest; the result of outcome is the time when that began."""
 
     digest: Digest
-    identity: Identity
+    identity: FileIdentity
     outcome: concurrent.futures.Future[int]
 
 
 class Checker:
-    """Compares files with their digests, large ones in threads, and passes over those that the ledger knows.
+    """Compares files with their digests, large ones in threads, and skips those that the ledger knows.
 
-    A context manager: at its end no thread is left, and when it ends with an exception, what they do is broken off.
-    advance is called with the number of bytes whenever some have been read, by any of the threads.
+    A context manager: at its end no thread is left, and when it ends with an exception, the threads abort. advance is
+    called by any of the threads with the number of bytes that it has read.
     """
 
     def __init__(
@@ -76,9 +81,9 @@ class Checker:
             self._pool.shutdown()
 
     def start(self, file: OpenFile, digest: Digest, *, what: str) -> Check | None:
-        """Compare a file, which is closed in any case. None when it is right; a large one is left to a thread.
+        """Compare a file with its digest; close it in any case. Return None, or the Check of a large file in a thread.
 
-        Waits while too many others are under way. Raises WrongDigest, Unreadable.
+        Blocks while too many others are under way. Raises WrongDigest, Unreadable.
         """
         if self._ledger is not None and self._ledger.knows(digest, file.identity):
             os.close(file.fd)
@@ -90,10 +95,10 @@ class Checker:
         return Check(digest, file.identity, self._pool.submit(self._compare_in_thread, file, digest, what))
 
     def finish(self, check: Check) -> None:
-        """Wait for the outcome. Raises WrongDigest, Unreadable."""
+        """Wait for the result. Raises WrongDigest, Unreadable."""
         self._record(check.digest, check.identity, check.outcome.result())
 
-    def _record(self, digest: Digest, identity: Identity, began_ns: int) -> None:
+    def _record(self, digest: Digest, identity: FileIdentity, began_ns: int) -> None:
         if self._ledger is not None:
             self._ledger.record(digest, identity, began_ns=began_ns)
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Open the files of an OCI layout relative to its directory, never through a symbolic link.
+
+image-spec, image-layout.md, gives the names. view.py and inspection.py open layouts with it.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -13,7 +18,7 @@ import stat
 import typing as t
 
 from .errors import FileRefused, LayoutInvalid, Unreadable
-from .stored import Identity
+from .stored import FileIdentity
 
 if t.TYPE_CHECKING:
     from types import TracebackType
@@ -21,29 +26,29 @@ if t.TYPE_CHECKING:
     from .._oci.digest import Digest
 
 _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# without O_NONBLOCK, opening a fifo would wait for a writer
+# Without O_NONBLOCK, opening a fifo would wait for a writer.
 _FILE: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class OpenFile(t.NamedTuple):
-    """An open regular file; the descriptor belongs to who asked for it."""
+    """An open regular file; the caller that asked for it closes the descriptor."""
 
     fd: int
-    identity: Identity
+    identity: FileIdentity
 
 
 class LayoutDirectory:
-    """The files of one OCI layout, opened relative to its directory and never through a symbolic link.
+    """The directory of one OCI layout. A context manager.
 
-    A context manager. follow says whether path itself may be a symbolic link; what is inside may never be one.
-    With folder, a descriptor of the directory that stays the caller's, path is no more than its name in messages.
-    Raises LayoutInvalid when path is no directory or cannot be opened.
+    follow says whether path itself may be a symbolic link; what is inside may never be one. With folder, a descriptor
+    that the caller closes, path is only the name in messages. Raises LayoutInvalid if path is not a directory or cannot
+    be opened.
     """
 
     def __init__(self, path: str, *, follow: bool = True, folder: int | None = None) -> None:
         self.path = path
         self._stack = contextlib.ExitStack()
-        self._algorithms: dict[str, int] = {}
+        self._algorithm_fds: dict[str, int] = {}
         try:
             if folder is not None:
                 self._root = os.open(".", _DIRECTORY, dir_fd=folder)
@@ -64,76 +69,76 @@ class LayoutDirectory:
         self._stack.close()
 
     def names(self) -> set[str]:
-        """Every name at the top. Raises OSError."""
+        """Return every name at the top. Raises OSError."""
         return set(os.listdir(self._root))
 
     def folder(self, name: str) -> t.ContextManager[int]:
         """Open a directory at the top. Raises FileNotFoundError, FileRefused, Unreadable."""
-        return self._folder(self._root, name, name)
+        return self._open_folder(self._root, name, name)
 
     def open_top(self, name: t.Literal["index.json", "oci-layout"]) -> OpenFile | None:
-        """Open a file at the top; None when there is none. Raises FileRefused, Unreadable."""
-        return self._open(self._root, name, name)
+        """Open a file at the top; return None if there is none. Raises FileRefused, Unreadable."""
+        return self._open_file(self._root, name, name)
 
     def open_blob(self, digest: Digest) -> OpenFile | None:
-        """Open the file of this digest; None when there is none. Raises FileRefused, Unreadable."""
+        """Open the file of this digest; return None if there is none. Raises FileRefused, Unreadable."""
         try:
-            folder = self._algorithm(digest.algorithm)
+            folder = self._open_algorithm(digest.algorithm)
         except FileNotFoundError:
             return None
-        return self._open(folder, digest.encoded, f"blobs/{digest.algorithm}/{digest.encoded}")
+        return self._open_file(folder, digest.encoded, f"blobs/{digest.algorithm}/{digest.encoded}")
 
     def blob_names(self) -> t.Iterator[str]:
-        """Every name below blobs/, as "sha256/0123...", sorted. Raises FileRefused, Unreadable."""
-        with contextlib.suppress(FileNotFoundError), self._folder(self._root, "blobs", "blobs") as blobs:
-            for algorithm in self._names(blobs):
+        """Yield every name below blobs/, as "sha256/0123...", sorted. Raises FileRefused, Unreadable."""
+        with contextlib.suppress(FileNotFoundError), self._open_folder(self._root, "blobs", "blobs") as blobs:
+            for algorithm in self._list_names(blobs):
                 try:
-                    with self._folder(blobs, algorithm, f"blobs/{algorithm}") as folder:
-                        names = self._names(folder)
+                    with self._open_folder(blobs, algorithm, f"blobs/{algorithm}") as folder:
+                        names = self._list_names(folder)
                 except (FileRefused, Unreadable):
                     yield algorithm
                 else:
                     yield from (f"{algorithm}/{name}" for name in names)
 
-    def _names(self, folder: int) -> list[str]:
+    def _list_names(self, folder: int) -> list[str]:
         try:
             return sorted(os.listdir(folder))
         except OSError as exc:
-            raise self._refused("a directory below blobs", exc) from None
+            raise self._open_error("a directory below blobs", exc) from None
 
-    def _algorithm(self, name: str) -> int:
-        if name not in self._algorithms:
-            with self._folder(self._root, "blobs", "blobs") as blobs:
-                self._algorithms[name] = self._stack.enter_context(self._folder(blobs, name, f"blobs/{name}"))
-        return self._algorithms[name]
+    def _open_algorithm(self, name: str) -> int:
+        if name not in self._algorithm_fds:
+            with self._open_folder(self._root, "blobs", "blobs") as blobs:
+                self._algorithm_fds[name] = self._stack.enter_context(self._open_folder(blobs, name, f"blobs/{name}"))
+        return self._algorithm_fds[name]
 
     @contextlib.contextmanager
-    def _folder(self, parent: int, name: str, shown: str) -> t.Iterator[int]:
+    def _open_folder(self, parent: int, name: str, shown: str) -> t.Iterator[int]:
         try:
             fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         except FileNotFoundError:
             raise
         except OSError as exc:
-            raise self._refused(shown, exc) from None
+            raise self._open_error(shown, exc) from None
         try:
             yield fd
         finally:
             os.close(fd)
 
-    def _open(self, parent: int, name: str, shown: str) -> OpenFile | None:
+    def _open_file(self, parent: int, name: str, shown: str) -> OpenFile | None:
         try:
             fd = os.open(name, _FILE, dir_fd=parent)
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise self._refused(shown, exc) from None
+            raise self._open_error(shown, exc) from None
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             os.close(fd)
             raise FileRefused(f"{shown} is not a regular file; put the content itself in its place.", path=self.path)
-        return OpenFile(fd, Identity.of(found))
+        return OpenFile(fd, FileIdentity.of(found))
 
-    def _refused(self, shown: str, exc: OSError) -> FileRefused | Unreadable:
+    def _open_error(self, shown: str, exc: OSError) -> FileRefused | Unreadable:
         if exc.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
             return FileRefused(
                 f"{shown} is a symbolic link or not of the expected type, and links are not followed; "

@@ -4,43 +4,48 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The errors of reading an OCI layout.
+
+write_errors.py has those of writing one. walk.py reports each of them for one file of a layout.
+"""
+
 from __future__ import annotations
 
 from .._base.errors import CollectionError
 
 
 class LayoutError(CollectionError):
-    """An OCI layout on disk cannot be used as it is. Fields: path (of the layout), digest (of what is wrong in it)."""
+    """An OCI layout on disk cannot be used. Fields: path (of the layout), digest (of the invalid content in it)."""
 
     kind = "layout"
 
 
 class LayoutInvalid(LayoutError):
-    """The directory is not an OCI layout that this collection reads: no directory, no or another oci-layout file."""
+    """The path is not a directory, or its file oci-layout is missing or of another version."""
 
     kind = "layout_invalid"
 
 
 class IndexMissing(LayoutError):
-    """index.json, or an index that another document refers to, is not there."""
+    """index.json, or an index that another document refers to, is missing."""
 
     kind = "index_missing"
 
 
 class ManifestMissing(LayoutError):
-    """A manifest that an index refers to is not there."""
+    """A manifest that an index refers to is missing."""
 
     kind = "manifest_missing"
 
 
 class ConfigMissing(LayoutError):
-    """The config that a manifest refers to is not there."""
+    """The config that a manifest refers to is missing."""
 
     kind = "config_missing"
 
 
 class BlobMissing(LayoutError):
-    """A layer, or other content that a document refers to, is not there."""
+    """A layer, or other content that a document refers to, is missing."""
 
     kind = "blob_missing"
 
@@ -52,25 +57,25 @@ class WrongSize(LayoutError):
 
 
 class WrongDigest(LayoutError):
-    """A file does not have the digest that it is named by. Fields: expected, actual."""
+    """A file does not have the digest in its name. Fields: expected, actual."""
 
     kind = "wrong_digest"
 
 
 class FileRefused(LayoutError):
-    """A name in the layout is a symbolic link or otherwise no regular file; it is not followed."""
+    """A name in the layout is not a regular file; symbolic links are not followed."""
 
     kind = "file_refused"
 
 
 class DocumentRefused(LayoutError):
-    """index.json, an index or a manifest breaks its specification, or indexes are nested too deeply."""
+    """index.json, an index or a manifest is malformed, or indexes are nested too deeply."""
 
     kind = "document_invalid"
 
 
 class Unreadable(LayoutError):
-    """The operating system refused to read a file, or the file changed meanwhile."""
+    """The operating system refused to read a file, or the file changed while it was read."""
 
     kind = "unreadable"
 

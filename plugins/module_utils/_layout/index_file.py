@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The index.json of a layout, changed entry by entry: image-spec, image-layout.md, "index.json file".
+
+view.py reads it, _module/layout_run.py changes it, store.py writes it.
+"""
+
 from __future__ import annotations
 
 import json
@@ -26,42 +31,43 @@ if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
 
+# The index.json of a new layout.
 _EMPTY: t.Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One element of manifests: what it says, and all of it as it stands in the file."""
+class IndexEntry:
+    """One element of manifests: its descriptor, and the element as it stands in the file."""
 
     descriptor: Descriptor
     value: JsonObject
 
     @property
     def tag(self) -> str | None:
-        """The tag that its org.opencontainers.image.ref.name gives, None if there is none in it."""
+        """The tag in its annotation org.opencontainers.image.ref.name, None if there is none."""
         name = self.descriptor.annotations.get(REF_NAME)
         return None if name is None else tag_of(name)
 
     @property
     def is_named(self) -> bool:
-        """Whether it has an org.opencontainers.image.ref.name, whatever that says."""
+        """Whether it has an annotation org.opencontainers.image.ref.name, whatever the value."""
         return REF_NAME in self.descriptor.annotations
 
 
 @dataclass(frozen=True)
 class IndexFile:
-    """The index.json of a layout (image-spec, image-layout.md), to be changed entry by entry.
+    """The index.json of a layout.
 
-    What this collection does not know in it, in entries too, stays as it is. Changes give a new object, or the same one
-    if there is nothing to change.
+    Fields that this collection does not know stay as they are, in entries too. Each change returns a new object, or the
+    same one if there is nothing to change.
     """
 
     document: JsonObject
-    entries: tuple[Entry, ...]
+    entries: tuple[IndexEntry, ...]
 
     @classmethod
     def parse(cls, data: bytes) -> IndexFile:
-        """Read the bytes of the file. Raises DocumentRefused and nothing else."""
+        """Parse the bytes of the file. Raises DocumentRefused and nothing else."""
         try:
             index = parse_document(data, media_type=OCI_INDEX, what="index.json")
             document = load_object(data, what="index.json")
@@ -70,47 +76,47 @@ class IndexFile:
         if not isinstance(index, Index):
             raise DocumentRefused("Reading index.json failed: it is not an image index.")
         values = t.cast("list[JsonObject]", document["manifests"] or [])
-        return cls(document, tuple(Entry(*pair) for pair in zip(index.manifests, values)))
+        return cls(document, tuple(IndexEntry(*pair) for pair in zip(index.manifests, values)))
 
     @classmethod
     def empty(cls) -> IndexFile:
-        """That of a layout with nothing in it."""
+        """Return the index.json of an empty layout."""
         return cls.parse(_EMPTY)
 
     @property
     def tags(self) -> dict[str, Digest]:
-        """What the tags lead to, as readers of the layout understand them."""
+        """The digest that each tag leads to, as readers of the layout understand them."""
         return read_tags(Index(b"", OCI_INDEX, tuple(entry.descriptor for entry in self.entries)))[0]
 
     def tagged(self, tag: str) -> Descriptor | None:
-        """The descriptor that a tag leads to: the last, if there are several."""
+        """Return the descriptor that a tag leads to: the last one if there are several."""
         found = [entry.descriptor for entry in self.entries if entry.tag == tag]
         return found[-1] if found else None
 
     def with_tag(self, tag: str, descriptor: Descriptor) -> IndexFile:
-        """Make a tag lead to this descriptor, and to nothing else. Its annotations are added to the entry."""
+        """Make a tag lead to this descriptor and to nothing else; add its annotations to the entry."""
         named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: tag})
-        return self._with(lambda entry: entry.tag == tag, named)
+        return self._put_entry(lambda entry: entry.tag == tag, named)
 
     def with_untagged(self, descriptor: Descriptor) -> IndexFile:
-        """Make sure that there is an entry for this content; a tagged one serves as well."""
-        if any(_says(entry, descriptor) for entry in self.entries):
+        """Make sure that there is an entry for this content; a tagged one is enough."""
+        if any(_is_same(entry, descriptor) for entry in self.entries):
             return self
-        return self._with(
+        return self._put_entry(
             lambda entry: not entry.is_named and entry.descriptor.digest == descriptor.digest,
             descriptor,
         )
 
     def without_tag(self, tag: str, *, digest: Digest | None = None) -> IndexFile:
-        """Remove a tag; with a digest only where the tag leads to that."""
-        return self._without(lambda entry: entry.tag == tag and digest in (None, entry.descriptor.digest))
+        """Remove a tag; with a digest, only if the tag leads to that digest."""
+        return self._remove_entries(lambda entry: entry.tag == tag and digest in (None, entry.descriptor.digest))
 
     def without_untagged(self, digest: Digest) -> IndexFile:
-        """Remove the entries of this digest that have no name at all."""
-        return self._without(lambda entry: not entry.is_named and entry.descriptor.digest == digest)
+        """Remove the entries of this digest that have no name."""
+        return self._remove_entries(lambda entry: not entry.is_named and entry.descriptor.digest == digest)
 
     def to_bytes(self) -> bytes:
-        """The file. Raises DocumentRefused if it would be longer than anybody reads."""
+        """Return the bytes of the file. Raises DocumentRefused if it is larger than readers accept."""
         data = json.dumps(self.document, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
         if len(data) > MAX_BYTES:
             raise DocumentRefused(
@@ -119,38 +125,38 @@ class IndexFile:
             )
         return data
 
-    def _with(self, fits: Callable[[Entry], bool], descriptor: Descriptor) -> IndexFile:
+    def _put_entry(self, fits: Callable[[IndexEntry], bool], descriptor: Descriptor) -> IndexFile:
         same = [entry for entry in self.entries if fits(entry)]
-        if len(same) == 1 and _says(same[0], descriptor):
+        if len(same) == 1 and _is_same(same[0], descriptor):
             return self
         old = next((entry.value for entry in same if entry.descriptor.digest == descriptor.digest), {})
-        new = Entry(descriptor, _value(old, descriptor))
+        new = IndexEntry(descriptor, _merge_value(old, descriptor))
         place = self.entries.index(same[0]) if same else len(self.entries)
         before = [entry for entry in self.entries[:place] if not fits(entry)]
         after = [entry for entry in self.entries[place:] if not fits(entry)]
-        return self._of([*before, new, *after])
+        return self._replace_entries([*before, new, *after])
 
-    def _without(self, fits: Callable[[Entry], bool]) -> IndexFile:
+    def _remove_entries(self, fits: Callable[[IndexEntry], bool]) -> IndexFile:
         kept = [entry for entry in self.entries if not fits(entry)]
-        return self if len(kept) == len(self.entries) else self._of(kept)
+        return self if len(kept) == len(self.entries) else self._replace_entries(kept)
 
-    def _of(self, entries: t.Sequence[Entry]) -> IndexFile:
+    def _replace_entries(self, entries: t.Sequence[IndexEntry]) -> IndexFile:
         document: JsonObject = {**self.document, "manifests": [entry.value for entry in entries]}
         return IndexFile(document, tuple(entries))
 
 
-def _says(entry: Entry, wanted: Descriptor) -> bool:
-    """Whether an entry needs no change: the same content, and every annotation that is wanted except the name."""
+def _is_same(entry: IndexEntry, wanted: Descriptor) -> bool:
+    """Return whether an entry needs no change: it has the same content, and all wanted annotations except the name."""
     found = entry.descriptor
     same = (found.media_type, found.digest, found.size) == (wanted.media_type, wanted.digest, wanted.size)
-    return same and _without_name(wanted.annotations).items() <= found.annotations.items()
+    return same and _drop_name(wanted.annotations).items() <= found.annotations.items()
 
 
-def _without_name(annotations: Mapping[str, str]) -> dict[str, str]:
+def _drop_name(annotations: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in annotations.items() if name != REF_NAME}
 
 
-def _value(old: JsonObject, descriptor: Descriptor) -> JsonObject:
+def _merge_value(old: JsonObject, descriptor: Descriptor) -> JsonObject:
     new = descriptor.as_dict()
     annotations = old.get("annotations")
     if isinstance(annotations, dict):
@@ -158,4 +164,4 @@ def _value(old: JsonObject, descriptor: Descriptor) -> JsonObject:
     return {**old, **new}
 
 
-__all__ = ("Entry", "IndexFile")
+__all__ = ("IndexEntry", "IndexFile")

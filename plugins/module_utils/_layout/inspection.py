@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Read and verify a whole OCI layout: image-spec, image-layout.md.
+
+The server loads layouts through begin_inspection(); tests and tools use the other two functions.
+"""
+
 from __future__ import annotations
 
 import types
@@ -21,12 +26,11 @@ if t.TYPE_CHECKING:
 
 
 def inspect_layout(path: str, *, follow: bool = True, checker: Checker | None = None) -> Inspection:
-    """Read an OCI layout directory (image-spec, image-layout.md) and verify size and digest of all that it leads to.
+    """Read an OCI layout and verify size and digest of all content that it refers to.
 
-    Goes from index.json through nested indexes (at most 8 deep) to manifests, configs and layers. Nothing outside the
-    directory is read; only path itself may be a symbolic link, unless follow is false. What is wrong is found in the
-    result, not raised: whether the layout is sound is whether it has no problems. Without a checker, everything is
-    verified in this thread.
+    Follows index.json through nested indexes (at most 8 deep) to manifests, configs and layers. Reads nothing outside
+    of the directory; only path itself may be a symbolic link, unless follow is false. Problems are in the result, not
+    raised: a layout without problems is sound. Without a checker, everything is verified in this thread.
     """
     return begin_inspection(path, follow=follow, checker=checker or Checker())()
 
@@ -34,10 +38,10 @@ def inspect_layout(path: str, *, follow: bool = True, checker: Checker | None = 
 def begin_inspection(
     path: str, *, checker: Checker, follow: bool = True, folder: int | None = None
 ) -> Callable[[], Inspection]:
-    """As inspect_layout, for many layouts one after another: the threads of the checker may still be at work.
+    """Do the same for one of many layouts: return while the threads of the checker may still be at work.
 
-    The result waits for them and gives the inspection. With folder, a descriptor of the directory that stays the
-    caller's, path is no more than its name.
+    Call the result to wait for them and to get the inspection. With folder, a descriptor that the caller closes, path
+    is only the name in messages.
     """
     try:
         with LayoutDirectory(path, follow=follow, folder=folder) as directory:
@@ -51,7 +55,7 @@ def begin_inspection(
 
 
 def load_layout(path: str) -> Layout:
-    """As inspect_layout, for those who need a sound layout. Raises the first problem, a LayoutError."""
+    """Read and verify a layout that has to be sound. Raises its first problem, a LayoutError."""
     inspection = inspect_layout(path)
     if inspection.problems:
         raise inspection.problems[0]

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A verified OCI layout as a value, and the result of inspecting one.
+
+walk.py makes both; the server serves a Layout.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -20,11 +25,11 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """What an OCI layout holds: only verified content, and all of it that index.json leads to.
+    """The content of an OCI layout: all that index.json leads to, verified.
 
-    tags name manifests or indexes; manifests holds manifests and indexes at any depth, blobs all other content.
-    referrers has the manifests and indexes with a subject by the digest of that subject, which need not be there:
-    descriptors as the distribution-spec wants them listed, with the artifact type and the annotations of the document.
+    tags name manifests or indexes. manifests holds manifests and indexes at any depth, blobs all other content.
+    referrers holds the manifests and indexes that have a subject, by the digest of the subject, which may be missing:
+    descriptors as the distribution-spec lists them, with the artifact type and the annotations of the document.
     """
 
     path: str
@@ -35,27 +40,27 @@ class Layout:
 
 
 class SparseEntry(t.NamedTuple):
-    """An entry of an index whose file is not in the layout, as image-layout.md allows: this platform is not here."""
+    """An entry of an index whose file is not in the layout, as image-layout.md allows."""
 
     parent: Digest
     descriptor: Descriptor
 
     @property
     def platform(self) -> str:
-        """The platform that is not here, or the digest of an entry that states none."""
+        """The platform of the entry, or its digest if it states none."""
         platform = self.descriptor.platform
         return str(self.descriptor.digest if platform is None else platform)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A layout and what is wrong with it.
+    """A layout and its problems.
 
-    problems: why the layout is not complete and right, in the order found; empty for a sound layout.
-    warnings: one sentence each on what was understood in one of several ways, or ignored.
-    absent: content that may be missing and is: nondistributable layers, and subjects.
+    problems: why the layout is incomplete or invalid, in the order found; empty for a sound layout.
+    warnings: one sentence each on content that is ambiguous or was ignored.
+    absent: missing content that may be missing: nondistributable layers, and subjects.
     orphans: files below blobs/ that nothing refers to, as "sha256/0123...".
-    sparse: entries of indexes that are not there. warnings has a sentence for each index that has such entries.
+    sparse: entries of indexes whose files are missing. warnings has a sentence for each index with such entries.
     """
 
     layout: Layout

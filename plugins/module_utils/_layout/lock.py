@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The lock on a layout, so that one run at a time writes to it: .oci_layout/lock in the layout. store.py takes it."""
+"""The lock on a layout, for one writer at a time: flock(2) on .oci_layout/lock in the layout.
+
+store.py takes it.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,12 @@ from .write_errors import Locked, NotALayout, write_errors
 
 _LOCK: t.Final = "lock"
 _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# How often other runs may remove the directories while this one opens them.
 _TRIES: t.Final = 100
 
 
 class LockedDirectory(t.NamedTuple):
-    """Descriptors of a layout that only this run writes to, and of the private directory in it."""
+    """Descriptors of a locked layout and of the private directory in it."""
 
     root: int
     state: int
@@ -35,10 +39,10 @@ class LockedDirectory(t.NamedTuple):
 
 @contextlib.contextmanager
 def locked_directory(path: str, *, timeout: float) -> t.Iterator[LockedDirectory]:
-    """Yield the layout at path, without symbolic links, locked; it is made, with its parents, if it is not there.
+    """Yield the layout at path, locked; make it, with its parents, if it is missing. path has no symbolic links.
 
     The lock is on a file in the private directory .oci_layout, which only its owner can enter. That directory, and
-    directories that were made here, are removed at the end if nothing is in them. Raises Locked after timeout seconds,
+    directories that were made here, are removed at the end if they are empty. Raises Locked after timeout seconds,
     WriteFailed, NotALayout for a private directory that others can enter, ParentRefused.
     """
     deadline = time.monotonic() + timeout
@@ -50,21 +54,21 @@ def locked_directory(path: str, *, timeout: float) -> t.Iterator[LockedDirectory
                 except FileNotFoundError:
                     if attempt + 1 == _TRIES:
                         raise
-                    continue  # another run removed what it had made and not used
+                    continue  # another run removed the empty directories that it had made
             if found is None:
-                raise _locked(path, timeout)
+                raise _locked_error(path, timeout)
             yield found
             return
 
 
 def _enter(path: str, deadline: float, stack: contextlib.ExitStack) -> LockedDirectory | None:
-    """Open and lock everything, to be undone by the stack; None if the deadline passed."""
-    # a link that is met here was put there after the task had found the path
+    """Open and lock everything, undone by the stack; return None if the deadline passed."""
+    # the task has resolved the path: a link in it was made after that
     parents = stack.enter_context(Parents(os.path.dirname(path), follow=False))
     name = os.path.basename(path)
-    with _modes_as_asked():
+    with _without_umask():
         parents.make()
-        _make(name, parents.fd, stack)
+        _make_directory(name, parents.fd, stack)
     root = os.open(name, _DIRECTORY, dir_fd=parents.fd)
     stack.callback(os.close, root)
     state = _open_state(path, root, stack)
@@ -85,10 +89,10 @@ def _check_same(found: os.stat_result, fd: int) -> None:
 
 
 @contextlib.contextmanager
-def _modes_as_asked() -> t.Iterator[None]:
-    """Let mkdir(2) set the whole mode, of the parents too, or a server under another user could not read the layout.
+def _without_umask() -> t.Iterator[None]:
+    """Let mkdir(2) set the whole mode, of the parents too, so that a server under another user can read the layout.
 
-    A run may be killed before a chmod.
+    A chmod(2) afterwards would not do: the run may be killed before it.
     """
     umask = os.umask(0)
     try:
@@ -97,7 +101,7 @@ def _modes_as_asked() -> t.Iterator[None]:
         os.umask(umask)
 
 
-def _make(name: str, folder: int, stack: contextlib.ExitStack) -> None:
+def _make_directory(name: str, folder: int, stack: contextlib.ExitStack) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=folder)
         stack.callback(_remove_empty, name, dir_fd=folder)
@@ -127,14 +131,14 @@ def _check_private(path: str, found: os.stat_result, root: int) -> None:
 
 
 def _remove_empty(name: str, *, dir_fd: int) -> None:
-    with contextlib.suppress(OSError):  # not empty: what is in it is kept
+    with contextlib.suppress(OSError):  # not empty, so it is kept
         os.rmdir(name, dir_fd=dir_fd)
 
 
-def _locked(path: str, timeout: float) -> Locked:
+def _locked_error(path: str, timeout: float) -> Locked:
     shown = visible(path)
     return Locked(
-        f"Waiting for the layout {shown} failed: another run has been at work on it for {timeout:g} seconds; "
+        f"Waiting for the layout {shown} failed: another run has held its lock for {timeout:g} seconds; "
         "wait until that has finished, or end it, and run the task again.",
         path=shown,
     )

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Find the files of a layout that nothing refers to.
+
+_module/layout_pruning.py removes them, or reports how many there are.
+"""
+
 from __future__ import annotations
 
 import collections
@@ -28,30 +33,30 @@ if t.TYPE_CHECKING:
     from .index_file import IndexFile
     from .view import LayoutView
 
-_MEND: t.Final = "bring that image into the layout again, or remove its tag"
+_REPAIR: t.Final = "bring that image into the layout again, or remove its tag"
 
 
 @dataclass(frozen=True)
 class Orphans:
-    """What nothing in a layout refers to: blobs with their sizes, and how many other files there are below blobs/."""
+    """The files that nothing in a layout refers to: blobs with their sizes, and the number of others below blobs/."""
 
     blobs: dict[Digest, int]
     others: int
 
     @property
     def count(self) -> int:
-        """How many files that is."""
+        """The number of files."""
         return len(self.blobs) + self.others
 
 
 def find_orphans(view: LayoutView, index: IndexFile, *, document: Callable[[Digest], bytes | None]) -> Orphans:
-    """What of the files in view nothing would refer to any more with this index.json.
+    """Return the files in view that nothing refers to with this index.json.
 
-    document gives the verified bytes of manifests and indexes, also of those that are still to be written. An entry of
-    an index may be missing (image-layout.md, sparse indexes), and then refers to nothing that is here. Raises
-    LayoutError when another manifest is missing, or one is wrong, as then nobody can tell what it refers to.
+    document returns the verified bytes of manifests and indexes, also of those that are not written yet. The file of an
+    entry of an index may be missing (image-layout.md, sparse indexes): it then refers to nothing. Raises LayoutError
+    when another manifest is missing, or one is invalid, because its references are unknown.
     """
-    known = _referred_to(index, document, is_missing=lambda digest: view.size_of(digest) is None)
+    known = _collect_references(index, document, is_missing=lambda digest: view.size_of(digest) is None)
     blobs, others = {}, 0
     for name in view.blob_names():
         digest = digest_of_blob(name)
@@ -67,7 +72,7 @@ def find_orphans(view: LayoutView, index: IndexFile, *, document: Callable[[Dige
 
 @dataclass(frozen=True)
 class _Step:
-    """A descriptor on the way. Only an entry is read: a config or layer may have any type, and is data all the same."""
+    """A descriptor on the way. Only entries are read: a config or layer is data, whatever its type."""
 
     descriptor: Descriptor
     depth: int
@@ -83,12 +88,12 @@ class _Step:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it says that it is a manifest, which refers to other content, and is none that can be read."""
+        """Whether its type is that of a manifest that this collection cannot read; its references are unknown then."""
         kind = self.descriptor.media_type.lower()
         return self.is_entry and not self.is_document and (".manifest." in kind or ".index." in kind)
 
 
-def _referred_to(
+def _collect_references(
     index: IndexFile, document: Callable[[Digest], bytes | None], *, is_missing: Callable[[Digest], bool]
 ) -> set[Digest]:
     queue = collections.deque(_Step(entry.descriptor, 1) for entry in index.entries)
@@ -105,22 +110,22 @@ def _referred_to(
             continue
         if step.is_unknown:
             raise DocumentRefused(
-                f"Finding what nothing refers to failed: what {digest} refers to cannot be told, because "
-                f"{quote(step.descriptor.media_type)} is no type of manifest that is known here; remove what nothing "
-                "refers to with the tool that made it, or remove its entry from index.json."
+                f"Finding unreferenced blobs failed: the references of {digest} are unknown, because its manifest type "
+                f"{quote(step.descriptor.media_type)} is not supported; remove unreferenced blobs with the tool that "
+                "made it, or remove its entry from index.json."
             )
         if data is None:
             raise ManifestMissing(
-                f"Finding what nothing refers to failed: {digest} is missing or damaged, so what it refers to cannot "
-                f"be told; {_MEND}.",
+                f"Finding unreferenced blobs failed: the manifest {digest} is missing or damaged, so its references "
+                f"are unknown; {_REPAIR}.",
                 digest=str(digest),
             )
         read.add(digest)
-        queue.extend(_children(_parse(data, step), step.depth))
+        queue.extend(_list_references(_parse(data, step), step.depth))
     return known
 
 
-def _children(document: Index | Manifest, depth: int) -> t.Iterator[_Step]:
+def _list_references(document: Index | Manifest, depth: int) -> t.Iterator[_Step]:
     if isinstance(document, Index):
         yield from (_Step(entry, depth + 1, in_index=True) for entry in document.manifests)
     else:
@@ -134,11 +139,11 @@ def _parse(data: bytes, step: _Step) -> Index | Manifest:
     try:
         document = parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
     except CollectionError as exc:
-        raise DocumentRefused(f"Finding what nothing refers to failed: {exc.message}") from None
+        raise DocumentRefused(f"Finding unreferenced blobs failed: {exc.message}") from None
     if isinstance(document, Index) and depth > MAX_NESTING:
         raise DocumentRefused(
-            f"Finding what nothing refers to failed: the index {descriptor.digest} is nested {depth} indexes deep, and "
-            f"{MAX_NESTING} is the limit; {_MEND}."
+            f"Finding unreferenced blobs failed: the index {descriptor.digest} is nested {depth} indexes deep, and "
+            f"{MAX_NESTING} is the limit; {_REPAIR}."
         )
     return document
 

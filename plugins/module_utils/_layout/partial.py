@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The file of an unfinished download of a blob, which a later run continues.
+
+store.py opens and publishes it, _module/layout_fill.py downloads to it.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,7 +28,7 @@ _OPEN: t.Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_C
 
 
 class Partial:
-    """The file of a blob that is being downloaded: what has come of it so far, at the end of which more is added.
+    """The file of a blob that is being downloaded: the part that has arrived, to which more is appended.
 
     Every method raises WriteFailed and NoSpace.
     """
@@ -35,9 +40,9 @@ class Partial:
 
     @classmethod
     def open(cls, folder: int, digest: Digest, *, directory: str) -> Partial:
-        """Open or create the file in a directory that nobody else can write to; directory is its name for messages.
+        """Open or create the file in a directory that only this user can write to; directory is its name for messages.
 
-        What bears its name and could be changed by somebody else after it was verified is removed.
+        Removes a file of that name that another user could change after it was verified.
         """
         name = partial_name(digest)
         path = os.path.join(directory, name)
@@ -50,11 +55,11 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes in the file."""
         return os.fstat(self._fd).st_size
 
     def read_back(self) -> tuple[int, _Hash]:
-        """How many bytes there are, and a hash object that has seen them; more can be appended then."""
+        """Return the number of bytes in the file and a hash object that has seen them. More can be appended then."""
         hasher = self.digest.new_hash()
         with write_errors("Reading the unfinished download", self.path):
             size = os.lseek(self._fd, 0, os.SEEK_SET)
@@ -64,7 +69,7 @@ class Partial:
         return size, hasher
 
     def append(self, piece: bytes) -> None:
-        """Add to the end. Where that fails the file is emptied, as the space may be needed to go on at all."""
+        """Append a piece. On failure the file is emptied, because the run may need its space to go on."""
         with write_errors("Writing the download", self.path):
             try:
                 _write_all(self._fd, piece)
@@ -73,29 +78,29 @@ class Partial:
                 raise
 
     def reset(self) -> None:
-        """Throw away what there is."""
+        """Empty the file."""
         with write_errors("Emptying the unfinished download", self.path):
             os.lseek(self._fd, 0, os.SEEK_SET)
             os.ftruncate(self._fd, 0)
 
     def finish(self) -> None:
-        """Let everybody read the file, and write all of it to the device."""
+        """Make the file readable for all, and sync it."""
         with write_errors("Writing the download", self.path):
             os.fchmod(self._fd, 0o644)
             os.fsync(self._fd)
 
     def close(self) -> None:
-        """Close the file, and leave it."""
+        """Close the file and keep it."""
         os.close(self._fd)
 
 
 def partial_name(digest: Digest) -> str:
-    """What the file for a blob of this digest is called."""
+    """Return the name of the file for a blob of this digest."""
     return f"{digest.algorithm}-{digest.encoded}"
 
 
 def digest_of_partial(name: str) -> Digest | None:
-    """The digest in the name of such a file, None if it is the name of something else."""
+    """Return the digest in the name of such a file, None if the name has another form."""
     algorithm, dummy, encoded = name.partition("-")
     try:
         return Digest(algorithm, encoded)
@@ -104,7 +109,7 @@ def digest_of_partial(name: str) -> Digest | None:
 
 
 def digest_of_blob(name: str) -> Digest | None:
-    """The digest in the name of a file below blobs/, as "sha256/0123..."; None if it is the name of something else."""
+    """Return the digest in a name below blobs/, as "sha256/0123..."; None if the name has another form."""
     algorithm, dummy, encoded = name.partition("/")
     return digest_of_partial(f"{algorithm}-{encoded}")
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Describe a document with a subject as the referrers API lists it: distribution-spec, "Listing Referrers".
+
+walk.py calls this.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -16,10 +21,10 @@ if t.TYPE_CHECKING:
 
 
 def as_referrer(document: Manifest | Index, descriptor: Descriptor) -> Descriptor:
-    """How the list of its subject's referrers shows a document (distribution-spec, "Listing Referrers").
+    """Return the descriptor of a document in the list of its subject's referrers.
 
-    descriptor is one that led to it. The artifact type is that of the document, or else the media type of its config,
-    even if that is the config of an image; an index may have none. The annotations are those of the document.
+    descriptor is one that led to the document. The artifact type is that of the document, or else the media type of its
+    config, even if that is the config of an image; an index may have none. The annotations are those of the document.
     """
     artifact_type = document.artifact_type
     if artifact_type is None and isinstance(document, Manifest):

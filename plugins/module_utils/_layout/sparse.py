@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Sentences on sparse indexes, whose manifests a layout does not all have (image-spec, image-layout.md).
+"""Warnings about sparse indexes, some of whose manifests a layout does not have: image-spec, image-layout.md.
 
-The walk through a layout makes them; the server logs them.
+walk.py makes them; the server logs them.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .layout import SparseEntry
 
+# How many platforms a warning names.
 _SHOWN: t.Final = 5
 
 
 def describe_sparse(entries: Iterable[SparseEntry]) -> tuple[str, ...]:
-    """Describe each index that entries are missing from in one sentence, which names the first of the platforms."""
+    """Return one sentence for each index with missing entries, which names the first platforms."""
     missing: dict[Digest, list[str]] = {}
     for entry in entries:
         missing.setdefault(entry.parent, []).append(visible(entry.platform, limit=80))
     return tuple(
-        f"the index {index} is sparse: the layout has no manifest for {_listed(names)}; "
+        f"the index {index} is sparse: the layout has no manifest for {_join_names(names)}; "
         "copy the image with all platforms if they are needed."
         for index, names in missing.items()
     )
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

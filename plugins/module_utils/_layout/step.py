@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""One step of a walk through a layout: a descriptor, and the document that refers to it.
+
+walk.py makes the steps.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,45 +20,48 @@ if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
     from .errors import LayoutError
-    from .stored import Identity
+    from .stored import FileIdentity
 
-AGAIN: t.Final = "copy the image into the layout again"
+COPY_AGAIN: t.Final = "copy the image into the layout again"
 
 
 class Step(t.NamedTuple):
-    """A descriptor on the way through a layout: who refers to it, as what, and how many indexes are above it."""
+    """A descriptor in a layout: which document refers to it, in which role, and how many indexes are above it.
+
+    parent is the index that this is an entry of, None for index.json.
+    """
 
     descriptor: Descriptor
     role: t.Literal["entry", "config", "layer"]
     referrer: str
     depth: int
     optional: bool = False
-    parent: Digest | None = None  # the index, other than index.json, that this is an entry of
+    parent: Digest | None = None
 
     @property
     def is_document(self) -> bool:
-        """Whether this is a manifest or an index, which leads on."""
+        """Whether this is a manifest or an index, which refers to other content."""
         kind = self.descriptor.media_type
         return self.role == "entry" and (is_manifest(kind) or is_index(kind))
 
     @property
     def what(self) -> str:
-        """How messages call it."""
+        """The name of the content in messages."""
         return f"the {self._noun} {self.descriptor.digest}"
 
     def missing(self) -> LayoutError:
-        """The error for content that is not there."""
+        """Return the error for missing content."""
         kinds = {"index": IndexMissing, "manifest": ManifestMissing, "config": ConfigMissing}
         return kinds.get(self._noun, BlobMissing)(
-            f"Reading the layout failed: {self.what}, which {self.referrer} refers to, is not there; {AGAIN}."
+            f"Reading the layout failed: {self.what}, which {self.referrer} refers to, is not there; {COPY_AGAIN}."
         )
 
-    def check_size(self, identity: Identity) -> None:
-        """Raises WrongSize unless the file is as long as the descriptor states."""
+    def check_size(self, identity: FileIdentity) -> None:
+        """Raise WrongSize unless the file has the size that the descriptor states."""
         stated, actual = self.descriptor.size, identity.size
         if stated != actual:
             raise WrongSize(
-                f"The size of {self.what} is {actual} bytes, and {self.referrer} states {stated}; {AGAIN}.",
+                f"The size of {self.what} is {actual} bytes, and {self.referrer} states {stated}; {COPY_AGAIN}.",
                 expected=stated,
                 actual=actual,
             )
@@ -67,4 +75,4 @@ class Step(t.NamedTuple):
         return "manifest" if is_manifest(self.descriptor.media_type) else "blob"
 
 
-__all__ = ("AGAIN", "Step")
+__all__ = ("COPY_AGAIN", "Step")

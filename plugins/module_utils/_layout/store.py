@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Write to an OCI layout: add and remove blobs, replace index.json; readers never see a part of a change.
+
+_module/layout_run.py opens a store and carries out its plan.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -26,20 +31,18 @@ _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXE
 _FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NEW_FOLDER: t.Final = "folder.new"
 
+# Called with an open directory, the name of a complete file or directory in it, and whether it is a directory, to set
+# its owner and mode before it is renamed to its place.
 Prepare = t.Callable[[int, str, bool], None]
-"""Called with an open directory and the name in it of a file, or directory (True), to set its owner.
-
-That is complete, and not at its place yet.
-"""
 
 
-def _leave(folder: int, name: str, is_directory: bool) -> None:
-    """What is made stays as it is: 0644, directories 0755, and of the user that runs this."""
+def _keep_as_made(folder: int, name: str, is_directory: bool) -> None:
+    """Keep what is made as it is: mode 0644, directories 0755, and the user that runs this."""
 
 
 @contextlib.contextmanager
-def opened_store(path: str, *, timeout: float, prepare: Prepare = _leave) -> t.Iterator[LayoutStore]:
-    """Yields the layout at path, which no other run writes to meanwhile; it is made if it is not there.
+def opened_store(path: str, *, timeout: float, prepare: Prepare = _keep_as_made) -> t.Iterator[LayoutStore]:
+    """Yield the layout at path, locked against other writers; make it if it is missing.
 
     Readers see no change before publish(). When the disk is full, what was added is removed again. Raises Locked after
     timeout seconds, NotALayout for a directory that holds something else, LayoutError.
@@ -56,11 +59,11 @@ def opened_store(path: str, *, timeout: float, prepare: Prepare = _leave) -> t.I
 
 
 class LayoutStore:
-    """A locked OCI layout (image-spec, image-layout.md) that content is added to and removed from.
+    """A locked OCI layout (image-spec, image-layout.md) to add content to and remove content from.
 
-    view is what it held in the beginning. Files get their names when they are complete, verified and on the device.
-    A layout that is new is put together in a directory inside of it, so that nobody reads it half done. Every method
-    raises WriteFailed and NoSpace.
+    view is the content at the beginning. Files get their names when they are complete, verified and synced. A new
+    layout is built in a directory inside of it, so that no reader sees it incomplete. Every method raises WriteFailed
+    and NoSpace.
     """
 
     def __init__(self, path: str, locked: LockedDirectory, *, prepare: Prepare) -> None:
@@ -72,13 +75,13 @@ class LayoutStore:
         self._folders: dict[str, int] = {}
         self._added: list[Digest] = []
         self.view = self._stack.enter_context(LayoutView(path, folder=locked.root))
-        self._in_place = _is_there(self._root, "blobs")
+        self._in_place = _exists(self._root, "blobs")
 
     @contextlib.contextmanager
     def partial(self, digest: Digest) -> t.Iterator[Partial]:
-        """Yields the file to download a blob to, with what an earlier run left of it.
+        """Yield the file to download a blob to, with the part that an earlier run left.
 
-        It is kept for a later run if the download fails, and thrown away if it turned out wrong or nothing came.
+        If the download fails, the file is kept for a later run; it is removed if it was wrong or empty.
         """
         partial = Partial.open(self._state, digest, directory=os.path.join(self.path, STATE))
         try:
@@ -92,35 +95,35 @@ class LayoutStore:
             partial.close()
 
     def keep(self, partial: Partial) -> None:
-        """Give a verified file its name among the blobs."""
+        """Rename a verified file to its place among the blobs."""
         digest, name = partial.digest, partial_name(partial.digest)
         partial.finish()
         self._prepare(self._state, name, False)
         with write_errors("Putting a blob into the layout", self.path):
-            folder = self._folder(digest.algorithm)
-            is_new = not _is_there(folder, digest.encoded)
+            folder = self._open_algorithm(digest.algorithm)
+            is_new = not _exists(folder, digest.encoded)
             os.rename(name, digest.encoded, src_dir_fd=self._state, dst_dir_fd=folder)
         if is_new:
             self._added.append(digest)
 
     def write(self, digest: Digest, data: bytes) -> None:
-        """Put content that is there and verified among the blobs."""
+        """Write content that is in memory and verified to the blobs."""
         with self.partial(digest) as partial:
             partial.reset()
             partial.append(data)
             self.keep(partial)
 
     def publish(self, index: IndexFile) -> None:
-        """Let readers see all that was added, by an index.json that takes the place of the old one in one step."""
+        """Publish all that was added: replace index.json in one step."""
         data = index.to_bytes()
         with write_errors("Writing the index of the layout", self.path):
-            self._blobs()
-            for entry in index.entries:  # what an earlier run put there may not be on the device yet
-                self._folder(entry.descriptor.digest.algorithm)
+            self._open_blobs()
+            for entry in index.entries:  # blobs that an earlier run added may not be synced yet
+                self._open_algorithm(entry.descriptor.digest.algorithm)
             for folder in self._folders.values():
                 os.fsync(folder)
             self._stage("index.json", data)
-            is_new = not _is_there(self._root, "oci-layout")
+            is_new = not _exists(self._root, "oci-layout")
             if is_new:
                 self._stage("oci-layout", _VERSION)
             if not self._in_place:
@@ -133,36 +136,36 @@ class LayoutStore:
             os.fsync(self._root)
 
     def remove(self, digest: Digest) -> None:
-        """Remove a blob; nothing happens if there is none."""
+        """Remove a blob, if it is there."""
         with write_errors(f"Removing {digest} from", self.path), contextlib.suppress(FileNotFoundError):
-            os.unlink(digest.encoded, dir_fd=self._folder(digest.algorithm))
+            os.unlink(digest.encoded, dir_fd=self._open_algorithm(digest.algorithm))
 
     def remove_partial(self, digest: Digest) -> None:
-        """Remove what there is of an unfinished download; nothing happens if there is none."""
+        """Remove an unfinished download, if it is there."""
         with write_errors(f"Removing the unfinished {digest} from", self.path), contextlib.suppress(FileNotFoundError):
             os.unlink(partial_name(digest), dir_fd=self._state)
 
     def take_back(self) -> None:
         """Remove the blobs that were added and are not published."""
         for digest in self._added:
-            with contextlib.suppress(OSError):  # what stays is an orphan, which does no harm
-                os.unlink(digest.encoded, dir_fd=self._folder(digest.algorithm))
+            with contextlib.suppress(OSError):  # a blob that stays is an orphan, which does no harm
+                os.unlink(digest.encoded, dir_fd=self._open_algorithm(digest.algorithm))
         self._added.clear()
 
     def close(self) -> None:
-        """Remove what only this run needed, and the directories that stayed empty. Close everything."""
+        """Remove temporary files and empty directories; close all descriptors."""
         for name in ("index.json.new", "oci-layout.new"):
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self._state)
         empty = (*(f"blobs/{name}" for name in ALGORITHMS), "blobs")
         _remove_empty(self._state, _NEW_FOLDER, *empty)
-        if not _is_there(self._root, "index.json"):
+        if not _exists(self._root, "index.json"):
             _remove_empty(self._root, *empty)
         self._stack.close()
 
     def _stage(self, name: str, data: bytes) -> None:
         new = f"{name}.new"
-        with contextlib.suppress(FileNotFoundError):  # a run that was killed left it
+        with contextlib.suppress(FileNotFoundError):  # a killed run may have left one
             os.unlink(new, dir_fd=self._state)
         fd = os.open(new, _FILE, 0o600, dir_fd=self._state)
         try:
@@ -175,19 +178,22 @@ class LayoutStore:
             os.close(fd)
         self._prepare(self._state, new, False)
 
-    def _blobs(self) -> int:
+    def _open_blobs(self) -> int:
         parent = self._root if self._in_place else self._state
         if "" not in self._folders:
             self._folders[""] = self._open_folder(parent, "blobs")
         return self._folders[""]
 
-    def _folder(self, algorithm: str) -> int:
+    def _open_algorithm(self, algorithm: str) -> int:
         if algorithm not in self._folders:
-            self._folders[algorithm] = self._open_folder(self._blobs(), algorithm)
+            self._folders[algorithm] = self._open_folder(self._open_blobs(), algorithm)
         return self._folders[algorithm]
 
     def _open_folder(self, parent: int, name: str) -> int:
-        """Open a directory, made in a private place first, so that it is as it should be when others see it."""
+        """Open a directory; make it if it is missing.
+
+        A new one is made in the private directory first, so that others see it only when it is complete.
+        """
         try:
             return self._keep_open(os.open(name, _DIRECTORY, dir_fd=parent))
         except FileNotFoundError:
@@ -211,7 +217,7 @@ def _remove_empty(folder: int, *names: str) -> None:
             os.rmdir(name, dir_fd=folder)
 
 
-def _is_there(folder: int, name: str) -> bool:
+def _exists(folder: int, name: str) -> bool:
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The verified files of a layout: one, and very many by their digests. layout.py describes the layout with them."""
+"""The verified files of a layout: one file, and a map of very many by their digests.
+
+layout.py and the server's snapshots are made of them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ if t.TYPE_CHECKING:
     import os
 
 
-# tuples, because there are many of them in memory: a third of the size of objects with dictionaries
-class Identity(t.NamedTuple):
-    """What a file looked like when its content was verified. As long as it looks the same, so is its content."""
+# Tuples, because many are in memory: they take a third of the size of objects with dictionaries.
+class FileIdentity(t.NamedTuple):
+    """The metadata of a file when its content was verified. While it is the same, so is the content."""
 
     device: int
     inode: int
@@ -29,44 +32,45 @@ class Identity(t.NamedTuple):
     ctime_ns: int
 
     @classmethod
-    def of(cls, stat: os.stat_result) -> Identity:
-        """The identity in the answer of fstat."""
+    def of(cls, stat: os.stat_result) -> FileIdentity:
+        """Return the identity in a result of fstat()."""
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 class StoredContent(t.NamedTuple):
-    """A file of a layout whose size and digest have been verified; media_type is what the descriptor of it says."""
+    """A file of a layout with verified size and digest; media_type is that of its descriptor."""
 
     digest: Digest
     media_type: str
-    identity: Identity
+    identity: FileIdentity
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """The size in bytes."""
         return self.identity.size
 
     @property
     def path(self) -> str:
-        """Where the file is, seen from the layout (image-spec, image-layout.md)."""
+        """The path of the file in the layout (image-spec, image-layout.md)."""
         return f"blobs/{self.digest.algorithm}/{self.digest.encoded}"
 
 
 class StoredContents(Mapping[Digest, StoredContent]):
-    """Content by digest. Keeps the digests as text, because there can be very many: objects would take twice the room.
+    """A map of content by digest.
 
-    raw has what is kept: digest -> (media type, identity).
+    Digests are kept as text, which takes half the memory of objects: a map may be very large. raw is the table: digest
+    -> (media type, identity).
     """
 
     def __init__(self) -> None:
-        self.raw: dict[str, tuple[str, Identity]] = {}
+        self.raw: dict[str, tuple[str, FileIdentity]] = {}
 
-    def add(self, digest: str, media_type: str, identity: Identity) -> None:
-        """Take in a file; digest must be valid."""
+    def add(self, digest: str, media_type: str, identity: FileIdentity) -> None:
+        """Add a file; digest must be valid."""
         self.raw[digest] = (sys.intern(media_type), identity)
 
     def discard(self, digest: str) -> None:
-        """Leave a file out, if it is there."""
+        """Remove a file, if it is there."""
         self.raw.pop(digest, None)
 
     def __getitem__(self, key: Digest) -> StoredContent:
@@ -79,4 +83,4 @@ class StoredContents(Mapping[Digest, StoredContent]):
         return len(self.raw)
 
 
-__all__ = ("Identity", "StoredContent", "StoredContents")
+__all__ = ("FileIdentity", "StoredContent", "StoredContents")

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The tags of a layout: the annotation org.opencontainers.image.ref.name in index.json (image-spec, annotations.md).
+
+walk.py and index_file.py read them.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -21,9 +26,9 @@ if t.TYPE_CHECKING:
 
 
 def tag_of(name: str) -> str | None:
-    """The tag in the value of an org.opencontainers.image.ref.name annotation, or None when it holds none.
+    """Return the tag in the value of an org.opencontainers.image.ref.name annotation, None if it has none.
 
-    Tools write a tag, or a full reference of which only the tag counts here; image-spec leaves the value open.
+    Tools write a tag, or a full reference, whose tag is used; image-spec leaves the value open.
     """
     if is_tag(name):
         return name
@@ -34,9 +39,9 @@ def tag_of(name: str) -> str | None:
 
 
 def read_tags(index: Index) -> tuple[dict[str, Digest], tuple[str, ...]]:
-    """The tags that index.json gives (image-spec, image-layout.md), and a warning for each that is not used.
+    """Return the tags in index.json (image-spec, image-layout.md), and a warning for each one that is ignored.
 
-    A tag that is given twice names the last one. Only manifests and indexes can be tagged.
+    If a tag is given twice, the last one counts. Only manifests and indexes can be tagged.
     """
     tags: dict[str, Digest] = {}
     warnings = []
@@ -47,11 +52,11 @@ def read_tags(index: Index) -> tuple[dict[str, Digest], tuple[str, ...]]:
             continue
         tag = tag_of(name)
         if tag is None:
-            warnings.append(f"index.json names {digest} {quote(name)}, which holds no tag; it stays untagged.")
+            warnings.append(f"index.json names {digest} {quote(name)}, which has no tag; it stays untagged.")
         elif not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
             warnings.append(
                 f"index.json gives the tag {tag} to content of the type {quote(descriptor.media_type)}; "
-                "only manifests and indexes can be tagged, so the tag is left out."
+                "only manifests and indexes can be tagged, so the tag is ignored."
             )
         else:
             if tags.get(tag, digest) != digest:

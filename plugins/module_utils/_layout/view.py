@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The content of a directory that is a layout or becomes one, without changing it.
+
+_module/layout_run.py looks before it locks; store.py looks again with the lock.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -26,19 +31,20 @@ if t.TYPE_CHECKING:
 
     from .._oci.digest import Digest
 
+# The directory in a layout for unfinished files; it is removed when it is empty.
 STATE: t.Final = ".oci_layout"
-"""The directory in a layout where what is not finished is kept; it is gone when nothing is."""
 
-_OF_THE_SYSTEM: t.Final = frozenset({"lost+found"})
+# Names that may be in an empty directory: the root of a file system has this one.
+_SYSTEM_NAMES: t.Final = frozenset({"lost+found"})
 
 
 class LayoutView:
-    """What a directory that is, or is to be, a layout holds at this moment. Nothing in it is changed or followed.
+    """The present content of a directory that is a layout, or becomes one. A context manager that changes nothing.
 
-    The directory may be missing, empty, a layout, or one that was begun and not finished. A context manager.
-    is_complete says whether readers take it for a layout, is_unfinished whether another run is at work or left
-    something to carry on or to remove. Raises NotALayout when it holds something else, and LayoutError for a layout
-    that cannot be understood. With folder, a descriptor of the directory, path is no more than its name in messages.
+    The directory may be missing, empty, a layout, or an incomplete one. is_complete says whether readers take it for a
+    layout; is_unfinished whether another run is at work or left something to continue or to remove. Raises NotALayout
+    if it holds something else, and LayoutError for an invalid layout. With folder, a descriptor of the directory, path
+    is only the name in messages.
     """
 
     def __init__(self, path: str, *, folder: int | None = None) -> None:
@@ -52,7 +58,7 @@ class LayoutView:
         try:
             if folder is not None or os.path.lexists(path):
                 self._top = self._stack.enter_context(LayoutDirectory(path, folder=folder))
-                self._read(self._top)
+                self._read_layout(self._top)
         except BaseException:
             self._stack.close()
             raise
@@ -66,7 +72,7 @@ class LayoutView:
         self._stack.close()
 
     def size_of(self, digest: Digest) -> int | None:
-        """The size of the file that bears this digest, None if there is none. Raises FileRefused, Unreadable."""
+        """Return the size of the file named by this digest, None if there is none. Raises FileRefused, Unreadable."""
         file = None if self._content is None else self._content.open_blob(digest)
         if file is None:
             return None
@@ -74,23 +80,23 @@ class LayoutView:
         return file.identity.size
 
     def is_right(self, digest: Digest) -> bool:
-        """Whether there is a file with this digest, by reading all of it. Raises FileRefused, Unreadable."""
-        return self._checked(digest, keep=False) is not None
+        """Return whether there is a file with this digest; read all of it. Raises FileRefused, Unreadable."""
+        return self._read_verified(digest, keep=False) is not None
 
     def document(self, digest: Digest) -> bytes | None:
-        """The verified bytes of a manifest, index or config; None if they are not there, wrong, or above 4 MiB.
+        """Return the verified bytes of a manifest, index or config; None if it is missing, wrong, or above 4 MiB.
 
         Raises FileRefused, Unreadable.
         """
         size = self.size_of(digest)
-        return None if size is None or size > MAX_BYTES else self._checked(digest, keep=True)
+        return None if size is None or size > MAX_BYTES else self._read_verified(digest, keep=True)
 
     def blob_names(self) -> tuple[str, ...]:
-        """Every name below blobs/, as "sha256/0123...". Raises FileRefused, Unreadable."""
+        """Return every name below blobs/, as "sha256/0123...". Raises FileRefused, Unreadable."""
         return () if self._content is None else tuple(self._content.blob_names())
 
     def unfinished(self) -> dict[Digest, int]:
-        """The downloads that were begun and not finished, with the number of bytes there are.
+        """Return the unfinished downloads, with the number of bytes of each.
 
         Raises WriteFailed, FileRefused, Unreadable.
         """
@@ -109,7 +115,7 @@ class LayoutView:
                     found[digest] = file.stat(follow_symlinks=False).st_size
         return found
 
-    def _checked(self, digest: Digest, *, keep: bool) -> bytes | None:
+    def _read_verified(self, digest: Digest, *, keep: bool) -> bytes | None:
         file = None if self._content is None else self._content.open_blob(digest)
         if file is None:
             return None
@@ -120,20 +126,20 @@ class LayoutView:
         finally:
             os.close(file.fd)
 
-    def _read(self, top: LayoutDirectory) -> None:
+    def _read_layout(self, top: LayoutDirectory) -> None:
         with write_errors("Reading the directory", self.path):
             names = top.names()
-        if not _is_layout(top, names - _OF_THE_SYSTEM):
+        if not _is_layout(top, names - _SYSTEM_NAMES):
             shown = visible(self.path)
             raise NotALayout(
                 f"{shown} cannot become an OCI layout: it is not empty, and there is no file oci-layout in it; "
                 "give the path of a layout, of an empty directory or of one that does not exist.",
                 path=shown,
             )
-        version = _bytes_of(top, "oci-layout")
+        version = _read_top_file(top, "oci-layout")
         if version is not None:
             _check_version(version, path=self.path)
-        index = _bytes_of(top, "index.json")
+        index = _read_top_file(top, "index.json")
         if index is not None:
             self.index = IndexFile.parse(index)
         self.is_complete = version is not None and index is not None
@@ -141,20 +147,23 @@ class LayoutView:
         if "blobs" in names:
             self._content = top
         elif STATE in names:
-            # another run that ended meanwhile may have removed it
+            # another run may have removed it at its end
             with contextlib.suppress(FileNotFoundError), top.folder(STATE) as folder:
                 state = LayoutDirectory(os.path.join(self.path, STATE), folder=folder)
                 self._content = self._stack.enter_context(state)
 
 
 def _is_layout(top: LayoutDirectory, names: set[str]) -> bool:
-    """Tell whether a layout may be made of a directory, or was begun in it: oci-layout is the last file to come."""
+    """Return whether a directory may become a layout, or is an incomplete one.
+
+    A new layout is incomplete until the file oci-layout is there, which is written last.
+    """
     if not names or names & {STATE, "oci-layout"}:
         return True
     return names <= {"blobs", "index.json"} and all(digest_of_blob(name) is not None for name in top.blob_names())
 
 
-def _bytes_of(top: LayoutDirectory, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
+def _read_top_file(top: LayoutDirectory, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
     file = top.open_top(name)
     if file is None:
         return None

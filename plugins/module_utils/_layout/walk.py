@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Walk through an OCI layout from index.json to the last layer and verify all of it: image-spec, image-layout.md.
+
+inspection.py runs one Walk for each layout.
+"""
+
 from __future__ import annotations
 
 import collections
@@ -23,7 +28,7 @@ from .faults import Faults
 from .layout import Inspection, Layout, SparseEntry
 from .referrers import as_referrer
 from .sparse import describe_sparse
-from .step import AGAIN, Step
+from .step import COPY_AGAIN, Step
 from .stored import StoredContents
 from .tags import read_tags
 
@@ -33,16 +38,18 @@ if t.TYPE_CHECKING:
     from .._oci.manifest import Manifest
     from .checker import Check, Checker
     from .directory import LayoutDirectory, OpenFile
-    from .stored import Identity
+    from .stored import FileIdentity
 
+# The version in the file oci-layout.
 LAYOUT_VERSION: t.Final = "1.0.0"
+# How deep indexes may be nested.
 MAX_NESTING: t.Final = 8
 
 
 class Walk:
-    """One way through a layout. Each file is read once, however often it is referred to.
+    """A walk through one layout. Each file is read once, however many documents refer to it.
 
-    run() reads all documents and leaves other content to the checker; finish() waits for it and gives the result.
+    run() reads all documents and passes other content to the checker; finish() waits for it and returns the result.
     """
 
     def __init__(self, directory: LayoutDirectory, checker: Checker) -> None:
@@ -64,10 +71,10 @@ class Walk:
         self._orphans: tuple[str, ...] = ()
 
     def run(self) -> None:
-        """Go through the layout. Raises LayoutError when there is no telling what it holds."""
+        """Read all documents. Raises LayoutError if oci-layout, index.json or the directory blobs cannot be used."""
         self._check_version()
         self._read_top()
-        # in order of depth, so that what is referred to at several depths counts as being at the least
+        # in order of depth, so that content at several depths counts as being at the least deep one
         while self._documents:
             self._visit(self._documents.popleft())
         self._orphans = tuple(
@@ -76,9 +83,9 @@ class Walk:
         self._seen.clear()
 
     def finish(self) -> Inspection:
-        """The whole inspection."""
+        """Wait for all checks and return the inspection."""
         while self._checks:
-            self._settle(*self._checks.popleft())
+            self._finish_check(*self._checks.popleft())
         for digest in self._faults.digests():
             self._blobs.discard(digest)
         tags = {tag: digest for tag, digest in self._tags.items() if str(digest) in self._manifests.raw}
@@ -99,7 +106,7 @@ class Walk:
         )
 
     def _check_version(self) -> None:
-        data = self._top("oci-layout")
+        data = self._read_top_file("oci-layout")
         if data is None:
             raise LayoutInvalid("There is no file oci-layout, so this is not an OCI layout; check the path.")
         try:
@@ -112,16 +119,16 @@ class Walk:
             )
 
     def _read_top(self) -> None:
-        data = self._top("index.json")
+        data = self._read_top_file("index.json")
         if data is None:
-            raise IndexMissing(f"There is no file index.json, so nothing in the layout can be found; {AGAIN}.")
+            raise IndexMissing(f"There is no file index.json, so nothing in the layout can be found; {COPY_AGAIN}.")
         document = _parse(data, OCI_INDEX, what="index.json")
         if not isinstance(document, Index):
             raise DocumentRefused("Reading index.json failed: it is not an image index.")
         self._tags, self._warnings = read_tags(document)
         self._follow(document, "index.json", None, depth=0)
 
-    def _top(self, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
+    def _read_top_file(self, name: t.Literal["index.json", "oci-layout"]) -> bytes | None:
         file = self._directory.open_top(name)
         if file is None:
             return None
@@ -134,7 +141,7 @@ class Walk:
         if isinstance(document, Index):
             self._documents.extend(Step(entry, "entry", name, depth + 1, parent=digest) for entry in document.manifests)
         else:
-            # at once, so that not everything that a large layout holds is in memory as descriptors
+            # visited at once, so that the descriptors of a large layout are not all in memory
             self._visit(Step(document.config, "config", name, depth))
             for layer in document.layers:
                 self._visit(Step(layer, "layer", name, depth, optional=is_nondistributable(layer.media_type)))
@@ -146,20 +153,20 @@ class Walk:
         number, digest = self._steps, str(step.descriptor.digest)
         try:
             if digest not in self._bad:
-                self._take(step, number, digest)
+                self._read_content(step, number, digest)
         except LayoutError as exc:
             self._faults.add(number, digest, exc)
             if not isinstance(exc, WrongSize):
                 self._bad.add(digest)
 
-    def _take(self, step: Step, number: int, digest: str) -> None:
+    def _read_content(self, step: Step, number: int, digest: str) -> None:
         self._seen.add(digest)
         found = self._manifests if step.is_document else self._blobs
         if digest in found.raw:
             return _check_again(step, *found.raw[digest])
         file = self._directory.open_blob(step.descriptor.digest)
         if file is None:
-            return self._miss(step, digest)
+            return self._report_missing(step, digest)
         try:
             step.check_size(file.identity)
         except WrongSize:
@@ -172,7 +179,7 @@ class Walk:
         found.add(digest, step.descriptor.media_type, file.identity)
         return None
 
-    def _miss(self, step: Step, digest: str) -> None:
+    def _report_missing(self, step: Step, digest: str) -> None:
         if step.parent is not None:
             self._sparse.setdefault(SparseEntry(step.parent, step.descriptor))
         elif step.optional:
@@ -198,9 +205,9 @@ class Walk:
         if check is not None:
             self._checks.append((number, check))
         while self._checks and self._checks[0][1].outcome.done():
-            self._settle(*self._checks.popleft())
+            self._finish_check(*self._checks.popleft())
 
-    def _settle(self, number: int, check: Check) -> None:
+    def _finish_check(self, number: int, check: Check) -> None:
         try:
             self._checker.finish(check)
         except LayoutError as exc:
@@ -214,13 +221,13 @@ def _parse(data: bytes, media_type: str, *, what: str) -> Index | Manifest:
         raise DocumentRefused(exc.message) from None
 
 
-def _check_again(step: Step, media_type: str, identity: Identity) -> None:
+def _check_again(step: Step, media_type: str, identity: FileIdentity) -> None:
     step.check_size(identity)
     stated = step.descriptor.media_type
     if step.is_document and stated != media_type:
         raise DocumentRefused(
             f"Reading {step.what} failed: {step.referrer} states the type {stated}, "
-            f"and another descriptor {media_type}; {AGAIN}."
+            f"and another descriptor {media_type}; {COPY_AGAIN}."
         )
 
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The errors of writing an OCI layout, and the text of those that the operating system causes.
+
+lock.py, store.py, partial.py and view.py use them; errors.py has those of reading.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -16,13 +21,13 @@ from .errors import LayoutError
 
 
 class NotALayout(LayoutError):
-    """The directory that is to be a layout holds something else. Fields: path."""
+    """The directory holds something else than a layout. Fields: path."""
 
     kind = "destination"
 
 
 class Locked(LayoutError):
-    """Another run is at work on the layout. Fields: path."""
+    """Another run holds the lock of the layout. Fields: path."""
 
     kind = "locked"
 
@@ -34,7 +39,7 @@ class WriteFailed(LayoutError):
 
 
 class NoSpace(WriteFailed):
-    """The file system of the layout, or the quota, is full."""
+    """The file system of the layout or the quota is full."""
 
     kind = "no_space"
 
@@ -58,7 +63,7 @@ _REMEDIES: t.Final = {
 
 @contextlib.contextmanager
 def write_errors(doing: str, path: str) -> t.Iterator[None]:
-    """Turns an OSError raised inside into WriteFailed or NoSpace; doing is what was done, in the continuous form."""
+    """Raise every OSError of the block as WriteFailed or NoSpace; doing is the action in the continuous form."""
     try:
         yield
     except OSError as exc:

@@ -13,7 +13,7 @@ import logging
 import os
 import typing as t
 
-from ..._layout.stored import Identity
+from ..._layout.stored import FileIdentity
 from ..errors import Refusal
 
 if t.TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ContentFile:
 
     def is_unchanged(self) -> bool:
         """Tell whether the identity of the file is that of its verification."""
-        return Identity.of(os.fstat(self._fd)) == self.content.identity
+        return FileIdentity.of(os.fstat(self._fd)) == self.content.identity
 
     def as_file(self) -> t.BinaryIO:
         """Return a file object for the same descriptor, which stays open when the object is closed."""
@@ -95,7 +95,7 @@ def is_unchanged(content: ServedFile) -> bool:
     Raises Refusal 503 when the server lacks the resources to look.
     """
     try:
-        identity = Identity.of(os.lstat(content.path))
+        identity = FileIdentity.of(os.lstat(content.path))
     except OSError as exc:
         _report_unreadable(content, exc)
         return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..._layout.stored import Identity
+    from ..._layout.stored import FileIdentity
 
 
 # a tuple, because there are many of them in memory: a third of the size of an object with a dictionary
@@ -22,7 +22,7 @@ class ServedFile(t.NamedTuple):
     digest: str
     layout: str
     media_type: str
-    identity: Identity
+    identity: FileIdentity
 
     @property
     def size(self) -> int:

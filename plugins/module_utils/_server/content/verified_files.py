@@ -17,7 +17,7 @@ import typing as t
 from ..._base.text import quote
 
 if t.TYPE_CHECKING:
-    from ..._layout.stored import Identity
+    from ..._layout.stored import FileIdentity
     from ..._oci.digest import Digest
     from .snapshot import Snapshot
 
@@ -44,7 +44,7 @@ class VerifiedFiles:
         self._now: set[bytes] = set()
         self._is_saved = False
 
-    def knows(self, digest: Digest, identity: Identity) -> bool:
+    def knows(self, digest: Digest, identity: FileIdentity) -> bool:
         """Whether a file that looks like this was found to have this digest before."""
         entry = _entry(str(digest), identity)
         if entry in self._before:
@@ -53,7 +53,7 @@ class VerifiedFiles:
             return True
         return entry in self._now
 
-    def record(self, digest: Digest, identity: Identity, *, began_ns: int) -> None:
+    def record(self, digest: Digest, identity: FileIdentity, *, began_ns: int) -> None:
         """Remember a file that was hashed from this time on, unless it had changed so shortly before that
         it could have changed again and look the same.
         """
@@ -106,11 +106,11 @@ class _Unusable(Exception):
     """Why the file is not what save() wrote; becomes part of a warning."""
 
 
-def _is_settled(identity: Identity, began_ns: int) -> bool:
+def _is_settled(identity: FileIdentity, began_ns: int) -> bool:
     return max(identity.mtime_ns, identity.ctime_ns) + _GRANULARITY_NS < began_ns
 
 
-def _entry(digest: str, identity: Identity) -> bytes:
+def _entry(digest: str, identity: FileIdentity) -> bytes:
     return b"%s %d %d %d %d %d" % (digest.encode(), *identity)
 
 

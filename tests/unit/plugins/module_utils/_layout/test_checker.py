@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.checker import Checker
 from ansible_collections.attested.registry.plugins.module_utils._layout.directory import OpenFile
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import WrongDigest
-from ansible_collections.attested.registry.plugins.module_utils._layout.stored import Identity
+from ansible_collections.attested.registry.plugins.module_utils._layout.stored import FileIdentity
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
 
@@ -25,12 +25,12 @@ class Book:
     """A ledger that knows nothing and keeps what it is told."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[Digest, Identity, int]] = []
+        self.entries: list[tuple[Digest, FileIdentity, int]] = []
 
-    def knows(self, digest: Digest, identity: Identity) -> bool:
+    def knows(self, digest: Digest, identity: FileIdentity) -> bool:
         return any(entry[:2] == (digest, identity) for entry in self.entries)
 
-    def record(self, digest: Digest, identity: Identity, *, began_ns: int) -> None:
+    def record(self, digest: Digest, identity: FileIdentity, *, began_ns: int) -> None:
         self.entries.append((digest, identity, began_ns))
 
 
@@ -42,7 +42,7 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def open_file(path: pathlib.Path) -> OpenFile:
     fd = os.open(path, os.O_RDONLY)
-    return OpenFile(fd, Identity.of(os.fstat(fd)))
+    return OpenFile(fd, FileIdentity.of(os.fstat(fd)))
 
 
 def compare(checker: Checker, path: pathlib.Path, digest: Digest) -> None:
@@ -58,7 +58,7 @@ def test_what_is_right_is_recorded_and_then_known(path: pathlib.Path, threads: i
         start = time.time_ns()
         compare(checker, path, RIGHT)
         ((digest, identity, began_ns),) = book.entries
-        assert (digest, identity) == (RIGHT, Identity.of(path.stat()))
+        assert (digest, identity) == (RIGHT, FileIdentity.of(path.stat()))
         assert start <= began_ns <= time.time_ns()
         assert checker.start(open_file(path), RIGHT, what="it") is None
     assert open_descriptors() <= before

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout import checker, content
-from ansible_collections.attested.registry.plugins.module_utils._layout.stored import Identity
+from ansible_collections.attested.registry.plugins.module_utils._layout.stored import FileIdentity
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server.content import verified_files
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
@@ -118,7 +118,7 @@ def test_what_changed_is_read_again(registry: Registry) -> None:
 def test_the_cache_is_believed_and_full_is_not_taken_in(registry: Registry) -> None:
     layout_corpus.flip(BIG.digest)(registry.layout)
     files = VerifiedFiles()
-    identity = Identity.of(images.blob_path(registry.layout, BIG.digest).stat())
+    identity = FileIdentity.of(images.blob_path(registry.layout, BIG.digest).stat())
     files.record(Digest.parse(BIG.digest), identity, began_ns=time.time_ns())
     assert files.save(str(registry.cache)) is None
     assert registry.load().left_out == ()
@@ -287,7 +287,7 @@ def test_a_file_that_would_be_too_large_is_not_written(registry: Registry, monke
 
 
 numbers = st.integers(0, 2**64 - 1)
-identities = st.builds(Identity, numbers, numbers, numbers, st.integers(-(2**63), 2**63), st.integers(0, 2**60))
+identities = st.builds(FileIdentity, numbers, numbers, numbers, st.integers(-(2**63), 2**63), st.integers(0, 2**60))
 digests = st.sampled_from(["sha256", "sha384", "sha512"]).flatmap(
     lambda algorithm: st.binary(max_size=4).map(lambda data: Digest.of(data, algorithm))
 )
@@ -297,7 +297,7 @@ on_disk = settings(deadline=None, max_examples=50, suppress_health_check=[Health
 @on_disk
 @given(entries=st.lists(st.tuples(digests, identities)))
 def test_what_was_saved_is_known_and_nothing_else(
-    tmp_path: pathlib.Path, entries: list[tuple[Digest, Identity]]
+    tmp_path: pathlib.Path, entries: list[tuple[Digest, FileIdentity]]
 ) -> None:
     path = str(tmp_path / "cache")
     files, again = VerifiedFiles(), VerifiedFiles()
@@ -315,7 +315,7 @@ def test_what_was_saved_is_known_and_nothing_else(
 
 @on_disk
 @given(data=st.binary() | st.binary().map(_signed), entry=st.tuples(digests, identities))
-def test_any_file(tmp_path: pathlib.Path, data: bytes, entry: tuple[Digest, Identity]) -> None:
+def test_any_file(tmp_path: pathlib.Path, data: bytes, entry: tuple[Digest, FileIdentity]) -> None:
     path = tmp_path / "cache"
     path.write_bytes(data)
     files = VerifiedFiles()
@@ -328,7 +328,7 @@ def test_any_file(tmp_path: pathlib.Path, data: bytes, entry: tuple[Digest, Iden
 @given(where=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_any_damage_is_noticed(tmp_path: pathlib.Path, where: int, bit: int) -> None:
     files, path = VerifiedFiles(), tmp_path / "cache"
-    files.record(Digest.of(b""), Identity(1, 2, 3, 4, 5), began_ns=2**62)
+    files.record(Digest.of(b""), FileIdentity(1, 2, 3, 4, 5), began_ns=2**62)
     files.save(str(path))
     data = bytearray(path.read_bytes())
     data[where % len(data)] ^= 1 << bit
