@@ -151,22 +151,22 @@ checks:
       description:
         - Whether the realm token is signed with the key that it contains.
       type: dict
-      sample: {"passed": true, "reason": "the realm token is signed with the key that it holds"}
+      sample: {"passed": true, "reason": "the realm token is signed with the key that it contains"}
     key_binding:
       description:
         - Whether the challenge of the platform token is the hash of the realm's key.
       type: dict
-      sample: {"passed": true, "reason": "the platform token is for the key of the realm"}
+      sample: {"passed": true, "reason": "the platform token is bound to the key of the realm"}
     challenge:
       description:
         - Whether the token contains O(challenge).
       type: dict
-      sample: {"passed": null, "reason": "not asked for (challenge)"}
+      sample: {"passed": null, "reason": "not requested (challenge)"}
     platform_signature:
       description:
         - Whether the platform token is signed with one of the O(trust_anchors).
       type: dict
-      sample: {"passed": null, "reason": "not asked for (trust_anchors)"}
+      sample: {"passed": null, "reason": "not requested (trust_anchors)"}
     lifecycle:
       description:
         - Whether the lifecycle state of the platform is one of O(lifecycle).
@@ -176,7 +176,7 @@ checks:
       description:
         - Whether the measurements of the realm match one of the O(reference_values).
       type: dict
-      sample: {"passed": null, "reason": "not asked for (reference_values)"}
+      sample: {"passed": null, "reason": "not requested (reference_values)"}
 valid:
   description:
     - V(true) if all requested checks passed, V(false) if one failed.
@@ -234,7 +234,8 @@ def run(module: AnsibleModule) -> Results:
     valid = is_valid(checks, unauthenticated=module.params["allow_unauthenticated_evidence"])
     if checks["platform_signature"]["passed"] is None:
         module.warn(
-            "The signature of the platform was not checked (trust_anchors), so anybody could have made this token."
+            "The signature of the platform was not checked, because trust_anchors is not set: anybody can generate "
+            "such a token."
         )
     return query.apply_to({"token": describe(token, size=len(data)), "checks": checks, "valid": valid})
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Shared argument specs, and the construction of AnsibleModule; called by main() of every module but cca_token_info.
+
+doc_fragments/ documents the same options; a unit test compares the two.
+"""
+
 from __future__ import annotations
 
 import os
@@ -20,9 +25,10 @@ from .given import given_options
 from .naming import conversion_warnings, settle_names
 from .ratls_options import attestation_problem
 
+# An argument spec as AnsibleModule takes it.
 Options = dict[str, dict[str, t.Any]]
-"""Options of a module in the form that AnsibleModule takes them."""
 
+# The options of the fragment attested.registry.registry.
 REGISTRY: t.Final[Options] = {
     "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
     "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
@@ -58,8 +64,8 @@ REGISTRY: t.Final[Options] = {
     "minimum_throughput": {"type": "int", "default": 1024},
     "retries": {"type": "int", "default": 4},
 }
-"""The options of the fragment attested.registry.registry."""
 
+# The options of the fragment attested.registry.registry.image.
 IMAGE: t.Final[Options] = {
     "image": {"type": "str"},
     "repository": {"type": "str", "required": False, "aliases": ["app_name", "name"]},
@@ -69,8 +75,8 @@ IMAGE: t.Final[Options] = {
     "platform": {"type": "str"},
     "foreign_layers": {"type": "bool", "default": False},
 }
-"""The options of the fragment attested.registry.registry.image."""
 
+# The options of the fragment attested.registry.tree.
 TREE: t.Final[Options] = {
     "ownership": {"type": "bool", "default": True},
     "xattrs": {"type": "str", "choices": ["keep", "require", "skip"], "default": "keep"},
@@ -80,10 +86,9 @@ TREE: t.Final[Options] = {
     "max_ratio": {"type": "int", "default": 2000},
     "lock_timeout": {"type": "float", "default": 60},
 }
-"""The options of the fragment attested.registry.tree."""
 
+# The options of the fragment attested.registry.registry.query.
 QUERY: t.Final[Options] = {"query": {"type": "str"}}
-"""The options of the fragment attested.registry.registry.query."""
 
 # USER:PASSWORD@ before a host, with or without a scheme, but not the tag in NAME:TAG@DIGEST
 _LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!sha[0-9]+:)")
@@ -98,11 +103,11 @@ def registry_module(
     required_one_of: t.Sequence[t.Sequence[str]] = (),
     add_file_common_args: bool = False,
 ) -> AnsibleModule:
-    """Return the module of a task that speaks to a registry, with the shared options and options.
+    """Return the AnsibleModule of a task that connects to a registry, with the options of REGISTRY and options.
 
-    The task fails if options of attestation, or those that name the image, do not go together.
+    The task fails if the options of attestation, or those that name the image, contradict each other.
     """
-    _ask_for_children()
+    _reset_sigchld()
     spec = merge(REGISTRY, *options)
     module = AnsibleModule(
         argument_spec=spec,
@@ -130,7 +135,7 @@ def registry_module(
 
 
 def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
-    """Return what no result may show of options that are not secret: logins in names, a key in place of its path."""
+    """Return the secrets in options that take none: logins in registry names, private keys in place of their paths."""
     names = [params.get(option) for option in ("registry", "repository", "image")] + params["mirrors"]
     logins = {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
     paths = [params.get(option) or "" for option in ("client_key", "client_cert", "ca_path")]
@@ -139,15 +144,15 @@ def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
 
 
 def local_module(options: Options) -> AnsibleModule:
-    """Return the module of a task that speaks to no registry."""
-    _ask_for_children()
+    """Return the AnsibleModule of a task that connects to no registry."""
+    _reset_sigchld()
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     _encode_paths(module.params, options)
     return module
 
 
 def _encode_paths(params: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> None:
-    """Write all paths in the form in which Python names files of this locale, as Ansible's paths are UTF-8 in any."""
+    """Convert all paths to the filesystem encoding of Python: Ansible passes paths as UTF-8 in every locale."""
     if sys.getfilesystemencoding() == "utf-8":
         return
     for name, option in options.items():
@@ -158,14 +163,14 @@ def _encode_paths(params: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> N
             params[name] = os.fsdecode(value.encode("utf-8", "surrogateescape"))
 
 
-def _ask_for_children() -> None:
-    """Have the system keep the status of child processes: whatever started this one may ignore SIGCHLD."""
+def _reset_sigchld() -> None:
+    """Restore the default action of SIGCHLD. If a parent process ignored it, the status of children would be lost."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def merge(*parts: Options) -> Options:
-    """Return all options of parts as one spec; a later part wins."""
+    """Return the options of all parts as one argument spec; a later part overrides an earlier one."""
     return {name: dict(option) for part in parts for name, option in part.items()}
 
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The attester that the options ask for, and what it showed, as a result."""
+"""The Attester for the option ratls, and the return value ratls. Called by connection.py and the modules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 def make_attester(ratls: Params) -> Attester:
-    """Return what the options ask for, which passed attestation_problem. Raises ConfigurationInvalid."""
+    """Return the Attester for the option ratls, which attestation_problem has accepted. Raises ConfigurationInvalid."""
     from .._ratls.attester import Attester
     from .._ratls.evidence.sources import make_source
 
@@ -26,7 +26,7 @@ def make_attester(ratls: Params) -> Attester:
 
 
 def attestation_results(source: ImageSource) -> dict[str, t.Any]:
-    """Return the result ratls of a task that has asked the source: nothing where nothing was attested."""
+    """Return the return value ratls of a task that used the source; empty if nothing was attested."""
     return {} if source.attestation is None else {"ratls": source.attestation}
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The file of oci_blob: its verified content, the download that resumes, and the atomic replacement."""
+
 from __future__ import annotations
 
 import contextlib
@@ -32,19 +34,19 @@ _LOCK_SECONDS: t.Final = 60.0
 _OPEN: t.Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE: t.Final = _OPEN | os.O_CREAT | os.O_EXCL
 
+# Called with a relative path of the complete file before it is renamed, to set attributes that rename keeps.
 Prepare = t.Callable[[str], None]
-"""Called with a relative path of the complete file, which is not at its place yet: to set what rename keeps."""
 
 
 class BlobFileError(CollectionError):
-    """The destination of a blob, or the file of an unfinished download, cannot be used; field path."""
+    """The destination of a blob, or the file of an unfinished download, is unusable; field path."""
 
     kind = "destination"
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds."""
+    """The content of a file: its digest, and its size in bytes."""
 
     digest: Digest
     size: int
@@ -52,9 +54,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Download:
-    """What a download did: the size of the blob, and how much of it was there from an earlier one.
+    """The outcome of a download: the size of the blob, and how many bytes came from an earlier, interrupted download.
 
-    changed is False if another task had put the blob in place before this one had its turn.
+    changed is False if another task put the blob in place while this one waited for the lock.
     """
 
     size: int
@@ -64,7 +66,10 @@ class Download:
 
 @dataclass(frozen=True)
 class _Partial:
-    """The open file that a blob is downloaded to, and where it is; the next run looks for it by can_be_found."""
+    """The open file that a blob is downloaded to, in the open directory folder.
+
+    can_be_found tells whether the next run can resume it: the name is the expected one, not a random one.
+    """
 
     folder: int
     name: str
@@ -72,7 +77,7 @@ class _Partial:
     can_be_found: bool
 
     def is_there(self) -> bool:
-        """Tell whether the name still leads to the file."""
+        """Tell whether the name still refers to the open file."""
         try:
             there = os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
@@ -80,18 +85,18 @@ class _Partial:
         return os.path.samestat(there, os.fstat(self.fd))
 
     def remove(self) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file if it exists."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.name, dir_fd=self.folder)
 
 
 class BlobFile:
-    """A file that is to hold the blob with a certain digest, and beside it what there is of an unfinished download.
+    """The destination file for the blob with a given digest, and the file of the unfinished download beside it.
 
-    The file appears in one step, when all of it has been verified. The directory that it is in may be missing. Raises
-    BlobFileError for a destination that cannot be a file, ParentRefused for a directory that must not be made and for a
-    symbolic link of another user on the way. warning is what to tell the user of others who can replace the file, if
-    any.
+    The file appears in one step, after all of it has been verified. Its directory may be missing. Raises BlobFileError
+    if the destination cannot be a file, ParentRefused if its directory must not be created or a symbolic link of
+    another user is on the path. warning is a message about other users who can replace the file, None if there are
+    none.
     """
 
     def __init__(self, path: str, digest: Digest) -> None:
@@ -108,7 +113,7 @@ class BlobFile:
             self.warning = risk_warning(f"the file {printable(path)}", parents.risk)
 
     def content(self) -> Content | None:
-        """Return what the file holds, None if there is no file.
+        """Return digest and size of the existing file, None if there is none.
 
         Raises BlobFileError, FilesystemError, ParentRefused.
         """
@@ -117,14 +122,18 @@ class BlobFile:
 
     @contextlib.contextmanager
     def reached(self) -> t.Iterator[str]:
-        """Yield a relative path of the file that nobody can lead elsewhere: the working directory is above it then."""
+        """Yield a relative path of the file, with its directory as the working directory.
+
+        Other users cannot redirect that path.
+        """
         with self._parents() as parents, inside(parents.fd):
             yield os.path.join(".", *parents.missing, self._name)
 
     def _content(self, folder: int) -> Content | None:
         self._seen = _identity(folder, self._name)
         try:
-            self._check_regular(os.stat(self._name, dir_fd=folder))  # opening a device can act on it
+            # before open(), because opening a device can have side effects
+            self._check_regular(os.stat(self._name, dir_fd=folder))
             descriptor = os.open(self._name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
             with open(descriptor, "rb", buffering=0) as file:
                 self._check_regular(os.fstat(file.fileno()))
@@ -137,10 +146,11 @@ class BlobFile:
         return Content(Digest(self.digest.algorithm, hasher.hexdigest()), size)
 
     def download(self, source: ImageSource, repository: str, *, prepare: Prepare) -> Download:
-        """Download the blob, carrying on with what is there of it, and puts it in place.
+        """Download the blob, resuming an unfinished download, and put it in place.
 
-        What came is kept if the connection fails, and thrown away if it is wrong; if a beginning from earlier turns out
-        wrong, the download starts again. A file that is replaced keeps its owner, mode and extended attributes.
+        If the connection fails, the received bytes are kept; if the digest is wrong, they are discarded. If the digest
+        is wrong after a resumed download, the download starts again from zero. A file that is replaced passes its
+        owner, mode and extended attributes on.
 
         Raises what ImageSource.blob raises, Locked, BlobFileError, FilesystemError.
         """
@@ -160,7 +170,7 @@ class BlobFile:
         return stack.enter_context(self._opened_partial(parents.fd))
 
     def _done_meanwhile(self, folder: int) -> Download | None:
-        """Look again with the lock, if the file is not the one that content() has read."""
+        """Read the file again under the lock, if it is not the file that content() read."""
         if _identity(folder, self._name) == self._seen:
             return None
         found = self._content(folder)
@@ -179,7 +189,7 @@ class BlobFile:
 
     def _check_regular(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
-            raise self._refusal("it is there and is not a file", "give another path")
+            raise self._refusal("it exists and is not a regular file", "give another path")
 
     def _complete(self, partial: _Partial, source: ImageSource, repository: str) -> Download:
         try:
@@ -220,7 +230,7 @@ class BlobFile:
             os.fsync(descriptor)
 
     def _put_in_place(self, partial: _Partial, prepare: Prepare) -> None:
-        """Give the file its attributes and then its name. If that fails, the next run finds it as it was before."""
+        """Set the attributes of the file, then rename it. After a failure the next run can resume it as before."""
         with self._translated("putting the blob at"):
             try:
                 _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
@@ -237,10 +247,10 @@ class BlobFile:
 
     @contextlib.contextmanager
     def _opened_partial(self, folder: int) -> t.Iterator[_Partial]:
-        """Yield the file to download to, locked: that of an earlier run if there is one that only this user can open.
+        """Yield the locked file to download to: that of an earlier run, if only this user can open it.
 
-        Anything else that bears its name is removed or, if that cannot be, left alone, and a file with a random name is
-        used, which nobody carries on with.
+        Anything else of that name is removed. If it cannot be removed, a file with a random name is used, which no
+        later run resumes.
         """
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
@@ -253,13 +263,14 @@ class BlobFile:
                     yield partial
                     return
             finally:
-                os.close(partial.fd)  # somebody else finished the download while this one waited for the lock
+                # reached without a yield if another task finished the download while this one waited for the lock
+                os.close(partial.fd)
 
     def _locked(self) -> Locked:
         shown = printable(os.path.join(self._directory, self._partial))
         return Locked(
-            f"While downloading {self.digest}: another task has been at it in {shown} for {_LOCK_SECONDS:g} seconds;"
-            " run the task again when that one is done.",
+            f"While downloading {self.digest}: another task has locked {shown} for {_LOCK_SECONDS:g} seconds; run the"
+            " task again when the other task has ended.",
             path=shown,
         )
 
@@ -269,7 +280,7 @@ class BlobFile:
 
 
 def _identity(folder: int, name: str) -> tuple[int, ...] | None:
-    """Return what tells whether a file was changed or replaced, None if there is none."""
+    """Return values that differ after a file was changed or replaced, None if there is no file."""
     try:
         found = os.stat(name, dir_fd=folder)
     except OSError:
@@ -278,7 +289,7 @@ def _identity(folder: int, name: str) -> tuple[int, ...] | None:
 
 
 def _open_replaced(folder: int, name: str) -> int | None:
-    """Open the file that is replaced; None if there is none, or something else, whose attributes say nothing."""
+    """Open the file that will be replaced. Return None if there is none, or it is not a regular file."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -286,7 +297,7 @@ def _open_replaced(folder: int, name: str) -> int | None:
 
 
 def _set_attributes(descriptor: int, replaced: int | None) -> None:
-    """Give a file the attributes of the one that it replaces, else those of a new one by the umask."""
+    """Set the attributes of a file to those of the file that it replaces, otherwise its mode by the umask."""
     if replaced is None:
         umask = os.umask(0o077)
         os.umask(umask)
@@ -294,9 +305,9 @@ def _set_attributes(descriptor: int, replaced: int | None) -> None:
         return
     try:
         found = os.fstat(replaced)
-        with contextlib.suppress(PermissionError):  # an ordinary user gives nothing away
+        with contextlib.suppress(PermissionError):  # an unprivileged user cannot change the owner
             os.fchown(descriptor, found.st_uid, found.st_gid)
-        shutil.copystat(replaced, descriptor)  # type: ignore[arg-type]  # what it calls takes descriptors
+        shutil.copystat(replaced, descriptor)  # type: ignore[arg-type]  # copystat works with descriptors
         os.utime(descriptor)
     finally:
         os.close(replaced)
@@ -318,7 +329,7 @@ def _open_partial(folder: int, name: str) -> _Partial:
 
 
 def blob_diff(path: str, *, before: Content | None, after: Content) -> dict[str, t.Any]:
-    """Return the diff of a file that is to hold a blob."""
+    """Return the diff of the file for a blob."""
     return {
         "before_header": path_text(path),
         "after_header": path_text(path),
@@ -328,7 +339,7 @@ def blob_diff(path: str, *, before: Content | None, after: Content) -> dict[str,
 
 
 def blob_size(source: ImageSource, repository: str, digest: Digest) -> int:
-    """Return the size of a blob that the registry has. Raises NotFound, and what ImageSource.head_blob raises."""
+    """Return the size of a blob in the registry. Raises NotFound, and what ImageSource.head_blob raises."""
     size = source.head_blob(repository, digest)
     if size is None:
         from .._registry.errors import NotFound
@@ -343,7 +354,7 @@ def blob_size(source: ImageSource, repository: str, digest: Digest) -> int:
 
 
 def _hash(descriptor: int, hasher: t.Any) -> int:
-    """Hash a file from its start and leaves the position at its end; returns its size. Raises OSError."""
+    """Hash a file from its start, leave the position at its end, and return its size. Raises OSError."""
     size = os.lseek(descriptor, 0, os.SEEK_SET)
     while True:
         piece = os.read(descriptor, _PIECE)

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The checks of cca_token_info, and the token as a return value."""
+
 from __future__ import annotations
 
 import base64
@@ -32,19 +34,19 @@ _MAX_TEXT: t.Final = 2 * MAX_TOKEN  # base64 with line ends
 
 
 class InputInvalid(CollectionError):
-    """What an option gives cannot be used; field option."""
+    """The input that an option specifies is unusable; field option."""
 
     kind = "input_invalid"
 
 
 def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
-    """Return the token that the options path or content give. Raises InputInvalid."""
+    """Return the token from the option path or content. Raises InputInvalid."""
     if params["path"] is not None:
         return _file(params["path"], limit=MAX_TOKEN, option="path")
     if len(params["content"]) > _MAX_TEXT:
         raise InputInvalid(
-            f"Reading the CCA token failed: the option content has more than {_MAX_TEXT} characters; see whether it is "
-            "really a token.",
+            f"Reading the CCA token failed: the option content has more than {_MAX_TEXT} characters; check that it "
+            "is a token.",
             option="content",
         )
     text = "".join(params["content"].split()).replace("-", "+").replace("_", "/").rstrip("=")
@@ -59,7 +61,7 @@ def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
 
 
 def describe(token: CcaToken, *, size: int) -> Json:
-    """Return everything that a token says."""
+    """Return all claims of a token, and its digest."""
     return {
         "digest": token.digest,
         "size": size,
@@ -70,15 +72,15 @@ def describe(token: CcaToken, *, size: int) -> Json:
 
 
 def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json]:
-    """Return the outcome of each check: passed, which is None if it was not asked for, and reason.
+    """Return the outcome of each check by its name: passed, which is None if it was not requested, and reason.
 
-    Raises InputInvalid and RatlsError for options that cannot be used.
+    Raises InputInvalid or RatlsError if the value of an option is unusable.
     """
     return {
         "realm_signature": _outcome(
-            token.verify_realm_signature, passed="the realm token is signed with the key that it holds"
+            token.verify_realm_signature, passed="the realm token is signed with the key that it contains"
         ),
-        "key_binding": _outcome(token.verify_key_binding, passed="the platform token is for the key of the realm"),
+        "key_binding": _outcome(token.verify_key_binding, passed="the platform token is bound to the key of the realm"),
         "challenge": _challenge(token, params["challenge"]),
         "platform_signature": _platform_signature(token, params["trust_anchors"]),
         "lifecycle": _lifecycle(token, params["lifecycle"]),
@@ -87,9 +89,9 @@ def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json
 
 
 def is_valid(checks: t.Mapping[str, Json], *, unauthenticated: bool) -> bool | None:
-    """Whether no check failed; None where that says nothing, as the signature of the platform was not checked.
+    """Tell whether no check failed; None if the signature of the platform was not checked.
 
-    unauthenticated says that it is to count all the same.
+    With unauthenticated the result does not depend on whether that signature was checked.
     """
     if any(check["passed"] is False for check in checks.values()):
         return False
@@ -152,14 +154,14 @@ def _result(passed: bool | None, reason: str) -> Json:
 
 def _challenge(token: CcaToken, text: str | None) -> Json:
     if text is None:
-        return _result(None, "not asked for (challenge)")
+        return _result(None, "not requested (challenge)")
     right = hmac.compare_digest(hexadecimal(CHALLENGE_SIZE)(text, "challenge"), token.realm.challenge)
-    return _result(right, "the token is for this challenge" if right else "the token is for another challenge")
+    return _result(right, "the token contains this challenge" if right else "the token contains another challenge")
 
 
 def _platform_signature(token: CcaToken, paths: list[str] | None) -> Json:
-    if paths is None:  # an empty list is no leave to skip the check
-        return _result(None, "not asked for (trust_anchors)")
+    if paths is None:  # an empty list does not disable the check
+        return _result(None, "not requested (trust_anchors)")
     files = [(path, _file(path, limit=MAX_KEY_FILE, option="trust_anchors")) for path in paths]
     anchors = TrustAnchors(TrustAnchor(key) for path, data in files for key in read_keys(data, what=path))
     return _outcome(lambda: anchors.verify(token), passed="the platform token is signed with one of the trust anchors")
@@ -172,12 +174,12 @@ def _lifecycle(token: CcaToken, states: list[str]) -> Json:
 
 def _reference_values(token: CcaToken, paths: list[str] | None) -> Json:
     if paths is None:
-        return _result(None, "not asked for (reference_values)")
+        return _result(None, "not requested (reference_values)")
     for path in paths:
         data = _file(path, limit=MAX_FILE, option="reference_values")
         if parse_reference_file(data, what=path).matches(token.realm):
-            return _result(True, f"the realm measures what {path} says")
-    return _result(False, "the realm measures something else than the reference values say")
+            return _result(True, f"the measurements of the realm match {path}")
+    return _result(False, "the measurements of the realm match none of the reference values")
 
 
 def _file(path: str, *, limit: int, option: str) -> bytes:

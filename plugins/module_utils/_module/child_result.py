@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The result of a function that runs in a child process while the parent goes on. Used by quick_check.py."""
+
 from __future__ import annotations
 
 import contextlib
@@ -17,11 +19,10 @@ Json = dict[str, t.Any]
 
 
 class ChildResult:
-    """Run look in a process of its own, so that it takes no time while this one does something else.
+    """A context manager that runs look in a child process, and passes its result back as JSON.
 
-    A context manager. What look returns goes through JSON. Its exceptions are not seen: whoever gets no
-    result does the same again in another way, and meets them there. Where a process of its own would not be faster, or
-    not safe because there are threads, there is no result either.
+    Exceptions of look are dropped: without a result the caller takes another path, which raises them again. There is
+    also no result where a child process would not be faster, or is unsafe because the parent has threads.
     """
 
     def __init__(self, look: t.Callable[[], Json | None]) -> None:
@@ -36,16 +37,16 @@ class ChildResult:
 
     def __exit__(self, *dummy: object) -> None:
         if self._pid is not None:
-            os.close(self._answer)  # which ends a child that still has something to say
+            os.close(self._answer)  # ends a child that is still writing
             wait(self._pid)
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a process, and so may be a result."""
+        """Whether a child process was started."""
         return self._pid is not None
 
     def result(self) -> Json | None:
-        """Wait for what look returns; None if it returns None, raises something or was not run."""
+        """Wait for the child and return what look returned; None if look returned None, raised or was not run."""
         if self._pid is None:
             return None
         with contextlib.suppress(ValueError, OSError), open(self._answer, "rb", closefd=False) as answer:

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The registry client of a task, built from its options: protocol, credentials, timeouts, mirrors.
+
+Called by all modules that connect to a registry.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -30,15 +35,16 @@ if t.TYPE_CHECKING:
     from .._registry.options import TlsMode
     from .sources import ImageSource
 
-_HELPER_SECONDS: t.Final = 60  # a helper may ask a service in the cloud
+# A credential helper may request the credentials from a cloud service.
+_HELPER_SECONDS: t.Final = 60
 _SCHEMES: t.Final[t.Mapping[str, TlsMode]] = {"http": "no-tls", "https": "tls"}
 
 
 @contextlib.contextmanager
 def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
-    """Yield the registry of the task's options, its mirrors before it if there are any. Raises RegistryError.
+    """Yield an ImageSource for the registry and the mirrors of the task's options. Raises RegistryError.
 
-    Nothing is connected before the first request. What the options give up is said in warnings of the task.
+    No connection is made before the first request. The task warns about options that disable a check.
     """
     params = module.params
     check_seconds(params, "timeout", "connect_timeout", "total_timeout")
@@ -92,7 +98,7 @@ def _registry(module: AnsibleModule, files: _Files, name: str, *, mode: TlsMode,
 def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
     options = TlsOptions(
         mode="tls" if mode == "ra-tls" else mode,
-        # ca_path may be that of a mirror then
+        # with a mirror over HTTPS, ca_path may be meant for the mirror
         system_too=any(_mirror_mode(name) == "tls" for name in params["mirrors"]),
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
@@ -105,7 +111,7 @@ def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
 
 
 def _mirror_tls(params: t.Mapping[str, t.Any], name: str, *, mode: TlsMode) -> TlsOptions:
-    """The options for a mirror: ca_path adds to what the system trusts; another host is not shown client_cert."""
+    """Return the options for a mirror: ca_path adds to the CAs of the system, client_cert is for the same host only."""
     if _host(name) != _host(params["registry"]):
         params = {**params, "client_cert": None, "client_key": None}
     return replace(_tls(params, mode=mode), system_too=True)
@@ -116,7 +122,7 @@ def _host(name: str) -> str:
 
 
 def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
-    """Those of the options."""
+    """Return the credentials in the options token, username and password, None if there are none."""
     if params["token"] is not None:
         return Token(params["token"])
     if params["username"] is not None:
@@ -125,24 +131,22 @@ def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
 
 
 class _Files:
-    """A CredentialSource of the files of docker and podman, which keeps their secrets out of all output."""
+    """A CredentialSource that reads the auth files of docker and podman, and masks their secrets in all output."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
         self._warned: set[str] = set()
 
     def check(self) -> None:
-        """Read the file that the option names, if there is one: it has to be right even if nothing asks for it.
-
-        Raises RegistryError.
-        """
+        """Validate the file of the option auth_file, if set, even if no request needs it. Raises RegistryError."""
         if self._module.params["auth_file"] is not None:
             self._files().check()
 
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
-        """See CredentialSource. Trouble in the file that the option names is an error, elsewhere a warning."""
+        """See CredentialSource. A problem in the file of auth_file is an error, in a default file a warning."""
         found = self._files().credentials_for(registry, repository)
-        self._module.no_log_values.update(filter(None, _secrets(found)))  # ansible finds "" between any two characters
+        # without empty strings, which Ansible would mask between any two characters
+        self._module.no_log_values.update(filter(None, _secrets(found)))
         return found
 
     def _files(self) -> AuthFiles:
@@ -161,7 +165,7 @@ class _Files:
 
 
 def _run(arguments: list[str], data: str) -> tuple[int, str, str]:
-    """Run a credential helper: its status and what it wrote; see RunHelper. Raises OSError."""
+    """Run a credential helper and return its status and output; see RunHelper. Raises OSError."""
     from .._ratls.evidence.child import ChildFailed, run_child
     from .._registry.auth.credential_helper import MAX_ANSWER
 
@@ -212,13 +216,13 @@ def _is_loopback(name: str) -> bool:
 def _warn_about(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
     if mode == "no-tls" and not _is_loopback(name):
         secrets = any(module.params[option] is not None for option in ("password", "token", "auth_file"))
-        what = "everything, the credentials included" if secrets else "everything"
+        what = "all traffic, the credentials included" if secrets else "all traffic"
         module.warn(
-            f"{name} is spoken to over plain HTTP (tls: no-tls): whoever is on the way can read and change {what}."
+            f"The connection to {name} is plain HTTP (tls: no-tls): anybody on the network can read and change {what}."
         )
     if mode != "no-tls" and not module.params["validate_certs"]:
         module.warn(
-            f"The certificate of {name} is not checked (validate_certs: false): anybody on the way can pose as it."
+            f"The certificate of {name} is not verified (validate_certs: false): anybody on the network can pose as it."
         )
 
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Messages about Python libraries that are missing or too old: where they are missing, and both remedies.
+"""Messages about missing or outdated Python libraries: where a library is missing and how to install it.
 
 Called by reported_errors for every error of the kind dependency_missing.
 """
@@ -19,24 +19,24 @@ from .._base.errors import CollectionError
 
 
 class LibraryMissing(CollectionError):
-    """A library that an option needs is missing on this host. Field library."""
+    """A Python library that an option requires is missing on this host; field library."""
 
     kind = "dependency_missing"
 
 
 def is_dependency(error: CollectionError) -> bool:
-    """Tell whether the error is about a library; each package has a class of its own for that."""
+    """Tell whether the error reports a missing library, by its kind: each package has its own error class."""
     return error.kind == LibraryMissing.kind
 
 
 def dependency_message(error: CollectionError) -> str:
-    """Say in which Python of which host a library is missing, and what to do about it."""
+    """Return the message of error with the host, its Python interpreter and the remedies added."""
     library = error.fields.get("library")
     wanted = f"'{str(library).replace(' ', '')}'" if library else "the library"
     return (
-        f"{error.message.rstrip('.')}; the Python of this task is {_python()} on {platform.node()}, for which "
-        f"{_python()} -m pip install {wanted} or a package of the system installs it, and ansible_python_interpreter "
-        "chooses another Python that has it."
+        f"{error.message.rstrip('.')}; the Python of this task is {_python()} on {platform.node()}: install the "
+        f"library with {_python()} -m pip install {wanted} or from a system package, or set "
+        "ansible_python_interpreter to another Python that has it."
     )
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The diff of oci_image_unpack. Called by results.py, image_tree.py and image_absent.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,14 +17,14 @@ if t.TYPE_CHECKING:
 Json = dict[str, t.Any]
 
 _SHOWN_CHANGES: t.Final = 20
-_APART: t.Final = ("rootfs", "history")
-"""What a config says of its layers: they are shown by their digests."""
+# Fields of a config that describe its layers, which the diff shows by their digests.
+_LAYER_FIELDS: t.Final = ("rootfs", "history")
 
 
 def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Drift | None = None) -> Json:
-    """Return the diff of a tree that was, and will be, what describe_image or describe_stamp made; None for no tree.
+    """Return the diff between two descriptions of describe_image, describe_stamp or describe_foreign, None for no tree.
 
-    Drift is shown as what has to go.
+    Drift is a part of the state before.
     """
     shown_before = {"state": "absent"} if before is None else before
     if drift:
@@ -36,7 +38,7 @@ def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Dri
 
 
 def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -> Json:
-    """Return what is shown of an image, given as the result image, and of the options that its tree was made with."""
+    """Return the description of a tree: its image, given as the return value image, and the options used to unpack."""
     config = image["config"] or {}
     return {
         "state": "present",
@@ -45,7 +47,7 @@ def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -
         "download_size": sum(layer["size"] for layer in image["layers"]),
         "platform": image["platform"],
         "annotations": image["annotations"],
-        "config": {name: value for name, value in config.items() if name not in _APART},
+        "config": {name: value for name, value in config.items() if name not in _LAYER_FIELDS},
         "config_digest": image["config_digest"],
         "layers": [layer["diff_id"] for layer in image["layers"]],
         "options": {"ownership": ownership, "xattrs": xattrs, "devices": devices},
@@ -53,12 +55,12 @@ def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -
 
 
 def describe_stamp(stamp: Stamp) -> Json:
-    """Return what is shown of a tree that was unpacked before."""
+    """Return the description of a tree that this collection unpacked."""
     return describe_image(stamp.image, ownership=stamp.ownership, xattrs=stamp.xattrs, devices=stamp.devices)
 
 
 def describe_foreign() -> Json:
-    """Return what is shown of a tree that this collection did not unpack."""
+    """Return the description of a tree that this collection did not unpack."""
     return {"state": "present", "digest": None}
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The conversion of errors into failed results: the only place that does it. Called by main() of every module."""
+
 from __future__ import annotations
 
 import contextlib
@@ -21,10 +23,10 @@ if t.TYPE_CHECKING:
 
 @contextlib.contextmanager
 def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
-    """Turn every error raised inside into a failed result: one sentence in msg, the facts in error.
+    """Turn every error raised inside into a failed result: one sentence in msg, the fields in error.
 
-    doing says in the continuous form what the task does, for errors that do not say it themselves. Ansible adds the
-    traceback by itself where the user has turned that on.
+    doing names the operation of the task as a gerund phrase, for errors whose message does not name it. Ansible adds
+    the traceback if the user has enabled that.
     """
     doing = path_text(doing)
     try:
@@ -38,9 +40,7 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
         )
     except OSError as exc:
         _fail(module, _os_message(exc, doing=doing), {**_facts("filesystem"), **_errno(exc)})
-    except (
-        Exception
-    ) as exc:  # the last resort: whatever was not foreseen is a defect, and must be readable all the same
+    except Exception as exc:  # an unexpected error is a defect; its message must be readable as well
         _fail(module, _defect_message(exc, doing=doing), {**_facts("internal"), "exception": type(exc).__name__})
 
 
@@ -64,13 +64,13 @@ def _path(error: OSError) -> str:
 def _os_message(error: OSError, *, doing: str) -> str:
     reason = error.strerror or type(error).__name__
     where = f" ({_path(error)})" if _path(error) else ""
-    return f"While {doing}: {reason}{where}; see to that, then run the task again."
+    return f"While {doing}: {reason}{where}; fix the cause, then run the task again."
 
 
 def _defect_message(error: Exception, *, doing: str) -> str:
     return (
-        f"While {doing}: an error that was not foreseen, {type(error).__name__}: {_one_line(str(error))}; please report"
-        " it with the output of the same task run with ANSIBLE_DISPLAY_TRACEBACK=error."
+        f"While {doing}: unexpected error, {type(error).__name__}: {_one_line(str(error))}; please report it with the"
+        " output of the same task run with ANSIBLE_DISPLAY_TRACEBACK=error."
     )
 
 

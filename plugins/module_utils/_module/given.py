@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The options of a task as the user gives them. AnsibleModule fills in defaults and converts types, which hides both.
+"""The options of a task as the user wrote them, before AnsibleModule fills in defaults and converts types.
 
-The one place that uses a private name of Ansible: `basic._load_params`, whose docstring offers it to modules.
+The only place that uses a private name of Ansible: `basic._load_params`, whose docstring offers it to modules.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ansible.module_utils import basic
 
 
 def given_options() -> dict[str, t.Any]:
-    """The options that a task, or module_defaults, gives, aliases included, without those that are null.
+    """Return the options set by the task or module_defaults, under the names used there, without null values.
 
-    To be called when there is an AnsibleModule, which has read them first.
+    Must be called after AnsibleModule has been constructed, because AnsibleModule has to read the options first.
     """
     params = basic._load_params()
     return {name: value for name, value in params.items() if value is not None and not name.startswith("_ansible_")}

@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""What a message of the registry's client cannot know: which options the task left out, and what was perhaps meant.
+"""Hints for the messages of registry errors: defaults that the task used, similar tags, misplaced host names.
 
-Called by opened_source for errors of a registry. Costs at most one request, and never fails by itself.
+Called by opened_source. It sends at most one request, and raises no error of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHOWN: t.Final = 5
 
 
 def add_hints(error: CollectionError, params: Params, source: ImageSource) -> None:
-    """Add to the message of a registry's error what options have to do with it."""
+    """Append the hints that apply to the message of error, if it is a RegistryError."""
     if not isinstance(error, RegistryError) or isinstance(error, (ConfigurationError, DependencyMissing)):
         return
     given = given_options()
@@ -84,7 +84,7 @@ def _near(wanted: str, source: ImageSource, repository: str) -> str:
 
 
 def _version(tag: str) -> list[tuple[int, int, str]]:
-    """A key that sorts 1.10 above 1.9, and numbers above words."""
+    """Return a sort key that orders 1.10 after 1.9, and numbers after words."""
     return [(1, int(part[:18]), "") if part.isdigit() else (0, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", tag)]
 
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The platform of the host that a task runs on. Called for tasks without the option platform."""
+"""The platform of the target host. Called for tasks that do not set the option platform."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .._oci.platform import Platform
 from .._oci.processor import highest_variant, parse_features
 
 _CPUINFO: t.Final = "/proc/cpuinfo"
-# The first processor is described in the first 2 kB, and the whole file takes the kernel long on hosts with hundreds.
+# The first 2 kB describe the first processor. Reading the whole file is slow on hosts with hundreds of processors.
 _ENOUGH: t.Final = 16 * 1024
 
 
 def host_platform() -> Platform:
-    """The platform of this host, with the highest variant that its processor has."""
+    """Return the platform of this host, with the highest variant that its processor supports."""
     host = os.uname()
     features = parse_features(_read_cpuinfo())
     return Platform.host(host.machine, host.sysname, highest_variant=highest_variant(host.machine, features))

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The states absent and rolled_back of oci_image_unpack. Called by image_unpack.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -18,7 +20,7 @@ if t.TYPE_CHECKING:
 
 
 def ensure_absent(place: TreePlace) -> Report:
-    """Remove the tree, all that were kept and the state directory. Raises UnpackError."""
+    """Remove the tree, all kept generations and the state directory. Raises UnpackError."""
     with place.open(create=False) as view:
         stamp = view.current
         report = Report(
@@ -30,7 +32,7 @@ def ensure_absent(place: TreePlace) -> Report:
 
 
 def ensure_rolled_back(place: TreePlace) -> Report:
-    """Bring back the tree that was there before the last change, unless that was a roll-back. Raises UnpackError."""
+    """Restore the tree from before the last change, unless that change was a roll-back. Raises UnpackError."""
     with place.open(create=False) as view:
         stamp, before, current = view.current, describe_current(view, view.current), view.current_generation
         target = view.check_roll_back()

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Which image the registry has now, compared with the stamp of the tree. Called by image_present and quick_check."""
+
 from __future__ import annotations
 
 import typing as t
@@ -27,7 +29,7 @@ Warn = t.Callable[[str], None]
 
 @dataclass(frozen=True)
 class Question:
-    """Which image is wanted: what the task says of it."""
+    """The image that the task requests: repository, tag or digest, and platform."""
 
     repository: str
     selector: Selector
@@ -36,10 +38,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Found:
-    """Which image that is now.
+    """The image that the reference resolves to now.
 
-    shown is the result image. config_digest and diff_ids decide whether it is the same as another one. image is None if
-    all that is known about it is that it is the one that was unpacked before.
+    shown is the return value image. Two images with the same config_digest and diff_ids have the same content. image is
+    None if the image is known only from the stamp of the tree.
     """
 
     shown: Json
@@ -48,18 +50,18 @@ class Found:
     image: Image | None
 
     def is_in(self, stamp: Stamp) -> bool:
-        """Tell whether the tree with that stamp has the same content."""
+        """Tell whether the tree with this stamp has the same content."""
         return (stamp.config_digest, stamp.diff_ids) == (self.config_digest, self.diff_ids)
 
 
 def look_up(
     source: ImageSource, question: Question, *, known: Stamp | None, warn: Warn, head: ManifestHead | None = None
 ) -> Found:
-    """Find out what the registry has now. Raises what Registry.resolve raises, Unsupported for what is no image.
+    """Resolve the reference. Raises what Registry.resolve raises, Unsupported if the result is not an image.
 
-    Where an image of the same platform was unpacked before, a HEAD request comes first: if it names the digest that led
-    to that image, there is nothing more to ask. Without an answer to that, the manifest says the same. A selector with
-    a digest needs no request for that.
+    If an image for the same platform was unpacked before, a HEAD request is sent first: if the digest in its response
+    is that of the stamp, no other request is needed. If the response has no digest, the manifest is fetched and hashed.
+    A selector with a digest needs no HEAD request.
     """
     repository, selector = question.repository, question.selector
     if known is None or known.platform != str(question.platform):
@@ -82,10 +84,10 @@ def _leads_to(digest: Digest, known: Stamp, source: ImageSource, question: Quest
 
 
 def is_for_platform(image: Json, source: ImageSource, question: Question, *, digest: str, warn: Warn) -> bool:
-    """Tell whether what was unpacked before is for the platform; what is not has to be resolved again, which fails.
+    """Tell whether the unpacked image is for the requested platform. If not, the caller resolves again, which fails.
 
-    digest is what the reference leads to. An index says for itself what its images are for. An image alone for another
-    platform than that of the host is warned about.
+    digest is the one that the reference resolves to. If it is that of an index, the index states the platform. If it is
+    that of a single image for another platform than the host's, a warning is emitted.
     """
     wanted = question.platform
     if digest == image["index_digest"]:
@@ -107,9 +109,9 @@ def _known(source: ImageSource, question: Question, known: Stamp, digest: Digest
 
 
 def shown_as(image: Json, source: ImageSource, question: Question, *, digest: str) -> Json:
-    """Return the result image of what was unpacked before, under the names that it goes by now.
+    """Return the return value image of the unpacked image, with the registry, repository and tag of this task.
 
-    digest is what the reference leads to: that of its manifest, or that of the index it came from.
+    digest is the one that the reference resolves to: that of the manifest, or that of the index.
     """
     names = {"registry": source.name, "repository": source.repository(question.repository)}
     shown = {**image, **names, "tag": question.selector.tag}

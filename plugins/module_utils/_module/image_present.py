@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The state present of oci_image_unpack: keep, restore or unpack. Called by image_unpack.py."""
+
 from __future__ import annotations
 
 import time
@@ -37,9 +39,9 @@ def ensure_present(
 ) -> Report:
     """Make the directory hold the image.
 
-    Nothing changes exactly if the tree there was made from the same config and the same layers with the same options,
-    and has not drifted. A kept tree like that is brought back; else the image is unpacked. Raises RegistryError,
-    UnpackError, OciError.
+    Nothing changes if and only if the current tree was unpacked from the same config and layers with the same options,
+    and has not drifted. Otherwise a kept tree of which the same is true is restored, or the image is unpacked. Raises
+    RegistryError, UnpackError, OciError.
     """
     with place.open(create=True) as view:
         stamp = view.current
@@ -76,7 +78,7 @@ def _predict(view: View, stamp: Stamp | None, found: Found, desired: DesiredTree
 
 
 def _kept(view: View, found: Found, desired: DesiredTree) -> Generation | None:
-    """The kept tree that is as it is wished for."""
+    """Return the kept generation that has the image and the desired options and has not drifted, None if none has."""
     for kept in view.generations:
         stamp = kept.stamp
         if stamp is None or kept.drifted or not found.is_in(stamp) or not desired.fits(stamp):

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Values that the states of oci_image_unpack share: the desired tree, its place, and the report of a task."""
+
 from __future__ import annotations
 
 import contextlib
@@ -24,26 +26,26 @@ Warn = t.Callable[[str], None]
 
 @dataclass(frozen=True)
 class DesiredTree:
-    """How a tree is to be: made with these options, unchanged as far as drift looks, with keep others kept besides."""
+    """The desired tree: the options to unpack it with, the level of drift detection, and how many others to keep."""
 
     options: TreeOptions
     drift: Level
     keep: int
 
     def fits(self, stamp: Stamp) -> bool:
-        """Tell whether a tree was made with the options that are wished for now."""
+        """Tell whether a tree was unpacked with the options of this one."""
         options = self.options
         return (stamp.ownership, stamp.xattrs, stamp.devices) == (options.ownership, options.xattrs, options.devices)
 
     def describe(self, image: Json) -> Json:
-        """Return what a diff shows of the image unpacked in this way."""
+        """Return the description of the image, unpacked with these options, for the diff."""
         options = self.options
         return describe_image(image, ownership=options.ownership, xattrs=options.xattrs, devices=options.devices)
 
 
 @dataclass(frozen=True)
 class TreePlace:
-    """Where a tree is to be, and how to get at it. With check nothing is changed, only told."""
+    """The place of a tree, and how to open it. With check nothing changes: the outcome is only predicted."""
 
     dest: str
     force: bool
@@ -53,9 +55,9 @@ class TreePlace:
 
     @contextlib.contextmanager
     def open(self, *, create: bool) -> t.Iterator[View]:
-        """Yield what answers questions about it, and unless check is set a Destination, which changes it.
+        """Yield a View of the place; unless check is set, a Destination, which can change it.
 
-        With create missing parent directories are made, and removed at the end if they are empty.
+        With create, missing parent directories are created, and removed at the end if they are empty.
         """
         from .opened_again import opened_again
 
@@ -81,10 +83,10 @@ class TreePlace:
 
 @dataclass(frozen=True)
 class Report:
-    """What was done, or in check mode would be.
+    """The outcome of a task, predicted in check mode.
 
-    before and after are for the diff, None where there is no tree; image is the result, None where no image is
-    known. generation is None where there is no tree, and for one that would be new.
+    before and after are descriptions for the diff, None for no tree. image is the return value image, None if no image
+    is known. generation is None if there is no tree, and in check mode for a new one.
     """
 
     changed: bool
@@ -100,14 +102,14 @@ class Report:
 
 
 def describe_current(view: View, stamp: Stamp | None) -> Json | None:
-    """Return what a diff shows of the tree that is there now."""
+    """Return the description of the current tree for the diff, None if there is none."""
     if stamp is not None:
         return describe_stamp(stamp)
     return describe_foreign() if view.exists else None
 
 
 def digest_of(stamp: Stamp | None) -> str | None:
-    """Return the digest of the manifest as text."""
+    """Return the manifest digest in a stamp as text."""
     return None if stamp is None else str(stamp.digest)
 
 

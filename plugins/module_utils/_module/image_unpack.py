@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The order of steps of oci_image_unpack, called by its run(): the quick check first, then the requested state.
+
+Most tasks find nothing to change, so what only the others need is imported where it is needed.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -24,11 +29,9 @@ if t.TYPE_CHECKING:
 
     from .sources import ImageSource
 
-# What only some tasks need is imported when they do: most tasks find that nothing has to change.
-
 
 def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
-    """Bring the directory to the state that the options say; returns what oci_image_unpack returns."""
+    """Bring the directory to the requested state and return the results of oci_image_unpack."""
     params = module.params
     check_minimum(params, 0, "keep_generations")
     place = TreePlace(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
@@ -37,7 +40,7 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     from .image_absent import ensure_absent, ensure_rolled_back
 
     ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
-    return image_results(module, _unless_needless(place, ensure), source=None, watch=Stopwatch())
+    return image_results(module, _tolerating_read_only(place, ensure), source=None, watch=Stopwatch())
 
 
 def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
@@ -58,11 +61,13 @@ def _ensure(
 ) -> Report:
     from .image_present import ensure_present
 
-    return _unless_needless(place, lambda at: ensure_present(at, source, question, desired, watch, head=check.head))
+    return _tolerating_read_only(
+        place, lambda at: ensure_present(at, source, question, desired, watch, head=check.head)
+    )
 
 
-def _unless_needless(place: TreePlace, ensure: t.Callable[[TreePlace], Report]) -> Report:
-    """Call ensure; on a file system that is read-only it is enough that nothing has to change."""
+def _tolerating_read_only(place: TreePlace, ensure: t.Callable[[TreePlace], Report]) -> Report:
+    """Call ensure. On a read-only file system, call it in check mode, and raise EROFS only if it reports a change."""
     try:
         return ensure(place)
     except CollectionError as exc:

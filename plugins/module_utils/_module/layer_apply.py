@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The order of steps of oci_layer_unpack: verify the file, lock the directory, apply the layer, record it."""
+
 from __future__ import annotations
 
 import os
@@ -26,12 +28,14 @@ if t.TYPE_CHECKING:
 
 Warn = t.Callable[[str], None]
 
-_LATER: t.Final = "The layer file {} is not there; an earlier task may bring it, so its content was not verified."
+_MISSING_FILE: t.Final = (
+    "The layer file {} does not exist; an earlier task may create it, so its content was not verified."
+)
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done, or in check mode would be: the diff_ids in the directory before and after."""
+    """The outcome of a task, predicted in check mode: the diff_ids of the applied layers before and after."""
 
     changed: bool
     before: tuple[Digest, ...]
@@ -54,8 +58,8 @@ def ensure_applied(
 ) -> Applied:
     """Apply the layer file src to the directory dest, unless it was applied before and force is not set.
 
-    All of the layer is verified before anything changes. With check nothing does, and the file may be one that an
-    earlier task of the play would have brought. Raises UnpackError, Unsupported, ParentRefused, LockFileRefused.
+    The whole layer is verified before anything changes. With check nothing changes, and src may be missing, because an
+    earlier task of the play may create it. Raises UnpackError, Unsupported, ParentRefused, LockFileRefused.
     """
     compression = None if media_type is None else layer_compression(media_type)
     with LayeredDirectory(dest, make=not check) as directory:
@@ -67,7 +71,7 @@ def ensure_applied(
                 directory.tidy()
             return Applied(False, note.applied, note.applied)
         if check and not os.path.lexists(src):
-            warn(_LATER.format(printable(src)))
+            warn(_MISSING_FILE.format(printable(src)))
             return Applied(True, note.applied, note.ending(diff_id).applied)
         with LayerFile(src) as layer:
             _verify(layer, diff_id, compression=compression, limits=options.limits, dest=directory.path)
@@ -99,8 +103,8 @@ def _warn_of_others(note: Note, diff_id: Digest, dest: str, warn: Warn) -> None:
     others = [str(one) for one in note.begun if one != diff_id]
     if others:
         warn(
-            f"A part of what is in {printable(dest)} is of layers that no task applied to the end: {', '.join(others)};"
-            " apply them again."
+            f"The directory {printable(dest)} contains parts of layers that were not applied completely: "
+            f"{', '.join(others)}; apply them again."
         )
 
 
@@ -116,7 +120,7 @@ def _verify(layer: LayerFile, diff_id: Digest, *, compression: Compression | Non
         layer.verify(diff_id, compression=compression, limits=limits, warn=_ignore)
     except DiffIdMismatch as exc:
         raise DiffIdMismatch(
-            f"The layer file {printable(layer.path)} has the diff_id {exc.fields['actual']} and not {diff_id}; take"
+            f"The layer file {printable(layer.path)} has the diff_id {exc.fields['actual']} and not {diff_id}; give"
             f" the file and the diff_id of the same layer. Nothing in {printable(dest)} was changed.",
             path=printable(layer.path),
             **exc.fields,
@@ -124,7 +128,7 @@ def _verify(layer: LayerFile, diff_id: Digest, *, compression: Compression | Non
 
 
 def _ignore(text: str) -> None:
-    """The first reading warns of nothing: the second one comes upon the same."""
+    """Drop the warnings of the verification, which the unpacking repeats."""
 
 
 __all__ = ("Applied", "ensure_applied")

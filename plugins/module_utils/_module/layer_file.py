@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A local layer file that can change while it is read, and that is applied only as verified. Used by layer_apply.py."""
+
 from __future__ import annotations
 
 import contextlib
@@ -30,18 +32,17 @@ Warn = t.Callable[[str], None]
 
 
 class LayerFile:
-    """A layer in a local file, read twice: once to verify it, then to apply it.
+    """A layer in a local file, which is read twice: first to verify it, then to apply it. A context manager.
 
-    The first reading keeps a digest of every piece, and the second hands out no piece that has another one, so what is
-    applied is what was verified, whoever can write to the file. A context manager. Raises FilesystemError,
-    LayerInvalid.
+    The first reading stores the digest of each piece. The second yields no piece with another digest, so exactly the
+    verified bytes are applied, even if another process writes to the file. Raises FilesystemError, LayerInvalid.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._pieces: list[bytes] = []
         try:
-            _check(os.stat(path), path)  # opening a device can act on it
+            _check(os.stat(path), path)  # before open(), because opening a device can have side effects
             self._fd = os.open(path, _OPEN)
         except OSError as exc:
             raise filesystem_error(exc, doing="opening the layer file", path=path) from exc
@@ -62,9 +63,9 @@ class LayerFile:
         os.close(self._fd)
 
     def verify(self, diff_id: Digest, *, compression: Compression | None, limits: Limits, warn: Warn) -> None:
-        """Read all of it: decompressed, it must have the digest diff_id and be a tar archive within limits.
+        """Read the file and check that it is, decompressed, a tar archive with the digest diff_id and within limits.
 
-        Without compression it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
+        If compression is None, it is detected. Raises DiffIdMismatch, LayerInvalid, LimitExceeded, FilesystemError.
         """
         budget = Budget(limits)
         with contextlib.ExitStack() as stack:
@@ -78,7 +79,7 @@ class LayerFile:
             checker.check()
 
     def source(self, diff_id: Digest, *, compression: Compression | None) -> LayerSource:
-        """Return the layer to unpack. It must have been verified."""
+        """Return the source to unpack the layer from. verify() must have been called before."""
         return LayerSource(name=printable(self.path), compression=compression, diff_id=diff_id, open=self._open)
 
     @contextlib.contextmanager
@@ -115,8 +116,8 @@ class LayerFile:
     def _changed(self) -> LayerInvalid:
         shown = printable(self.path)
         return LayerInvalid(
-            f"The layer file {shown} was changed while it was applied, and only a part of it is in place: see who"
-            " writes to it, and run the task again.",
+            f"The layer file {shown} changed while it was being applied, so only a part of the layer is in place; find"
+            " out what writes to the file, then run the task again.",
             path=shown,
         )
 
@@ -124,7 +125,7 @@ class LayerFile:
 def _check(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         shown = printable(path)
-        raise LayerInvalid(f"The layer {shown} is not a file; give the path of a layer file.", path=shown)
+        raise LayerInvalid(f"The layer {shown} is not a regular file; give the path of a layer file.", path=shown)
 
 
 def _watched(pieces: t.Iterator[bytes], checker: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""A directory that oci_layer_unpack applies layers to, and the note beside it of which ones: .NAME.oci-layers."""
+"""The directory that oci_layer_unpack applies layers to, and the note of applied layers beside it, .NAME.oci-layers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .opened_again import opened_again
 
 _MAX_BYTES: t.Final = 1024 * 1024
 _NAME_MAX: t.Final = 255
-# what replace_file adds to the name of a new note, and versions before 0.3.0
+# The suffix that replace_file adds to the name of a new note, and the one that versions before 0.3.0 added.
 _NEW: t.Final = re.compile(r"\.new(-[0-9a-f]+)?")
 _NEW_LENGTH: t.Final = len(".new-") + 16
 _FORMAT: t.Final = 1
@@ -40,31 +40,31 @@ _FORMAT: t.Final = 1
 
 @dataclass(frozen=True)
 class Note:
-    """The diff_ids of the layers that were applied, in their order, and of those that were begun and not finished."""
+    """The diff_ids of the applied layers in order, and those of layers that were begun and not completed."""
 
     applied: tuple[Digest, ...] = ()
     begun: tuple[Digest, ...] = ()
 
     def has(self, diff_id: Digest) -> bool:
-        """Tell whether all of a layer is in the directory."""
+        """Tell whether a layer was applied completely."""
         return diff_id in self.applied and diff_id not in self.begun
 
     def beginning(self, diff_id: Digest) -> Note:
-        """Return the note to write before a layer is applied."""
+        """Return the note to write before a layer is applied: diff_id is begun."""
         return self if diff_id in self.begun else replace(self, begun=(*self.begun, diff_id))
 
     def ending(self, diff_id: Digest) -> Note:
-        """Return the note to write after a layer was applied."""
+        """Return the note to write after a layer was applied: diff_id is applied, and no longer begun."""
         return Note((*self.applied, diff_id), tuple(one for one in self.begun if one != diff_id))
 
 
 class LayeredDirectory:
-    """A directory that layers are applied to one by one, and the note beside it of which ones that were.
+    """A directory that layers are applied to one by one, and the note of applied layers beside it. A context manager.
 
-    The note .NAME.oci-layers holds diff_ids and the inode number of the directory: it says nothing about another
-    directory that is there later. Opening it creates nothing, but with make what is missing above it, which is removed
-    at the end if it is empty. warning is what to tell the user of other users who can replace the directory, if any. A
-    context manager. Raises DestinationError, FilesystemError, ParentRefused, LockFileRefused.
+    The note .NAME.oci-layers contains diff_ids and the inode number of the directory, so it is not valid for another
+    directory of that name. Construction creates no directory; with make, it creates missing parent directories, which
+    are removed at the end if they are empty. warning is a message about other users who can replace the directory, None
+    if there are none. Raises DestinationError, FilesystemError, ParentRefused, LockFileRefused.
     """
 
     def __init__(self, path: str, *, make: bool = False) -> None:
@@ -94,7 +94,7 @@ class LayeredDirectory:
     @property
     def _place(self) -> Place:
         if self._opened is None:
-            raise refusal(self.path, "its parent directory is missing", "make that first")
+            raise refusal(self.path, "its parent directory is missing", "create that first")
         return self._opened
 
     @property
@@ -103,7 +103,7 @@ class LayeredDirectory:
 
     @property
     def _work_name(self) -> str:
-        """What the names of files that are there only during a run begin with: that of the note, if there is room."""
+        """The prefix of the names of temporary files: the name of the note, or a hash of that if it is too long."""
         name = os.fsencode(self._note)
         if len(name) + _NEW_LENGTH <= _NAME_MAX:
             return self._note
@@ -116,15 +116,15 @@ class LayeredDirectory:
     def _check_name(self) -> None:
         longest = _NAME_MAX - len("..oci-layers")
         if len(os.fsencode(self._place.name)) > longest:
-            why = "its name is too long for the note beside it of what was applied"
+            why = "its name is too long for the record file beside it"
             raise refusal(self.path, why, f"use at most {longest} bytes")
 
     def applied(self) -> tuple[Digest, ...]:
-        """Return the diff_ids of the layers that were applied to the directory that is there now, in their order."""
+        """Return the diff_ids of the layers that were applied to the current directory, in order."""
         return self.read().applied
 
     def read(self) -> Note:
-        """Return what the note says about the directory that is there now."""
+        """Return the note of the current directory; an empty one if there is no note, or it is of another directory."""
         root = None if self._opened is None else self._opened.look()
         if root is None or root.empty:
             return Note()
@@ -137,12 +137,12 @@ class LayeredDirectory:
             inode, applied, begun = _parse(data)
         except ValueError:
             raise refusal(
-                self.path, f"{printable(self._note_path)} is damaged", "remove it, and the layers are applied again"
+                self.path, f"{printable(self._note_path)} is damaged", "remove it to have the layers applied again"
             ) from None
         return Note(applied, begun) if inode == root.inode else Note()
 
     def is_managed(self) -> bool:
-        """Tell whether there is a state directory, which oci_image_unpack keeps."""
+        """Tell whether there is a state directory of oci_image_unpack."""
         if self._opened is None:
             return False
         with translated("looking at", self._place.state_path):
@@ -154,10 +154,10 @@ class LayeredDirectory:
 
     @contextlib.contextmanager
     def opened(self, *, lock_timeout: float) -> t.Iterator[int]:
-        """Yield the directory, open and locked; makes it if it is not there.
+        """Yield a descriptor of the locked directory, which is created if it is missing.
 
-        What was read of the note before may not be true any more. Raises Locked, and DestinationError if the directory
-        above is gone.
+        A note that was read before may be outdated. Raises Locked, and DestinationError if the parent directory was
+        removed.
         """
         deadline = time.monotonic() + lock_timeout
         with contextlib.ExitStack() as stack:
@@ -178,7 +178,7 @@ class LayeredDirectory:
             yield root
 
     def note(self, root: int, diff_ids: t.Sequence[Digest], *, begun: t.Sequence[Digest] = ()) -> None:
-        """Write down that these are the layers in the directory that is open as root."""
+        """Write the note of the directory with the descriptor root: diff_ids were applied, begun are incomplete."""
         found = {
             "format": _FORMAT,
             "inode": os.fstat(root).st_ino,
@@ -190,7 +190,7 @@ class LayeredDirectory:
             replace_file(self._place.parent_fd, self._note, data, stem=self._work_name)
 
     def tidy(self) -> None:
-        """Remove what an ended run left, unless another run is at work or this user may not."""
+        """Remove temporary files of ended runs, unless another run is active or this user lacks permission."""
         try:
             os.stat(self._lock_name, dir_fd=self._place.parent_fd, follow_symlinks=False)
             with contextlib.ExitStack() as stack:
@@ -207,7 +207,7 @@ class LayeredDirectory:
         stack.callback(unlock_file, folder, name, fd)
 
     def _remove_left_over(self) -> None:
-        """Remove new notes of runs that were killed."""
+        """Remove temporary notes of runs that were killed."""
         folder, stems = self._place.parent_fd, (self._note, self._work_name)
         for name in os.listdir(folder):
             if any(name.startswith(stem) and _NEW.fullmatch(name, len(stem)) for stem in stems):
@@ -216,16 +216,16 @@ class LayeredDirectory:
                     os.unlink(name, dir_fd=folder)
 
     def _check_note(self) -> None:
-        """Raise DestinationError for a note that another user wrote, or that is no file."""
+        """Raise DestinationError if the note is of another user, or not a regular file."""
         try:
             found = os.stat(self._note, dir_fd=self._place.parent_fd, follow_symlinks=False)
         except FileNotFoundError:
             return
         shown = printable(self._note_path)
         if not stat.S_ISREG(found.st_mode):
-            raise refusal(self.path, f"{shown}, which says what was applied to it, is not a file", "remove it")
+            raise refusal(self.path, f"{shown}, the record of applied layers, is not a regular file", "remove it")
         if found.st_uid not in (0, os.geteuid()):
-            why = f"{shown}, which says what was applied to it, belongs to the user id {found.st_uid}"
+            why = f"{shown}, the record of applied layers, belongs to the user id {found.st_uid}"
             raise refusal(self.path, why, "run the task as that user (become_user), or remove the file")
 
     @property
@@ -236,13 +236,13 @@ class LayeredDirectory:
         shown = printable(self.path)
         return Locked(
             f"While waiting for {shown}: another task has been applying a layer to it for {timeout:g} seconds; run"
-            " the task again when that one is done, or raise lock_timeout.",
+            " the task again when the other task has ended, or raise lock_timeout.",
             path=shown,
         )
 
 
 def _parse(data: bytes) -> tuple[int, tuple[Digest, ...], tuple[Digest, ...]]:
-    """Read a note: inode number, layers applied, layers begun. Raises ValueError for anything else."""
+    """Parse a note into inode number, applied layers and begun layers. Raises ValueError."""
     try:
         fields = load(data, what="the note", max_bytes=_MAX_BYTES, max_depth=4)
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
@@ -250,7 +250,7 @@ def _parse(data: bytes) -> tuple[int, tuple[Digest, ...], tuple[Digest, ...]]:
         inode = fields.get("inode")
         if not isinstance(inode, int):
             raise ValueError("the inode number is missing")
-        # versions before 0.3.0 write no "begun"
+        # versions before 0.3.0 did not write "begun"
         return inode, _digests(fields.get("diff_ids")), _digests(fields.get("begun", []))
     except (JsonInvalid, DigestError) as exc:
         raise ValueError(exc.message) from None

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Mode, owner and other attributes of the files of a layout. Called by layout_run.py."""
+
 from __future__ import annotations
 
 import contextlib
@@ -25,13 +27,13 @@ _OPTIONS: t.Final = ("mode", "owner", "group", "seuser", "serole", "setype", "se
 
 
 class AttributesInvalid(CollectionError):
-    """The file attributes that a task asks for cannot be understood."""
+    """The file attributes in the options of a task are invalid."""
 
     kind = "configuration"
 
 
 class FileAttributes:
-    """Mode, owner and so on of the files of a layout, as the task says; directories can be entered by who may read."""
+    """The file attributes of the task's options, applied to files of a layout, and to directories with search bits."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
@@ -40,16 +42,16 @@ class FileAttributes:
         self._modes = (_FILE_MODE, _DIRECTORY_MODE) if mode is None else (mode, _of_directory(mode))
 
     def prepare(self, folder: int, name: str, is_directory: bool) -> None:
-        """Give them to a file, or directory, in the open directory folder that is not at its place yet."""
+        """Set the attributes of a new file or directory in the open directory folder, before it is renamed."""
         if self._given:
             with inside(folder):
                 self._set(name, is_directory, changed=False)
 
     def bring_in_line(self, root: int, names: Iterable[str]) -> bool:
-        """Give them to what is there: the open directory root, and the files of these names with their directories.
+        """Set the attributes of the open directory root, and of the files with these names and their directories.
 
-        No symbolic link below root is followed. Returns whether anything was, or in check mode would be, changed. Modes
-        are left alone unless asked for. Raises OSError.
+        Returns whether a file or directory was, or in check mode would be, changed. Follows no symbolic link below
+        root. Changes no mode unless the task sets one. Raises OSError.
         """
         if not self._given:
             return False
@@ -81,7 +83,7 @@ class FileAttributes:
         return changed
 
     def _set(self, name: str, is_directory: bool, *, changed: bool) -> bool:
-        """Set them for a name in the working directory; the path that it is to have counts for the SELinux context."""
+        """Set the attributes of a name in the working directory. The SELinux context is that of its final path."""
         params = self._module.params
         arguments = self._module.load_file_common_arguments(params, path=os.path.join(params["dest"], name))
         arguments["path"] = os.path.join(".", name)
@@ -92,7 +94,7 @@ class FileAttributes:
 
 
 def _of_directory(mode: t.Any) -> t.Any:
-    """The mode of a directory: whoever may read may enter. A symbolic mode says that itself, by a capital X."""
+    """Return mode with search permission wherever it has read permission; a symbolic mode, which has X, as it is."""
     try:
         number = int(str(mode), 8)
     except ValueError:

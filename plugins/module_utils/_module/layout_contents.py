@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The files of an image, collected through all its indexes and manifests. Called by layout_plan.py."""
+
 from __future__ import annotations
 
 import collections
@@ -27,12 +29,13 @@ if t.TYPE_CHECKING:
     from .sources import ImageSource
 
 MAX_DOCUMENTS: t.Final = 4096
-MAX_DOCUMENT_BYTES: t.Final = 64 * 1024 * 1024  # of all manifests and indexes of one image together
+# Of all manifests and indexes of one image together.
+MAX_DOCUMENT_BYTES: t.Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file that an image consists of. data is its bytes where they are known already; stored: the layout has it."""
+    """A file of an image. data is its content if already known; stored tells whether the layout has the file."""
 
     descriptor: Descriptor
     data: bytes | None = field(repr=False)
@@ -41,7 +44,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Member:
-    """A manifest of an image and the descriptor that leads to it."""
+    """A manifest of an image and its descriptor."""
 
     descriptor: Descriptor
     manifest: Manifest
@@ -49,7 +52,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that an image consists of, each file once; left_out are layers that are not to be fetched from elsewhere."""
+    """All files of an image, each once; left_out are the foreign layers, which are not downloaded."""
 
     root: Manifest | Index
     members: tuple[Member, ...]
@@ -58,10 +61,10 @@ class Contents:
 
 
 class Collector:
-    """Find out what an image consists of, reading manifests from the layout, or else from the registry.
+    """Collects the files of an image, reading manifests from the layout or, if missing there, from the registry.
 
-    Verified bytes that came along already are in known. With rehash a file counts as stored only if its content
-    is right, otherwise if its size is.
+    known has verified documents that were already fetched. With rehash a file counts as stored if its digest is right,
+    otherwise if its size is right.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class Collector:
         self._bytes = 0
 
     def collect(self, root: Descriptor) -> Contents:
-        """Follow a descriptor through all indexes and manifests below it.
+        """Return the contents of the image that root describes, following all indexes and manifests below it.
 
         Raises what ImageSource.manifest raises, DocumentInvalid if documents contradict each other, Unsupported above
         the limits, LayoutError if a file of the layout cannot be read.
@@ -111,7 +114,7 @@ class Collector:
 
     def _document(self, descriptor: Descriptor, depth: int) -> Manifest | Index:
         if is_index(descriptor.media_type) and depth > MAX_NESTING:
-            raise _unsupported(f"its index is nested deeper than {MAX_NESTING}", "take another image")
+            raise _unsupported(f"its index is nested deeper than {MAX_NESTING}", "use another image")
         stored = self._view.document(descriptor.digest)
         data = stored if stored is not None else self._fetched(descriptor)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
@@ -142,7 +145,7 @@ class Collector:
                 self._blob(part)
 
     def _other(self, descriptor: Descriptor) -> None:
-        """Take an entry of an index of another type as a blob, and pass over one that the registry has not as such."""
+        """Add an index entry of another media type as a blob; skip it if the registry has no such blob."""
         digest = descriptor.digest
         if digest in self._read:
             return
@@ -152,16 +155,16 @@ class Collector:
             self._blob(descriptor)
             return
         self._warn(
-            f"The index refers to {digest} of the type {quote(descriptor.media_type)}, neither a manifest that is "
-            "known here nor a blob of the registry; it is left out of the layout."
+            f"The index refers to {digest} of the type {quote(descriptor.media_type)}, which is neither a supported "
+            "manifest nor a blob of the registry; it is not copied to the layout."
         )
 
     def _is_known(self, descriptor: Descriptor) -> bool:
         seen = self._files.get(descriptor.digest)
         if seen is not None and seen.descriptor.size != descriptor.size:
             raise DocumentInvalid(
-                f"The image contradicts itself: {descriptor.digest} has {seen.descriptor.size} bytes in one place and "
-                f"{descriptor.size} in another; have it built again."
+                f"The image is inconsistent: {descriptor.digest} is listed with {seen.descriptor.size} bytes and with "
+                f"{descriptor.size} bytes; rebuild the image."
             )
         return seen is not None
 
@@ -174,7 +177,7 @@ class Collector:
 
 
 def _unsupported(why: str, advice: str) -> Unsupported:
-    return Unsupported(f"Finding out what the image consists of failed: {why}; {advice}.")
+    return Unsupported(f"Listing the files of the image failed: {why}; {advice}.")
 
 
 __all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Contents", "ImageFile", "Member")

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The downloads of oci_layout. Called by layout_run.py, with the layout locked."""
+
 from __future__ import annotations
 
 import typing as t
@@ -41,7 +43,7 @@ def _download(store: LayoutStore, source: ImageSource, repository: str, descript
         except OciError:
             if not begun:
                 raise
-            partial.reset()  # the beginning was damaged since: that of a whole download is not
+            partial.reset()  # the file of the earlier run was damaged; download all of it
             _carry_on(partial, source, repository, descriptor)
         store.keep(partial)
 

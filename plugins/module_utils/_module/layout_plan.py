@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The plan of oci_layout: the image that the registry has now, and the files of it that the layout lacks."""
+
 from __future__ import annotations
 
 import typing as t
@@ -30,16 +32,16 @@ if t.TYPE_CHECKING:
 Json = dict[str, t.Any]
 Document = t.Union["Manifest", Index]
 
-# What the entry of an image for one platform remembers, so that the next run need not read the index again.
+# Annotations of the entry of an image for one platform, so that the next run need not read the index again.
 FROM_INDEX: t.Final = "attested.registry.index.digest"
 FOR_PLATFORM: t.Final = "attested.registry.platform"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a task wants: which image, for which platform (None: all of them), under which tag of the layout (or none).
+    """The request of a task: the image, its platform (None for all) and its tag in the layout (None for no tag).
 
-    host is the platform to show an image for, where there are several.
+    host selects the image to return if there are several.
     """
 
     repository: str
@@ -53,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class LayoutPlan:
-    """What a layout has to hold for an image: the entry of its index.json, and all files. image is what to return."""
+    """The entry of index.json and the files that a layout needs for an image. image is the return value image."""
 
     entry: Descriptor
     files: tuple[ImageFile, ...]
@@ -63,18 +65,18 @@ class LayoutPlan:
 
     @property
     def missing(self) -> tuple[ImageFile, ...]:
-        """The files that the layout does not have."""
+        """The files that the layout lacks."""
         return tuple(file for file in self.files if not file.stored)
 
     @property
     def documents(self) -> dict[Digest, bytes]:
-        """The bytes of all manifests and indexes of the image, and of whatever else is known of it already."""
+        """The bytes of all manifests and indexes of the image, and of other files whose content is known, by digest."""
         return {file.descriptor.digest: file.data for file in self.files if file.data is not None}
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Where a reference leads: the descriptor for index.json, and the index that it was chosen from, if it was."""
+    """The descriptor that a reference resolves to, and the index that it was selected from, None if there is none."""
 
     descriptor: Descriptor
     known: dict[Digest, bytes]
@@ -89,11 +91,11 @@ def make_plan(
     warn: t.Callable[[str], None],
     earlier: LayoutPlan | None = None,
 ) -> LayoutPlan:
-    """Find out what the registry has now and what of it the layout has.
+    """Resolve the image and find out which of its files the layout has.
 
-    What the layout has already is not asked for: one HEAD request tells whether the tag still leads to it, and a digest
-    needs no request at all. With an earlier plan the registry is not asked again. Raises what ImageSource raises,
-    LayoutError.
+    Documents in the layout are not fetched again: one HEAD request tells whether the tag still has the same digest, and
+    a reference with a digest needs no request. With an earlier plan the reference is not resolved again. Raises what
+    ImageSource raises, LayoutError.
     """
     return _Planner(source, view, wanted, warn).plan(earlier)
 
@@ -125,7 +127,7 @@ class _Planner:
         return self._all_platforms() if self._wanted.platform is None else self._one_platform()
 
     def _all_platforms(self) -> _Found:
-        # a tag that the layout does not know has to be fetched in any case
+        # the document of a tag that the layout does not have must be fetched in any case
         is_worth_it = self._wanted.selector.tag is None or self._entry() is not None
         digest = self._current_digest() if is_worth_it else None
         data = None if digest is None else self._view.document(digest)
@@ -151,7 +153,7 @@ class _Planner:
         return self._chosen(image.digest, image.manifest, known, index=image.index_digest)
 
     def _remembered(self) -> _Found | None:
-        """The manifest of the layout, if that is still the one for the platform."""
+        """Return the manifest in the layout if it is still the one for the platform, else None."""
         entry = self._entry()
         data = None if entry is None else self._view.document(entry.digest)
         if entry is None or data is None:
@@ -169,7 +171,7 @@ class _Planner:
         return None
 
     def _suits(self, manifest: Manifest) -> bool:
-        """Whether the layout has the config of a manifest, and it is for the platform that is wanted."""
+        """Tell whether the layout has the config of a manifest, and the config is for the requested platform."""
         if not manifest.is_image:
             return True
         data = self._view.document(manifest.config.digest)
@@ -183,7 +185,7 @@ class _Planner:
         return _Found(_describe(digest, manifest, marks), known, index)
 
     def _entry(self) -> Descriptor | None:
-        """What index.json says of the image now."""
+        """Return the current entry of the image in index.json, None if there is none."""
         index, wanted = self._view.index, self._wanted
         if wanted.tag is not None:
             return index.tagged(wanted.tag)
@@ -195,14 +197,14 @@ class _Planner:
         return None
 
     def _current_digest(self) -> Digest | None:
-        """What the reference leads to, None if the registry does not say. A digest leads to itself."""
+        """Return the digest that the reference resolves to, None if the response to HEAD has no digest."""
         selector = self._wanted.selector
         if selector.digest is not None:
             return selector.digest
         return self._source.head_manifest(self._wanted.repository, selector).digest
 
     def _shown(self, contents: Contents, found: _Found) -> tuple[Json | None, ImageFile | None]:
-        """The result image, and the file of its config with its bytes."""
+        """Return the return value image, and the file of its config with its content."""
         member = _most_useful(contents.members, self._wanted.platform or self._wanted.host)
         if member is None:
             return None, None
@@ -231,8 +233,8 @@ class _Planner:
             return file
         if descriptor.size > MAX_BYTES:
             raise Unsupported(
-                f"Reading the config {descriptor.digest} failed: it has {descriptor.size} bytes, and {MAX_BYTES} is "
-                "the limit; take another image."
+                f"Reading the config {descriptor.digest} failed: it has {descriptor.size} bytes, and the limit is "
+                f"{MAX_BYTES}; use another image."
             )
         data = self._view.document(descriptor.digest) if file.stored else None
         stored = data is not None
@@ -258,7 +260,7 @@ def _describe(digest: Digest, document: Document, marks: t.Mapping[str, str] | N
 
 
 def _most_useful(members: t.Sequence[Member], host: Platform) -> Member | None:
-    """The image for the host, else the first image, else the first of anything."""
+    """Return the image for the platform host, else the first image, else the first manifest."""
     best: tuple[tuple[int, ...], Member] | None = None
     for member in members:
         platform = member.descriptor.platform

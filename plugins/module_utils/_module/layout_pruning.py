@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The option prune of oci_layout: blobs that nothing refers to. Called by layout_run.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -22,7 +24,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pruning:
-    """What nothing refers to: how many files stay, None if that cannot be told, and what goes, with the sizes."""
+    """The files to remove with their sizes, and the number of orphans that stay, None if that is unknown."""
 
     orphans: int | None = 0
     blobs: dict[Digest, int] = field(default_factory=dict)
@@ -30,16 +32,16 @@ class Pruning:
 
     @property
     def removed(self) -> list[str]:
-        """The digests of what goes."""
+        """The digests of the files to remove, sorted."""
         return sorted({str(digest) for digest in (*self.blobs, *self.partials)})
 
     @property
     def bytes(self) -> int:
-        """How much space that gives back."""
+        """The total size of the files to remove, in bytes."""
         return sum(self.blobs.values()) + sum(self.partials.values())
 
     def carry_out(self, store: LayoutStore) -> None:
-        """Remove what has to go. Raises WriteFailed."""
+        """Remove the files. Raises WriteFailed."""
         for digest in self.blobs:
             store.remove(digest)
         for digest in self.partials:
@@ -54,10 +56,10 @@ def plan_pruning(
     wanted: t.Collection[Digest],
     prune: bool,
 ) -> Pruning:
-    """Find out what nothing will refer to with this index, and what of it goes.
+    """Find the files that nothing refers to from index; with prune they are to be removed.
 
-    document gives manifests that the layout may not have yet. wanted are the digests that are about to be downloaded.
-    Raises LayoutError when prune is wanted and nobody can tell what a manifest refers to.
+    document returns manifests that the layout may not have yet. wanted are the digests that are about to be downloaded.
+    With prune, raises LayoutError if a manifest is missing or damaged, because its references are unknown.
     """
     try:
         found: Orphans | None = find_orphans(

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The return values and the diff of oci_layout. Called by layout_run.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -23,7 +25,7 @@ Json = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class LayoutOutcome:
-    """What was, or in check mode would be, done to a layout; publish: index.json has to be written."""
+    """The outcome of a task, predicted in check mode; publish tells whether index.json must be written."""
 
     before: IndexFile
     after: IndexFile
@@ -39,7 +41,7 @@ class LayoutOutcome:
 
 
 def layout_results(module: AnsibleModule, outcome: LayoutOutcome) -> Json:
-    """Return what oci_layout returns, without changed, with the diff if it was asked for."""
+    """Return the results of oci_layout except changed, with the diff in diff mode."""
     plan, pruning = outcome.plan, outcome.pruning
     missing = len(plan.missing) if plan is not None else 0
     results: Json = {

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The order of steps of oci_layout: plan without a lock, then lock, plan again, download, publish, prune."""
+
 from __future__ import annotations
 
 import contextlib
@@ -41,7 +43,7 @@ Json = dict[str, t.Any]
 
 
 def run_layout(module: AnsibleModule) -> Json:
-    """Bring a layout to the state that the options want, and returns what oci_layout returns."""
+    """Bring the layout to the requested state and return the results of oci_layout."""
     dest = _checked(module)
     attributes = FileAttributes(module)
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
@@ -52,17 +54,17 @@ def run_layout(module: AnsibleModule) -> Json:
 
 
 def _checked(module: AnsibleModule) -> str:
-    """Return dest without symbolic links, after a warning if another user can replace it.
+    """Return dest with symbolic links resolved, and warn if another user can replace it.
 
-    Raises ParentRefused for a symbolic link of another user on the way, and for missing directories that may not be
-    made; WriteFailed.
+    Raises ParentRefused for a symbolic link of another user on the path, and for missing directories that must not be
+    created; WriteFailed.
     """
     check_seconds(module.params, "lock_timeout", allow_zero=True)
     dest: str = module.params["dest"]
     with write_errors("Opening the layout", dest), Parents(dest) as parents:
         if module.params["state"] == "present":
             parents.check()
-        # the owner of the layout itself may replace what is in it: the option owner says whose it is
+        # not the owner of the layout itself, who may replace its files: the task sets the owner
         warning = risk_warning(f"the layout {visible(dest)}", parents.risk_above)
         if warning is not None:
             module.warn(warning)
@@ -93,7 +95,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
 def _plan_present(
     module: AnsibleModule, source: ImageSource, view: LayoutView, wanted: Wanted, *, earlier: LayoutPlan | None = None
 ) -> LayoutOutcome:
-    """Find out what has to change; earlier is the plan from before the lock was taken, which saves asking again."""
+    """Find out what has to change. earlier is the plan from before the lock, which saves its requests."""
     warn = module.warn if earlier is None else _ignore
     plan = make_plan(source, view, wanted, warn=warn, earlier=earlier)
     after = _with_entry(view.index, plan, wanted)
@@ -118,7 +120,7 @@ def _plan_present(
 
 
 def _ignore(text: str) -> None:
-    """The first plan warned of it already."""
+    """Drop the warnings of the second plan, which repeats those of the first."""
 
 
 def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
@@ -156,7 +158,7 @@ def _opened_store(module: AnsibleModule, dest: str, attributes: FileAttributes) 
 
 
 def _tidy(dest: str) -> None:
-    """Remove what an ended run left that nobody needs, unless another run is at work or this user may not."""
+    """Remove unneeded files of ended runs, unless another run is active or this user lacks permission."""
     with contextlib.suppress(LayoutError, LockFileRefused, ParentRefused), opened_store(dest, timeout=0):
         pass
 
@@ -168,11 +170,11 @@ def _with_entry(index: IndexFile, plan: LayoutPlan, wanted: Wanted) -> IndexFile
 
 
 def _named(module: AnsibleModule) -> tuple[Selector | None, str | None]:
-    """The reference, and the tag in the layout. Raises ReferenceInvalid."""
+    """Return the reference and the tag in the layout, either of which may be None. Raises ReferenceInvalid."""
     reference, tag = module.params["reference"], module.params["dest_tag"]
     selector = None if reference is None else Selector.parse(reference)
     if tag is not None:
-        # the digest of a reference says what to bring, and need not be what the tag of the layout leads to
+        # without the digest of the reference, which need not be that of the tag in the layout
         return None, check_tag(tag)
     if selector is None:
         raise ReferenceInvalid("Removing a tag needs its name: give reference or dest_tag.")

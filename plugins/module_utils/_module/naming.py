@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Which image a task names: by image alone, or by registry, repository and reference, tag or digest.
+"""The options that name an image: image alone, or registry, repository and reference, tag or digest.
 
-Called by registry_module, which leaves the outcome in registry, repository and reference.
+Called by registry_module. The outcome is in the parameters registry, repository and reference.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _TAGS: t.Final = ("reference", "tag", "digest", "dest_tag", "last")
 
 
 def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
-    """Put what image, tag and digest say into registry, repository and reference. Raises ReferenceInvalid.
+    """Set the parameters registry, repository and reference from image, tag and digest. Raises ReferenceInvalid.
 
-    given are the options that the task gives, with their aliases; spec has all that there are.
+    given are the options that the task sets, under the names used there; spec is the argument spec of the module.
     """
     names = {option: _given_name(option, given, spec) for option in _PARTS if option in spec}
     if "image" in spec and given.get("image") is not None:
@@ -52,26 +52,26 @@ def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: t.Mapping[s
 
 
 def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    """Say which tags are no text in the playbook: YAML reads 1.10 without quotes as 1.1, and on as true."""
+    """Yield a warning for each tag that is not a string in the playbook: YAML reads 1.10 without quotes as 1.1."""
     for option in _TAGS:
         if isinstance(given.get(option), (float, bool)):
-            kind = "a number" if isinstance(given[option], float) else "true or false"
+            kind = "a number" if isinstance(given[option], float) else "a boolean"
             yield (
-                f"The option {option} is {kind} and no text, and is taken for {quote(params[option])}: YAML reads 1.10 "
-                "without quotes as the number 1.1; write the value in quotes."
+                f"The option {option} is {kind}, not a string, and is read as {quote(params[option])}: YAML reads 1.10 "
+                "without quotes as the number 1.1; put the value in quotes."
             )
 
 
 def _given_name(option: str, given: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Mapping[str, t.Any]]) -> str | None:
-    """What the task calls an option, None if it does not give it."""
+    """Return the name or alias under which the task sets an option, None if it does not set it."""
     return next((name for name in (option, *spec[option].get("aliases", ())) if given.get(name) is not None), None)
 
 
 def _take_image(params: Params, others: t.Sequence[str]) -> None:
     if others:
         raise ReferenceInvalid(
-            f"The options image and {others[0]} are mutually exclusive, also where module_defaults give one of them: "
-            f"image names registry, repository and reference; leave {others[0]} out, or give the parts alone."
+            f"The options image and {others[0]} are mutually exclusive, even if module_defaults set one of them: image "
+            f"contains registry, repository and reference; leave out {others[0]}, or leave out image."
         )
     reference = Reference.parse(params["image"])
     params["registry"], params["repository"] = reference.registry, reference.repository
@@ -90,7 +90,7 @@ def _check_reference(text: str, *, option: str) -> None:
 
 
 def _refuse_whole(text: str, *, option: str, kind: str) -> None:
-    """Raise ReferenceInvalid that says where the parts of an image name belong. Other text is left to its parser."""
+    """Raise ReferenceInvalid with the options for the parts of an image name. Return if text is not an image name."""
     try:
         whole = Reference.parse(text, default_tag=None)
     except ReferenceInvalid:
@@ -102,8 +102,8 @@ def _refuse_whole(text: str, *, option: str, kind: str) -> None:
     if whole.tag is not None or whole.digest is not None:
         parts.append(f"reference: {Selector(whole.tag, whole.digest)}")
     raise ReferenceInvalid(
-        f"The option {option} is {quote(text)}, which is the name of an image and not {kind}: give "
-        f"{', '.join(parts)}{', or all of it as image' if named else ''}."
+        f"The option {option} is {quote(text)}, which is the full name of an image, not {kind}: give "
+        f"{', '.join(parts)}{', or the full name as image' if named else ''}."
     )
 
 

@@ -4,10 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Open a destination again if a directory above it goes away meanwhile.
+"""The retry when a directory above a destination is removed while the destination is being opened.
 
-A task that fails removes the directories above its destination that it made, if they are empty, also where another task
-has found them just before. BlobFile, LayeredDirectory and image_tree.py use this.
+A failing task removes the empty directories above its destination that it created, even if another task has just found
+them. Used by BlobFile, LayeredDirectory and image_tree.py.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _T = t.TypeVar("_T")
 
 @contextlib.contextmanager
 def opened_again(enter: t.Callable[[contextlib.ExitStack], _T]) -> t.Iterator[_T]:
-    """Yield what enter opens, with what is to be closed on the stack; call it again if that raises ENOENT.
+    """Yield the return value of enter, which registers its clean-up on the stack; call it again if it raises ENOENT.
 
-    Raises what enter raises, FilesystemError with ENOENT after the last try.
+    Raises what enter raises; FilesystemError with ENOENT only after the last try.
     """
     for left in reversed(range(_TRIES)):
         with contextlib.ExitStack() as stack:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The options pattern and pattern_type of oci_tags."""
+
 from __future__ import annotations
 
 import fnmatch
@@ -22,9 +24,9 @@ class PatternInvalid(CollectionError):
 
 
 def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], bool]:
-    """Return the function that tells whether a tag matches; without a pattern every one does. Raises PatternInvalid.
+    """Return a function that tells whether a tag matches. Without a pattern every tag matches. Raises PatternInvalid.
 
-    An fnmatch pattern has to match the whole tag, a regular expression any part of it.
+    An fnmatch pattern must match the whole tag, a regular expression any part of it.
     """
     if pattern is None:
         return lambda tag: True
@@ -32,7 +34,7 @@ def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], boo
         expression = re.compile(fnmatch.translate(pattern) if kind == "fnmatch" else pattern)
     except (re.error, RecursionError, OverflowError) as exc:
         raise PatternInvalid(
-            f"The pattern '{pattern[:200]}' is not a regular expression: {exc}; mend it or use fnmatch.",
+            f"The pattern '{pattern[:200]}' is not a regular expression: {exc}; correct it or use fnmatch.",
             pattern=pattern[:200],
         ) from None
     match = expression.fullmatch if kind == "fnmatch" else expression.search
@@ -40,7 +42,7 @@ def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], boo
 
 
 def seems_regex(pattern: str) -> bool:
-    """Tell whether an fnmatch pattern was perhaps meant as a regular expression: it has what no tag can have."""
+    """Tell whether an fnmatch pattern looks like a regular expression: it has characters that no tag can have."""
     return re.search(r"[\^$\\|+(){}]|\.\*", pattern) is not None
 
 

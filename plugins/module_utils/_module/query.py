@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The option query: a JMESPath expression applied to the results. The only file that imports jmespath."""
+
 from __future__ import annotations
 
 import typing as t
@@ -18,20 +20,20 @@ MINIMUM_JMESPATH: t.Final = "0.10.0"
 
 Results = dict[str, t.Any]
 
+# What jmespath raises: its own errors are ValueErrors, the others escape from its functions.
 _FAULTS: t.Final = (ValueError, TypeError, ArithmeticError, RecursionError)
-"""What the library raises for expressions: its own errors are ValueErrors, the others escape from its functions."""
 
 
 class QueryInvalid(CollectionError):
-    """The option query is not an expression, or cannot be applied to the result; field query."""
+    """The option query is not a JMESPath expression, or cannot be applied to the results; field query."""
 
     kind = "query_invalid"
 
 
 class Query:
-    """A JMESPath expression, checked before any work is done.
+    """A compiled JMESPath expression; construct it before any work is done, so that a wrong expression fails early.
 
-    expression may be None: then the results stay as they are. Raises QueryInvalid, LibraryMissing.
+    If expression is None, the results are not changed. Raises QueryInvalid, LibraryMissing.
     """
 
     def __init__(self, module: AnsibleModule, expression: str | None) -> None:
@@ -40,7 +42,7 @@ class Query:
         self._warn = module.warn
 
     def apply_to(self, results: Results) -> Results:
-        """Reduce results to query_result, with a warning where the query finds nothing. Raises QueryInvalid."""
+        """Return the outcome as query_result, with a warning if it is empty. Raises QueryInvalid."""
         if self._compiled is None:
             return results
         try:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The quick check of oci_image_unpack for the most frequent case, nothing to change. Called by image_unpack.py."""
+
 from __future__ import annotations
 
 import os
@@ -24,11 +26,11 @@ Json = dict[str, t.Any]
 
 
 class QuickCheck:
-    """The answer to the most frequent question, whether there is anything to do at all, from two processes at once.
+    """The check whether the tree is up to date, in two processes at once. A context manager, which starts the check.
 
-    One compares the tree with its record while this one, in ask(), asks the registry for the digest. It never says that
-    nothing is to do where ensure_present would do something; where it says nothing, that has to find out. A context
-    manager: it begins with entering it.
+    A child process compares the tree with its record, while ask() requests the digest from the registry. The check
+    never reports "unchanged" where ensure_present would change something. If it reports nothing, ensure_present
+    decides.
     """
 
     def __init__(self, place: TreePlace, question: Question, desired: DesiredTree, watch: Stopwatch) -> None:
@@ -48,11 +50,9 @@ class QuickCheck:
             self._child.__exit__(*details)
 
     def ask(self, source: ImageSource) -> Report | None:
-        """Return the report that nothing has changed, if that is so; what the registry said stays in head.
+        """Return the report of an unchanged tree, None if a change may be needed. head keeps the registry's response.
 
-        A digest in the reference leads to itself, so that the registry is not asked.
-
-        Raises RegistryError.
+        If the reference has a digest, no request is sent. Raises RegistryError.
         """
         if self._child is None or not self._child.is_running:
             return None
@@ -61,7 +61,7 @@ class QuickCheck:
             with self._watch.stage("resolve"):
                 self.head = source.head_manifest(self._question.repository, self._question.selector)
             digest = self.head.digest
-        tree = self._child.result()  # in any case, so that nobody holds the lock any more
+        tree = self._child.result()  # in any case, so that the child releases its lock
         if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
         from .image_lookup import is_for_platform, shown_as
@@ -80,7 +80,7 @@ def _may_be_there(dest: str) -> bool:
 
 
 def _look(place: TreePlace, question: Question, desired: DesiredTree) -> Json | None:
-    """What the tree was unpacked from, if it is as wished for; None if it is not, or if there is anything to say."""
+    """Return what the tree was unpacked from, None if it is not the desired tree or if there is a warning."""
     warnings: list[str] = []
     with replace(place, warn=warnings.append, lock_timeout=0.0).open(create=False) as view:
         stamp = view.current

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The range of options that are numbers. Called by what reads the options of a module, before any work is done."""
+"""Range checks for numeric options, made before any work is done. Called by the files that read the options."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import typing as t
 
 from .._base.errors import CollectionError
 
+# The maximum of options in seconds: timers of the system hold no more than about twice as many.
 MAX_SECONDS: t.Final = 1_000_000
-"""The most seconds that an option may say: the timers of the system hold no more than about twice as many."""
 
 
 class OptionInvalid(CollectionError):
-    """The value of an option is out of its range; fields option, minimum and, if there is one, maximum."""
+    """The value of an option is out of range; fields option, minimum and, if there is one, maximum."""
 
     kind = "option_invalid"
 
@@ -35,14 +35,14 @@ def check_minimum(params: t.Mapping[str, t.Any], minimum: int, *names: str) -> N
 
 
 def seconds_problem(value: float, *, allow_zero: bool = False) -> str | None:
-    """Return what is wrong with a number of seconds, None if nothing is: too small, too large, or not a number."""
+    """Return the requirement that a number of seconds violates, None if it is in range. NaN is out of range."""
     if 0 < value <= MAX_SECONDS or (allow_zero and value == 0):
         return None
     return f"it must be {'0 or more' if allow_zero else 'more than 0'} and at most {MAX_SECONDS} seconds"
 
 
 def check_seconds(params: t.Mapping[str, t.Any], *names: str, allow_zero: bool = False) -> None:
-    """Raise OptionInvalid for the first of the options that is set and can be no time to wait."""
+    """Raise OptionInvalid for the first of the options that is set and is not a valid number of seconds."""
     for name in names:
         value = params[name]
         problem = None if value is None else seconds_problem(value, allow_zero=allow_zero)

@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Whether the options of attestation go together. It imports nothing of RA-TLS, as every module carries it to hosts."""
+"""The check of the options for attestation, called by registry_module.
+
+It imports nothing from _ratls, because Ansible sends every imported file to the host with each module.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _OF_OTHERS: t.Final[t.Mapping[str, str]] = {"path": "no path", "argv": "no comma
 
 
 def attestation_problem(params: Params) -> str | None:
-    """Return what is wrong with the options of attestation and what to do about it, None if they go together."""
+    """Return a message about options of attestation that contradict each other, None if there are none."""
     if params["tls"] != "ra-tls":
         if params["ratls"] is None:
             return None

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The return values of oci_image_unpack. Called by image_unpack.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -23,7 +25,7 @@ if t.TYPE_CHECKING:
 def image_results(
     module: AnsibleModule, report: Report, *, source: ImageSource | None, watch: Stopwatch
 ) -> dict[str, t.Any]:
-    """Return what oci_image_unpack returns, with the diff if it was asked for; source is what was asked, if any."""
+    """Return the results of oci_image_unpack, with the diff in diff mode. source is None if no request was sent."""
     dest = path_text(module.params["dest"])
     drift = report.drift
     results = {

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Where modules get images from: a registry, or its mirrors and then the registry. Used by connection.py."""
+
 from __future__ import annotations
 
 import hashlib
@@ -29,7 +31,7 @@ Warn = t.Callable[[str], None]
 
 
 class Stream(t.Protocol):
-    """The verified bytes of a blob: an iterator that raises in place of its end what was wrong with them."""
+    """The bytes of a blob. The iterator verifies them, and raises at its end if size or digest are wrong."""
 
     def __enter__(self) -> t.Iterator[bytes]: ...
 
@@ -37,19 +39,19 @@ class Stream(t.Protocol):
 
 
 class ImageSource(t.Protocol):
-    """Where images come from: a registry, or mirrors and a registry."""
+    """A source of images: a Registry, or a MirroredSource."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name of the registry for messages and results."""
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests have been sent so far."""
+        """The number of HTTP requests sent so far."""
 
     @property
     def downloaded(self) -> int:
-        """How many bytes of blobs have arrived so far."""
+        """The number of bytes of blobs received so far."""
 
     @property
     def attestation(self) -> dict[str, t.Any] | None:
@@ -106,22 +108,22 @@ class MirroredSource:
 
     @property
     def name(self) -> str:
-        """That of the origin."""
+        """The name of the origin."""
         return self._origin.name
 
     @property
     def requests(self) -> int:
-        """Those to all registries."""
+        """The number of requests to all registries."""
         return sum(registry.requests for registry in self._registries)
 
     @property
     def downloaded(self) -> int:
-        """Those of all registries."""
+        """The number of bytes of blobs received from all registries."""
         return sum(registry.downloaded for registry in self._registries)
 
     @property
     def attestation(self) -> dict[str, t.Any] | None:
-        """What was shown to the origin: mirrors are shown nothing."""
+        """The attestation for the origin; mirrors receive none."""
         return self._origin.attestation
 
     def close(self) -> None:
@@ -130,19 +132,19 @@ class MirroredSource:
             registry.close()
 
     def repository(self, name: str) -> str:
-        """The full name of a repository at the origin."""
+        """Return the full name of a repository at the origin."""
         return self._origin.repository(name)
 
     def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
-        """Those of the origin: a mirror may hold some of them only."""
+        """List the tags of the origin, because a mirror may have only some of them."""
         return self._origin.tags(repository, n=n, last=last)
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
-        """Those of the origin."""
+        """List the first tags of the origin."""
         return self._origin.first_tags(repository)
 
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
-        """What the first one says that says something."""
+        """Return the head from the first registry whose response has a digest, otherwise that of the origin."""
         repository = self._origin.repository(repository)
         for registry in self._mirrors():
             try:
@@ -155,13 +157,13 @@ class MirroredSource:
         return self._origin.head_manifest(repository, selector)
 
     def manifest(self, repository: str, selector: Selector) -> Fetched:
-        """That of the first one that has it."""
+        """Return the manifest from the first registry that has it."""
         return self._first(repository, lambda registry, name: registry.manifest(name, selector))
 
     def resolve(
         self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
     ) -> Image:
-        """The image of the first one that has all of its documents, under the name of the origin."""
+        """Return the image from the first registry that has all its documents, under the name of the origin."""
         image = self._first(
             repository,
             lambda registry, name: registry.resolve(name, selector, platform=platform, fetched=fetched),
@@ -171,14 +173,14 @@ class MirroredSource:
     def blob(
         self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
     ) -> MirroredStream:
-        """The blob from the first one that has it; where that one breaks off, the next one carries on."""
+        """Return the blob from the first registry that has it. After a failure the next registry resumes."""
         name = self._origin.repository(repository)
         return MirroredStream(
             (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._pass_over
         )
 
     def head_blob(self, repository: str, digest: Digest) -> int | None:
-        """The size that the first one says that has it."""
+        """Return the size from the first registry that has the blob."""
         return self._first(repository, lambda registry, name: registry.head_blob(name, digest))
 
     def _first(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
@@ -201,11 +203,11 @@ class MirroredSource:
         if registry not in self._warned:
             self._warned.add(registry)
             url = error.fields.get("url", registry.url)
-            self._warn(f"The mirror {registry.name} was passed over at {url}: {error.message}")
+            self._warn(f"The mirror {registry.name} was skipped at {url}: {error.message}")
 
 
 class MirroredStream:
-    """The verified bytes of a blob from the first registry that has it, used like a BlobStream."""
+    """The verified bytes of a blob from the first registry that has it, with the interface of BlobStream."""
 
     def __init__(
         self,
@@ -255,7 +257,7 @@ class MirroredStream:
                 yield piece
 
     def _is_complete(self) -> bool:
-        """Whether all bytes have been passed on: then they were wrong, and no other registry can mend that."""
+        """Tell whether all bytes were yielded. An error is then about wrong bytes, so no other registry can resume."""
         return self.size is not None and self._received >= self.size
 
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""How long the stages of an unpack take, for the result stats.seconds. image_unpack.py and what it calls use it."""
+"""The durations of the stages of an unpack, for the return value stats.seconds. Used by image_unpack.py."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Stage = t.Literal["resolve", "download", "unpack", "publish"]
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage."""
+    """Adds up the duration of each stage."""
 
     def __init__(self) -> None:
         self._spent: dict[Stage, float] = {"resolve": 0.0, "download": 0.0, "unpack": 0.0, "publish": 0.0}
 
     @contextlib.contextmanager
     def stage(self, name: Stage) -> t.Iterator[None]:
-        """Count the time of the block."""
+        """Add the duration of the block to a stage."""
         begin = time.monotonic()
         try:
             yield
@@ -32,7 +32,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def downloading(self, opening: t.ContextManager[t.Iterator[bytes]]) -> t.Iterator[t.Iterator[bytes]]:
-        """Yield what opening yields, and count the time until it is open and that of waiting for each piece."""
+        """Yield the pieces of opening; add the time to open it and to wait for each piece to the stage download."""
         with contextlib.ExitStack() as stack:
             with self.stage("download"):
                 pieces = stack.enter_context(opening)
@@ -47,7 +47,7 @@ class Stopwatch:
             yield piece
 
     def seconds(self) -> dict[str, float]:
-        """Return the seconds by stage, to the millisecond."""
+        """Return the seconds by stage, rounded to milliseconds."""
         return {name: round(spent, 3) for name, spent in self._spent.items()}
 
 

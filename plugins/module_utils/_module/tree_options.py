@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The options of the fragment attested.registry.tree, as one value."""
+
 from __future__ import annotations
 
 import typing as t
@@ -18,7 +20,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TreeOptions:
-    """How layers are put on disk: the options of the fragment attested.registry.tree."""
+    """How to write layers to disk: ownership, extended attributes, device nodes and limits."""
 
     ownership: bool
     xattrs: t.Literal["keep", "require", "skip"]
@@ -27,7 +29,7 @@ class TreeOptions:
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any]) -> TreeOptions:
-        """Return what the parameters of a module say. Raises OptionInvalid."""
+        """Return the options from the parameters of a module. Raises OptionInvalid."""
         check_seconds(params, "lock_timeout", allow_zero=True)
         check_minimum(params, 1, "max_entries", "max_unpacked_bytes", "max_ratio")
         limits = Limits(
@@ -36,7 +38,7 @@ class TreeOptions:
         return cls(params["ownership"], params["xattrs"], params["devices"], limits)
 
     def for_unpack(self) -> Options:
-        """Return the same for the unpacking, whose libraries take time to load and are not needed without it."""
+        """Return the options for unpack_layers(). _unpack is imported here, because it takes time to load."""
         from .._unpack.layers import Options
 
         return Options(ownership=self.ownership, xattrs=self.xattrs, devices=self.devices, limits=self.limits)

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The options reference and platform as values. Called by the modules for images."""
+
 from __future__ import annotations
 
 import typing as t
@@ -17,12 +19,12 @@ if t.TYPE_CHECKING:
 
 
 def wanted_selector(module: AnsibleModule) -> Selector:
-    """Return what the option reference says. Raises ReferenceInvalid."""
+    """Return the option reference, parsed. Raises ReferenceInvalid."""
     return Selector.parse(module.params["reference"])
 
 
 def wanted_platform(module: AnsibleModule) -> Platform:
-    """Return what the option platform says, the platform of this host if it is not set. Raises ReferenceInvalid."""
+    """Return the option platform, parsed; the platform of this host if it is not set. Raises ReferenceInvalid."""
     if module.params["platform"] is not None:
         return Platform.parse(module.params["platform"])
     return host_platform()

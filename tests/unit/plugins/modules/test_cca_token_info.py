@@ -71,7 +71,7 @@ def test_without_trust_anchors_a_warning_says_what_the_token_is_worth(info: t.An
         "reference_values": None,
     }
     (warning,) = run.warnings
-    assert "The signature of the platform was not checked (trust_anchors), so anybody could have made" in warning
+    assert "The signature of the platform was not checked, because trust_anchors is not set: anybody can" in warning
 
 
 def test_checks_everything(info: t.Any) -> None:
@@ -104,7 +104,7 @@ def test_a_token_of_anybody_is_valid_only_for_who_allows_it(info: t.Any) -> None
     """All checks pass that need nothing from elsewhere, and anybody can make a token that passes them."""
     run = info(reference_values=["ref.json"])
     assert (run["valid"], passed(run)["reference_values"]) == (None, True)
-    assert "anybody could have made this token" in run.warnings[0]
+    assert "anybody can generate such a token" in run.warnings[0]
     allowed = info(reference_values=["ref.json"], allow_unauthenticated_evidence=True)
     assert allowed["valid"] is True
     assert allowed.warnings == run.warnings

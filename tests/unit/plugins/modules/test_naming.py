@@ -89,11 +89,11 @@ def test_reference_goes_with_neither(task: t.Any, registry: FaultyRegistry, opti
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("quay.io/org/app:1.0", "registry: quay.io, repository: org/app, reference: 1.0, or all of it as image"),
-        ("localhost:5000/app", "registry: localhost:5000, repository: app, or all of it as image"),
+        ("quay.io/org/app:1.0", "registry: quay.io, repository: org/app, reference: 1.0, or the full name as image"),
+        ("localhost:5000/app", "registry: localhost:5000, repository: app, or the full name as image"),
         ("org/app:1.0", "give repository: org/app, reference: 1.0."),
         ("app:1.0", "give repository: app, reference: 1.0."),
-        (f"quay.io/app@{IMAGE.digest}", f"registry: quay.io, repository: app, reference: {IMAGE.digest}, or all"),
+        (f"quay.io/app@{IMAGE.digest}", f"registry: quay.io, repository: app, reference: {IMAGE.digest}, or the full"),
     ],
 )
 def test_an_image_in_place_of_a_tag(task: t.Any, registry: FaultyRegistry, option: str, text: str, parts: str) -> None:
@@ -126,7 +126,7 @@ def test_a_tag_that_yaml_reads_as_something_else(
     run = task(registry=registry.name, repository="team/app", **{option: value})
     (warning,) = run.warnings
     assert f"The option {option} is" in warning
-    assert f'taken for "{text}"' in warning
+    assert f'read as "{text}"' in warning
     for right in (text, 19):
         assert task(registry=registry.name, repository="team/app", **{option: right}).warnings == []
 

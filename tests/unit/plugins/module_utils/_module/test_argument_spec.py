@@ -163,7 +163,7 @@ def test_the_status_of_children_is_kept_whatever_started_the_task() -> None:
     """nohup-like parents and some supervisors ignore SIGCHLD, which programs inherit."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        argument_spec._ask_for_children()
+        argument_spec._reset_sigchld()
         assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGCHLD, before)

@@ -136,9 +136,9 @@ def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
             {"registry": "example.com", "tls": "no-tls", "username": "me", "password": "secret"},
             "the credentials included",
         ),
-        ({"registry": "registry.example.com", "validate_certs": False}, "is not checked"),
+        ({"registry": "registry.example.com", "validate_certs": False}, "is not verified"),
         ({"registry": "localhost", "validate_certs": False}, None),
-        ({"registry": "localhost", "validate_certs": False, "tls": "ra-tls", "ratls": RATLS}, "is not checked"),
+        ({"registry": "localhost", "validate_certs": False, "tls": "ra-tls", "ratls": RATLS}, "is not verified"),
         ({"registry": "localhost", "mirrors": ["http://mirror.example.com"]}, "plain HTTP"),
     ],
 )

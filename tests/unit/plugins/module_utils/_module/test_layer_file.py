@@ -88,7 +88,7 @@ def test_limits_hold_while_verifying(path: pathlib.Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(LayerInvalid, match="not a file"):
+    with pytest.raises(LayerInvalid, match="not a regular file"):
         LayerFile(str(tmp_path))
     with pytest.raises(FilesystemError):
         LayerFile(str(tmp_path / "missing"))

@@ -57,7 +57,7 @@ def test_a_long_name_leaves_room_for_all_that_is_beside_it(tmp_path: pathlib.Pat
 
 
 def test_a_name_without_room_for_the_note_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DestinationError, match=r"too long for the note beside it .*; use at most 243 bytes\.$"):
+    with pytest.raises(DestinationError, match=r"too long for the record file beside it; use at most 243 bytes\.$"):
         LayeredDirectory(str(tmp_path / ("n" * 244)))
     assert not list(tmp_path.iterdir())
 

@@ -131,7 +131,7 @@ def test_the_errors_are_those_of_the_origin(
             ask()
         assert caught.value.fields["registry"] == origin.name
     (warning,) = warnings
-    assert f"The mirror {mirror.name} was passed over at {mirror.url}/v2/app/manifests/1: " in warning
+    assert f"The mirror {mirror.name} was skipped at {mirror.url}/v2/app/manifests/1: " in warning
 
 
 def test_a_mirror_that_answers_with_a_page_is_named_once(
@@ -159,7 +159,7 @@ def test_a_mirror_out_of_reach_is_named_once_and_not_asked_again(
     assert read(source, image.config.digest) == image.config.data
     assert dead.requests == 1
     (warning,) = warnings
-    assert "The mirror 127.0.0.1:1 was passed over at http://127.0.0.1:1: " in warning
+    assert "The mirror 127.0.0.1:1 was skipped at http://127.0.0.1:1: " in warning
     source.close()
 
 
