@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The client's side of RA-TLS: answers a request for a certificate with a fresh attestation.
+
+Called by the transport of _registry; see docs/remote-attestation.md.
+"""
+
 from __future__ import annotations
 
 import hmac
@@ -19,7 +24,10 @@ from .token.cca_token import CcaToken, parse_token
 
 @dataclass(frozen=True)
 class AttestedIdentity:
-    """What a client shows to one server, once. certificate is in DER; key is for the signature of the handshake."""
+    """The certificate that a client presents to one server, with its key and evidence.
+
+    certificate is DER; key signs the handshake. An identity is good for one connection.
+    """
 
     certificate: bytes = field(repr=False)
     key: ClientKey
@@ -27,7 +35,7 @@ class AttestedIdentity:
     token: CcaToken
 
     def as_result(self) -> dict[str, t.Any]:
-        """The value of the key ratls of a result."""
+        """Return the value of the key ratls in a task's result."""
         realm = self.token.realm
         return {
             "evidence": self.evidence.kind,
@@ -40,15 +48,16 @@ class AttestedIdentity:
 
 @dataclass(frozen=True)
 class Attester:
-    """The client's side: an answer to each request for a certificate, with a token that was made for it."""
+    """Makes an identity with a new token for every request for a certificate."""
 
     source: EvidenceSource
     key_type: KeyType = DEFAULT_KEY_TYPE
 
     def answer(self, authorities: t.Sequence[bytes]) -> AttestedIdentity:
-        """The answer to a CertificateRequest with these certificate_authorities. Takes as long as the source takes.
+        """Answer a CertificateRequest with these certificate_authorities.
 
-        Raises ChallengeInvalid, EvidenceUnavailable, TokenInvalid, DependencyMissing.
+        Blocks for as long as the source of evidence takes. Raises ChallengeInvalid, EvidenceUnavailable, TokenInvalid
+        and DependencyMissing.
         """
         challenge = challenge_of(authorities)
         key = process_key(self.key_type)
@@ -57,7 +66,9 @@ class Attester:
         token = parse_token(evidence.token)
         if evidence.kind != "file" and not hmac.compare_digest(token.realm.challenge, expected):
             raise evidence_error(
-                evidence.kind, "the token is not for the challenge that was given", "see to the source of the token"
+                evidence.kind,
+                "the token does not contain the challenge of this connection",
+                "check the source of the token",
             )
         return AttestedIdentity(make_certificate(key, evidence.token), key, evidence, token)
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reads whole files of bounded size; called by the sources of evidence."""
+
 from __future__ import annotations
 
 import contextlib
@@ -16,14 +18,14 @@ class NotReadable(Exception):
 
 
 def read_bounded(path: str, *, limit: int) -> bytes:
-    """The content of a regular file of at most limit bytes. Raises NotReadable."""
+    """Return the content of a regular file of at most limit bytes. Raises NotReadable."""
     with contextlib.ExitStack() as stack:
         try:
             # a pipe must not make us wait, not even for somebody to open its other end
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             stack.callback(os.close, descriptor)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise NotReadable("it is no regular file")
+                raise NotReadable("it is not a regular file")
             return _read(descriptor, limit)
         except (OSError, ValueError) as exc:
             raise NotReadable(reason(exc)) from None
@@ -40,7 +42,7 @@ def _read(descriptor: int, limit: int) -> bytes:
 
 
 def reason(exc: OSError | ValueError) -> str:
-    """What went wrong, in the words of the system."""
+    """Return the system's text for an error."""
     strerror = exc.strerror if isinstance(exc, OSError) else None
     return strerror or "the path is invalid"
 

@@ -4,6 +4,12 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The challenge of RA-TLS, which binds a token to one connection and one key.
+
+A server makes a Challenge for each connection. A client finds it in certificate_authorities (RFC 8446, 4.2.4), and the
+token carries the realm challenge that is derived from it.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -20,9 +26,9 @@ _AUTHORITY_SIZE: t.Final = 88  # base64 with padding of 64 bytes
 
 
 class Challenge:
-    """What a server demands of one connection: 64 random bytes, good for one answer.
+    """The challenge of one connection: 64 random bytes, good for one answer.
 
-    The bytes travel as the only entry of certificate_authorities, in base64 with padding and not as a DER name.
+    authority is the only entry of certificate_authorities: the bytes in base64 with padding, in place of a DER name.
     """
 
     def __init__(self) -> None:
@@ -33,58 +39,53 @@ class Challenge:
         return f"<Challenge, {'used' if self._value is None else 'not used yet'}>"
 
     def answer_for(self, public_key: bytes) -> bytes:
-        """The realm challenge that a token has to hold, for the SubjectPublicKeyInfo of the certificate.
+        """Use the challenge up and return the realm challenge that the token must contain.
 
-        May be asked once, whatever comes of it. Raises ChallengeInvalid.
+        public_key is the SubjectPublicKeyInfo of the certificate. Raises ChallengeInvalid on every call but the first.
         """
         value, self._value = self._value, None
         if value is None:
             raise ChallengeInvalid(
-                "Checking an attestation failed: the challenge of this connection was answered before; connect again."
+                "Checking an attestation failed: the challenge of this connection was used before; connect again."
             )
         return realm_challenge(value, public_key)
 
 
 def realm_challenge(challenge: bytes, public_key: bytes) -> bytes:
-    """SHA-512 of the challenge and the DER of the SubjectPublicKeyInfo: what claim 10 of the realm token has to be."""
+    """Return the required claim 10 of the realm token: SHA-512 over the challenge and the DER SubjectPublicKeyInfo."""
     return hashlib.sha512(challenge + public_key).digest()
 
 
 def challenge_of(authorities: t.Sequence[bytes]) -> bytes:
-    """The challenge in the certificate_authorities of a CertificateRequest, of which there has to be exactly one.
+    """Extract the challenge from the certificate_authorities of a CertificateRequest.
 
-    Raises ChallengeInvalid.
+    Raises ChallengeInvalid unless there is exactly one entry and it is a challenge.
     """
     if len(authorities) != 1:
-        raise _challenge_error(
-            f"it names {len(authorities)} certificate authorities where the challenge alone should be"
-        )
+        raise _challenge_error(f"it lists {len(authorities)} certificate authorities in place of one challenge")
     text = bytes(authorities[0])
     try:
         value = base64.b64decode(text, validate=True) if len(text) == _AUTHORITY_SIZE else b""
     except binascii.Error:
         value = b""
     if len(value) != CHALLENGE_SIZE or base64.b64encode(value) != text:
-        raise _challenge_error("the certificate authority that it names is not the base64 of 64 bytes")
+        raise _challenge_error("its certificate authority is not 64 bytes in base64")
     return value
 
 
 def check_answer(expected: bytes, claimed: bytes) -> None:
-    """Compare the realm challenge of a token with the one that it should have, in constant time.
-
-    Raises TokenUntrusted.
-    """
+    """Compare the realm challenge of a token with the expected one in constant time. Raises TokenUntrusted."""
     if not hmac.compare_digest(expected, claimed):
         raise TokenUntrusted(
             "Checking the CCA token failed: its challenge is not the one of this connection and key, so it was made "
-            "for another connection; a static token cannot pass, have the realm make a new one for every connection.",
+            "for another connection; a static token cannot pass, use a source that makes one for every connection.",
             check="challenge",
         )
 
 
 def _challenge_error(why: str) -> ChallengeInvalid:
     return ChallengeInvalid(
-        f"Answering the server's request for a certificate failed: {why}; see whether the server speaks RA-TLS."
+        f"Answering the server's request for a certificate failed: {why}; check that the server speaks RA-TLS."
     )
 
 

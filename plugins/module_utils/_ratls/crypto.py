@@ -4,10 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The one place of this package where cryptography is imported; without it every file can be imported all the same.
+"""The only file of this package that imports cryptography.
 
-What needs the library says so when it is asked for. Tokens, keys and the server take what Debian 12 has; only the check
-of a server's certificate (_tls13/verify.py) needs the extension policies of a newer one.
+Every file can be imported without the library; functions that need it call require_cryptography. Tokens, keys and the
+server run on Debian 12's version; only the check of a server's certificate (_tls13/verify.py) needs the extension
+policies of a newer one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ except ImportError:
 
 
 def require_cryptography(minimum: str = OLDEST_CRYPTOGRAPHY, *, purpose: str = "Remote attestation") -> None:
-    """Raise DependencyMissing if cryptography is too old or absent. An old one may be one that cannot be imported."""
+    """Raise DependencyMissing if cryptography is absent, too old or cannot be imported."""
     wanted = f"cryptography >= {minimum}"
     if _found_version != "0" and _release(_found_version) < _release(minimum):
         raise DependencyMissing(

@@ -4,13 +4,15 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The errors of remote attestation; every one is a RatlsError with a kind and fields for playbooks and logs."""
+
 from __future__ import annotations
 
 from .._base.errors import CollectionError
 
 
 class RatlsError(CollectionError):
-    """Root of everything that goes wrong with attestation."""
+    """Root of the errors of remote attestation."""
 
     kind = "ratls"
 
@@ -23,13 +25,13 @@ class DependencyMissing(RatlsError):
 
 
 class ConfigurationInvalid(RatlsError):
-    """A setting of the attestation cannot be used: a key, an address, a source of evidence, a policy."""
+    """A setting of attestation cannot be used: a key, a URL, a source of evidence, a policy."""
 
     kind = "ratls_configuration"
 
 
 class ChallengeInvalid(RatlsError):
-    """What should be the challenge of a server is none, or a challenge is used a second time."""
+    """A server sent no valid challenge, or a challenge was used a second time."""
 
     kind = "challenge_invalid"
 
@@ -41,13 +43,13 @@ class CertificateInvalid(RatlsError):
 
 
 class EvidenceUnavailable(RatlsError):
-    """A source gave no attestation token. Field: evidence, the sort of the source."""
+    """A source gave no attestation token. Field: evidence, the kind of the source."""
 
     kind = "evidence_unavailable"
 
 
 class TokenInvalid(RatlsError):
-    """Bytes are not a CCA token: structure, a claim, or an algorithm. Field: claim, where it is about one."""
+    """Bytes are not a CCA token: wrong structure, claim or algorithm. Field: claim, if one claim is at fault."""
 
     kind = "token_invalid"
 
@@ -59,13 +61,13 @@ class TokenUntrusted(RatlsError):
 
 
 class AppraisalFailed(RatlsError):
-    """A trustworthy token says something that the policy does not accept. Field: appraiser."""
+    """An appraiser refused an authentic token. Field: appraiser."""
 
     kind = "appraisal_failed"
 
 
 class VeraisonFailed(RatlsError):
-    """The Veraison service could not be used, or did not answer as it should. Field: status."""
+    """The Veraison service could not be used or gave an invalid answer. Field: status."""
 
     kind = "veraison_failed"
 

@@ -4,6 +4,24 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The server's side of RA-TLS: decides which realms may connect and which repositories each may see.
+
+The order of an attestation, cheap checks first:
+
+1. The certificate: size, validity, self-signature, the token extension (peer_certificate.py).
+2. The challenge of the connection is used up, whatever follows, so no second certificate can be tried against it.
+3. The token is parsed; both halves must be well formed. No signature is checked yet (cca_token.py).
+4. Claim 10 of the realm token must be SHA-512 over the challenge and the certificate's public key: the token was
+   made for this connection and this key.
+5. The signature of the realm, and the key binding: the platform token contains the hash of the realm's key.
+   Up to here neither configuration nor network is used, and the token is only known to be consistent.
+6. The appraisers: lifecycle, trust anchors (the signature of the platform), reference values, Veraison. All must
+   accept; the first refusal ends the attestation.
+7. Later, for each request, the policies decide which repositories the realm may see.
+
+TLS has verified CertificateVerify before the first step. Called by _server/attestation.
+"""
+
 from __future__ import annotations
 
 import datetime
@@ -31,22 +49,23 @@ SETTINGS: t.Final[tuple[str, ...]] = (
 )
 
 _EVERY_REALM: t.Final = (
-    "There are neither reference values nor policies, and no result about the realm is required of Veraison: every "
-    "realm of a platform that is trusted is accepted, whatever runs in it."
+    "No reference values and no policies are set, and Veraison is not required to appraise the realm: every "
+    "realm on a trusted platform is accepted, whatever runs in it."
 )
-_NOT_SECURED: t.Final = "Platforms are accepted that are not in the state secured: what they say can be made up."
+_NOT_SECURED: t.Final = "Platforms in a lifecycle state other than secured are accepted: their claims can be forged."
 _NOBODY: t.Final = (
-    "A policy has rules for the platform, and nothing checks the signature of the platform: the policy accepts nobody."
+    "A policy has rules for the platform, but nothing checks the signature of the platform: the policy accepts no "
+    "realm."
 )
-_HTTP: t.Final = "The Veraison service is asked over http: anybody on the way can read the tokens."
+_HTTP: t.Final = "The Veraison service is used over http: anybody on the network path can read the tokens."
 
 
 @dataclass(frozen=True)
 class RelyingParty:
-    """Who decides which realms may connect, and what each of them may see.
+    """Decides which realms may connect and which repositories each of them may see.
 
-    Two are equal if they were read from equal settings and files. It holds no thread and no open socket, so it may be
-    pickled, and a process that has one may fork.
+    Two are equal if they were read from equal settings and files. A relying party holds no thread and no open socket:
+    it can be pickled, and a process that has one may fork.
     """
 
     chain: AppraiserChain
@@ -74,20 +93,19 @@ class RelyingParty:
         return self.chain.appraise(PresentedToken(token, peer.token, expected))
 
     def may_see(self, attestation: Attestation, repository: str) -> bool:
-        """Whether an attested realm may see a repository: all of them if there are no policies."""
+        """Tell whether an attested realm may see a repository; without policies it may see all."""
         return self.policies is None or self.policies.may_see(attestation, repository)
 
     def narrowed(self, attestation: Attestation) -> RelyingParty:
-        """The same for this realm alone: what it may see is found sooner, for it is to be asked about many times."""
+        """Return a relying party with only the policies that accept this realm, for many fast calls of may_see."""
         return self if self.policies is None else replace(self, policies=self.policies.accepting(attestation))
 
 
 def read_relying_party(values: t.Mapping[str, object], *, read_file: ReadFile) -> RelyingParty:
-    """Read who is accepted from plain data, in which each of SETTINGS may be absent or None.
+    """Read a relying party from plain data, in which each of SETTINGS may be absent or None.
 
-    With policies and without reference values every realm of a trusted platform may connect, and sees what the
-    policies let it see. Nobody is asked over the network. Raises ConfigurationInvalid, DependencyMissing, and what
-    read_file raises.
+    With policies and without reference values every realm of a trusted platform may connect and sees what the policies
+    allow. The network is not used. Raises ConfigurationInvalid, DependencyMissing, and what read_file raises.
     """
     given = {name: value for name, value in values.items() if value is not None}
     fields = SettingsMap(SettingsMap.of(given, "ra-tls", SETTINGS).value, "")

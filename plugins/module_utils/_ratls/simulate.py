@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The command that makes simulated realms and tokens for tests and demonstrations (see PROGRAM)."""
+
 from __future__ import annotations
 
 import argparse
@@ -33,7 +35,7 @@ _SIZES: t.Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 
 def main(arguments: t.Sequence[str]) -> int:
-    """Make a simulated realm or a token of one. Returns the exit status: 0, or 1 after an error was shown."""
+    """Run the command and return the exit status: 0, or 1 after printing an error."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -44,7 +46,7 @@ def main(arguments: t.Sequence[str]) -> int:
 
 
 def _make(options: argparse.Namespace) -> None:
-    """Make keys, claims and reference values in a directory."""
+    """Write keys, claims and reference values to a directory."""
     platform_key, realm_key = SigningKey.generate(options.curve), SigningKey.generate(options.curve)
     size = _SIZES[options.hash_algorithm]
     realm = SimulatedRealm(
@@ -67,7 +69,7 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _token(options: argparse.Namespace) -> None:
-    """Write a token to the standard output or to a file."""
+    """Write a new token to standard output or to a file."""
     challenge = hexadecimal(CHALLENGE_SIZE)(options.challenge, "--challenge") if options.challenge else bytes(64)
     token = SimulatedSource(options.directory).evidence(challenge).token
     sys.stderr.write(f"{WARNING}\n")
@@ -78,27 +80,40 @@ def _token(options: argparse.Namespace) -> None:
         with open(options.output, "wb") as file:
             file.write(token)
     except (OSError, ValueError) as exc:
-        raise ConfigurationInvalid(f"Writing {options.output} failed ({exc}); name another file.") from None
+        raise ConfigurationInvalid(
+            f"Writing the token to {options.output} failed ({exc}); name another file."
+        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Simulated realms for tests and demonstrations. " + WARNING, allow_abbrev=False
+        prog=PROGRAM,
+        description="Make simulated realms and their tokens for tests and demonstrations. " + WARNING,
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     make = commands.add_parser("make", help=_make.__doc__, description=_make.__doc__)
     make.add_argument("directory", metavar="DIRECTORY")
-    make.add_argument("--name", default="simulated realm", help="what RIM and personalization value are made of")
-    make.add_argument("--rim", metavar="HEX", help="the initial measurement")
-    make.add_argument("--hash-algorithm", choices=HASH_NAMES, default="sha-256", help="the hash (sha-256)")
-    make.add_argument("--lifecycle", type=_lifecycle, default=0x3000, help="the lifecycle (0x3000)")
-    make.add_argument("--profile", choices=("old", "new"), default="new", help="the profile of the token (new)")
-    make.add_argument("--curve", choices=("P-256", "P-384", "P-521"), default="P-384", help="of both keys (P-384)")
+    make.add_argument("--name", default="simulated realm", help="the seed of the RIM and the personalization value")
+    make.add_argument("--rim", metavar="HEX", help="the initial measurement (default: derived from --name)")
+    make.add_argument(
+        "--hash-algorithm",
+        choices=HASH_NAMES,
+        default="sha-256",
+        help="the hash algorithm of the measurements (default: sha-256)",
+    )
+    make.add_argument(
+        "--lifecycle", type=_lifecycle, default=0x3000, help="the lifecycle claim (default: 0x3000, secured)"
+    )
+    make.add_argument("--profile", choices=("old", "new"), default="new", help="the token profile (default: new)")
+    make.add_argument(
+        "--curve", choices=("P-256", "P-384", "P-521"), default="P-384", help="the curve of both keys (default: P-384)"
+    )
     make.set_defaults(run=_make)
     token = commands.add_parser("token", help=_token.__doc__, description=_token.__doc__)
     token.add_argument("directory", metavar="DIRECTORY")
-    token.add_argument("--challenge", metavar="HEX", help="the realm challenge, 64 bytes (zeros)")
-    token.add_argument("--output", metavar="FILE", help="where to write the token (-, the standard output)")
+    token.add_argument("--challenge", metavar="HEX", help="the realm challenge, 64 bytes (default: zeros)")
+    token.add_argument("--output", metavar="FILE", help="the file for the token (default: standard output)")
     token.set_defaults(run=_token)
     return parser
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The protocol of appraisers, their chain, and the result of an attestation.
+
+RelyingParty.judge verifies a token first and then runs the chain.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,7 +20,7 @@ from ..token.cca_token import CcaToken
 
 @dataclass(frozen=True)
 class PresentedToken:
-    """A token whose realm signature, key binding and challenge are right, for appraisers to judge."""
+    """A token for appraisers, with verified realm signature, key binding and challenge."""
 
     token: CcaToken
     # the bytes of the token
@@ -25,7 +30,7 @@ class PresentedToken:
 
 @dataclass(frozen=True)
 class Verdict:
-    """That an appraiser accepts a token, and why, in a few words."""
+    """An appraiser's acceptance of a token, with a short reason."""
 
     appraiser: str
     reason: str
@@ -33,23 +38,23 @@ class Verdict:
 
 
 class Appraiser(t.Protocol):
-    """Somebody who judges tokens."""
+    """Accepts or refuses tokens."""
 
     @property
     def name(self) -> str:
-        """In one word."""
+        """The name of the appraiser in messages, one word."""
 
     @property
     def authenticates_platform(self) -> bool:
-        """Whether what it accepts is known to come from a real platform."""
+        """Whether an accepted token is known to come from a real platform."""
 
     def appraise(self, presented: PresentedToken) -> Verdict:
-        """Why the token is accepted. Raises a RatlsError if it is not, or if that cannot be told."""
+        """Return why the token is accepted. Raises a RatlsError if it is refused or cannot be judged."""
 
 
 @dataclass(frozen=True)
 class Attestation:
-    """A realm that has proved what it is: what access is decided by and what is logged."""
+    """An attested realm: the basis of access decisions and log lines."""
 
     token: CcaToken
     verdicts: tuple[Verdict, ...]
@@ -57,7 +62,7 @@ class Attestation:
     warnings: tuple[str, ...]
 
     def facts(self) -> dict[str, str]:
-        """Who this is, for a line of a log: nothing in it is secret."""
+        """Return what identifies the realm in a log line; no value is secret."""
         realm, platform = self.token.realm, self.token.platform
         return {
             "token": self.token.digest,
@@ -73,25 +78,28 @@ _UNAUTHENTICATED: t.Final = (
 )
 
 
-_SIMULATED: t.Final = "The evidence says of itself that it is simulated: it proves nothing."
+_SIMULATED: t.Final = "The evidence is marked as simulated: it proves nothing."
 
 
 class AppraiserChain:
-    """Appraisers that all have to accept a token; they are asked in their order, and the first refusal ends it."""
+    """Appraisers that must all accept a token. They run in order; the first refusal ends the appraisal."""
 
     def __init__(self, appraisers: t.Sequence[Appraiser], *, allow_unauthenticated_evidence: bool = False) -> None:
-        """Raises ConfigurationInvalid if nobody is there to judge, or nobody who authenticates platforms."""
+        """Raise ConfigurationInvalid if there is no appraiser, or none that authenticates platforms.
+
+        allow_unauthenticated_evidence permits the second case.
+        """
         self._appraisers = tuple(appraisers)
         self._authenticated = any(appraiser.authenticates_platform for appraiser in self._appraisers)
         if not self._appraisers:
             raise ConfigurationInvalid(
-                "Attestation cannot be offered: nothing says which realms are accepted; give reference values, trust "
+                "Attestation cannot be offered: no appraiser is configured; give reference values, trust "
                 "anchors or a Veraison service."
             )
         if not self._authenticated and not allow_unauthenticated_evidence:
             raise ConfigurationInvalid(
                 "Attestation cannot be offered: nothing checks the signature of the platform, so anybody could make a "
-                "token that passes; give trust anchors or a Veraison service, or for tests alone set "
+                "token that passes; give trust anchors or a Veraison service, or, for tests only, set "
                 "allow_unauthenticated_evidence."
             )
 
@@ -103,16 +111,16 @@ class AppraiserChain:
 
     @property
     def authenticates_platform(self) -> bool:
-        """Whether what it accepts is known to come from a real platform."""
+        """Whether an accepted token is known to come from a real platform."""
         return self._authenticated
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to say when this is put to use, and with every attestation."""
+        """Warnings for the start of the server and for every attestation."""
         return () if self._authenticated else (_UNAUTHENTICATED,)
 
     def appraise(self, presented: PresentedToken) -> Attestation:
-        """Have a token judged. Raises what the first appraiser that refuses it raises, with fields token and rim."""
+        """Run the appraisers. Raises the error of the first one that refuses, with the fields token and rim."""
         try:
             verdicts = tuple(appraiser.appraise(presented) for appraiser in self._appraisers)
         except RatlsError as exc:
@@ -124,11 +132,12 @@ class AppraiserChain:
 
 
 def token_identity(token: CcaToken) -> dict[str, str]:
+    """Return the error fields that identify a token: its digest and its RIM."""
     return {"token": token.digest, "rim": token.realm.initial_measurement.hex()}
 
 
 def refusal(appraiser: str, why: str, what_to_do: str) -> AppraisalFailed:
-    """The error of an appraiser that does not accept a token, for it to raise."""
+    """Return the error of an appraiser that refuses a token, for the appraiser to raise."""
     return AppraisalFailed(f"The attestation was refused ({appraiser}): {why}; {what_to_do}.", appraiser=appraiser)
 
 

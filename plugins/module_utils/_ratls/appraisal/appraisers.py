@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The appraisers that need no network: lifecycle, trust anchors, reference values; and the chain of a server."""
+
 from __future__ import annotations
 
 import typing as t
@@ -20,7 +22,7 @@ DEFAULT_LIFECYCLE: t.Final[tuple[LifecycleState, ...]] = ("secured",)
 
 @dataclass(frozen=True)
 class LifecycleAppraiser:
-    """Accepts platforms in certain states of their life."""
+    """Accepts platforms whose lifecycle is in one of these states."""
 
     states: tuple[LifecycleState, ...] = DEFAULT_LIFECYCLE
     name: str = "lifecycle"
@@ -40,7 +42,7 @@ class LifecycleAppraiser:
 
 @dataclass(frozen=True)
 class PlatformAppraiser:
-    """Accepts tokens that a platform with a known key has signed."""
+    """Accepts tokens that are signed with a trust anchor of their platform."""
 
     anchors: TrustAnchors
     name: str = "trust_anchors"
@@ -54,7 +56,7 @@ class PlatformAppraiser:
 
 @dataclass(frozen=True)
 class ReferenceAppraiser:
-    """Accepts realms that measure what one of the references says."""
+    """Accepts realms whose measurements match one of the reference values."""
 
     references: tuple[RealmReference, ...]
     name: str = "reference_values"
@@ -67,7 +69,7 @@ class ReferenceAppraiser:
             raise refusal(
                 self.name,
                 f"no reference value has the measurements of the realm, whose RIM is {realm.initial_measurement.hex()}",
-                "add them if this realm is to be accepted",
+                "add its reference values to accept this realm",
             )
         return Verdict(self.name, f"RIM {realm.initial_measurement.hex()}")
 
@@ -81,17 +83,17 @@ def make_chain(
     allow_unauthenticated_evidence: bool = False,
     policies_decide: bool = False,
 ) -> AppraiserChain:
-    """The chain of a server: what is cheap first, then the others, such as Veraison.
+    """Make the chain of a server: the cheap appraisers first, then the others, such as Veraison.
 
-    The lifecycle is always looked at and is nothing that a service could stand on alone, unless policies decide later
-    what each realm may see. Raises ConfigurationInvalid.
+    The lifecycle is always checked. It is not enough alone, unless policies decide later what each realm may see.
+    Raises ConfigurationInvalid.
     """
     chain: list[Appraiser] = [PlatformAppraiser(anchors)] if anchors else []
     chain += [ReferenceAppraiser(references)] if references else []
     chain += others
     if not chain and not policies_decide:
         raise ConfigurationInvalid(
-            "Attestation cannot be offered: nothing says which realms are accepted; give trust anchors, reference "
+            "Attestation cannot be offered: no appraiser is configured; give trust anchors, reference "
             "values, policies or a Veraison service."
         )
     return AppraiserChain(

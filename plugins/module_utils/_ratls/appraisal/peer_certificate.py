@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reads the certificate of an attested client (X.509 v3, RFC 5280); called by RelyingParty.judge."""
+
 from __future__ import annotations
 
 import datetime
@@ -26,7 +28,7 @@ MAX_RSA_EXPONENT: t.Final = 2**64  # a longer one makes checking a signature as 
 
 @dataclass(frozen=True)
 class AttestedCertificate:
-    """What the certificate of an attested client says. That the client has its key is for TLS to check."""
+    """The public key and the token of a client's certificate. TLS verifies that the client has the key."""
 
     # the SubjectPublicKeyInfo in DER, encoded anew from the key
     public_key: bytes
@@ -35,9 +37,10 @@ class AttestedCertificate:
 
 
 def read_certificate(data: bytes, *, now: datetime.datetime) -> AttestedCertificate:
-    """Read a client certificate in DER: valid now, signed by itself, with the token extension and no doubled one.
+    """Read a client certificate in DER.
 
-    now is the time, with a time zone. Raises CertificateInvalid, DependencyMissing.
+    It must be valid at now (a time with a time zone), self-signed, without duplicate or critical extensions, and have
+    the token extension. Raises CertificateInvalid and DependencyMissing.
     """
     crypto.require_cryptography()
     if len(data) > MAX_CERTIFICATE:
@@ -50,7 +53,7 @@ def read_certificate(data: bytes, *, now: datetime.datetime) -> AttestedCertific
     try:
         _check_own_signature(certificate)
     except (ValueError, TypeError, crypto.InvalidSignature, crypto.UnsupportedAlgorithm):
-        raise _certificate_error("it is not signed by itself") from None
+        raise _certificate_error("it is not self-signed") from None
     return AttestedCertificate(public_key, token)
 
 
@@ -60,7 +63,7 @@ def _load_certificate(data: bytes) -> Certificate:
         if certificate.version is not crypto.x509.Version.v3:
             raise _certificate_error("it is not of version 3")
     except (ValueError, TypeError, crypto.UnsupportedAlgorithm, crypto.x509.InvalidVersion):
-        raise _certificate_error("it is no X.509 certificate in DER") from None
+        raise _certificate_error("it is not an X.509 certificate in DER") from None
     return certificate
 
 
@@ -76,7 +79,7 @@ def _is_valid(certificate: Certificate, now: datetime.datetime) -> bool:
 
 
 def _check_own_signature(certificate: Certificate) -> None:
-    """Raises ValueError, TypeError, InvalidSignature and UnsupportedAlgorithm."""
+    """Check the self-signature. Raises ValueError, TypeError, InvalidSignature and UnsupportedAlgorithm."""
     if hasattr(certificate, "verify_directly_issued_by"):
         certificate.verify_directly_issued_by(certificate)
         return
@@ -97,7 +100,7 @@ def _encode_public_key(certificate: Certificate) -> bytes:
     try:
         key = certificate.public_key()
     except (ValueError, crypto.UnsupportedAlgorithm):
-        raise _certificate_error("its key is of an unknown sort") from None
+        raise _certificate_error("its key type is unknown") from None
     if isinstance(key, crypto.rsa.RSAPublicKey):
         accepted = MIN_RSA <= key.key_size <= MAX_RSA and key.public_numbers().e < MAX_RSA_EXPONENT
     elif isinstance(key, crypto.ec.EllipticCurvePublicKey):
@@ -105,7 +108,7 @@ def _encode_public_key(certificate: Certificate) -> bytes:
     else:
         accepted = isinstance(key, crypto.ed25519.Ed25519PublicKey)
     if not accepted:
-        raise _certificate_error(f"its key is none of RSA of {MIN_RSA} to {MAX_RSA} bits, P-256, P-384 and Ed25519")
+        raise _certificate_error(f"its key is not RSA of {MIN_RSA} to {MAX_RSA} bits, P-256, P-384 or Ed25519")
     serialization = crypto.serialization
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
@@ -113,13 +116,13 @@ def _encode_public_key(certificate: Certificate) -> bytes:
 def _find_token(certificate: Certificate) -> bytes:
     extensions = extensions_of(certificate.tbs_certificate_bytes)
     if len({extension.oid for extension in extensions}) != len(extensions):
-        raise _certificate_error("it has an extension twice")
+        raise _certificate_error("it has a duplicate extension")
     if any(extension.critical for extension in extensions):
         raise _certificate_error("it has a critical extension")
     for extension in extensions:
         if extension.oid == _TOKEN_OID:
             return extension.value
-    raise _certificate_error(f"it has no extension {EXTENSION_OID}, where the token should be")
+    raise _certificate_error(f"it has no token extension ({EXTENSION_OID})")
 
 
 def _certificate_error(why: str) -> CertificateInvalid:

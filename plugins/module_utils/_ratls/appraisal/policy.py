@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Policies: which attested realms may see which repositories; called by RelyingParty."""
+
 from __future__ import annotations
 
 import fnmatch
@@ -27,14 +29,14 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComponentRule:
-    """What the software components of one type have to be; there has to be at least one of the type."""
+    """A rule for the software components of one type, which must be present at least once."""
 
     type: str
     minimum_version: Version | None = None
     signers: tuple[bytes, ...] | None = None
 
     def accepts(self, components: t.Iterable[SoftwareComponent]) -> bool:
-        """Whether every component of the type keeps the rule."""
+        """Tell whether there is a component of the type and all of the type satisfy the rule."""
         found = [component for component in components if component.type == self.type]
         return bool(found) and all(map(self._accepts, found))
 
@@ -49,7 +51,7 @@ class ComponentRule:
 
 @dataclass(frozen=True)
 class PlatformRules:
-    """What the platform has to be. None stands for everything."""
+    """Rules for the platform. None accepts every value."""
 
     implementation_ids: tuple[bytes, ...] | None = None
     instance_ids: tuple[bytes, ...] | None = None
@@ -57,7 +59,7 @@ class PlatformRules:
     lifecycle: tuple[LifecycleState, ...] = DEFAULT_LIFECYCLE
 
     def accepts(self, claims: PlatformClaims) -> bool:
-        """Whether a platform with these claims keeps the rules."""
+        """Tell whether a platform with these claims satisfies the rules."""
         return (
             _is_accepted(claims.implementation_id, self.implementation_ids)
             and _is_accepted(claims.instance_id, self.instance_ids)
@@ -67,15 +69,15 @@ class PlatformRules:
 
     @property
     def needs_authentication(self) -> bool:
-        """Whether they say something that only a platform whose signature was checked can be believed."""
+        """Whether a rule uses claims that are worthless without a verified platform signature."""
         return bool(self.components) or self.implementation_ids is not None or self.instance_ids is not None
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Which realms may see some repositories.
+    """The realms that may see some repositories.
 
-    repositories are patterns as in a shell, in which * stands for anything, a slash included.
+    repositories are shell patterns, in which * matches any text, slashes included.
     """
 
     repositories: tuple[str, ...]
@@ -85,11 +87,11 @@ class Policy:
     platform: PlatformRules = PlatformRules()
 
     def is_for(self, repository: str) -> bool:
-        """Whether it says something of this repository."""
+        """Tell whether the policy applies to a repository."""
         return any(_compile_pattern(pattern).fullmatch(repository) for pattern in self.repositories)
 
     def accepts(self, attestation: Attestation) -> bool:
-        """Whether an attested realm is one of those."""
+        """Tell whether the policy accepts an attested realm."""
         token = attestation.token
         if self.platform.needs_authentication and not attestation.platform_authenticated:
             return False
@@ -105,16 +107,16 @@ class Policy:
 
 @dataclass(frozen=True)
 class Policies:
-    """All policies of a server. A repository that none of them is for is seen by nobody."""
+    """All policies of a server. A repository without a policy is visible to no realm."""
 
     policies: tuple[Policy, ...]
 
     def may_see(self, attestation: Attestation, repository: str) -> bool:
-        """Whether an attested realm may see a repository: one policy that is for it has to accept the realm."""
+        """Tell whether an attested realm may see a repository: one policy for the repository must accept the realm."""
         return any(policy.is_for(repository) and policy.accepts(attestation) for policy in self.policies)
 
     def accepting(self, attestation: Attestation) -> Policies:
-        """Those that accept this realm, to which they say the same about every repository, in less time."""
+        """Return the policies that accept this realm, which answer may_see alike for it and faster."""
         return Policies(tuple(policy for policy in self.policies if policy.accepts(attestation)))
 
 

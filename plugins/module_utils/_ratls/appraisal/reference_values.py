@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reference values: the measurements of realms that are accepted.
+
+Files have the format of the Islet realm verifier.
+"""
+
 from __future__ import annotations
 
 import hmac
@@ -24,14 +29,14 @@ _SIZES: t.Final[t.Mapping[str, tuple[int, ...]]] = {"sha-256": (32, 64), "sha-38
 
 @dataclass(frozen=True)
 class RealmReference:
-    """What one build of a realm measures. rems are the sets that are accepted; None stands for every set."""
+    """The measurements of one build of a realm. rems are the accepted sets of REMs; None accepts every set."""
 
     rim: bytes
     rems: tuple[tuple[bytes, ...], ...] | None = None
     hash_algorithm: HashName | None = None
 
     def matches(self, claims: RealmClaims) -> bool:
-        """Whether a realm with these claims is this one: the RIM, one set of REMs in all four, and the hash."""
+        """Tell whether the claims have this RIM, all four REMs of one of the sets, and this hash algorithm."""
         if not hmac.compare_digest(self.rim, claims.initial_measurement):
             return False
         if self.hash_algorithm not in (None, claims.hash_algorithm):
@@ -40,7 +45,7 @@ class RealmReference:
 
 
 def parse_reference_file(data: bytes, *, what: str) -> RealmReference:
-    """Read a file of reference values as the realm verifier has them; other names beside them are ignored.
+    """Read a file of reference values in the format of the realm verifier; unknown names are ignored.
 
     {"realm": {"reference-values": {"rim": hex, "rems": [[hex, hex, hex, hex], ...], "hash-algo": "sha-256"}}}
 
@@ -60,7 +65,7 @@ def parse_reference_file(data: bytes, *, what: str) -> RealmReference:
 
 
 def read_reference(value: object, where: str) -> RealmReference:
-    """Read a reference from plain data: rim, and if wanted rems and hash_algorithm. Raises ConfigurationInvalid."""
+    """Read a reference from plain data: rim, optional rems and hash_algorithm. Raises ConfigurationInvalid."""
     fields = SettingsMap.of(value, where, ("rim", "rems", "hash_algorithm"))
     return _check_sizes(_read_fields(fields, hash_name="hash_algorithm", strict=False), where)
 
@@ -85,7 +90,7 @@ def _check_sizes(reference: RealmReference, where: str) -> RealmReference:
     sizes = _SIZES.get(reference.hash_algorithm or "", HASH_SIZES)
     values = (reference.rim, *(rem for rems in reference.rems or () for rem in rems))
     if any(len(value) not in sizes for value in values):
-        raise settings_error(where, f"has a measurement of another size than {reference.hash_algorithm} makes")
+        raise settings_error(where, f"has a measurement whose size does not fit {reference.hash_algorithm}")
     return reference
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reads trust anchors, policies and reference values from plain data; called by read_relying_party."""
+
 from __future__ import annotations
 
 import typing as t
@@ -39,11 +41,11 @@ _POLICY: t.Final = (
 
 
 def read_trust_anchors(value: object, *, read_file: ReadFile, where: str = "trust_anchors") -> TrustAnchors:
-    """Read trust anchors from plain data: a list of mappings, or of names of key files that are for every platform.
+    """Read trust anchors from plain data: a list of mappings, or of paths of key files for every platform.
 
     - path: cpak.pem
-      instance_id: 01...      (33 bytes in hexadecimal; may be left out, for all)
-      implementation_id: ...  (32 bytes; may be left out, for all)
+      instance_id: 01...      (33 bytes in hexadecimal; optional, default: every instance)
+      implementation_id: ...  (32 bytes; optional, default: every implementation)
 
     Raises ConfigurationInvalid.
     """
@@ -70,17 +72,17 @@ def read_policies(value: object, *, read_file: ReadFile, where: str = "policies"
     """Read policies from plain data: a list of mappings. All bytes are in hexadecimal.
 
     - repositories: [team/*]             (patterns)
-      realms:                            (one has to match; these or reference_values have to be given)
+      realms:                            (one must match; these or reference_values are required)
         - rim: ...
-          rems: [[..., ..., ..., ...]]   (sets; every set if left out)
-          hash_algorithm: sha-256        (every one if left out)
-      reference_values: [app.json]       (files; one has to match, or one of realms)
-      personalization_values: [...]      (this and what follows may be left out, for all)
+          rems: [[..., ..., ..., ...]]   (accepted sets; default: every set)
+          hash_algorithm: sha-256        (default: every algorithm)
+      reference_values: [app.json]       (files; one must match, or one of realms)
+      personalization_values: [...]      (this and the following are optional and accept everything by default)
       hash_algorithms: [sha-256]
       implementation_ids: [...]
       instance_ids: [...]
       software_components: [{type: BL, minimum_version: "1.2", signers: [...]}]
-      lifecycle: [secured]               (only secured if left out)
+      lifecycle: [secured]               (default: secured only)
 
     Raises ConfigurationInvalid.
     """
@@ -109,7 +111,7 @@ class _PolicyReader:
 
 
 def reference_file(read_file: ReadFile) -> t.Callable[[object, str], RealmReference]:
-    """The reader of reference values whose file is named; it raises ConfigurationInvalid."""
+    """Return a reader of the path of a file of reference values; it raises ConfigurationInvalid."""
 
     def read(value: object, where: str) -> RealmReference:
         path = text(value, where)
@@ -119,7 +121,7 @@ def reference_file(read_file: ReadFile) -> t.Callable[[object, str], RealmRefere
 
 
 def read_lifecycle(value: object, where: str) -> LifecycleState:
-    """Read a state of the lifecycle. Raises ConfigurationInvalid."""
+    """Read the name of a lifecycle state. Raises ConfigurationInvalid."""
     return choice(*LIFECYCLE_STATES)(value, where)
 
 
@@ -144,7 +146,7 @@ def _component(value: object, where: str) -> ComponentRule:
 def _version(value: object, where: str) -> Version:
     version = parse_version(text(value, where))
     if version is None:
-        raise settings_error(where, "is not a version of numbers and full stops, such as 1.2.3")
+        raise settings_error(where, "is not a version of numbers and dots, such as 1.2.3")
     return version
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Trust anchors: the public keys of platforms (CPAK), which verify platform tokens."""
+
 from __future__ import annotations
 
 import typing as t
@@ -22,7 +24,7 @@ MAX_CANDIDATES: t.Final = 64
 
 @dataclass(frozen=True)
 class TrustAnchor:
-    """A key that signs platform tokens (CPAK), and whose. None stands for every instance or implementation."""
+    """A key that signs platform tokens (CPAK), and its platform. None stands for every instance or implementation."""
 
     key: EcKey
     instance_id: bytes | None = None
@@ -30,10 +32,10 @@ class TrustAnchor:
 
 
 class TrustAnchors:
-    """The keys that platforms are trusted by."""
+    """The keys of all trusted platforms."""
 
     def __init__(self, anchors: t.Iterable[TrustAnchor]) -> None:
-        """Raises ConfigurationInvalid if there are none, or too many that are for the same platforms."""
+        """Index the anchors. Raises ConfigurationInvalid if there are none, or too many for the same platforms."""
         self._anchors: dict[tuple[bytes | None, bytes | None], list[EcKey]] = {}
         for count, anchor in enumerate(anchors, 1):
             keys = self._anchors.setdefault((anchor.instance_id, anchor.implementation_id), [])
@@ -41,7 +43,7 @@ class TrustAnchors:
             if count > MAX_ANCHORS or len(keys) > MAX_CANDIDATES:
                 raise ConfigurationInvalid(
                     f"There are more than {MAX_ANCHORS} trust anchors, or more than {MAX_CANDIDATES} for the same "
-                    "platforms; say which instance each of them is for."
+                    "platforms; give each anchor its instance_id."
                 )
         if not self._anchors:
             raise ConfigurationInvalid("There are no trust anchors; give the public key of at least one platform.")
@@ -53,19 +55,19 @@ class TrustAnchors:
         return hash(frozenset(self._anchors))
 
     def candidates(self, claims: PlatformClaims) -> tuple[EcKey, ...]:
-        """The keys that could have signed a platform token with these claims, those for it alone first."""
+        """Return the keys that may have signed a platform token with these claims, the most specific first."""
         instance, implementation = claims.instance_id, claims.implementation_id
         places = ((instance, implementation), (instance, None), (None, implementation), (None, None))
         return tuple(key for place in places for key in self._anchors.get(place, ()))
 
     def verify(self, token: CcaToken) -> None:
-        """Check the platform signature of a token with the keys that are for its platform. Raises TokenUntrusted."""
+        """Check the platform signature of a token with the keys of its platform. Raises TokenUntrusted."""
         keys = self.candidates(token.platform)
         if not keys:
             raise TokenUntrusted(
                 "Checking the CCA token failed: there is no trust anchor for the instance "
                 f"{token.platform.instance_id.hex()} of the implementation {token.platform.implementation_id.hex()}; "
-                "add its key to the trust anchors if this platform is to be trusted.",
+                "add its public key to the trust anchors to accept this platform.",
                 check="platform_signature",
             )
         token.verify_platform(keys)

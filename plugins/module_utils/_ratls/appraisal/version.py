@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Compares versions of software components for policies."""
+
 from __future__ import annotations
 
 import re
@@ -15,9 +17,9 @@ _VERSION: t.Final = re.compile(r"[vV]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})")
 
 
 def parse_version(text: str) -> Version | None:
-    """The numbers of a version such as 1.2.3 or v1.2, without zeros at the end; None for every other text.
+    """Return the numbers of a version such as 1.2.3 or v1.2, without zeros at the end; None for any other text.
 
-    A suffix makes it another text: whether 1.0-rc1 comes before 1.0 is not for us to guess.
+    A suffix makes the text unreadable, because the order of 1.0-rc1 and 1.0 is not defined.
     """
     match = _VERSION.fullmatch(text)
     if match is None:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Makes the client certificate of RA-TLS, which carries a token in an extension; called by Attester."""
+
 from __future__ import annotations
 
 import datetime
@@ -23,16 +25,16 @@ NOT_AFTER: t.Final = datetime.datetime(4096, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def make_certificate(key: ClientKey, token: bytes) -> bytes:
-    """The certificate in DER that shows a token: X.509 v3, signed by itself with SHA-256, without names.
+    """Return a certificate in DER that carries a token: X.509 v3, self-signed with SHA-256, without names.
 
-    Its one extension, 1.3.3.3.7 and not critical, has the bytes of the token as they are. Raises CertificateInvalid for
-    a token of more than 16 KiB, DependencyMissing.
+    Its one extension, 1.3.3.3.7 and not critical, has the unchanged bytes of the token. Raises CertificateInvalid for a
+    token of more than 16 KiB, and DependencyMissing.
     """
     crypto.require_cryptography()
     if len(token) > MAX_TOKEN:
         raise CertificateInvalid(
             f"Making the client certificate failed: the token has {len(token)} bytes, and {MAX_TOKEN} is the limit; "
-            "see whether the source of evidence gives a CCA token."
+            "check that the source of evidence gives a CCA token."
         )
     x509 = crypto.x509
     nobody = x509.Name([])

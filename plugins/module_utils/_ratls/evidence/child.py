@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Programs that are run with limits of time and size: sources of evidence, and the credential helpers of auth files.
+"""Runs programs with limits of time and output: sources of evidence, and the credential helpers of auth files.
 
-AnsibleModule.run_command has no such limits, wants text, and is not there on a server.
+AnsibleModule.run_command has no such limits, returns text, and does not exist on a server.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import typing as t
 
 _PIECE: t.Final = 64 * 1024
 _LOOK: t.Final = 0.005  # seconds between two looks at whether it has ended, when it has closed its output
-_LOST: t.Final = "its status cannot be told, as"
+_LOST: t.Final = "its exit status is unknown, because"
 
 
 class ChildFailed(Exception):
-    """A program did not do what it should; the message is the reason, without a full stop."""
+    """A program failed or exceeded a limit; the message is the reason, without a full stop."""
 
 
 def run_bounded(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float) -> bytes:
-    """Run a program as run_child does and return its output. Raises ChildFailed for a status other than 0 too."""
+    """Run a program as run_child does and return its output. Raises ChildFailed, also for a status other than 0."""
     status, output = run_child(argv, given=given, limit=limit, timeout=timeout)
     if status != 0:
         raise ChildFailed(f"it ended with {f'status {status}' if status > 0 else f'signal {-status}'}")
@@ -37,10 +37,10 @@ def run_bounded(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: flo
 
 
 def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float) -> tuple[int, bytes]:
-    """Run a program without a shell; returns its status (negative: a signal) and what it wrote to its standard output.
+    """Run a program without a shell; return its status (negative: a signal) and its standard output.
 
-    given is what it reads; its standard error is thrown away, as it may hold anything. If it writes more than limit
-    bytes or has not ended after timeout seconds, it is killed with all that it started. Raises ChildFailed.
+    given is its standard input. Its standard error is discarded, as it may contain anything. A program that writes more
+    than limit bytes or runs longer than timeout seconds is killed with all its descendants. Raises ChildFailed.
     """
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         # the system forgets the status then, and subprocess takes it for 0
@@ -58,10 +58,10 @@ def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float
 
 
 class _Child(subprocess.Popen[bytes]):
-    """A program in a session of its own, so that it can be killed with all that it started.
+    """A program in its own session, so that it can be killed with all its descendants.
 
-    A class of this file, since ansible-test has modules call run_command() in place of subprocess.Popen(): that belongs
-    to AnsibleModule, which this package does not know, and it has no limits.
+    A subclass, because ansible-test demands run_command() in place of a direct subprocess.Popen(): that belongs to
+    AnsibleModule, which this package does not know, and has no limits.
     """
 
 
@@ -100,12 +100,12 @@ def _exchange(stdin: t.IO[bytes], stdout: t.IO[bytes], given: bytes, limit: int,
                     if not piece:
                         selector.unregister(stdout)
             if len(output) > limit:
-                raise ChildFailed(f"it writes more than {limit} bytes")
+                raise ChildFailed(f"it wrote more than {limit} bytes")
     return bytes(output)
 
 
 def _feed(stdin: t.IO[bytes], given: bytes) -> bytes:
-    """Write some of it; return what is left, nothing if nobody reads."""
+    """Write part of given; return the rest, or nothing if the reader is gone."""
     try:
         return given[os.write(stdin.fileno(), given) :]
     except BlockingIOError:
@@ -119,7 +119,7 @@ def _wait(pid: int, deadline: float) -> int:
         try:
             found, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            raise ChildFailed(f"{_LOST} somebody else asked for it") from None
+            raise ChildFailed(f"{_LOST} another part of this process collected it") from None
         if found:
             return os.waitstatus_to_exitcode(status)
         time.sleep(min(_LOOK, _seconds_left(deadline)))
@@ -128,12 +128,12 @@ def _wait(pid: int, deadline: float) -> int:
 def _seconds_left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise ChildFailed("it had not ended when its time was up")
+        raise ChildFailed("it did not end in time")
     return left
 
 
 def _kill(pid: int) -> int:
-    """End a program and all that it started; returns a status for it."""
+    """Kill a program and all its descendants; return a status for it."""
     try:
         os.killpg(pid, signal.SIGKILL)
         flags = 0

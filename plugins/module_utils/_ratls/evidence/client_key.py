@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The key pair of client certificates, one for each process and type; used by Attester."""
+
 from __future__ import annotations
 
 import functools
@@ -26,7 +28,7 @@ _making: t.Final = threading.Lock()
 
 @dataclass(frozen=True)
 class ClientKey:
-    """The key of client certificates. It shows itself nowhere; private is for the TLS engine."""
+    """The key pair of a client certificate. repr shows none of it; private is for the TLS engine."""
 
     private: RSAPrivateKey | EllipticCurvePrivateKey
     # the SubjectPublicKeyInfo in DER, which goes into the realm challenge
@@ -37,7 +39,7 @@ class ClientKey:
 
 
 def make_client_key(key_type: KeyType) -> ClientKey:
-    """A new key. Raises DependencyMissing."""
+    """Generate a key. Raises DependencyMissing."""
     crypto.require_cryptography()
     private: RSAPrivateKey | EllipticCurvePrivateKey
     if key_type == "rsa-2048":
@@ -52,7 +54,7 @@ def make_client_key(key_type: KeyType) -> ClientKey:
 
 
 def process_key(key_type: KeyType = DEFAULT_KEY_TYPE) -> ClientKey:
-    """The key of this type of this process, made when it is first asked for. Raises DependencyMissing."""
+    """Return this process's key of a type, generated on the first call. Raises DependencyMissing."""
     with _making:
         return _process_key(key_type)
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The protocol of sources of evidence and the evidence that they give."""
+
 from __future__ import annotations
 
 import typing as t
@@ -17,7 +19,7 @@ EVIDENCE_KINDS: t.Final[tuple[EvidenceKind, ...]] = ("file", "command", "rsi", "
 
 @dataclass(frozen=True)
 class Evidence:
-    """A token, not parsed, and where it is from. The warnings belong into the result of the task."""
+    """A token that is not parsed, with the kind of its source. The warnings go into the task's result."""
 
     token: bytes = field(repr=False)
     kind: EvidenceKind
@@ -25,18 +27,18 @@ class Evidence:
 
 
 class EvidenceSource(t.Protocol):
-    """Something that has attestation tokens made."""
+    """Obtains attestation tokens."""
 
     @property
     def kind(self) -> EvidenceKind:
-        """The sort of the source."""
+        """The kind of the source."""
 
     def evidence(self, realm_challenge: bytes) -> Evidence:
-        """A token for these 64 bytes. Raises EvidenceUnavailable."""
+        """Obtain a token for these 64 bytes. Raises EvidenceUnavailable."""
 
 
 def evidence_error(kind: EvidenceKind, why: str, what_to_do: str) -> EvidenceUnavailable:
-    """The error that says why a source gave no token, for the caller to raise."""
+    """Return the error for a source that gave no token, for the caller to raise."""
     return EvidenceUnavailable(f"Getting an attestation token ({kind}) failed: {why}; {what_to_do}.", evidence=kind)
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Signs CCA tokens, as the firmware of a realm does; for simulated realms and tests only."""
+
 from __future__ import annotations
 
 # Signing tokens is what firmware does. It is here for simulated realms alone.
@@ -28,7 +30,7 @@ Claims = dict[CborKey, Cbor]
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key that signs simulated tokens. It shows itself nowhere."""
+    """A private key that signs simulated tokens. repr shows none of it."""
 
     public: EcKey
     _private: EllipticCurvePrivateKey
@@ -38,22 +40,22 @@ class SigningKey:
 
     @classmethod
     def generate(cls, curve: str = "P-384") -> SigningKey:
-        """A new key on one of the three curves. Raises DependencyMissing."""
+        """Generate a key on P-256, P-384 or P-521. Raises DependencyMissing."""
         crypto.require_cryptography()
         algorithm = next(known for known in ALGORITHMS if known.curve == curve)
         return cls._of(crypto.ec.generate_private_key(algorithm.ec_curve()))
 
     @classmethod
     def from_pem(cls, data: bytes, *, path: str) -> SigningKey:
-        """The key in a PEM file without a password. Raises ConfigurationInvalid, DependencyMissing."""
+        """Load the key from PEM without a password. Raises ConfigurationInvalid and DependencyMissing."""
         crypto.require_cryptography()
         try:
             private = crypto.serialization.load_pem_private_key(data, None)
             return cls._of(t.cast("EllipticCurvePrivateKey", private))
         except (ValueError, TypeError, crypto.UnsupportedAlgorithm):  # its text could show parts of the file
             raise ConfigurationInvalid(
-                f"Reading the signing key {path} failed: it is no PEM of a private key on P-256, P-384 or P-521 "
-                "without a password; make another one with the command that makes simulated realms."
+                f"Reading the signing key {path} failed: it is not a PEM private key on P-256, P-384 or P-521 "
+                "without a password; make a new realm with the command simulate make."
             ) from None
 
     @classmethod
@@ -61,34 +63,34 @@ class SigningKey:
         return cls(from_public(private.public_key()), private)
 
     def to_pem(self) -> bytes:
-        """The private key as PKCS #8 in PEM."""
+        """Return the private key as PKCS #8 in PEM."""
         serialization = crypto.serialization
         return self._private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
     def public_pem(self) -> bytes:
-        """The public key in PEM."""
+        """Return the public key in PEM."""
         serialization = crypto.serialization
         return self._private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
 
     def sign(self, message: bytes) -> bytes:
-        """r and s side by side, as COSE has them (RFC 9053, 2.1)."""
+        """Return r and s concatenated, the signature format of COSE (RFC 9053, 2.1)."""
         algorithm = self.public.algorithm
         signature = self._private.sign(message, crypto.ec.ECDSA(algorithm.digest()))
         return b"".join(part.to_bytes(algorithm.size, "big") for part in crypto.decode_dss_signature(signature))
 
 
 def sign1(payload: bytes, key: SigningKey) -> bytes:
-    """A tagged COSE_Sign1 of the payload."""
+    """Return a tagged COSE_Sign1 of the payload."""
     protected = encode({1: key.public.algorithm.label})
     return encode(TaggedValue(18, (protected, {}, payload, key.sign(to_be_signed(protected, payload)))))
 
 
 def cose_key(key: EcKey) -> bytes:
-    """The COSE_Key of a public key, as realms of the new profile have it."""
+    """Return the COSE_Key of a public key, the format of the new profile."""
     algorithm: Algorithm = key.algorithm
     x, y = key.point[1 : 1 + algorithm.size], key.point[1 + algorithm.size :]
     return encode({1: 2, -1: algorithm.cose_curve, -2: x, -3: y})
@@ -102,9 +104,10 @@ def sign_token(
     realm_key: SigningKey,
     profile: TokenProfile = "new",
 ) -> bytes:
-    """A CCA token of these claims; what binds its two halves together and to the keys is filled in.
+    """Return a CCA token with these claims.
 
-    Claims that are given win over what would be filled in, so that tokens can be made that are wrong.
+    The claims that bind its halves to each other and to the keys are added. Given claims override added ones, so that
+    invalid tokens can be made.
     """
     new = profile == "new"
     public = cose_key(realm_key.public) if new else realm_key.public.point
@@ -122,7 +125,7 @@ def sign_token(
 
 
 def collection(platform_token: bytes, realm_token: bytes) -> bytes:
-    """The CCA token of two signed tokens."""
+    """Combine two signed tokens into a CCA token."""
     return encode(TaggedValue(TAG, {PLATFORM_TOKEN: platform_token, REALM_TOKEN: realm_token}))
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A simulated realm for tests and demonstrations: its keys and claims are files in a directory."""
+
 from __future__ import annotations
 
 # A realm that is none, for tests and demonstrations: its keys lie in files, and it says whatever it is told to say.
@@ -36,7 +38,7 @@ WARNING: t.Final = "The evidence is simulated: it proves nothing and is for test
 
 @dataclass(frozen=True)
 class SimulatedRealm:
-    """What a simulated realm says of itself and of its platform."""
+    """The claims of a simulated realm and its platform."""
 
     rim: bytes
     rems: tuple[bytes, ...]
@@ -48,7 +50,7 @@ class SimulatedRealm:
     profile: TokenProfile = "new"
 
     def token(self, challenge: bytes, *, platform_key: SigningKey, realm_key: SigningKey) -> bytes:
-        """A token for a realm challenge."""
+        """Return a token with this realm challenge."""
         component = {1: SIMULATED, 2: bytes(32), 4: "0.0.0", 5: bytes(32), 6: "sha-256"}
         return sign_token(
             {
@@ -72,7 +74,7 @@ class SimulatedRealm:
         )
 
     def to_json(self) -> bytes:
-        """The content of realm.json."""
+        """Return the content of realm.json."""
         value = {
             "rim": self.rim.hex(),
             "rems": [rem.hex() for rem in self.rems],
@@ -86,7 +88,7 @@ class SimulatedRealm:
         return json.dumps(value, indent=2).encode("ascii") + b"\n"
 
     def reference_json(self) -> bytes:
-        """The reference values that accept this realm, as the realm verifier reads them."""
+        """Return reference values that accept this realm, in the format of the realm verifier."""
         rems = [[rem.hex() for rem in self.rems]]
         values = {"rim": self.rim.hex(), "rems": rems, "hash-algo": self.hash_algorithm}
         return json.dumps({"realm": {"reference-values": values}}, indent=2).encode("ascii") + b"\n"
@@ -103,7 +105,7 @@ def read_simulated_realm(data: bytes, *, path: str) -> SimulatedRealm:
     known_hashes: t.Callable[[object, str], HashName] = choice(*HASH_NAMES)
     rems = fields.required_items("rems", hexadecimal(*HASH_SIZES))
     if len(rems) != MEASUREMENTS:
-        raise settings_error(f"{path}.rems", f"is not a list of {MEASUREMENTS}")
+        raise settings_error(f"{path}.rems", f"is not a list of {MEASUREMENTS} measurements")
     return SimulatedRealm(
         rim=fields.required("rim", hexadecimal(*HASH_SIZES)),
         rems=rems,
@@ -118,19 +120,19 @@ def read_simulated_realm(data: bytes, *, path: str) -> SimulatedRealm:
 
 def _lifecycle(value: object, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LIFECYCLE:
-        raise settings_error(where, f"is no number from 0 to {MAX_LIFECYCLE}")
+        raise settings_error(where, f"is not a number from 0 to {MAX_LIFECYCLE}")
     return value
 
 
 @dataclass(frozen=True)
 class SimulatedSource:
-    """Makes fresh tokens of the simulated realm in a directory."""
+    """Makes new tokens of the simulated realm in a directory."""
 
     directory: str
     kind: EvidenceKind = "simulated"
 
     def evidence(self, realm_challenge: bytes) -> Evidence:
-        """See EvidenceSource. Also raises ConfigurationInvalid, DependencyMissing."""
+        """See EvidenceSource. Also raises ConfigurationInvalid and DependencyMissing."""
         realm = read_simulated_realm(self._read(REALM_FILE), path=self._path(REALM_FILE))
         token = realm.token(
             realm_challenge, platform_key=self._key(PLATFORM_KEY_FILE), realm_key=self._key(REALM_KEY_FILE)
@@ -149,16 +151,16 @@ class SimulatedSource:
         except NotReadable as exc:
             raise ConfigurationInvalid(
                 f"The simulated realm cannot be used: {self._path(name)} cannot be read, {exc}; make one with the "
-                "command that makes simulated realms."
+                "command simulate make."
             ) from None
 
 
 def write_simulated_realm(
     directory: str, realm: SimulatedRealm, *, platform_key: SigningKey, realm_key: SigningKey
 ) -> None:
-    """Write the files of a simulated realm to a directory, which is made if need be; what is there stays.
+    """Write the files of a simulated realm to a directory, which is created if missing; existing files are kept.
 
-    Private keys can be read by their owner alone. Raises ConfigurationInvalid.
+    Private keys are readable by their owner only. Raises ConfigurationInvalid.
     """
     files = (
         (PLATFORM_KEY_FILE, platform_key.to_pem(), 0o600),
@@ -175,7 +177,7 @@ def write_simulated_realm(
                 file.write(data)
     except (OSError, ValueError) as exc:
         raise ConfigurationInvalid(
-            f"Making a simulated realm in {directory} failed ({reason(exc)}); name a directory that is not used yet."
+            f"Making a simulated realm in {directory} failed ({reason(exc)}); name a new directory."
         ) from None
 
 

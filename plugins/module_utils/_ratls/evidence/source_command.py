@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The source of evidence `command`: a program that prints a token."""
+
 from __future__ import annotations
 
 import typing as t
@@ -23,7 +25,7 @@ MAX_TIMEOUT: t.Final = 24 * 3600  # seconds; the system cannot wait for every nu
 class CommandSource:
     """A program that writes a token to its standard output.
 
-    In its arguments {challenge} becomes the realm challenge in hexadecimal, which it also gets on its standard input.
+    {challenge} in its arguments is replaced by the realm challenge in hexadecimal, which is also its standard input.
     """
 
     argv: tuple[str, ...]
@@ -32,15 +34,15 @@ class CommandSource:
     kind: EvidenceKind = "command"
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationInvalid."""
+        """Check the settings. Raises ConfigurationInvalid."""
         if not self.argv or not self.argv[0] or any("\0" in part for part in self.argv):
             raise ConfigurationInvalid(
-                "The command that gives attestation tokens cannot be run: it is empty or holds a NUL; give a list of "
-                "the program and its arguments."
+                "The command that gives attestation tokens cannot be run: it is empty or contains a NUL "
+                "character; give a list of the program and its arguments."
             )
         if not 0 < self.timeout <= MAX_TIMEOUT:
             raise ConfigurationInvalid(
-                "The time for the command that gives attestation tokens must be above 0 seconds and at most a day; "
+                "The timeout of the command that gives attestation tokens must be above 0 seconds and at most a day; "
                 "give another timeout."
             )
 
@@ -52,11 +54,13 @@ class CommandSource:
             token = run_bounded(argv, given=text.encode("ascii"), limit=MAX_TOKEN, timeout=self.timeout)
         except ChildFailed as exc:
             raise evidence_error(
-                "command", f"of the program {quote(self.argv[0])}, {exc}", "run it by hand to see what is wrong"
+                "command", f"the program {quote(self.argv[0])}: {exc}", "run the program by hand to see the error"
             ) from None
         if not token:
             raise evidence_error(
-                "command", f"the program {quote(self.argv[0])} wrote nothing", "have it write the token to its output"
+                "command",
+                f"the program {quote(self.argv[0])} wrote nothing",
+                "make the program write the token to standard output",
             )
         return Evidence(token, "command")
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The source of evidence `file`: a token that was made before."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from .evidence import Evidence, EvidenceKind, evidence_error
 
 @dataclass(frozen=True)
 class FileSource:
-    """A token that was made before, in a file. It holds a challenge of its own, which only a lax server overlooks."""
+    """A token in a file. It contains another challenge, so a server that checks the challenge refuses it."""
 
     path: str
     kind: EvidenceKind = "file"
@@ -30,8 +32,8 @@ class FileSource:
                 "file", f"the file {visible(self.path)} cannot be read, {exc}", "name a file that holds a CCA token"
             ) from None
         warning = (
-            f"The attestation token is the one in the file {visible(self.path)} and was not made for this connection; "
-            "it does not prove that the realm runs now. Use a source of evidence that makes a token for every "
+            f"The attestation token was read from the file {visible(self.path)} and not made for this connection; "
+            "it does not prove that the realm is running now. Use a source of evidence that makes a token for every "
             "connection."
         )
         return Evidence(token, "file", (warning,))

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The source of evidence `rsi`: the device of a realm's kernel that asks the realm monitor (RSI) for tokens."""
+
 from __future__ import annotations
 
 import contextlib
@@ -36,7 +38,7 @@ def _ioctl(descriptor: int, request: int, argument: bytearray) -> object:
 
 @dataclass(frozen=True)
 class RsiSource:
-    """The device of a realm that asks its monitor (RSI) for tokens."""
+    """The device /dev/rsi of a realm."""
 
     path: str = "/dev/rsi"
     ioctl: Ioctl = _ioctl
@@ -52,8 +54,8 @@ class RsiSource:
             except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
                 raise evidence_error(
                     "rsi",
-                    f"the device {visible(self.path)} gives none ({reason(exc)})",
-                    "see whether this host is a realm, has its driver loaded and lets this user open it",
+                    f"the device {visible(self.path)} cannot be used ({reason(exc)})",
+                    "check that this host is a realm, that the driver is loaded and that this user may open it",
                 ) from None
 
     def _token(self, descriptor: int, realm_challenge: bytes) -> bytes:
@@ -70,14 +72,14 @@ class RsiSource:
                 continue
             return buffer.raw[: self._size(request, at_most=size)]
         raise evidence_error(
-            "rsi", f"the device {visible(self.path)} asks for a larger buffer each time", "see to its driver"
+            "rsi", f"the device {visible(self.path)} asks for a larger buffer each time", "check its driver"
         )
 
     def _size(self, request: bytearray, *, more_than: int = 0, at_most: int = MAX_TOKEN) -> int:
         size = int(_REQUEST.unpack(request)[1])
         if not more_than < size <= at_most:
             raise evidence_error(
-                "rsi", f"the device {visible(self.path)} says that the token has {size} bytes", "see to its driver"
+                "rsi", f"the device {visible(self.path)} reports a token of {size} bytes", "check its driver"
             )
         return size
 

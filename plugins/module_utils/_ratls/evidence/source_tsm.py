@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The source of evidence `tsm`: Linux's report interface for confidential guests.
+
+Implements Documentation/ABI/testing/configfs-tsm of the kernel, with the provider arm_cca_guest.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -25,12 +30,12 @@ _MAX_GENERATION: t.Final = 20  # digits
 
 
 class _ReportChanged(Exception):
-    """Somebody else wrote to the report meanwhile."""
+    """Another process wrote to the report at the same time."""
 
 
 @dataclass(frozen=True)
 class TsmSource:
-    """The report interface of Linux for confidential guests (Documentation/ABI/testing/configfs-tsm)."""
+    """Reports of configfs-tsm, each in a new directory."""
 
     root: str = "/sys/kernel/config/tsm/report"
     kind: EvidenceKind = "tsm"
@@ -44,11 +49,11 @@ class TsmSource:
         except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
             raise evidence_error(
                 "tsm",
-                f"a report in {visible(self.root)} cannot be made ({reason(exc)})",
-                "see whether this host is a realm with a kernel that offers configfs-tsm, and run as root",
+                f"a report in {visible(self.root)} cannot be created ({reason(exc)})",
+                "check that this host is a realm with a kernel that has configfs-tsm, and run as root",
             ) from None
         raise evidence_error(
-            "tsm", f"reports in {visible(self.root)} are disturbed by others", "see who writes to them"
+            "tsm", f"another process writes to the reports in {visible(self.root)}", "stop that process"
         )
 
     @contextlib.contextmanager
@@ -65,7 +70,7 @@ def _token(path: str, realm_challenge: bytes) -> bytes:
     provider = _read(path, "provider", limit=64).strip().decode("ascii", "replace")
     if provider != PROVIDER:
         raise evidence_error(
-            "tsm", f"the reports here are not those of {PROVIDER}", "run this inside of an Arm CCA realm"
+            "tsm", f"the provider of the reports is not {PROVIDER}", "run this inside an Arm CCA realm"
         )
     try:
         before = _generation(path)
@@ -79,14 +84,14 @@ def _token(path: str, realm_challenge: bytes) -> bytes:
     if after != before + 1:
         raise _ReportChanged
     if not token:
-        raise evidence_error("tsm", "the report is empty", "see the log of the kernel")
+        raise evidence_error("tsm", "the report is empty", "see the kernel log")
     return token
 
 
 def _generation(path: str) -> int:
     text = _read(path, "generation", limit=_MAX_GENERATION).strip()
     if not text.isdigit():
-        raise evidence_error("tsm", "the generation of the report is no number", "see to the kernel")
+        raise evidence_error("tsm", "the generation of the report is not a number", "check the kernel")
     return int(text)
 
 
@@ -98,7 +103,7 @@ def _read(path: str, name: str, *, limit: int) -> bytes:
             if not piece:
                 return bytes(data)
             data += piece
-    raise evidence_error("tsm", f"the attribute {name} has more than {limit} bytes", "see to the kernel")
+    raise evidence_error("tsm", f"the attribute {name} has more than {limit} bytes", "check the kernel")
 
 
 def _write(path: str, name: str, data: bytes) -> None:

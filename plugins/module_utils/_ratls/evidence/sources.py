@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Makes the source of evidence that the option ratls of a task describes."""
+
 from __future__ import annotations
 
 import typing as t
@@ -26,10 +28,10 @@ def make_source(
     argv: t.Sequence[str] | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> EvidenceSource:
-    """The source of evidence that options ask for.
+    """Make a source of evidence.
 
-    path is the token of a file, the device of rsi, the directory of tsm or of a simulated realm; argv and timeout are
-    for a command. Raises ConfigurationInvalid for what is missing or has no use.
+    path is the token file of file, the device of rsi, or the directory of tsm or simulated; argv and timeout (seconds)
+    belong to command. Raises ConfigurationInvalid if one is missing or does not apply to kind.
     """
     if (argv is not None) != (kind == "command"):
         raise _settings_error(kind, "needs argv" if kind == "command" else "takes no argv")

@@ -120,7 +120,7 @@ class _Reader:
             if not isinstance(key, (int, str)) or isinstance(key, bool):
                 raise CborInvalid("the key of a map is neither an integer nor text")
             if key in result:
-                raise CborInvalid(f"the key {'of a text' if isinstance(key, str) else key} is twice in one map")
+                raise CborInvalid(f"the key {'of a text' if isinstance(key, str) else key} is a duplicate in one map")
             result[key] = self.value(depth)
         return result
 
@@ -130,10 +130,10 @@ class _Reader:
         if short < 24:
             return major, short
         if major == _SIMPLE or short > 27:
-            raise CborInvalid(f"the byte {first:#04x} starts no value that a token may hold")
+            raise CborInvalid(f"the byte {first:#04x} does not start a value that a token may contain")
         argument = int.from_bytes(self._take(1 << (short - 24)), "big")
         if argument < (24, 1 << 8, 1 << 16, 1 << 32)[short - 24]:
-            raise CborInvalid("a number or a length is not written in the shortest way")
+            raise CborInvalid("a number or a length is not in its shortest form")
         return major, argument
 
     def _take(self, count: int) -> bytes:

@@ -43,7 +43,7 @@ class CcaToken:
             return from_cose_key(data) if self._has_cose_key() else from_point(data)
         except KeyInvalid as exc:
             raise token_error(
-                "the realm token", f"the claim {PUBLIC_KEY} (public key) is no key: {exc}", claim=PUBLIC_KEY
+                "the realm token", f"the claim {PUBLIC_KEY} (public key) is not a key: {exc}", claim=PUBLIC_KEY
             ) from None
 
     def verify_realm(self) -> None:
@@ -83,8 +83,8 @@ def parse_token(data: bytes) -> CcaToken:
     """Read a CCA token of either profile, of at most MAX_TOKEN bytes. No signature is checked. Raises TokenInvalid."""
     if len(data) > MAX_TOKEN:
         raise TokenInvalid(
-            f"Reading the CCA token failed: it has {len(data)} bytes, and {MAX_TOKEN} is the limit; see whether it is "
-            "really a token."
+            f"Reading the CCA token failed: it has {len(data)} bytes, and {MAX_TOKEN} is the limit; check that it is "
+            "a token."
         )
     platform_token, realm_token = _signed_tokens(data)
     return CcaToken(
@@ -100,7 +100,7 @@ def _signed_tokens(data: bytes) -> tuple[Sign1, Sign1]:
     what = "the collection of tokens"
     value = decode_part(data, what=what)
     if not isinstance(value, TaggedValue) or value.tag != TAG:
-        raise token_error(what, f"the tag {TAG} is missing, so it is no CCA token")
+        raise token_error(what, f"the tag {TAG} is missing, so it is not a CCA token")
     parts = value.value
     # nobody signs what else might be in here, so there must be nothing else
     if not isinstance(parts, dict) or parts.keys() != {PLATFORM_TOKEN, REALM_TOKEN}:
@@ -113,7 +113,7 @@ def _signed_tokens(data: bytes) -> tuple[Sign1, Sign1]:
 
 def _trust_error(why: str, *, check: str) -> TokenUntrusted:
     return TokenUntrusted(
-        f"Checking the CCA token failed: {why}; do not trust the realm, and see where its token comes from.",
+        f"Checking the CCA token failed: {why}; do not trust the realm, and find out where its token comes from.",
         check=check,
     )
 

@@ -38,25 +38,25 @@ class ClaimReader:
         """The claims in the payload of a signed token."""
         value = decode_part(payload, what=what)
         if not isinstance(value, dict):
-            raise token_error(what, "the payload is no map of claims")
+            raise token_error(what, "the payload is not a map of claims")
         return cls(value, what)
 
     def data(self, label: int, name: str, *sizes: int) -> bytes:
         """A byte string that has to be there, of one of these sizes if any are given."""
         value = self._present(label, name)
         if not isinstance(value, bytes):
-            raise self.fault(label, name, "is no byte string")
+            raise self.fault(label, name, "is not a byte string")
         if sizes and len(value) not in sizes:
-            raise self.fault(label, name, f"has {len(value)} bytes and not {' or '.join(map(str, sizes))}")
+            raise self.fault(label, name, f"has {len(value)} bytes, not {' or '.join(map(str, sizes))}")
         return value
 
     def text(self, label: int, name: str) -> str:
         """A text that has to be there, not empty and of at most MAX_TEXT characters, all printable."""
         value = self._present(label, name)
         if not isinstance(value, str):
-            raise self.fault(label, name, "is no text")
+            raise self.fault(label, name, "is not text")
         if not 0 < len(value) <= MAX_TEXT or not value.isprintable():
-            raise self.fault(label, name, f"is not a printable text of 1 to {MAX_TEXT} characters")
+            raise self.fault(label, name, f"is not printable text of 1 to {MAX_TEXT} characters")
         return value
 
     def optional_text(self, label: int, name: str) -> str | None:
@@ -67,7 +67,7 @@ class ClaimReader:
         """An integer from 0 to maximum that has to be there."""
         value = self._present(label, name)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self.fault(label, name, "is no integer")
+            raise self.fault(label, name, "is not an integer")
         if not 0 <= value <= maximum:
             raise self.fault(label, name, f"is not between 0 and {maximum}")
         return value
@@ -76,7 +76,7 @@ class ClaimReader:
         """An array that has to be there."""
         value = self._present(label, name)
         if not isinstance(value, tuple):
-            raise self.fault(label, name, "is no array")
+            raise self.fault(label, name, "is not an array")
         return value
 
     def hash_name(self, label: int, name: str) -> HashName:
@@ -85,7 +85,7 @@ class ClaimReader:
         for known in HASH_NAMES:
             if value == known:
                 return known
-        raise self.fault(label, name, f"is none of {', '.join(HASH_NAMES)}")
+        raise self.fault(label, name, f"is not one of {', '.join(HASH_NAMES)}")
 
     def unknown(self, known: t.Container[CborKey]) -> tuple[str, ...]:
         """The labels of the claims that are not known here, which are ignored; fit to be shown."""

@@ -48,7 +48,7 @@ def parse_sign1(data: bytes, *, what: str) -> Sign1:
         raise token_error(what, "it has no COSE_Sign1 tag")
     parts = value.value
     if not isinstance(parts, tuple) or len(parts) != 4:
-        raise token_error(what, "it is no array of the four parts of a COSE_Sign1")
+        raise token_error(what, "it is not an array of the four parts of a COSE_Sign1")
     protected, unprotected, payload, signature = parts
     if not isinstance(protected, bytes) or not isinstance(payload, bytes) or not isinstance(signature, bytes):
         raise token_error(what, "its protected header, payload and signature are not byte strings")
@@ -57,7 +57,7 @@ def parse_sign1(data: bytes, *, what: str) -> Sign1:
     algorithm = _algorithm(protected, what)
     if len(signature) != 2 * algorithm.size:
         raise token_error(
-            what, f"its signature has {len(signature)} bytes and {algorithm.name} takes {2 * algorithm.size}"
+            what, f"its signature has {len(signature)} bytes, but {algorithm.name} needs {2 * algorithm.size}"
         )
     return Sign1(algorithm, protected, payload, signature)
 
@@ -81,9 +81,9 @@ def token_error(what: str, why: str, *, claim: int | None = None) -> TokenInvali
 def _algorithm(protected: bytes, what: str) -> Algorithm:
     header = decode_part(protected, what=f"the protected header of {what}")
     if not isinstance(header, dict):
-        raise token_error(what, "the protected header is no map")
+        raise token_error(what, "the protected header is not a map")
     if _CRIT in header:
-        raise token_error(what, "the protected header holds critical parameters, which are not known here")
+        raise token_error(what, "the protected header has critical parameters, which are not supported")
     return algorithm_of_label(header.get(_ALG))
 
 

@@ -24,15 +24,15 @@ _BASE64URL: t.Final = re.compile(r"[A-Za-z0-9_-]*")
 def from_jwk(value: JsonValue) -> EcKey:
     """The public key in a JSON Web Key of the type EC (RFC 7518, 6.2). Raises KeyInvalid, DependencyMissing."""
     if not isinstance(value, dict):
-        raise KeyInvalid("it is no JSON Web Key")
+        raise KeyInvalid("it is not a JSON Web Key")
     if "d" in value or "k" in value:
-        raise KeyInvalid("it holds a private key, which does not belong here")
+        raise KeyInvalid("it contains a private key")
     if value.get("kty") != "EC":
-        raise KeyInvalid("it is no JSON Web Key of the type EC")
+        raise KeyInvalid("it is not a JSON Web Key of type EC")
     for algorithm in ALGORITHMS:
         if value.get("crv") == algorithm.curve:
             if value.get("alg") not in (None, algorithm.name):
-                raise KeyInvalid(f"its alg is not {algorithm.name}, which goes with its curve")
+                raise KeyInvalid(f"its alg is not {algorithm.name}, as its curve requires")
             return from_coordinates(algorithm, _coordinate(value, "x"), _coordinate(value, "y"))
     raise KeyInvalid("its curve is not P-256, P-384 or P-521")
 

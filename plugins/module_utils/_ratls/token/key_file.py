@@ -40,25 +40,25 @@ def read_keys(data: bytes, *, what: str) -> tuple[EcKey, ...]:
 
 def _read_pem(data: bytes) -> tuple[EcKey, ...]:
     if data.count(_PEM) != 1:
-        raise KeyInvalid("it holds more than one block of PEM")
+        raise KeyInvalid("it has more than one PEM block")
     if b"PRIVATE KEY-----" in data:
-        raise KeyInvalid("it holds a private key, which does not belong here")
+        raise KeyInvalid("it contains a private key")
     try:
         return (from_public(crypto.serialization.load_pem_public_key(data)),)
     except (ValueError, TypeError, crypto.UnsupportedAlgorithm) as exc:
-        raise exc if isinstance(exc, KeyInvalid) else KeyInvalid("its PEM is no public key") from None
+        raise exc if isinstance(exc, KeyInvalid) else KeyInvalid("its PEM is not a public key") from None
 
 
 def _read_json(data: bytes) -> tuple[EcKey, ...]:
     try:
         value = load_object(data, what="the keys", max_bytes=MAX_KEY_FILE)
     except JsonInvalid:
-        raise KeyInvalid("it is no JSON Web Key, as it is not JSON") from None
+        raise KeyInvalid("it is not a JSON Web Key: it is not JSON") from None
     if "keys" not in value:
         return (from_jwk(value),)
     keys = value["keys"]
     if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS:
-        raise KeyInvalid(f"its set is not of 1 to {MAX_KEYS} keys")
+        raise KeyInvalid(f"its key set does not have 1 to {MAX_KEYS} keys")
     return tuple(map(from_jwk, keys))
 
 

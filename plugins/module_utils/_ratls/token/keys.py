@@ -95,13 +95,13 @@ def from_point(data: bytes) -> EcKey:
     for algorithm in ALGORITHMS:
         if len(data) in (1 + algorithm.size, 1 + 2 * algorithm.size):
             return _check_point(algorithm, data)
-    raise KeyInvalid(f"{len(data)} bytes are no point on P-256, P-384 or P-521")
+    raise KeyInvalid(f"{len(data)} bytes are not a point on P-256, P-384 or P-521")
 
 
 def from_coordinates(algorithm: Algorithm, x: object, y: object) -> EcKey:
     """The key of two coordinates, each of the whole size of the curve. Raises KeyInvalid, DependencyMissing."""
     if not isinstance(x, bytes) or not isinstance(y, bytes) or {len(x), len(y)} != {algorithm.size}:
-        raise KeyInvalid(f"its coordinates are not of {algorithm.size} bytes each, as {algorithm.curve} has them")
+        raise KeyInvalid(f"its coordinates are not of {algorithm.size} bytes each, as {algorithm.curve} needs")
     return _check_point(algorithm, b"\x04" + x + y)
 
 
@@ -110,16 +110,16 @@ def from_cose_key(data: bytes) -> EcKey:
     try:
         fields: Cbor = decode(data)
     except CborInvalid as exc:
-        raise KeyInvalid(f"it is no COSE_Key: {exc}") from None
+        raise KeyInvalid(f"it is not a COSE_Key: {exc}") from None
     if not isinstance(fields, dict) or not fields.keys() <= _ALLOWED:
-        raise KeyInvalid("it is no COSE_Key with a public key and nothing else")
+        raise KeyInvalid("it is not a COSE_Key with a public key only")
     if fields.get(_KTY) != _KTY_EC2:
-        raise KeyInvalid("it is no COSE_Key of the type EC2")
+        raise KeyInvalid("it is not a COSE_Key of type EC2")
     curve = fields.get(_CRV)
     for algorithm in ALGORITHMS:
         if curve == algorithm.cose_curve and not isinstance(curve, bool):
             if fields.get(_ALG, algorithm.label) != algorithm.label:
-                raise KeyInvalid(f"its alg is not {algorithm.name}, which goes with its curve")
+                raise KeyInvalid(f"its alg is not {algorithm.name}, as its curve requires")
             return from_coordinates(algorithm, fields.get(_X), fields.get(_Y))
     raise KeyInvalid("its curve is not P-256, P-384 or P-521")
 
@@ -133,7 +133,7 @@ def from_public(public: object) -> EcKey:
         for algorithm in ALGORITHMS:
             if isinstance(public.curve, type(algorithm.ec_curve())):
                 return EcKey(algorithm, point)
-    raise KeyInvalid("it is no key on P-256, P-384 or P-521")
+    raise KeyInvalid("it is not a key on P-256, P-384 or P-521")
 
 
 def algorithm_of_label(label: Cbor) -> Algorithm:
@@ -142,7 +142,7 @@ def algorithm_of_label(label: Cbor) -> Algorithm:
         if label == algorithm.label:
             return algorithm
     raise TokenInvalid(
-        "Reading the CCA token failed: a signature in it is of none of the algorithms ES256, ES384 and ES512; get a "
+        "Reading the CCA token failed: a signature algorithm is not ES256, ES384 or ES512; get a "
         "token of firmware that follows the CCA profiles."
     )
 
@@ -152,7 +152,7 @@ def _check_point(algorithm: Algorithm, data: bytes) -> EcKey:
     try:
         public = crypto.ec.EllipticCurvePublicKey.from_encoded_point(algorithm.ec_curve(), data)
     except (ValueError, crypto.UnsupportedAlgorithm):
-        raise KeyInvalid(f"it is no point on {algorithm.curve}") from None
+        raise KeyInvalid(f"it is not a point on {algorithm.curve}") from None
     return from_public(public)
 
 

@@ -89,10 +89,10 @@ def read_platform_claims(payload: bytes) -> PlatformClaims:
     claims = ClaimReader.of(payload, "the platform token")
     profile = claims.text(PROFILE, "profile")
     if profile not in PROFILES:
-        raise claims.fault(PROFILE, "profile", f"is neither of {' and '.join(PROFILES)}")
+        raise claims.fault(PROFILE, "profile", f"is not {' or '.join(PROFILES)}")
     instance_id = claims.data(INSTANCE_ID, "instance id", INSTANCE_ID_SIZE)
     if not instance_id.startswith(_UEID_RAND):
-        raise claims.fault(INSTANCE_ID, "instance id", "is no UEID of the type 0x01")
+        raise claims.fault(INSTANCE_ID, "instance id", "is not a UEID of type 0x01")
     return PlatformClaims(
         challenge=claims.data(CHALLENGE, "challenge", *HASH_SIZES),
         instance_id=instance_id,
@@ -116,7 +116,9 @@ def _components(claims: ClaimReader) -> tuple[SoftwareComponent, ...]:
 
 def _component(claims: ClaimReader, number: int, item: object) -> SoftwareComponent:
     if not isinstance(item, dict):
-        raise claims.fault(SOFTWARE_COMPONENTS, "software components", f"has something that is no map, number {number}")
+        raise claims.fault(
+            SOFTWARE_COMPONENTS, "software components", f"has an entry that is not a map, number {number}"
+        )
     parts = ClaimReader(item, f"the software component {number} of the platform token")
     return SoftwareComponent(
         type=parts.text(TYPE, "type"),

@@ -54,9 +54,7 @@ class Deadline:
 
 def deadline_error(seconds: float) -> VeraisonFailed:
     """The error that says that something took longer than it may, for the caller to raise."""
-    return veraison_error(
-        f"it did not come to an end within {seconds:g} seconds", "see whether the service is overloaded"
-    )
+    return veraison_error(f"it took more than {seconds:g} seconds", "check whether the service is overloaded")
 
 
 __all__ = ("Clock", "Deadline", "deadline_error")

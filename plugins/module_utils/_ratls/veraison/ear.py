@@ -72,7 +72,7 @@ def verify_ear(
     _check_time(claims, policy, now)
     _check_nonce(claims.get("eat_nonce"), realm_challenge)
     if "aud" in claims:  # RFC 7519, 4.1.3: nobody calls us by a name
-        raise veraison_error("the result is for somebody else (aud)")
+        raise veraison_error("the result is for another relying party (aud)")
     if not isinstance(claims.get("eat_profile"), str) or not claims["eat_profile"]:
         raise veraison_error("the result has no eat_profile")
     statuses = _statuses(claims.get("submods"))
@@ -90,50 +90,48 @@ def veraison_error(
 def _verify_claims(data: str, keys: t.Sequence[EcKey]) -> JsonObject:
     parts = data.split(".") if len(data) <= MAX_EAR else []
     if len(parts) != 3 or not data.isascii():
-        raise veraison_error("the result is no JWS in compact form")
+        raise veraison_error("the result is not a JWS in compact form")
     header = _object(parts[0], "the header of the result")
     if header.get("alg") not in EAR_ALGORITHMS:
-        raise veraison_error("the result is not signed with one of ES256 and ES384")
+        raise veraison_error("the result is not signed with ES256 or ES384")
     if "crit" in header or "b64" in header:
-        raise veraison_error("the header of the result holds critical parameters")
+        raise veraison_error("the header of the result has critical parameters")
     # which algorithm it is, is said by the key and not by whoever made the result
     fitting = [key for key in keys if key.algorithm.name == header["alg"]]
     if not fitting:
-        raise _signature_error(f"{header['alg']}, which does not go with the key that is known")
+        raise _signature_error(f"{header['alg']}, which does not fit the configured key")
     signature, signed = _bytes(parts[2], "the signature of the result"), f"{parts[0]}.{parts[1]}".encode("ascii")
     if not any(key.verify(signature, signed) for key in fitting):
-        raise _signature_error("another key than the one that is known")
+        raise _signature_error("a key other than the configured one")
     return _object(parts[1], "the result")
 
 
 def _signature_error(what: str) -> NotSigned:
-    return NotSigned(
-        veraison_error(f"the result is signed with {what}", "see whether that is the service's key").message
-    )
+    return NotSigned(veraison_error(f"the result is signed with {what}", "check the key of the service").message)
 
 
 def _check_time(claims: JsonObject, policy: EarPolicy, now: float) -> None:
     expires, issued = _time(claims.get("exp"), "exp"), _time(claims.get("iat"), "iat")
     if now > expires + policy.leeway:
-        raise veraison_error("the result has expired", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result has expired", "check the clocks of both hosts")
     if issued > now + policy.leeway:
-        raise veraison_error("the result is from the future", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result is from the future", "check the clocks of both hosts")
     if claims.get("nbf") is not None and _time(claims["nbf"], "nbf") > now + policy.leeway:
-        raise veraison_error("the result is not valid yet", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result is not valid yet", "check the clocks of both hosts")
     if now - issued > policy.max_age + policy.leeway:
-        raise veraison_error("the result is too old", "see whether the clocks of both hosts are right")
+        raise veraison_error("the result is too old", "check the clocks of both hosts")
 
 
 def _time(value: JsonValue, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 2**53:
-        raise veraison_error(f"the result has no {name} that is a time")
+        raise veraison_error(f"the result has no valid time {name}")
     return float(value)
 
 
 def _check_nonce(value: JsonValue, realm_challenge: bytes) -> None:
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(text, str) or not is_nonce(text, realm_challenge):
-        raise veraison_error("the result is for another challenge (eat_nonce), so it is for another token")
+        raise veraison_error("the result is for another challenge (eat_nonce)")
 
 
 def is_nonce(text: str, realm_challenge: bytes) -> bool:
@@ -162,13 +160,13 @@ def _status(name: str, submod: JsonValue) -> Status:
 def _check_statuses(statuses: dict[str, Status], policy: EarPolicy) -> None:
     for name in policy.required_submods:
         if name not in statuses:
-            raise veraison_error(f"the result says nothing of {quote(name)}, which is required")
+            raise veraison_error(f"the required submodule {quote(name)} is missing from the result")
     for name, status in statuses.items():
         optional = name == REALM and name not in policy.required_submods
         worst = "none" if optional else policy.worst_status
         if _ORDER.index(status) > _ORDER.index(worst):
             raise refusal(
-                "veraison", f"the status of {quote(name)} is {status}", "see which reference values the service has"
+                "veraison", f"the status of {quote(name)} is {status}", "check the reference values of the service"
             )
 
 
@@ -176,7 +174,7 @@ def _object(text: str, what: str) -> JsonObject:
     try:
         return load_object(_bytes(text, what), what=what, max_bytes=MAX_EAR)
     except JsonInvalid:
-        raise veraison_error(f"{what} is no JSON object") from None
+        raise veraison_error(f"{what} is not a JSON object") from None
 
 
 def _bytes(text: str, what: str) -> bytes:

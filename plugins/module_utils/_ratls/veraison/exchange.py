@@ -51,11 +51,11 @@ class ServiceUrl:
         """Check an address: https, or http on the loopback interface or if allowed. Raises ConfigurationInvalid."""
         parts = _split(text)
         if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-            raise _url_error("it is no https address")
+            raise _url_error("it is not an https address")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            raise _url_error("it holds credentials, a query or a fragment")
+            raise _url_error("it has credentials, a query or a fragment")
         if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
-            raise _url_error("it is http, so anybody on the way could answer for the service")
+            raise _url_error("it is http, so anybody on the network path could answer in place of the service")
         return cls(text.rstrip("/"))
 
     @property
@@ -75,7 +75,7 @@ class ServiceUrl:
     def resolve(self, base: str, location: str) -> str:
         """The address that a Location header leads to; it has to stay at this service. Raises VeraisonFailed."""
         if not location.isascii() or not location.isprintable() or " " in location or "\\" in location:
-            raise veraison_error("the Location of its session is no address")
+            raise veraison_error("the Location of its session is not a URL")
         found = _split(location, base=base)
         own = _split(self.url)
         if found is None or own is None or _origin(found) != _origin(own) or found.username is not None:

@@ -49,11 +49,11 @@ class HttpClient:
                 return _exchange(_Socket(sock, end=end), method, parts, headers, body)
         except ssl.SSLCertVerificationError as exc:
             raise veraison_error(
-                f"its certificate is not accepted ({visible(exc.verify_message)})",
-                "give the authority that issued it (ca_path), or the name that is in it (url)",
+                f"its certificate was rejected ({visible(exc.verify_message)})",
+                "give the authority that issued it (ca_path), or a name that it contains (url)",
             ) from None
         except (ssl.SSLEOFError, http.client.IncompleteRead, http.client.RemoteDisconnected):
-            raise veraison_error("the connection to it was cut", _RUNS) from None
+            raise veraison_error("it closed the connection early", _RUNS) from None
         except ssl.SSLError as exc:
             raise veraison_error(f"TLS with it failed ({visible(exc.reason or 'for no reason')})", _RUNS) from None
         except socket.timeout:
@@ -61,12 +61,10 @@ class HttpClient:
         except OSError as exc:
             raise veraison_error(f"it cannot be reached ({exc.strerror or type(exc).__name__})", _RUNS) from None
         except (http.client.HTTPException, ValueError):
-            raise veraison_error(
-                "what it answers is not HTTP", "see whether the address is that of the service"
-            ) from None
+            raise veraison_error("its answer is not HTTP", "check the address of the service") from None
 
 
-_RUNS: t.Final = "see whether the service runs"
+_RUNS: t.Final = "check that the service is running"
 
 
 def check_authorities(ca: str, path: str) -> None:
@@ -75,8 +73,8 @@ def check_authorities(ca: str, path: str) -> None:
         _context(ca)
     except (ssl.SSLError, ValueError):
         raise ConfigurationInvalid(
-            f"Reading the certificates {path} failed: they are not certificates in PEM, or not all of them; give those "
-            "of the authorities that the Veraison service is trusted by."
+            f"Reading the certificates {path} failed: not all of them are PEM certificates; give those "
+            "of the authorities that issue the certificate of the Veraison service."
         ) from None
 
 
@@ -150,7 +148,7 @@ def _connect_any(host: str, port: int, end: float) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise veraison_error("its name cannot be resolved", "see whether the name is right, and the resolver") from None
+        raise veraison_error("its name cannot be resolved", "check the name and the resolver") from None
     for place in found[:-1]:
         with contextlib.suppress(OSError):  # there is another one to try
             return _connect(place, end)
@@ -203,9 +201,7 @@ def _seconds_left(end: float) -> float:
 
 
 def _length_error() -> VeraisonFailed:
-    return veraison_error(
-        f"its answer is longer than {MAX_BODY} bytes", "see whether the address is that of the service"
-    )
+    return veraison_error(f"its answer is longer than {MAX_BODY} bytes", "check the address of the service")
 
 
 __all__ = ("USER_AGENT", "HttpClient", "check_authorities")

@@ -89,7 +89,7 @@ class PinnedKeys:
             return self._keys
 
     def _fetch(self, service: ServiceUrl, http: Http, deadline: Deadline) -> None:
-        self._problem = veraison_error("fetching its keys was broken off", "try again").message
+        self._problem = veraison_error("fetching its keys was interrupted", "try again").message
         try:
             self._keys = fetch_keys(service, http, pins=self._pins, timeout=deadline.left())
         except VeraisonFailed as exc:
@@ -100,7 +100,7 @@ class PinnedKeys:
     @contextlib.contextmanager
     def _turn(self, deadline: Deadline) -> t.Iterator[None]:
         if not self._lock.acquire(timeout=deadline.left()):
-            raise veraison_error("its keys could not be fetched in time", "see whether the service is overloaded")
+            raise veraison_error("its keys could not be fetched in time", "check whether the service is overloaded")
         try:
             yield
         finally:
@@ -118,9 +118,7 @@ def fetch_keys(service: ServiceUrl, http: Http, *, pins: t.Collection[str], time
         raise veraison_error(f"it answered status {answer.status} when asked for its keys", status=answer.status)
     found = tuple(key for key in _keys(answer.body) if thumbprint(key) in pins)
     if not found:
-        raise veraison_error(
-            "none of its keys is the one that is pinned", "see whether its key was changed, and by whom"
-        )
+        raise veraison_error("none of its keys matches a pin", "find out whether its key was replaced, and by whom")
     return found
 
 
@@ -128,7 +126,7 @@ def _keys(body: bytes) -> t.Iterator[EcKey]:
     try:
         value = load_object(body, what="the keys", max_bytes=MAX_BODY)
     except JsonInvalid:
-        raise veraison_error("what it says of its keys is no JSON object") from None
+        raise veraison_error("its list of keys is not a JSON object") from None
     some = value.get("keys")
     found = [value.get("ear-verification-key"), *(some if isinstance(some, list) else [])]
     for item in found[:_MAX_KEYS]:

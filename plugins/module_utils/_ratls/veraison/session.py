@@ -64,7 +64,7 @@ class Session:
         answer = self._send("POST", f"{url}?nonce={nonce}", {}, None, accepted=(200, 201))
         location = answer.headers.get("location")
         if not location:
-            raise veraison_error("it made a session and did not say where")
+            raise veraison_error("it created a session without a Location header")
         session = self.service.resolve(url, location)
         try:
             return session, _read_new_session(answer, realm_challenge)
@@ -80,7 +80,7 @@ class Session:
             if status == "complete":
                 result = body.get("result")
                 if not isinstance(result, str):
-                    raise veraison_error("its session is complete and holds no result")
+                    raise veraison_error("its session is complete but has no result")
                 return result
             if status == "failed":
                 raise veraison_error("it could not verify the token")
@@ -88,7 +88,7 @@ class Session:
                 raise veraison_error("its session is in an unknown state")
             self.deadline.wait(min(_FIRST_WAIT * 2**number, _LONGEST_WAIT))
             answer = self._send("GET", url, {}, None, accepted=(200, 202))
-        raise veraison_error("it did not come to a result in time")
+        raise veraison_error("it gave no result in time")
 
     def _send(
         self,
@@ -130,7 +130,7 @@ def media_type(accepted: t.Sequence[str], profile: str) -> str:
                 f'eat_profile="{wanted}"',
             }:
                 return offered
-    raise veraison_error("it does not accept CCA tokens of this profile", "have the service set up for Arm CCA")
+    raise veraison_error("it does not accept CCA tokens of this profile", "configure the service for Arm CCA")
 
 
 def _read_new_session(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ def _read_new_session(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, 
     if body.get("status") != "waiting":
         raise veraison_error("its new session does not wait for a token")
     if not isinstance(accept, list) or len(accept) > 100:
-        raise veraison_error("its session does not say what it accepts")
+        raise veraison_error("its session does not list the media types that it accepts")
     return tuple(text for text in accept if isinstance(text, str) and len(text) < 256 and text.isprintable())
 
 
@@ -161,7 +161,7 @@ def _body(answer: HttpAnswer) -> JsonObject:
     try:
         return load_object(answer.body, what="the session", max_bytes=MAX_BODY)
     except JsonInvalid:
-        raise veraison_error("its session is no JSON object") from None
+        raise veraison_error("its session is not a JSON object") from None
 
 
 __all__ = ("SESSION_TYPE", "Session", "media_type")

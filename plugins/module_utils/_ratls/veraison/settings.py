@@ -81,7 +81,7 @@ def _keys(fields: SettingsMap, read_file: ReadFile) -> ServiceKeys:
         return keys
     if pins is not None and keys is None:
         return PinnedKeys(pins)
-    raise settings_error(fields.where, "has not exactly one of key and pin")
+    raise settings_error(fields.where, "must have either key or pin")
 
 
 def _pins(value: object, where: str) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def _file_keys(value: object, where: str, *, read_file: ReadFile) -> FileKeys:
     path = text(value, where)
     keys = read_keys(read_file(path), what=path)
     if any(key.algorithm.name not in EAR_ALGORITHMS for key in keys):
-        raise settings_error(where, "names a key that is not on P-256 or P-384, so no result can be signed with it")
+        raise settings_error(where, "contains a key that is not on P-256 or P-384")
     return FileKeys(keys)
 
 
@@ -108,12 +108,12 @@ def _authorities(fields: SettingsMap, service: ServiceUrl, read_file: ReadFile) 
     if path is None:
         return None
     if not service.uses_tls:
-        raise settings_error(f"{fields.where}.ca_path", "has no use with an address that is http")
+        raise settings_error(f"{fields.where}.ca_path", "cannot be used with an http address")
     try:
         ca = read_file(path).decode("ascii")
     except UnicodeDecodeError:
         raise ConfigurationInvalid(
-            f"Reading the certificates {path} failed: they are not in PEM; give a file of certificates in PEM."
+            f"Reading the certificates {path} failed: they are not in PEM; give a PEM file."
         ) from None
     check_authorities(ca, path)
     return ca

@@ -265,7 +265,7 @@ def test_a_helper_whose_status_is_lost(made: list[Seen], tmp_path: t.Any, monkey
     opened(helper(tmp_path, monkeypatch, "echo '{}'; exit 1"))
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        with pytest.raises(ConfigurationError, match="its status cannot be told, as this process ignores SIGCHLD"):
+        with pytest.raises(ConfigurationError, match="exit status is unknown, because this process ignores SIGCHLD"):
             made[0].options["credentials"].credentials_for("r.example", "app")
     finally:
         signal.signal(signal.SIGCHLD, before)

@@ -65,7 +65,7 @@ def test_what_the_result_of_a_task_says() -> None:
 
 
 def test_a_source_that_gives_another_challenge_is_found_out_before_the_server_does() -> None:
-    with pytest.raises(EvidenceUnavailable, match="the token is not for the challenge that was given"):
+    with pytest.raises(EvidenceUnavailable, match="the token does not contain the challenge of this connection"):
         Attester(FreshTokens(bytes(64)), "ec-p256").answer([Challenge().authority])
 
 

@@ -35,7 +35,7 @@ def test_each_connection_has_its_own() -> None:
 def test_a_challenge_is_good_for_one_answer() -> None:
     challenge = Challenge()
     challenge.answer_for(SPKI)
-    with pytest.raises(ChallengeInvalid, match="was answered before; connect again"):
+    with pytest.raises(ChallengeInvalid, match="was used before; connect again"):
         challenge.answer_for(SPKI)
 
 
@@ -86,7 +86,7 @@ GOOD = base64.b64encode(bytes(64))
     ],
 )
 def test_anything_else_is_no_challenge(authorities: list[bytes]) -> None:
-    with pytest.raises(ChallengeInvalid, match="see whether the server speaks RA-TLS"):
+    with pytest.raises(ChallengeInvalid, match="check that the server speaks RA-TLS"):
         challenge_of(authorities)
 
 

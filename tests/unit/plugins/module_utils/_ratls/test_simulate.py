@@ -81,7 +81,7 @@ def test_as_a_program(tmp_path: pathlib.Path) -> None:
     assert b"simulated" in token.stderr
     again = run("make", directory)
     assert (again.returncode, again.stdout) == (1, b"")
-    assert b"name a directory that is not used yet" in again.stderr
+    assert b"name a new directory" in again.stderr
 
 
 def test_a_token_in_a_file(realm: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,10 +130,10 @@ def test_keys_that_are_none_are_not_shown(realm: pathlib.Path, tmp_path: pathlib
     ("change", "reason"),
     [
         ({"rems": ["00" * 32] * 3}, "is not a list of 4"),
-        ({"lifecycle": True}, "is no number from 0 to 65535"),
-        ({"lifecycle": 65536}, "is no number from 0 to 65535"),
-        ({"lifecycle": "12288"}, "is no number from 0 to 65535"),
-        ({"profile": "newer"}, "is none of old, new"),
+        ({"lifecycle": True}, "is not a number from 0 to 65535"),
+        ({"lifecycle": 65536}, "is not a number from 0 to 65535"),
+        ({"lifecycle": "12288"}, "is not a number from 0 to 65535"),
+        ({"profile": "newer"}, "is not one of old, new"),
         ({"other": 1}, 'has "other"'),
     ],
 )

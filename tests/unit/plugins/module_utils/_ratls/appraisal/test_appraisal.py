@@ -84,7 +84,7 @@ def test_a_realm_that_proves_what_it_is_gets_in(realm: str) -> None:
     attested = connect(realm, chain(realm))
     assert [verdict.appraiser for verdict in attested.verdicts] == ["lifecycle", "trust_anchors", "reference_values"]
     assert attested.platform_authenticated
-    assert attested.warnings == ("The evidence says of itself that it is simulated: it proves nothing.",)
+    assert attested.warnings == ("The evidence is marked as simulated: it proves nothing.",)
     assert attested.token.realm.challenge.hex() not in repr(attested)
     assert attested.verdicts[0].reason == "secured"
 
@@ -132,9 +132,9 @@ def test_others_such_as_veraison_come_last_and_can_refuse(realm: str) -> None:
 
 
 def test_nothing_configured_is_no_service(realm: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="nothing says which realms are accepted"):
+    with pytest.raises(ConfigurationInvalid, match="no appraiser is configured"):
         AppraiserChain([])
-    with pytest.raises(ConfigurationInvalid, match="nothing says which realms are accepted"):
+    with pytest.raises(ConfigurationInvalid, match="no appraiser is configured"):
         appraisers.make_chain(allow_unauthenticated_evidence=True)
     with pytest.raises(ConfigurationInvalid, match="so anybody could make a token that passes"):
         chain(realm, anchors=None)
@@ -180,7 +180,7 @@ def test_a_recorded_certificate_does_not_do_for_another_connection(realm: str) -
     assert RelyingParty(chain(realm)).judge(recorded, first, now=NOW)
     with pytest.raises(TokenUntrusted, match="was made for another connection"):
         RelyingParty(chain(realm)).judge(recorded, second, now=NOW)
-    with pytest.raises(ChallengeInvalid, match="was answered before"):
+    with pytest.raises(ChallengeInvalid, match="was used before"):
         RelyingParty(chain(realm)).judge(recorded, first, now=NOW)
 
 

@@ -41,15 +41,15 @@ def test_a_file_gives_its_token_and_a_warning(tmp_path: pathlib.Path) -> None:
     path.write_bytes(b"token")
     evidence = FileSource(str(path)).evidence(CHALLENGE)
     assert (evidence.token, evidence.kind) == (b"token", "file")
-    assert "does not prove that the realm runs now" in evidence.warnings[0]
+    assert "does not prove that the realm is running now" in evidence.warnings[0]
 
 
 def test_files_that_are_none(tmp_path: pathlib.Path) -> None:
     refused(FileSource(str(tmp_path / "absent")), "No such file or directory; name a file that holds a CCA token")
-    refused(FileSource(str(tmp_path)), "no regular file")
+    refused(FileSource(str(tmp_path)), "not a regular file")
     assert "a\\x00b" in refused(FileSource("a\0b"), "the path is invalid").message
     os.mkfifo(tmp_path / "pipe")
-    refused(FileSource(str(tmp_path / "pipe")), "no regular file")
+    refused(FileSource(str(tmp_path / "pipe")), "not a regular file")
     (tmp_path / "large").write_bytes(bytes(16385))
     refused(FileSource(str(tmp_path / "large")), "more than 16384 bytes")
 
@@ -79,7 +79,7 @@ def test_a_command_is_found_on_the_path_and_no_shell_is_used() -> None:
 
 def test_commands_that_fail() -> None:
     refused(CommandSource(("/nonexistent/program",)), "cannot be started .No such file or directory.")
-    refused(python("sys.exit(3)"), "ended with status 3; run it by hand")
+    refused(python("sys.exit(3)"), "ended with status 3; run the program by hand")
     refused(python("os.kill(os.getpid(), 9)"), "ended with signal 9")
     refused(python("pass"), "wrote nothing")
     refused(python("os.write(1, b'x'); sys.exit(1)"), "ended with status 1")
@@ -100,14 +100,14 @@ if child:
 while True:
     os.write(1, bytes(65536)) if child else os.read(0, 1) or __import__("time").sleep(600)
 """
-    refused(python(code), "writes more than 16384 bytes")
+    refused(python(code), "wrote more than 16384 bytes")
     pids = [int(text) for text in note.read_text().split()]
     assert len(pids) == 2
     assert all(map(gone, pids))
 
 
 def test_a_command_that_never_ends_is_killed() -> None:
-    refused(python("import time; time.sleep(600)", timeout=0.2), "had not ended when its time was up")
+    refused(python("import time; time.sleep(600)", timeout=0.2), "did not end in time")
 
 
 def gone(pid: int) -> bool:
@@ -137,19 +137,21 @@ def test_a_command_that_may_not_be_killed_is_not_waited_for(monkeypatch: pytest.
 
     with monkeypatch.context() as patched:
         patched.setattr(child.os, "killpg", not_permitted)
-        refused(python("import time; time.sleep(30)", timeout=0.2), "had not ended when its time was up")
+        refused(python("import time; time.sleep(30)", timeout=0.2), "did not end in time")
     (pid,) = started
     os.killpg(pid, signal.SIGKILL)
     assert os.waitpid(pid, 0)[0] == pid
 
 
 def test_a_command_that_closes_its_output_and_stays_is_killed() -> None:
-    refused(python("import time; os.write(1, b'token'); os.close(1); time.sleep(600)", timeout=1), "time was up")
+    refused(
+        python("import time; os.write(1, b'token'); os.close(1); time.sleep(600)", timeout=1), "did not end in time"
+    )
 
 
 @pytest.mark.parametrize("argv", [(), ("",), ("a\0b",), ("true", "\0")])
 def test_commands_that_are_none(argv: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigurationInvalid, match="empty or holds a NUL"):
+    with pytest.raises(ConfigurationInvalid, match="empty or contains a NUL"):
         CommandSource(argv)
 
 
@@ -182,8 +184,8 @@ def test_the_stand_in_for_rsi_grows_between_the_calls(device: str) -> None:
 
 
 def test_the_stand_in_for_rsi_misbehaves(device: str) -> None:
-    refused(RsiSource(device, StandInRsiDevice(lambda dummy: bytes(16385))), "says that the token has 16385 bytes")
-    refused(RsiSource(device, StandInRsiDevice(lambda dummy: b"")), "says that the token has 0 bytes")
+    refused(RsiSource(device, StandInRsiDevice(lambda dummy: bytes(16385))), "reports a token of 16385 bytes")
+    refused(RsiSource(device, StandInRsiDevice(lambda dummy: b"")), "reports a token of 0 bytes")
     growing = iter(range(5000, 16000, 1000))
     refused(RsiSource(device, StandInRsiDevice(lambda dummy: bytes(next(growing)))), "a larger buffer each time")
 
@@ -192,12 +194,12 @@ def test_the_same_size_again_is_no_reason_to_go_round_in_circles(device: str) ->
     def never(dummy: int, request: int, argument: bytearray) -> object:
         raise OSError(errno.ERANGE, "Numerical result out of range")
 
-    refused(RsiSource(device, never), "says that the token has 4096 bytes")
+    refused(RsiSource(device, never), "reports a token of 4096 bytes")
 
 
 def test_the_real_ioctl_of_what_is_no_device(device: str, tmp_path: pathlib.Path) -> None:
     refused(RsiSource(device), "Inappropriate ioctl for device")
-    refused(RsiSource(str(tmp_path / "absent")), "No such file or directory.; see whether this host is a realm")
+    refused(RsiSource(str(tmp_path / "absent")), "No such file or directory.; check that this host is a realm")
 
 
 @pytest.mark.parametrize("make", [FileSource, RsiSource, TsmSource])
@@ -249,7 +251,7 @@ def test_a_report_that_others_wrote_to_is_made_again(tsm: StandInTsmReports) -> 
 
 def test_reports_that_others_always_write_to(tsm: StandInTsmReports) -> None:
     tsm.generations = lambda attempt: (7, 9)
-    refused(TsmSource(str(tsm.root)), "are disturbed by others")
+    refused(TsmSource(str(tsm.root)), "another process writes")
     assert tsm.attempts == 4
 
 
@@ -293,7 +295,7 @@ def plain_report(monkeypatch: pytest.MonkeyPatch, **attributes: bytes) -> None:
 
 def test_attributes_that_are_odd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain_report(monkeypatch, generation=b"one")
-    refused(TsmSource(str(tmp_path)), "the generation of the report is no number")
+    refused(TsmSource(str(tmp_path)), "the generation of the report is not a number")
     plain_report(monkeypatch, provider=b"x" * 65)
     refused(TsmSource(str(tmp_path)), "the attribute provider has more than 64 bytes")
     plain_report(monkeypatch, outblob=bytes(16385))
@@ -314,8 +316,8 @@ def test_reports_of_another_sort_of_guest(tmp_path: pathlib.Path, monkeypatch: p
 
     monkeypatch.setattr(source_tsm.os, "mkdir", make)
     monkeypatch.setattr(source_tsm.os, "rmdir", StandInTsmReports.removed)
-    refused(TsmSource(str(tmp_path)), "not those of arm_cca_guest; run this inside of an Arm CCA realm")
+    refused(TsmSource(str(tmp_path)), "is not arm_cca_guest; run this inside an Arm CCA realm")
 
 
 def test_no_reports_here(tmp_path: pathlib.Path) -> None:
-    refused(TsmSource(str(tmp_path / "absent")), "No such file or directory.; see whether this host is a realm")
+    refused(TsmSource(str(tmp_path / "absent")), "No such file or directory.; check that this host is a realm")

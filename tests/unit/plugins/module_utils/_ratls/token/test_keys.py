@@ -105,10 +105,10 @@ def test_a_cose_key_is_read(algorithm: Algorithm) -> None:
 def test_a_point_has_to_be_on_its_curve(algorithm: Algorithm) -> None:
     point = bytearray(signer(algorithm).public.point)
     point[-1] ^= 1
-    with pytest.raises(KeyInvalid, match="no point on"):
+    with pytest.raises(KeyInvalid, match="not a point on"):
         keys.from_point(bytes(point))
     for first in (0, 1, 5, 6, 7):
-        with pytest.raises(KeyInvalid, match="no point on"):
+        with pytest.raises(KeyInvalid, match="not a point on"):
             keys.from_point(bytes([first]) + signer(algorithm).public.point[1:])
 
 
@@ -124,9 +124,9 @@ def cose(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no COSE_Key"),
-        (b"\x01", "no COSE_Key"),
-        (cose(d=bytes(32)), "a public key and nothing else"),
+        (b"", "not a COSE_Key"),
+        (b"\x01", "not a COSE_Key"),
+        (cose(d=bytes(32)), "a public key only"),
         (cose(kty=...), "type EC2"),
         (cose(kty=1), "type EC2"),
         (cose(kty="EC2"), "type EC2"),
@@ -142,9 +142,9 @@ def cose(**changes: object) -> bytes:
         (cose(y=True), "coordinates"),
         (cose(y="y" * 32), "coordinates"),
         (cose(x=bytes(31)), "coordinates"),
-        (cose(x=bytes(32)), "no point on P-256"),
-        (cose() + b"\x00", "follow its end"),
-        (b"\xa5\x01\x02" + cose()[1:], "twice"),
+        (cose(x=bytes(32)), "not a point on P-256"),
+        (cose() + b"\x00", "follows the end"),
+        (b"\xa5\x01\x02" + cose()[1:], "duplicate"),
     ],
 )
 def test_cose_keys_that_are_none(data: bytes, reason: str) -> None:

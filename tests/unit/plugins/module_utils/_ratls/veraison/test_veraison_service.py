@@ -142,13 +142,17 @@ LIES: list[tuple[str, t.Callable[[StandInVeraison], None], str]] = [
     ("no nonce", claims(eat_nonce=...), "for another challenge"),
     ("old", claims(iat=lambda now: int(now) - 400), "too old"),
     ("expired", claims(exp=lambda now: int(now) - 100), "has expired"),
-    ("no exp", claims(exp=...), "no exp"),
-    ("other key", another_key, "signed with another key"),
-    ("none", signed_by("none"), "not signed with one of ES256 and ES384"),
-    ("HS256", signed_by("HS256"), "not signed with one of ES256 and ES384"),
-    ("RS256", signed_by("RS256"), "not signed with one of ES256 and ES384"),
-    ("other submod", claims(submods={"OTHER": {"ear.status": 2}}), 'nothing of "CCA_SSD_PLATFORM", which is required'),
-    ("only realm", claims(submods={"CCA_REALM": {"ear.status": 2}}), 'nothing of "CCA_SSD_PLATFORM"'),
+    ("no valid time exp", claims(exp=...), "no valid time exp"),
+    ("other key", another_key, "signed with a key other"),
+    ("none", signed_by("none"), "not signed with ES256 or ES384"),
+    ("HS256", signed_by("HS256"), "not signed with ES256 or ES384"),
+    ("RS256", signed_by("RS256"), "not signed with ES256 or ES384"),
+    ("other submod", claims(submods={"OTHER": {"ear.status": 2}}), 'required submodule "CCA_SSD_PLATFORM" is missing'),
+    (
+        "only realm",
+        claims(submods={"CCA_REALM": {"ear.status": 2}}),
+        'required submodule "CCA_SSD_PLATFORM" is missing',
+    ),
 ]
 
 
@@ -184,7 +188,7 @@ def test_two_locations_are_none(service: Service) -> None:
         peer.write(data.replace(b"\r\n\r\n", b"\r\nLocation: session/5678\r\n\r\n", 1))
 
     service.veraison.manners = {"NEW": twice}
-    service.refused("the Location of its session is no address")
+    service.refused("the Location of its session is not a URL")
 
 
 @pytest.mark.parametrize(("what", "requests"), [("NEW", ["POST"]), ("POST", ["POST", "POST", "DELETE"])])
@@ -214,18 +218,18 @@ def test_what_the_service_says_of_a_problem_is_told(service: Service) -> None:
 
 def test_a_service_that_polls_for_ever_is_left_in_time(service: Service) -> None:
     service.veraison.polls = ["processing"] * 1000
-    service.refused("did not come to an end within 0.5 seconds", timeout=0.5)
+    service.refused("took more than 0.5 seconds", timeout=0.5)
     assert service.asks("GET") >= 1
     assert service.veraison.methods[-1] == "DELETE"
 
 
 BODIES = [
-    ("not JSON", b"<html>", "no JSON object"),
-    ("not UTF-8", b"\xff", "no JSON object"),
-    ("twice", b'{"status": "waiting", "status": "complete"}', "no JSON object"),
-    ("array", b"[]", "no JSON object"),
-    ("deep", b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "no JSON object"),
-    ("empty", b"", "no JSON object"),
+    ("not JSON", b"<html>", "not a JSON object"),
+    ("not UTF-8", b"\xff", "not a JSON object"),
+    ("duplicate", b'{"status": "waiting", "status": "complete"}', "not a JSON object"),
+    ("array", b"[]", "not a JSON object"),
+    ("deep", b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "not a JSON object"),
+    ("empty", b"", "not a JSON object"),
     ("large", b'"' + b"a" * MAX_BODY + b'"', f"longer than {MAX_BODY} bytes"),
 ]
 
@@ -240,22 +244,22 @@ def test_bodies_that_are_none(service: Service, what: str, body: bytes, reason: 
 
 HEAD = b"HTTP/1.1 201 Created\r\nLocation: session/1\r\n"
 WIRES = [
-    ("hangs up", stand_in.nothing, "the connection to it was cut"),
-    ("cut", stand_in.cut, "the connection to it was cut"),
+    ("hangs up", stand_in.nothing, "it closed the connection early"),
+    ("cut", stand_in.cut, "it closed the connection early"),
     ("not HTTP", stand_in.exactly(b"SSH-2.0-OpenSSH\r\n"), "not HTTP"),
     ("HTTP/3", stand_in.exactly(b"HTTP/3 x\r\n\r\n"), "not HTTP"),
     ("endless", stand_in.without_end, f"longer than {MAX_BODY} bytes"),
     ("announced", stand_in.exactly(HEAD + b"Content-Length: 99999999999999\r\n\r\n"), "longer than"),
-    ("chunk", stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "the connection to it was cut"),
+    ("chunk", stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "it closed the connection early"),
     (
         "short chunk",
         stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"),
-        "the connection to it was cut",
+        "it closed the connection early",
     ),
     (
         "giant chunk",
         stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\nfffffffffff\r\n{}"),
-        "the connection to it was cut",
+        "it closed the connection early",
     ),
     ("long line", stand_in.exactly(b"HTTP/1.1 201 Created\r\nA: " + b"a" * 70_000 + b"\r\n\r\n"), "not HTTP"),
     ("many headers", stand_in.exactly(b"HTTP/1.1 201 Created\r\n" + b"A: a\r\n" * 200 + b"\r\n"), "not HTTP"),
@@ -301,7 +305,7 @@ def test_a_service_that_is_not_there(authority: Authority) -> None:
     service = make_service(authority)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         service.url = f"https://127.0.0.1:{closed.getsockname()[1]}"
-    service.refused("cannot be reached .Connection refused.; see whether the service runs")
+    service.refused("cannot be reached .Connection refused.; check that the service is running")
     for name in ("veraison.invalid", "a" * 64 + ".invalid"):
         service.url = f"https://{name}"
         service.refused("its name cannot be resolved")
@@ -325,16 +329,16 @@ def test_the_certificate_of_another_authority_or_name_or_time(authority: Authori
     other = Authority(tmp_path, "other")
     service = make_service(authority)
     for certificate, reason in (
-        (other.server("other-ca"), "not accepted .unable to get local issuer certificate."),
-        (authority.server("other-name", names=["veraison.example"]), "not accepted .IP address mismatch.*not valid"),
-        (authority.server("old", expired=True), "not accepted .certificate has expired."),
+        (other.server("other-ca"), "was rejected .unable to get local issuer certificate."),
+        (authority.server("other-name", names=["veraison.example"]), "was rejected .IP address mismatch.*not valid"),
+        (authority.server("old", expired=True), "was rejected .certificate has expired."),
     ):
         with serving(service.veraison, server_context(certificate)) as url:
             service.url = url
             assert "ca_path" in service.refused(reason).message
     with serving(service.veraison, server_context(authority.server("fine"))) as url:
         service.url = url
-        service.refused("not accepted", ca_path=None)  # the system does not know it
+        service.refused("certificate was rejected", ca_path=None)  # the system does not know it
     assert service.veraison.requests == []
 
 
@@ -363,7 +367,7 @@ def test_http_works_on_the_loopback_interface(authority: Authority) -> None:
     with serving(service.veraison) as url:
         service.url = url
         assert service.appraiser(ca_path=None).appraise(PRESENTED)
-        with pytest.raises(ConfigurationInvalid, match="ca_path has no use with an address that is http"):
+        with pytest.raises(ConfigurationInvalid, match="ca_path cannot be used with an http address"):
             service.appraiser()
 
 
@@ -387,7 +391,7 @@ def test_the_pinned_key_is_fetched(service: Service) -> None:
     assert pinned.appraise(PRESENTED)
     assert service.asks("GET") == 1
     other = service.appraiser(key=None, pin=thumbprint(platform_key("P-384").public))
-    with pytest.raises(VeraisonFailed, match="none of its keys is the one that is pinned"):
+    with pytest.raises(VeraisonFailed, match="none of its keys matches a pin"):
         other.appraise(PRESENTED)
 
 
