@@ -21,7 +21,7 @@ def read_bounded(path: str, *, limit: int) -> bytes:
     """Return the content of a regular file of at most limit bytes. Raises NotReadable."""
     with contextlib.ExitStack() as stack:
         try:
-            # a pipe must not make us wait, not even for somebody to open its other end
+            # O_NONBLOCK: opening a pipe must not wait for its other end
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             stack.callback(os.close, descriptor)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -22,7 +22,7 @@ import typing as t
 from .errors import ChallengeInvalid, TokenUntrusted
 
 CHALLENGE_SIZE: t.Final = 64
-_AUTHORITY_SIZE: t.Final = 88  # base64 with padding of 64 bytes
+_AUTHORITY_SIZE: t.Final = 88  # 64 bytes in base64 with padding
 
 
 class Challenge:

@@ -18,7 +18,7 @@ import typing as t
 
 from .errors import DependencyMissing
 
-MINIMUM_CRYPTOGRAPHY: t.Final = "45.0.0"  # with the check of a server's certificate
+MINIMUM_CRYPTOGRAPHY: t.Final = "45.0.0"  # for the check of a server's certificate
 OLDEST_CRYPTOGRAPHY: t.Final = "38.0.0"  # for everything else
 
 IMPORT_ERROR: str | None = None

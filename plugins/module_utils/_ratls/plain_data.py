@@ -11,7 +11,6 @@ Each value is read by a function of value and place; ConfigurationInvalid names 
 
 from __future__ import annotations
 
-# Settings come from YAML or JSON that somebody else has parsed. This reads such plain data, strictly.
 import re
 import typing as t
 from dataclasses import dataclass

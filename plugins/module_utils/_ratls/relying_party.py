@@ -70,7 +70,7 @@ class RelyingParty:
 
     chain: AppraiserChain
     policies: Policies | None = None
-    # for the log, when this is put to use
+    # for the log at the start of the server
     warnings: tuple[str, ...] = ()
 
     def judge(self, certificate: bytes, challenge: Challenge, *, now: datetime.datetime | None = None) -> Attestation:

@@ -12,8 +12,6 @@ to standard error. The extensions of an untrusted client are therefore split her
 
 from __future__ import annotations
 
-# The library makes objects of all that is in the extensions that it knows: 30 KB of names take it 14 ms, and of the odd
-# ones it warns on standard error. What strangers send is better left alone.
 import typing as t
 
 _EXTENSIONS: t.Final = 0xA3
@@ -22,7 +20,7 @@ _EXTENSIONS: t.Final = 0xA3
 class CertificateExtension(t.NamedTuple):
     """An extension of a certificate; its value is not parsed."""
 
-    # in DER, without tag and length
+    # the content of the DER, without tag and length
     oid: bytes
     critical: bool
     value: bytes
@@ -39,7 +37,7 @@ def extensions_of(tbs_certificate: bytes) -> tuple[CertificateExtension, ...]:
 
 
 def _extension(item: bytes) -> CertificateExtension:
-    # what stands between them is critical, which is left out where it is false
+    # between them is critical, which DER omits if it is false
     (dummy, oid), *critical, (dummy, value) = _elements(item)
     return CertificateExtension(oid, bool(critical), value)
 

@@ -23,14 +23,15 @@ if t.TYPE_CHECKING:
 _TOKEN_OID: t.Final = bytes.fromhex("2b030307")  # EXTENSION_OID in DER
 MAX_CERTIFICATE: t.Final = 32 * 1024
 MIN_RSA, MAX_RSA = 2048, 8192
-MAX_RSA_EXPONENT: t.Final = 2**64  # a longer one makes checking a signature as dear as making one
+# a longer exponent makes verifying a signature as expensive as signing
+MAX_RSA_EXPONENT: t.Final = 2**64
 
 
 @dataclass(frozen=True)
 class AttestedCertificate:
     """The public key and the token of a client's certificate. TLS verifies that the client has the key."""
 
-    # the SubjectPublicKeyInfo in DER, encoded anew from the key
+    # the SubjectPublicKeyInfo in DER, encoded again from the parsed key
     public_key: bytes
     # the bytes of the token, not parsed
     token: bytes = field(repr=False)
@@ -71,10 +72,10 @@ def _is_valid(certificate: Certificate, now: datetime.datetime) -> bool:
     try:
         if hasattr(certificate, "not_valid_before_utc"):
             return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-        # before cryptography 42, which has times in UTC that do not say so
+        # cryptography before 42 has naive times in UTC
         start, end = certificate.not_valid_before, certificate.not_valid_after
         return start <= now.astimezone(datetime.timezone.utc).replace(tzinfo=None) <= end
-    except ValueError:  # a time in the year 0, which X.509 has and datetime has not
+    except ValueError:  # X.509 permits times in the year 0, datetime does not
         return False
 
 
@@ -83,7 +84,7 @@ def _check_own_signature(certificate: Certificate) -> None:
     if hasattr(certificate, "verify_directly_issued_by"):
         certificate.verify_directly_issued_by(certificate)
         return
-    # before cryptography 40
+    # cryptography before 40
     if certificate.issuer != certificate.subject:
         raise ValueError("it has another issuer")
     key, signature, signed = certificate.public_key(), certificate.signature, certificate.tbs_certificate_bytes

@@ -23,7 +23,7 @@ from ..token.claim_reader import HASH_NAMES, HASH_SIZES, HashName
 from ..token.realm_claims import MEASUREMENTS, RealmClaims
 
 MAX_FILE: t.Final = 1024 * 1024
-# of measurements by hash; some firmware fills them up to 64 bytes
+# sizes of measurements by hash algorithm; some firmware pads them to 64 bytes
 _SIZES: t.Final[t.Mapping[str, tuple[int, ...]]] = {"sha-256": (32, 64), "sha-384": (48, 64), "sha-512": (64,)}
 
 

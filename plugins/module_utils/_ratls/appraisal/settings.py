@@ -24,7 +24,7 @@ from .version import Version, parse_version
 if t.TYPE_CHECKING:
     from ..token.lifecycle import LifecycleState
 
-# gives the content of a file that the settings name; what it raises is passed on
+# reads a file that the settings name; its errors are passed on
 ReadFile = t.Callable[[str], bytes]
 
 _POLICY: t.Final = (

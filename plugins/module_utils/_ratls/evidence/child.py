@@ -20,7 +20,8 @@ import time
 import typing as t
 
 _PIECE: t.Final = 64 * 1024
-_LOOK: t.Final = 0.005  # seconds between two looks at whether it has ended, when it has closed its output
+# seconds between two polls for the end of a program that has closed its output
+_LOOK: t.Final = 0.005
 _LOST: t.Final = "its exit status is unknown, because"
 
 
@@ -43,7 +44,7 @@ def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float
     than limit bytes or runs longer than timeout seconds is killed with all its descendants. Raises ChildFailed.
     """
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        # the system forgets the status then, and subprocess takes it for 0
+        # the system discards the status then, and subprocess reports 0
         raise ChildFailed(f"{_LOST} this process ignores SIGCHLD")
     deadline = time.monotonic() + timeout
     process = _start(argv)
@@ -67,7 +68,7 @@ class _Child(subprocess.Popen[bytes]):
 
 def _start(argv: t.Sequence[str]) -> _Child:
     try:
-        return _Child(  # noqa: S603 - what the options or an auth file name, without a shell
+        return _Child(  # noqa: S603 - named by options or an auth file, without a shell
             list(argv),
             bufsize=0,
             stdin=subprocess.PIPE,
@@ -138,7 +139,7 @@ def _kill(pid: int) -> int:
         os.killpg(pid, signal.SIGKILL)
         flags = 0
     except (ProcessLookupError, PermissionError):
-        flags = os.WNOHANG  # it is of another user now, as with sudo: there is no use in waiting for it
+        flags = os.WNOHANG  # the program runs as another user, as with sudo, and cannot be killed: do not wait
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, flags)
     return -signal.SIGKILL

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 KeyType = t.Literal["rsa-2048", "ec-p256"]
 KEY_TYPES: t.Final[tuple[KeyType, ...]] = ("rsa-2048", "ec-p256")
-DEFAULT_KEY_TYPE: t.Final[KeyType] = "rsa-2048"  # what the clients that are out there use
+DEFAULT_KEY_TYPE: t.Final[KeyType] = "rsa-2048"  # the key type of existing clients
 
 _making: t.Final = threading.Lock()
 

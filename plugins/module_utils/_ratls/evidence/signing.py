@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-# Signing tokens is what firmware does. It is here for simulated realms alone.
 import hashlib
 import typing as t
 from dataclasses import dataclass
@@ -52,7 +51,11 @@ class SigningKey:
         try:
             private = crypto.serialization.load_pem_private_key(data, None)
             return cls._of(t.cast("EllipticCurvePrivateKey", private))
-        except (ValueError, TypeError, crypto.UnsupportedAlgorithm):  # its text could show parts of the file
+        except (
+            ValueError,
+            TypeError,
+            crypto.UnsupportedAlgorithm,
+        ):  # the text of the error could contain parts of the file
             raise ConfigurationInvalid(
                 f"Reading the signing key {path} failed: it is not a PEM private key on P-256, P-384 or P-521 "
                 "without a password; make a new realm with the command simulate make."

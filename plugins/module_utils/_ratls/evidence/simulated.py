@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-# A realm that is none, for tests and demonstrations: its keys lie in files, and it says whatever it is told to say.
 import json
 import os
 import typing as t

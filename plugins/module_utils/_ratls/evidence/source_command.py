@@ -18,7 +18,7 @@ from .child import ChildFailed, run_bounded
 from .evidence import Evidence, EvidenceKind, evidence_error
 
 PLACEHOLDER: t.Final = "{challenge}"
-MAX_TIMEOUT: t.Final = 24 * 3600  # seconds; the system cannot wait for every number of them
+MAX_TIMEOUT: t.Final = 24 * 3600  # seconds; the system's timers have a maximum
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CommandSource:
     """
 
     argv: tuple[str, ...]
-    # in seconds, at most a day
+    # seconds, at most a day
     timeout: float = 30
     kind: EvidenceKind = "command"
 

@@ -32,7 +32,7 @@ class FileSource:
                 "file", f"the file {visible(self.path)} cannot be read, {exc}", "name a file that holds a CCA token"
             ) from None
         warning = (
-            f"The attestation token was read from the file {visible(self.path)} and not made for this connection; "
+            f"The attestation token was read from the file {visible(self.path)} and was not made for this connection; "
             "it does not prove that the realm is running now. Use a source of evidence that makes a token for every "
             "connection."
         )

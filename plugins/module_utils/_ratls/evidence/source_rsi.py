@@ -28,7 +28,7 @@ _REQUEST: t.Final = struct.Struct(f"={CHALLENGE_SIZE}sQQ")  # challenge, size of
 _FIRST_SIZE: t.Final = 4096
 _TRIES: t.Final = 4
 
-# ioctl of a descriptor: the request and what it reads and writes
+# ioctl(descriptor, request, argument), where argument is read and written
 Ioctl = t.Callable[[int, int, bytearray], object]
 
 
@@ -51,7 +51,7 @@ class RsiSource:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
                 stack.callback(os.close, descriptor)
                 return Evidence(self._token(descriptor, realm_challenge), "rsi")
-            except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
+            except (OSError, ValueError) as exc:  # ValueError: an invalid path
                 raise evidence_error(
                     "rsi",
                     f"the device {visible(self.path)} cannot be used ({reason(exc)})",

@@ -46,7 +46,7 @@ class TsmSource:
             for dummy in range(_TRIES):
                 with contextlib.suppress(_ReportChanged), self._report() as path:
                     return Evidence(_token(path, realm_challenge), "tsm")
-        except (OSError, ValueError) as exc:  # the latter for a path that cannot be one
+        except (OSError, ValueError) as exc:  # ValueError: an invalid path
             raise evidence_error(
                 "tsm",
                 f"a report in {visible(self.root)} cannot be created ({reason(exc)})",
@@ -107,7 +107,7 @@ def _read(path: str, name: str, *, limit: int) -> bytes:
 
 
 def _write(path: str, name: str, data: bytes) -> None:
-    # binary attributes take what was written when the file is closed
+    # binary attributes are committed when the file is closed
     with open(os.path.join(path, name), "wb", buffering=0) as file:
         file.write(data)
 

@@ -4,10 +4,14 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A strict decoder and encoder of CBOR (RFC 8949) for CCA tokens.
+
+It exists because cbor2 keeps the last of duplicate keys, treats 1, 1.0 and true as one key, builds objects from tags
+and ignores trailing bytes. Called by cose.py and keys.py.
+"""
+
 from __future__ import annotations
 
-# A decoder of its own: the one of cbor2 takes the last of doubled keys, lets 1, 1.0 and true be the same key, builds
-# objects from tags and ignores what follows the value. What a token may hold is small enough to be read here in full.
 import contextlib
 import typing as t
 from dataclasses import dataclass
@@ -15,18 +19,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TaggedValue:
-    """A value with a tag. No tag means anything here."""
+    """A value with a tag. The decoder interprets no tag."""
 
     tag: int
     value: Cbor
 
 
 CborKey = t.Union[int, str]
-# What can be in a token. Arrays are tuples; bool counts among int, so ask for it first.
+# The values of a token. Arrays are tuples; bool is a subclass of int, so it is tested first.
 Cbor = t.Union[int, bytes, str, None, "tuple[Cbor, ...]", "dict[CborKey, Cbor]", TaggedValue]
 
 MAX_DEPTH: t.Final = 8  # a token needs 4
-_LEAST_TEXT: t.Final = 8  # characters: what is shorter may be broken CBOR as well
+_LEAST_TEXT: t.Final = 8  # characters; shorter data may as well be broken CBOR
 MAX_ITEMS: t.Final = 1024  # a token of 32 software components needs about 400
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)  # RFC 8949, 3.1
@@ -38,11 +42,11 @@ class CborInvalid(ValueError):
 
 
 def decode(data: bytes) -> Cbor:
-    """Decode the one value that fills the bytes: RFC 8949 in preferred serialization (4.1), definite lengths only.
+    """Decode the one value that fills the bytes: preferred serialization (RFC 8949, 4.1), definite lengths only.
 
-    Integers of 64 bits, byte strings, text, arrays, maps, tags, false, true and null; no floating point numbers, no
-    other simple values. Keys are integers or text, each at most once. At most MAX_DEPTH deep and MAX_ITEMS values in
-    all; the caller bounds the size. Raises CborInvalid and nothing else.
+    Accepts integers of 64 bits, byte strings, text, arrays, maps, tags, false, true and null, but no floating point
+    numbers and no other simple values. Keys are integers or text, without duplicates. Nesting is limited to MAX_DEPTH
+    and the number of values to MAX_ITEMS; the caller limits the size. Raises CborInvalid and nothing else.
     """
     try:
         reader = _Reader(data)
@@ -59,7 +63,7 @@ def decode(data: bytes) -> Cbor:
 
 
 def _other_format(data: bytes) -> str | None:
-    """What people take for CBOR by mistake; almost every byte begins a value of CBOR, so that nothing else tells."""
+    """Name a format that is mistaken for CBOR. Almost every byte starts a CBOR value, so the decoder cannot tell."""
     if data.lstrip().startswith(b"-----BEGIN "):
         return "PEM"
     with contextlib.suppress(UnicodeDecodeError):
@@ -70,7 +74,7 @@ def _other_format(data: bytes) -> str | None:
 
 
 def _is_der(data: bytes) -> bool:
-    """Whether it is a SEQUENCE of the right length, as keys and certificates are."""
+    """Tell whether the bytes are a SEQUENCE of the right length, as keys and certificates are."""
     if data[:1] != b"0" or len(data) < 2:
         return False
     count = data[1] & 0x7F if data[1] & 0x80 else 0
@@ -85,7 +89,7 @@ class _Reader:
         self._items = 0
 
     def value(self, depth: int) -> Cbor:
-        """The next value. Raises CborInvalid."""
+        """Read the next value. Raises CborInvalid."""
         self._items += 1
         if self._items > MAX_ITEMS:
             raise CborInvalid(f"it has more than {MAX_ITEMS} values")
@@ -157,7 +161,7 @@ class _Reader:
 
 
 def encode(value: Cbor) -> bytes:
-    """The preferred serialization of a value; maps in the order that they have."""
+    """Return the preferred serialization of a value; the order of maps is kept."""
     if value is None or isinstance(value, bool):
         return bytes([0xF6 if value is None else 0xF5 if value else 0xF4])
     if isinstance(value, int):
@@ -175,7 +179,7 @@ def encode(value: Cbor) -> bytes:
 
 
 def head(major: int, argument: int) -> bytes:
-    """The head of a value: its major type and the shortest form of its argument (RFC 8949, 3)."""
+    """Encode a major type and the shortest form of its argument (RFC 8949, 3)."""
     if argument < 24:
         return bytes([major << 5 | argument])
     size = next(size for size in (1, 2, 4, 8) if argument < 1 << 8 * size)

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""CCA attestation tokens (draft-ffm-rats-cca-token): parsing, and verification of their signatures.
+
+Both profiles are read. Called by RelyingParty.judge, Attester and the module cca_token_info.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -27,17 +32,17 @@ REALM_TOKEN: t.Final = 44241
 
 @dataclass(frozen=True)
 class CcaToken:
-    """A CCA attestation token whose structure and claims are right, whatever they are worth: see verify_realm."""
+    """A parsed CCA token. Its structure and claims are valid; verify_realm and verify_platform check its signatures."""
 
     platform: PlatformClaims
     realm: RealmClaims
     platform_token: Sign1
     realm_token: Sign1
-    # Of the bytes of the token, sha256:... in hexadecimal: what logs and results call it.
+    # sha256:... of the bytes of the token, which identifies it in logs and results
     digest: str
 
     def realm_key(self) -> EcKey:
-        """The key that the realm token holds, in the form that its profile has. Raises TokenInvalid."""
+        """Return the key in the realm token, in the format of its profile. Raises TokenInvalid."""
         data = self.realm.public_key
         try:
             return from_cose_key(data) if self._has_cose_key() else from_point(data)
@@ -47,22 +52,22 @@ class CcaToken:
             ) from None
 
     def verify_realm(self) -> None:
-        """Check that the realm signed its token with the key that it holds, and that the platform vouches for the key.
+        """Check that the realm token is signed with the key it contains and that the platform token binds this key.
 
-        This alone proves nothing, as anybody can make such a pair of tokens: the signature of the platform has to be
-        checked too, with a key known from elsewhere. Raises TokenInvalid, TokenUntrusted.
+        This alone proves nothing, because anybody can make such a pair of tokens: the signature of the platform must be
+        checked too, with a key that is known from elsewhere. Raises TokenInvalid and TokenUntrusted.
         """
         self.verify_realm_signature()
         self.verify_key_binding()
 
     def verify_realm_signature(self) -> None:
-        """The first half of verify_realm. Raises TokenInvalid, TokenUntrusted."""
+        """Check the realm's signature, the first half of verify_realm. Raises TokenInvalid and TokenUntrusted."""
         if not self.realm_token.is_signed_by(self.realm_key()):
             raise _trust_error("the realm token is not signed with the key that it holds", check="realm_signature")
 
     def verify_key_binding(self) -> None:
-        """The second half of verify_realm. Raises TokenUntrusted."""
-        # over the bytes of the claim as they are in the token, whatever form the key has
+        """Check the key binding, the second half of verify_realm. Raises TokenUntrusted."""
+        # the hash covers the bytes of the claim, in either format of the key
         name = self.realm.public_key_hash_algorithm.replace("-", "")
         if not hmac.compare_digest(hashlib.new(name, self.realm.public_key).digest(), self.platform.challenge):
             raise _trust_error("the platform token was made for another realm key", check="key_binding")
@@ -80,7 +85,7 @@ class CcaToken:
 
 
 def parse_token(data: bytes) -> CcaToken:
-    """Read a CCA token of either profile, of at most MAX_TOKEN bytes. No signature is checked. Raises TokenInvalid."""
+    """Parse a CCA token of at most MAX_TOKEN bytes without checking a signature. Raises TokenInvalid."""
     if len(data) > MAX_TOKEN:
         raise TokenInvalid(
             f"Reading the CCA token failed: it has {len(data)} bytes, and {MAX_TOKEN} is the limit; check that it is "
@@ -102,7 +107,7 @@ def _signed_tokens(data: bytes) -> tuple[Sign1, Sign1]:
     if not isinstance(value, TaggedValue) or value.tag != TAG:
         raise token_error(what, f"the tag {TAG} is missing, so it is not a CCA token")
     parts = value.value
-    # nobody signs what else might be in here, so there must be nothing else
+    # further entries would not be signed, so none are accepted
     if not isinstance(parts, dict) or parts.keys() != {PLATFORM_TOKEN, REALM_TOKEN}:
         raise token_error(what, "there is not exactly one platform token and one realm token")
     platform, realm = parts[PLATFORM_TOKEN], parts[REALM_TOKEN]

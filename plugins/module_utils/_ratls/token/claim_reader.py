@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Typed access to the claims of a token; called by platform_claims.py and realm_claims.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -25,9 +27,9 @@ MAX_TEXT: t.Final = 512
 
 @dataclass(frozen=True)
 class ClaimReader:
-    """Typed access to the claims of one map. Every method raises TokenInvalid naming the claim.
+    """The claims of one map. Every method raises TokenInvalid naming the claim.
 
-    what is the map in words, as it stands in messages.
+    what names the map in messages.
     """
 
     claims: t.Mapping[CborKey, Cbor]
@@ -35,14 +37,14 @@ class ClaimReader:
 
     @classmethod
     def of(cls, payload: bytes, what: str) -> ClaimReader:
-        """The claims in the payload of a signed token."""
+        """Read the claims in the payload of a signed token."""
         value = decode_part(payload, what=what)
         if not isinstance(value, dict):
             raise token_error(what, "the payload is not a map of claims")
         return cls(value, what)
 
     def data(self, label: int, name: str, *sizes: int) -> bytes:
-        """A byte string that has to be there, of one of these sizes if any are given."""
+        """Return a required byte string, of one of these sizes if any are given."""
         value = self._present(label, name)
         if not isinstance(value, bytes):
             raise self.fault(label, name, "is not a byte string")
@@ -51,7 +53,7 @@ class ClaimReader:
         return value
 
     def text(self, label: int, name: str) -> str:
-        """A text that has to be there, not empty and of at most MAX_TEXT characters, all printable."""
+        """Return a required printable text of 1 to MAX_TEXT characters."""
         value = self._present(label, name)
         if not isinstance(value, str):
             raise self.fault(label, name, "is not text")
@@ -60,11 +62,11 @@ class ClaimReader:
         return value
 
     def optional_text(self, label: int, name: str) -> str | None:
-        """As text, or None if there is no such claim."""
+        """Return a text as text does, or None if the claim is absent."""
         return self.text(label, name) if label in self.claims else None
 
     def integer(self, label: int, name: str, *, maximum: int) -> int:
-        """An integer from 0 to maximum that has to be there."""
+        """Return a required integer from 0 to maximum."""
         value = self._present(label, name)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.fault(label, name, "is not an integer")
@@ -73,14 +75,14 @@ class ClaimReader:
         return value
 
     def array(self, label: int, name: str) -> tuple[Cbor, ...]:
-        """An array that has to be there."""
+        """Return a required array."""
         value = self._present(label, name)
         if not isinstance(value, tuple):
             raise self.fault(label, name, "is not an array")
         return value
 
     def hash_name(self, label: int, name: str) -> HashName:
-        """The name of one of the three hash functions."""
+        """Return a required name of one of the three hash functions."""
         value = self.text(label, name)
         for known in HASH_NAMES:
             if value == known:
@@ -88,11 +90,11 @@ class ClaimReader:
         raise self.fault(label, name, f"is not one of {', '.join(HASH_NAMES)}")
 
     def unknown(self, known: t.Container[CborKey]) -> tuple[str, ...]:
-        """The labels of the claims that are not known here, which are ignored; fit to be shown."""
+        """Return the printable labels of the claims that are not in known, which are ignored."""
         return tuple(visible(str(label)) for label in self.claims if label not in known)
 
     def fault(self, label: int, name: str, why: str) -> TokenInvalid:
-        """The error that says what is wrong with a claim, for the caller to raise."""
+        """Return the error about a claim, for the caller to raise."""
         return token_error(self.what, f"the claim {label} ({name}) {why}", claim=label)
 
     def _present(self, label: int, name: str) -> Cbor:

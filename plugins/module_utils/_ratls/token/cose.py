@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""COSE_Sign1, the envelope of the platform token and the realm token (RFC 9052, 4.2)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -19,7 +21,7 @@ _ALG, _CRIT = 1, 2  # RFC 9052, 3.1
 
 @dataclass(frozen=True)
 class Sign1:
-    """A COSE_Sign1 (RFC 9052, 4.2), not verified yet."""
+    """A COSE_Sign1 (RFC 9052, 4.2) whose signature is not verified."""
 
     algorithm: Algorithm
     protected: bytes
@@ -27,21 +29,21 @@ class Sign1:
     signature: bytes = field(repr=False)
 
     def is_signed_by(self, key: EcKey) -> bool:
-        """Whether this key signed it, with the algorithm that belongs to the curve of the key."""
+        """Tell whether this key made the signature, with the algorithm that its curve requires."""
         return key.algorithm == self.algorithm and key.verify(
             self.signature, to_be_signed(self.protected, self.payload)
         )
 
 
 def to_be_signed(protected: bytes, payload: bytes) -> bytes:
-    """The Sig_structure without external data (RFC 9052, 4.4)."""
+    """Return the Sig_structure without external data (RFC 9052, 4.4)."""
     return encode(("Signature1", protected, b"", payload))
 
 
 def parse_sign1(data: bytes, *, what: str) -> Sign1:
-    """Read a tagged COSE_Sign1 with its payload in it. what names it in messages. Raises TokenInvalid.
+    """Parse a tagged COSE_Sign1 with an embedded payload. what names it in messages. Raises TokenInvalid.
 
-    The unprotected header has to be empty, for nothing in it is signed.
+    The unprotected header must be empty, because it is not signed.
     """
     value = decode_part(data, what=what)
     if not isinstance(value, TaggedValue) or value.tag != _TAG_SIGN1:
@@ -63,7 +65,7 @@ def parse_sign1(data: bytes, *, what: str) -> Sign1:
 
 
 def decode_part(data: bytes, *, what: str) -> Cbor:
-    """Decode CBOR. Raises TokenInvalid."""
+    """Decode the CBOR of a part of a token, which what names in messages. Raises TokenInvalid."""
     try:
         return decode(data)
     except CborInvalid as exc:
@@ -71,7 +73,7 @@ def decode_part(data: bytes, *, what: str) -> Cbor:
 
 
 def token_error(what: str, why: str, *, claim: int | None = None) -> TokenInvalid:
-    """The error that says why a part of a token is invalid, for the caller to raise."""
+    """Return the error about a part of a token, for the caller to raise."""
     return TokenInvalid(
         f"Reading the CCA token failed: in {what}, {why}; get a token of firmware that follows the CCA profiles.",
         claim=claim,

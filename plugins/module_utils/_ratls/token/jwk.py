@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""JSON Web Keys (RFC 7517, RFC 7518), their thumbprints (RFC 7638), and base64url."""
+
 from __future__ import annotations
 
 import base64
@@ -22,7 +24,7 @@ _BASE64URL: t.Final = re.compile(r"[A-Za-z0-9_-]*")
 
 
 def from_jwk(value: JsonValue) -> EcKey:
-    """The public key in a JSON Web Key of the type EC (RFC 7518, 6.2). Raises KeyInvalid, DependencyMissing."""
+    """Return the public key of a JSON Web Key of type EC (RFC 7518, 6.2). Raises KeyInvalid and DependencyMissing."""
     if not isinstance(value, dict):
         raise KeyInvalid("it is not a JSON Web Key")
     if "d" in value or "k" in value:
@@ -38,7 +40,7 @@ def from_jwk(value: JsonValue) -> EcKey:
 
 
 def thumbprint(key: EcKey) -> str:
-    """The SHA-256 thumbprint of the key as a JWK (RFC 7638), in base64url."""
+    """Return the SHA-256 thumbprint of the key as a JWK (RFC 7638), in base64url."""
     size = key.algorithm.size
     x, y = (encode_base64url(part) for part in (key.point[1 : 1 + size], key.point[1 + size :]))
     text = json.dumps({"crv": key.algorithm.curve, "kty": "EC", "x": x, "y": y}, separators=(",", ":"))
@@ -46,7 +48,7 @@ def thumbprint(key: EcKey) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """Decode base64url without padding, in its one canonical form (RFC 7515, 2). Raises ValueError."""
+    """Decode base64url without padding in canonical form (RFC 7515, 2). Raises ValueError."""
     if not _BASE64URL.fullmatch(text):
         raise ValueError("it is not base64url")
     try:
@@ -59,7 +61,7 @@ def decode_base64url(text: str) -> bytes:
 
 
 def encode_base64url(data: bytes) -> str:
-    """Base64url without padding."""
+    """Encode bytes as base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reads files of public keys: trust anchors, and the keys of a Veraison service."""
+
 from __future__ import annotations
 
 import typing as t
@@ -21,9 +23,9 @@ _PEM: t.Final = b"-----BEGIN "
 
 
 def read_keys(data: bytes, *, what: str) -> tuple[EcKey, ...]:
-    """The public keys in the content of a file: PEM, JWK or JWK set, COSE_Key, or a SEC 1 point as it is.
+    """Return the public keys of a file: PEM, JWK, JWK set, COSE_Key, or a raw SEC 1 point.
 
-    what names the file in messages. Raises ConfigurationInvalid, DependencyMissing.
+    what names the file in messages. Raises ConfigurationInvalid and DependencyMissing.
     """
     crypto.require_cryptography()
     if len(data) > MAX_KEY_FILE:

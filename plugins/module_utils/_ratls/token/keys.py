@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Elliptic-curve public keys, and the ECDSA algorithms of COSE for them (RFC 9053, 2.1)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -20,17 +22,17 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """An algorithm of RFC 9053, 2.1, with the one curve that CCA pairs it with."""
+    """An ECDSA algorithm (RFC 9053, 2.1) with the one curve that CCA pairs it with."""
 
     name: str
     label: int
     curve: str
     cose_curve: int
-    # of a coordinate, and of r and of s, in bytes
+    # bytes of a coordinate, of r and of s
     size: int
 
     def ec_curve(self) -> EllipticCurve:
-        """The curve as the library names it."""
+        """Return the curve object of cryptography."""
         curves: t.Mapping[str, t.Callable[[], EllipticCurve]] = {
             "P-256": crypto.ec.SECP256R1,
             "P-384": crypto.ec.SECP384R1,
@@ -39,7 +41,7 @@ class Algorithm:
         return curves[self.curve]()
 
     def digest(self) -> HashAlgorithm:
-        """The hash function that goes with it."""
+        """Return the hash object of cryptography."""
         digests: t.Mapping[str, t.Callable[[], HashAlgorithm]] = {
             "ES256": crypto.hashes.SHA256,
             "ES384": crypto.hashes.SHA384,
@@ -56,25 +58,25 @@ ALGORITHMS: t.Final = (
 
 _KTY, _ALG, _CRV, _X, _Y = 1, 3, -1, -2, -3  # RFC 9052, 7.1 and RFC 9053, 7.1.1
 _KTY_EC2: t.Final = 2
-_ALLOWED: t.Final = frozenset((_KTY, 2, _ALG, 4, _CRV, _X, _Y))  # with kid and key_ops; never -4, a private key
+_ALLOWED: t.Final = frozenset((_KTY, 2, _ALG, 4, _CRV, _X, _Y))  # kid and key_ops too, but never -4, a private key
 
 
 class KeyInvalid(ValueError):
-    """Bytes are no public key that can be used here; the message is the reason, without a full stop."""
+    """Bytes are not a usable public key; the message is the reason, without a full stop."""
 
 
 @dataclass(frozen=True)
 class EcKey:
-    """A public key on one of the three curves; two are equal if they are the same point."""
+    """A public key on P-256, P-384 or P-521. Two keys are equal if they are the same point."""
 
     algorithm: Algorithm
     # SEC 1, uncompressed
     point: bytes
 
     def verify(self, signature: bytes, message: bytes) -> bool:
-        """Whether r and s, side by side in the size of the curve, are a signature of the message (RFC 9053, 2.1).
+        """Tell whether signature is r and s, concatenated in the size of the curve, for message (RFC 9053, 2.1).
 
-        As the text says nothing of a low s, both of the two that fit are right.
+        The specification does not demand a low s, so both valid values of s are accepted.
         """
         size = self.algorithm.size
         if len(signature) != 2 * size:
@@ -91,7 +93,7 @@ class EcKey:
 
 
 def from_point(data: bytes) -> EcKey:
-    """The key that a SEC 1 point is; its length says which curve it is on. Raises KeyInvalid, DependencyMissing."""
+    """Return the key of a SEC 1 point; its length selects the curve. Raises KeyInvalid and DependencyMissing."""
     for algorithm in ALGORITHMS:
         if len(data) in (1 + algorithm.size, 1 + 2 * algorithm.size):
             return _check_point(algorithm, data)
@@ -99,14 +101,14 @@ def from_point(data: bytes) -> EcKey:
 
 
 def from_coordinates(algorithm: Algorithm, x: object, y: object) -> EcKey:
-    """The key of two coordinates, each of the whole size of the curve. Raises KeyInvalid, DependencyMissing."""
+    """Return the key with two coordinates of the full size of the curve. Raises KeyInvalid and DependencyMissing."""
     if not isinstance(x, bytes) or not isinstance(y, bytes) or {len(x), len(y)} != {algorithm.size}:
         raise KeyInvalid(f"its coordinates are not of {algorithm.size} bytes each, as {algorithm.curve} needs")
     return _check_point(algorithm, b"\x04" + x + y)
 
 
 def from_cose_key(data: bytes) -> EcKey:
-    """The key in a COSE_Key of type EC2 (RFC 9052, 7). Raises KeyInvalid, DependencyMissing."""
+    """Return the key of a COSE_Key of type EC2 (RFC 9052, 7). Raises KeyInvalid and DependencyMissing."""
     try:
         fields: Cbor = decode(data)
     except CborInvalid as exc:
@@ -125,7 +127,7 @@ def from_cose_key(data: bytes) -> EcKey:
 
 
 def from_public(public: object) -> EcKey:
-    """The key that a public key of the library is. Raises KeyInvalid."""
+    """Return the key of a public key object of cryptography. Raises KeyInvalid."""
     if isinstance(public, crypto.ec.EllipticCurvePublicKey):
         point = public.public_bytes(
             crypto.serialization.Encoding.X962, crypto.serialization.PublicFormat.UncompressedPoint
@@ -137,7 +139,7 @@ def from_public(public: object) -> EcKey:
 
 
 def algorithm_of_label(label: Cbor) -> Algorithm:
-    """The algorithm of a COSE label. Raises TokenInvalid."""
+    """Return the algorithm with a COSE label. Raises TokenInvalid."""
     for algorithm in ALGORITHMS:
         if label == algorithm.label:
             return algorithm

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The lifecycle states of a CCA platform (Arm CCA Security Model; draft-ffm-rats-cca-token)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -19,7 +21,7 @@ LifecycleState = t.Literal[
     "invalid",
 ]
 
-# Arm CCA Security Model and draft-ffm-rats-cca-token: the high byte is the state, the low one is the implementation's
+# the high byte is the state; the low byte is defined by the implementation
 _STATES: t.Final[t.Mapping[int, LifecycleState]] = {
     0x00: "unknown",
     0x10: "assembly_and_test",
@@ -34,7 +36,7 @@ MAX_LIFECYCLE: t.Final = 0xFFFF
 
 
 def lifecycle_state(value: int) -> LifecycleState:
-    """The state that a lifecycle claim stands for; "secured" is 0x3000 to 0x30ff."""
+    """Return the state of a lifecycle claim; for example, 0x3000 to 0x30ff is "secured"."""
     return _STATES.get(value >> 8, "invalid")
 
 

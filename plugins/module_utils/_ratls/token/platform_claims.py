@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The claims of the platform token (draft-ffm-rats-cca-token), of both profiles; called by parse_token."""
+
 from __future__ import annotations
 
 import typing as t
@@ -43,13 +45,13 @@ TYPE, MEASUREMENT, VERSION, SIGNER_ID, COMPONENT_HASH = 1, 2, 4, 5, 6
 MAX_COMPONENTS: t.Final = 32
 INSTANCE_ID_SIZE: t.Final = 33
 IMPLEMENTATION_ID_SIZE: t.Final = 32
-SIMULATED: t.Final = "SIMULATED"  # the type of the one component of simulated platforms
+SIMULATED: t.Final = "SIMULATED"  # the type of the only component of simulated platforms
 _UEID_RAND: t.Final = b"\x01"  # RFC 9711, 4.2.1: the type of UEID that CCA uses
 
 
 @dataclass(frozen=True)
 class SoftwareComponent:
-    """One piece of firmware of the platform."""
+    """A component of the platform's firmware."""
 
     type: str
     measurement: bytes
@@ -60,7 +62,7 @@ class SoftwareComponent:
 
 @dataclass(frozen=True)
 class PlatformClaims:
-    """What the platform says of itself. The challenge is the hash of the realm's public key."""
+    """The claims of a platform. challenge is the hash of the realm's public key."""
 
     challenge: bytes
     instance_id: bytes
@@ -75,17 +77,17 @@ class PlatformClaims:
 
     @property
     def simulated(self) -> bool:
-        """Whether it says of itself that it is none. What does not say so can be made up all the same."""
+        """Whether the platform is marked as simulated. A platform without the mark may be simulated too."""
         return any(component.type == SIMULATED for component in self.software_components)
 
     @property
     def lifecycle_state(self) -> LifecycleState:
-        """The state that the lifecycle stands for."""
+        """The state of the lifecycle claim."""
         return lifecycle_state(self.lifecycle)
 
 
 def read_platform_claims(payload: bytes) -> PlatformClaims:
-    """Read the payload of the platform token. Claims that are not known are ignored. Raises TokenInvalid."""
+    """Read the payload of the platform token; unknown claims are ignored. Raises TokenInvalid."""
     claims = ClaimReader.of(payload, "the platform token")
     profile = claims.text(PROFILE, "profile")
     if profile not in PROFILES:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The claims of the realm token (draft-ffm-rats-cca-token), of both profiles; called by parse_token."""
+
 from __future__ import annotations
 
 import typing as t
@@ -40,7 +42,7 @@ MEASUREMENTS: t.Final = 4
 
 @dataclass(frozen=True)
 class RealmClaims:
-    """What a realm says of itself. The public key is as it is in the token, for its hash is what the platform signs."""
+    """The claims of a realm. public_key has the bytes of the token, because the platform signs their hash."""
 
     challenge: bytes = field(repr=False)
     profile: str | None
@@ -54,7 +56,7 @@ class RealmClaims:
 
 
 def read_realm_claims(payload: bytes) -> RealmClaims:
-    """Read the payload of the realm token. Claims that are not known are ignored. Raises TokenInvalid."""
+    """Read the payload of the realm token; unknown claims are ignored. Raises TokenInvalid."""
     claims = ClaimReader.of(payload, "the realm token")
     profile = claims.optional_text(REALM_PROFILE, "profile")
     if profile not in (None, PROFILE):

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""One deadline for all steps of a verification by Veraison."""
+
 from __future__ import annotations
 
 import time
@@ -18,42 +20,42 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, and waiting for it to pass."""
+    """The system's clocks and sleep, replaceable in tests."""
 
     # seconds since the epoch
     now: t.Callable[[], float] = time.time
-    # seconds since some moment, which nobody sets back
+    # seconds of a clock that never goes back
     monotonic: t.Callable[[], float] = time.monotonic
     wait: t.Callable[[float], None] = time.sleep
 
     def deadline(self, seconds: float) -> Deadline:
-        """The moment in so many seconds."""
+        """Return the deadline that ends in this many seconds."""
         return Deadline(self, self.monotonic() + seconds, seconds)
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """When something has to be done."""
+    """The time by which a verification must end."""
 
     clock: Clock
     at: float
-    # how long it was when it was set
+    # the original duration
     seconds: float
 
     def left(self) -> float:
-        """The seconds that are left, more than 0. Raises VeraisonFailed when there are none."""
+        """Return the seconds left, more than 0. Raises VeraisonFailed after the deadline."""
         left = self.at - self.clock.monotonic()
         if left <= 0:
             raise deadline_error(self.seconds)
         return left
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until it is over. Raises VeraisonFailed when it is over already."""
+        """Sleep for this many seconds or until the deadline. Raises VeraisonFailed after the deadline."""
         self.clock.wait(min(seconds, self.left()))
 
 
 def deadline_error(seconds: float) -> VeraisonFailed:
-    """The error that says that something took longer than it may, for the caller to raise."""
+    """Return the error for a missed deadline, for the caller to raise."""
     return veraison_error(f"it took more than {seconds:g} seconds", "check whether the service is overloaded")
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Verifies attestation results of Veraison (EAR, draft-ietf-rats-ear): JWS (RFC 7515), JWT claims (RFC 7519)."""
+
 from __future__ import annotations
 
 import hmac
@@ -24,7 +26,7 @@ if t.TYPE_CHECKING:
 Status = t.Literal["affirming", "warning", "none", "contraindicated"]
 AcceptedStatus = t.Literal["affirming", "warning", "none"]
 
-# draft-ietf-rats-ar4si: the tiers, which are small numbers or names; here from the best to the worst
+# draft-ietf-rats-ar4si: the tiers, written as numbers or names; from the best to the worst
 _TIERS: t.Final[t.Mapping[int, Status]] = {2: "affirming", 32: "warning", 0: "none", 96: "contraindicated"}
 _ORDER: t.Final[tuple[Status, ...]] = ("affirming", "warning", "none", "contraindicated")
 
@@ -38,23 +40,23 @@ REALM: t.Final = "CCA_REALM"
 
 @dataclass(frozen=True)
 class EarPolicy:
-    """What an attestation result has to say.
+    """The requirements for an attestation result.
 
-    Every submodule that is in it has to be of the worst status at most, and those that are required have to be in it.
-    Where CCA_REALM is not required, it may be of every status but contraindicated, as Veraison has no reference values
-    for realms unless somebody gave them to it.
+    Every submodule in the result must have a status no worse than worst_status, and the required ones must be present.
+    Unless CCA_REALM is required, it may have every status but contraindicated, because Veraison has no reference values
+    for realms unless an operator provided them.
     """
 
     required_submods: tuple[str, ...] = (PLATFORM,)
     worst_status: AcceptedStatus = "affirming"
     # seconds since iat
     max_age: float = 300
-    # seconds by which the clocks may differ
+    # seconds by which the clocks of both hosts may differ
     leeway: float = 60
 
 
 class NotSigned(VeraisonFailed):
-    """A result is signed with none of the keys that are known: another one may have come since."""
+    """A result is signed with none of the known keys; the service may have a new key."""
 
 
 def verify_ear(
@@ -62,16 +64,16 @@ def verify_ear(
 ) -> dict[str, Status]:
     """Verify an EAT attestation result (draft-ietf-rats-ear) and return the status of each submodule.
 
-    It is a JWS in compact form with ES256 or ES384, whichever goes with the key; exp and iat have to be there and fit
-    the time, as has nbf if it is there; eat_nonce has to be the realm challenge; there is no aud. now is in seconds
-    since the epoch.
-    Raises AppraisalFailed for a status that the policy does not accept, NotSigned if none of the keys signed it,
-    VeraisonFailed for everything else that is wrong.
+    The result is a JWS in compact form, with ES256 or ES384 as the key requires. exp and iat are required and must fit
+    now (seconds since the epoch), as must nbf if present; eat_nonce must be the realm challenge; aud must be absent.
+
+    Raises AppraisalFailed for a status that the policy refuses, NotSigned if none of the keys made the signature, and
+    VeraisonFailed for every other fault.
     """
     claims = _verify_claims(data, keys)
     _check_time(claims, policy, now)
     _check_nonce(claims.get("eat_nonce"), realm_challenge)
-    if "aud" in claims:  # RFC 7519, 4.1.3: nobody calls us by a name
+    if "aud" in claims:  # RFC 7519, 4.1.3: this relying party has no name
         raise veraison_error("the result is for another relying party (aud)")
     if not isinstance(claims.get("eat_profile"), str) or not claims["eat_profile"]:
         raise veraison_error("the result has no eat_profile")
@@ -83,7 +85,7 @@ def verify_ear(
 def veraison_error(
     why: str, what_to_do: str = "see the log of the Veraison service", *, status: int | None = None
 ) -> VeraisonFailed:
-    """The error that says why Veraison did not accept a token or could not be asked, for the caller to raise."""
+    """Return the error for a verification that failed at Veraison, for the caller to raise."""
     return VeraisonFailed(f"Having the attestation verified by Veraison failed: {why}; {what_to_do}.", status=status)
 
 
@@ -96,7 +98,7 @@ def _verify_claims(data: str, keys: t.Sequence[EcKey]) -> JsonObject:
         raise veraison_error("the result is not signed with ES256 or ES384")
     if "crit" in header or "b64" in header:
         raise veraison_error("the header of the result has critical parameters")
-    # which algorithm it is, is said by the key and not by whoever made the result
+    # the key determines the algorithm, not the header of the result
     fitting = [key for key in keys if key.algorithm.name == header["alg"]]
     if not fitting:
         raise _signature_error(f"{header['alg']}, which does not fit the configured key")
@@ -135,7 +137,7 @@ def _check_nonce(value: JsonValue, realm_challenge: bytes) -> None:
 
 
 def is_nonce(text: str, realm_challenge: bytes) -> bool:
-    """Whether a text is these bytes in base64 of either alphabet, padded or not."""
+    """Tell whether a text is these bytes in base64 of either alphabet, with or without padding."""
     bare = text.rstrip("=").replace("+", "-").replace("/", "_")
     try:
         return len(text) <= 128 and hmac.compare_digest(decode_base64url(bare), realm_challenge)

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""What one HTTP exchange with a Veraison service needs: the protocol of clients, the answer, and the URL."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -20,7 +22,7 @@ DEFAULT_PORTS: t.Final[t.Mapping[str, int]] = {"https": 443, "http": 80}
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What a server answered. The names of headers are in lower case."""
+    """The answer of a server. The names of headers are in lower case."""
 
     status: int
     headers: t.Mapping[str, str]
@@ -28,27 +30,27 @@ class HttpAnswer:
 
 
 class Http(t.Protocol):
-    """Sends one HTTP request. Its maker has set up how TLS is verified."""
+    """Sends one HTTP request. The verification of TLS is set up by the creator."""
 
     def __call__(
         self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None, timeout: float
     ) -> HttpAnswer:
-        """Send a request and read the answer, of at most MAX_BODY bytes; follow no redirects.
+        """Send a request and return the answer, of at most MAX_BODY bytes, without following redirects.
 
-        All of it takes timeout seconds at most, however slowly the answer comes; only the resolver of names has limits
-        of its own. Raises VeraisonFailed.
+        The exchange takes at most timeout seconds, except for the name resolver, which has limits of its own. Raises
+        VeraisonFailed.
         """
 
 
 @dataclass(frozen=True)
 class ServiceUrl:
-    """Where a Veraison service is: a URL without query, whose path does not end in a slash."""
+    """The URL of a Veraison service, without query and without a slash at its end."""
 
     url: str
 
     @classmethod
     def parse(cls, text: str, *, allow_http: bool = False) -> ServiceUrl:
-        """Check an address: https, or http on the loopback interface or if allowed. Raises ConfigurationInvalid."""
+        """Check a URL: https, or http on the loopback interface or with allow_http. Raises ConfigurationInvalid."""
         parts = _split(text)
         if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
             raise _url_error("it is not an https address")
@@ -60,20 +62,20 @@ class ServiceUrl:
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on the way can read what is sent to it."""
+        """Whether the network path to the service is protected from eavesdropping."""
         return self.uses_tls or _is_loopback(urllib.parse.urlsplit(self.url).hostname or "")
 
     @property
     def uses_tls(self) -> bool:
-        """Whether it is https."""
+        """Whether the URL is https."""
         return self.url.lower().startswith("https:")
 
     def api(self, path: str) -> str:
-        """The address of something below the service."""
+        """Return the URL of a path below the service."""
         return f"{self.url}/{path}"
 
     def resolve(self, base: str, location: str) -> str:
-        """The address that a Location header leads to; it has to stay at this service. Raises VeraisonFailed."""
+        """Resolve a Location header, which must stay within this service. Raises VeraisonFailed."""
         if not location.isascii() or not location.isprintable() or " " in location or "\\" in location:
             raise veraison_error("the Location of its session is not a URL")
         found = _split(location, base=base)

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A small HTTP/1.1 client with one deadline over all, on http.client; called by session.py and keys.py."""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,17 +25,17 @@ from .ear import veraison_error
 from .exchange import DEFAULT_PORTS, MAX_BODY, HttpAnswer
 
 USER_AGENT: t.Final = "attested.registry"
-_MAX_WIRE: t.Final = MAX_BODY + 256 * 1024  # status line, headers and the framing of chunks come on top of a body
+_MAX_WIRE: t.Final = MAX_BODY + 256 * 1024  # a body with status line, headers and chunk framing
 _PIECE: t.Final = 64 * 1024
-_CONNECT_SECONDS: t.Final = 5.0  # to one of the addresses of a host, of which there may be more
+_CONNECT_SECONDS: t.Final = 5.0  # for each address of a host
 
 
 @dataclass(frozen=True)
 class HttpClient:
-    """Sends HTTP requests, each over a connection of its own; see Http.
+    """Sends HTTP requests, each over its own connection; see Http.
 
-    TLS is verified with the certificates in ca (PEM), with those of the system if there are none. Proxies that the
-    environment names are not used: they would get to see who is attested, and could keep anybody out.
+    TLS is verified with the certificates in ca (PEM), or with those of the system if ca is None. Proxies of the
+    environment are not used: they would see who is attested and could refuse any client.
     """
 
     ca: str | None = field(default=None, repr=False)
@@ -41,7 +43,7 @@ class HttpClient:
     def __call__(
         self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None, timeout: float
     ) -> HttpAnswer:
-        """See Http."""
+        """Send a request; see Http."""
         end = time.monotonic() + timeout
         parts = urllib.parse.urlsplit(url)
         try:
@@ -68,7 +70,7 @@ _RUNS: t.Final = "check that the service is running"
 
 
 def check_authorities(ca: str, path: str) -> None:
-    """Check that the content of a file is certificates that can be used. Raises ConfigurationInvalid."""
+    """Check that a file contains usable certificates. Raises ConfigurationInvalid."""
     try:
         _context(ca)
     except (ssl.SSLError, ValueError):
@@ -80,7 +82,7 @@ def check_authorities(ca: str, path: str) -> None:
 
 @functools.lru_cache(maxsize=8)
 def _context(ca: str | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which demands a certificate, and one for the right name
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # requires a certificate for the host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if ca is None:
@@ -91,17 +93,17 @@ def _context(ca: str | None) -> ssl.SSLContext:
 
 
 class _Wire(io.RawIOBase):
-    """What comes from a socket, until a moment and up to so many bytes, whatever the other side does."""
+    """Reads from a socket until a deadline, at most _MAX_WIRE bytes, however the other end behaves."""
 
     def __init__(self, sock: socket.socket, *, end: float) -> None:
         self._sock, self._end, self._allowed = sock, end, _MAX_WIRE
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: t.Any) -> int:
-        """As io.RawIOBase. Raises OSError, and VeraisonFailed for more bytes than there may be."""
+        """Read as io.RawIOBase does. Raises OSError, and VeraisonFailed after too many bytes."""
         self._sock.settimeout(_seconds_left(self._end))
         count = self._sock.recv_into(buffer)
         self._allowed -= count
@@ -111,24 +113,24 @@ class _Wire(io.RawIOBase):
 
 
 class _Socket:
-    """As much of a socket as http.client uses, which sets timeouts for single calls where we have one for them all."""
+    """The part of a socket that http.client uses, with one deadline over all calls in place of a timeout for each."""
 
     def __init__(self, sock: socket.socket, *, end: float) -> None:
         self._sock, self._end = sock, end
 
     def makefile(self, dummy: str) -> t.BinaryIO:
-        """What can be read, buffered."""
+        """Return a buffered reader."""
         return t.cast("t.BinaryIO", io.BufferedReader(_Wire(self._sock, end=self._end), _PIECE))
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it. Raises OSError."""
+        """Send all data. Raises OSError."""
         rest = memoryview(data)
         while rest:
             self._sock.settimeout(_seconds_left(self._end))
             rest = rest[self._sock.send(rest) :]
 
     def close(self) -> None:
-        """Nothing: http.client closes when the answer has begun."""
+        """Do nothing: http.client closes the socket when the answer has begun, and it is still read then."""
 
 
 def _open(parts: urllib.parse.SplitResult, ca: str | None, *, end: float) -> socket.socket:
@@ -150,7 +152,7 @@ def _connect_any(host: str, port: int, end: float) -> socket.socket:
     except (socket.gaierror, UnicodeError):
         raise veraison_error("its name cannot be resolved", "check the name and the resolver") from None
     for place in found[:-1]:
-        with contextlib.suppress(OSError):  # there is another one to try
+        with contextlib.suppress(OSError):  # try the next address
             return _connect(place, end)
     return _connect(found[-1], end)
 
@@ -176,14 +178,14 @@ def _exchange(
     body: bytes | None,
 ) -> HttpAnswer:
     sender = http.client.HTTPConnection(parts.hostname or "")
-    sender.sock = sock  # all that it uses of a socket is there
+    sender.sock = sock  # _Socket has the methods that it uses
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     own = {"Host": parts.netloc, "User-Agent": USER_AGENT, "Connection": "close"}
     sender.request(method, target, body=body, headers={**own, **headers})
     answer = sender.getresponse()
     if answer.length is not None and answer.length > MAX_BODY:
         raise _length_error()
-    # of a length that is announced all has to be there, which http.client looks at only when it reads all
+    # http.client detects a body shorter than its Content-Length only in a read without a size
     data = answer.read() if answer.length is not None else answer.read(MAX_BODY + 1)
     if len(data) > MAX_BODY:
         raise _length_error()

@@ -4,9 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The keys that a Veraison service signs its results with: from a file, or fetched and compared with a thumbprint."""
+
 from __future__ import annotations
 
-# What a Veraison service signs its results with: known from a file, or by its thumbprint.
 import contextlib
 import threading
 import typing as t
@@ -23,7 +24,7 @@ from .exchange import MAX_BODY, Http, ServiceUrl
 if t.TYPE_CHECKING:
     from .deadline import Deadline
 
-# seconds between two times that the keys of a service are fetched, whatever came of the first
+# minimum seconds between two attempts to fetch the keys of a service
 FETCH_INTERVAL: t.Final = 5.0
 
 _WELL_KNOWN: t.Final = ".well-known/veraison/verification"
@@ -31,18 +32,18 @@ _MAX_KEYS: t.Final = 64
 
 
 class ServiceKeys(t.Protocol):
-    """The keys of a service."""
+    """The keys of a Veraison service."""
 
     def known(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
-        """Those that are known, fetched if need be. Raises VeraisonFailed."""
+        """Return the known keys, fetched if necessary. Raises VeraisonFailed."""
 
     def renewed(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
-        """Those that are known now that none of the others signed a result. Raises VeraisonFailed."""
+        """Return the current keys, after none of the known ones signed a result. Raises VeraisonFailed."""
 
 
 @dataclass(frozen=True)
 class FileKeys:
-    """Keys that were in a file."""
+    """Keys from a file."""
 
     keys: tuple[EcKey, ...]
 
@@ -54,9 +55,9 @@ class FileKeys:
 
 
 class PinnedKeys:
-    """Keys whose SHA-256 thumbprints are known (RFC 7638, base64url), fetched from the service when they are needed.
+    """Keys with known SHA-256 thumbprints (RFC 7638, base64url), fetched from the service on demand and cached.
 
-    They are remembered. May be used by several threads; those that come while one fetches wait for it.
+    Several threads may use them; while one thread fetches, the others wait for it.
     """
 
     def __init__(self, pins: t.Iterable[str]) -> None:
@@ -80,7 +81,7 @@ class PinnedKeys:
         return self._keys or self.renewed(service, http, deadline)
 
     def renewed(self, service: ServiceUrl, http: Http, deadline: Deadline) -> tuple[EcKey, ...]:
-        """See ServiceKeys. Fetches nothing if that was done less than FETCH_INTERVAL ago."""
+        """See ServiceKeys. The keys are fetched at most once in FETCH_INTERVAL."""
         with self._turn(deadline):
             if deadline.clock.monotonic() >= self._next:
                 self._fetch(service, http, deadline)
@@ -108,7 +109,7 @@ class PinnedKeys:
 
 
 def fetch_keys(service: ServiceUrl, http: Http, *, pins: t.Collection[str], timeout: float) -> tuple[EcKey, ...]:
-    """The keys at the well-known address of a service whose thumbprints are among the pins, at least one.
+    """Fetch the keys of a service from its well-known URL; return those whose thumbprint is in pins, at least one.
 
     Raises VeraisonFailed.
     """
@@ -133,7 +134,7 @@ def _keys(body: bytes) -> t.Iterator[EcKey]:
         try:
             key = from_jwk(item)
         except KeyInvalid:
-            continue  # one of another sort, which cannot be the pinned one
+            continue  # a key of another type cannot be the pinned one
         yield key
 
 

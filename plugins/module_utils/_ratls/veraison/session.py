@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Verifies a token with the challenge-response API of Veraison.
+
+https://github.com/veraison/docs/tree/main/api/challenge-response
+"""
+
 from __future__ import annotations
 
 import re
@@ -28,26 +33,23 @@ SESSION_TYPE: t.Final = "application/vnd.veraison.challenge-response-session+jso
 _NEW_SESSION: t.Final = "challenge-response/v1/newSession"
 _MAX_POLLS: t.Final = 60
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
-_DELETE_SECONDS: t.Final = 2.0  # of its own, as a session that came to no end in time is to be deleted too
+_DELETE_SECONDS: t.Final = 2.0  # beyond the deadline, because a session that missed it is deleted too
 _PROBLEM: t.Final = "application/problem+json"
 _LONG_WORD: t.Final = re.compile(r"\S{41,}")  # such as a nonce
 
 
 @dataclass(frozen=True)
 class Session:
-    """One session of the challenge-response API of Veraison, which has to come to its end before the deadline.
-
-    https://github.com/veraison/docs/tree/main/api/challenge-response
-    """
+    """One session of the challenge-response API, which must end before the deadline."""
 
     service: ServiceUrl
     http: Http
     deadline: Deadline
 
     def verify(self, token: bytes, realm_challenge: bytes, *, profile: str) -> tuple[str, tuple[str, ...]]:
-        """Have a token of a platform profile verified; returns the result, not verified, and warnings.
+        """Have a token of a platform profile verified; return the result, which is not verified yet, and warnings.
 
-        The session is deleted whatever happens. Raises VeraisonFailed.
+        The session is always deleted. Raises VeraisonFailed.
         """
         url, accepted = self._open(realm_challenge)
         try:
@@ -117,7 +119,7 @@ class Session:
 
 
 def media_type(accepted: t.Sequence[str], profile: str) -> str:
-    """The media type to send a token with: one that the session accepts, for the profile or else the old one.
+    """Choose the media type to send a token with: an accepted one of the profile, or else of the old profile.
 
     Raises VeraisonFailed.
     """
@@ -146,7 +148,7 @@ def _read_new_session(answer: HttpAnswer, realm_challenge: bytes) -> tuple[str, 
 
 
 def _problem(answer: HttpAnswer) -> str:
-    """What a service says of an error (RFC 9457), without words that could be those of the token."""
+    """Return the text of a problem document (RFC 9457), without long words that may be parts of the token."""
     if answer.headers.get("content-type", "").partition(";")[0].strip() != _PROBLEM:
         return ""
     try:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reads the settings of a Veraison service from plain data; called by read_relying_party."""
+
 from __future__ import annotations
 
 import functools
@@ -34,23 +36,23 @@ VERAISON: t.Final = (
     "max_age",
     "timeout",
 )
-_PIN: t.Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # the 43 characters of 32 bytes in base64url
+_PIN: t.Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in base64url, 43 characters
 
 
 def read_veraison(value: object, where: str, *, read_file: ReadFile) -> VeraisonAppraiser:
-    """Read the settings of a Veraison service from plain data. The service is not asked.
+    """Read the settings of a Veraison service from plain data. The service is not contacted.
 
     url: https://veraison.example:8443
-    key: veraison.jwk              (file: what it signs its results with; or instead)
-    pin: NzbLsXh8uDCc...           (thumbprint of that key, or a list of them; the key is fetched from the service)
-    ca_path: ca.pem                (file: the authorities of its certificate; those of the system if left out)
-    allow_http: false              (for another url than https or one on the loopback interface)
+    key: veraison.jwk              (file: the public key of its results; either key or pin)
+    pin: NzbLsXh8uDCc...           (thumbprint of that key, or a list; the key is fetched from the service)
+    ca_path: ca.pem                (file: the authorities of its certificate; default: those of the system)
+    allow_http: false              (permit a url that is neither https nor on the loopback interface)
     required_submods: [CCA_SSD_PLATFORM]
     worst_status: affirming        (or warning or none)
     max_age: 300                   (seconds since iat)
-    timeout: 20                    (seconds for all of it)
+    timeout: 20                    (seconds for the whole verification)
 
-    Raises ConfigurationInvalid, DependencyMissing.
+    Raises ConfigurationInvalid and DependencyMissing.
     """
     fields = SettingsMap.of(value, where, VERAISON)
     allow_http = fields.one("allow_http", choice(True, False)) or False

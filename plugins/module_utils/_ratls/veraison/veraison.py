@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The appraiser that has tokens verified by a Veraison service; called through the chain of appraisers."""
+
 from __future__ import annotations
 
 import typing as t
@@ -22,31 +24,31 @@ DEFAULT_TIMEOUT: t.Final = 20.0
 
 @dataclass(frozen=True)
 class VeraisonAppraiser:
-    """Accepts what a Veraison service accepts. keys are those that the service signs its results with."""
+    """Accepts tokens that a Veraison service accepts. keys verify the service's results."""
 
     service: ServiceUrl
     http: Http
     keys: ServiceKeys
     policy: EarPolicy = EarPolicy()
-    # seconds for all that the service is asked for one token; to delete the session comes on top of it
+    # seconds for all requests about one token, except the deletion of the session
     timeout: float = DEFAULT_TIMEOUT
     clock: Clock = Clock()
     name: str = "veraison"
 
     @property
     def authenticates_platform(self) -> bool:
-        """A good result about the platform is one about its signature too, which the service checks first."""
+        """Whether a good status of the platform is required, which includes the platform's signature."""
         return PLATFORM in self.policy.required_submods and self.policy.worst_status != "none"
 
     @property
     def judges_realm(self) -> bool:
-        """Whether a good result about the realm is required too."""
+        """Whether a good status of the realm is required."""
         return REALM in self.policy.required_submods and self.policy.worst_status != "none"
 
     def appraise(self, presented: PresentedToken) -> Verdict:
-        """See Appraiser. The service is asked anew for every token, and nothing that it said is remembered."""
+        """See Appraiser. The service is asked for every token; no result is cached."""
         deadline = self.clock.deadline(self.timeout)
-        # first, as without them there is no use in asking for a result
+        # first, because a result cannot be verified without them
         self.keys.known(self.service, self.http, deadline)
         result, warnings = Session(self.service, self.http, deadline).verify(
             presented.data, presented.realm_challenge, profile=presented.token.platform.profile

@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[Answer, str, str]] = {
     "a certificate without a token": (
         lambda authorities: tls13_peers.credentials("ec-p256"),
         "kind=certificate_invalid",
-        "where the token should be",
+        "it has no token extension",
     ),
 }
 
