@@ -51,11 +51,7 @@ class SigningKey:
         try:
             private = crypto.serialization.load_pem_private_key(data, None)
             return cls._of(t.cast("EllipticCurvePrivateKey", private))
-        except (
-            ValueError,
-            TypeError,
-            crypto.UnsupportedAlgorithm,
-        ):  # the text of the error could contain parts of the file
+        except (ValueError, TypeError, crypto.UnsupportedAlgorithm):  # whose text could contain parts of the file
             raise ConfigurationInvalid(
                 f"Reading the signing key {path} failed: it is not a PEM private key on P-256, P-384 or P-521 "
                 "without a password; make a new realm with the command simulate make."

@@ -218,7 +218,7 @@ def test_unsound_configurations(checks: Checks, tmp_path: pathlib.Path) -> None:
         ({"trust_anchors": [str(checks.realm / "platform.key")]}, "platform.key"),
         ({"trust_anchors": [{"path": anchor, "instance": "01"}]}, '"instance"'),
         ({"trust_anchors": [anchor], "reference_values": [nonsense]}, nonsense),
-        ({"trust_anchors": [anchor], "reference_values": [str(tmp_path)]}, "no regular file"),
+        ({"trust_anchors": [anchor], "reference_values": [str(tmp_path)]}, "not a regular file"),
         ({"trust_anchors": [anchor], "policies": [{"repositories": ["app"]}]}, "neither realms nor reference_values"),
         ({"veraison": {"url": "http://veraison.example", "key": nowhere}}, "http"),
         ({"veraison": {"url": "https://veraison.example", "key": nowhere}}, nowhere),
@@ -235,7 +235,7 @@ def test_certificates_that_the_engine_cannot_use(checks: Checks, tmp_path: pathl
     odd = write_pem(tmp_path, t.cast("t.Any", "ec-p521"))
     for files, why in (
         ({"cert": tmp_path / "nowhere"}, "No such file"),
-        ({"key": tmp_path}, "no regular file"),
+        ({"key": tmp_path}, "not a regular file"),
         ({"key": other[1]}, "do not belong together"),
         ({"cert": odd[0], "key": odd[1]}, "EC with P-256 or P-384"),
         ({"cert": checks.reference}, "cannot be read"),
