@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Layers applied to a model: a tree in memory, by rules written down once more and without any regard for speed.
+"""A model of the changeset rules: layers applied to a tree in memory, written independently of the code under test.
 
-Every name knows whether the present layer made it, and by that whiteouts tell what they hide.
+The tests of _unpack/changeset.py compare a tree on disk with it. Each directory knows which of its names the present
+layer made, so that whiteouts hide only those of lower layers. Speed does not matter.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from dataclasses import dataclass, field
 from .layer_maker import Status
 from .tar_entries import Entry
 
-IMPLIED = (0o755, 0)
-LINKS = 40
+IMPLIED: t.Final = (0o755, 0)
+LINKS: t.Final = 40
 
+# Mode, and mtime in seconds.
 Attributes = tuple[int, int]
-"""Mode, and mtime in seconds."""
 
 
 class Invalid(Exception):
@@ -28,7 +29,7 @@ class Invalid(Exception):
 
 
 class Nowhere(Exception):
-    """A path leads to nothing, or through something that is no directory."""
+    """A path leads to a missing name, or through something that is not a directory."""
 
     def __init__(self, *, missing: bool) -> None:
         super().__init__(missing)
@@ -37,7 +38,7 @@ class Nowhere(Exception):
 
 @dataclass(eq=False)
 class Leaf:
-    """A file or a symbolic link, by whatever names."""
+    """A file or a symbolic link, under all its names."""
 
     kind: str
     data: object
@@ -57,7 +58,7 @@ Node = t.Union[Leaf, Directory]
 
 
 class Model:
-    """A tree and the layers that were applied to it."""
+    """A tree with the layers that were applied to it."""
 
     def __init__(self) -> None:
         self.root = Directory(IMPLIED)
@@ -65,10 +66,10 @@ class Model:
         self._hidden: list[tuple[str, Directory, str]] = []
 
     def apply(self, layer: t.Iterable[Entry]) -> None:
-        """Applies one layer. Raises Invalid."""
+        """Apply one layer. Raises Invalid."""
         try:
             for entry in layer:
-                self._entry(entry)
+                self._apply_entry(entry)
             for path, directory, name in self._hidden:
                 self._hide_file(path, directory, name)
         except Nowhere:
@@ -79,15 +80,15 @@ class Model:
             directory.made = set()
 
     def tree(self) -> dict[str, tuple[object, ...]]:
-        """What describe() says of the same tree on disk."""
+        """Return what describe() returns for the same tree on disk."""
         paths: dict[int, list[str]] = {}
         for path, node in _walk(self.root):
             paths.setdefault(id(node), []).append(path)
         return {path: _describe(node, paths[id(node)]) for path, node in _walk(self.root)}
 
-    def _entry(self, entry: Entry) -> None:
+    def _apply_entry(self, entry: Entry) -> None:
         header = entry.header
-        path, dummy, name = _clean(header.name).rpartition("/")
+        path, dummy, name = _clean_path(header.name).rpartition("/")
         attributes = (header.mode, int(header.mtime))
         if not name:
             if header.type != tarfile.DIRTYPE:
@@ -97,7 +98,7 @@ class Model:
             if self._lower:
                 self._hide(path, "" if name == ".wh..wh..opq" else name[len(".wh.") :])
         else:
-            parent = self._directory(path, make=True)
+            parent = self._find_directory(path, make=True)
             self._make(parent, name, entry, attributes)
             parent.made.add(name)
 
@@ -113,12 +114,12 @@ class Model:
         elif entry.header.type == tarfile.REGTYPE:
             _replace(parent, name, Leaf("file", entry.content, attributes))
         else:
-            self._link(parent, name, _clean(entry.header.linkname))
+            self._make_link(parent, name, _clean_path(entry.header.linkname))
 
-    def _link(self, parent: Directory, name: str, target: str) -> None:
+    def _make_link(self, parent: Directory, name: str, target: str) -> None:
         path, dummy, last = target.rpartition("/")
         try:
-            source = self._directory(path, make=False)
+            source = self._find_directory(path, make=False)
         except Nowhere:
             raise Invalid("link to nothing") from None
         node = source.names.get(last)
@@ -130,15 +131,15 @@ class Model:
 
     def _hide(self, path: str, name: str) -> None:
         try:
-            directory = self._directory(path, make=False)
+            directory = self._find_directory(path, make=False)
         except Nowhere:
             return
         node = directory.names.get(name)
         if not name:
-            _empty(directory)
+            _empty_directory(directory)
         elif isinstance(node, Directory):
-            _empty(node)
-            _drop(directory, name, node)
+            _empty_directory(node)
+            _drop_directory(directory, name, node)
         elif node is not None and name not in directory.made:
             if node.kind == "file":
                 self._hidden.append((path, directory, name))
@@ -147,21 +148,21 @@ class Model:
 
     def _hide_file(self, path: str, directory: Directory, name: str) -> None:
         try:
-            found = self._directory(path, make=False)
+            found = self._find_directory(path, make=False)
         except Nowhere:
             return
         node = found.names.get(name)
         if found is directory and isinstance(node, Leaf) and node.kind == "file" and name not in directory.made:
             del directory.names[name]
 
-    def _directory(self, path: str, *, make: bool) -> Directory:
+    def _find_directory(self, path: str, *, make: bool) -> Directory:
         here = self.root
         gone: list[str] = []
         for name in _components(path):
             gone.append(name)
             there = here.names.get(name)
             if isinstance(there, Leaf) and there.kind == "symlink":
-                here = self._behind_links("/".join(gone), make=make)
+                here = self._follow_links("/".join(gone), make=make)
             elif isinstance(there, Directory):
                 here = there
             elif not make:
@@ -170,7 +171,7 @@ class Model:
                 here.names[name] = here = Directory(IMPLIED)
         return here
 
-    def _behind_links(self, path: str, *, make: bool) -> Directory:
+    def _follow_links(self, path: str, *, make: bool) -> Directory:
         try:
             return self._resolve(path, make=False)
         except Nowhere as exc:
@@ -207,7 +208,7 @@ class Model:
 
 
 def describe(found: t.Mapping[str, Status]) -> dict[str, tuple[object, ...]]:
-    """A tree on disk, as Model.tree() tells it."""
+    """Return a tree on disk in the form of Model.tree()."""
     paths: dict[int, list[str]] = {}
     for path, status in found.items():
         paths.setdefault(status.inode, []).append(path)
@@ -231,17 +232,17 @@ def _replace(parent: Directory, name: str, node: Leaf) -> None:
     parent.names[name] = node
 
 
-def _empty(directory: Directory) -> None:
+def _empty_directory(directory: Directory) -> None:
     for name, node in list(directory.names.items()):
         if isinstance(node, Directory):
-            _empty(node)
-            _drop(directory, name, node)
+            _empty_directory(node)
+            _drop_directory(directory, name, node)
         elif name not in directory.made:
             del directory.names[name]
 
 
-def _drop(parent: Directory, name: str, node: Directory) -> None:
-    """Takes a directory away that lower layers made, unless the present one has put something into it."""
+def _drop_directory(parent: Directory, name: str, node: Directory) -> None:
+    """Remove a directory of lower layers, unless the present layer has added to it."""
     if name in parent.made:
         return
     if node.names:
@@ -269,7 +270,7 @@ def _components(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
 
 
-def _clean(path: str) -> str:
+def _clean_path(path: str) -> str:
     kept: list[str] = []
     for name in _components(path):
         if name == "..":

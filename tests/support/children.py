@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a function in a process of its own: as another user, with mounts of its own, or to be killed."""
+"""Run a function in a forked process: as another user, with a mount namespace, or to be killed.
+
+interruptions.py and many tests use it.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ import signal
 import traceback
 import typing as t
 
-NOBODY = 65534
-_CLONE_NEWNS = 0x00020000
-_MS_BIND = 0x1000
-_MS_REC_PRIVATE = 0x4000 | 0x40000
+NOBODY: t.Final = 65534
+_CLONE_NEWNS: t.Final = 0x00020000
+_MS_BIND: t.Final = 0x1000
+_MS_REC_PRIVATE: t.Final = 0x4000 | 0x40000
 
 
 class ChildFailed(AssertionError):
-    """The function raised; the message is its traceback."""
+    """The function raised an exception; the message is its traceback."""
 
 
 class Child:
@@ -32,7 +35,7 @@ class Child:
         self._answer_fd = answer_fd
 
     def result(self) -> t.Any:
-        """Waits, and returns what the function returned; None if the process was killed. Raises ChildFailed."""
+        """Wait, and return the result of the function; None if the process was killed. Raises ChildFailed."""
         with open(self._answer_fd, "rb") as pipe:
             answer = pipe.read()
         dummy, self.status = os.waitpid(self.pid, 0)
@@ -46,12 +49,12 @@ class Child:
 
     @property
     def was_killed(self) -> bool:
-        """Whether result() found that SIGKILL had ended it."""
+        """Whether SIGKILL ended the process; known after result()."""
         return os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) == signal.SIGKILL
 
 
 def start(function: t.Callable[[], t.Any], *, uid: int = 0, own_mounts: bool = False) -> Child:
-    """Starts function in a forked process. What it returns must be picklable."""
+    """Start function in a forked process. Its result must be picklable."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid:
@@ -59,7 +62,7 @@ def start(function: t.Callable[[], t.Any], *, uid: int = 0, own_mounts: bool = F
         return Child(pid, read_end)
     try:
         os.close(read_end)
-        answer = pickle.dumps((False, _prepared(function, uid, own_mounts)))
+        answer = pickle.dumps((False, _call_prepared(function, uid, own_mounts)))
     except BaseException:
         answer = pickle.dumps((True, traceback.format_exc()))
     with contextlib.suppress(OSError), open(write_end, "wb") as pipe:
@@ -68,11 +71,11 @@ def start(function: t.Callable[[], t.Any], *, uid: int = 0, own_mounts: bool = F
 
 
 def run(function: t.Callable[[], t.Any], *, uid: int = 0, own_mounts: bool = False) -> t.Any:
-    """Runs function in a forked process and returns what it returns, None if it was killed. Raises ChildFailed."""
+    """Run function in a forked process and return its result, None if it was killed. Raises ChildFailed."""
     return start(function, uid=uid, own_mounts=own_mounts).result()
 
 
-def _prepared(function: t.Callable[[], t.Any], uid: int, own_mounts: bool) -> t.Any:
+def _call_prepared(function: t.Callable[[], t.Any], uid: int, own_mounts: bool) -> t.Any:
     if own_mounts:
         _call("unshare", _CLONE_NEWNS)
         _call("mount", None, b"/", None, _MS_REC_PRIVATE, None)
@@ -84,12 +87,12 @@ def _prepared(function: t.Callable[[], t.Any], uid: int, own_mounts: bool) -> t.
 
 
 def mount_tmpfs(where: os.PathLike[str] | str, options: str = "") -> None:
-    """Mounts a file system in memory; only for processes with own_mounts."""
+    """Mount a file system in memory; only for processes with own_mounts."""
     _call("mount", b"tmpfs", os.fsencode(where), b"tmpfs", 0, options.encode())
 
 
 def bind(source: os.PathLike[str] | str, where: os.PathLike[str] | str) -> None:
-    """Makes a file or directory appear in a second place; only for processes with own_mounts."""
+    """Mount a file or directory at a second place; only for processes with own_mounts."""
     _call("mount", os.fsencode(source), os.fsencode(where), None, _MS_BIND, None)
 
 
@@ -101,7 +104,7 @@ def _call(name: str, *arguments: t.Any) -> None:
 
 
 def may_mount() -> bool:
-    """Whether this user may have mounts of its own."""
+    """Return whether this user may have a mount namespace."""
     try:
         return bool(run(lambda: True, own_mounts=True))
     except ChildFailed:

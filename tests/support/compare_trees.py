@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""compare_trees.py LEFT RIGHT [--ignore PATH]...: says how two directory trees differ; exits with 1 when they do.
+"""Compare two directory trees, print how they differ, and exit with 1 if they do: compare_trees.py LEFT RIGHT.
 
-Compared of every entry, the roots included: type, permissions, owner, group, modification time to the nanosecond,
-size and SHA-256 of regular files, target of symbolic links, number of devices, extended attributes, and which names
-are one file.
+Of every entry, the roots included, it compares type, permissions, owner, group, modification time to the nanosecond,
+size and SHA-256 of regular files, target of symbolic links, number of devices, extended attributes, and the hard links.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, fields
 
-_TYPES = {
+_TYPES: t.Final = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
     stat.S_IFLNK: "symlink",
@@ -49,7 +48,7 @@ class Entry:
 
 
 def inventory(root: str) -> dict[bytes, Entry]:
-    """Every entry below root by its relative path; the root itself is b".". Raises OSError."""
+    """Return every entry below root by its relative path; the root itself is b".". Raises OSError."""
     found: dict[bytes, os.stat_result] = {}
     names: dict[tuple[int, int], list[bytes]] = defaultdict(list)
     for path in _walk(os.fsencode(root)):
@@ -58,7 +57,7 @@ def inventory(root: str) -> dict[bytes, Entry]:
         if not stat.S_ISDIR(status.st_mode):
             names[status.st_dev, status.st_ino].append(path)
     return {
-        path: _entry(os.path.join(os.fsencode(root), path), status, names[status.st_dev, status.st_ino], path)
+        path: _read_entry(os.path.join(os.fsencode(root), path), status, names[status.st_dev, status.st_ino], path)
         for path, status in found.items()
     }
 
@@ -76,7 +75,7 @@ def _walk(root: bytes) -> t.Iterator[bytes]:
                     pending.append(path)
 
 
-def _entry(full: bytes, status: os.stat_result, names: t.Sequence[bytes], path: bytes) -> Entry:
+def _read_entry(full: bytes, status: os.stat_result, names: t.Sequence[bytes], path: bytes) -> Entry:
     kind = stat.S_IFMT(status.st_mode)
     regular = kind == stat.S_IFREG
     return Entry(
@@ -108,7 +107,7 @@ def _xattrs(path: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 def differences(left: t.Mapping[bytes, Entry], right: t.Mapping[bytes, Entry]) -> t.Iterator[str]:
-    """One line for every name that is in one tree alone and for every attribute that is not the same in both."""
+    """Yield one line for every name that only one tree has, and for every attribute that differs."""
     for path in sorted(left.keys() | right.keys()):
         shown = repr(os.fsdecode(path))[1:-1]
         if path not in right:
@@ -116,10 +115,10 @@ def differences(left: t.Mapping[bytes, Entry], right: t.Mapping[bytes, Entry]) -
         elif path not in left:
             yield f"{shown}: only on the right ({right[path].type})"
         else:
-            yield from _attributes(shown, left[path], right[path])
+            yield from _compare_attributes(shown, left[path], right[path])
 
 
-def _attributes(shown: str, left: Entry, right: Entry) -> t.Iterator[str]:
+def _compare_attributes(shown: str, left: Entry, right: Entry) -> t.Iterator[str]:
     for field in fields(Entry):
         one, other = getattr(left, field.name), getattr(right, field.name)
         if one != other:
@@ -130,9 +129,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("left")
     parser.add_argument("right")
-    parser.add_argument(
-        "--ignore", action="append", default=[], help="an attribute that need not be the same, as PATH:NAME"
-    )
+    parser.add_argument("--ignore", action="append", default=[], help="an attribute that may differ, as PATH:NAME")
     parser.add_argument("--show", type=int, default=20, help="how many differences to print")
     options = parser.parse_args()
     left, right = inventory(options.left), inventory(options.right)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which file descriptors and child processes there are, to see that none is left over."""
+"""The open file descriptors and the child processes, so that tests can check that none is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import os
 
 
 def open_descriptors() -> frozenset[str]:
-    """Those of this process. Compare with <=: what earlier tests left to the garbage may be closed at any moment."""
+    """Return the open descriptors of this process.
+
+    Compare with <=: what earlier tests left to the garbage collector may be closed at any moment.
+    """
     return frozenset(os.listdir("/proc/self/fd"))
 
 

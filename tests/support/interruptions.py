@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lets the n-th system call that writes fail, or kills the process there, in a process of its own."""
+"""Make the n-th system call that writes fail, or kill the process there, in a forked process.
+
+The tests of crash recovery run a piece of work once for each of its calls.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ import typing as t
 
 from . import children
 
-# what a module changes anything on disk with; os.open counts where it creates something
-CALLS = (
+# The calls that change anything on disk; os.open counts too where it creates a file.
+CALLS: t.Final = (
     "chmod",
     "chown",
     "fchmod",
@@ -36,11 +39,11 @@ CALLS = (
     "utime",
     "write",
 )
-_MANY = 1000
+_MANY: t.Final = 1000
 
 
 class Interruption(t.NamedTuple):
-    """A run that was interrupted at its number-th call, and what it returned, None if it was killed."""
+    """A run that was interrupted at its number-th call, and its result, None if it was killed."""
 
     number: int
     call: str
@@ -48,15 +51,15 @@ class Interruption(t.NamedTuple):
 
 
 def interruptions(work: t.Callable[[], t.Any], fault: str, prepare: t.Callable[[], None]) -> t.Iterator[Interruption]:
-    """Runs work again and again, interrupted one call later each time, until it ends before that.
+    """Run work repeatedly, interrupted one call later each time, until it ends without an interruption.
 
-    prepare is called before each run. fault is the name of an error, or kill.
+    prepare is called before each run. fault is the name of an error, or "kill".
     """
     for number in itertools.count(1):
         assert number < _MANY, "the work does not come to an end"
         prepare()
         call_read, call_write = os.pipe()
-        result = children.run(lambda number=number, fd=call_write: _interrupted(work, fault, number, fd))  # type: ignore[misc]
+        result = children.run(lambda number=number, fd=call_write: _run_interrupted(work, fault, number, fd))  # type: ignore[misc]
         os.close(call_write)
         with open(call_read, encoding="ascii") as pipe:
             call = pipe.read()
@@ -65,7 +68,7 @@ def interruptions(work: t.Callable[[], t.Any], fault: str, prepare: t.Callable[[
         yield Interruption(number, call, result)
 
 
-def _interrupted(work: t.Callable[[], t.Any], fault: str, number: int, report: int) -> t.Any:
+def _run_interrupted(work: t.Callable[[], t.Any], fault: str, number: int, report: int) -> t.Any:
     left = itertools.count(number - 1, -1)
     write = os.write
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Layers unpacked into a directory that hostile ground surrounds, for the tests of the changeset rules.
+"""Unpack layers into a root whose surroundings a layer must never reach, for the tests of the changeset rules.
 
-The entries of a layer come from tar_entries.py. A Box is a root to unpack into; the Ground it stands on
-holds what a layer must never reach, in the places where attacks look for it.
+The entries of a layer come from tar_entries.py. A Box is a root to unpack into; the Ground around it holds the files
+that attacks aim at, in the places where they look.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from .descriptors import open_descriptors
 from .tar_entries import Compression, Entry, compress, tar
 
 ResolverName = t.Literal["openat2", "walk"]
-RESOLVERS: tuple[ResolverName, ...] = ("openat2", "walk")
-PIECE = 10_000
-"""Not a multiple of a tar block, so that headers and content are cut anywhere."""
+RESOLVERS: t.Final[tuple[ResolverName, ...]] = ("openat2", "walk")
+# Not a multiple of a tar block, so that headers and content are cut at any position.
+PIECE: t.Final = 10_000
 
-_SECRET = b"secret of the host\n"
-_LONG_AGO = 10**18 + 1
+_SECRET: t.Final = b"secret of the host\n"
+_LONG_AGO: t.Final = 10**18 + 1
 
 Content = t.Union[bytes, t.Sequence[Entry]]
 
 
 def resolver_named(name: ResolverName) -> PathResolver:
-    """The resolver of that name; raises RuntimeError where the kernel has no openat2."""
+    """Return the resolver of that name; raise RuntimeError if the kernel has no openat2."""
     found = walk if name == "walk" else kernel_resolver()
     if found is None:
         raise RuntimeError("These tests need openat2(2): Linux 5.6, and a sandbox that lets the system call through.")
@@ -58,13 +58,13 @@ def resolver_named(name: ResolverName) -> PathResolver:
 
 
 def require_root() -> None:
-    """Raises RuntimeError unless the tests run as root: only root may give files away."""
+    """Raise RuntimeError unless the tests run as root: only root may change owners."""
     if os.geteuid() != 0:
         raise RuntimeError("The tests of unpacking run as root: owners, devices and capabilities are part of them.")
 
 
 class Refused(Exception):
-    """What call_as raises for a CollectionError in the child: its message and fields."""
+    """A CollectionError in the child of call_as(), with its message and fields."""
 
     def __init__(self, message: str, fields: t.Mapping[str, object]) -> None:
         super().__init__(message)
@@ -72,15 +72,15 @@ class Refused(Exception):
 
 
 def call_as(uid: int, function: t.Callable[[], t.Any]) -> t.Any:
-    """Calls function in a child process that belongs to that user alone and returns what it returns.
+    """Call function in a child process as that user and group alone; return its result.
 
-    Raises Refused for a CollectionError there, RuntimeError with the traceback for anything else.
+    Raises Refused for a CollectionError there, RuntimeError with the traceback for any other exception.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _answer(uid, function, writer)
+        _run_as(uid, function, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         answer = stream.read()
@@ -93,7 +93,7 @@ def call_as(uid: int, function: t.Callable[[], t.Any]) -> t.Any:
     return value
 
 
-def _answer(uid: int, function: t.Callable[[], t.Any], writer: int) -> t.NoReturn:
+def _run_as(uid: int, function: t.Callable[[], t.Any], writer: int) -> t.NoReturn:
     try:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -111,7 +111,7 @@ def _answer(uid: int, function: t.Callable[[], t.Any], writer: int) -> t.NoRetur
 def layer_source(
     content: Content, *, compression: Compression = "none", name: str = "layer", diff_id: Digest | None = None
 ) -> LayerSource:
-    """A layer with these entries, or these bytes of a tar archive; diff_id is what it promises to be."""
+    """Return a layer with these entries, or these bytes of a tar archive; diff_id defaults to the right one."""
     data = content if isinstance(content, bytes) else tar(content)
     blob = compress(data, compression)
 
@@ -123,7 +123,7 @@ def layer_source(
 
 
 class Status(t.NamedTuple):
-    """All that one name shows to lstat(2) and to whoever reads it."""
+    """All that lstat(2) and a reader see of one name."""
 
     kind: str
     mode: int
@@ -137,9 +137,9 @@ class Status(t.NamedTuple):
 
 
 def survey(top: Path, *, leave_out: t.Container[str] = ()) -> dict[str, Status]:
-    """Everything below top, which itself is ".", by relative path. Follows no link and opens nothing but files.
+    """Return the status of everything below top by relative path; top itself is ".".
 
-    leave_out are names directly in top that are not looked at.
+    Follows no link and opens only files. The names in leave_out, directly in top, are skipped.
     """
     found = {}
     pending = [(".", os.fspath(top))]
@@ -190,9 +190,9 @@ def _kind(mode: int) -> str:
 
 
 class Ground:
-    """A directory that holds a root to unpack into, and around it what a layer must never reach.
+    """A directory with a root to unpack into, and around it files that a layer must never reach.
 
-    It is made once and used for many unpacks; check says whether all of it is as it was.
+    It is made once and used for many unpacks; check() compares it with its first state.
     """
 
     def __init__(self, base: Path) -> None:
@@ -203,12 +203,12 @@ class Ground:
         base.chmod(0o711)
         self.root.mkdir()
         for place in (base, self.victim, self.cwd, base / "root-evil"):
-            _furnish(place)
+            _fill_with_targets(place)
         self.clear()
         self._outside = self._survey()
 
     def clear(self, *, owner: int = 0) -> None:
-        """Makes the root anew, empty, for that user."""
+        """Make the root anew, empty, for that user."""
         base = os.open(self.base, os.O_RDONLY | os.O_DIRECTORY)
         try:
             remove_tree(base, b"root")
@@ -219,7 +219,7 @@ class Ground:
             os.close(base)
 
     def check(self) -> None:
-        """Raises AssertionError if anything outside the root has changed."""
+        """Raise AssertionError if anything outside the root has changed."""
         assert self._survey() == self._outside
 
     def _survey(self) -> dict[str, Status]:
@@ -229,10 +229,10 @@ class Ground:
 class Box:
     """An empty root on some ground, to unpack into with one resolver.
 
-    The process should be in ground.cwd, which holds the names that layers use, so that a path relative to the wrong
-    directory finds something. Unless apart is changed, one resolver works in a process of its own, the other one in
-    this one: what is put in the place of a system call can only be seen there. check tells whether anything outside the
-    root changed or a descriptor was left open.
+    The process should be in ground.cwd, which has the names that layers use, so that a path relative to the wrong
+    directory finds something. Unless apart is changed, one resolver works in a process of its own and the other one in
+    this process, since a replaced system call works only here. check() raises if anything outside the root changed or a
+    descriptor was left open.
     """
 
     def __init__(self, ground: Ground, *, resolver: ResolverName, owner: int = 0) -> None:
@@ -243,13 +243,13 @@ class Box:
         self.warnings: list[str] = []
         self.resolver = resolver
         self.apart = resolver == "openat2"
-        self._resolve = resolver_named(resolver)
+        self._resolver = resolver_named(resolver)
         self._descriptors = open_descriptors()
 
     def unpack(
         self, *layers: Content, fresh: bool = True, compression: Compression = "none", **options: t.Any
     ) -> Unpacked:
-        """Unpacks the layers into the root."""
+        """Unpack layers into the root."""
         sources = [layer_source(layer, compression=compression) for layer in layers]
         return self.unpack_sources(sources, fresh=fresh, **options)
 
@@ -261,7 +261,7 @@ class Box:
         recording: Recording | None = None,
         **options: t.Any,
     ) -> Unpacked:
-        """Unpacks the layers into the root; options are fields of Options."""
+        """Unpack layers into the root; options are fields of Options."""
         root = open_root(os.fspath(self.root))
         try:
             return unpack_layers(
@@ -270,7 +270,7 @@ class Box:
                 options=Options(**options),
                 warn=self.warnings.append,
                 fresh=fresh,
-                resolver=self._resolve,
+                resolver=self._resolver,
                 apart=self.apart,
                 recording=recording,
             )
@@ -278,24 +278,27 @@ class Box:
             os.close(root)
 
     def survey(self) -> dict[str, Status]:
-        """Everything in the root."""
+        """Return the status of everything in the root."""
         return survey(self.root)
 
     def tree(self) -> dict[str, object]:
-        """What is in the root, short: a file's bytes, "-> target" of a link, "/" for a directory, else the kind."""
-        return {name: _short(status) for name, status in self.survey().items() if name != "."}
+        """Return the content of the root in short.
+
+        That is the bytes of a file, "-> target" of a link, "/" for a directory, else the kind.
+        """
+        return {name: _describe(status) for name, status in self.survey().items() if name != "."}
 
     def status(self, path: str) -> Status:
-        """One name in the root."""
+        """Return the status of one name in the root."""
         return _status(os.path.join(self.root, path))
 
     def check(self) -> None:
-        """Raises AssertionError if anything outside the root changed or a descriptor stayed open."""
+        """Raise AssertionError if anything outside the root changed or a descriptor stayed open."""
         assert open_descriptors() <= self._descriptors
         self.ground.check()
 
 
-def _short(status: Status) -> object:
+def _describe(status: Status) -> object:
     if status.kind == "file":
         return status.data
     if status.kind == "symlink":
@@ -303,8 +306,8 @@ def _short(status: Status) -> object:
     return "/" if status.kind == "directory" else status.kind
 
 
-def _furnish(place: Path) -> None:
-    """Puts into a directory what attacks look for, with times long ago, so that any change shows."""
+def _fill_with_targets(place: Path) -> None:
+    """Fill a directory with the files that attacks aim at, with old times, so that any change shows."""
     for name in ("etc", "sub"):
         (place / name).mkdir(parents=True)
     for name in ("secret", "hello", "etc/passwd", "etc/shadow", "a", "x", "target", "sub/file"):

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""OCI layouts of every class that there is for a server: sound ones, and each way to be bad that has a name.
+"""A corpus of OCI layouts, for the tests of _layout and of the server: sound ones, and one for each way to be invalid.
 
     write_corpus(tmp_path / "registry")          # a registry directory with one layout a case
     for case in CORPUS:
         case.write(tmp_path / case.name)         # or one by one
 
-The first seven are the classes that the tests of the server before this one had, under its names.
+The first seven cases are those of an earlier server's tests, under the same names.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from . import images
 Write = t.Callable[[pathlib.Path], object]
 Path = pathlib.Path
 
-BASE = images.layer([images.directory("etc"), images.file("etc/motd", b"hello\n")])
-TOP = images.layer([images.whiteout("etc/motd")], compression="none")
-IMAGE = images.image([BASE, TOP], annotations={"org.example.name": "image"})
-ARM = images.image([BASE], platform="linux/arm64")
-MANY = images.index([IMAGE, ARM])
-NESTED = images.index([MANY])
-FOREIGN = images.layer([images.file("a")], nondistributable=True, stored=False)
-SIGNATURE = images.artifact(
+BASE: t.Final = images.layer([images.directory("etc"), images.file("etc/motd", b"hello\n")])
+TOP: t.Final = images.layer([images.whiteout("etc/motd")], compression="none")
+IMAGE: t.Final = images.image([BASE, TOP], annotations={"org.example.name": "image"})
+ARM: t.Final = images.image([BASE], platform="linux/arm64")
+MANY: t.Final = images.index([IMAGE, ARM])
+NESTED: t.Final = images.index([MANY])
+FOREIGN: t.Final = images.layer([images.file("a")], nondistributable=True, stored=False)
+SIGNATURE: t.Final = images.artifact(
     "application/vnd.example.signature",
     [images.Content(b"signed", "text/plain")],
     changes={"subject": IMAGE.descriptor(), "annotations": {"org.example.by": "somebody"}},
 )
-# no artifactType: the type of the config counts
-ATTACHED = images.image([TOP], changes={"subject": IMAGE.descriptor()})
-ATTACHED_INDEX = images.index([ARM], changes={"subject": IMAGE.descriptor()})
+# Without an artifactType, the media type of the config counts.
+ATTACHED: t.Final = images.image([TOP], changes={"subject": IMAGE.descriptor()})
+ATTACHED_INDEX: t.Final = images.index([ARM], changes={"subject": IMAGE.descriptor()})
 
-MISSING = "The requested digest doesn't exist:"
-SIZE = "Wrong file length:"
-DIGEST = "SHA failed for:"
+MISSING: t.Final = "The requested digest doesn't exist:"
+SIZE: t.Final = "Wrong file length:"
+DIGEST: t.Final = "SHA failed for:"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A layout. kind is that of the first problem, None for a sound one; words is how the old server called it.
+    """One layout. kind is that of its first problem, None for a sound one; words is the message of the earlier server.
 
-    tags, referrers and absent are what a sound one has: its tags, how many there are of the referrers of IMAGE, and
-    how many layers that need not be there are not.
+    For a sound layout: tags are its tags, referrers is the number of referrers of IMAGE, absent the number of missing
+    layers that may be missing.
     """
 
     name: str
@@ -63,20 +63,20 @@ class Case:
 
 
 def write_corpus(root: Path) -> Path:
-    """A registry directory with every case under its name."""
+    """Write a registry directory with every case under its name."""
     for case in CORPUS:
         case.write(root / case.name)
     return root
 
 
-# --- how to make and to spoil layouts -------------------------------------------------------------------------------
+# --- make layouts and make them invalid -----------------------------------------------------------------------------
 
 
 def _layout(tagged: t.Mapping[str, images.Content] | None = None, **more: t.Any) -> Write:
     return lambda path: images.write_layout(path, {"1.0": IMAGE} if tagged is None else tagged, **more)
 
 
-def _then(write: Write, *changes: Write) -> Write:
+def _with_changes(write: Write, *changes: Write) -> Write:
     def both(path: Path) -> None:
         for step in (write, *changes):
             step(path)
@@ -85,17 +85,17 @@ def _then(write: Write, *changes: Write) -> Write:
 
 
 def missing(digest: str) -> Write:
-    """The blob is not there."""
+    """Return a change that removes the blob."""
     return lambda layout: images.blob_path(layout, digest).unlink()
 
 
 def append(digest: str, more: bytes = b" ") -> Write:
-    """The blob is longer."""
+    """Return a change that makes the blob longer."""
     return lambda layout: images.write_blob(layout, digest, images.blob_path(layout, digest).read_bytes() + more)
 
 
 def flip(digest: str) -> Write:
-    """One bit of the blob is another, and its length the same."""
+    """Return a change of one bit of the blob, which keeps its length."""
 
     def change(layout: Path) -> None:
         data = bytearray(images.blob_path(layout, digest).read_bytes())
@@ -106,7 +106,7 @@ def flip(digest: str) -> Write:
 
 
 def linked(name: str) -> Write:
-    """A file or directory is a symbolic link to itself, beside the layout under a hidden name."""
+    """Return a change that replaces a file or directory by a link to it, beside the layout under a hidden name."""
 
     def change(layout: Path) -> None:
         outside = layout.parent / f".{layout.name}-outside"
@@ -177,10 +177,10 @@ def _orphans(layout: Path) -> None:
     images.write_blob(layout, "sha512:short", b"")
 
 
-_SHA512 = images.Content(b"other digest", "text/plain", algorithm="sha512")
-_MIXED = images.document_of({**IMAGE.document(), "manifests": []}, IMAGE)
-_TWICE = IMAGE.data.replace(b'{"schemaVersion":2,', b'{"schemaVersion":2,"schemaVersion":2,')
-_ATTESTED = images.index(
+_SHA512: t.Final = images.Content(b"other digest", "text/plain", algorithm="sha512")
+_MIXED: t.Final = images.document_of({**IMAGE.document(), "manifests": []}, IMAGE)
+_TWICE: t.Final = IMAGE.data.replace(b'{"schemaVersion":2,', b'{"schemaVersion":2,"schemaVersion":2,')
+_ATTESTED: t.Final = images.index(
     [IMAGE, images.artifact("application/vnd.example", [])],
     changes={
         "manifests": [
@@ -194,17 +194,17 @@ _ATTESTED = images.index(
 
 OLD: t.Final = (
     Case("correct", _layout()),
-    Case("missing_blob", _then(_layout(), missing(TOP.digest)), "blob_missing", MISSING),
-    Case("missing_config", _then(_layout(), missing(IMAGE.config.digest)), "config_missing", MISSING),
+    Case("missing_blob", _with_changes(_layout(), missing(TOP.digest)), "blob_missing", MISSING),
+    Case("missing_config", _with_changes(_layout(), missing(IMAGE.config.digest)), "config_missing", MISSING),
     Case(
         "missing_index",
-        _then(_layout(), lambda layout: (layout / "index.json").unlink()),
+        _with_changes(_layout(), lambda layout: (layout / "index.json").unlink()),
         "index_missing",
         "Error importing:",
     ),
-    Case("missing_manifest", _then(_layout(), missing(IMAGE.digest)), "manifest_missing", MISSING),
-    Case("wrong_manifest_digest", _then(_layout(), flip(IMAGE.digest)), "wrong_digest", DIGEST),
-    Case("wrong_manifest_size", _then(_layout(), append(IMAGE.digest)), "wrong_size", SIZE),
+    Case("missing_manifest", _with_changes(_layout(), missing(IMAGE.digest)), "manifest_missing", MISSING),
+    Case("wrong_manifest_digest", _with_changes(_layout(), flip(IMAGE.digest)), "wrong_digest", DIGEST),
+    Case("wrong_manifest_size", _with_changes(_layout(), append(IMAGE.digest)), "wrong_size", SIZE),
 )
 SOUND: t.Final = (
     Case("empty", _layout({}), tags=()),
@@ -226,12 +226,12 @@ SOUND: t.Final = (
     ),
     Case(
         "full_references",
-        _then(_layout(), _named("registry.example:5000/team/app:1.0", "docker.io/app:2")),
+        _with_changes(_layout(), _named("registry.example:5000/team/app:1.0", "docker.io/app:2")),
         tags=("1.0", "2"),
     ),
     Case(
         "same_tag_twice",
-        _then(
+        _with_changes(
             _layout(untagged=[ARM]),
             _index(
                 IMAGE.descriptor(annotations={images.REF_NAME: "1.0"}),
@@ -240,59 +240,65 @@ SOUND: t.Final = (
         ),
         warnings=1,
     ),
-    Case("names_without_a_tag", _then(_layout(), _named("not a tag", "1.0")), warnings=1),
+    Case("names_without_a_tag", _with_changes(_layout(), _named("not a tag", "1.0")), warnings=1),
     Case(
         "several_tags", _layout({"1.0": IMAGE, "latest": IMAGE, "A": MANY, "a": ARM}), tags=("1.0", "A", "a", "latest")
     ),
     Case("untagged", _layout({}, untagged=[IMAGE, MANY]), tags=()),
     Case("attestations", _layout({"1.0": _ATTESTED})),
     Case("nested_indexes", _layout({"1.0": _nested(8)})),
-    Case("sparse_index", _then(_layout({"1.0": MANY}), missing(ARM.digest)), warnings=2),
-    Case("nested_sparse_index", _then(_layout({"1.0": NESTED}), missing(ARM.digest)), warnings=2),
-    Case("nested_missing_index", _then(_layout({"1.0": NESTED}), missing(MANY.digest)), warnings=2),
+    Case("sparse_index", _with_changes(_layout({"1.0": MANY}), missing(ARM.digest)), warnings=2),
+    Case("nested_sparse_index", _with_changes(_layout({"1.0": NESTED}), missing(ARM.digest)), warnings=2),
+    Case("nested_missing_index", _with_changes(_layout({"1.0": NESTED}), missing(MANY.digest)), warnings=2),
     Case("unknown_entry_type", _layout(untagged=[images.Content(b"a thing", "application/vnd.example.thing")])),
-    Case("unknown_files", _then(_layout(), _file("manifest.json", b"[]"))),
-    Case("orphans", _then(_layout(), _orphans), warnings=1),
+    Case("unknown_files", _with_changes(_layout(), _file("manifest.json", b"[]"))),
+    Case("orphans", _with_changes(_layout(), _orphans), warnings=1),
 )
 BAD: t.Final = (
-    Case("wrong_config_digest", _then(_layout(), flip(IMAGE.config.digest)), "wrong_digest", DIGEST),
-    Case("wrong_config_size", _then(_layout(), append(IMAGE.config.digest)), "wrong_size", SIZE),
-    Case("wrong_layer_digest", _then(_layout(), flip(BASE.digest)), "wrong_digest", DIGEST),
-    Case("wrong_layer_size", _then(_layout(), append(BASE.digest)), "wrong_size", SIZE),
-    Case("nested_wrong_index", _then(_layout({"1.0": NESTED}), flip(MANY.digest)), "wrong_digest", DIGEST),
-    Case("nested_wrong_manifest", _then(_layout({"1.0": NESTED}), flip(ARM.digest)), "wrong_digest", DIGEST),
-    Case("nested_wrong_layer", _then(_layout({"1.0": NESTED}), flip(TOP.digest)), "wrong_digest", DIGEST),
+    Case("wrong_config_digest", _with_changes(_layout(), flip(IMAGE.config.digest)), "wrong_digest", DIGEST),
+    Case("wrong_config_size", _with_changes(_layout(), append(IMAGE.config.digest)), "wrong_size", SIZE),
+    Case("wrong_layer_digest", _with_changes(_layout(), flip(BASE.digest)), "wrong_digest", DIGEST),
+    Case("wrong_layer_size", _with_changes(_layout(), append(BASE.digest)), "wrong_size", SIZE),
+    Case("nested_wrong_index", _with_changes(_layout({"1.0": NESTED}), flip(MANY.digest)), "wrong_digest", DIGEST),
+    Case("nested_wrong_manifest", _with_changes(_layout({"1.0": NESTED}), flip(ARM.digest)), "wrong_digest", DIGEST),
+    Case("nested_wrong_layer", _with_changes(_layout({"1.0": NESTED}), flip(TOP.digest)), "wrong_digest", DIGEST),
     Case("nested_too_deep", _layout({"1.0": _nested(9)}), "document_invalid"),
-    Case("wrong_subject", _then(_layout(untagged=[SIGNATURE]), flip(IMAGE.digest)), "wrong_digest", DIGEST),
-    Case("index_names_itself", _then(_layout(), _names_itself), "wrong_digest", DIGEST),
-    Case("linked_index", _then(_layout(), linked("index.json")), "file_refused"),
-    Case("linked_version", _then(_layout(), linked("oci-layout")), "file_refused"),
-    Case("linked_blobs", _then(_layout(), linked("blobs")), "file_refused"),
-    Case("linked_algorithm", _then(_layout(), linked("blobs/sha256")), "file_refused"),
-    Case("linked_blob", _then(_layout(), linked(f"blobs/sha256/{BASE.digest[7:]}")), "file_refused"),
-    Case("linked_inside", _then(_layout(), _linked_inside), "file_refused"),
-    Case("fifo", _then(_layout(), _fifo), "file_refused"),
-    Case("directory", _then(_layout(), _directory), "file_refused"),
-    Case("no_version", _then(_layout(), lambda layout: (layout / "oci-layout").unlink()), "layout_invalid"),
-    Case("empty_version", _then(_layout(), _file("oci-layout", b"")), "layout_invalid"),
-    Case("other_version", _then(_layout(), _file("oci-layout", b'{"imageLayoutVersion":"2.0.0"}')), "layout_invalid"),
-    Case("no_json", _then(_layout(), _file("index.json", b"{")), "document_invalid"),
-    Case("index_is_a_manifest", _then(_layout(), _file("index.json", IMAGE.data)), "document_invalid"),
-    Case("huge_index", _then(_layout(), _index(annotations={"a": "x" * (4 << 20)})), "document_invalid"),
+    Case("wrong_subject", _with_changes(_layout(untagged=[SIGNATURE]), flip(IMAGE.digest)), "wrong_digest", DIGEST),
+    Case("index_names_itself", _with_changes(_layout(), _names_itself), "wrong_digest", DIGEST),
+    Case("linked_index", _with_changes(_layout(), linked("index.json")), "file_refused"),
+    Case("linked_version", _with_changes(_layout(), linked("oci-layout")), "file_refused"),
+    Case("linked_blobs", _with_changes(_layout(), linked("blobs")), "file_refused"),
+    Case("linked_algorithm", _with_changes(_layout(), linked("blobs/sha256")), "file_refused"),
+    Case("linked_blob", _with_changes(_layout(), linked(f"blobs/sha256/{BASE.digest[7:]}")), "file_refused"),
+    Case("linked_inside", _with_changes(_layout(), _linked_inside), "file_refused"),
+    Case("fifo", _with_changes(_layout(), _fifo), "file_refused"),
+    Case("directory", _with_changes(_layout(), _directory), "file_refused"),
+    Case("no_version", _with_changes(_layout(), lambda layout: (layout / "oci-layout").unlink()), "layout_invalid"),
+    Case("empty_version", _with_changes(_layout(), _file("oci-layout", b"")), "layout_invalid"),
+    Case(
+        "other_version",
+        _with_changes(_layout(), _file("oci-layout", b'{"imageLayoutVersion":"2.0.0"}')),
+        "layout_invalid",
+    ),
+    Case("no_json", _with_changes(_layout(), _file("index.json", b"{")), "document_invalid"),
+    Case("index_is_a_manifest", _with_changes(_layout(), _file("index.json", IMAGE.data)), "document_invalid"),
+    Case("huge_index", _with_changes(_layout(), _index(annotations={"a": "x" * (4 << 20)})), "document_invalid"),
     Case(
         "upper_case",
-        _then(_layout(), _index(IMAGE.descriptor(digest="sha256:" + IMAGE.digest[7:].upper()))),
+        _with_changes(_layout(), _index(IMAGE.descriptor(digest="sha256:" + IMAGE.digest[7:].upper()))),
         "document_invalid",
     ),
     Case(
-        "traversal", _then(_layout(), _index(IMAGE.descriptor(digest="sha256:../../../etc/passwd"))), "document_invalid"
+        "traversal",
+        _with_changes(_layout(), _index(IMAGE.descriptor(digest="sha256:../../../etc/passwd"))),
+        "document_invalid",
     ),
     Case(
         "unknown_algorithm",
-        _then(_layout(), _index(IMAGE.descriptor(digest="blake3:" + IMAGE.digest[7:]))),
+        _with_changes(_layout(), _index(IMAGE.descriptor(digest="blake3:" + IMAGE.digest[7:]))),
         "document_invalid",
     ),
-    Case("negative_size", _then(_layout(), _index(IMAGE.descriptor(size=-1))), "document_invalid"),
+    Case("negative_size", _with_changes(_layout(), _index(IMAGE.descriptor(size=-1))), "document_invalid"),
     Case("no_manifest", _raw_manifest(b"{}"), "document_invalid"),
     Case("name_given_twice", _raw_manifest(_TWICE), "document_invalid"),
     Case("manifest_and_index", _layout({"1.0": _MIXED}), "document_invalid"),

@@ -2,39 +2,39 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tar archives byte by byte, for the tests of the reader: everything that a tar library would refuse to write.
+"""Tar archives made byte by byte, for the tests of the reader: also all that a tar library refuses to write.
 
-archive = pax({b"path": b"long"}) + member(b"short", b"content", uid=base256(2**31, 8)) + END
+    archive = pax({b"path": b"long"}) + member(b"short", b"content", uid=base256(2**31, 8)) + END
 
-Every field of a header is an int, which is written in octal, or the very bytes that the field shall hold.
+Every field of a header is an int, which is written in octal, or the exact bytes of the field.
 """
 
 from __future__ import annotations
 
 import typing as t
 
-BLOCK = 512
-END = bytes(2 * BLOCK)
+BLOCK: t.Final = 512
+END: t.Final = bytes(2 * BLOCK)
 
-USTAR = b"ustar\x0000"
-GNU = b"ustar  \0"
-V7 = bytes(8)
+USTAR: t.Final = b"ustar\x0000"
+GNU: t.Final = b"ustar  \0"
+V7: t.Final = bytes(8)
 
 Number = t.Union[int, bytes]
 Records = t.Union[t.Mapping[bytes, bytes], t.Iterable[tuple[bytes, bytes]]]
+# The regions of a sparse file that have data: offset and content.
 Regions = t.Sequence[tuple[int, bytes]]
-"""The regions of a sparse file that have data: offset and content."""
 
-_CHECKSUM = slice(148, 156)
+_CHECKSUM: t.Final = slice(148, 156)
 
 
 def octal(value: int, width: int) -> bytes:
-    """A number as POSIX has it: octal digits and a NUL."""
+    """Return a number as in POSIX: octal digits and a NUL."""
     return b"%0*o\0" % (width - 1, value)
 
 
 def base256(value: int, width: int) -> bytes:
-    """A number as GNU tar writes large and negative ones: two's complement, the first bit set."""
+    """Return a number as GNU tar writes large and negative ones: two's complement with the first bit set."""
     bits = 8 * width - 1
     return ((1 << bits) | (value & ((1 << bits) - 1))).to_bytes(width, "big")
 
@@ -57,23 +57,23 @@ def header(
     prefix: bytes = b"",
     checksum: t.Literal["unsigned", "signed"] | bytes = "unsigned",
 ) -> bytes:
-    """One header block. prefix may be up to 167 bytes: in GNU headers other fields are there."""
+    """Return one header block. prefix may have up to 167 bytes: GNU headers have other fields there."""
     block = b"".join(
         (
             name.ljust(100, b"\0"),
-            _number(mode, 8),
-            _number(uid, 8),
-            _number(gid, 8),
-            _number(size, 12),
-            _number(mtime, 12),
+            _encode_number(mode, 8),
+            _encode_number(uid, 8),
+            _encode_number(gid, 8),
+            _encode_number(size, 12),
+            _encode_number(mtime, 12),
             b" " * 8,
             typeflag,
             linkname.ljust(100, b"\0"),
             magic,
             uname.ljust(32, b"\0"),
             gname.ljust(32, b"\0"),
-            _number(devmajor, 8),
-            _number(devminor, 8),
+            _encode_number(devmajor, 8),
+            _encode_number(devminor, 8),
             prefix.ljust(167, b"\0"),
         )
     )
@@ -82,7 +82,7 @@ def header(
 
 
 def with_checksum(block: bytes, checksum: t.Literal["unsigned", "signed"] | bytes = "unsigned") -> bytes:
-    """The header block with the checksum that it should have, or these 8 bytes in its place."""
+    """Return the header block with its right checksum, or with these 8 bytes in its place."""
     if isinstance(checksum, bytes):
         field = checksum
     else:
@@ -94,18 +94,18 @@ def with_checksum(block: bytes, checksum: t.Literal["unsigned", "signed"] | byte
 
 
 def padded(content: bytes) -> bytes:
-    """Content filled up to whole blocks."""
+    """Return the content, padded to whole blocks."""
     return content + bytes(-len(content) % BLOCK)
 
 
 def member(name: bytes = b"file", content: bytes = b"", **fields: t.Any) -> bytes:
-    """A header and its content; fields as for header(), size being that of the content unless given."""
+    """Return a header and its content; fields as for header(), with size that of the content by default."""
     fields.setdefault("size", len(content))
     return header(name, **fields) + padded(content)
 
 
 def record(keyword: bytes, value: bytes) -> bytes:
-    """One PAX record: its own length in decimal, a space, keyword=value and a newline."""
+    """Return one PAX record: its own length in decimal, a space, keyword=value and a newline."""
     rest = b" " + keyword + b"=" + value + b"\n"
     length = len(rest)
     while len(b"%d" % length) + len(rest) != length:
@@ -114,7 +114,7 @@ def record(keyword: bytes, value: bytes) -> bytes:
 
 
 def pax(records: Records | bytes, *, typeflag: bytes = b"x", **fields: t.Any) -> bytes:
-    """An extended header for the next member (or with typeflag g for all): records, or the very content."""
+    """Return an extended header for the next member (or, with typeflag g, for all): records, or the exact content."""
     if not isinstance(records, bytes):
         pairs = records.items() if isinstance(records, t.Mapping) else records
         records = b"".join(record(keyword, value) for keyword, value in pairs)
@@ -122,17 +122,17 @@ def pax(records: Records | bytes, *, typeflag: bytes = b"x", **fields: t.Any) ->
 
 
 def long_name(name: bytes) -> bytes:
-    """A GNU header with the name of the next member."""
+    """Return a GNU header with the name of the next member."""
     return member(b"././@LongLink", name + b"\0", typeflag=b"L", magic=GNU)
 
 
 def long_target(target: bytes) -> bytes:
-    """A GNU header with the link target of the next member."""
+    """Return a GNU header with the link target of the next member."""
     return member(b"././@LongLink", target + b"\0", typeflag=b"K", magic=GNU)
 
 
 def sparse_old(name: bytes, regions: Regions, size: int, *, magic: bytes = GNU) -> bytes:
-    """A sparse file in the old GNU format: four regions in the header, 21 in each block after it."""
+    """Return a sparse file in the old GNU format: four regions in the header, 21 in each block after it."""
     pairs = [octal(offset, 12) + octal(len(data), 12) for offset, data in regions]
     content = b"".join(data for dummy, data in regions)
     rest = [pairs[start : start + 21] for start in range(4, len(pairs), 21)]
@@ -146,7 +146,7 @@ def sparse_old(name: bytes, regions: Regions, size: int, *, magic: bytes = GNU) 
 
 
 def sparse_00(name: bytes, regions: Regions, size: int) -> bytes:
-    """A sparse file in PAX format 0.0: a pair of records for each region."""
+    """Return a sparse file in PAX format 0.0: a pair of records for each region."""
     records = [(b"GNU.sparse.size", b"%d" % size), (b"GNU.sparse.numblocks", b"%d" % len(regions))]
     for offset, data in regions:
         records += [(b"GNU.sparse.offset", b"%d" % offset), (b"GNU.sparse.numbytes", b"%d" % len(data))]
@@ -154,7 +154,7 @@ def sparse_00(name: bytes, regions: Regions, size: int) -> bytes:
 
 
 def sparse_01(name: bytes, regions: Regions, size: int) -> bytes:
-    """A sparse file in PAX format 0.1: the map in one record, the real name in another."""
+    """Return a sparse file in PAX format 0.1: the map in one record, the real name in another."""
     numbers = b",".join(b"%d,%d" % (offset, len(data)) for offset, data in regions)
     records = {
         b"GNU.sparse.size": b"%d" % size,
@@ -166,7 +166,10 @@ def sparse_01(name: bytes, regions: Regions, size: int) -> bytes:
 
 
 def sparse_10(name: bytes, regions: Regions, size: int, *, claimed: bytes | None = None) -> bytes:
-    """A sparse file in PAX format 1.0: the map in front of the content, which claims to have as many regions."""
+    """Return a sparse file in PAX format 1.0: the map in front of the content.
+
+    claimed, if given, stands in place of the number of regions.
+    """
     numbers = [b"%d" % len(regions) if claimed is None else claimed]
     for offset, data in regions:
         numbers += [b"%d" % offset, b"%d" % len(data)]
@@ -180,7 +183,7 @@ def sparse_10(name: bytes, regions: Regions, size: int, *, claimed: bytes | None
     return pax(records) + member(b"GNUSparseFile.0/x", content)
 
 
-def _number(value: Number, width: int) -> bytes:
+def _encode_number(value: Number, width: int) -> bytes:
     return value if isinstance(value, bytes) else octal(value, width)
 
 

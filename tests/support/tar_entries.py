@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tar entries of image layers, made in memory for the tests; images.py offers all of these names too.
+"""Tar entries of image layers, made in memory; images.py offers all of these names too.
 
 archive = tar([directory("etc"), file("etc/motd", b"hello"), symlink("etc/issue", "motd"), whiteout("etc/old")])
 """
@@ -15,7 +15,7 @@ import tarfile
 import typing as t
 from dataclasses import dataclass
 
-MTIME = 1721396696
+MTIME: t.Final = 1721396696
 
 Compression = t.Literal["none", "gzip", "zstd"]
 
@@ -42,9 +42,9 @@ def entry(
     xattrs: t.Mapping[str, bytes] | None = None,
     pax: t.Mapping[str, str] | None = None,
 ) -> Entry:
-    """Any entry. ``kind`` is a tarfile type such as ``tarfile.REGTYPE``; a fractional ``mtime`` becomes a PAX record.
+    """Return any entry. kind is a tarfile type such as tarfile.REGTYPE; a fractional mtime becomes a PAX record.
 
-    ``xattrs`` become ``SCHILY.xattr.*`` records; ``pax`` holds further records, which override the header.
+    xattrs become SCHILY.xattr.* records; pax has further records, which override the header.
     """
     header = tarfile.TarInfo(name)
     header.type, header.mode, header.linkname = kind, mode, link
@@ -60,54 +60,54 @@ def entry(
 
 
 def directory(name: str, *, mode: int = 0o755, **more: t.Any) -> Entry:
-    """A directory; ``more`` as for entry()."""
+    """Return a directory; more as for entry()."""
     return entry(name.rstrip("/") + "/", tarfile.DIRTYPE, mode=mode, **more)
 
 
 def file(name: str, content: bytes = b"", *, mode: int = 0o644, **more: t.Any) -> Entry:
-    """A regular file; ``more`` as for entry()."""
+    """Return a regular file; more as for entry()."""
     return entry(name, tarfile.REGTYPE, mode=mode, content=content, **more)
 
 
 def symlink(name: str, target: str, *, mode: int = 0o777, **more: t.Any) -> Entry:
-    """A symbolic link; ``more`` as for entry()."""
+    """Return a symbolic link; more as for entry()."""
     return entry(name, tarfile.SYMTYPE, mode=mode, link=target, **more)
 
 
 def hardlink(name: str, target: str, *, mode: int = 0o644, **more: t.Any) -> Entry:
-    """A hard link to the entry ``target``; ``more`` as for entry()."""
+    """Return a hard link to the entry target; more as for entry()."""
     return entry(name, tarfile.LNKTYPE, mode=mode, link=target, **more)
 
 
 def fifo(name: str, *, mode: int = 0o644, **more: t.Any) -> Entry:
-    """A named pipe; ``more`` as for entry()."""
+    """Return a named pipe; more as for entry()."""
     return entry(name, tarfile.FIFOTYPE, mode=mode, **more)
 
 
 def device(name: str, kind: t.Literal["c", "b"], major: int, minor: int, *, mode: int = 0o600, **more: t.Any) -> Entry:
-    """A character or block device; ``more`` as for entry()."""
+    """Return a character or block device; more as for entry()."""
     tar_kind = tarfile.CHRTYPE if kind == "c" else tarfile.BLKTYPE
     return entry(name, tar_kind, mode=mode, device=(major, minor), **more)
 
 
 def whiteout(name: str) -> Entry:
-    """The marker that removes ``name`` of the layers below."""
+    """Return the marker that removes name of lower layers."""
     parent, dummy, base = name.rpartition("/")
     return file(f"{parent}/.wh.{base}" if parent else f".wh.{base}", mode=0o600)
 
 
 def opaque(name: str = "") -> Entry:
-    """The marker that hides all that the layers below have in the directory ``name`` ("" is the root)."""
+    """Return the marker that hides everything of lower layers in the directory name ("" is the root)."""
     return file(f"{name}/.wh..wh..opq" if name else ".wh..wh..opq", mode=0o600)
 
 
 def raw(header: tarfile.TarInfo, content: bytes = b"") -> Entry:
-    """An entry exactly as the header says, lies included."""
+    """Return an entry with exactly this header, valid or not."""
     return Entry(header, content)
 
 
 def tar(entries: t.Iterable[Entry], *, tar_format: t.Literal[0, 1, 2] = tarfile.PAX_FORMAT) -> bytes:
-    """The tar archive of these entries, with the two closing zero blocks and no further padding."""
+    """Return the tar archive of these entries, with the two closing zero blocks and no further padding."""
     pieces = []
     for item in entries:
         pieces.append(item.header.tobuf(tar_format, "utf-8", "surrogateescape"))
@@ -116,7 +116,7 @@ def tar(entries: t.Iterable[Entry], *, tar_format: t.Literal[0, 1, 2] = tarfile.
 
 
 def compress(data: bytes, compression: Compression) -> bytes:
-    """The bytes compressed, without a time stamp; zstd needs the library zstandard."""
+    """Return the bytes compressed, without a time stamp; zstd needs the library zstandard."""
     if compression == "none":
         return data
     if compression == "zstd":

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Small trees with a bit of everything, and what is on disk as a value to compare."""
+"""Small trees with every type of file, published to destinations, and trees on disk as values to compare.
+
+The tests of _destination and _module use it.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,11 @@ from ansible_collections.attested.registry.plugins.module_utils._destination.sta
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record import write_record
 
-MTIME = 1_700_000_000_123_456_789
+MTIME: t.Final = 1_700_000_000_123_456_789
 
 
 def make_tree(root: Path | str, version: str, *, mode: int = 0o755) -> None:
-    """Fills a directory; trees of two versions differ in content, names and the mode of a directory."""
+    """Fill a directory; trees of two versions differ in content, names and the mode of a directory."""
     root = Path(root)
     (root / "etc").mkdir()
     (root / "etc/version").write_text(version)
@@ -41,7 +44,7 @@ def make_tree(root: Path | str, version: str, *, mode: int = 0o755) -> None:
 
 
 def snapshot(root: Path | str) -> t.Any:
-    """Everything about a tree that matters: None for nothing there."""
+    """Return all properties of a tree that matter, by path; None if there is no directory."""
     root = Path(root)
     if not root.is_dir() or root.is_symlink():
         return None
@@ -59,7 +62,7 @@ def snapshot(root: Path | str) -> t.Any:
 
 
 def make_stamp(version: str, **fields: t.Any) -> Stamp:
-    """A stamp whose reference and digests follow from the version."""
+    """Return a stamp whose reference and digests follow from the version."""
     values: dict[str, t.Any] = {
         "registry": "registry.example:5000",
         "repository": "debian",
@@ -82,7 +85,7 @@ def make_stamp(version: str, **fields: t.Any) -> Stamp:
 
 
 def no_warning(message: str) -> None:
-    """For a Destination that must not warn."""
+    """Raise AssertionError: the warn of a Destination that must not warn."""
     raise AssertionError(message)
 
 
@@ -97,7 +100,7 @@ def publish(
     warn: t.Callable[[str], None] = no_warning,
     fill: t.Callable[[Path], None] | None = None,
 ) -> Outcome:
-    """Publishes a tree of that version, or one that fill makes."""
+    """Publish a tree of that version, or one that fill makes."""
     with Destination(str(path), warn=warn, force=force) as destination, destination.staging() as staging:
         if fill is None:
             make_tree(staging.path, version, mode=mode)
@@ -108,12 +111,12 @@ def publish(
 
 
 def record(staging: Staging, digests: t.Mapping[int, bytes] | None = None) -> None:
-    """Records the tree in a staging directory, as whoever unpacks does."""
+    """Write the record of the tree in a staging directory, as an unpack does."""
     with translated("recording", staging.path), open(staging.recording.fd, "wb", closefd=False) as file:
         write_record(staging.root_fd, file, digests or {}, xattrs=None if digests is None else ())
 
 
 def state_directory(path: Path | str) -> Path:
-    """Where the state of a destination is."""
+    """Return the path of the state directory of a destination."""
     path = Path(path)
     return path.parent / f".{path.name}.oci"
