@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The root of all errors of the collection, and that of JSON that is not strict. Imports nothing of the collection."""
+"""The root of all errors of the collection, and the error for JSON that is not strict.
+
+Every package derives its errors from CollectionError; _module/errors.py turns them into failed results.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ if t.TYPE_CHECKING:
 class CollectionError(Exception):
     """Root of every error of the collection.
 
-    The message is one sentence for people, the fields are facts for playbooks. Neither ever holds a secret.
-    Fields whose value is None are left out.
+    The message is one sentence for people; the fields are facts for playbooks. Neither ever contains a secret. Fields
+    whose value is None are dropped.
     """
 
     kind: t.ClassVar[str] = "error"
@@ -29,11 +32,11 @@ class CollectionError(Exception):
         self.fields: dict[str, str | int] = {name: value for name, value in fields.items() if value is not None}
 
     def as_result(self) -> dict[str, str | int]:
-        """The value of the `error` key of a failed task: the kind and every field."""
+        """Return the value of the `error` key of a failed task: the kind and every field."""
         return {**self.fields, "kind": self.kind}
 
     def add_context(self: _E, **fields: str | int | None) -> _E:
-        """Fill in fields that whoever raised the error could not know; what is set already stays."""
+        """Add fields that the raiser did not know and return the error; fields that are set already are kept."""
         for name, value in fields.items():
             if value is not None:
                 self.fields.setdefault(name, value)
@@ -41,7 +44,7 @@ class CollectionError(Exception):
 
 
 class JsonInvalid(CollectionError):
-    """Bytes are not the strict JSON that the specifications require."""
+    """The bytes are not strict JSON, which the specifications require."""
 
     kind = "json_invalid"
 

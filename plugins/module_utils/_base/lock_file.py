@@ -4,11 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Locks (flock) on files that only their owner can open.
+"""Advisory locks (flock(2)) on files that only their owner can open.
 
-Any user who can read a directory or a file can lock it, and so keep every other user waiting. A lock file has the mode
-0600, and is there only as long as it is needed. oci_layout (_layout/lock.py), oci_layer_unpack
-(_module/layered_directory.py), oci_blob (_module/blob_file.py) and oci_image_unpack (_destination/lock.py) use this.
+A user who can read a file or directory can lock it and block all other users. A lock file therefore has mode 0600 and
+exists only while it is needed. Callers: _layout/lock.py, _module/layered_directory.py, _module/blob_file.py,
+_destination/lock.py.
 """
 
 from __future__ import annotations
@@ -24,46 +24,47 @@ from .errors import CollectionError
 from .text import visible
 
 _OPEN: t.Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_POLL_SECONDS: t.Final = 0.05  # flock(2) has no time limit of its own
+# flock(2) has no timeout, so the lock is polled
+_POLL_SECONDS: t.Final = 0.05
 _LOCKS: t.Final = "/proc/locks"
-# so often in a row runs can end while others wait; whoever can write to the directory can remove the file for ever
+# bounds the attempts after the lock file was removed: a user who can write to the directory can keep removing it
 _TRIES: t.Final = 100
 
 
 class LockFileRefused(CollectionError):
-    """What bears the name of the lock file is not a private file of this user. Fields: path."""
+    """The name of the lock file is taken by something that is not a private file of this user. Fields: path."""
 
     kind = "destination"
 
 
 def is_private(status: os.stat_result) -> bool:
-    """Tell whether this is a regular file that no other user can open, and that has no other name."""
+    """Tell whether the status is of a regular file with one name that no other user can open."""
     mine = status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077
     return stat.S_ISREG(status.st_mode) and mine and status.st_nlink <= 1
 
 
 def lock(fd: int, *, deadline: float, shared: bool = False) -> bool:
-    """Wait for the lock on an open file until the deadline (time.monotonic()); False if it passed.
+    """Wait for the lock on an open file until the deadline (time.monotonic()); return False after it.
 
-    With shared others may have a shared lock on it, too. Raises OSError.
+    With shared, other processes may hold a shared lock at the same time. Raises OSError.
     """
     return _wait(fd, deadline, lambda: True, kind=fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
 def lock_as_older_versions_do(directory: int, *, deadline: float) -> bool:
-    """Take the lock on the directory itself, the only one that versions before 0.3.0 take; False after the deadline.
+    """Lock the directory itself, as versions before 0.3.0 do; return False after the deadline.
 
-    Only root and the user of the task are waited for: anybody else could hold the lock for ever.
+    Only locks held by root or the user of the task are waited for, because any other user could hold one for ever.
     """
-    with contextlib.suppress(OSError):  # a file system that cannot lock directories has no older version at work
+    with contextlib.suppress(OSError):  # on a file system that cannot lock directories no older version is running
         return _wait(directory, deadline, lambda: _is_held_by_us(directory))
     return True
 
 
 def lock_file(folder: int, name: str, *, path: str, deadline: float) -> int | None:
-    """Make the file called name in an open directory, lock it and return its descriptor; None if the deadline passed.
+    """Create the file name in an open directory, lock it and return its descriptor; None after the deadline.
 
-    path is for messages. Raises LockFileRefused, FileNotFoundError for a directory that is gone, OSError.
+    path is for messages. Raises LockFileRefused, FileNotFoundError if the directory was removed, and OSError.
     """
     tries = 0
     while tries < _TRIES or time.monotonic() < deadline:
@@ -79,12 +80,12 @@ def lock_file(folder: int, name: str, *, path: str, deadline: float) -> int | No
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)  # the run that had the lock removed the file
+        os.close(fd)  # the run that held the lock removed the file
     return None
 
 
 def unlock_file(folder: int, name: str, fd: int) -> None:
-    """Remove a lock file that lock_file returned, and give the lock back."""
+    """Remove a lock file that lock_file() returned, and release the lock."""
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=folder)
     os.close(fd)
@@ -92,10 +93,10 @@ def unlock_file(folder: int, name: str, fd: int) -> None:
 
 def _open(folder: int, name: str, path: str) -> int:
     with contextlib.suppress(FileNotFoundError):
-        _check(os.stat(name, dir_fd=folder, follow_symlinks=False), path)  # opening a device can act on it
+        _check(os.stat(name, dir_fd=folder, follow_symlinks=False), path)  # opening a device can have effects
     fd = os.open(name, _OPEN, 0o600, dir_fd=folder)
     try:
-        if os.fstat(fd).st_nlink:  # else the run that had the lock has removed it, which lock_file finds out
+        if os.fstat(fd).st_nlink:  # 0: the run that held the lock removed it, which lock_file() detects
             _check(os.fstat(fd), path)
     except BaseException:
         os.close(fd)
@@ -108,7 +109,7 @@ def _check(status: os.stat_result, path: str) -> None:
         shown = visible(path)
         raise LockFileRefused(
             f"Locking {shown} failed: it is not a private file of this user (user id {os.geteuid()}); run the task as "
-            "the user that it belongs to (become_user), or remove it.",
+            "the user that owns it (become_user), or remove it.",
             path=shown,
         )
 
@@ -136,7 +137,7 @@ def _is_held_by_us(fd: int) -> bool:
 
 
 def _is_of_us(pid: str) -> bool:
-    """Tell whether root or this user started a process. A program with the setuid bit counts as its caller's."""
+    """Tell whether root or this user started a process. A setuid program counts as the process of its caller."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as lines:
         # Uid: real, effective, saved, file system
         return any(line.startswith("Uid:") and int(line.split()[1]) in (0, os.geteuid()) for line in lines)

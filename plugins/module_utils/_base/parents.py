@@ -4,11 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The directories above a destination: open them without trusting the other users who own some, make what is missing.
+"""Open the directories above a destination without trusting other users that own some of them; create missing ones.
 
-All modules that write use this. Each component is opened relative to the one before it. A symbolic link that another
-user could have placed may lead to that user's own directories only, as with CHASE_SAFE of systemd. What was made and
-stays empty is removed in the end. Check mode only finds out what would be made.
+All modules that write use it. Each component is opened relative to the one before it. A symbolic link that another user
+could have placed may lead only to directories of that user, as with CHASE_SAFE of systemd.
 """
 
 from __future__ import annotations
@@ -28,17 +27,18 @@ _MODE: t.Final = 0o755
 
 
 class ParentRefused(CollectionError):
-    """A directory above the destination may not be used, or is missing and may not be made. Fields: path."""
+    """A directory above the destination cannot be used, or is missing and cannot be created. Fields: path."""
 
     kind = "destination"
 
 
 class Parents:
-    """A directory that is there or can be made, with all that is missing of it. A context manager.
+    """A directory that exists or can be created, together with its missing parents. A context manager.
 
-    path is its path without symbolic links, missing the names that are not there, upper ones first. Without follow a
-    symbolic link is refused. At the end the directories that make() made are removed again if they are empty. Raises
-    ParentRefused, also for a symbolic link of another user that leads to what is not that user's; OSError.
+    path is its path without symbolic links; missing lists the names that do not exist, the topmost first. Without
+    follow, symbolic links are refused. On exit, the directories that make() created are removed if they are empty.
+    Check mode does not call make(). Raises ParentRefused, also for a symbolic link of another user that leads to a
+    directory which that user does not own, and OSError.
     """
 
     def __init__(self, path: str, *, follow: bool = True) -> None:
@@ -55,31 +55,31 @@ class Parents:
 
     @property
     def fd(self) -> int:
-        """The descriptor (O_PATH) of the directory, or of the lowest one above it that is there."""
+        """The descriptor (O_PATH) of the directory, or of its lowest existing parent."""
         return self._walk.fd
 
     @property
     def nearest(self) -> str:
-        """The path of the directory that is open as fd."""
+        """The path of the directory that fd refers to."""
         return _joined(*self._walk.names)
 
     @property
     def risk(self) -> str | None:
-        """Why other users can replace what is in the directory, None if none can."""
+        """Why other users can replace entries of the directory; None if they cannot."""
         return self._walk.risk_above or self._walk.risk_here()
 
     @property
     def risk_above(self) -> str | None:
-        """Why other users can replace the directory itself, None if none can."""
+        """Why other users can replace the directory itself; None if they cannot."""
         return self.risk if self.missing else self._walk.risk_above
 
     def check(self) -> None:
-        """Raise ParentRefused if something is missing that must not be made."""
+        """Raise ParentRefused if a directory is missing that must not be created."""
         if self.missing and self._walk.refusal is not None:
             raise self._walk.refusal
 
     def make(self) -> None:
-        """Make what is missing: 0755 less the umask, of this user. A link that is put in its way is not followed."""
+        """Create the missing directories with mode 0755 less the umask. Does not follow a link put in their place."""
         self.check()
         for name in self.missing:
             fd = self.fd
@@ -90,23 +90,23 @@ class Parents:
         self.missing = ()
 
     def close(self) -> None:
-        """Remove the directories that were made and are empty, and close all."""
+        """Remove the created directories that are empty, and close all descriptors."""
         for fd, name in reversed(self._made):
-            with contextlib.suppress(OSError):  # something is in it, as it should be
+            with contextlib.suppress(OSError):  # not empty, the usual case
                 os.rmdir(name, dir_fd=fd)
         self._made.clear()
         self._walk.close()
 
 
 class _End(t.NamedTuple):
-    """Where the target of a symbolic link ends; owner is the other user who can change the link."""
+    """Marks where the target of a symbolic link ends; owner is the other user who can change the link."""
 
     owner: int | None
     path: str
 
 
 class _Walk:
-    """Follows a path as far as it exists; refusal says why nothing may be made where it ends."""
+    """Follows a path as far as it exists; refusal says why no directory may be created at its end."""
 
     def __init__(self, path: str, *, follow: bool) -> None:
         self._shown = visible(path)
@@ -135,7 +135,7 @@ class _Walk:
         return self._fds[-1]
 
     def go_into(self, name: str) -> None:
-        """Enter a directory that was made, and keep the one above it open."""
+        """Enter a directory that was created, and keep the one above it open."""
         self._look()
         self._fds.append(os.open(name, _LOOK | os.O_DIRECTORY, dir_fd=self.fd))
         self._status = os.fstat(self.fd)
@@ -148,7 +148,7 @@ class _Walk:
         self._fds.clear()
 
     def risk_here(self) -> str | None:
-        """Say who else can replace what is in the directory that is open now."""
+        """Return how other users can replace entries of the current directory; None if they cannot."""
         shown, status = visible(_joined(*self.names)), self._status
         if status.st_uid not in self._trusted:
             return f"{shown} belongs to the user id {status.st_uid}"
@@ -156,7 +156,7 @@ class _Walk:
             return None
         if status.st_mode & stat.S_IWOTH:
             return f"every local user can write to {shown}"
-        # with an access control list, these bits are what the list may allow at most
+        # with an access control list, the group bits are its mask
         if status.st_mode & stat.S_IWGRP and _has_acl(self.fd):
             return f"an access control list lets others write to {shown}"
         if status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()):
@@ -215,7 +215,7 @@ class _Walk:
             self.names.clear()
 
     def _read_link(self, name: str) -> tuple[int | None, str]:
-        """Return which other user can have placed the link, and its target: of one and the same link."""
+        """Return the other user who could have placed the link, if any, and its target, both of the same inode."""
         fd = os.open(name, _LOOK, dir_fd=self.fd)
         try:
             link = os.fstat(fd)
@@ -241,7 +241,7 @@ class _Walk:
         return any(isinstance(step, _End) for step in self._todo)
 
     def _stop(self, name: str) -> None:
-        """Take all names from here for missing ones."""
+        """Treat all names from here on as missing."""
         if self._is_in_link():
             self.refusal = self._refused(
                 "made", f"a symbolic link leads to {self._at(name)}, which is missing", "make that"
@@ -271,12 +271,12 @@ def _joined(*names: str) -> str:
 
 
 def risk_warning(what: str, risk: str | None) -> str | None:
-    """Say what other users can replace because of a risk, None if there is none."""
+    """Return a warning that other users can replace what because of risk; None without a risk."""
     if risk is None:
         return None
     return (
-        f"Another user can replace {what}, because {risk}; choose a directory that belongs, with all above it, to root"
-        " or to the user of the task."
+        f"Another user can replace {what}, because {risk}; choose a directory that belongs, like all directories"
+        " above it, to root or to the user of the task."
     )
 
 

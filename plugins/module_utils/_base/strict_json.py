@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A strict JSON parser (I-JSON, RFC 7493) for documents of registries, layouts and auth files.
+
+image-spec requires I-JSON. Python's parser accepts duplicate names, NaN, lone surrogates and any depth.
+"""
+
 from __future__ import annotations
 
 import json
@@ -16,16 +21,18 @@ from .text import quote
 JsonValue = t.Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]
 JsonObject = dict[str, JsonValue]
 
-MAX_BYTES: t.Final = 4 * 1024 * 1024  # distribution-spec: manifests of up to 4 MiB
+# distribution-spec: registries should accept manifests of up to 4 MiB
+MAX_BYTES: t.Final = 4 * 1024 * 1024
 MAX_DEPTH: t.Final = 64
-_MAX_NUMBER: t.Final = 64  # characters; int64 needs 20, and long ones cost quadratic time on older Pythons
+# characters; int64 needs 20, and converting long numbers takes quadratic time on older Pythons
+_MAX_NUMBER: t.Final = 64
 
 
 def load(data: bytes, *, what: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JsonValue:
-    """Parse I-JSON (RFC 7493), which image-spec requires, where Python's own parser is too kind.
+    """Parse I-JSON (RFC 7493) of at most max_bytes bytes and max_depth levels.
 
-    UTF-8 without a byte order mark, no duplicate names, no NaN or infinity, no lone surrogates, at most max_bytes long
-    and max_depth deep. what names the content in messages. Raises JsonInvalid and nothing else.
+    Refuses what Python's parser accepts: a byte order mark, duplicate names, NaN, infinity and lone surrogates. what
+    names the content in messages. Raises JsonInvalid and nothing else.
     """
     if len(data) > max_bytes:
         raise JsonInvalid(f"Reading {what} failed: it has {len(data)} bytes, and {max_bytes} is the limit.")
@@ -44,7 +51,7 @@ def load(data: bytes, *, what: str, max_bytes: int = MAX_BYTES, max_depth: int =
 
 
 def load_object(data: bytes, *, what: str, max_bytes: int = MAX_BYTES) -> JsonObject:
-    """As load, for a document that has to be a JSON object."""
+    """Parse a document that must be a JSON object. Raises JsonInvalid, as load() does."""
     value = load(data, what=what, max_bytes=max_bytes)
     if not isinstance(value, dict):
         raise JsonInvalid(f"Reading {what} failed: it is not a JSON object.")
@@ -52,7 +59,7 @@ def load_object(data: bytes, *, what: str, max_bytes: int = MAX_BYTES) -> JsonOb
 
 
 class _Refused(Exception):
-    """The JSON says something that is not I-JSON; load() turns it into the typed error."""
+    """The text is not I-JSON; load() turns this into JsonInvalid."""
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Text from outside made safe for messages and log lines: escapes, length limits, descriptions of JSON values."""
+
 from __future__ import annotations
 
 import os
@@ -11,10 +13,10 @@ import sys
 
 
 def visible(text: str, *, limit: int = 200) -> str:
-    """Text from outside made fit for a message or a log line.
+    """Return text from outside in a form that is safe in a message or a log line.
 
-    Everything that is not printable (line ends, terminal escapes, bidirectional controls, lone surrogates) becomes a
-    backslash escape, and what is longer than limit characters ends in "...".
+    Characters that are not printable (line ends, terminal escapes, bidirectional controls, lone surrogates) become
+    backslash escapes. Text longer than limit characters is cut and ends in "...".
     """
     text = path_text(text)
     shown = text[:limit]
@@ -24,7 +26,7 @@ def visible(text: str, *, limit: int = 200) -> str:
 
 
 def path_text(path: str) -> str:
-    """Return a file name as it is in UTF-8, where the encoding of the locale (C, POSIX) turns that into surrogates."""
+    """Return a file name decoded as UTF-8 even if the locale (C, POSIX) made Python decode it to surrogates."""
     if path.isprintable() or sys.getfilesystemencoding() == "utf-8":
         return path
     try:
@@ -34,18 +36,18 @@ def path_text(path: str) -> str:
 
 
 def quote(value: object, *, limit: int = 100) -> str:
-    """A value from outside as it stands in a message: visible and in double quotes; what is no text by its sort."""
+    """Return a string in visible form and double quotes; describe any other value by its JSON type."""
     return f'"{visible(value, limit=limit)}"' if isinstance(value, str) else describe(value)
 
 
 def describe(value: object) -> str:
-    """The sort of a JSON value in words, with the value itself where that is short."""
+    """Return a JSON value in words: its type, and the value itself if it is short."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        # Python refuses to write very long integers out
+        # Python refuses to convert very long integers to text
         return f"the number {value!r}" if abs(value) < 2**128 else "a huge number"
     for kind, words in ((str, "a string"), (dict, "an object"), (list, "an array")):
         if isinstance(value, kind):

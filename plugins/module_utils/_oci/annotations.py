@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The annotations of descriptors, manifests and indexes (image-spec, annotations.md), and the predefined keys."""
+
 from __future__ import annotations
 
 import typing as t
@@ -30,7 +32,7 @@ BASE_NAME: t.Final = _PREFIX + "base.name"
 
 
 def parse_annotations(fields: Fields) -> dict[str, str]:
-    """The annotations of a descriptor, manifest or index: strings to strings, empty when absent or null.
+    """Return the annotations of a descriptor, manifest or index; empty if absent or null.
 
     Raises DocumentInvalid.
     """

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Error answers of registries (distribution-spec, "Error Codes"). Called by _registry/transport/statuses.py."""
+
 from __future__ import annotations
 
 import json
@@ -25,7 +27,7 @@ _MAX_TEXT: t.Final = 300
 
 UNKNOWN: t.Final = "UNKNOWN"
 
-# where servers put their words that do not follow distribution-spec (token services, proxies, clouds)
+# fields for the message in servers that do not follow distribution-spec (token services, proxies, clouds)
 _OTHER_FIELDS: t.Final = ("message", "error_description", "error", "details", "detail")
 
 
@@ -33,8 +35,8 @@ _OTHER_FIELDS: t.Final = ("message", "error_description", "error", "details", "d
 class ApiError:
     """One error of a registry's answer (distribution-spec, "Error Codes").
 
-    Each part is short and printable: nothing in it can forge a line of a log. code is "UNKNOWN" where the server
-    gave none, message and detail_text are "" then.
+    Each part is short and printable, so no part can forge a log line. If the server gave no code, code is "UNKNOWN".
+    message and detail_text may be "".
     """
 
     code: str
@@ -46,10 +48,10 @@ class ApiError:
 
 
 def parse_errors(body: bytes, content_type: str | None) -> tuple[ApiError, ...]:
-    """What the body of an answer with a 4xx or 5xx status says, at most 16 errors of it; empty when that is nothing.
+    """Return up to 16 errors from the body of an answer with status 4xx or 5xx; empty if it states none.
 
-    Bodies that are not of distribution-spec's form give one UNKNOWN error with the text they hold, unless that is a
-    page for browsers. Total: never raises.
+    A body that does not follow distribution-spec gives one UNKNOWN error with its text, unless it is a web page. Total:
+    never raises.
     """
     try:
         value = load(body, what="the error", max_bytes=MAX_BODY)

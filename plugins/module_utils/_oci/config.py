@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Image configs (image-spec, config.md). Parsed by _oci/image.py for clients, layouts and the server."""
+
 from __future__ import annotations
 
 import typing as t
@@ -23,10 +25,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The config object of an image config: what a container is to be started with. All of it is mere data.
+    """The config object of an image config: how to run a container. It is data only; nothing here runs it.
 
-    A field that the image does not set is None. Volumes and ports are the names of their sets. Besides image-spec's
-    fields there are docker's Healthcheck, OnBuild and Shell, which image-spec reserves.
+    A field that the image does not set is None. volumes and exposed_ports are the names of their sets. Healthcheck,
+    OnBuild and Shell are docker's; image-spec reserves them.
     """
 
     user: str | None = None
@@ -47,7 +49,7 @@ class Runtime:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Runtime:
-        """Read the config object. Raises DocumentInvalid naming the field that is of the wrong type."""
+        """Read the config object. Raises DocumentInvalid, which names a field of the wrong type."""
         fields.object("Healthcheck")
         return cls(
             user=fields.text("User"),
@@ -70,7 +72,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class History:
-    """One step of how the image was made. Steps with empty_layer have no layer: do not pair history with layers."""
+    """One build step of the image. A step with empty_layer has no layer, so do not pair history with layers."""
 
     created: str | None = None
     author: str | None = None
@@ -92,7 +94,7 @@ class History:
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """An image config (image-spec, config.md; docker's is the same). raw are the bytes that its digest is made of."""
+    """An image config (image-spec, config.md; docker's is the same). raw has the bytes that its digest covers."""
 
     raw: bytes = field(repr=False)
     platform: Platform
@@ -119,7 +121,7 @@ class ImageConfig:
         )
 
     def as_dict(self) -> JsonObject:
-        """The whole document as JSON values, fields included that no specification knows. The caller may change it."""
+        """Return the whole document as JSON values, unknown fields included. The caller may change it."""
         return t.cast("JsonObject", load(self.raw, what="the image config", max_bytes=len(self.raw)))
 
 

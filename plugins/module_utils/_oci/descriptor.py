@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Content descriptors (image-spec, descriptor.md): media type, digest and size of a blob or document."""
+
 from __future__ import annotations
 
 import binascii
@@ -24,9 +26,9 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What a piece of content is, how long it is and which digest it has (image-spec, descriptor.md).
+    """The media type, digest and size of a piece of content (image-spec, descriptor.md).
 
-    data, when there is any, is the content itself, already checked against size and digest.
+    data is the embedded content, verified against size and digest; None if the descriptor embeds none.
     """
 
     media_type: str
@@ -45,7 +47,10 @@ class Descriptor:
 
     @classmethod
     def from_fields(cls, fields: Fields, *, typed: bool = True) -> Descriptor:
-        """As from_json, for an object that is already wrapped. Unless typed, mediaType may be missing: "" then."""
+        """Read a descriptor from a wrapped object. If typed is False, a missing mediaType becomes "".
+
+        Raises DocumentInvalid.
+        """
         fields.refuse_lookalikes("mediaType", "digest", "size", "data", "platform", "urls")
         digest, size = fields.digest("digest"), fields.size("size")
         platform = fields.object("platform")
@@ -61,7 +66,7 @@ class Descriptor:
         )
 
     def as_dict(self) -> JsonObject:
-        """The descriptor as image-spec writes it, without what is not set."""
+        """Return the descriptor as image-spec writes it, without unset fields."""
         result: JsonObject = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         if self.urls:
             result["urls"] = list(self.urls)
@@ -82,7 +87,7 @@ def _data(fields: Fields, digest: Digest, size: int) -> bytes | None:
         return None
     try:
         data = binascii.a2b_base64(text)
-        # a2b_base64 skips what is no base64; only its own way of writing is accepted
+        # a2b_base64 skips characters outside of base64, so only its canonical form is accepted
         if binascii.b2a_base64(data, newline=False) != text.encode("utf-8"):
             raise ValueError
         verify(data, digest, size, what=fields.name("data"))

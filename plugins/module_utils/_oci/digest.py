@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Content digests and their verification (image-spec, descriptor.md, "Digests")."""
+
 from __future__ import annotations
 
 import hashlib
@@ -16,19 +18,19 @@ from .errors import DigestError, DigestMismatch, SizeMismatch
 if t.TYPE_CHECKING:
     from hashlib import _Hash
 
-# algorithm -> length of the encoded part (image-spec, descriptor.md, registered algorithms; sha384 is docker's)
+# algorithm -> digits of the encoded part (image-spec, descriptor.md, "Registered Algorithms"; docker adds sha384)
 ALGORITHMS: t.Final = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 _HEX: t.Final = "0123456789abcdef"
-_ADVICE: t.Final = "The content is damaged or is not what was asked for; pull it again from a registry you trust."
+_ADVICE: t.Final = "The content is damaged or is not the requested content; pull it again from a registry you trust."
 
 
 @dataclass(frozen=True, order=True)
 class Digest:
     """A content digest that can be verified (image-spec, descriptor.md, "Digests").
 
-    Every instance is valid: a registered algorithm and exactly its number of lower-case hexadecimal digits. So neither
-    part can hold anything that a path, a URL or a header would take for syntax. Raises DigestError otherwise.
+    Every instance is valid: a registered algorithm and exactly its number of lower-case hexadecimal digits. Neither
+    part can therefore contain syntax of paths, URLs or headers. Raises DigestError otherwise.
     """
 
     algorithm: str
@@ -57,13 +59,13 @@ class Digest:
 
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Digest:
-        """The digest of data. Raises DigestError for an algorithm that is not registered."""
+        """Compute the digest of data. Raises DigestError for an algorithm that is not registered."""
         if algorithm not in ALGORITHMS:
             return cls(algorithm, "")
         return cls(algorithm, hashlib.new(algorithm, data).hexdigest())
 
     def new_hash(self) -> _Hash:
-        """A fresh hashlib object of this digest's algorithm."""
+        """Return a new hashlib object of the digest's algorithm."""
         return hashlib.new(self.algorithm)
 
     def __str__(self) -> str:
@@ -71,10 +73,10 @@ class Digest:
 
 
 class Verifier:
-    """Checks a stream against a digest and, unless size is None, a size, while it passes by.
+    """Checks a stream against a digest and, unless size is None, a size while the stream is read.
 
-    what names the content in messages ("layer sha256:..."). To carry on with a stream whose beginning was
-    hashed before, give that hash object as state and the number of bytes it has seen as received.
+    what names the content in messages ("layer sha256:..."). To continue a stream whose beginning was hashed before,
+    pass that hash object as state and the number of its bytes as received.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Verifier:
         self._hash = digest.new_hash() if state is None else state
 
     def update(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes. Raises SizeMismatch as soon as there are more than the size allows."""
+        """Hash the next bytes. Raises SizeMismatch as soon as there are more than size."""
         self.received += len(chunk)
         if self.size is not None and self.received > self.size:
             raise SizeMismatch(
@@ -98,7 +100,7 @@ class Verifier:
         self._hash.update(chunk)
 
     def finish(self) -> None:
-        """Check the whole. Raises SizeMismatch or DigestMismatch."""
+        """Check the complete stream. Raises SizeMismatch or DigestMismatch."""
         if self.size is not None and self.received != self.size:
             raise SizeMismatch(
                 f"Verifying {self.what} failed: {self.received} of the expected {self.size} bytes arrived. {_ADVICE}",
@@ -109,14 +111,14 @@ class Verifier:
         if actual != self.digest.encoded:
             raise DigestMismatch(
                 f"Verifying {self.what} failed: its digest is {self.digest.algorithm}:{actual}, "
-                f"expected was {self.digest}. {_ADVICE}",
+                f"expected {self.digest}. {_ADVICE}",
                 expected=str(self.digest),
                 actual=f"{self.digest.algorithm}:{actual}",
             )
 
 
 def verify(data: bytes, digest: Digest, size: int | None, *, what: str) -> None:
-    """Check bytes that are all there. Raises SizeMismatch or DigestMismatch."""
+    """Check complete content. Raises SizeMismatch or DigestMismatch."""
     verifier = Verifier(digest, size, what=what)
     verifier.update(data)
     verifier.finish()

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Read a manifest or an index and decide which of the two it is (image-spec, "Media Type Conflicts").
+
+Called by _registry/manifests.py, _layout and the server, each time after the digest has been verified.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -27,10 +32,10 @@ from .media_type import (
 if t.TYPE_CHECKING:
     from .._base.strict_json import JsonValue
 
-# types that servers without any knowledge of OCI give to every file: they state nothing
+# types that servers without knowledge of OCI give to every file; they are treated as no type
 _GENERIC: t.Final = ("", "application/json", "application/octet-stream", "binary/octet-stream", "text/plain")
 
-# every field that gives a document its meaning, in one of the formats
+# the fields that determine the format of a document
 _STRUCTURE: t.Final = ("config", "fsLayers", "history", "layers", "manifests")
 
 
@@ -39,11 +44,11 @@ def parse_document(
 ) -> Manifest | Index:
     """Read a manifest or an index; what names it in messages.
 
-    media_type is the type that is stated outside of the document: that of the descriptor that led here, or the
-    Content-Type of the answer (parameters are dropped); None, or a type such as application/json, states nothing.
-    The stated type and the document's own must be the same (distribution-spec, "Pulling manifests"). With strict=False
-    the document's own wins: right where the bytes have been checked against a digest and media_type is no more than a
-    Content-Type (image-spec, "Media Type Conflicts").
+    media_type is the type stated outside of the document: by the descriptor that refers to it, or by the Content-Type
+    of the answer (parameters are dropped). None and types such as application/json state nothing. The stated type and
+    the document's own must be equal (distribution-spec, "Pulling manifests"). With strict=False the document's own type
+    wins, which is right if the bytes were verified against a digest and media_type is only a Content-Type (image-spec,
+    "Media Type Conflicts").
 
     Raises JsonInvalid, DocumentInvalid (also for a document that reads as two formats, CVE-2021-41190) and Unsupported
     (docker schema 1, OCI's artifact manifest, other types, more than 512 layers).
@@ -103,8 +108,8 @@ def _resolve(stated: str, own: str | None, fields: Fields, *, strict: bool) -> s
     if silent or own == stated or not strict:
         return own
     raise DocumentInvalid(
-        f"Reading {fields.what} failed: it was announced as {quote(stated)} and says itself that it is {quote(own)}. "
-        "Do not use this content, and report it to whoever runs the registry."
+        f"Reading {fields.what} failed: it was announced as {quote(stated)}, but its own mediaType is {quote(own)}. "
+        "Do not use this content, and report it to the registry's operator."
     )
 
 

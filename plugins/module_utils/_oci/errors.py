@@ -12,7 +12,7 @@ from .._base.errors import CollectionError
 
 
 class OciError(CollectionError):
-    """Something that should follow the OCI specifications does not."""
+    """Content or a name violates the OCI specifications."""
 
     kind = "oci"
 
@@ -24,37 +24,37 @@ class DigestError(OciError):
 
 
 class DigestMismatch(OciError):
-    """Content does not have the digest it was asked for. Fields: expected, actual."""
+    """Content has another digest than the expected one. Fields: expected, actual."""
 
     kind = "digest_mismatch"
 
 
 class SizeMismatch(OciError):
-    """Content does not have the size it was announced with. Fields: expected, actual."""
+    """Content has another size than the announced one. Fields: expected, actual."""
 
     kind = "size_mismatch"
 
 
 class ReferenceInvalid(OciError):
-    """A reference, repository name, tag or selector breaks the grammar."""
+    """A reference, repository name, tag or selector violates the grammar."""
 
     kind = "reference_invalid"
 
 
 class DocumentInvalid(OciError):
-    """A manifest, index, descriptor or image config breaks its specification."""
+    """A manifest, index, descriptor or image config violates its specification."""
 
     kind = "manifest_invalid"
 
 
 class Unsupported(OciError):
-    """Well-formed content of a sort that this collection does not handle."""
+    """Well-formed content of a type that this collection does not support."""
 
     kind = "unsupported"
 
 
 class PlatformNotFound(OciError):
-    """An index offers nothing for the platform asked for. Fields: platform, offered."""
+    """An index offers no image for the wanted platform. Fields: platform, offered."""
 
     kind = "platform_not_found"
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Typed access to the fields of JSON objects. Called by every parser of this package."""
+
 from __future__ import annotations
 
 import typing as t
@@ -17,18 +19,18 @@ if t.TYPE_CHECKING:
     from .._base.strict_json import JsonObject, JsonValue
 
 MAX_INT64: t.Final = 2**63 - 1
-_MAX_MEDIA_TYPE: t.Final = 255  # RFC 6838: 127 characters on either side of the slash
-
+# RFC 6838: 127 characters on each side of the slash
+_MAX_MEDIA_TYPE: t.Final = 255
 
 _T = t.TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Typed access to the fields of one JSON object. Every method raises DocumentInvalid naming the field.
+    """Typed access to the fields of one JSON object. Every method raises DocumentInvalid, which names the field.
 
-    what is the document that is read, as it stands in messages, and path where in it this object is ("layers[2]").
-    A field that is null counts as absent, because producers write optional fields so.
+    what names the document in messages; path is the place of this object in the document ("layers[2]"). A field that is
+    null counts as absent, because producers write optional fields so.
     """
 
     value: JsonObject
@@ -37,46 +39,47 @@ class Fields:
 
     @classmethod
     def of(cls, value: JsonValue, what: str) -> Fields:
-        """Wrap a JSON value that has to be an object."""
+        """Wrap a JSON value that must be an object."""
         if not isinstance(value, dict):
             raise _invalid(what, f"it must be an object, not {describe(value)}")
         return cls(value, what)
 
     def fault(self, why: str) -> DocumentInvalid:
-        """The error that says why the document is invalid, for the caller to raise."""
+        """Return the error that says why the document is invalid; the caller raises it."""
         return _invalid(self.what, why)
 
     def name(self, name: str) -> str:
-        """Where the field of this name is in the document: "layers[2].size"."""
+        """Return the place of a field in the document, such as "layers[2].size"."""
         return f"{self.path}.{name}" if self.path else name
 
     def refuse_lookalikes(self, *names: str) -> None:
-        """Refuse fields that differ from these names in case alone.
+        """Refuse fields that differ from these names only in case.
 
-        Parsers that ignore case, such as Go's, would read them in place of the real ones (CVE-2021-41190 and its kin).
+        Parsers that ignore case, such as Go's, would read them in place of the real fields (CVE-2021-41190 and its
+        relatives).
         """
         folded = {name.casefold(): name for name in names}
         for key in self.value:
             name = folded.get(key.casefold())
             if name is not None and name != key:
                 raise self.fault(
-                    f"it is ambiguous, with a field {quote(self.name(key))} that is not quite {quote(name)}"
+                    f"it is ambiguous: its field {quote(self.name(key))} differs from {quote(name)} only in case"
                 )
 
     def text(self, name: str) -> str | None:
-        """An optional string."""
+        """Return an optional string."""
         return self._typed(name, str, "a string")
 
     def required_text(self, name: str) -> str:
-        """A string that has to be there and not be empty."""
+        """Return a required string, which must not be empty."""
         return self._required(name, self.text(name) or None)
 
     def flag(self, name: str) -> bool:
-        """An optional boolean, false when absent."""
+        """Return an optional boolean, False if absent."""
         return self._typed(name, bool, "true or false") or False
 
     def integer(self, name: str) -> int | None:
-        """An optional int64."""
+        """Return an optional int64."""
         value = self.value.get(name)
         if value is None:
             return None
@@ -85,57 +88,57 @@ class Fields:
         return value
 
     def size(self, name: str) -> int:
-        """A number of bytes that has to be there: an int64 and not negative."""
+        """Return a required number of bytes: an int64 that is not negative."""
         value = self._required(name, self.integer(name))
         if value < 0:
             raise self._wrong(name, "0 or more", value)
         return value
 
     def media_type(self, name: str) -> str | None:
-        """An optional media type: short, visible ASCII, otherwise as it is."""
+        """Return an optional media type: visible ASCII of at most 255 characters, otherwise unchecked."""
         value = self.text(name) or None
         if value is not None and not (len(value) <= _MAX_MEDIA_TYPE and value.isascii() and value.isprintable()):
             raise self.fault(f"{self.name(name)} must be a media type, not {quote(value)}")
         return value
 
     def required_media_type(self, name: str) -> str:
-        """A media type that has to be there."""
+        """Return a required media type."""
         return self._required(name, self.media_type(name))
 
     def digest(self, name: str) -> Digest:
-        """A digest that has to be there."""
+        """Return a required digest."""
         return self._digest(name, self.required_text(name))
 
     def texts(self, name: str) -> tuple[str, ...] | None:
-        """An optional array of strings."""
+        """Return an optional array of strings."""
         items = self._typed(name, list, "an array of strings")
         return None if items is None else tuple(self._item(f"{name}[{n}]", item) for n, item in enumerate(items))
 
     def digests(self, name: str) -> tuple[Digest, ...]:
-        """An array of digests, empty when absent."""
+        """Return an array of digests, empty if absent."""
         return tuple(self._digest(f"{name}[{n}]", text) for n, text in enumerate(self.texts(name) or ()))
 
     def text_map(self, name: str) -> dict[str, str] | None:
-        """An optional object whose values are strings."""
+        """Return an optional object whose values are strings."""
         items = self._typed(name, dict, "an object of strings")
         return None if items is None else {key: self._item(f"{name}[{quote(key)}]", items[key]) for key in items}
 
     def names(self, name: str) -> tuple[str, ...] | None:
-        """The names of an optional object that stands for a set, as its values are empty objects."""
+        """Return the names of an optional object that represents a set: its values are empty objects."""
         items = self._typed(name, dict, "an object")
         return None if items is None else tuple(items)
 
     def object(self, name: str) -> Fields | None:
-        """An optional object."""
+        """Return an optional object."""
         value = self._typed(name, dict, "an object")
         return None if value is None else Fields(value, self.what, self.name(name))
 
     def required_object(self, name: str) -> Fields:
-        """An object that has to be there."""
+        """Return a required object."""
         return self._required(name, self.object(name))
 
     def objects(self, name: str) -> tuple[Fields, ...]:
-        """An array of objects, empty when absent."""
+        """Return an array of objects, empty if absent."""
         items = self._typed(name, list, "an array of objects") or []
         for n, item in enumerate(items):
             if not isinstance(item, dict):
@@ -169,7 +172,7 @@ class Fields:
 
 
 def _invalid(what: str, why: str) -> DocumentInvalid:
-    return DocumentInvalid(f"Reading {what} failed: {why}. Use another image or have this one built again correctly.")
+    return DocumentInvalid(f"Reading {what} failed: {why}. Use another image, or have this one rebuilt.")
 
 
 __all__ = ("MAX_INT64", "Fields")

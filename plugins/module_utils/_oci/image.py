@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A resolved image: verified manifest and config for one platform. Results and unpacks are made from it."""
+
 from __future__ import annotations
 
 import typing as t
@@ -26,25 +28,25 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of an image: how it is stored, and the digest of its uncompressed tar."""
+    """A layer of an image: its descriptor, and the digest of its uncompressed tar archive."""
 
     descriptor: Descriptor
     diff_id: Digest
 
     @property
     def compression(self) -> Compression:
-        """How the media type says the layer is compressed. Raises Unsupported if it is no filesystem changeset."""
+        """The compression that the media type states. Raises Unsupported if the layer is not a filesystem changeset."""
         return layer_compression(self.descriptor.media_type)
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image of a registry, resolved to one platform, its manifest and config verified.
+    """An image of a registry, resolved to one platform, with verified manifest and config.
 
-    An artifact (a manifest whose config is no image config) is an Image too, with config and platform None: it can be
-    shown, and what needs a root filesystem (layers, require_config) raises Unsupported.
-    platforms are those of the index that led here, index_digest its digest; empty and None without an index.
-    Raises DocumentInvalid when config and manifest do not have the same number of layers.
+    An artifact (a manifest whose config is not an image config) is an Image too, with config and platform None. It can
+    be shown, but layers and require_config() raise Unsupported. platforms and index_digest describe the index that led
+    here; they are empty and None without one. Raises DocumentInvalid if config and manifest have different numbers of
+    layers.
     """
 
     registry: str
@@ -77,7 +79,7 @@ class Image:
         return self.manifest.artifact
 
     def require_config(self) -> ImageConfig:
-        """The image config. Raises Unsupported when this is an artifact."""
+        """Return the image config. Raises Unsupported for an artifact."""
         if self.config is None:
             raise Unsupported(
                 f"{self.repository} ({self.selector}) has no root filesystem: it is an artifact with a config of type "
@@ -90,16 +92,19 @@ class Image:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers with their diff_ids, the base first. Raises Unsupported when this is an artifact."""
+        """The layers with their diff_ids, the base first. Raises Unsupported for an artifact."""
         return tuple(Layer(*pair) for pair in zip(self.manifest.layers, self.require_config().diff_ids))
 
     @property
     def total_size(self) -> int:
-        """Bytes of the config and all layers as they are stored."""
+        """The stored size of the config and all layers in bytes."""
         return self.manifest.total_size
 
     def as_dict(self) -> JsonObject:
-        """The `image` value of results. config is the whole document; config and diff_id are None in an artifact."""
+        """Return the `image` value of results.
+
+        config is the whole document; config and diff_id are None in an artifact.
+        """
         diff_ids = self.config.diff_ids if self.config is not None else (None,) * len(self.manifest.layers)
         platforms = self.platforms or (() if self.platform is None else (self.platform,))
         return {
@@ -122,10 +127,10 @@ class Image:
 
 
 def parse_config(manifest: Manifest, raw: bytes) -> ImageConfig | None:
-    """The config of a manifest whose is_image says that it has one, from its bytes.
+    """Parse the config of a manifest whose is_image is true.
 
-    None where its type says nothing and it is no image config after all: an artifact. Raises JsonInvalid and
-    DocumentInvalid for one whose type says that it is.
+    Returns None, which means an artifact, if the generic media type turns out not to be of an image config. Raises
+    JsonInvalid and DocumentInvalid if the media type is that of an image config.
     """
     try:
         return ImageConfig.parse(raw, what=f"the config {manifest.config.digest}")

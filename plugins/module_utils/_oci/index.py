@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Image indexes and the choice of an entry for a platform (image-spec, image-index.md)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -24,9 +26,9 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Index:
-    """An image index (image-spec, image-index.md) or docker's manifest list. raw are the bytes its digest is made of.
+    """An image index (image-spec, image-index.md) or docker manifest list. raw has the bytes that its digest covers.
 
-    manifests may hold anything: entries of types that this collection does not know are kept and never chosen.
+    manifests may contain entries of unknown types; they are kept and never chosen.
     """
 
     raw: bytes = field(repr=False)
@@ -51,13 +53,13 @@ class Index:
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
-        """The platforms that are offered, each once, in the order of the index, without unknown/unknown."""
+        """The offered platforms, each once, in the order of the index, without unknown/unknown."""
         return tuple(dict.fromkeys(entry.platform for entry in self._images() if entry.platform is not None))
 
     def candidates(self, wanted: Platform) -> tuple[Descriptor, ...]:
-        """The entries that may hold the wanted platform, the best first, ties in the order of the index.
+        """Return the entries that may hold the wanted platform, best first, ties in the order of the index.
 
-        Entries without a platform come last, as only the config they lead to can tell. Empty when there is nothing.
+        Entries without a platform come last, because only the config they lead to can tell. Empty if none can match.
         """
         fits, open_ends = [], []
         for entry in self._images():
@@ -78,9 +80,9 @@ class Index:
 
 
 def select(index: Index, wanted: Platform) -> Descriptor:
-    """The entry of the index for the wanted platform: the highest variant that it runs, the first of equals.
+    """Return the best entry of the index for the wanted platform: the highest variant, the first among equals.
 
-    Raises PlatformNotFound, which names what is offered.
+    Raises PlatformNotFound, which names the offered platforms.
     """
     found = index.candidates(wanted)
     if found:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Image manifests (image-spec, manifest.md; docker's image manifest version 2, schema 2)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -24,7 +26,7 @@ MAX_LAYERS: t.Final = 512
 
 @dataclass(frozen=True)
 class Manifest:
-    """An image manifest (image-spec, manifest.md; docker's schema 2). raw are the bytes that its digest is made of."""
+    """An image manifest (image-spec, manifest.md; docker's schema 2). raw has the bytes that its digest covers."""
 
     raw: bytes = field(repr=False)
     media_type: str
@@ -55,7 +57,7 @@ class Manifest:
     def is_image(self) -> bool:
         """Whether the config is an image config. If not, this is an artifact, and its config must not be parsed.
 
-        In a docker manifest whose layers are docker's a config of no particular type is one, as moby has it.
+        In a docker manifest whose layers are docker's, a config of a generic type is an image config, as in moby.
         """
         return is_image_config(self.config.media_type) or (
             self.media_type == DOCKER_MANIFEST
@@ -66,14 +68,14 @@ class Manifest:
 
     @property
     def artifact(self) -> str | None:
-        """The type of the artifact: artifactType, or else that of a config that is no image config; None for images."""
+        """The type of the artifact: artifactType, or else the type of its config; None for images."""
         if self.artifact_type is not None or self.is_image:
             return self.artifact_type
         return None if self.config.media_type == OCI_EMPTY else self.config.media_type
 
     @property
     def total_size(self) -> int:
-        """Bytes of the config and all layers as they are stored."""
+        """The stored size of the config and all layers in bytes."""
         return self.config.size + sum(layer.size for layer in self.layers)
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The media types of OCI and docker (image-spec, media-types.md), and what each one means."""
+
 from __future__ import annotations
 
 import typing as t
@@ -26,7 +28,7 @@ OCI_LAYER_NONDISTRIBUTABLE: t.Final = _OCI + "layer.nondistributable.v1.tar"
 OCI_LAYER_NONDISTRIBUTABLE_GZIP: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+gzip"
 OCI_LAYER_NONDISTRIBUTABLE_ZSTD: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+zstd"
 OCI_EMPTY: t.Final = "application/vnd.oci.empty.v1+json"
-# of release candidates of image-spec 1.1, and withdrawn before it
+# defined in release candidates of image-spec 1.1 and withdrawn before the release
 OCI_ARTIFACT_MANIFEST: t.Final = "application/vnd.oci.artifact.manifest.v1+json"
 
 DOCKER_MANIFEST: t.Final = _DOCKER + "distribution.manifest.v2+json"
@@ -44,12 +46,12 @@ DOCKER_SCHEMA1_SIGNED: t.Final = _DOCKER + "distribution.manifest.v1+prettyjws"
 MANIFEST_TYPES: t.Final = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES: t.Final = (OCI_INDEX, DOCKER_MANIFEST_LIST)
 CONFIG_TYPES: t.Final = (OCI_CONFIG, DOCKER_CONFIG)
-# What registries and pushers of 2015 to 2018 wrote in place of docker's type of a config. moby takes them for image
+# What registries and clients wrote from 2015 to 2018 in place of docker's config type. moby treats them as image
 # configs (distribution/registry.go: defaultImageTypes; distribution#1621, moby#22378, moby#30083).
 _GENERIC_CONFIG_TYPES: t.Final = ("", "application/json", "application/octet-stream", "text/html")
 SCHEMA1_TYPES: t.Final = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
 
-# what a client asks for with Accept, the preferred ones first
+# the Accept header of a client, preferred types first
 ACCEPT: t.Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST)
 
 _LAYERS: t.Final[dict[str, Compression]] = {
@@ -71,51 +73,51 @@ _NONDISTRIBUTABLE: t.Final[dict[str, Compression]] = {
 
 
 def parse_content_type(header: str | None) -> str:
-    """The bare media type of a Content-Type header: lower case, parameters dropped, "" when there is none. Total."""
+    """Return the media type of a Content-Type header: lower case, no parameters, "" without a header. Total."""
     return (header or "").partition(";")[0].strip().lower()
 
 
 def is_manifest(media_type: str) -> bool:
-    """Whether the type is an image manifest, of OCI or of docker schema 2."""
+    """Tell whether the type is an image manifest of OCI or docker schema 2."""
     return media_type in MANIFEST_TYPES
 
 
 def is_index(media_type: str) -> bool:
-    """Whether the type is an image index or a docker manifest list."""
+    """Tell whether the type is an image index or a docker manifest list."""
     return media_type in INDEX_TYPES
 
 
 def is_image_config(media_type: str) -> bool:
-    """Whether the type is an image config: only then a manifest is an image (image-spec, manifest.md)."""
+    """Tell whether the type is an image config, which makes a manifest an image (image-spec, manifest.md)."""
     return media_type in CONFIG_TYPES
 
 
 def is_generic_config(media_type: str) -> bool:
-    """Whether the type, its parameters dropped, says nothing about a config of docker's, which is an image's then."""
+    """Tell whether the type, without parameters, is a generic one that old docker manifests give image configs."""
     return parse_content_type(media_type) in _GENERIC_CONFIG_TYPES
 
 
 def is_schema1(media_type: str) -> bool:
-    """Whether the type is docker's withdrawn manifest schema 1."""
+    """Tell whether the type is docker's withdrawn manifest schema 1."""
     return media_type in SCHEMA1_TYPES
 
 
 def is_layer(media_type: str) -> bool:
-    """Whether the type is a filesystem changeset, nondistributable ones included."""
+    """Tell whether the type is a filesystem changeset, nondistributable ones included."""
     return media_type in _LAYERS or media_type in _NONDISTRIBUTABLE
 
 
 def is_nondistributable(media_type: str) -> bool:
-    """Whether the type is a nondistributable (docker: foreign) layer."""
+    """Tell whether the type is a nondistributable (docker: foreign) layer."""
     return media_type in _NONDISTRIBUTABLE
 
 
 def layer_compression(media_type: str) -> Compression:
-    """How a layer of this type says it is compressed. Raises Unsupported for anything but a layer type."""
+    """Return the compression that a layer type states. Raises Unsupported for any other type."""
     compression = _LAYERS.get(media_type) or _NONDISTRIBUTABLE.get(media_type)
     if compression is None:
         raise Unsupported(
-            f"A layer of media type {quote(media_type)} cannot be unpacked: it is no filesystem changeset; "
+            f"A layer of media type {quote(media_type)} cannot be unpacked: it is not a filesystem changeset; "
             "check that the reference names a container image and not another artifact.",
             media_type=media_type,
         )

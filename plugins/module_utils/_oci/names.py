@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The grammar of repository names and tags (distribution-spec, "Pulling manifests")."""
+
 from __future__ import annotations
 
 import re
@@ -12,7 +14,8 @@ import typing as t
 from .._base.text import quote
 from .errors import ReferenceInvalid
 
-MAX_REPOSITORY: t.Final = 255  # distribution-spec, "Pulling manifests": what clients commonly take
+# distribution-spec, "Pulling manifests": the limit of many clients
+MAX_REPOSITORY: t.Final = 255
 MAX_TAG: t.Final = 128
 
 _COMPONENT: t.Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -21,31 +24,31 @@ _TAG: t.Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 
 
 def check_repository(text: str) -> str:
-    """The repository name itself if it follows distribution-spec <name>, at most 255 characters long.
+    """Return the repository name if it follows distribution-spec <name> and has at most 255 characters.
 
     Raises ReferenceInvalid with the reason.
     """
     if not isinstance(text, str):
         raise ReferenceInvalid(f"A repository name must be a string, not {quote(text)}.")
-    # the length is bounded first: the expression nests quantifiers
+    # the length is checked first because the expression nests quantifiers
     if len(text) > MAX_REPOSITORY:
         raise ReferenceInvalid(
             f"The repository name of {len(text)} characters is too long: {MAX_REPOSITORY} is the limit."
         )
     if not re.fullmatch(_REPOSITORY, text):
-        # what precedes an @ is not shown: people who type a URL put a password there
+        # text before an @ is not shown: a URL may have a password there
         shown = quote(text.rpartition("@")[2])
         raise ReferenceInvalid(f"The repository name {shown} is invalid: {_repository_fault(text)}.")
     return text
 
 
 def is_tag(text: object) -> bool:
-    """Whether text follows distribution-spec <reference> as a tag."""
+    """Tell whether text follows distribution-spec <reference> as a tag."""
     return isinstance(text, str) and re.fullmatch(_TAG, text) is not None
 
 
 def check_tag(text: str) -> str:
-    """The tag itself if it follows the grammar. Raises ReferenceInvalid."""
+    """Return the tag if it follows the grammar. Raises ReferenceInvalid."""
     if not is_tag(text):
         raise ReferenceInvalid(
             f"The tag {quote(text, limit=140)} is invalid: a tag has 1 to {MAX_TAG} letters, digits, underscores, "

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Platforms of images and hosts: parsing, normalisation and matching (image-spec, image-index.md).
+
+Matching follows containerd's platforms package. Called for index entries, image configs and the option platform.
+"""
+
 from __future__ import annotations
 
 import re
@@ -23,7 +28,7 @@ _MAX_SPECIFIER: t.Final = 255
 
 _SYSTEMS: t.Final = {"macos": "darwin"}
 
-# what machines and people call it -> (architecture, variant) of image-spec
+# common name -> (architecture, variant) of image-spec
 _MACHINES: t.Final = {
     "x86_64": ("amd64", None),
     "x86-64": ("amd64", None),
@@ -41,10 +46,10 @@ _MACHINES: t.Final = {
 
 # image-spec, image-index.md, "Platform Variants": what an architecture without a variant means
 _BASELINES: t.Final = {"amd64": "v1", "arm": "v7", "arm64": "v8", "ppc64le": "power8", "riscv64": "rva20u64"}
-# names that people do not write out
+# architectures whose baseline variant is not written
 _SILENT: t.Final = ("amd64", "ppc64le", "riscv64")
 
-# family, major and minor number of a variant
+# family, major number and minor number of a variant
 _Level = tuple[tuple[str, str], int, int]
 
 
@@ -52,9 +57,9 @@ _Level = tuple[tuple[str, str], int, int]
 class Platform:
     """The platform of an image (image-spec, image-index.md and config.md): os and architecture in Go's names.
 
-    The parts are data from outside: compare and show them, do not build paths from them.
-    is_default says that this is the host's, because no other was asked for. highest_variant is the highest variant that
-    the processor of the host has, for what is not offered for the platform itself.
+    The parts are data from outside: compare and show them, but do not build paths from them. is_default says that this
+    is the platform of the host because the task named none. highest_variant is the highest variant that the processor
+    of the host supports; it is used if nothing is offered for the platform itself.
     """
 
     os: str
@@ -67,7 +72,7 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read "os/architecture" or "os/architecture/variant"; the os may carry its version, as "windows(10.0.1)".
+        """Read "os/architecture[/variant]"; the os may carry a version, as in "windows(10.0.1)".
 
         The result is normalised. Raises ReferenceInvalid.
         """
@@ -82,9 +87,9 @@ class Platform:
 
     @classmethod
     def from_json(cls, fields: Fields) -> Platform:
-        """Read the platform object of a descriptor, or the same fields of an image config, as they stand.
+        """Read the platform object of a descriptor, or the same fields of an image config, without normalising.
 
-        Image configs of artifacts leave os and architecture empty: they read as "unknown". Raises DocumentInvalid.
+        Empty os and architecture, as in image configs of artifacts, become "unknown". Raises DocumentInvalid.
         """
         fields.refuse_lookalikes("os", "architecture", "variant")
         return cls(
@@ -97,14 +102,14 @@ class Platform:
 
     @classmethod
     def host(cls, machine: str, system: str, *, highest_variant: str | None = None) -> Platform:
-        """The platform of a host, from what uname calls its machine ("aarch64") and system ("Linux"). Total."""
+        """Return the platform of a host from uname's machine ("aarch64") and system ("Linux"). Total."""
         platform = cls(system or UNKNOWN, machine or UNKNOWN, is_default=True, highest_variant=highest_variant)
         return platform.normalised()
 
     def normalised(self) -> Platform:
-        """The same platform in the one way of writing it: lower case, Go's names, the variant that is meant by none.
+        """Return the platform in canonical form: lower case, Go's names, and the variant that no variant means.
 
-        linux/aarch64 is linux/arm64/v8, linux/armhf is linux/arm/v7; linux/amd64/v1 is linux/amd64.
+        linux/aarch64 becomes linux/arm64/v8, linux/armhf becomes linux/arm/v7; linux/amd64/v1 becomes linux/amd64.
         """
         architecture = self.architecture.lower()
         variant = self.variant.lower() if self.variant else None
@@ -123,11 +128,11 @@ class Platform:
         return replace(self, os=_SYSTEMS.get(os, os), architecture=architecture, variant=variant)
 
     def is_unknown(self) -> bool:
-        """Whether this is unknown/unknown, which marks what is no image (attestations in an index)."""
+        """Tell whether this is unknown/unknown, which marks index entries that are not images (attestations)."""
         return self.os == UNKNOWN and self.architecture == UNKNOWN
 
     def as_dict(self) -> dict[str, str | list[str]]:
-        """The platform object of image-spec, without what is not set."""
+        """Return the platform object of image-spec, without unset fields."""
         result: dict[str, str | list[str]] = {"architecture": self.architecture, "os": self.os}
         if self.os_version is not None:
             result["os.version"] = self.os_version
@@ -144,12 +149,15 @@ class Platform:
 
 
 def matches(wanted: Platform, offered: Platform) -> bool:
-    """Whether a host of the wanted platform runs what is offered."""
+    """Tell whether a host of the wanted platform can run the offered one."""
     return rank(wanted, offered) is not None
 
 
 def suits(wanted: Platform, stated: Platform) -> bool:
-    """Whether a host of the wanted platform runs an image whose config states this. What it leaves out suits any."""
+    """Tell whether a host of the wanted platform can run an image whose config states this platform.
+
+    Parts that the config leaves out match any platform.
+    """
     known = replace(
         stated,
         os=wanted.os if stated.os == UNKNOWN else stated.os,
@@ -161,22 +169,22 @@ def suits(wanted: Platform, stated: Platform) -> bool:
 
 
 def other_platform(image: str, wanted: Platform, offered: Platform) -> str:
-    """The warning about an image for another platform than that of the host, which is the default."""
+    """Return the warning that an image is for another platform than the host, which is the default platform."""
     shown = visible(str(offered))
     return (
         f"The image {image} is for {shown}, not for this host's {wanted}, and there is no other; "
-        f"set platform to {shown} if it is the right one."
+        f"set platform to {shown} if that is intended."
     )
 
 
 def rank(wanted: Platform, offered: Platform) -> tuple[int, int, int] | None:
-    """How well what is offered suits the wanted platform, more is better; None when it does not.
+    """Return how well the offered platform suits the wanted one, higher is better; None if it does not.
 
-    The same os and architecture, and the same variant or a lower one of its family: v7 runs v6 and v5 on arm, v3 runs
-    v2 and v1 on amd64, v9 runs v8.5 and lower ones on arm64. The highest of these is the best, as in containerd. Above
-    them, variants up to highest_variant suit a host, less than all others: docker and containerd choose linux/amd64 on
-    every host where it is offered. os.version (its first three parts) and os.features count on windows alone, and only
-    where they are given: image-spec leaves them undefined elsewhere.
+    os and architecture must be the same, and the variant the same or a lower one of its family: v7 runs v6 and v5 on
+    arm, v3 runs v2 and v1 on amd64, v9 runs v8.5 and lower ones on arm64. The highest variant is the best, as in
+    containerd. Variants above the wanted one, up to highest_variant, suit a host too, but rank below all others: docker
+    and containerd choose linux/amd64 on every host if it is offered. os.version (its first three parts) and os.features
+    count only on Windows and only if given, because image-spec leaves them undefined elsewhere.
     """
     wanted, offered = wanted.normalised(), offered.normalised()
     if (wanted.os, wanted.architecture) != (offered.os, offered.architecture) or not _windows_suits(wanted, offered):
@@ -198,9 +206,9 @@ def _level(variant: str | None, platform: Platform) -> _Level | None:
 
 
 def _includes(limit: _Level, level: _Level, architecture: str) -> bool:
-    """Tell whether what runs one level runs another one, of the same family."""
+    """Tell whether a processor with the variant limit runs the variant level of the same family."""
     if architecture == "arm64" and (limit[1], level[1]) == (9, 8):
-        # v9.0 has what v8.5 has, v9.1 what v8.6 has, and so on; containerd counts alike
+        # v9.0 includes v8.5, v9.1 includes v8.6, and so on, as in containerd
         return limit[0] == level[0] and level[2] <= limit[2] + 5
     return limit[0] == level[0] and level[1:] <= limit[1:]
 

@@ -4,10 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Variants of architectures by the features of a processor, as Linux names them in /proc/cpuinfo.
+"""Derive the architecture variant of a host from the processor features in /proc/cpuinfo.
 
-x86-64 psABI, section 3.1.1 "Processor Architecture" (microarchitecture levels); for arm64 what the Arm Architecture
-Reference Manual makes mandatory in each extension. Called for the platform of the host.
+Implements the x86-64 psABI, section 3.1.1 "Processor Architecture" (microarchitecture levels); for arm64, what the Arm
+Architecture Reference Manual makes mandatory in each extension. Called for the platform of the host.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _LEVELS: t.Final = {"x86_64": _AMD64, "aarch64": _ARM64}
 
 
 def highest_variant(machine: str, features: Collection[str]) -> str | None:
-    """The highest variant of what uname calls the machine whose features, and those of all below, are there.
+    """Return the highest variant whose features, and those of all lower ones, are present.
 
-    None for the lowest one, and for machines whose variants the features do not tell.
+    machine is uname's name. None for the lowest variant, and for machines whose variants the features do not tell.
     """
     highest = None
     for variant, needed in _LEVELS.get(machine, ()):
@@ -47,7 +47,7 @@ def highest_variant(machine: str, features: Collection[str]) -> str | None:
 
 
 def parse_features(cpuinfo: str) -> frozenset[str]:
-    """The features of the first processor in /proc/cpuinfo; empty where there are none. Total."""
+    """Return the features of the first processor in /proc/cpuinfo; empty if there are none. Total."""
     for line in cpuinfo.splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip() in ("flags", "Features"):

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Image references as docker, podman and skopeo read them, and selectors: tag, digest or both."""
+
 from __future__ import annotations
 
 import re
@@ -21,7 +23,8 @@ DEFAULT_TAG: t.Final = "latest"
 _LEGACY_HUB: t.Final = "index.docker.io"
 _OFFICIAL: t.Final = "library/"
 _MAX_HOST: t.Final = 255
-_MAX_TEXT: t.Final = 1024  # host, name, tag and the longest digest together stay below
+# host, name, tag and the longest digest together are shorter
+_MAX_TEXT: t.Final = 1024
 
 _LABEL: t.Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _REGISTRY: t.Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]{{2,45}}\])(?::([0-9]{{1,5}}))?"
@@ -29,7 +32,7 @@ _REGISTRY: t.Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]{{2,45}}\])(?::
 
 @dataclass(frozen=True)
 class Selector:
-    """What picks a manifest in a repository: a tag, a digest, or a tag that has to lead to that digest."""
+    """Selects a manifest in a repository: a tag, a digest, or a tag that must lead to that digest."""
 
     tag: str | None
     digest: Digest | None
@@ -44,7 +47,7 @@ class Selector:
     def parse(cls, text: str) -> Selector:
         """Read "tag", "algorithm:hex" or "tag@algorithm:hex". Raises ReferenceInvalid.
 
-        A colon decides: tags cannot hold one.
+        A colon marks a digest, because tags cannot contain one.
         """
         if not isinstance(text, str) or not text:
             raise ReferenceInvalid(f"The reference must be a tag or a digest, not {quote(text)}.")
@@ -57,7 +60,7 @@ class Selector:
 
     @property
     def path(self) -> str:
-        """What follows /manifests/ in the URL: the digest when there is one, else the tag."""
+        """What follows /manifests/ in the URL: the digest if there is one, else the tag."""
         return str(self.digest) if self.digest is not None else str(self.tag)
 
     def __str__(self) -> str:
@@ -66,7 +69,7 @@ class Selector:
 
 @dataclass(frozen=True)
 class Reference:
-    """An image reference with everything spelled out, as docker and its relatives read it.
+    """A complete image reference, as docker and podman read it.
 
     registry is "host" or "host:port"; every part has been checked. Raises ReferenceInvalid.
     """
@@ -84,11 +87,12 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str, *, default_tag: str | None = DEFAULT_TAG) -> Reference:
-        """Read a reference as people type it. Raises ReferenceInvalid.
+        """Read a reference as users type it. Raises ReferenceInvalid.
 
-        No registry means docker.io, where a name without a namespace is in library/; index.docker.io is docker.io. What
-        precedes the first slash is a registry if it is localhost or has a full stop, a colon or an upper-case letter.
-        Without tag and digest the tag is default_tag. Nothing but 64 hexadecimal digits is refused: they read as an id.
+        Without a registry it means docker.io, where a name without a namespace is in library/; index.docker.io is
+        docker.io. The text before the first slash is a registry if it is localhost or contains a full stop, a colon or
+        an upper-case letter. Without tag and digest the tag is default_tag. A text of exactly 64 hexadecimal digits is
+        refused, because docker reads it as an image id.
         """
         _check_text(text)
         name, at, digest_text = text.partition("@")
@@ -129,8 +133,8 @@ def _check_text(text: str) -> None:
         raise ReferenceInvalid(f"The image reference must be text such as registry/name:tag, not {quote(text)}.")
     if "://" in text:
         raise ReferenceInvalid(
-            "The image reference holds a scheme such as https://; leave it out, give registry/name:tag and say how "
-            "to speak to the registry by the option tls."
+            "The image reference contains a scheme such as https://; give registry/name:tag, and choose between "
+            "TLS and plain HTTP by the option tls."
         )
     if len(text) > _MAX_TEXT:
         raise ReferenceInvalid(f"The image reference has {len(text)} characters, {_MAX_TEXT} is the limit.")
@@ -165,9 +169,9 @@ def _digest(text: str) -> Digest:
     try:
         return Digest.parse(text)
     except DigestError as exc:
-        # what precedes an @ is not shown: people who type a URL put a password there
+        # text before an @ is not shown: a URL may have a password there
         raise ReferenceInvalid(
-            f"The reference is invalid: what follows its @, or holds a colon, must be a digest. {exc.message}"
+            f"The reference is invalid: text after @, or text with a colon, must be a digest. {exc.message}"
         ) from None
 
 
