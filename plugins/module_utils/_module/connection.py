@@ -19,7 +19,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from .._base.errors import CollectionError
-from .._registry.auth.credentials import Basic, IdentityToken, Token
+from .._registry.auth.credentials import BasicAuth, IdentityToken, Token
 from .._registry.client import Registry
 from .._registry.endpoint import Endpoint
 from .._registry.options import RetryPolicy, Timeouts, TlsOptions
@@ -126,7 +126,7 @@ def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
     if params["token"] is not None:
         return Token(params["token"])
     if params["username"] is not None:
-        return Basic(params["username"], params["password"])
+        return BasicAuth(params["username"], params["password"])
     return None
 
 
@@ -177,7 +177,7 @@ def _run(arguments: list[str], data: str) -> tuple[int, str, str]:
 
 
 def _secrets(credentials: Credentials) -> list[str]:
-    if isinstance(credentials, Basic):
+    if isinstance(credentials, BasicAuth):
         header = b64encode(f"{credentials.username}:{credentials.password}".encode()).decode("ascii")
         return [credentials.password, header]
     return [credentials.token] if isinstance(credentials, (Token, IdentityToken)) else []

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Download blobs as verified streams that resume after a lost connection (distribution-spec, "Pulling blobs").
+
+Range requests follow RFC 9110, section 14. client.py creates the streams; head_blob() of client.py asks for sizes.
+"""
+
 from __future__ import annotations
 
 import re
@@ -30,14 +35,17 @@ if t.TYPE_CHECKING:
     from .transport.answer import Answer
     from .url import Url
 
-MAX_UNKNOWN: t.Final = 1 << 40  # bytes of a blob whose size nobody has said
-MAX_DECODED: t.Final = 1 << 34  # bytes that a compressed answer may hold for a blob whose size nobody has said
-_ETAG: t.Final = re.compile(r'"[!#-~\x80-\xff]{0,1022}"')  # a strong one (RFC 9110, 8.8.3)
+# bytes of a blob of unknown size
+MAX_UNKNOWN: t.Final = 1 << 40
+# bytes of a decompressed answer for a blob of unknown size
+MAX_DECODED: t.Final = 1 << 34
+# a strong entity tag (RFC 9110, 8.8.3)
+_ETAG: t.Final = re.compile(r'"[!#-~\x80-\xff]{0,1022}"')
 
 
 @dataclass(frozen=True)
 class BlobRequest:
-    """Which blob to download. size is None where it is not known; the bytes before offset are in state already."""
+    """The blob to download. size is None if unknown; state has hashed the bytes before offset."""
 
     url: Url
     digest: Digest
@@ -48,12 +56,11 @@ class BlobRequest:
 
 
 class BlobStream:
-    """The bytes of a blob from an offset on, as an iterator and a context manager; for one thread at a time.
+    """The bytes of a blob from an offset on: an iterator and a context manager, for one thread at a time.
 
-    What is iterated over is verified only when the iteration has ended: it raises SizeMismatch or DigestMismatch in
-    place of its end. Nothing is requested before the first piece is. After a cut it carries on where it was, with a
-    Range request to the registry. size is known at the latest with the first piece, received counts the bytes up to
-    here, offset included.
+    The content is verified only when the iteration ends: SizeMismatch or DigestMismatch is raised in place of its end.
+    The first request is sent for the first piece. After a lost connection the stream resumes with a Range request to
+    the registry. size is known after the first piece at the latest; received counts the bytes so far, offset included.
     """
 
     def __init__(
@@ -74,7 +81,7 @@ class BlobStream:
         self._verifier = Verifier(
             request.digest,
             request.size,
-            what=_what(operation, request.digest),
+            what=_describe_blob(operation, request.digest),
             state=request.state,
             received=request.offset,
         )
@@ -98,11 +105,11 @@ class BlobStream:
 
     @property
     def received(self) -> int:
-        """How many bytes of the blob have passed, those before the offset included."""
+        """The number of bytes of the blob so far, those before the offset included."""
         return self._verifier.received
 
     def close(self) -> None:
-        """End the download; the connection is closed unless the blob was read to its end."""
+        """End the download. Closes the connection unless the blob was read to its end."""
         self._pieces.close()
 
     def _run(self) -> t.Generator[bytes, None, None]:
@@ -123,7 +130,7 @@ class BlobStream:
             raise
 
     def _attempt(self, attempts: Attempts) -> t.Generator[bytes, None, bool]:
-        """One request and what it brings; False if it had to be spent on finding out how to read the answer."""
+        """Send one request and yield its content; return False if it was used up to find out how to read the answer."""
         start = self.received
         with self._open() as answer:
             if not self._is_readable(answer):
@@ -150,11 +157,11 @@ class BlobStream:
                 update(data)
                 yield data
         if self.size is not None and self.received < self.size:
-            raise self._cut()
+            raise self._truncation_error()
         self.size = self.received
 
     def _content(self, answer: Answer, limit: int) -> Iterator[bytes]:
-        """The bytes of the blob, of which the answer's codings may be a part."""
+        """Yield the bytes of the blob; the codings of the answer may belong to them."""
         if not (answer.codings and self._decodes):
             yield from self._counted(answer, limit)
             return
@@ -169,10 +176,10 @@ class BlobStream:
             yield piece
 
     def _is_readable(self, answer: Answer) -> bool:
-        """Whether it is known if the blob is the body as it came or what its codings hold.
+        """Tell whether it is known if the blob is the body as received or the decoded body.
 
-        Storage names the coding of what it stores, proxies that of what they compressed themselves. The size tells them
-        apart, and a web page from a blob, if both sides state it. Raises RegistryError.
+        Storage names the coding of what it stores; proxies name the coding that they applied themselves. The size tells
+        the two apart, and a web page from a blob, if both sides state it. Raises RegistryError.
         """
         if answer.status == 416 or not (answer.codings or answer.is_page):
             return True
@@ -180,7 +187,7 @@ class BlobStream:
             part = parse_content_range(answer.header("Content-Range"))
             if self._decodes is False or (part is not None and self.size is not None and part.total == self.size):
                 return True
-            raise self._unusable_range("it has a Content-Encoding")
+            raise self._unusable_range("the answer has a Content-Encoding")
         if self.size is None or answer.length is None:
             return self._decodes is not None
         if answer.length == self.size:
@@ -197,7 +204,7 @@ class BlobStream:
         raise answer.coding_error()
 
     def _find_coding(self, answer: Answer) -> bool:
-        """Read a whole answer to see what has the digest, its body or what its codings hold. Raises RegistryError."""
+        """Read a whole answer to find out whether its body or its decoded body has the digest. Raises RegistryError."""
         size = self.size
         found = which_has_digest(
             self._counted(answer, MAX_UNKNOWN if size is None else size + CHUNK),
@@ -216,11 +223,11 @@ class BlobStream:
         raise self.operation.wrong_digest(expected=wanted, actual=f"{wanted.algorithm}:{found.stored}")
 
     def _left(self, skip: int) -> int:
-        """How long the body may be: a piece more than it should, so that the verifier gets to see what is too much."""
+        """Return the limit of the body: one piece more than expected, so that the verifier detects the excess."""
         return (MAX_UNKNOWN if self.size is None else self.size - self.received) + skip + CHUNK
 
     def _open(self) -> Answer:
-        """The answer that the blob goes on with: from the registry, or from a foreign URL if that is allowed."""
+        """Open the next answer, from the registry or, if that is allowed, from a foreign URL."""
         headers = {"Accept": "*/*"}
         statuses: tuple[int, ...] = (200,)
         if self.received and self._ranges:
@@ -242,7 +249,7 @@ class BlobStream:
         return foreign.open(call)
 
     def _skip(self, answer: Answer) -> int | None:
-        """How many bytes of the body to leave out; None if there is nothing left to read."""
+        """Return how many bytes of the body to skip; None if nothing is left to read."""
         etag = answer.header("ETag")
         if etag is not None and _ETAG.fullmatch(etag):
             self._etag = etag
@@ -254,12 +261,12 @@ class BlobStream:
             if self.size is None and (stated or "").replace(" ", "").lower() == f"bytes*/{self.received}":
                 self.size = self.received
                 return None
-            raise self._unusable_range("it finds nothing there (416)")
+            raise self._unusable_range("it answers 416")
         part = parse_content_range(stated)
         if part is None or part.first != self.received or (part.total or self.size) != (self.size or part.total):
-            raise self._unusable_range("its Content-Range is not what was asked for")
+            raise self._unusable_range("its Content-Range is not the requested one")
         if answer.length not in (None, part.last - part.first + 1):
-            raise self._unusable_range("its Content-Length does not fit its Content-Range")
+            raise self._unusable_range("its Content-Length does not match its Content-Range")
         self._learn_size(part.total)
         return 0
 
@@ -270,42 +277,45 @@ class BlobStream:
             self.size = self._verifier.size = stated
         if stated != self.size or stated < self.received:
             message = self.operation.sentence(
-                f"the registry has {stated} bytes of it, expected were {self.size}",
-                "the image is broken, or the registry is not to be trusted",
+                f"the registry announces {stated} bytes, expected {self.size}",
+                "the image is broken, or the registry cannot be trusted",
             )
             raise SizeMismatch(message, expected=self.size, actual=stated)
 
     def _unusable_range(self, why: str) -> RegistryError:
-        """Next time without Range: all of it comes again, and what is here already is left out."""
+        """Return the error for a failed resumption.
+
+        The next attempt reads the blob from its start and skips the bytes that are known.
+        """
         self._ranges = False
         return self.operation.error(
             ProtocolBroken,
-            f"the registry does not carry on at byte {self.received} as asked, {why}",
+            f"the registry does not resume at byte {self.received}: {why}",
             REPORT,
             transient=True,
         )
 
-    def _cut(self) -> RegistryError:
+    def _truncation_error(self) -> RegistryError:
         return self.operation.error(
             ConnectionFailed,
-            f"it ended after {self.received} of {self.size} bytes",
+            f"the download ended after {self.received} of {self.size} bytes",
             TRY_AGAIN,
             transient=True,
         )
 
 
-def _what(operation: Operation, digest: Digest) -> str:
-    """The blob in messages, with the repository and the registry that it is from."""
+def _describe_blob(operation: Operation, digest: Digest) -> str:
+    """Return the blob, its repository and its registry as text for messages."""
     doing = operation.doing
     return doing.removeprefix("download ") if doing.startswith("download ") else f"the blob {digest} to {doing}"
 
 
 def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) -> int | None:
-    """The size of a blob by HEAD, None if it is absent. Raises RegistryError.
+    """Return the size of a blob by HEAD, None if it is absent. Raises RegistryError.
 
-    Where HEAD is refused, as by storage whose URL is signed for GET, or its answer describes a message and not the
-    blob, the head of a GET is read instead, and its body left. Only a body with a Content-Encoding is read, as its
-    length may be that of what a proxy has compressed.
+    If HEAD is refused, as by storage whose URL is signed for GET, or describes an error message and not the blob, the
+    size is taken from the head of a GET answer. Its body is read only if it has a Content-Encoding, because then the
+    Content-Length may be that of content which a proxy compressed.
     """
     call = Call(operation, url, "HEAD", deadline=caller.deadline())
     try:
@@ -319,12 +329,12 @@ def blob_size(caller: Caller, operation: Operation, url: Url, digest: Digest) ->
     call = replace(call, method="GET", statuses=(200, 404))
     answer, size = caller.consume(call, lambda answer: _stated_size(answer, digest))
     if size is None and answer.status != 404:
-        raise operation.error(ProtocolBroken, "the registry does not say how long it is", "download it instead")
+        raise operation.error(ProtocolBroken, "the registry does not state its size", "download it instead")
     return size
 
 
 def _stated_size(answer: Answer, digest: Digest) -> int | None:
-    """The size of a blob by the answer to a GET; None if there is no blob, or no telling."""
+    """Return the size of a blob from the answer to a GET; None if the blob is absent or its size unknown."""
     if answer.status == 404:
         return None
     if not answer.codings:
@@ -336,7 +346,7 @@ def _stated_size(answer: Answer, digest: Digest) -> int | None:
 
 
 def _describes(answer: Answer, digest: Digest) -> bool:
-    """Whether the length in an answer to HEAD is that of the blob."""
+    """Tell whether the length in an answer to HEAD is that of the blob."""
     if parse_codings(answer.header_lines("Content-Encoding")):
         return False
     if answer.header("Docker-Content-Digest") is not None:

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Make the calls of the distribution API: authentication, errors and retries around the transport.
+
+Called by client.py, blobs.py, manifests.py, manifest_head.py, tags.py and first_tags.py.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -30,15 +35,20 @@ if t.TYPE_CHECKING:
 
 T = t.TypeVar("T")
 
-# unasked; with a token, with a wider one, with two that other threads know and may have used up, with one of its own
+# without credentials; with a token; with more scopes; twice with a token that other threads may have used up; with a
+# token of its own
 _AUTHENTICATION_TRIES: t.Final = 6
 _MAX_WARNINGS: t.Final = 20
-_MAX_WARNING: t.Final = 4096  # distribution-spec, "Warnings"
+# distribution-spec, "Warnings"
+_MAX_WARNING: t.Final = 4096
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request of the distribution API. statuses are those that are no error; deadline is by the monotonic clock."""
+    """One request of the distribution API.
+
+    statuses are the statuses that are not errors; deadline is by the monotonic clock.
+    """
 
     operation: Operation
     url: Url
@@ -49,7 +59,7 @@ class Call:
 
 
 class Caller:
-    """Makes the calls of one registry: errors of the API, and trying again. logins authenticates them."""
+    """Makes the calls of one registry and turns failures into RegistryErrors. logins authenticates the calls."""
 
     def __init__(
         self,
@@ -73,17 +83,17 @@ class Caller:
         self._deadline: float | None = None
 
     def deadline(self) -> float | None:
-        """When all has to be done; the first call starts the count."""
+        """Return when all work must be done, by the monotonic clock; the first call starts the total timeout."""
         if self._deadline is None and self._timeouts.total is not None:
             self._deadline = self.effects.clock() + self._timeouts.total
         return self._deadline
 
     def attempts(self, deadline: float | None) -> Attempts:
-        """A counter of attempts for one operation."""
+        """Return a new counter of attempts for one operation."""
         return Attempts(self.retry, effects=self.effects, deadline=deadline)
 
     def open(self, call: Call) -> Answer:
-        """Make a call once; the answer has one of call.statuses and its body is unread. Raises RegistryError."""
+        """Make a call once and return its answer, body unread, with one of call.statuses. Raises RegistryError."""
         login = self._logins.begin(call.operation, deadline=call.deadline)
         for tries_left in reversed(range(_AUTHENTICATION_TRIES)):
             request = Request(
@@ -112,11 +122,11 @@ class Caller:
         )
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
-        """Make a call and read its body of at most limit bytes, again if need be. Raises RegistryError."""
+        """Make a call, with retries, and read its body of at most limit bytes. Raises RegistryError."""
         return self.consume(call, lambda answer: _read(answer, limit))
 
     def consume(self, call: Call, use: Callable[[Answer], T]) -> tuple[Answer, T]:
-        """Make a call and have its answer used, again if that fails in a way that may pass. Raises RegistryError."""
+        """Make a call and apply use to its answer, with retries after transient errors. Raises RegistryError."""
         attempts = self.attempts(call.deadline)
         while True:
             try:

@@ -4,12 +4,14 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The client of one registry: the door to this package, which _module and the integration helpers use."""
+
 from __future__ import annotations
 
 import threading
 import typing as t
 
-from .auth.credentials import Anonymous, Basic, Fixed, IdentityToken, Token
+from .auth.credentials import Anonymous, BasicAuth, Fixed, IdentityToken, Token
 from .auth.logins import Logins
 from .caller import Call, Caller
 from .effects import Effects
@@ -40,14 +42,14 @@ USER_AGENT: t.Final = "attested.registry (Ansible collection)"
 
 
 class Registry:
-    """One registry, spoken to over the distribution API. A context manager; threads may share it.
+    """A client of one registry over the distribution API. A context manager; threads may share it.
 
-    registry is "host[:port][/prefix]". credentials are asked for when the registry wants some. other_credentials are
-    for other registries that it redirects to; they are those of credentials if that is a source for all registries.
-    trusted_realm_hosts ("host" or "host:port") may be sent credentials to when a registry names them as its token
-    service. The registry may redirect to trusted_redirect_hosts even if they are further inside than itself.
-    foreign_urls allows to fetch layers from where an image, and not the registry, says they are. warn gets sentences
-    for people, never secrets. Nothing is connected, and no library loaded, before the first request.
+    registry is "host[:port][/prefix]". credentials are looked up when the registry asks for them. other_credentials are
+    for other registries that it redirects to; if credentials is a source for all registries, it is used for them too.
+    trusted_realm_hosts ("host" or "host:port") may receive credentials if a registry names them as its token service.
+    The registry may redirect to trusted_redirect_hosts even if they are more internal than itself. foreign_urls permits
+    fetching layers from URLs that an image, and not the registry, names. warn receives sentences for users, never
+    secrets. No connection is made and no library imported before the first request.
 
     Every operation raises RegistryError and the errors of _oci; all of them have kind and fields. Repository names
     follow distribution-spec; on Docker Hub "debian" is "library/debian".
@@ -103,7 +105,7 @@ class Registry:
             warn=self._warn,
         )
         self._lock, self._downloaded = threading.Lock(), 0
-        # by repository, which image was asked for: messages about its blobs name it
+        # by repository, the requested image, which messages about its blobs name
         self._asked: dict[str, str] = {}
 
     def __enter__(self) -> Registry:
@@ -118,48 +120,50 @@ class Registry:
 
     @property
     def name(self) -> str:
-        """What people call the registry: "host[:port][/prefix]", docker.io for Docker Hub."""
+        """The common name of the registry: "host[:port][/prefix]", docker.io for Docker Hub."""
         return self._endpoint.name
 
     @property
     def url(self) -> str:
-        """Scheme, host, port and prefix: what is connected to."""
+        """Scheme, host, port and prefix of the API."""
         return f"{self._endpoint.origin}{self._endpoint.prefix}"
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests have been sent so far, redirects and token requests included."""
+        """The number of HTTP requests so far, redirects and token requests included."""
         return self._transport.requests
 
     @property
     def answers(self) -> int:
-        """How many of the requests were answered, whatever the answer."""
+        """The number of requests that were answered, with any status."""
         return self._transport.answers
 
     @property
     def downloaded(self) -> int:
-        """How many bytes of blobs have arrived so far, those that came twice included."""
+        """The number of bytes of blobs received so far; bytes that were sent twice count twice."""
         return self._downloaded
 
     @property
     def attestation(self) -> dict[str, t.Any] | None:
-        """With ra-tls, what this host showed on the newest connection: evidence, rim, profile, token (a digest) and
-        simulated. None otherwise."""
+        """What this host presented on the newest ra-tls connection; None without one.
+
+        The keys are evidence, rim, profile, token (a digest) and simulated.
+        """
         return self._transport.attestation
 
     def repository(self, name: str) -> str:
-        """The full name of a repository. Raises ReferenceInvalid."""
+        """Return the full name of a repository. Raises ReferenceInvalid."""
         return self._endpoint.repository(name)
 
     def ping(self) -> str | None:
-        """Check that this is a registry that lets one in (end-1); returns its Docker-Distribution-API-Version."""
+        """Check that the registry answers at /v2/ (end-1); return its Docker-Distribution-API-Version."""
         operation = Operation(f"reach the registry {self.name}", self.name)
         call = Call(operation, self._endpoint.base(), deadline=self._caller.deadline())
         answer, dummy = self._caller.document(call, limit=1024 * 1024)
         return answer.header("Docker-Distribution-API-Version")
 
     def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
-        """The tags of a repository after last, n of them or all."""
+        """List the tags of a repository after last: n of them, or all."""
         from .tags import TagLister
 
         repository = self.repository(repository)
@@ -168,16 +172,16 @@ class Registry:
         return lister.read(n=n, last=last)
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
-        """The first tags of a repository, 100 or so, by one request that is not repeated."""
+        """List the first 100 or so tags of a repository by one request, without retries."""
         from .first_tags import read_first_tags
 
         repository = self.repository(repository)
         return read_first_tags(self._caller, self._operation("list the tags", repository), repository=repository)
 
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
-        """What the registry says about a manifest without sending it; both parts None where it does not say.
+        """Ask for digest and media type of a manifest by HEAD; both are None if the registry does not state them.
 
-        That a manifest does not exist is not said here: manifest() tells, and why.
+        A missing manifest is not reported here; manifest() raises that error with its reason.
         """
         repository = self.repository(repository)
         operation = self._operation(f"look up the manifest {selector}", repository, str(selector))
@@ -187,7 +191,7 @@ class Registry:
         return head_manifest(self._caller, operation, selector, repository=repository, warn=self._warn)
 
     def manifest(self, repository: str, selector: Selector) -> Fetched:
-        """A manifest or index and the digest of its bytes, which is the one asked for; a tag has to lead to it."""
+        """Get a manifest or index, verified against the selector's digest; its tag must lead to that digest."""
         repository = self.repository(repository)
         operation = self._operation(f"get the manifest {selector}", repository, str(selector))
         self._asked[repository] = str(selector)
@@ -196,18 +200,18 @@ class Registry:
     def resolve(
         self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
     ) -> Image:
-        """The image for a platform, its manifest and config verified. fetched is what manifest() returned before.
+        """Get the image for a platform, with verified manifest and config.
 
-        An artifact gives an Image without config.
+        fetched is what manifest() returned before. An artifact gives an Image without config.
         """
-        from .resolver import Resolver
+        from .resolver import ImageResolver
 
         repository = self.repository(repository)
         operation = self._operation(f"resolve the image {selector}", repository, str(selector))
         self._asked[repository] = str(selector)
         if fetched is None:
             fetched = self.manifest(repository, selector)
-        resolver = Resolver(
+        resolver = ImageResolver(
             operation,
             self._reader(repository),
             lambda descriptor: self._config(repository, descriptor, operation),
@@ -224,9 +228,9 @@ class Registry:
         offset: int = 0,
         digest_state: _Hash | None = None,
     ) -> BlobStream:
-        """The verified bytes of a blob; with a Digest alone its size is what the registry says.
+        """Open the verified bytes of a blob; for a bare Digest, the registry states the size.
 
-        To carry on with a blob whose first offset bytes are there already, give the hash object that has seen them.
+        To resume a blob whose first offset bytes exist already, pass the hash object that has hashed them.
         """
         from .._oci.descriptor import Descriptor
         from .blobs import BlobRequest, BlobStream
@@ -247,7 +251,7 @@ class Registry:
         return BlobStream(self._caller, operation, request, count=self._count)
 
     def head_blob(self, repository: str, digest: Digest) -> int | None:
-        """The size of a blob, None if the registry does not have it."""
+        """Return the size of a blob; None if the registry does not have it."""
         from .blobs import blob_size
 
         repository = self.repository(repository)
@@ -295,13 +299,13 @@ class Registry:
 def _source(credentials: Credentials | CredentialSource | None) -> CredentialSource:
     if credentials is None:
         return Fixed(Anonymous())
-    if isinstance(credentials, (Anonymous, Basic, IdentityToken, Token)):
+    if isinstance(credentials, (Anonymous, BasicAuth, IdentityToken, Token)):
         return Fixed(credentials)
     return credentials
 
 
 def _ignore(text: str) -> None:
-    """A warning that nobody wants."""
+    """Drop a warning."""
 
 
 __all__ = ("USER_AGENT", "Registry")

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Content-Range headers of byte ranges (RFC 9110, section 14.4). Called by blobs.py."""
+
 from __future__ import annotations
 
 import re
@@ -15,7 +17,7 @@ _RANGE: t.Final = re.compile(r"bytes[ \t]+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,1
 
 @dataclass(frozen=True)
 class ContentRange:
-    """The part of a body that an answer 206 holds: first and last byte, and the length of the whole if it is given."""
+    """The part of a body that an answer 206 holds: first byte, last byte, and the total length if stated."""
 
     first: int
     last: int
@@ -23,7 +25,7 @@ class ContentRange:
 
 
 def parse_content_range(value: str | None) -> ContentRange | None:
-    """Read a Content-Range header of bytes (RFC 9110, 14.4); None for anything but a valid one. Total."""
+    """Read a Content-Range header of bytes (RFC 9110, 14.4); None if it is not valid. Total."""
     match = _RANGE.fullmatch((value or "").strip())
     if match is None:
         return None

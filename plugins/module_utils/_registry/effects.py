@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The clock, the sleep and the randomness of this package, which tests replace."""
+
 from __future__ import annotations
 
 import random
@@ -17,9 +19,9 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Effects:
-    """What this package takes from the world besides the network; tests put their own in its place.
+    """The side effects of this package besides the network; tests substitute their own.
 
-    clock is monotonic seconds, now is seconds since 1970, jitter a number in [0, 1).
+    clock returns monotonic seconds, now returns seconds since 1970, jitter a number in [0, 1).
     """
 
     clock: Callable[[], float] = time.monotonic

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The address of a registry's API, parsed from the option registry, and the URLs of the distribution API."""
+
 from __future__ import annotations
 
 import re
@@ -30,9 +32,10 @@ _MAX_NAME: t.Final = 1024
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a registry's API is. name is "host[:port][/prefix]" with the port as it was given; prefix is "" or "/...".
+    """The address of a registry's API.
 
-    Docker Hub is called docker.io, and its API is at registry-1.docker.io.
+    name is "host[:port][/prefix]" with the port as given; prefix is "" or "/...". Docker Hub is named docker.io, and
+    its API is at registry-1.docker.io.
     """
 
     name: str
@@ -54,7 +57,7 @@ class Endpoint:
                 "The registry must not hold a user name or password; use the options username and password."
             )
         if not _PREFIX.fullmatch(prefix) or any(part in (".", "..") for part in prefix.split("/")):
-            raise _invalid(text, "what follows the host must be a path of plain segments")
+            raise _invalid(text, "the part after the host must be a path of letters, digits and . _ ~ -")
         try:
             host, port = parse_authority(authority, scheme=scheme)
         except UrlInvalid as exc:
@@ -73,24 +76,24 @@ class Endpoint:
         return self.origin.host == DOCKER_HUB_API
 
     def repository(self, name: str) -> str:
-        """The full repository name: on Docker Hub, "debian" is "library/debian". Raises ReferenceInvalid."""
+        """Return the full repository name; on Docker Hub "debian" is "library/debian". Raises ReferenceInvalid."""
         check_repository(name)
         return f"library/{name}" if self.is_docker_hub and "/" not in name else name
 
     def base(self) -> Url:
-        """The URL of end-1, /v2/."""
+        """Return the URL of /v2/ (end-1)."""
         return Url(self.origin, f"{self.prefix}/v2/")
 
     def manifest(self, repository: str, reference: str) -> Url:
-        """The URL of a manifest by tag or digest."""
+        """Return the URL of a manifest by tag or digest."""
         return Url(self.origin, f"{self.prefix}/v2/{repository}/manifests/{reference}")
 
     def blob(self, repository: str, digest: str) -> Url:
-        """The URL of a blob."""
+        """Return the URL of a blob."""
         return Url(self.origin, f"{self.prefix}/v2/{repository}/blobs/{digest}")
 
     def tags(self, repository: str, *, n: int | None, last: str | None) -> Url:
-        """The URL of a page of tags."""
+        """Return the URL of a page of tags."""
         pairs = [("n", None if n is None else str(n)), ("last", last)]
         query = "&".join(f"{name}={percent_encode(value, safe='')}" for name, value in pairs if value is not None)
         return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", query or None)
@@ -98,7 +101,7 @@ class Endpoint:
 
 def _without_scheme(text: str, scheme: str) -> str:
     if not isinstance(text, str) or not text or len(text) > _MAX_NAME:
-        raise ConfigurationError(f"The registry must be a host of 1 to {_MAX_NAME} characters, with a port if need be.")
+        raise ConfigurationError(f"The registry must be a host with an optional port, of 1 to {_MAX_NAME} characters.")
     given, separator, rest = text.partition("://")
     if not separator:
         return text

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The errors of this package, and the operation that gives them their message and fields."""
+
 from __future__ import annotations
 
 import math
@@ -15,7 +17,7 @@ from .._base.text import visible
 from .._oci.errors import DigestMismatch
 
 REPORT: t.Final = "report this to the registry's operator"
-TRY_AGAIN: t.Final = "try again, and check the network and the registry if that does not help"
+TRY_AGAIN: t.Final = "try again; if that fails too, check the network and the registry"
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
@@ -24,11 +26,11 @@ if t.TYPE_CHECKING:
 
 
 class RegistryError(CollectionError):
-    """A registry could not be reached, refused, or answered what cannot be used.
+    """A registry could not be reached, refused a request, or gave an unusable answer.
 
     Fields, where known: registry, repository, reference, status, code (of distribution-spec), url (without user
-    information and query), retry_after (in whole seconds). transient says that trying again may help, retry_after how
-    many seconds the server asked for. why is the reason alone, without what was being done and the remedy.
+    information and query), retry_after (in whole seconds). transient says that a retry may help; the attribute
+    retry_after is how many seconds the server asked to wait. why is the reason alone, without operation and advice.
     """
 
     kind = "registry"
@@ -44,43 +46,43 @@ class ConfigurationError(RegistryError):
 
 
 class ConnectionFailed(RegistryError):
-    """No connection, or one that broke."""
+    """No connection was made, or it was lost."""
 
     kind = "connection"
 
 
 class TlsFailed(RegistryError):
-    """No TLS connection that can be trusted."""
+    """No trusted TLS connection was made."""
 
     kind = "tls"
 
 
 class AttestationRejected(RegistryError):
-    """The registry did not accept the attestation of this host. Fields: evidence, token (its digest), rim, alert."""
+    """The registry rejected the attestation of this host. Fields: evidence, token (its digest), rim, alert."""
 
     kind = "attestation_rejected"
 
 
 class TimedOut(RegistryError):
-    """The other side was silent or too slow, or the operation took longer than it may."""
+    """The peer was silent or too slow, or the operation exceeded its time limit."""
 
     kind = "timeout"
 
 
 class Unauthorized(RegistryError):
-    """The registry wants credentials, or rejected those it was given."""
+    """The registry requires credentials, or rejected the given ones."""
 
     kind = "unauthorized"
 
 
 class RealmRefused(Unauthorized):
-    """The registry named a token service that credentials must not be sent to. Fields: realm."""
+    """The registry named a token service that must not receive credentials. Fields: realm."""
 
     kind = "realm_refused"
 
 
 class Denied(RegistryError):
-    """The registry knows who asks and does not permit it."""
+    """The registry denied access to an authenticated or anonymous client."""
 
     kind = "denied"
 
@@ -92,35 +94,35 @@ class NotFound(RegistryError):
 
 
 class RateLimited(RegistryError):
-    """The registry has had too many requests."""
+    """The registry received too many requests."""
 
     kind = "rate_limited"
 
 
 class ServerFailed(RegistryError):
-    """The registry reports a fault of its own (5xx)."""
+    """The registry reports an error of its own (5xx)."""
 
     kind = "server_error"
 
 
 class ProtocolBroken(RegistryError):
-    """The answer breaks HTTP or the distribution specification, or exceeds a limit."""
+    """The answer violates HTTP or the distribution specification, or exceeds a limit."""
 
     kind = "protocol"
 
 
 class TooLong(ProtocolBroken):
-    """A body is longer than it may be."""
+    """A body exceeds its size limit."""
 
 
 class RedirectRefused(RegistryError):
-    """The answer redirects in a loop, too often, or where this client must not go."""
+    """A redirect is part of a loop, one too many, or leads to a refused target."""
 
     kind = "redirect"
 
 
 class DependencyMissing(RegistryError):
-    """A Python library is missing or too old. Fields: library. traceback tells how importing it failed."""
+    """A Python library is missing or too old. Fields: library. traceback is that of the failed import."""
 
     kind = "dependency_missing"
     traceback: str | None = None
@@ -128,7 +130,7 @@ class DependencyMissing(RegistryError):
 
 @dataclass(frozen=True)
 class Operation:
-    """What is being done, for messages and fields: "Cannot <doing>: <why>. <advice>".
+    """What the client is doing, for messages and fields: "Cannot <doing>: <why>. <advice>".
 
     doing names the object and the registry, such as "get the manifest 1.0 of debian from localhost:5000".
     """
@@ -148,7 +150,10 @@ class Operation:
         retry_after: float | None = None,
         **fields: str | int | None,
     ) -> E:
-        """The error to raise. why and advice come without a full stop at the end and must not hold secrets."""
+        """Return an error of this operation; the caller raises it.
+
+        why and advice have no full stop at their end and must not contain secrets.
+        """
         error = kind(self.sentence(why, advice), **fields)
         self.annotate(error)
         error.why = why
@@ -159,25 +164,25 @@ class Operation:
         return error
 
     def sentence(self, why: str, advice: str) -> str:
-        """The message of an error."""
+        """Return the message of an error."""
         return f"Cannot {self.doing}: {why}; {advice}{'' if advice.endswith('?') else '.'}"
 
     def wrong_digest(self, *, expected: Digest, actual: str) -> DigestMismatch:
-        """The error for content with another digest, both "algorithm:encoded"."""
+        """Return the error for content with another digest; both digests are "algorithm:encoded"."""
         message = self.sentence(
-            f"what came has the digest {actual}, expected was {expected}",
-            "it is damaged, or the registry is not to be trusted",
+            f"the received content has the digest {actual}, expected {expected}",
+            "it is damaged, or the registry cannot be trusted",
         )
         error = DigestMismatch(message, expected=str(expected), actual=actual)
         self.annotate(error)
         return error
 
     def annotate(self, error: CollectionError) -> None:
-        """Fill in what every error of this operation carries."""
+        """Add the fields that every error of this operation has."""
         error.add_context(registry=self.registry, repository=self.repository, reference=self.reference)
 
     def about(self, doing: str) -> Operation:
-        """The same operation seen from one of its steps."""
+        """Return the operation with another doing: one of its steps."""
         return replace(self, doing=visible(doing, limit=400))
 
 

@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The first tags of a repository, by one request and without trying again: for messages about a tag that is missing.
+"""Read the first tags of a repository by one request, for messages about a missing tag.
 
-distribution-spec, "Listing Tags". Called by Registry.first_tags.
+Implements distribution-spec, "Listing Tags". Called by Registry.first_tags().
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ if t.TYPE_CHECKING:
     from .errors import Operation
 
 _LIMIT: t.Final = 1024 * 1024
-COUNT: t.Final = 100  # the most that quay.io gives
+# the maximum of quay.io
+COUNT: t.Final = 100
 
 
 def read_first_tags(caller: Caller, operation: Operation, *, repository: str) -> tuple[str, ...]:
-    """Up to 100 tags, or all of them where the registry knows no pages; none where the list cannot be used.
+    """Return up to 100 tags, or all tags if the registry has no pages; empty if the list is unusable.
 
     Raises RegistryError.
     """

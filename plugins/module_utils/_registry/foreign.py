@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Fetch nondistributable layers from the URLs that their image names (image-spec, descriptor.md, "urls").
+
+Called by blobs.py when the registry does not have such a layer.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -29,10 +34,10 @@ _MAX_URLS: t.Final = 8
 
 @dataclass(frozen=True)
 class ForeignSource:
-    """Where a nondistributable layer is when the registry does not have it (image-spec, descriptor.md, "urls").
+    """The URLs of a nondistributable layer that the registry does not have (image-spec, descriptor.md, "urls").
 
-    Whoever made the image chose these addresses. So they are used only if allowed, get no credentials, and have to be
-    of the hosts that the realm policy lets a registry point to.
+    The author of the image chose these URLs. They are therefore used only if allowed, get no credentials, and must
+    satisfy the realm policy of the registry.
     """
 
     urls: tuple[str, ...]
@@ -42,39 +47,41 @@ class ForeignSource:
     effects: Effects
 
     def require_allowed(self, missing: NotFound) -> None:
-        """Raises the error that says how to allow foreign layers, in place of the one that the blob is missing."""
+        """Raise the error that says how to allow foreign layers, based on the error for the missing blob."""
         if self.allowed:
             return
         hosts = ", ".join(_host(url) for url in self.urls[:3])
         error = NotFound(
-            f"{missing.message} It is a foreign layer, which its image places at {hosts}; "
+            f"{missing.message} It is a foreign layer, which the image locates at {hosts}; "
             "set foreign_layers to true to fetch it from there.",
             **missing.fields,
         )
         raise error
 
     def open(self, call: Call) -> Answer:
-        """The answer of the first URL that has the layer. Raises the RegistryError of the last one."""
+        """Open the answer of the first URL that has the layer. Raises the RegistryError of the last URL."""
         error: RegistryError | None = None
         for text in self.urls[:_MAX_URLS]:
             try:
                 return self._fetch(call, text)
             except RegistryError as exc:
                 error = exc
-        raise error or call.operation.error(NotFound, "its image gives no URL for it", "pull another image")
+        raise error or call.operation.error(NotFound, "the image has no URL for this layer", "pull another image")
 
     def _fetch(self, call: Call, text: str) -> Answer:
         try:
             url = Url.parse(text)
         except UrlInvalid as exc:
             raise call.operation.error(
-                RedirectRefused, f"a URL that the image gives for it cannot be used, {exc}", "pull another image"
+                RedirectRefused, f"a URL of the image for this layer cannot be used: {exc}", "pull another image"
             ) from None
         request = Request(call.operation, "GET", url, headers=call.headers, deadline=call.deadline)
         answer = self.transport.fetch(request, hops=_ForeignHops(self.policy, call.operation))
         if answer.status in call.statuses:
             return answer
-        raise status_error(answer, call.operation, used=None, now=self.effects.now(), via="its image places it at")
+        raise status_error(
+            answer, call.operation, used=None, now=self.effects.now(), via="the image locates this layer at"
+        )
 
 
 def _host(text: str) -> str:
@@ -86,18 +93,20 @@ def _host(text: str) -> str:
 
 @dataclass(frozen=True)
 class _ForeignHops:
+    """Applies the realm policy to a foreign URL and its redirects."""
+
     policy: RealmPolicy
     operation: Operation
 
     def check_url(self, url: Url) -> None:
-        """See Hops."""
+        """Raise RedirectRefused if the policy refuses the URL."""
         try:
             self.policy.check(url)
         except NotEntitled as exc:
             raise self._error(url, str(exc)) from None
 
     def check_peer(self, url: Url, peer: str) -> None:
-        """See Hops."""
+        """Raise RedirectRefused if the policy refuses the address."""
         try:
             self.policy.check_peer(url.origin, peer, registry_peer=None)
         except NotEntitled as exc:
@@ -106,7 +115,7 @@ class _ForeignHops:
     def _error(self, url: Url, why: str) -> RedirectRefused:
         return self.operation.error(
             RedirectRefused,
-            f"its image places it at {visible(str(url.origin))}, which is refused: {why}",
+            f"the image locates this layer at {visible(str(url.origin))}, which is refused: {why}",
             "have the layer pushed to the registry",
         )
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Find the next page in Link headers (RFC 8288), read as leniently as other clients read them. Called by tags.py."""
+
 from __future__ import annotations
 
 import re
@@ -16,22 +18,20 @@ _PARAMETER: t.Final = re.compile(
     r"""[ \t]*;[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]+))?)?"""
 )
 _END: t.Final = re.compile(r"[ \t]*(?:,|$)")
-
-
-# what else registries send: the target up to the first parameter, without its brackets or with one of them
+# malformed links that registries send: the target up to the first parameter, with one angle bracket or none
 _LOOSE: t.Final = re.compile(r"[ \t,]*<?((?:https?:/)?[/?][^<>\s;]*)>?[ \t]*(.*)", re.DOTALL)
 _LOOSE_RELATION: t.Final = re.compile(r"\brel[ \t]*=[ \t]*[\"']?([^\"';,]*)", re.IGNORECASE)
 
 
 class LinkInvalid(Exception):
-    """A Link header names no target at all."""
+    """A Link header has no target."""
 
 
 def next_link(headers: t.Iterable[str]) -> str | None:
-    """The target of the first link with the relation "next" in Link headers (RFC 8288); None without one.
+    """Return the target of the first link with the relation "next" in Link headers (RFC 8288); None without one.
 
-    A link without any relation counts if there is no other, and what breaks the grammar is read as other clients do.
-    The target is as it was sent: relative or absolute, and to be checked. Raises LinkInvalid and nothing else.
+    A link without a relation counts if there is no other. Malformed links are read as other clients read them. The
+    target is returned as sent: relative or absolute, and unchecked. Raises LinkInvalid and nothing else.
     """
     bare: str | None = None
     for text in headers:
@@ -72,7 +72,7 @@ def _strict_links(text: str) -> t.Iterator[tuple[str, str]]:
 
 
 def _relation(text: str, at: int) -> tuple[str, int]:
-    """The first rel parameter of a link (RFC 8288, 3.3: later ones are ignored), and where the parameters end."""
+    """Return the first rel parameter of a link (RFC 8288, 3.3: later ones are ignored) and where the parameters end."""
     relation: str | None = None
     match = _PARAMETER.match(text, at)
     while match is not None:

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Ask for the digest of a manifest by HEAD (distribution-spec, "Checking if content exists in the registry").
+
+Called by Registry.head_manifest(); manifests.py uses the same headers and checks.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -31,7 +36,7 @@ ACCEPT_HEADER: t.Final = {"Accept": ", ".join(ACCEPT)}
 
 @dataclass(frozen=True)
 class ManifestHead:
-    """What a registry says about a manifest without sending it; None where it does not say."""
+    """What a registry states about a manifest in answer to HEAD; None where it states nothing."""
 
     digest: Digest | None
     media_type: str | None
@@ -40,10 +45,11 @@ class ManifestHead:
 def head_manifest(
     caller: Caller, operation: Operation, selector: Selector, *, repository: str, warn: Callable[[str], None]
 ) -> ManifestHead:
-    """HEAD a manifest. Where there is a tag and a digest, a digest is returned only if the tag leads to it.
+    """HEAD a manifest. For a tag with a digest, a digest is returned only if the tag leads to it.
 
-    A server that refuses it, or describes a message instead of the manifest, says nothing: firewalls and registries
-    treat HEAD and GET differently, and a GET says why. Raises RegistryError where that would not help, see is_refusal.
+    An answer that refuses HEAD, or describes an error message instead of the manifest, gives no result: firewalls and
+    registries treat HEAD and GET differently, and the following GET reports the reason. Raises RegistryError for other
+    failures, see is_refusal().
     """
     url = caller.endpoint.manifest(repository, manifest_path(selector))
     call = Call(operation, url, "HEAD", headers=ACCEPT_HEADER, deadline=caller.deadline())
@@ -61,12 +67,12 @@ def head_manifest(
 
 
 def manifest_path(selector: Selector) -> str:
-    """What is asked for: the tag even where there is a digest, as what matters then is where the tag leads."""
+    """Return the tag to request, even if there is a digest, because the tag must lead to it; else the digest."""
     return selector.tag or selector.path
 
 
 def stated_digest(answer: Answer, endpoint: Endpoint, repository: str, warn: Callable[[str], None]) -> Digest | None:
-    """The Docker-Content-Digest of an answer; None if there is none, or, with a warning, one that cannot be checked."""
+    """Return the Docker-Content-Digest of an answer; None without one, or, with a warning, if it is malformed."""
     text = answer.header("Docker-Content-Digest")
     if text is None:
         return None
@@ -75,7 +81,7 @@ def stated_digest(answer: Answer, endpoint: Endpoint, repository: str, warn: Cal
     except DigestError:
         warn(
             f"{endpoint.name} states the digest {quote(text)} for a manifest of {repository}, "
-            "which is none; it is passed over."
+            "which cannot be verified; it is ignored."
         )
         return None
 

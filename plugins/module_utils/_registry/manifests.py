@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Get manifests and indexes and verify them (distribution-spec, "Pulling manifests").
+
+Called by Registry.manifest() and by resolver.py.
+"""
+
 from __future__ import annotations
 
 import typing as t
@@ -32,14 +37,14 @@ MAX_BYTES: t.Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Fetched:
-    """A manifest or index, and the digest that was computed over its bytes."""
+    """A manifest or index, and the digest computed from its bytes."""
 
     digest: Digest
     document: Manifest | Index
 
 
 class ManifestReader:
-    """Gets manifests of one repository and checks them."""
+    """Gets and verifies the manifests of one repository."""
 
     def __init__(self, caller: Caller, *, repository: str, warn: Callable[[str], None], deadline: float | None) -> None:
         self._caller = caller
@@ -48,10 +53,10 @@ class ManifestReader:
         self._deadline = deadline
 
     def get(self, operation: Operation, selector: Selector) -> Fetched:
-        """GET a manifest; a tag with a digest has to lead to that digest.
+        """GET a manifest; a tag with a digest must lead to that digest.
 
-        The digest is computed over the bytes and must be the one asked for and the one that the answer states.
-        Raises RegistryError, DigestMismatch, and what parse_document raises.
+        The digest is computed from the bytes and must equal the requested one and the one that the answer states.
+        Raises RegistryError, DigestMismatch, and what parse_document() raises.
         """
         call = Call(
             operation,
@@ -64,10 +69,10 @@ class ManifestReader:
         if selector.digest is not None and digest != selector.digest:
             raise _mismatch(operation, selector, expected=selector.digest, actual=digest)
         self._check_header(answer, body, operation)
-        return self._parsed(operation, body, digest, answer.header("Content-Type"), strict=selector.digest is None)
+        return self._parse(operation, body, digest, answer.header("Content-Type"), strict=selector.digest is None)
 
     def get_child(self, operation: Operation, descriptor: Descriptor) -> Fetched:
-        """GET what an index points to: digest, size and type must be those of the descriptor. Raises as get() does."""
+        """GET the target of an index entry; digest, size and type must match the descriptor. Raises as get() does."""
         if descriptor.data is not None:
             body = descriptor.data
         else:
@@ -78,26 +83,26 @@ class ManifestReader:
         if digest != descriptor.digest:
             raise operation.wrong_digest(expected=descriptor.digest, actual=str(digest))
         if len(body) != descriptor.size:
-            raise _annotated(
+            raise _annotate(
                 operation,
                 SizeMismatch(
                     operation.sentence(
-                        f"it has {len(body)} bytes, and the index says {descriptor.size}",
-                        "the index is broken; have the image pushed again",
+                        f"the manifest has {len(body)} bytes, but the index announces {descriptor.size}",
+                        "the index is broken; push the image again",
                     ),
                     expected=descriptor.size,
                     actual=len(body),
                 ),
             )
-        return self._parsed(operation, body, digest, descriptor.media_type, strict=True)
+        return self._parse(operation, body, digest, descriptor.media_type, strict=True)
 
-    def _parsed(
+    def _parse(
         self, operation: Operation, body: bytes, digest: Digest, media_type: str | None, *, strict: bool
     ) -> Fetched:
         try:
             document = parse_document(body, media_type=media_type, strict=strict, what=f"the manifest {digest}")
         except (OciError, JsonInvalid) as exc:
-            raise _annotated(operation, exc) from None
+            raise _annotate(operation, exc) from None
         return Fetched(digest, document)
 
     def _check_header(self, answer: Answer, body: bytes, operation: Operation) -> None:
@@ -111,16 +116,16 @@ def _mismatch(operation: Operation, selector: Selector, *, expected: Digest, act
     if selector.tag is None:
         return operation.wrong_digest(expected=expected, actual=str(actual))
     message = operation.sentence(
-        f"the tag {selector.tag} leads to {actual} now and not to {expected}",
-        "ask for the tag alone or for the digest alone, or for the digest that the tag has now",
+        f"the tag {selector.tag} now leads to {actual}, not to {expected}",
+        "give the tag alone, the digest alone, or the new digest of the tag",
     )
-    return _annotated(operation, DigestMismatch(message, expected=str(expected), actual=str(actual)))
+    return _annotate(operation, DigestMismatch(message, expected=str(expected), actual=str(actual)))
 
 
 E = t.TypeVar("E", bound=CollectionError)
 
 
-def _annotated(operation: Operation, error: E) -> E:
+def _annotate(operation: Operation, error: E) -> E:
     operation.annotate(error)
     return error
 

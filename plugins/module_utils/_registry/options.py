@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Options of the client: TLS, timeouts and retries. _module/connection.py makes them from module options."""
+
 from __future__ import annotations
 
 import typing as t
@@ -14,23 +16,23 @@ from .errors import ConfigurationError
 if t.TYPE_CHECKING:
     from .._ratls.attester import Attester
 
-# seconds that a server may have this client wait if no option says how long the whole may take
+# seconds that a server may ask this client to wait if the task sets no total_timeout
 LONG_WAIT: t.Final = 60.0
 
 TlsMode = t.Literal["no-tls", "tls", "ra-tls"]
 
-# where a connection leads: to the registry, to another port of its host, or to another host
+# the target of a connection: the registry, another port of its host, or another host
 Nearness = t.Literal["registry", "beside", "other"]
 
 
 @dataclass(frozen=True)
 class TlsOptions:
-    """How to speak to the registry.
+    """How to connect to the registry.
 
-    ca_path is a PEM file, or a directory of PEM files under any names, that replaces the certificates that the system
-    trusts for the registry, unless system_too is set; for other hosts and ports it adds to them. client_cert, which may
-    hold its key too, is shown to the host of the registry alone. validate_certs=False lets anybody on the way pose
-    as that host. ra-tls is TLS 1.3 with an attestation of this host on every connection, which attester makes.
+    ca_path is a PEM file, or a directory of PEM files with any names. For the registry it replaces the certificates
+    that the system trusts, unless system_too is set; for other hosts and ports it adds to them. client_cert, which may
+    contain its key, is presented only to the host of the registry. validate_certs=False lets an attacker on the network
+    pose as that host. ra-tls is TLS 1.3 with an attestation of this host, made by attester, on every connection.
     """
 
     mode: TlsMode = "tls"
@@ -45,9 +47,13 @@ class TlsOptions:
         if self.mode not in ("no-tls", "tls", "ra-tls"):
             raise ConfigurationError("The option tls must be no-tls, tls or ra-tls.")
         if (self.mode == "ra-tls") != (self.attester is not None):
-            raise ConfigurationError("The option tls must be ra-tls exactly if there is something to attest with.")
+            raise ConfigurationError(
+                "The option tls must be ra-tls if evidence for an attestation is configured, and only then."
+            )
         if self.mode == "ra-tls" and self.client_cert is not None:
-            raise ConfigurationError("The option client_cert has no use with ra-tls, which makes its own certificate.")
+            raise ConfigurationError(
+                "The option client_cert cannot be used with ra-tls, which makes its own certificate."
+            )
         if self.client_key is not None and self.client_cert is None:
             raise ConfigurationError("The option client_key needs client_cert as well.")
 
@@ -59,9 +65,9 @@ class TlsOptions:
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Limits in seconds. read is silence; total is all that one client does, counted from its first operation.
+    """Time limits in seconds. read limits silence; total limits all work of one client from its first operation on.
 
-    A body must bring minimum_rate bytes a second, averaged over read seconds of waiting; 0 allows any rate. Time in
+    A body must bring minimum_rate bytes per second, averaged over read seconds of waiting; 0 permits any rate. Time in
     which the caller does not read is not waiting time.
     """
 
@@ -79,11 +85,11 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often to try again, and how long to wait: a random part of base * 2**n, at most ceiling seconds.
+    """The number of retries and the waiting time: a random part of base * 2**n, at most ceiling seconds.
 
-    A Retry-After of the server is waited for as long as it says. If that is past the deadline, or more than
-    retry_after_ceiling seconds where there is no deadline, there is no other attempt. A blob that brought progress
-    bytes since the last failure starts counting anew.
+    A Retry-After of the server is waited for in full. If it ends after the deadline, or is more than
+    retry_after_ceiling seconds without a deadline, there is no further attempt. A blob that brought progress bytes
+    since the last failure resets the count.
     """
 
     retries: int = 4

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Resolve a manifest or index to the image for one platform (image-spec, image-index.md). Called by client.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -32,13 +34,15 @@ if t.TYPE_CHECKING:
     from .manifests import Fetched, ManifestReader
 
 MAX_NESTING: t.Final = 8
-MAX_CANDIDATES: t.Final = 32  # manifests that are looked at for one platform
-_MAX_SHOWN: t.Final = 40  # platforms in a message
+# manifests that are read for one platform
+MAX_CANDIDATES: t.Final = 32
+# platforms in a message
+_MAX_SHOWN: t.Final = 40
 
 
 @dataclass
-class Resolver:
-    """Follows a fetched document to the image for one platform. read_config gets the bytes of a config, verified."""
+class ImageResolver:
+    """Follows a fetched document to the image for one platform. read_config returns the verified bytes of a config."""
 
     operation: Operation
     reader: ManifestReader
@@ -49,17 +53,17 @@ class Resolver:
     _seen: list[Platform] = field(default_factory=list, init=False)
 
     def resolve(self, fetched: Fetched, *, registry: str, repository: str, selector: Selector) -> Image:
-        """The image. An index is followed to its best entry.
+        """Return the image; follow an index to its best entry.
 
-        A manifest of another platform is taken with a warning where the wanted one is the default.
-        Raises RegistryError, PlatformNotFound, and what reading documents and configs raises.
+        A manifest for another platform is accepted, with a warning, if the wanted platform is the default. Raises
+        RegistryError, PlatformNotFound, and what reading documents and configs raises.
         """
-        found = self._found(fetched)
+        found = self._find(fetched)
         platform = None if found.config is None else found.config.platform
         if isinstance(fetched.document, Index):
             platform = found.offered or platform
         elif platform is not None and not suits(self.wanted, platform):
-            self._tell(platform, f"{repository} ({selector})")
+            self._report_mismatch(platform, f"{repository} ({selector})")
         try:
             return Image(
                 registry=registry,
@@ -73,25 +77,25 @@ class Resolver:
                 platforms=fetched.document.platforms if isinstance(fetched.document, Index) else (),
             )
         except (OciError, JsonInvalid) as exc:
-            raise self._annotated(exc) from None
+            raise self._annotate(exc) from None
 
-    def _tell(self, platform: Platform, name: str) -> None:
+    def _report_mismatch(self, platform: Platform, name: str) -> None:
         shown = visible(str(platform))
         if self.wanted.is_default:
             self.warn(other_platform(name, self.wanted, platform))
             return
-        raise self._annotated(
+        raise self._annotate(
             PlatformNotFound(
                 self.operation.sentence(
-                    f"it is for {shown} alone, not for {visible(str(self.wanted))}",
-                    f"set platform to {shown} if it is the right one, or pull another image",
+                    f"it is only for {shown}, not for {visible(str(self.wanted))}",
+                    f"set platform to {shown} if that is intended, or pull another image",
                 ),
                 platform=visible(str(self.wanted)),
                 offered=shown,
             )
         )
 
-    def _found(self, fetched: Fetched) -> _Found:
+    def _find(self, fetched: Fetched) -> _Found:
         if not isinstance(fetched.document, Index):
             return self._manifest(fetched.digest, fetched.document)
         found = self._search(fetched.document, depth=1)
@@ -100,11 +104,11 @@ class Resolver:
         try:
             select(fetched.document, self.wanted)
         except PlatformNotFound as exc:
-            raise self._annotated(exc) from None
-        raise self._annotated(self._not_among(fetched.document.platforms))
+            raise self._annotate(exc) from None
+        raise self._annotate(self._mismatch_error(fetched.document.platforms))
 
-    def _not_among(self, listed: tuple[Platform, ...]) -> PlatformNotFound:
-        """The error for an index whose entries have to be looked at, where none is for the wanted platform."""
+    def _mismatch_error(self, listed: tuple[Platform, ...]) -> PlatformNotFound:
+        """Return the error for an index with entries that had to be read, none of them for the wanted platform."""
         others = [platform for platform in (*listed, *self._seen) if not matches(self.wanted, platform)]
         names = dict.fromkeys(visible(str(platform), limit=60) for platform in others)
         wanted, offered = visible(str(self.wanted)), ", ".join(list(names)[:_MAX_SHOWN])
@@ -118,14 +122,16 @@ class Resolver:
         return PlatformNotFound(message, platform=wanted, offered=offered)
 
     def _search(self, index: Index, *, depth: int) -> _Found | None:
-        """The first candidate that holds the platform, depth first; entries that name none have to be looked at.
+        """Return the first candidate that holds the platform, depth first; entries without a platform are read.
 
-        What is missing (a sparse index) or no image is passed over, and is the error where nothing else fits.
+        An entry that is missing (a sparse index) or not an image is skipped; its error is raised if nothing else fits.
         """
         if depth > MAX_NESTING:
-            raise self._annotated(
+            raise self._annotate(
                 Unsupported(
-                    self.operation.sentence(f"its index is nested deeper than {MAX_NESTING}", "pull another image")
+                    self.operation.sentence(
+                        f"its index is nested more than {MAX_NESTING} levels deep", "pull another image"
+                    )
                 )
             )
         failure: CollectionError | None = None
@@ -144,11 +150,11 @@ class Resolver:
     def _candidate(self, entry: Descriptor, depth: int) -> _Found | None:
         self._looked_at += 1
         if self._looked_at > MAX_CANDIDATES:
-            raise self._annotated(
+            raise self._annotate(
                 Unsupported(
                     self.operation.sentence(
-                        f"more than {MAX_CANDIDATES} entries of its index would have to be looked at",
-                        "ask for the digest of the image that you want",
+                        f"more than {MAX_CANDIDATES} entries of its index would have to be read",
+                        "give the digest of the wanted image",
                     )
                 )
             )
@@ -158,8 +164,8 @@ class Resolver:
         if isinstance(child.document, Index):
             return self._search(child.document, depth=depth + 1)
         if is_index(entry.media_type):
-            raise self._annotated(
-                DocumentInvalid(self.operation.sentence("its index is not consistent", "push it again"))
+            raise self._annotate(
+                DocumentInvalid(self.operation.sentence("its index announces a manifest as an index", "push it again"))
             )
         found = self._manifest(child.digest, child.document, offered=entry.platform)
         if entry.platform is not None:
@@ -174,7 +180,7 @@ class Resolver:
         if not manifest.is_image:
             return _Found(digest, manifest, None, offered)
         if manifest.config.size > MAX_BYTES:
-            raise self._annotated(
+            raise self._annotate(
                 Unsupported(
                     self.operation.sentence(
                         f"its config has {manifest.config.size} bytes, and {MAX_BYTES} is the limit",
@@ -186,10 +192,10 @@ class Resolver:
             raw = self.read_config(manifest.config)
             config = parse_config(manifest, raw)
         except (OciError, JsonInvalid) as exc:
-            raise self._annotated(exc) from None
+            raise self._annotate(exc) from None
         return _Found(digest, manifest, config, offered)
 
-    def _annotated(self, error: CollectionError) -> CollectionError:
+    def _annotate(self, error: CollectionError) -> CollectionError:
         self.operation.annotate(error)
         return error
 
@@ -202,4 +208,4 @@ class _Found:
     offered: Platform | None
 
 
-__all__ = ("MAX_CANDIDATES", "MAX_NESTING", "Resolver")
+__all__ = ("MAX_CANDIDATES", "MAX_NESTING", "ImageResolver")

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Decide which failures are retried, and how long to wait before (RFC 9110, 10.2.3 for Retry-After)."""
+
 from __future__ import annotations
 
 import math
@@ -15,31 +17,35 @@ if t.TYPE_CHECKING:
     from .errors import RegistryError
     from .options import RetryPolicy
 
-_NEVER_BETTER: t.Final = (501, 505)
+# statuses 5xx that a retry does not change
+_PERMANENT: t.Final = (501, 505)
 
 
 def is_transient(status: int) -> bool:
-    """Whether an answer with this status may be another one next time: 408, 429 and 5xx but 501 and 505."""
-    return status in (408, 429) or (status >= 500 and status not in _NEVER_BETTER)
+    """Tell whether a retry may change this status: 408, 429 and 5xx except 501 and 505."""
+    return status in (408, 429) or (status >= 500 and status not in _PERMANENT)
 
 
 def is_refusal(exc: RegistryError) -> bool:
-    """Whether a HEAD was refused in a way that a GET may not be: an answer 4xx or 5xx that does not say when to return.
+    """Tell whether a failed HEAD may succeed as a GET: an answer 4xx or 5xx without Retry-After.
 
-    429 and most of 5xx get here when the retries are used up. A token service that refuses has no url.
+    429 and most of 5xx get here after the last retry. The error of a token service has no url and is not a refusal.
     """
     status = exc.fields.get("status")
     return isinstance(status, int) and status >= 400 and "url" in exc.fields and exc.retry_after is None
 
 
 def parse_retry_after(value: str | None, *, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header, as seconds or HTTP-date (RFC 9110, 10.2.3); None for none. Total."""
+    """Return the seconds of a Retry-After header, given as seconds or HTTP-date (RFC 9110, 10.2.3). Total.
+
+    None if there is no such header, or it cannot be read. now is seconds since 1970.
+    """
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
     if not text or len(text) > 64:
         return None
-    # imported here because they bring half of the network stack along
+    # imported here because they import much of the network stack
     from calendar import timegm
     from email.utils import parsedate_tz
 
@@ -61,11 +67,11 @@ class Attempts:
         self.failures = 0
 
     def progressed(self) -> None:
-        """Start counting anew."""
+        """Reset the count of failures."""
         self.failures = 0
 
     def wait_or_raise(self, error: RegistryError) -> None:
-        """Wait before the next attempt; raise the error if it will not pass, or there is no attempt or time left."""
+        """Wait before the next attempt. Raises error if it is permanent, or no attempt or time is left."""
         if not error.transient or self.failures >= self._policy.retries:
             raise error
         pause = self._pause(error.retry_after)

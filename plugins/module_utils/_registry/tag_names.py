@@ -4,10 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Reads the names out of a tag list (distribution-spec, "Listing Tags") while it arrives.
+"""Read the names of a tag list (distribution-spec, "Listing Tags") while it is received. Called by tags.py.
 
-Some registries send tens of megabytes, with a description of each manifest beside the names. The scanner knows all of
-JSON's grammar (RFC 8259) and keeps nothing but the strings of the array "tags". tags.py is its caller.
+Some registries send tens of megabytes, with a description of each manifest beside the names. The scanner accepts the
+full grammar of JSON (RFC 8259) and keeps only the strings of the array "tags".
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_DEPTH: t.Final = 64
-MAX_STEPS: t.Final = 10_000_000  # tokens that are taken one by one, each of which costs some microseconds
-MAX_TOKEN: t.Final = 1024 * 1024  # characters of one string or number, white space before it included
-# each piece that is fed is scanned together with the unfinished token before it: shorter ones would make that quadratic
+# tokens that are scanned one by one, at some microseconds each
+MAX_STEPS: t.Final = 10_000_000
+# characters of one string or number, preceding white space included
+MAX_TOKEN: t.Final = 1024 * 1024
+# each piece is scanned together with the unfinished token before it: short pieces would take quadratic time
 _PIECE: t.Final = 64 * 1024
 
 _PLAIN: t.Final = r'[^"\\\x00-\x1f]*'
@@ -36,8 +38,8 @@ _ARRAY: t.Final = rf"\[{_WS}(?:{_SCALAR}{_WS}(?:,{_WS}{_SCALAR}{_WS})*)?\]"
 _MEMBER: t.Final = rf"{_STRING}{_WS}:{_WS}(?:{_SCALAR}|{_ARRAY})"
 _OBJECT: t.Final = rf"{{{_WS}(?:{_MEMBER}{_WS}(?:,{_WS}{_MEMBER}{_WS})*)?}}"
 _VALUE: t.Final = rf"(?:{_SCALAR}|{_ARRAY}|{_OBJECT})"
-# many tokens at once: members as the descriptions of manifests have them, those of the document that are surely not
-# "tags", items of any other array, and those of "tags"
+# patterns for many tokens at once: members of nested objects, members of the document other than "tags", items of
+# other arrays, and items of "tags"
 _MEMBERS: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS}:{_WS}{_VALUE}{_WS},)+")
 _OTHERS: t.Final = re.compile(rf'(?:{_WS}"(?!tags"){_PLAIN}"{_WS}:{_WS}{_VALUE}{_WS},)+')
 _ITEMS: t.Final = re.compile(rf"(?:{_WS}{_VALUE}{_WS},)+")
@@ -50,20 +52,20 @@ class TagListInvalid(Exception):
 
 
 class Effort:
-    """How many tokens may still be taken one by one, in one list or in several."""
+    """The number of tokens that may still be scanned one by one, in one list or several."""
 
     def __init__(self) -> None:
         self._left = MAX_STEPS
 
     def step(self) -> None:
-        """Take one. Raises TagListInvalid."""
+        """Count one token. Raises TagListInvalid if none is left."""
         self._left -= 1
         if self._left < 0:
-            raise TagListInvalid(f"it has more than {MAX_STEPS} parts beside the names, or deep inside of each other")
+            raise TagListInvalid(f"it has more than {MAX_STEPS} JSON tokens beside the names")
 
 
 class TagNameScanner:
-    """The state between two pieces of a tag list: the open containers and what may come next.
+    """The scanner's state between two pieces of a tag list: the open containers and the expected token.
 
     expected is one of: value, item (a value or "]"), key, name (a key or "}"), colon, more ("," or the end of the
     container), end.
@@ -80,23 +82,23 @@ class TagNameScanner:
 
     @property
     def waiting(self) -> int:
-        """How many characters of an unfinished token there are."""
+        """The number of characters of the unfinished token."""
         return len(self._rest)
 
     def feed(self, piece: bytes, *, final: bool = False) -> Iterator[str]:
-        """Take the next bytes; the names that they complete. Raises TagListInvalid."""
+        """Scan the next bytes and yield the names that they complete. Raises TagListInvalid."""
         try:
             self._rest += self._decoder.decode(piece, final)
         except UnicodeDecodeError:
             raise TagListInvalid("it is not UTF-8") from None
         text, at = self._rest, 0
         while True:
-            several = self._several(text, at)
+            several = self._match_several(text, at)
             if several is not None:
                 at = several.end()
                 yield from json.loads(f"[{several.group()[:-1]}]") if self._is_in_tags() else ()
             match = _TOKEN.match(text, at)
-            # a token that touches the end may go on in the next piece
+            # a token at the end of the text may continue in the next piece
             if match is None or (match.end() == len(text) and not final):
                 break
             at = match.end()
@@ -110,8 +112,8 @@ class TagNameScanner:
         if final and self._expected != "end":
             raise TagListInvalid("it is not JSON: it ends too early")
 
-    def _several(self, text: str, at: int) -> re.Match[str] | None:
-        """Members or items that end in a comma, where they are as simple as nearly all are."""
+    def _match_several(self, text: str, at: int) -> re.Match[str] | None:
+        """Match several members or items that end in a comma, if they are as simple as nearly all are."""
         if not self._open:
             return None
         if self._expected in ("key", "name"):
@@ -186,9 +188,9 @@ class TagNameScanner:
 
 
 def tag_names(pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator[str]:
-    """The strings of the array "tags" of a JSON object, none where it is null or absent. Raises TagListInvalid.
+    """Yield the strings of the array "tags" of a JSON object; none if it is null or absent. Raises TagListInvalid.
 
-    effort bounds the time that this and other lists may take together.
+    effort limits the time that this and other lists take together.
     """
     scanner = TagNameScanner(effort)
     gathered = bytearray()

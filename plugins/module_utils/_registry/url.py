@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""HTTP URLs and origins (RFC 3986, RFC 6454), parsed in one way so that the checked URL is the one connected to."""
+
 from __future__ import annotations
 
 import re
@@ -30,12 +32,12 @@ if t.TYPE_CHECKING:
 
 
 class UrlInvalid(Exception):
-    """A URL, or the host and port of one, cannot be used; the text says why and holds nothing of the URL."""
+    """A URL, or its host and port, cannot be used; the text says why and contains no part of the URL."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Scheme, host and port (RFC 6454): who is spoken to. host is lower case, an IPv6 address is without brackets."""
+    """Scheme, host and port (RFC 6454). host is lower case; an IPv6 address has no brackets."""
 
     scheme: str
     host: str
@@ -43,7 +45,7 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """The host, and the port unless it is the scheme's own."""
+        """The host, and the port unless it is the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -55,8 +57,8 @@ class Origin:
 class Url:
     """An http or https URL without user information and fragment.
 
-    There is one way to read each part, so that what is checked is what is connected to. path and query are sent byte
-    for byte as they stand here: storage compares the bytes of signed URLs.
+    Each part can be read in only one way, so that the checked URL is the one connected to. path and query are sent byte
+    for byte as they are here, because storage compares the bytes of signed URLs.
     """
 
     origin: Origin
@@ -67,16 +69,16 @@ class Url:
     def parse(cls, text: str) -> Url:
         """Read an absolute URL in the characters of RFC 3986. Raises UrlInvalid."""
         if _UNSAFE.search(text[:MAX_URL]):
-            raise UrlInvalid("it holds characters that a URL cannot hold")
+            raise UrlInvalid("it contains characters that are not permitted in URLs")
         return _read(text)
 
     def join(self, location: str) -> Url:
         """Resolve a reference, such as a Location or Link, against this URL (RFC 3986, 5.2). Raises UrlInvalid.
 
-        Path and query stay as they came, dot segments included. Spaces and characters outside of ASCII, which cannot
+        Path and query are kept as received, dot segments included. Spaces and characters outside of ASCII, which cannot
         be sent, are percent-encoded; control characters are refused.
         """
-        encoded = _encoded(location)
+        encoded = _percent_encode(location)
         if encoded.startswith(("\\", "/\\")):
             raise UrlInvalid("it begins with a backslash")
         if encoded.startswith("//"):
@@ -92,12 +94,12 @@ class Url:
 
     @property
     def target(self) -> str:
-        """Path and query, as a request line has them; the query may hold secrets."""
+        """Path and query, as in a request line; the query may contain secrets."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
     @property
     def text(self) -> str:
-        """The URL itself; its query may hold secrets."""
+        """The complete URL; its query may contain secrets."""
         return f"{self.origin}{self.target}"
 
     @property
@@ -110,7 +112,7 @@ class Url:
 
 
 def _read(text: str) -> Url:
-    """The parts of an absolute URL in visible characters of ASCII. Raises UrlInvalid."""
+    """Split an absolute URL in visible ASCII characters. Raises UrlInvalid."""
     if len(text) > MAX_URL:
         raise UrlInvalid(f"it is longer than {MAX_URL} characters")
     match = _URL.fullmatch(text)
@@ -118,19 +120,19 @@ def _read(text: str) -> Url:
         raise UrlInvalid("it is not an http or https URL")
     scheme, authority, path, query = match.groups()
     if "@" in authority:
-        raise UrlInvalid("it holds a user name or password")
+        raise UrlInvalid("it contains a user name or password")
     host, port = parse_authority(authority, scheme=scheme.lower())
     return Url(Origin(scheme.lower(), host, port), path or "/", query)
 
 
-def _encoded(location: str) -> str:
-    """A reference with spaces and characters outside of ASCII percent-encoded. Raises UrlInvalid."""
+def _percent_encode(location: str) -> str:
+    """Percent-encode spaces and characters outside of ASCII in a reference. Raises UrlInvalid."""
     if len(location) > MAX_URL:
         raise UrlInvalid(f"it is longer than {MAX_URL} characters")
     raw = location.encode("latin-1", "replace") if _is_latin(location) else location.encode("utf-8", "replace")
     encoded = percent_encode(raw, safe=_KEPT)
     if _UNSENDABLE.search(encoded):
-        raise UrlInvalid("it holds control characters")
+        raise UrlInvalid("it contains control characters")
     return encoded
 
 
@@ -138,7 +140,7 @@ def parse_authority(text: str, *, scheme: str) -> tuple[str, int]:
     """Split "host", "host:port" or "[IPv6]:port" into lower-case host and port. Raises UrlInvalid."""
     match = _AUTHORITY.fullmatch(text)
     if match is None:
-        raise UrlInvalid("it has no valid host and port; an IPv6 address stands in brackets")
+        raise UrlInvalid("it has no valid host and port; an IPv6 address must be in brackets")
     host, digits = match.groups()
     port = int(digits) if digits else _DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
@@ -146,7 +148,7 @@ def parse_authority(text: str, *, scheme: str) -> tuple[str, int]:
     if host.startswith("["):
         address = _literal(host[1:-1])
         if address is None or address.version != 6:
-            raise UrlInvalid("what it has in brackets is no IPv6 address")
+            raise UrlInvalid("the text in brackets is not an IPv6 address")
         return str(address), port
     if len(host) > 253 or not _HOST.fullmatch(host):
         raise UrlInvalid("its host is neither a name nor an address (write names outside of ASCII in their xn-- form)")
@@ -154,9 +156,9 @@ def parse_authority(text: str, *, scheme: str) -> tuple[str, int]:
 
 
 def literal_address(host: str) -> IpAddress | None:
-    """The address that a host part spells, None for a name. Raises UrlInvalid for addresses in an odd spelling.
+    """Return the address that a host is, None for a name. Raises UrlInvalid for unusual spellings of addresses.
 
-    Resolvers take 127.1, 0x7f000001 and 2130706433 for addresses too; no name ends in a label that is a number.
+    Resolvers accept 127.1, 0x7f000001 and 2130706433 as addresses; no name ends in a numeric label.
     """
     host = host.rstrip(".")
     address = _literal(host)

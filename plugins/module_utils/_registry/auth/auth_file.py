@@ -4,10 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Files with credentials as docker and podman write them: where they are, and what they say of a repository.
+"""Read the credential files of docker and podman (containers-auth.json(5), docker's config.json and .dockercfg).
 
-The module options lead here (_module/connection.py); authentication.py asks when a registry wants credentials. Trouble
-in a file that the user named is an error. Trouble in the usual places is none: a warning, and the next place is asked.
+_module/connection.py creates the sources; authentication.py asks them when a registry requires credentials. A fault in
+a file that the task names is an error; in a default file it is a warning, and the next file is tried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..errors import ConfigurationError
 from .auth_keys import helper_server, key_candidates, normalise_key
-from .credentials import Anonymous, Basic, IdentityToken, Token
+from .credentials import Anonymous, BasicAuth, IdentityToken, Token
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,9 +42,9 @@ MAX_BYTES: t.Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class AuthFile:
-    """A file with credentials as docker (config.json, .dockercfg) and podman (auth.json) write it. It is never shown.
+    """A credential file of docker (config.json, .dockercfg) or podman (auth.json). Its content is never shown.
 
-    entries has normalised keys; helpers (credHelpers) and store (credsStore) name programs that know credentials.
+    entries has normalised keys; helpers (credHelpers) and store (credsStore) name credential helpers.
     """
 
     path: str
@@ -54,19 +54,19 @@ class AuthFile:
 
     @classmethod
     def parse(cls, data: bytes, *, path: str) -> AuthFile:
-        """Read the content of a file. Raises ConfigurationError, which names the file and shows nothing of it."""
+        """Read the content of a file. Raises ConfigurationError, which names the file and quotes nothing from it."""
         try:
             value = load_object(data, what="the auth file", max_bytes=MAX_BYTES)
         except JsonInvalid:
-            raise _bad(path, "it is not the JSON that docker and podman write") from None
-        modern = any(name in value for name in ("auths", "credHelpers", "credsStore"))
-        entries = _objects(value, "auths", path) if modern else _legacy(value)
+            raise _file_error(path, "it is not the JSON that docker and podman write") from None
+        is_modern = any(name in value for name in ("auths", "credHelpers", "credsStore"))
+        entries = _objects(value, "auths", path) if is_modern else _legacy_entries(value)
         helpers = _objects(value, "credHelpers", path)
         store = value.get("credsStore")
         if store is not None and not isinstance(store, str):
-            raise _bad(path, "credsStore is not a string")
+            raise _file_error(path, "credsStore is not a string")
         if not all(isinstance(name, str) for name in helpers.values()):
-            raise _bad(path, "credHelpers does not hold strings")
+            raise _file_error(path, "credHelpers does not hold strings")
         return cls(
             path,
             _by_key(entries),
@@ -77,19 +77,19 @@ class AuthFile:
     def find(
         self, registry: str, repository: str | None, *, run: RunHelper | None, warn: Warn | None = None
     ) -> Credentials | None:
-        """The credentials for a repository, None if the file knows of none.
+        """Return the credentials for a repository, None if the file has none.
 
-        Helpers come before what the file itself holds. Of several keys the longest that fits is taken. Raises
-        ConfigurationError for what cannot be used; with warn it is passed over with a warning.
+        Helpers precede the entries of the file. Of several matching keys the longest is used. Raises ConfigurationError
+        for an unusable entry or helper; with warn it is skipped with a warning.
         """
         server = helper_server(registry)
         helper = self.helpers.get(normalise_key(server)) or self.store
-        ways: list[Callable[[], Credentials | None]] = []
+        lookups: list[Callable[[], Credentials | None]] = []
         if helper is not None:
-            ways.append(partial(self._ask, helper, server, run))
-        ways += [partial(self._entry, self.entries.get(key)) for key in key_candidates(registry, repository)]
-        for way in ways:
-            found = _tried(way, warn)
+            lookups.append(partial(self._ask, helper, server, run))
+        lookups += [partial(self._entry, self.entries.get(key)) for key in key_candidates(registry, repository)]
+        for lookup in lookups:
+            found = _try(lookup, warn)
             if found is not None:
                 return found
         return None
@@ -110,34 +110,34 @@ class AuthFile:
             return IdentityToken(identity, source)
         encoded = self._text(entry, "auth")
         if encoded:
-            return Basic(*self._decoded(encoded), source)
+            return BasicAuth(*self._decode(encoded), source)
         username, password = self._text(entry, "username"), self._text(entry, "password")
-        return Basic(username, password, source) if username and password else None
+        return BasicAuth(username, password, source) if username and password else None
 
     def _text(self, entry: JsonObject, name: str) -> str:
         value = entry.get(name)
         if value is not None and not isinstance(value, str):
-            raise _bad(self.path, f"{name} of an entry is not a string")
+            raise _file_error(self.path, f"{name} of an entry is not a string")
         return value or ""
 
-    def _decoded(self, encoded: str) -> tuple[str, str]:
+    def _decode(self, encoded: str) -> tuple[str, str]:
         try:
             text = b64decode("".join(encoded.split()), validate=True).rstrip(b"\0").decode("utf-8")
         except (binascii.Error, ValueError):
-            raise _bad(self.path, "auth of an entry is not base64 of a user name and password") from None
+            raise _file_error(self.path, "auth of an entry is not base64 of a user name and password") from None
         username, colon, password = text.partition(":")
         if not colon or not username:
-            raise _bad(self.path, "auth of an entry is not base64 of a user name and password")
+            raise _file_error(self.path, "auth of an entry is not base64 of a user name and password")
         return username, password
 
 
 @dataclass(frozen=True)
 class AuthFiles:
-    """A CredentialSource: the first of several files that knows the registry or repository.
+    """A CredentialSource that uses the first of several files with an entry for the registry or repository.
 
-    A required file has to exist; others may be absent. run starts a credential helper: argv and standard input in;
-    exit status, standard output and standard error out. Without it helpers cannot be used. With warn, files, entries
-    and helpers that cannot be used are passed over with a warning, and are errors without. Files are read when
+    A required file must exist; others may be missing. run starts a credential helper: it takes argv and standard input
+    and returns exit status, standard output and standard error. Without run, helpers cannot be used. With warn,
+    unusable files, entries and helpers are skipped with a warning; without it they are errors. Files are read when
     credentials are asked for.
     """
 
@@ -147,14 +147,14 @@ class AuthFiles:
     warn: Warn | None = field(default=None, repr=False)
 
     def check(self) -> None:
-        """Read the files without looking for anything in them. Raises ConfigurationError as credentials_for does."""
+        """Read the files without looking for an entry. Raises ConfigurationError as credentials_for() does."""
         for path in self.paths:
-            _tried(partial(self._file, path), self.warn)
+            _try(partial(self._file, path), self.warn)
 
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
-        """The credentials for a repository, Anonymous if no file knows it. Raises ConfigurationError."""
+        """Return the credentials for a repository, Anonymous if no file has any. Raises ConfigurationError."""
         for path in self.paths:
-            file = _tried(partial(self._file, path), self.warn)
+            file = _try(partial(self._file, path), self.warn)
             found = file and file.find(registry, repository, run=self.run, warn=self.warn)
             if found:
                 return found
@@ -163,14 +163,15 @@ class AuthFiles:
     def _file(self, path: str) -> AuthFile | None:
         data = _read(path)
         if data is None and self.required:
-            raise _bad(path, "it does not exist")
+            raise _file_error(path, "it does not exist")
         return AuthFile.parse(data, path=path) if data is not None and data.strip() else None
 
 
 def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | None = None) -> tuple[str, ...]:
-    """Where docker, podman and their relatives keep credentials, in the order in which skopeo looks at them.
+    """Return the default paths of credential files in skopeo's order of precedence.
 
-    Without XDG_RUNTIME_DIR, as under sudo, they write below /run/containers; with it that is looked at last.
+    Without XDG_RUNTIME_DIR, as under sudo, podman and skopeo write below /run/containers; with it, that path comes
+    last.
     """
 
     def below(directory: str | None, *names: str) -> list[str]:
@@ -190,48 +191,54 @@ def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | N
     return tuple(dict.fromkeys(places))
 
 
-def _tried(way: Callable[[], T], warn: Warn | None) -> T | None:
-    """What way returns; None, with a warning, for what cannot be used. Raises ConfigurationError without warn."""
+def _try(lookup: Callable[[], T], warn: Warn | None) -> T | None:
+    """Return the result of lookup; without one, warn and return None if it raises ConfigurationError.
+
+    Raises ConfigurationError if warn is None.
+    """
     try:
-        return way()
+        return lookup()
     except ConfigurationError as exc:
         if warn is None:
             raise
-        warn(f"{exc.message} It was passed over, as nobody named it in auth_file.")
+        warn(f"{exc.message} It was skipped, because the option auth_file does not name this file.")
         return None
 
 
 def _read(path: str) -> bytes | None:
-    """The content of a file, None if there is none; a pipe or device in its place is not waited for."""
+    """Return the content of a file, None if it does not exist. Does not block on a pipe or device."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as exc:
-        raise _bad(path, f"it cannot be opened ({getattr(exc, 'strerror', None) or 'invalid path'})") from None
+        raise _file_error(path, f"it cannot be opened ({getattr(exc, 'strerror', None) or 'invalid path'})") from None
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise _bad(path, "it is not a regular file")
+            raise _file_error(path, "it is not a regular file")
         with open(number, "rb", closefd=False) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as exc:
-        raise _bad(path, f"it cannot be read ({exc.strerror})") from None
+        raise _file_error(path, f"it cannot be read ({exc.strerror})") from None
     finally:
         os.close(number)
     if len(data) > MAX_BYTES:
-        raise _bad(path, f"it is larger than {MAX_BYTES} bytes")
+        raise _file_error(path, f"it is larger than {MAX_BYTES} bytes")
     return data
 
 
 def _objects(value: JsonObject, name: str, path: str) -> JsonObject:
     inner = value.get(name)
     if inner is not None and not isinstance(inner, dict):
-        raise _bad(path, f"{name} is not an object")
+        raise _file_error(path, f"{name} is not an object")
     return inner or {}
 
 
 def _by_key(entries: JsonObject) -> JsonObject:
-    """The entries by their normalised keys. Of several for one key, that which is written so counts, as in docker."""
+    """Return the entries by normalised key.
+
+    If several entries have the same key, the one written in normal form wins, as in docker.
+    """
     found: JsonObject = {}
     for key, entry in entries.items():
         name = normalise_key(key)
@@ -240,12 +247,12 @@ def _by_key(entries: JsonObject) -> JsonObject:
     return found
 
 
-def _legacy(value: JsonObject) -> JsonObject:
-    """The entries of a .dockercfg, whose top level they are; a config.json may just have none."""
+def _legacy_entries(value: JsonObject) -> JsonObject:
+    """Return the entries of a .dockercfg, which are at its top level; a config.json may have none."""
     return {key: entry for key, entry in value.items() if isinstance(entry, dict) and "auth" in entry}
 
 
-def _bad(path: str, why: str) -> ConfigurationError:
+def _file_error(path: str, why: str) -> ConfigurationError:
     return ConfigurationError(
         f"Cannot use the auth file {path}: {why}; correct it, or name another one in the option auth_file.",
         auth_file=path,

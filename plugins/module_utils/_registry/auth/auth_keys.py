@@ -4,20 +4,23 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The keys of auth files and credential helpers for a repository (containers-auth.json(5)). Called by auth_file.py."""
+
 from __future__ import annotations
 
 import typing as t
 
 from ..endpoint import DOCKER_HUB, DOCKER_HUB_NAMES
 
-_HUB_SERVER: t.Final = "https://index.docker.io/v1/"  # what docker calls Docker Hub when it talks to helpers
+# docker's name of Docker Hub towards credential helpers
+_HUB_SERVER: t.Final = "https://index.docker.io/v1/"
 _VERSIONS: t.Final = ("v1", "v2")
 
 
 def key_candidates(registry: str, repository: str | None) -> tuple[str, ...]:
-    """The keys that fit a repository of a registry ("host[:port][/prefix]"), the most specific first.
+    """Return the keys that match a repository of a registry ("host[:port][/prefix]"), most specific first.
 
-    As podman has it: host/namespace/name, host/namespace, host.
+    As in podman: host/namespace/name, host/namespace, host.
     """
     parts = normalise_key(registry).split("/")
     parts += repository.split("/") if repository else []
@@ -25,9 +28,9 @@ def key_candidates(registry: str, repository: str | None) -> tuple[str, ...]:
 
 
 def normalise_key(key: str) -> str:
-    """A key as docker and podman write it, in one form: no scheme, no version, Docker Hub as docker.io.
+    """Return a key of docker or podman in one form: no scheme, no version, Docker Hub as docker.io.
 
-    With a scheme it is a URL of docker, of which only the host counts.
+    A key with a scheme is a URL written by docker; only its host counts.
     """
     scheme, separator, rest = key.strip().partition("://")
     text = rest.partition("/")[0] if separator and scheme.lower() in ("http", "https") else key.strip()
@@ -40,7 +43,7 @@ def normalise_key(key: str) -> str:
 
 
 def helper_server(registry: str) -> str:
-    """What a credential helper is asked for: the host and port, or docker's name for Docker Hub."""
+    """Return the server name for a credential helper: host and port, or docker's name of Docker Hub."""
     host = normalise_key(registry).partition("/")[0]
     return _HUB_SERVER if host == DOCKER_HUB else host
 

@@ -4,14 +4,14 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Logging in at one registry: its challenges answered (RFC 9110, 11.6), its tokens kept. caller.py calls it.
+"""Authenticate to one registry: answer its challenges (RFC 9110, 11.6) and keep its tokens. Called by logins.py.
 
-A request goes out without credentials until the registry has asked for some. It asks by a 401, or, where it hides what
-is not public, at /v2/ alone: then a 403, 404 or 429 to a request without credentials says nothing, and the client tries
-the configured credentials before it accepts such an answer.
+A request is sent without credentials until the registry asks for them, by a 401 or, if it hides what is not public,
+only at /v2/. In that case a 403, 404 or 429 to an anonymous request is inconclusive, and the client tries the
+configured credentials before it accepts the answer.
 
-Threads share the tokens. A token may be good for one request only, so a request whose token was refused gets one that
-another thread does not know before the refusal is believed.
+Threads share the tokens. A token may be valid for one request only, so a request whose token was refused gets a token
+that no other thread uses before the refusal is accepted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import RegistryError
 from ..transport.transport import Request
 from .challenge import parse_challenges
-from .credentials import Anonymous, Basic, Fixed, Token
+from .credentials import Anonymous, BasicAuth, Fixed, Token
 from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
 
 if t.TYPE_CHECKING:
@@ -38,15 +38,17 @@ if t.TYPE_CHECKING:
     from .schemes import Scheme
     from .token_service import TokenService
 
-_MARGIN: t.Final = 0.1  # of its lifetime, within which a token is renewed before its end
-_SHARED_REFUSALS: t.Final = 2  # of tokens that another thread may have used, before a request gets one of its own
+# a token is renewed in the last tenth of its lifetime
+_MARGIN: t.Final = 0.1
+# refusals of shared tokens before a request gets a token of its own
+_SHARED_REFUSALS: t.Final = 2
 
 
 @dataclass(frozen=True)
 class Authorization:
-    """What to send; value is None for a request without credentials.
+    """The Authorization value to send; value is None for a request without credentials.
 
-    fresh means that a token was got just for this request, own that no other request can get it.
+    fresh: the token was issued for this request. own: no other request can get it.
     """
 
     value: str | None = field(repr=False)
@@ -62,7 +64,7 @@ class _Cached:
 
 
 class Authenticator:
-    """Answers the challenges of one registry. Threads may share it: only one of them at a time gets a token.
+    """Answers the challenges of one registry. Threads may share it; one thread at a time requests a token.
 
     base is the URL of /v2/, where the registry is asked how to log in; None for a registry that another one redirects
     to, which is not asked there.
@@ -96,10 +98,10 @@ class Authenticator:
     def authorization(
         self, operation: Operation, *, repository: str | None, deadline: float | None, refusals: int = 0
     ) -> Authorization:
-        """What to send with a request about a repository, by all that is known so far. Raises RegistryError.
+        """Return what to send with a request about a repository, by all that is known so far. Raises RegistryError.
 
         refusals counts the credentials that were refused for this request before. Credentials are looked up when the
-        registry asks for some; a ready token of the options is sent unasked.
+        registry asks for them; a ready token from the options is sent with the first request.
         """
         with self._lock:
             if isinstance(self._source, Fixed) and isinstance(self._source.credentials, Token):
@@ -123,10 +125,10 @@ class Authenticator:
         sent: Authorization | None,
         deadline: float | None = None,
     ) -> bool:
-        """Take in what a refusal (401, 403, 404, 429) says; whether the request is worth repeating.
+        """Learn from a refusal (401, 403, 404, 429); return whether to repeat the request.
 
-        Raises Unauthorized when the registry wants what is not to be had, ProtocolBroken for challenges that cannot
-        be used, and what asking at /v2/ raises and may pass.
+        Raises Unauthorized if the registry requires credentials that are not available, ProtocolBroken for unusable
+        challenges, and the transient errors of asking at /v2/.
         """
         with self._lock:
             lines = answer.header_lines("WWW-Authenticate")
@@ -136,11 +138,11 @@ class Authenticator:
             if answer.status == 401:
                 self._peer = answer.peer
                 if lines:
-                    return self._take_in(challenges, answer, operation, repository)
+                    return self._apply_challenges(challenges, answer, operation, repository)
             return self._learn_at_base(answer, operation, repository, deadline)
 
     def describe(self, repository: str | None) -> str | None:
-        """The credentials in words, None if there are none or none were asked for."""
+        """Return the credentials as text, None if there are none or none were asked for."""
         with self._lock:
             credentials = self._credentials.get(repository)
             if isinstance(self._source, Fixed):
@@ -148,7 +150,7 @@ class Authenticator:
             return None if credentials is None or isinstance(credentials, Anonymous) else str(credentials)
 
     def obstacle(self, repository: str | None) -> str | None:
-        """Why the credentials cannot be used for what /v2/ asks for; None if that is not known."""
+        """Return why the credentials cannot answer the challenge of /v2/; None if that is not known."""
         with self._lock:
             return self._obstacles.get(repository)
 
@@ -157,7 +159,7 @@ class Authenticator:
             self._credentials[repository] = self._source.credentials_for(self._registry, repository)
         return self._credentials[repository]
 
-    def _take_in(
+    def _apply_challenges(
         self, challenges: tuple[Challenge, ...], answer: Answer, operation: Operation, repository: str | None
     ) -> bool:
         scheme = choose_scheme(
@@ -170,24 +172,24 @@ class Authenticator:
     def _learn_at_base(
         self, answer: Answer, operation: Operation, repository: str | None, deadline: float | None
     ) -> bool:
-        """Find out at /v2/ how to log in, where there are credentials that nobody has asked for."""
+        """Ask at /v2/ how to log in, if there are credentials that the registry has not asked for."""
         if repository in self._schemes:
-            return True  # another thread has learnt it since this request was sent
+            return True  # another thread learned it after this request was sent
         if isinstance(self._lookup(repository), Anonymous):
             return False
         challenges = self._ask_at_base(operation, deadline)
         if repository is not None:
-            # what /v2/ asks for is no scope of this repository
+            # the scope of /v2/ is not a scope of this repository
             challenges = tuple(one.without("scope") for one in challenges)
         try:
-            return bool(challenges) and self._take_in(challenges, answer, operation, repository)
+            return bool(challenges) and self._apply_challenges(challenges, answer, operation, repository)
         except RegistryError as exc:
-            # that nothing can be done with what /v2/ asks for may have nothing to do with this answer
+            # the challenge of /v2/ cannot be answered, which may not be the cause of this answer
             self._obstacles[repository] = exc.why
             return False
 
     def _ask_at_base(self, operation: Operation, deadline: float | None) -> tuple[Challenge, ...]:
-        """The challenges of /v2/, asked for once; none if it does not ask for credentials."""
+        """Return the challenges of /v2/, asked for once; empty if it does not ask for credentials."""
         if self._base is None or self._at_base is not None:
             return self._at_base or ()
         try:
@@ -263,7 +265,7 @@ class Authenticator:
 def _basic(credentials: Credentials) -> str | None:
     from .token_service import basic_header
 
-    return basic_header(credentials.username, credentials.password) if isinstance(credentials, Basic) else None
+    return basic_header(credentials.username, credentials.password) if isinstance(credentials, BasicAuth) else None
 
 
 __all__ = ("Authenticator", "Authorization")

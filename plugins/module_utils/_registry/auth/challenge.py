@@ -4,11 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Challenges of WWW-Authenticate headers (RFC 9110, 11.6.1), read as leniently as other clients read them.
+"""Parse the challenges of WWW-Authenticate headers (RFC 9110, 11.6.1) as leniently as other clients do.
 
-Registries and the proxies before them leave out quotes and commas, put semicolons in their place, forget the closing
-quote, and give a parameter twice. None of that keeps a client from logging in, so none of it is an error here: what can
-be read is read, and the rest is passed over. authentication.py calls it.
+Registries and their proxies omit quotes and commas, use semicolons instead, omit the closing quote, and repeat
+parameters. Other clients log in nevertheless, so nothing of this is an error: unreadable parts are skipped. Called by
+authentication.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MAX_LENGTH: t.Final = 32 * 1024  # characters of one header; what follows is not looked at
+# characters of one header; the rest is ignored
+MAX_LENGTH: t.Final = 32 * 1024
 MAX_CHALLENGES: t.Final = 16
 MAX_PARAMETERS: t.Final = 64
 
@@ -33,20 +34,20 @@ _NEXT_PARAMETER: t.Final = re.compile(r'\s+[^\s,;="]+[ \t]*=')
 
 @dataclass(frozen=True)
 class Challenge:
-    """One challenge of RFC 9110, 11.6.1. scheme and the names of parameters are lower case, values are unquoted."""
+    """One challenge (RFC 9110, 11.6.1). scheme and parameter names are lower case; values are unquoted."""
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def without(self, name: str) -> Challenge:
-        """The same challenge without one of its parameters."""
+        """Return the challenge without one of its parameters."""
         return Challenge(self.scheme, {key: value for key, value in self.parameters.items() if key != name})
 
 
 def parse_challenges(headers: t.Iterable[str]) -> tuple[Challenge, ...]:
-    """All challenges of one or several WWW-Authenticate headers, in order, at most MAX_CHALLENGES. Total.
+    """Return all challenges of WWW-Authenticate headers, in order, at most MAX_CHALLENGES. Total.
 
-    Of a parameter that is given twice the last value counts, as in skopeo; scopes add up.
+    The last value of a repeated parameter counts, as in skopeo; repeated scopes are combined.
     """
     found: list[Challenge] = []
     for text in headers:
@@ -57,13 +58,13 @@ def parse_challenges(headers: t.Iterable[str]) -> tuple[Challenge, ...]:
 
 
 class _Scanner:
-    """Reads one header from left to right; every step takes at least a character."""
+    """Reads one header from left to right; every step consumes at least one character."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._found: list[tuple[str, dict[str, str]]] = []
-        self._bare: str | None = None  # the parameter whose unquoted value may go on after a blank
+        self._bare: str | None = None  # the parameter whose unquoted value may continue after a space
 
     def challenges(self) -> list[Challenge]:
         separators = "," + self._take(_SEPARATORS)
@@ -72,12 +73,12 @@ class _Scanner:
             if word:
                 self._word(word, separators)
             else:
-                self._stray()
+                self._skip_stray()
             separators = self._take(_SEPARATORS)
         return [Challenge(scheme, parameters) for scheme, parameters in self._found]
 
     def _word(self, word: str, separators: str) -> None:
-        """A word is the name of a parameter, a scheme, or the rest of a value that should have been quoted."""
+        """Handle a word: the name of a parameter, a scheme, or the rest of a value that lacks its quotes."""
         if self._found and self._take(_EQUALS):
             self._parameter(word.lower())
         elif self._is_scheme(word, separators):
@@ -108,8 +109,8 @@ class _Scanner:
         parameters[name] = value
         self._bare = None if quoted is not None else name
 
-    def _stray(self) -> None:
-        """Pass over a quoted string or an equals sign where neither has a meaning."""
+    def _skip_stray(self) -> None:
+        """Skip a quoted string or an equals sign that has no meaning in its place."""
         quoted = _QUOTED.match(self._text, self._at)
         self._at = self._at + 1 if quoted is None else quoted.end()
         self._bare = None

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Credential helpers, the programs docker-credential-NAME that auth files name (docker-credential-helpers, "get")."""
+"""Run the credential helpers (docker-credential-NAME, protocol "get") that auth files name. Called by auth_file.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..._base.text import quote
 from ..errors import ConfigurationError
-from .credentials import Basic, IdentityToken
+from .credentials import BasicAuth, IdentityToken
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,27 +35,27 @@ _IDENTITY: t.Final = "<token>"
 def ask_helper(suffix: str, server: str, *, run: RunHelper | None, path: str) -> Credentials | None:
     """Ask docker-credential-<suffix> for the credentials of a server; None if it has none.
 
-    path is the auth file that names the helper. What the helper prints is not shown, as it may hold secrets.
+    path is the auth file that names the helper. The output of the helper is not shown, because it may contain secrets.
     Raises ConfigurationError.
     """
     if not _SUFFIX.fullmatch(suffix):
         raise ConfigurationError(
-            f"Cannot use the credential helper {quote(suffix, limit=40)} of the auth file {path}: its name may only "
-            "have lower-case letters, digits, full stops, hyphens and underscores; correct it in the file.",
+            f"Cannot use the credential helper {quote(suffix, limit=40)} of the auth file {path}: its name may contain "
+            "only lower-case letters, digits, full stops, hyphens and underscores; correct it in the file.",
             auth_file=path,
         )
     program = f"docker-credential-{suffix}"
     if run is None:
-        raise _failed(program, path, "programs cannot be run here")
+        raise _helper_error(program, path, "this client cannot run programs")
     try:
         status, output, dummy = run([program, "get"], server)
     except OSError as exc:
         why = exc.strerror or "unknown reason"
-        raise _failed(program, path, f"it cannot be run ({why})" if exc.errno else why) from None
+        raise _helper_error(program, path, f"it cannot be run ({why})" if exc.errno else why) from None
     if status != 0:
         if _NOT_FOUND in output[:1000].lower():
             return None
-        raise _failed(program, path, f"it ended with status {status}")
+        raise _helper_error(program, path, f"it ended with status {status}")
     return _answer(output, program, path)
 
 
@@ -63,20 +63,20 @@ def _answer(output: str, program: str, path: str) -> Credentials | None:
     try:
         value = load_object(output.encode("utf-8", "replace"), what="the answer", max_bytes=MAX_ANSWER)
     except JsonInvalid:
-        raise _failed(program, path, "its answer is not JSON") from None
+        raise _helper_error(program, path, "its answer is not JSON") from None
     username, secret = value.get("Username"), value.get("Secret")
     if not isinstance(username, str) or not isinstance(secret, str):
-        raise _failed(program, path, "its answer holds no user name and secret")
+        raise _helper_error(program, path, "its answer has no user name and secret")
     if not secret:
         return None
     source = f"the credential helper {program} (of the auth file {path})"
-    return IdentityToken(secret, source) if username == _IDENTITY else Basic(username, secret, source)
+    return IdentityToken(secret, source) if username == _IDENTITY else BasicAuth(username, secret, source)
 
 
-def _failed(program: str, path: str, why: str) -> ConfigurationError:
+def _helper_error(program: str, path: str, why: str) -> ConfigurationError:
     return ConfigurationError(
         f"Cannot get credentials from the helper {program} that the auth file {path} names: {why}; "
-        "run it by hand to see what is wrong, or give the credentials in another way.",
+        "run it by hand to see the cause, or give the credentials in another way.",
         auth_file=path,
     )
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The kinds of credentials, and the protocol of the sources that supply them."""
+
 from __future__ import annotations
 
 import re
@@ -25,8 +27,12 @@ class Anonymous:
 
 
 @dataclass(frozen=True)
-class Basic:
-    """A user name and password. source says where they come from, such as "the auth file /root/.docker/config.json"."""
+class BasicAuth:
+    """A user name and password (RFC 7617).
+
+    source says where they come from, such as "the auth file /root/.docker/config.json". Raises ConfigurationError if
+    they cannot be encoded as UTF-8.
+    """
 
     username: str
     password: str = field(repr=False)
@@ -46,7 +52,7 @@ class Basic:
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token, ready for the registry itself. Raises ConfigurationError for what cannot be one (RFC 6750)."""
+    """A bearer token for the registry itself. Raises ConfigurationError if it is malformed (RFC 6750)."""
 
     token: str = field(repr=False)
     source: str = "the module options"
@@ -60,7 +66,10 @@ class Token:
 
 @dataclass(frozen=True)
 class IdentityToken:
-    """A refresh token, which the registry's token service exchanges for bearer tokens (docker's identitytoken)."""
+    """A refresh token, which the token service exchanges for bearer tokens (docker's identitytoken).
+
+    Raises ConfigurationError if it is malformed.
+    """
 
     token: str = field(repr=False)
     source: str = "the module options"
@@ -75,29 +84,29 @@ class IdentityToken:
 def _check_token(token: str, what: str) -> None:
     if not _TOKEN.fullmatch(token):
         raise ConfigurationError(
-            f"The {what} is empty or holds what no token does, such as a space or the end of a line; correct it."
+            f"The {what} is empty or contains an invalid character, such as a space or a line end; correct it."
         )
 
 
-Credentials = t.Union[Anonymous, Basic, Token, IdentityToken]
+Credentials = t.Union[Anonymous, BasicAuth, Token, IdentityToken]
 
 
 class CredentialSource(t.Protocol):
-    """Something that knows credentials; it is asked once a repository, and only when the registry wants some."""
+    """A source of credentials; it is asked once per repository, and only when the registry requires credentials."""
 
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
-        """The credentials for a repository of a registry ("host[:port][/prefix]"). Raises RegistryError."""
+        """Return the credentials for a repository of a registry ("host[:port][/prefix]"). Raises RegistryError."""
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A CredentialSource that always has the same answer."""
+    """A CredentialSource that returns the same credentials for every repository."""
 
     credentials: Credentials
 
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
-        """The one answer."""
+        """Return the credentials."""
         return self.credentials
 
 
-__all__ = ("Anonymous", "Basic", "CredentialSource", "Credentials", "Fixed", "IdentityToken", "Token")
+__all__ = ("Anonymous", "BasicAuth", "CredentialSource", "Credentials", "Fixed", "IdentityToken", "Token")

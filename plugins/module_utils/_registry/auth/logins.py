@@ -4,10 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Authenticators of the registry and of registries that it redirects to. caller.py calls it.
+"""The authenticators of a registry and of the registries that it redirects to. Called by caller.py.
 
-The credentials of the registry stay with it. Another registry that wants tokens (a gateway or a vanity domain redirects
-there) gets what the auth files hold for that one, or gives a token to anyone.
+The credentials of the registry are not sent to others. Another registry that requires tokens (behind a gateway or a
+vanity domain) gets the credentials that the auth files have for it, or an anonymous token request.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ if t.TYPE_CHECKING:
     from .authentication import Authenticator, Authorization
     from .credentials import CredentialSource
 
-_REFUSALS: t.Final = (401, 403, 404, 429)  # what a registry may answer to those who have not logged in
+# statuses of answers to clients that have not logged in
+_REFUSALS: t.Final = (401, 403, 404, 429)
 _REPOSITORY: t.Final = re.compile(r"/v2/(.{1,1024})/(?:manifests|blobs|tags|referrers)/[^/]*$")
 
 
 class Logins:
     """The authenticators of one registry and of the registries that it redirects to; threads may share it.
 
-    source knows the credentials of the registry, others those of other registries. trusted_realm_hosts is as in
-    RealmPolicy. Nothing is asked, and little imported, before a registry refuses something.
+    source has the credentials of the registry, others those of other registries. trusted_realm_hosts is as in
+    RealmPolicy. No credentials are looked up, and few modules imported, before a registry refuses a request.
     """
 
     def __init__(
@@ -61,18 +62,18 @@ class Logins:
         self._lock = threading.Lock()
         self._authenticators: dict[Origin, Authenticator] = {}
         if isinstance(source, Fixed) and isinstance(source.credentials, Token):
-            self.make(endpoint.origin)  # a ready token is sent unasked
+            self.make(endpoint.origin)  # a ready token is sent with the first request
 
     def begin(self, operation: Operation, *, deadline: float | None) -> Login:
-        """What one call is logged in with, from its first request to its last."""
+        """Return the login of one call, for its first request to its last."""
         return Login(self, operation, deadline=deadline)
 
     def get(self, origin: Origin) -> Authenticator | None:
-        """The authenticator of an origin, None if it has refused nothing yet."""
+        """Return the authenticator of an origin, None if the origin has refused nothing yet."""
         return self._authenticators.get(origin)
 
     def make(self, origin: Origin) -> Authenticator:
-        """The authenticator of an origin, made if need be."""
+        """Return the authenticator of an origin; create it if it does not exist."""
         from .authentication import Authenticator
         from .realm_policy import RealmPolicy
 
@@ -90,17 +91,17 @@ class Logins:
             return self._authenticators[origin]
 
     def _source_for(self, origin: Origin) -> CredentialSource:
-        """The credentials for another registry: none over plain HTTP, unless it is on this host."""
+        """Return the credentials for another registry: none over plain HTTP, unless it is on this host."""
         from .realm_policy import Reach, address_reach
 
         host = origin.host.rstrip(".")
-        # resolvers may ask the DNS for the other local names
+        # other local names may be looked up in the DNS
         local = host == "localhost" or address_reach(host) is Reach.LOOPBACK
         return self._others if origin.scheme == "https" or local else Fixed(Anonymous())
 
 
 class Login:
-    """What one call is logged in with; for one thread."""
+    """The authentication of one call; for one thread."""
 
     def __init__(self, logins: Logins, operation: Operation, *, deadline: float | None) -> None:
         self._logins = logins
@@ -111,26 +112,26 @@ class Login:
         self._refusals = 0
 
     def authorize(self, url: Url) -> str | None:
-        """What to send to the registry itself. Raises RegistryError."""
+        """Return the Authorization for the registry itself. Raises RegistryError."""
         self._sent.clear()
         self._withheld = None
         return self._authorize(url)
 
     def authorize_elsewhere(self, url: Url) -> str | None:
-        """What to send where it redirects to. Raises RegistryError."""
+        """Return the Authorization for the target of a redirect. Raises RegistryError."""
         if not self._is_own(url):
             return self._authorize(url)
-        # what comes back to the registry by way of another server carries nothing
+        # a request that another server redirects back to the registry has no credentials
         self._withheld = self._sent.pop(url.origin, None) or self._withheld
         return None
 
     def learns(self, answer: Answer) -> bool:
-        """Whether to make the request again, by what an answer says about logging in. Raises RegistryError."""
+        """Learn from an answer about logging in; return whether to repeat the request. Raises RegistryError."""
         own = self._is_own(answer.url)
         if answer.status not in _REFUSALS or not (own or answer.status == 401):
             return False
         if own and self._came_back_without_credentials:
-            return False  # the next request would come back in the same way
+            return False  # the next request would be redirected back as well
         sent = self._sent.get(answer.url.origin)
         try:
             learnt = self._logins.make(answer.url.origin).learn(
@@ -142,16 +143,16 @@ class Login:
             )
         except RegistryError:
             if not own:
-                return False  # the answer itself says more, to people who know nothing of that registry
+                return False  # the answer says more to users who do not know that registry
             answer.close()
             raise
         self._refusals += sent is not None and sent.value is not None
         return learnt
 
     def used(self, answer: Answer) -> tuple[str | None, str | None, str | None]:
-        """The credentials that an answer came to in words, the value that was sent, and why others were not sent.
+        """Return the credentials of an answer as text, the value that was sent, and why known ones were not sent.
 
-        The last is None where no credentials are known.
+        The last is None if no credentials are known or they were sent.
         """
         sent = self._sent.get(answer.url.origin)
         authenticator = self._logins.get(answer.url.origin)
@@ -161,19 +162,19 @@ class Login:
         known = authenticator.describe(repository)
         if sent is not None and sent.value is not None:
             return known, sent.value, None
-        return None, None, None if known is None else self._unsent(known, authenticator.obstacle(repository))
+        return None, None, None if known is None else self._explain_unsent(known, authenticator.obstacle(repository))
 
     @property
     def _came_back_without_credentials(self) -> bool:
-        """Whether the request was led back to the registry, which had got credentials with it at first."""
+        """Whether the request was redirected back to the registry, which had received credentials with it at first."""
         return self._withheld is not None and self._withheld.value is not None
 
-    def _unsent(self, known: str, obstacle: str | None) -> str:
-        """Why known credentials were not sent."""
+    def _explain_unsent(self, known: str, obstacle: str | None) -> str:
+        """Return why known credentials were not sent."""
         if self._came_back_without_credentials:
-            return f"the registry redirected to another server, which redirected back, so it was not sent {known} again"
-        way = "in a way that this client can answer" + (f" ({obstacle})" if obstacle else "")
-        return f"the registry did not ask for credentials {way}, so it was not sent {known}"
+            return f"{known} was not sent again, because the registry redirected to a server that redirected back"
+        reason = f" ({obstacle})" if obstacle else ""
+        return f"{known} was not sent, because the registry sent no challenge that this client can answer{reason}"
 
     def _authorize(self, url: Url) -> str | None:
         authenticator = self._logins.get(url.origin)
@@ -189,7 +190,7 @@ class Login:
         return url.origin == self._logins.endpoint.origin
 
     def _repository(self, url: Url) -> str | None:
-        """The repository of a request; another registry may have it under another name."""
+        """Return the repository of a request; another registry may have it under another name."""
         if self._is_own(url):
             return self._operation.repository
         match = _REPOSITORY.search(url.path)

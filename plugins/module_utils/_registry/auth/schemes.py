@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""What the challenges of an answer ask for: Basic (RFC 7617) or the tokens of a service (distribution-spec, Bearer).
+"""Choose how to answer challenges: Basic (RFC 7617) or Bearer (distribution's token authentication).
 
-authentication.py calls it.
+Called by authentication.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ..._base.text import visible
 from ..errors import REPORT, ProtocolBroken, RegistryError, Unauthorized
 from ..url import Url, UrlInvalid
-from .credentials import Anonymous, Basic
+from .credentials import Anonymous, BasicAuth
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +27,18 @@ if t.TYPE_CHECKING:
     from .challenge import Challenge
     from .credentials import Credentials
 
-MAX_SCOPE: t.Final = 4096  # characters of all scopes of a token
+# characters of all scopes of a token
+MAX_SCOPE: t.Final = 4096
 
 
 @dataclass(frozen=True)
 class BasicScheme:
-    """The registry wants user name and password with every request."""
+    """The registry requires user name and password with every request."""
 
 
 @dataclass(frozen=True)
 class BearerScheme:
-    """The registry wants tokens of this service."""
+    """The registry requires tokens of this service."""
 
     realm: Url
     service: str | None
@@ -55,9 +56,9 @@ def choose_scheme(
     operation: Operation,
     repository: str | None,
 ) -> Scheme | None:
-    """How to answer: Bearer before Basic; None for Anonymous where a password is wanted.
+    """Return the scheme to answer with: Bearer before Basic; None for Anonymous if a password is required.
 
-    A challenge that cannot be used counts only if there is no other one. Raises Unauthorized, ProtocolBroken.
+    An unusable challenge counts only if there is no other. Raises Unauthorized and ProtocolBroken.
     """
     broken = ""
     for one in challenges:
@@ -69,31 +70,32 @@ def choose_scheme(
     wants_password = any(one.scheme == "basic" for one in challenges)
     if isinstance(credentials, Anonymous) and (wants_password or not broken):
         return None
-    if wants_password and isinstance(credentials, Basic):
+    if wants_password and isinstance(credentials, BasicAuth):
         return BasicScheme()
     unfit = f"there is only {credentials}" if wants_password else ""
-    raise _unanswerable(challenges, unfit, broken, answer=answer, operation=operation)
+    raise _challenge_error(challenges, unfit, broken, answer=answer, operation=operation)
 
 
-def _unanswerable(
+def _challenge_error(
     challenges: Sequence[Challenge], unfit: str, broken: str, *, answer: Answer, operation: Operation
 ) -> RegistryError:
-    """The error for challenges without an answer: unfit says what there is in place of a password, if one is wanted.
+    """Return the error for challenges that cannot be answered.
 
-    broken says why a Bearer challenge cannot be used.
+    unfit says which credentials there are in place of a required password; broken says why a Bearer challenge cannot be
+    used.
     """
     authority = answer.url.origin.authority
     if unfit:
         return operation.error(
             Unauthorized,
-            f"{authority} wants a user name and a password, and {unfit}",
+            f"{authority} requires a user name and a password, and {unfit}",
             "give username and password",
             status=answer.status,
         )
     if broken:
         return operation.error(
             ProtocolBroken,
-            f"the WWW-Authenticate header of {authority} cannot be used: its realm is no usable URL, {broken}",
+            f"the WWW-Authenticate header of {authority} cannot be used: its realm is not a usable URL: {broken}",
             REPORT,
             status=answer.status,
             url=answer.url.safe,
@@ -101,14 +103,14 @@ def _unanswerable(
     names = visible(", ".join(one.scheme for one in challenges[:4]), limit=80) or "none"
     return operation.error(
         Unauthorized,
-        f"{authority} wants authentication in a way that is not supported (offered: {names})",
+        f"{authority} requires an unsupported authentication scheme (offered: {names})",
         "Basic and Bearer are supported",
         status=answer.status,
     )
 
 
 def wider_scopes(challenges: Sequence[Challenge]) -> frozenset[str]:
-    """The scopes that a refused token lacks, none if it was refused for something else (RFC 6750, 3.1)."""
+    """Return the scopes that a refused token lacks; empty if it was refused for another reason (RFC 6750, 3.1)."""
     for one in challenges:
         if one.scheme == "bearer" and one.parameters.get("error") == "insufficient_scope":
             return _scopes(one)
@@ -116,7 +118,7 @@ def wider_scopes(challenges: Sequence[Challenge]) -> frozenset[str]:
 
 
 def _bearer(challenge: Challenge, repository: str | None) -> BearerScheme:
-    """Raises UrlInvalid."""
+    """Read a Bearer challenge. Raises UrlInvalid for an unusable realm."""
     realm = Url.parse(challenge.parameters.get("realm", "").strip())
     scopes = _scopes(challenge)
     if not scopes and repository is not None:

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Get bearer tokens from the token service of a registry (distribution-spec refers to "Token Authentication").
+
+Implements distribution's token authentication and its OAuth2 form for identity tokens. Called by authentication.py.
+"""
+
 from __future__ import annotations
 
 import re
@@ -20,7 +25,7 @@ from ..transport.answer import is_markup
 from ..transport.statuses import login_advice, status_error
 from ..transport.transport import Request
 from ..url import Url
-from .credentials import Basic, IdentityToken
+from .credentials import BasicAuth, IdentityToken
 from .realm_policy import NotEntitled
 
 if t.TYPE_CHECKING:
@@ -45,10 +50,10 @@ _REFUSALS: t.Final = (400, 401, 403)
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What is asked of a token service, and for whom.
+    """What to ask a token service for, and with which credentials.
 
-    registry_peer is the address that the registry was reached at. elsewhere is the name of the registry if it is not
-    the one of the task but one that it redirects to.
+    registry_peer is the address of the registry. elsewhere is the name of the registry if it is not that of the task
+    but one that it redirects to.
     """
 
     realm: Url
@@ -61,7 +66,7 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A bearer token and how many seconds it lives, counted from when it was asked for."""
+    """A bearer token and its lifetime in seconds, counted from the request."""
 
     token: str = field(repr=False)
     lifetime: float
@@ -78,48 +83,50 @@ class TokenService:
     def issue(self, wanted: TokenRequest, *, operation: Operation, deadline: float | None) -> IssuedToken:
         """Get a token.
 
-        Raises RealmRefused before anything is sent to a realm that is not entitled to it, Unauthorized when the service
-        rejects the credentials, and the other RegistryErrors.
+        Raises RealmRefused before anything is sent to a realm that the policy refuses, Unauthorized if the service
+        rejects the credentials, and other RegistryErrors.
         """
         hops = RealmHops(self._policy, operation, wanted.registry_peer)
         if isinstance(wanted.credentials, IdentityToken):
-            request = _oauth2(wanted, wanted.credentials, operation, deadline)
+            request = _oauth2_request(wanted, wanted.credentials, operation, deadline)
             answer = self._transport.fetch(request, hops=hops)
             if answer.status not in _FALLBACK:
-                return self._issued(answer, wanted, operation)
+                return self._read_token(answer, wanted, operation)
             answer.discard()
-        return self._issued(self._transport.fetch(_get(wanted, operation, deadline), hops=hops), wanted, operation)
+        return self._read_token(
+            self._transport.fetch(_get_request(wanted, operation, deadline), hops=hops), wanted, operation
+        )
 
-    def _issued(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> IssuedToken:
+    def _read_token(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> IssuedToken:
         with answer:
             if answer.status != 200:
-                raise self._refused(answer, wanted, operation)
+                raise self._refusal_error(answer, wanted, operation)
             body = answer.read(MAX_BODY)
             if is_markup(body):
                 raise answer.page_error()
         try:
             return _parse(load_object(body, what="the answer of the token service", max_bytes=MAX_BODY))
         except (JsonInvalid, ValueError) as exc:
-            reason = "it is no JSON object" if isinstance(exc, JsonInvalid) else str(exc)
+            reason = "it is not a JSON object" if isinstance(exc, JsonInvalid) else str(exc)
         raise operation.error(
             ProtocolBroken,
-            f"the answer of the token service {answer.url.origin.authority} cannot be used, {reason}",
+            f"the answer of the token service {answer.url.origin.authority} cannot be used: {reason}",
             REPORT,
             url=answer.url.safe,
         )
 
-    def _refused(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> RegistryError:
+    def _refusal_error(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> RegistryError:
         authority = visible(wanted.realm.origin.authority)
-        used = str(wanted.credentials) if isinstance(wanted.credentials, (Basic, IdentityToken)) else None
+        used = str(wanted.credentials) if isinstance(wanted.credentials, (BasicAuth, IdentityToken)) else None
         if answer.status not in _REFUSALS:
             step = operation.about(f"{operation.doing} (token service)")
-            sent = _sent(wanted.credentials)
+            sent = _authorization_value(wanted.credentials)
             return status_error(answer, step, used=used, now=self._effects.now(), sent=sent)
         answer.discard()
         if used is None:
             return operation.error(
                 Unauthorized,
-                f"the token service {authority} gives no token without credentials",
+                f"the token service {authority} issues no token without credentials",
                 login_advice(wanted.elsewhere),
                 status=answer.status,
             )
@@ -133,21 +140,21 @@ class TokenService:
 
 @dataclass(frozen=True)
 class RealmHops:
-    """Holds a token request, and each of its redirects, to the realm policy."""
+    """Applies the realm policy to a token request and each of its redirects."""
 
     policy: RealmPolicy
     operation: Operation
     registry_peer: str | None
 
     def check_url(self, url: Url) -> None:
-        """Raises RealmRefused."""
+        """Raise RealmRefused if the policy refuses the URL."""
         try:
             self.policy.check(url)
         except NotEntitled as exc:
             raise self._error(url, str(exc)) from None
 
     def check_peer(self, url: Url, peer: str) -> None:
-        """Raises RealmRefused."""
+        """Raise RealmRefused if the policy refuses the address."""
         try:
             self.policy.check_peer(url.origin, peer, registry_peer=self.registry_peer)
         except NotEntitled as exc:
@@ -157,37 +164,39 @@ class RealmHops:
         host = visible(url.origin.host)
         advice = f"if {host} is the registry's token service, add it to the option trusted_realm_hosts"
         if self.policy.knows(url.origin):
-            advice = "have the address of the token service corrected in the configuration of the registry"
+            advice = "correct the address of the token service in the configuration of the registry"
         return self.operation.error(
             RealmRefused,
-            f"the registry sends for a token to {visible(str(url.origin))}, which is refused: {why}",
+            f"the registry names {visible(str(url.origin))} as its token service, which is refused: {why}",
             advice,
             realm=host,
         )
 
 
 def basic_header(username: str, password: str) -> str:
-    """The value of an Authorization header (RFC 7617, in UTF-8)."""
+    """Return the value of an Authorization header (RFC 7617, in UTF-8)."""
     return "Basic " + b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
-def _sent(credentials: Credentials) -> str | None:
-    if isinstance(credentials, Basic):
+def _authorization_value(credentials: Credentials) -> str | None:
+    if isinstance(credentials, BasicAuth):
         return basic_header(credentials.username, credentials.password)
     return basic_header("<token>", credentials.token) if isinstance(credentials, IdentityToken) else None
 
 
-def _get(wanted: TokenRequest, operation: Operation, deadline: float | None) -> Request:
+def _get_request(wanted: TokenRequest, operation: Operation, deadline: float | None) -> Request:
     pairs = [] if wanted.service is None else [("service", wanted.service)]
     pairs += [("scope", scope) for scope in sorted(wanted.scopes)]
-    if isinstance(wanted.credentials, Basic):
+    if isinstance(wanted.credentials, BasicAuth):
         pairs.append(("account", wanted.credentials.username))
     query = "&".join(part for part in (wanted.realm.query, urlencode(pairs)) if part)
     url = Url(wanted.realm.origin, wanted.realm.path, query or None)
-    return Request(operation, "GET", url, authorization=_sent(wanted.credentials), deadline=deadline)
+    return Request(operation, "GET", url, authorization=_authorization_value(wanted.credentials), deadline=deadline)
 
 
-def _oauth2(wanted: TokenRequest, identity: IdentityToken, operation: Operation, deadline: float | None) -> Request:
+def _oauth2_request(
+    wanted: TokenRequest, identity: IdentityToken, operation: Operation, deadline: float | None
+) -> Request:
     pairs = [("grant_type", "refresh_token"), ("refresh_token", identity.token), ("client_id", CLIENT_ID)]
     pairs += [] if wanted.service is None else [("service", wanted.service)]
     pairs += [("scope", " ".join(sorted(wanted.scopes)))] if wanted.scopes else []
@@ -206,7 +215,7 @@ def _oauth2(wanted: TokenRequest, identity: IdentityToken, operation: Operation,
 def _parse(value: JsonObject) -> IssuedToken:
     token = value.get("token") or value.get("access_token")
     if not isinstance(token, str) or len(token) > _MAX_TOKEN or not _TOKEN.fullmatch(token):
-        raise ValueError("it holds no token")
+        raise ValueError("it has no token")
     seconds = value.get("expires_in")
     given = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     lifetime = float(t.cast("float", seconds)) if given else MIN_LIFETIME

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The answer to an HTTP request: status, headers, and the body as a bounded stream (RFC 9110, RFC 9112).
+
+transport.py creates it; callers read the body, which frees the connection at its end.
+"""
+
 from __future__ import annotations
 
 import re
@@ -21,12 +26,14 @@ if t.TYPE_CHECKING:
     from .connection import Received
     from .guard import Guard
 
-_TRAILER: t.Final = 64 * 1024  # bytes that may follow the last chunk of a chunked body
-_FRAMING: t.Final = 8  # a chunk of one byte takes six
+# bytes that may follow the last chunk of a chunked body
+_TRAILER: t.Final = 64 * 1024
+# bytes on the wire per byte of a chunked body; a chunk of one byte takes six
+_FRAMING: t.Final = 8
 
 
 class Answer:
-    """The answer to one request: its head, and its body still to be read; leaving it as a context gives up the rest."""
+    """The answer to one request: its head, and its unread body. A context manager that drops an unread rest."""
 
     def __init__(
         self, received: Received, guard: Guard, *, url: Url, method: str, peer: str | None, proxy: str | None = None
@@ -45,7 +52,7 @@ class Answer:
         self.length = self._content_length()
         if self.status < 200:
             self.close()
-            raise self._broken("it switches to another protocol, which nobody asked for")
+            raise self._protocol_error("it switches to another protocol without a request to do so")
 
     def __enter__(self) -> Answer:
         return self
@@ -54,18 +61,18 @@ class Answer:
         self.close()
 
     def header(self, name: str) -> str | None:
-        """The value of a header that is given once; None if it is absent."""
+        """Return the value of a header that occurs once; None if it is absent."""
         value: str | None = self.headers.get(name)
         return value
 
     def header_lines(self, name: str) -> list[str]:
-        """All values of a header, one for each line."""
+        """Return all values of a header, one per line."""
         return [str(value) for value in self.headers.get_all(name) or ()]
 
     def chunks(self, limit: int) -> Iterator[bytes]:
-        """The body as it comes, codings included, in pieces of up to 64 KiB. At its end the connection is free.
+        """Yield the body as received, codings included, in pieces of up to 64 KiB. At its end the connection is free.
 
-        Raises ProtocolBroken when the body is longer than limit, ConnectionFailed when it breaks off, TimedOut,
+        Raises ProtocolBroken for a body longer than limit, ConnectionFailed for one that is cut, TimedOut, and
         TlsFailed.
         """
         if self.has_body:
@@ -75,9 +82,10 @@ class Answer:
         self._received.finish()
 
     def content(self, limit: int) -> Iterator[bytes]:
-        """The body without the codings that a server applied unasked, in pieces; limit holds before and after each.
+        """Yield the body without the codings that a server applied unasked, in pieces.
 
-        Raises as chunks() does, and ProtocolBroken for codings that are not known or do not fit the body.
+        limit applies to the body and after each coding. Raises as chunks() does, and ProtocolBroken for codings that
+        are unknown or do not fit the body.
         """
         if not is_known(self.codings):
             self.close()
@@ -85,65 +93,65 @@ class Answer:
         try:
             yield from decoded(self.chunks(limit), self.codings, limit=limit)
         except ContentTooLong:
-            raise self._too_long(limit) from None
+            raise self._length_error(limit) from None
         except CodingInvalid as exc:
-            raise self._broken(str(exc)) from None
+            raise self._protocol_error(str(exc)) from None
 
     def read(self, limit: int) -> bytes:
-        """The whole content. Raises as content() does."""
-        body = bytearray()  # a list of its pieces could take a hundred times as much
+        """Return the whole content. Raises as content() does."""
+        body = bytearray()  # a list of small pieces could take a hundred times the memory
         for piece in self.content(limit):
             body += piece
         return bytes(body)
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer says that it is a web page."""
+        """Whether the Content-Type is that of a web page."""
         kind = (self.header("Content-Type") or "").partition(";")[0].strip().lower()
         return self.has_body and kind in ("text/html", "application/xhtml+xml")
 
     def page_error(self) -> ProtocolBroken:
-        """The error for a web page, such as that of a login, that came with a status of success."""
+        """Return the error for a web page, such as a login page, with a status of success."""
         through = "" if self.proxy is None else f" through the proxy {self.proxy}"
-        suspect = "a login page" if self.proxy is None else "a login page or the proxy"
+        suspect = "login page" if self.proxy is None else "login page or proxy"
         return self.operation.error(
             ProtocolBroken,
             f"{self.url.origin.authority} answers with a web page{through}",
-            f"check that this is the address of a registry, and whether {suspect} answers in its place",
+            f"check that this is the address of a registry, and that no {suspect} answers in its place",
             status=self.status,
             url=self.url.safe,
         )
 
     def coding_error(self) -> ProtocolBroken:
-        """The error for a Content-Encoding that cannot be undone."""
+        """Return the error for a Content-Encoding that cannot be decoded."""
         coding = visible(", ".join(self.codings), limit=40)
         return self.operation.error(
             ProtocolBroken,
-            f"{self.url.origin.authority} answers with Content-Encoding {coding}, although it was asked for none",
+            f"{self.url.origin.authority} answers with Content-Encoding {coding}, although the request excludes it",
             "switch off compression in the server or proxy that applies it",
             status=self.status,
             url=self.url.safe,
         )
 
     def discard(self) -> None:
-        """Be done with the body: read a short one, to keep the connection for the next request, or give both up."""
+        """Discard the body: read a short one to keep the connection for the next request, or close the connection."""
         try:
             if self.length is not None and self.length <= CHUNK:
                 for dummy in self.chunks(CHUNK):
                     pass
         except RegistryError:
-            pass  # what the body holds does not matter, and close() deals with the connection
+            pass  # the body does not matter, and close() handles the connection
         self.close()
 
     def close(self) -> None:
-        """Give up the connection unless the body was read to its end."""
+        """Close the connection unless the body was read to its end."""
         if self._open:
             self._open = False
             self._received.abandon()
 
     def _read(self, limit: int) -> Iterator[bytes]:
         if self.length is not None and self.length > limit:
-            raise self._too_long(limit)
+            raise self._length_error(limit)
         from .connection import CONNECTION_ERRORS
 
         left = self.length
@@ -153,24 +161,24 @@ class Answer:
             try:
                 data = read(CHUNK)
             except CONNECTION_ERRORS as exc:
-                raise self._failed(exc) from None
+                raise self._connection_error(exc) from None
             if not data:
                 break
             count += len(data)
             if count > limit:
-                raise self._too_long(limit)
+                raise self._length_error(limit)
             if left is not None:
                 left -= len(data)
             yield data
         if left:
-            raise self._cut(count)
+            raise self._truncation_error(count)
 
     def _content_length(self) -> int | None:
-        """The Content-Length of the body, None without one (RFC 9110, 8.6; RFC 9112, 6.3)."""
+        """Return the Content-Length of the body, None without one (RFC 9110, 8.6; RFC 9112, 6.3)."""
         coding = ",".join(self.header_lines("Transfer-Encoding")).lower()
         if coding and coding != "chunked":
             self.close()
-            raise self._broken(f"its Transfer-Encoding {visible(coding, limit=40)} is not known")
+            raise self._protocol_error(f"its Transfer-Encoding {visible(coding, limit=40)} is not supported")
         values = {value.strip() for line in self.header_lines("Content-Length") for value in line.split(",")}
         if coding or not values:
             return None
@@ -179,30 +187,30 @@ class Answer:
             if not self.has_body:
                 return None
             self.close()
-            raise self._broken("its Content-Length is no number, or several")
+            raise self._protocol_error("its Content-Length is not one number")
         return int(value)
 
-    def _failed(self, exc: Exception) -> Exception:
+    def _connection_error(self, exc: Exception) -> Exception:
         from .failures import translate
 
         return translate(exc, self.operation, self.url.origin)
 
-    def _broken(self, why: str, kind: type[ProtocolBroken] = ProtocolBroken) -> ProtocolBroken:
+    def _protocol_error(self, why: str, kind: type[ProtocolBroken] = ProtocolBroken) -> ProtocolBroken:
         return self.operation.error(
             kind,
-            f"{self.url.origin.authority} answers what cannot be used: {why}",
+            f"the answer of {self.url.origin.authority} cannot be used: {why}",
             REPORT,
             status=self.status,
             url=self.url.safe,
         )
 
-    def _too_long(self, limit: int) -> ProtocolBroken:
-        return self._broken(f"the body is longer than {limit} bytes", TooLong)
+    def _length_error(self, limit: int) -> ProtocolBroken:
+        return self._protocol_error(f"the body is longer than {limit} bytes", TooLong)
 
-    def _cut(self, count: int) -> ConnectionFailed:
+    def _truncation_error(self, count: int) -> ConnectionFailed:
         return self.operation.error(
             ConnectionFailed,
-            f"the answer of {self.url.origin.authority} broke off after {count} of {self.length} bytes",
+            f"the answer of {self.url.origin.authority} ended after {count} of {self.length} bytes",
             TRY_AGAIN,
             transient=True,
             url=self.url.safe,
@@ -210,7 +218,7 @@ class Answer:
 
 
 def is_markup(body: bytes) -> bool:
-    """Whether the beginning of a body is that of a web page and of no JSON document."""
+    """Tell whether a body begins like a web page and not like a JSON document."""
     return body[:512].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""RA-TLS to a registry: TLS 1.3 connections on which this host attests itself. Called by transport.py.
+
+Joins _tls13 (the handshake) with _ratls/attester.py (the certificate that answers the server's challenge).
+"""
+
 from __future__ import annotations
 
 import errno
@@ -34,10 +39,10 @@ if t.TYPE_CHECKING:
 
 
 class AttestedSocket(TlsSocket):
-    """A connection over which this host attested itself. BrokenOff is raised when the server ends it.
+    """A connection over which this host attested itself. Raises BrokenOff if the server ends it.
 
-    A server of TLS 1.3 judges a client when that is already sending its request, so its verdict comes in place of the
-    first answer.
+    A TLS 1.3 server judges the client certificate after the client has begun to send its request, so its verdict
+    arrives in place of the first answer.
     """
 
     def __init__(
@@ -55,12 +60,12 @@ class AttestedSocket(TlsSocket):
         self._has_answered = False
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """As that of TlsSocket, and raises BrokenOff."""
+        """Receive as TlsSocket does. Raises BrokenOff, too."""
         buffer = bytearray(size)
         return bytes(buffer[: self.recv_into(buffer)])
 
     def recv_into(self, buffer: t.Any, size: int = 0, flags: int = 0) -> int:
-        """As that of TlsSocket, and raises BrokenOff."""
+        """Receive as TlsSocket does. Raises BrokenOff, too."""
         try:
             count = super().recv_into(buffer, size, flags)
         except (AlertReceived, Truncated, ConnectionError) as exc:
@@ -71,17 +76,17 @@ class AttestedSocket(TlsSocket):
         return count
 
     def sendall(self, data: t.Any, flags: int = 0) -> None:
-        """As that of TlsSocket, and raises BrokenOff."""
+        """Send as TlsSocket does. Raises BrokenOff, too."""
         try:
             super().sendall(data, flags)
         except AlertReceived as exc:
             raise self._broken_off(exc) from None
         except ConnectionResetError as exc:
-            # after this one, every urllib3 goes on to read what the server may have said before
+            # after BrokenPipeError, all versions of urllib3 still read what the server sent before
             raise BrokenPipeError(errno.EPIPE, exc.strerror) from None
 
     def getpeername(self) -> t.Any:
-        """The address of the other end, even if that is not there any more: what it said is still to be read."""
+        """Return the address of the peer, even after the peer closed the connection: its data is still to be read."""
         return self._peer
 
     def _broken_off(self, exc: Exception | None) -> BrokenOff:
@@ -97,9 +102,9 @@ class AttestedSocket(TlsSocket):
 
 
 class AttestedTls:
-    """RA-TLS to one registry: TLS 1.3, and an attestation on every connection that is made for its challenge.
+    """RA-TLS to one registry: TLS 1.3, with a new attestation for the challenge of every connection.
 
-    latest is what was shown last. warn gets what there is to say about the evidence, each sentence once. Threads may
+    latest is the attestation of the newest connection. warn receives each warning about the evidence once. Threads may
     share it. Raises ConfigurationError, and DependencyMissing of _ratls.
     """
 
@@ -110,7 +115,7 @@ class AttestedTls:
         )
         self.latest: AttestedIdentity | None = None
         self._attester = t.cast("Attester", options.attester)
-        # before there is a connection: an RSA key takes long to make, and servers do not wait for ever
+        # before there is a connection: generating an RSA key takes long, and servers have timeouts
         process_key(self._attester.key_type)
         self._name = origin.host.rstrip(".")
         self._verifier = _verifier(options.ca_path) if options.validate_certs else None
@@ -118,9 +123,9 @@ class AttestedTls:
         self._warned: set[str] = set()
 
     def secure(self, sock: socket.socket, timeout: float) -> AttestedSocket:
-        """Go through the handshake over a connected socket, in timeout seconds besides those for the evidence.
+        """Do the handshake over a connected socket, in timeout seconds besides the time for the evidence.
 
-        Raises TlsError and OSError, and RatlsError when there is no evidence; the socket is closed then.
+        Raises TlsError, OSError, and RatlsError if there is no evidence; the socket is closed then.
         """
         config = ClientConfig(server_name=None if _is_address(self._name) else self._name, protocols=("http/1.1",))
         connection = AttestedSocket(sock, ClientEngine(config), judge=self._judge, answer=self._answer)
@@ -149,7 +154,7 @@ class AttestedTls:
 
 def _verifier(ca_path: str | None) -> ServerVerifier:
     with warnings.catch_warnings():
-        # what the library says of roots that it will not take one day would be written to standard error
+        # the library warns on standard error about roots that future versions will reject
         warnings.simplefilter("ignore")
         if ca_path is None:
             return _system_verifier()
@@ -160,7 +165,10 @@ def _verifier(ca_path: str | None) -> ServerVerifier:
 
 
 def _system_verifier() -> ServerVerifier:
-    """Of what the system trusts, as much as can be used: nobody on this host has chosen these roots one by one."""
+    """Return a verifier with the usable roots of the system.
+
+    An unusable root is ignored, because nobody chose the roots of the system for this task.
+    """
     roots = trusted_pem(None)
     try:
         return ServerVerifier(b"\n".join(roots))
@@ -168,7 +176,7 @@ def _system_verifier() -> ServerVerifier:
         usable = [root for root in roots if _is_usable(root)]
     if not usable:
         raise ConfigurationError(
-            "None of the certificates of authorities that this host trusts can be used; give that of the registry in "
+            "None of the CA certificates that this host trusts can be used; give the CA certificate of the registry in "
             "the option ca_path."
         )
     return ServerVerifier(b"\n".join(usable))

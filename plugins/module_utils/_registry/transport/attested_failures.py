@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Turn errors of TLS 1.3 and RA-TLS into RegistryErrors with a reason and a remedy. Called by failures.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -27,6 +29,7 @@ if t.TYPE_CHECKING:
     from ..errors import Operation
     from ..url import Origin
 
+# the alerts about the certificate of the client, which contains the token (RFC 8446, section 6.2)
 REJECTIONS: t.Final = (
     Alert.ACCESS_DENIED,
     Alert.BAD_CERTIFICATE,
@@ -37,21 +40,21 @@ REJECTIONS: t.Final = (
     Alert.UNKNOWN_CA,
     Alert.UNSUPPORTED_CERTIFICATE,
 )
-"""The alerts that are about the certificate of the client (RFC 8446, section 6.2), which holds the token."""
 
-_NO_RA_TLS: t.Final = "check that this is the port of an RA-TLS server; `tls: tls` may be meant"
+_NO_RA_TLS: t.Final = "check that this is the port of an RA-TLS server, or try `tls: tls`"
 
 
 class NoChallenge(tls13.TlsError):
-    """The server did not ask for an attestation. Field: asked, whether it asked for a certificate at all."""
+    """The server did not request an attestation. Field: asked, whether it requested a client certificate at all."""
 
     default = Alert.HANDSHAKE_FAILURE
 
 
 class BrokenOff(tls13.TlsError):
-    """The server ended a connection. attested is what it had been shown, None if it answered something since.
+    """The server ended a connection.
 
-    The alert is the one that it sent, None if it sent none.
+    attested is what this host had presented, None if the server has answered since. alert is the alert that the server
+    sent, None if it sent none.
     """
 
     default = None
@@ -62,30 +65,32 @@ class BrokenOff(tls13.TlsError):
 
 
 def explain_tls13(exc: tls13.TlsError, operation: Operation, origin: Origin) -> RegistryError:
-    """The RegistryError for what went wrong with TLS 1.3 while an origin was spoken to over RA-TLS."""
-    for kind, tell in _KINDS:
+    """Return the RegistryError for an error of TLS 1.3 on an RA-TLS connection to an origin."""
+    for kind, explain in _KINDS:
         if isinstance(exc, kind):
-            return tell(t.cast("t.Any", exc), operation, origin.authority)
+            return explain(t.cast("t.Any", exc), operation, origin.authority)
     return operation.error(
-        TlsFailed, f"no TLS connection to {origin.authority} came about ({_said(exc)})", "report this as a defect"
+        TlsFailed, f"the TLS connection to {origin.authority} failed ({_quote_message(exc)})", "report this as a defect"
     )
 
 
-def _broken_off(exc: BrokenOff, operation: Operation, who: str) -> RegistryError:
+def _explain_broken_off(exc: BrokenOff, operation: Operation, who: str) -> RegistryError:
     alert = "" if exc.alert is None else f" with the alert {exc.alert.name.lower()}"
     if exc.attested is None:
-        return operation.error(ConnectionFailed, f"{who} broke off the connection{alert}", TRY_AGAIN, transient=True)
+        return operation.error(ConnectionFailed, f"{who} closed the connection{alert}", TRY_AGAIN, transient=True)
     if exc.alert in REJECTIONS:
-        return _rejected(exc, exc.attested, operation, who)
-    where = f"the log of the server says why beside the token {exc.attested.token.digest}"
+        return _explain_rejection(exc, exc.attested, operation, who)
+    where = f"the log of the server has the reason beside the token {exc.attested.token.digest}"
     if exc.alert is not None:
-        why = f"{who} could not judge the attestation of this host (it broke off{alert})"
+        why = f"{who} could not judge the attestation of this host (it closed the connection{alert})"
         return operation.error(ServerFailed, why, where, transient=True)
-    why = f"{who} broke off the connection right after it was shown the attestation of this host"
-    return operation.error(ConnectionFailed, why, f"try again; if it rejects the attestation, {where}", transient=True)
+    why = f"{who} closed the connection right after it received the attestation of this host"
+    return operation.error(
+        ConnectionFailed, why, f"try again; if the server rejects the attestation, {where}", transient=True
+    )
 
 
-def _rejected(exc: BrokenOff, attested: AttestedIdentity, operation: Operation, who: str) -> RegistryError:
+def _explain_rejection(exc: BrokenOff, attested: AttestedIdentity, operation: Operation, who: str) -> RegistryError:
     realm, kind = attested.token.realm, attested.evidence.kind
     return operation.error(
         AttestationRejected,
@@ -99,12 +104,12 @@ def _rejected(exc: BrokenOff, attested: AttestedIdentity, operation: Operation, 
 
 
 _MEASURED: t.Final = (
-    "the server has to know the platform (trust_anchors or veraison) and the measurements of this realm "
+    "the server must have the platform's keys (trust_anchors or veraison) and the measurements of this realm "
     "(reference_values)"
 )
 _HINTS: t.Final[t.Mapping[str, str]] = {
     "file": (
-        "a token from a file was made for another connection, so no server accepts it that checks the challenge: set "
+        "a token from a file was made for another connection, so a server that checks the challenge rejects it: set "
         "ratls.evidence to command, rsi or tsm"
     ),
     "simulated": (
@@ -114,56 +119,56 @@ _HINTS: t.Final[t.Mapping[str, str]] = {
 }
 
 
-def _no_challenge(exc: NoChallenge, operation: Operation, who: str) -> RegistryError:
-    what = "asks for a client certificate, but not with a challenge" if exc.fields["asked"] else "asks for none"
+def _explain_no_challenge(exc: NoChallenge, operation: Operation, who: str) -> RegistryError:
+    what = (
+        "requests a client certificate without a challenge" if exc.fields["asked"] else "requests no client certificate"
+    )
     return operation.error(
         TlsFailed,
-        f"{who} is no RA-TLS server: this host should attest itself (`tls: ra-tls`), and the server {what}",
+        f"{who} is not an RA-TLS server: the task sets `tls: ra-tls`, but the server {what}",
         _NO_RA_TLS,
     )
 
 
-def _untrusted(exc: tls13.CertificateRejected, operation: Operation, who: str) -> RegistryError:
-    detail = _said(exc).partition(" not accepted: ")[2].partition("; check ")[0] or _said(exc)
+def _explain_untrusted(exc: tls13.CertificateRejected, operation: Operation, who: str) -> RegistryError:
+    detail = _quote_message(exc).partition(" not accepted: ")[2].partition("; check ")[0] or _quote_message(exc)
     advice = "give the certificate of the authority that signed it in the option ca_path"
     if "subjectAltName" in detail:
-        detail = "it is made out to another name"
-        advice = "use the name that the certificate is made out to"
+        detail = "it is for another name"
+        advice = "use a name that the certificate is for"
     elif exc.alert is Alert.CERTIFICATE_EXPIRED:
-        advice = "have the certificate renewed, and check the clock of this host"
+        advice = "renew the certificate, or correct the clock of this host"
     return operation.error(TlsFailed, f"the certificate of {who} is not trusted ({detail})", advice)
 
 
-def _ended(exc: tls13.AlertReceived, operation: Operation, who: str) -> RegistryError:
-    """An alert in the handshake, so before the server had seen anything of this host."""
+def _explain_alert(exc: tls13.AlertReceived, operation: Operation, who: str) -> RegistryError:
+    """Explain an alert in the handshake, before this host has presented anything."""
     if exc.alert is Alert.PROTOCOL_VERSION:
-        return _old(exc, operation, who)
+        return _explain_negotiation(exc, operation, who)
     name = "unknown" if exc.alert is None else exc.alert.name.lower()
     return operation.error(
         TlsFailed,
-        f"{who} broke off the TLS handshake with the alert {name}",
+        f"{who} aborted the TLS handshake with the alert {name}",
         "check its certificate and TLS configuration",
         transient=exc.alert is Alert.INTERNAL_ERROR,
     )
 
 
-def _old(exc: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
+def _explain_negotiation(exc: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
     if exc.alert is not Alert.PROTOCOL_VERSION:
-        return _not_tls(exc, operation, who)
-    return operation.error(TlsFailed, f"{who} does not speak TLS 1.3, which RA-TLS is based on", _NO_RA_TLS)
+        return _explain_protocol_error(exc, operation, who)
+    return operation.error(TlsFailed, f"{who} does not support TLS 1.3, which RA-TLS requires", _NO_RA_TLS)
 
 
-def _not_tls(exc: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
-    return operation.error(
-        ProtocolBroken, f"what {who} answers is not TLS 1.3 as it must be ({_said(exc)})", _NO_RA_TLS
-    )
+def _explain_protocol_error(exc: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
+    return operation.error(ProtocolBroken, f"the answer of {who} violates TLS 1.3 ({_quote_message(exc)})", _NO_RA_TLS)
 
 
-def _cut(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
-    return operation.error(ConnectionFailed, f"{who} broke off the TLS handshake", TRY_AGAIN, transient=True)
+def _explain_truncation(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
+    return operation.error(ConnectionFailed, f"{who} aborted the TLS handshake", TRY_AGAIN, transient=True)
 
 
-def _late(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
+def _explain_timeout(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryError:
     return operation.error(
         TimedOut,
         f"{who} did not complete the TLS handshake in time",
@@ -172,25 +177,25 @@ def _late(dummy: tls13.TlsError, operation: Operation, who: str) -> RegistryErro
     )
 
 
-def _unusable(exc: tls13.UsageError, operation: Operation, who: str) -> RegistryError:
-    why = f"no TLS connection to {who} came about ({_said(exc)})"
-    return operation.error(TlsFailed, why, "use a name that certificates are made out to, without underscores")
+def _explain_usage_error(exc: tls13.UsageError, operation: Operation, who: str) -> RegistryError:
+    why = f"the TLS connection to {who} failed ({_quote_message(exc)})"
+    return operation.error(TlsFailed, why, "use a host name without underscores, as certificates require")
 
 
-def _said(exc: tls13.TlsError) -> str:
+def _quote_message(exc: tls13.TlsError) -> str:
     return visible(exc.message.rstrip("."), limit=300)
 
 
 _KINDS: t.Final[tuple[tuple[type[tls13.TlsError], t.Callable[..., RegistryError]], ...]] = (
-    (BrokenOff, _broken_off),
-    (NoChallenge, _no_challenge),
-    (tls13.CertificateRejected, _untrusted),
-    (tls13.AlertReceived, _ended),
-    (tls13.NegotiationFailed, _old),
-    (tls13.ProtocolError, _not_tls),
-    (tls13.Truncated, _cut),
-    (tls13.TimedOut, _late),
-    (tls13.UsageError, _unusable),
+    (BrokenOff, _explain_broken_off),
+    (NoChallenge, _explain_no_challenge),
+    (tls13.CertificateRejected, _explain_untrusted),
+    (tls13.AlertReceived, _explain_alert),
+    (tls13.NegotiationFailed, _explain_negotiation),
+    (tls13.ProtocolError, _explain_protocol_error),
+    (tls13.Truncated, _explain_truncation),
+    (tls13.TimedOut, _explain_timeout),
+    (tls13.UsageError, _explain_usage_error),
 )
 
 __all__ = ("REJECTIONS", "BrokenOff", "NoChallenge", "explain_tls13")

@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Content codings that servers and proxies apply unasked: gzip and deflate (RFC 9110, 8.4.1).
+"""Decode content codings that servers and proxies apply unasked: gzip and deflate (RFC 9110, 8.4.1).
 
-The collection asks for none, since content is verified as it is stored. answer.py decodes documents with this, blobs.py
+The client requests none, because content is verified as it is stored. answer.py decodes documents, blobs.py decodes
 blobs whose raw body does not match the digest.
 """
 
@@ -24,47 +24,48 @@ if t.TYPE_CHECKING:
 PIECE: t.Final = 64 * 1024
 MAX_CODINGS: t.Final = 3
 
-_GZIP: t.Final = 31  # zlib's wbits for the gzip format
+# zlib's wbits for the gzip format, the zlib format and raw deflate
+_GZIP: t.Final = 31
 _ZLIB: t.Final = 15
 _RAW: t.Final = -15
 _GZIP_MAGIC: t.Final = b"\x1f\x8b"
 
 
 class CodingInvalid(Exception):
-    """Content is not in the coding that the answer names; the text says why and holds nothing from outside."""
+    """Content is not in the coding that the answer names; the text says why and quotes nothing from outside."""
 
 
 class ContentTooLong(CodingInvalid):
-    """There is more content than there may be, or more between two of its codings."""
+    """The content, or the output of one of its codings, exceeds the limit."""
 
 
 def parse_codings(lines: Iterable[str]) -> tuple[str, ...]:
-    """The codings in Content-Encoding headers in the order in which they were applied, without identity. Total."""
+    """Return the codings of Content-Encoding headers in the order of their application, without identity. Total."""
     names = (name.strip().lower() for line in lines for name in line.split(","))
     return tuple("gzip" if name == "x-gzip" else name for name in names if name not in ("", "identity"))
 
 
 def is_known(codings: tuple[str, ...]) -> bool:
-    """Whether decoded() can undo these."""
+    """Tell whether decoded() supports these codings."""
     return len(codings) <= MAX_CODINGS and all(name in ("gzip", "deflate") for name in codings)
 
 
 def decoded(pieces: Iterable[bytes], codings: tuple[str, ...], *, limit: int) -> Iterator[bytes]:
-    """The content in pieces of up to 64 KiB; memory is bounded. Raises CodingInvalid for damaged or cut content.
+    """Decode content in pieces of up to 64 KiB with bounded memory. Raises CodingInvalid for damaged or cut content.
 
-    Content that is said to be gzip and does not begin as gzip does is passed on as it came. limit holds after each
-    coding: what one of them packs a thousandfold, two pack a millionfold, and the content may still be empty.
+    Content that is declared as gzip but does not begin as gzip is passed on unchanged. limit applies after each coding:
+    one coding can expand its input a thousandfold, two a millionfold, even if the content is empty.
     """
     for name in reversed(codings):
-        pieces = _at_most(limit, _gunzipped(pieces) if name == "gzip" else _inflated(pieces))
+        pieces = _limit(limit, _gunzip(pieces) if name == "gzip" else _inflate(pieces))
     return iter(pieces)
 
 
 @dataclass(frozen=True)
 class Digests:
-    """Hexadecimal digests of a body as it came, and of its content: None if that is too long or cannot be decoded.
+    """Hexadecimal digests of a body as received and of its content.
 
-    The sizes are those of the body and of the content in bytes.
+    The digest of the content is None if the content is too long or cannot be decoded. The sizes are in bytes.
     """
 
     stored: str
@@ -74,14 +75,14 @@ class Digests:
 
 
 class _Counter:
-    """A hash that counts."""
+    """A hash that counts its bytes."""
 
     def __init__(self, state: _Hash) -> None:
         self.state = state
         self.size = 0
 
     def update(self, piece: bytes) -> None:
-        """Take in a piece."""
+        """Hash a piece."""
         self.state.update(piece)
         self.size += len(piece)
 
@@ -89,7 +90,7 @@ class _Counter:
 def which_has_digest(
     pieces: Iterable[bytes], codings: tuple[str, ...], new_hash: Callable[[], _Hash], *, limit: int
 ) -> Digests:
-    """Hash a body and its content, of at most limit bytes, at the same time. Raises what pieces raises."""
+    """Hash a body and its content of at most limit bytes in one pass. Raises what pieces raises."""
     stored, content = _Counter(new_hash()), _Counter(new_hash())
 
     def passing() -> Iterator[bytes]:
@@ -97,7 +98,7 @@ def which_has_digest(
             stored.update(piece)
             yield piece
 
-    # a plain generator would be closed along with the decoder that gives up on it
+    # a plain generator would be closed together with a decoder that fails
     source = chain(passing())
     is_right = is_known(codings) and _hash_all(decoded(source, codings, limit=limit), content)
     for dummy in source:
@@ -115,16 +116,16 @@ def _hash_all(pieces: Iterable[bytes], into: _Counter) -> bool:
     return True
 
 
-def _at_most(limit: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _limit(limit: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
     left = limit
     for piece in pieces:
         left -= len(piece)
         if left < 0:
-            raise ContentTooLong(f"it holds more than {limit} bytes when a coding is undone")
+            raise ContentTooLong(f"it has more than {limit} bytes after decoding")
         yield piece
 
 
-def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
     head, rest = _split_head(pieces)
     if head != _GZIP_MAGIC:
         yield head
@@ -136,21 +137,21 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield from _pieces_of(member, data)
             if not member.eof or not member.unused_data:
                 break
-            # a file of several members (RFC 1952, 2.2)
+            # gzip data may have several members (RFC 1952, 2.2)
             data, member = member.unused_data, zlib.decompressobj(_GZIP)
     if not member.eof:
         raise CodingInvalid("its gzip stream ends too early")
 
 
-def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _inflate(pieces: Iterable[bytes]) -> Iterator[bytes]:
     head, rest = _split_head(pieces)
-    # some servers leave the zlib wrapper of RFC 1950 out
+    # some servers omit the zlib wrapper of RFC 1950
     wrapped = len(head) == 2 and head[0] & 15 == 8 and int.from_bytes(head, "big") % 31 == 0
     stream = zlib.decompressobj(_ZLIB if wrapped else _RAW)
     for data in _prepend(head, rest):
         yield from _pieces_of(stream, data)
         if stream.unused_data:
-            raise CodingInvalid("something follows its deflate stream")
+            raise CodingInvalid("data follows its deflate stream")
     if not stream.eof:
         raise CodingInvalid("its deflate stream ends too early")
 
@@ -166,7 +167,7 @@ def _pieces_of(stream: t.Any, data: bytes) -> Iterator[bytes]:
 
 
 def _split_head(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first two bytes, and an iterator of the rest."""
+    """Return the first two bytes, and an iterator of the rest."""
     source, head = iter(pieces), b""
     while len(head) < 2:
         piece = next(source, None)

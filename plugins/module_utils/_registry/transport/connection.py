@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""HTTP connections with time and size limits on every read. The only file that imports requests and urllib3.
+
+Private parts of both libraries are overridden here and nowhere else. Called by transport.py.
+"""
+
 from __future__ import annotations
 
 import http.client
@@ -25,8 +30,8 @@ if t.TYPE_CHECKING:
     from ..url import Origin
     from .guard import Guard
 
+    # makes a TLS connection over a connected socket within a timeout in seconds; returns the object to use as socket
     Secure = Callable[[socket.socket, float], t.Any]
-    """Makes a TLS connection over a connected socket, in so many seconds; returns what then stands for the socket."""
 
 IMPORT_ERROR: str | None = None
 _found_version = _urllib3_version = "0"
@@ -53,11 +58,12 @@ _POOL_SIZE: t.Final = 32
 
 
 def require_requests() -> None:
-    """Raises DependencyMissing if requests is too old or absent. An old one may be one that cannot be imported."""
+    """Raise DependencyMissing if requests is missing or too old; an old version may fail to import."""
     wanted = f"requests >= {MINIMUM_REQUESTS}"
-    if _found_version != "0" and _release(_found_version) < _release(MINIMUM_REQUESTS):
+    if _found_version != "0" and _parse_version(_found_version) < _parse_version(MINIMUM_REQUESTS):
         raise DependencyMissing(
-            f"The Python library {wanted} is needed and {_found_version[:20]} was found; upgrade it.", library=wanted
+            f"The Python library {wanted} is needed and {_found_version[:20]} was found; upgrade it.",
+            library=wanted,
         )
     if IMPORT_ERROR is not None:
         error = DependencyMissing(f"The Python library {wanted} cannot be imported; install it.", library=wanted)
@@ -67,9 +73,9 @@ def require_requests() -> None:
 
 @dataclass
 class Exchange:
-    """One request and what it needs on its way through the libraries; belongs to the thread that sends it.
+    """One request and its state on the way through the libraries; belongs to the thread that sends it.
 
-    target is what the request line names, byte for byte; the libraries would rewrite it.
+    target is the target of the request line, byte for byte; the libraries would rewrite it.
     """
 
     guard: Guard
@@ -81,19 +87,19 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Received:
-    """An answer whose body has not been read yet. One of finish and abandon has to be called, once."""
+    """An answer with an unread body. Either finish() or abandon() must be called, once."""
 
     response: http.client.HTTPResponse
     _raw: t.Any
 
     def finish(self) -> None:
-        """Give the connection back for the next request; the body has been read to its end."""
+        """Return the connection to the pool for the next request; the body has been read to its end."""
         # read1 does not close the response at its end on every Python, and the connection waits for that
         self.response.close()
         self._raw.release_conn()
 
     def abandon(self) -> None:
-        """Close the connection; what has not been read of the body is lost."""
+        """Close the connection and drop the unread rest of the body."""
         self._raw.close()
         self.response.close()
         self._raw.release_conn()
@@ -107,7 +113,7 @@ _current = _Current()
 
 
 class _WatchedSocket(io.RawIOBase):
-    """The reading side of a socket; it tells the guard of every read and takes its timeouts from it."""
+    """The reading side of a socket; it reports every read to the guard and takes its timeouts from it."""
 
     def __init__(self, raw: t.Any, sock: socket.socket, guard: Guard) -> None:
         self._raw = raw
@@ -115,11 +121,10 @@ class _WatchedSocket(io.RawIOBase):
         self._guard = guard
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def readinto(self, buffer: t.Any) -> int:
-        """As io.RawIOBase, within the time that the guard gives. Raises its RegistryErrors, and OSError."""
+        """Read within the time limit of the guard. Raises the RegistryErrors of the guard, and OSError."""
         guard = self._guard
         timeout = guard.read_timeout()
         if timeout != self._sock.gettimeout():
@@ -133,14 +138,14 @@ class _WatchedSocket(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Closes the reading side alone; the connection has the socket."""
+        """Close the reading side only; the connection owns the socket."""
         if not self.closed:
             self._raw.close()
             super().close()
 
 
 class _WatchedResponse(http.client.HTTPResponse):
-    """http.client's response on a watched socket; it makes itself known to the exchange."""
+    """A response of http.client on a watched socket; it registers itself with the exchange."""
 
     def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -151,23 +156,23 @@ class _WatchedResponse(http.client.HTTPResponse):
             exchange.response = self
 
     def _read_status(self) -> tuple[str, int, str]:
-        # http.client passes over 100 alone: 103 would be the answer, and the real one that of the next request
+        # http.client skips only 100: it would take 103 for the answer, and the real answer for that of the next request
         version, status, reason = super()._read_status()  # type: ignore[misc]
         interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
         return version, http.client.CONTINUE if interim else status, reason
 
 
 class _Watched:
-    """What all connections of urllib3 get before their own methods."""
+    """A mixin that precedes the methods of all connections of urllib3."""
 
     response_class: t.Any = _WatchedResponse
 
     def _new_conn(self) -> t.Any:
-        return _checked(super()._new_conn())  # type: ignore[misc]
+        return _check_peer(super()._new_conn())  # type: ignore[misc]
 
     def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
-        """As that of urllib3, with the exact target, to a peer that was checked. Raises what check_peer raises."""
-        super().request(method, _meet(self, url), *args, **kwargs)  # type: ignore[misc]
+        """Send a request as urllib3 does, with the exact target and a checked peer. Raises what check_peer raises."""
+        super().request(method, _prepare(self, url), *args, **kwargs)  # type: ignore[misc]
 
 
 class _Connection(_Watched, HTTPConnection):
@@ -179,15 +184,15 @@ class _TlsConnection(_Watched, HTTPSConnection):
 
 
 class _AttestedConnection(_TlsConnection):
-    """A TLS connection that somebody else makes."""
+    """A connection whose TLS the function secure provides."""
 
     secure: t.ClassVar[Secure]
 
     def connect(self) -> None:
-        """As that of urllib3, through a tunnel if there is a proxy. Raises what secure raises besides."""
+        """Connect as urllib3 does, through a tunnel if there is a proxy. Raises what secure raises, too."""
         sock = self.sock = self._new_conn()
         if self._tunnel_host:
-            # urllib3 1.26 and 2 each have a word for a proxy that is itself spoken to over TLS
+            # urllib3 1.26 and 2 have different attributes for a proxy that is reached over TLS
             if getattr(self, "tls_in_tls_required", False) or getattr(self, "_tunnel_scheme", "") == "https":
                 sock = self.sock = self._connect_tls_proxy(self.host, sock)
             self._has_connected_to_proxy = True
@@ -197,8 +202,8 @@ class _AttestedConnection(_TlsConnection):
         self.is_verified = True
 
 
-def _checked(sock: socket.socket) -> socket.socket:
-    """A new connection to a peer that the exchange permits, before TLS begins on it; else it is closed."""
+def _check_peer(sock: socket.socket) -> socket.socket:
+    """Check the peer of a new connection before TLS begins on it; close the connection if it is refused."""
     exchange = _current.exchange
     if exchange is not None and exchange.check_peer is not None:
         try:
@@ -209,8 +214,8 @@ def _checked(sock: socket.socket) -> socket.socket:
     return sock
 
 
-def _meet(connection: t.Any, url: str) -> str:
-    """Connect if need be and check the peer before a byte of the request is sent; returns the target to send."""
+def _prepare(connection: t.Any, url: str) -> str:
+    """Connect if necessary, check the peer before any byte of the request is sent, and return the target to send."""
     if connection.sock is None:
         connection.connect()
     exchange = _current.exchange
@@ -230,20 +235,20 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def _pools(secure: Secure | None) -> dict[str, type]:
-    """The classes of pools by scheme."""
+def _make_pools(secure: Secure | None) -> dict[str, type]:
+    """Return the pool classes by scheme."""
     if secure is None:
         return {"http": _Pool, "https": _TlsPool}
     connection = type("_Connection", (_AttestedConnection,), {"secure": staticmethod(secure)})
     return {"http": _Pool, "https": type("_AttestedPool", (_TlsPool,), {"ConnectionCls": connection})}
 
 
-def _socks_pools() -> dict[str, type]:
-    """The classes of pools by scheme, for connections through a SOCKS proxy. Raises DependencyMissing."""
+def _make_socks_pools() -> dict[str, type]:
+    """Return the pool classes by scheme for connections through a SOCKS proxy. Raises DependencyMissing."""
     if importlib.util.find_spec("socks") is None:
         raise DependencyMissing(
-            "The Python library PySocks cannot be imported, and the proxy in the environment of the task speaks SOCKS; "
-            "install it, or name an HTTP proxy in http_proxy, https_proxy or all_proxy.",
+            "The Python library PySocks cannot be imported, and the proxy in the environment of the task uses SOCKS; "
+            "install the library, or name an HTTP proxy in http_proxy, https_proxy or all_proxy.",
             library="PySocks",
         )
     from urllib3.contrib import socks
@@ -257,37 +262,37 @@ def _socks_pools() -> dict[str, type]:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter with watched connections, which trusts what the context trusts and nothing besides."""
+    """The adapter of requests with watched connections; it trusts only what the context trusts."""
 
     def __init__(self, context: ssl.SSLContext | None, secure: Secure | None) -> None:
         self._context = context
-        self._pools = _pools(secure)
+        self._pools = _make_pools(secure)
         self._is_attested = secure is not None
         super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
-        """As that of requests, which calls it."""
+        """Set context and pool classes; requests calls this."""
         super().init_poolmanager(*args, **{**kwargs, "ssl_context": self._context})
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
-        """As that of requests, which calls it. Raises ConfigurationError for a proxy that attestation cannot pass."""
+        """Set context and pool classes; requests calls this. Raises ConfigurationError for SOCKS with ra-tls."""
         is_socks = proxy.lower().startswith("socks")
         if is_socks and self._is_attested:
             raise ConfigurationError(
-                "The proxy in the environment of the task cannot be used: ra-tls goes through no SOCKS proxy; name an "
-                "HTTP proxy in https_proxy, or except the registry in no_proxy."
+                "The proxy in the environment of the task cannot be used: ra-tls does not support SOCKS proxies; name "
+                "an HTTP proxy in https_proxy, or list the registry in no_proxy."
             )
-        pools = _socks_pools() if is_socks else self._pools
+        pools = _make_socks_pools() if is_socks else self._pools
         manager = super().proxy_manager_for(proxy, **{**kwargs, "ssl_context": self._context})
         manager.pool_classes_by_scheme = pools
         return manager
 
     def cert_verify(self, *args: t.Any, **kwargs: t.Any) -> None:
-        """Nothing: requests would add its own list of authorities to the context."""
+        """Do nothing: requests would add its own list of authorities to the context."""
 
     def build_response(self, req: t.Any, resp: t.Any) -> t.Any:
-        """The answer with its connection alone: requests would read its cookies, which can take seconds of time."""
+        """Return an answer with its connection only: requests would parse cookies, which can take seconds."""
         answer = Response()
         answer.raw = resp
         return answer
@@ -302,10 +307,10 @@ class Pool:
     def __init__(self, context: ssl.SSLContext | None, *, verify: bool, secure: Secure | None = None) -> None:
         require_requests()
         if not verify:
-            # the option is shown as a warning of the task; the library's goes to standard error
+            # the task warns about the option; the warning of the library goes to standard error
             disable_warnings(InsecureRequestWarning)
-        if context is not None and _release(_urllib3_version) < (2,):
-            # it gives OpenSSL no name to check where the host is an address, and checks both itself
+        if context is not None and _parse_version(_urllib3_version) < (2,):
+            # urllib3 1 passes no name to OpenSSL if the host is an address, and checks names and addresses itself
             context.check_hostname = False
         self._adapter = _Adapter(context, secure)
         self._verify = verify
@@ -320,12 +325,12 @@ class Pool:
         body: bytes | None = None,
         proxy: str | None = None,
     ) -> Received:
-        """Send one request and read the head of its answer; nothing is followed, decoded, stored or repeated.
+        """Send one request and read the head of its answer; do not follow, decode, store or repeat anything.
 
-        Raises CONNECTION_ERRORS; the RegistryErrors among them are of the guard and the peer check.
+        Raises CONNECTION_ERRORS; its RegistryErrors come from the guard and the peer check.
         """
         request = PreparedRequest()
-        # the libraries get no more of the URL than they connect by: they would rewrite its path and query
+        # the libraries get only the origin: they would rewrite path and query
         request.method, request.url, request.body = method, f"{origin}/", body
         request.headers = CaseInsensitiveDict(headers)
         guard = exchange.guard
@@ -346,15 +351,15 @@ class Pool:
         return Received(exchange.response, answer.raw)
 
     def close(self) -> None:
-        """Close all connections that are not in use."""
+        """Close all idle connections."""
         self._adapter.close()
 
 
+# all errors of a connection; CollectionErrors come from the guard, _tls13 and _ratls
 CONNECTION_ERRORS: t.Final = (OSError, HTTPError, http.client.HTTPException, ValueError, CollectionError)
-"""All that may come of a connection. Those of the collection are of the guard, of _tls13 and of _ratls."""
 
 
-def _release(version: str) -> tuple[int, ...]:
+def _parse_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Turn exceptions of requests, urllib3, http.client, ssl and _tls13 into RegistryErrors. Called by transport.py."""
+
 from __future__ import annotations
 
 import errno
@@ -27,7 +29,7 @@ _PROXY_ERRORS: t.Final = (
     *("ProxyConnectionError", "GeneralProxyError", "SOCKS4Error", "SOCKS5Error", "SOCKS5AuthError"),
 )
 _NOT_TLS: t.Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
-# what OpenSSL complains of, in several ways, when it meets an RA-TLS challenge in the place of a DER name
+# part of OpenSSL's errors about an RA-TLS challenge, which stands where a DER name is expected
 _CANNOT_READ: t.Final = "ASN1"
 _CLIENT_REJECTED: t.Final = (
     "BAD_CERTIFICATE",
@@ -39,19 +41,21 @@ _CLIENT_REJECTED: t.Final = (
     "UNSUPPORTED_CERTIFICATE",
     "HANDSHAKE_FAILURE",
 )
-_NAME_MISMATCH: t.Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-_DATES: t.Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+# X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_NAME_MISMATCH: t.Final = (62, 64)
+# X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+_DATES: t.Final = (9, 10)
 _TLS_ALERT: t.Final = "\x15\x03"
 _NETWORK: t.Final = "check the name, the port and the network"
-_WANTS_TLS: t.Final = "; a server that wants TLS does that too, so `tls: tls` may be meant"
-_WANTS_CERT: t.Final = "; a server that wants a client certificate does that too, see the option client_cert"
+_WANTS_TLS: t.Final = "; a server that requires TLS does the same, so try `tls: tls`"
+_WANTS_CERT: t.Final = "; a server that requires a client certificate does the same, see the option client_cert"
 
 
 def translate(exc: BaseException, operation: Operation, origin: Origin, *, proxy: str | None = None) -> CollectionError:
-    """The RegistryError for what http.client, ssl, urllib3, requests or _tls13 raised while an origin was spoken to.
+    """Return the RegistryError for an exception of a connection to an origin.
 
-    proxy is the host and port of the proxy, if there is one. Only the innermost cause is shown: the texts around it
-    hold whole URLs. Other errors of the collection come back as they are, with what the operation knows.
+    proxy is host and port of the proxy, if there is one. Only the innermost cause is shown, because the texts around it
+    contain whole URLs. Other errors of the collection are returned as they are, with the fields of the operation.
     """
     if isinstance(exc, TlsError):
         from .attested_failures import explain_tls13
@@ -62,8 +66,8 @@ def translate(exc: BaseException, operation: Operation, origin: Origin, *, proxy
         return exc
     chain = list(_chain(exc))
     if any(type(cause).__name__ in _PROXY_ERRORS for cause in chain):
-        return _proxy(chain, operation, proxy)
-    for explain in (_tls, _name, _timeout, _http, _os):
+        return _proxy_error(chain, operation, proxy)
+    for explain in (_explain_tls, _explain_name, _explain_timeout, _explain_http, _explain_os):
         for cause in chain:
             error = explain(cause, operation, origin)
             if error is not None:
@@ -72,68 +76,68 @@ def translate(exc: BaseException, operation: Operation, origin: Origin, *, proxy
 
 
 def _chain(exc: BaseException) -> t.Iterator[BaseException]:
-    """An exception and all that is behind it, outermost first, each once."""
+    """Yield an exception and all its causes, outermost first, each once."""
     waiting: list[object] = [exc]
     seen: set[int] = set()
     while waiting and len(seen) < 64:
         cause = waiting.pop(0)
-        # an error of ours is of an earlier attempt
+        # a RegistryError in the chain belongs to an earlier attempt
         if isinstance(cause, BaseException) and id(cause) not in seen and not isinstance(cause, RegistryError):
             seen.add(id(cause))
             yield cause
             waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
 
 
-def _tls(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
+def _explain_tls(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return _untrusted(exc, operation, origin)
+        return _explain_untrusted(exc, operation, origin)
     if type(exc).__name__ == "CertificateError":
-        return _other_name(operation, origin)
+        return _name_error(operation, origin)
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return operation.error(
-            TlsFailed, f"{origin.authority} broke off the TLS connection", TRY_AGAIN + _WANTS_CERT, transient=True
+            TlsFailed, f"{origin.authority} closed the TLS connection", TRY_AGAIN + _WANTS_CERT, transient=True
         )
     if not isinstance(exc, ssl.SSLError):
         return None
     if _CANNOT_READ in str(exc):
-        why = f"{origin.authority} asks for something that OpenSSL cannot read, such as an attestation of this host"
-        return operation.error(TlsFailed, why, "`tls: ra-tls` may be meant")
+        why = f"{origin.authority} sends a request that OpenSSL cannot read, such as the challenge of an RA-TLS server"
+        return operation.error(TlsFailed, why, "try `tls: ra-tls`")
     reason = str(getattr(exc, "reason", None) or "")
     if reason in _NOT_TLS:
-        return operation.error(TlsFailed, f"{origin.authority} does not speak TLS", "`tls: no-tls` may be meant")
+        return operation.error(TlsFailed, f"{origin.authority} does not use TLS", "try `tls: no-tls`")
     if "ALERT" in reason and reason.endswith(_CLIENT_REJECTED):
         return operation.error(
             TlsFailed,
             f"{origin.authority} rejected this client ({_words(reason)})",
-            "it may want a client certificate: see the options client_cert and client_key",
+            "it may require a client certificate: see the options client_cert and client_key",
         )
     return operation.error(
         TlsFailed,
-        f"no TLS connection to {origin.authority} came about ({_words(reason) or 'no reason given'})",
+        f"the TLS connection to {origin.authority} failed ({_words(reason) or 'no reason given'})",
         "check its certificate and TLS configuration",
     )
 
 
-def _untrusted(exc: ssl.SSLCertVerificationError, operation: Operation, origin: Origin) -> RegistryError:
+def _explain_untrusted(exc: ssl.SSLCertVerificationError, operation: Operation, origin: Origin) -> RegistryError:
     advice = "give the certificate of the authority that signed it in the option ca_path"
     code = getattr(exc, "verify_code", None)
     if code is None or code in _NAME_MISMATCH:
-        return _other_name(operation, origin)
+        return _name_error(operation, origin)
     if code in _DATES:
-        advice = "have the certificate renewed, and check the clock of this host"
+        advice = "renew the certificate, or correct the clock of this host"
     why = f"the certificate of {origin.authority} is not trusted ({visible(exc.verify_message).rstrip('.')})"
     return operation.error(TlsFailed, why, advice)
 
 
-def _other_name(operation: Operation, origin: Origin) -> RegistryError:
+def _name_error(operation: Operation, origin: Origin) -> RegistryError:
     return operation.error(
         TlsFailed,
-        f"the certificate of {origin.authority} is not trusted (it is made out to another name)",
-        "use the name that the certificate is made out to",
+        f"the certificate of {origin.authority} is not trusted (it is for another name)",
+        "use a name that the certificate is for",
     )
 
 
-def _name(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
+def _explain_name(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
     if not isinstance(exc, socket.gaierror):
         return None
     return operation.error(
@@ -144,7 +148,7 @@ def _name(exc: BaseException, operation: Operation, origin: Origin) -> RegistryE
     )
 
 
-def _timeout(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
+def _explain_timeout(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
     if isinstance(exc, socket.timeout) or type(exc).__name__ == "ConnectTimeoutError":
         return operation.error(
             TimedOut,
@@ -155,47 +159,47 @@ def _timeout(exc: BaseException, operation: Operation, origin: Origin) -> Regist
     return None
 
 
-def _http(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
-    """What http.client says, and InvalidHeader of urllib3, which is a Content-Length that contradicts itself."""
+def _explain_http(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
+    """Explain an exception of http.client, or InvalidHeader of urllib3 for contradictory Content-Lengths."""
     if isinstance(exc, http.client.RemoteDisconnected):
-        return _broken(operation, origin)
+        return _closed_error(operation, origin)
     if isinstance(exc, http.client.IncompleteRead):
-        return operation.error(ConnectionFailed, "the answer broke off before its end", TRY_AGAIN, transient=True)
+        return operation.error(ConnectionFailed, "the answer ended early", TRY_AGAIN, transient=True)
     if not isinstance(exc, http.client.HTTPException) and type(exc).__name__ != "InvalidHeader":
         return None
     if str(getattr(exc, "line", "")).startswith(_TLS_ALERT):
-        return operation.error(ProtocolBroken, f"{origin.authority} speaks TLS", "`tls: tls` may be meant")
+        return operation.error(ProtocolBroken, f"{origin.authority} uses TLS", "try `tls: tls`")
     return operation.error(
         ProtocolBroken,
-        f"what {origin.authority} answers is not valid HTTP ({type(exc).__name__})",
+        f"the answer of {origin.authority} is not valid HTTP ({type(exc).__name__})",
         "check that this is the address of a registry",
     )
 
 
-def _os(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
+def _explain_os(exc: BaseException, operation: Operation, origin: Origin) -> RegistryError | None:
     if not isinstance(exc, OSError) or exc.errno is None:
         return None
     if exc.errno == errno.ECONNREFUSED:
         return operation.error(
             ConnectionFailed,
             f"nothing listens at {origin.authority} (connection refused)",
-            "check that the registry runs, and its name and port",
+            "check the name and the port, and that the registry runs",
         )
     if exc.errno in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN):
-        return _broken(operation, origin)
+        return _closed_error(operation, origin)
     return operation.error(
         ConnectionFailed, f"{origin.authority} cannot be reached ({visible(exc.strerror or str(exc.errno))})", _NETWORK
     )
 
 
-def _broken(operation: Operation, origin: Origin) -> RegistryError:
+def _closed_error(operation: Operation, origin: Origin) -> RegistryError:
     hint = _WANTS_TLS if origin.scheme == "http" else _WANTS_CERT
     return operation.error(
-        ConnectionFailed, f"{origin.authority} broke off the connection", TRY_AGAIN + hint, transient=True
+        ConnectionFailed, f"{origin.authority} closed the connection", TRY_AGAIN + hint, transient=True
     )
 
 
-def _proxy(chain: list[BaseException], operation: Operation, name: str | None) -> RegistryError:
+def _proxy_error(chain: list[BaseException], operation: Operation, name: str | None) -> RegistryError:
     tunnel = next((str(cause) for cause in chain if isinstance(cause, OSError) and str(cause).startswith("Tunnel")), "")
     system = next((c.strerror for c in chain if isinstance(c, OSError) and c.errno is not None and c.strerror), "")
     detail = visible(tunnel or system or "its URL or its answer is not usable")

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The limits of one answer: time of each read, average rate, number of bytes. connection.py reports every read."""
+
 from __future__ import annotations
 
 import typing as t
@@ -16,15 +18,17 @@ if t.TYPE_CHECKING:
     from ..errors import Operation
     from ..options import Timeouts
 
-CHUNK: t.Final = 64 * 1024  # the most that is read at once; larger pieces do not stay in the caches of processors
-HEAD_BUDGET: t.Final = 1024 * 1024  # of one answer: status lines and headers, interim answers included
+# the maximum of one read; larger pieces do not stay in processor caches
+CHUNK: t.Final = 64 * 1024
+# bytes of status lines and headers of one answer, interim answers included
+HEAD_BUDGET: t.Final = 1024 * 1024
 
 
 class Guard:
-    """Watches what one connection brings for one answer: how long each read may take, how fast and how much it is.
+    """Limits time, rate and size of what one connection receives for one answer.
 
-    One instance belongs to one request. It is told of every read from the socket, so that nothing above, not a drip
-    of header bytes nor an endless list of interim answers, can go on for ever.
+    One instance belongs to one request. It is told of every read from the socket, so that neither a drip of header
+    bytes nor an endless list of interim answers can go on for ever.
     """
 
     def __init__(
@@ -40,28 +44,28 @@ class Guard:
         self._started = False
 
     def read_timeout(self) -> float:
-        """How many seconds the next read may take. Raises TimedOut when the operation's time is up."""
+        """Return the seconds that the next read may take. Raises TimedOut after the deadline of the operation."""
         if self._deadline is None:
             return self._timeouts.read
         return min(self._timeouts.read, self._remaining())
 
     def connect_timeout(self) -> float:
-        """How many seconds connecting may take. Raises TimedOut when the operation's time is up."""
+        """Return the seconds that connecting may take. Raises TimedOut after the deadline of the operation."""
         if self._deadline is None:
             return self._timeouts.connect
         return min(self._timeouts.connect, self._remaining())
 
     def allow(self, count: int) -> None:
-        """Allow this many more bytes."""
+        """Permit count more bytes."""
         self._budget += count
 
     def received(self, count: int, waited: float) -> None:
-        """Take note of a read. Raises TimedOut if the other side is too slow, ProtocolBroken if it sends too much."""
+        """Record a read. Raises TimedOut if the peer is too slow, ProtocolBroken if it sends too much."""
         self._budget -= count
         if self._budget < 0:
-            raise self.operation.error(ProtocolBroken, "the answer goes on beyond its limit", REPORT)
+            raise self.operation.error(ProtocolBroken, "the answer exceeds its size limit", REPORT)
         if not self._started:
-            # the time to the first byte is the server's to think, the read timeout bounds it
+            # the time to the first byte is processing time of the server, which the read timeout limits
             self._started = True
             return
         self._waited += waited
@@ -70,12 +74,12 @@ class Guard:
             self._check_rate()
 
     def timed_out(self) -> TimedOut:
-        """The error for a read that took too long."""
+        """Return the error for a read that took too long."""
         if self._deadline is not None and self.clock() >= self._deadline:
-            return self._late()
+            return self._deadline_error()
         return self.operation.error(
             TimedOut,
-            f"nothing came for {self._timeouts.read:g} seconds",
+            f"no data arrived for {self._timeouts.read:g} seconds",
             "check the network and the registry, or raise the option timeout",
             transient=True,
         )
@@ -85,7 +89,7 @@ class Guard:
         if rate < self._timeouts.minimum_rate:
             raise self.operation.error(
                 TimedOut,
-                f"only {rate:.0f} bytes a second came during {self._waited:.0f} seconds",
+                f"only {rate:.0f} bytes per second arrived during {self._waited:.0f} seconds",
                 "check the network and the registry, raise the option timeout, or lower minimum_throughput",
                 transient=True,
             )
@@ -95,13 +99,13 @@ class Guard:
     def _remaining(self) -> float:
         remaining = (self._deadline or 0.0) - self.clock()
         if remaining <= 0:
-            raise self._late()
+            raise self._deadline_error()
         return remaining
 
-    def _late(self) -> TimedOut:
+    def _deadline_error(self) -> TimedOut:
         return self.operation.error(
             TimedOut,
-            f"it took longer than the {self._timeouts.total or 0:g} seconds that it may take",
+            f"it took longer than the {self._timeouts.total or 0:g} seconds of its time limit",
             "check the network and the registry, or raise the option total_timeout",
         )
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The proxies of the task's environment: http_proxy, https_proxy, all_proxy, no_proxy. Called by transport.py."""
+
 from __future__ import annotations
 
 import re
@@ -21,16 +23,15 @@ if t.TYPE_CHECKING:
 
     from ..url import Origin
 
-
 _SCHEMES: t.Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 @dataclass(frozen=True)
 class Proxies:
-    """The proxies of the environment. Their URLs may hold passwords, so they are never shown.
+    """The proxies of the environment. Their URLs may contain passwords, so they are never shown.
 
-    no_proxy has host names (with all below them), addresses, networks such as 10.0.0.0/8, each with an optional port,
-    or "*".
+    no_proxy has host names (with all names below them), addresses, networks such as 10.0.0.0/8, each with an optional
+    port, or "*".
     """
 
     http: str | None = field(default=None, repr=False)
@@ -39,9 +40,9 @@ class Proxies:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Proxies:
-        """Read http_proxy, https_proxy, all_proxy and no_proxy, in lower or upper case; lower case wins.
+        """Read http_proxy, https_proxy, all_proxy and no_proxy in lower or upper case; lower case wins.
 
-        HTTP_PROXY in upper case is not read inside a CGI script, where a request header sets it.
+        HTTP_PROXY in upper case is ignored in a CGI script, where a request header sets it.
         """
 
         def value(name: str) -> str:
@@ -56,28 +57,28 @@ class Proxies:
         )
 
     def for_origin(self, origin: Origin) -> str | None:
-        """The URL of the proxy for an origin, None for a direct connection. Loopback is always direct.
+        """Return the URL of the proxy for an origin, None for a direct connection. Loopback is always direct.
 
-        Raises ConfigurationError, which shows nothing of the URL.
+        Raises ConfigurationError, which shows no part of the URL.
         """
         proxy = self.https if origin.scheme == "https" else self.http
         if proxy is None or _is_loopback(origin.host) or any(_excludes(entry, origin) for entry in self.no_proxy):
             return None
-        return _checked(proxy if "://" in proxy else f"http://{proxy}")
+        return _check_url(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def proxy_name(url: str | None) -> str | None:
-    """The host and port of a proxy for messages, without the credentials that its URL may hold."""
+    """Return host and port of a proxy for messages, without the credentials that its URL may contain."""
     if url is None:
         return None
     return visible(re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2], limit=300)
 
 
-def _checked(url: str) -> str:
-    """The URL itself; the libraries take a bad one for a fault of the server, or fall over it."""
+def _check_url(url: str) -> str:
+    """Return the URL if it is valid; the libraries report an invalid one as a fault of the server, or crash."""
     scheme = url.partition("://")[0].lower()
     if scheme not in _SCHEMES:
-        hint = "it does not say which SOCKS it is" if scheme == "socks" else "its scheme is not known"
+        hint = "it does not state the version of SOCKS" if scheme == "socks" else "its scheme is not supported"
         raise ConfigurationError(
             f"The proxy in the environment of the task cannot be used: {hint}; write http://, https://, socks5:// or "
             "socks5h:// (the proxy resolves names) in http_proxy, https_proxy or all_proxy."
@@ -90,7 +91,7 @@ def _checked(url: str) -> str:
     except UrlInvalid as exc:
         why = str(exc)
     except UnicodeError:
-        why = "its user name or password holds characters outside of ISO 8859-1"
+        why = "its user name or password contains characters outside of ISO 8859-1"
     raise ConfigurationError(
         f"The proxy in the environment of the task cannot be used: {why}; correct http_proxy, https_proxy or all_proxy."
     )

@@ -4,11 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Which redirects of a registry are followed: none that leads further inside than the registry itself.
+"""Decide which redirects of a registry are followed: none to a more internal address than the registry's own.
 
-A registry that could send this client anywhere could have it read the metadata service of a cloud or the network behind
-a firewall. The transport asks RedirectHops before each redirect, by the URL and by the address that was connected to.
-Token services and foreign layers have rules of their own, see realm_policy.py.
+Otherwise a registry could make this client read the metadata service of a cloud or a network behind a firewall. The
+transport calls RedirectHops before each redirect, with the URL and with the address of the connection. Token services
+and foreign layers have rules of their own, see auth/realm_policy.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from ..errors import Operation
     from ..url import Origin, Url
 
-# names of metadata services that resolve inside of clouds
+# names of metadata services, which resolve inside clouds
 _METADATA: t.Final = ("metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal")
 # top-level domains that are not in public DNS (RFC 6761, 6762, 8375; ICANN reserved internal)
 _PRIVATE: t.Final = (
@@ -52,10 +52,10 @@ _WORDS: t.Final = {
 
 @dataclass(frozen=True)
 class RedirectPolicy:
-    """Where redirects of one registry may lead; trusted are entries ("host" or "host:port") of the option.
+    """Where redirects of one registry may lead; trusted has the entries ("host" or "host:port") of the option.
 
-    A target may not be further inside than the registry: public before private before loopback. A trusted host may.
-    Link-local addresses and metadata services are refused always, unless the registry itself has that address.
+    A target must not be more internal than the registry (public, then private, then loopback), unless it is trusted.
+    Link-local addresses and metadata services are always refused, unless the registry itself has that address.
     """
 
     registry: Origin
@@ -64,10 +64,11 @@ class RedirectPolicy:
 
 @dataclass(frozen=True)
 class RedirectHops:
-    """Holds the redirects of one request to the policy.
+    """Applies the policy to the redirects of one request.
 
-    registry_peer is the address of the registry, None if a proxy connects to it. is_proxied says whether a proxy
-    connects to an origin: then its name is all that can be judged. warn is told of the trusted hosts that were needed.
+    registry_peer is the address of the registry, None if a proxy connects to it. is_proxied tells whether a proxy
+    connects to an origin; then only its name can be judged. warn is told about every redirect that only a trusted host
+    made possible.
     """
 
     policy: RedirectPolicy
@@ -84,32 +85,34 @@ class RedirectHops:
         try:
             reach = _reach_of_host(host)
         except UrlInvalid as exc:
-            raise self._refused(url, str(exc)) from None
-        # what another name leads to is seen once there is a connection, unless that is a proxy's
+            raise self._refusal_error(url, str(exc)) from None
+        # other names are judged by the address of the connection, unless a proxy makes it
         if literal_address(host) is not None or reach is Reach.LOOPBACK or self.is_proxied(url.origin):
             self._judge(url, reach)
 
     def check_peer(self, url: Url, peer: str) -> None:
-        """Check the address that a connection was made to, so that DNS cannot get around check_url()."""
+        """Check the address of a connection, so that DNS cannot bypass check_url(). Raises RedirectRefused."""
         if peer != self.registry_peer:
             self._judge(url, address_reach(peer))
 
     def _judge(self, url: Url, reach: Reach) -> None:
         if reach is Reach.FORBIDDEN:
-            raise self._refused(url, "it is a link-local address, a metadata service, or no address of one host")
+            raise self._refusal_error(
+                url, "it is a link-local address, a metadata service, or not the address of one host"
+            )
         own = self._own_reach()
         if reach <= own:
             return
         if not is_listed(url.origin, self.policy.trusted):
-            why = f"it leads to {_WORDS[reach]}, while the registry has {_WORDS[own]}"
-            raise self._refused(url, why, trusted=True)
+            why = f"it is {_WORDS[reach]}, but the registry has {_WORDS[own]}"
+            raise self._refusal_error(url, why, trusted=True)
         self.warn(
-            f"{self.operation.registry} redirects to {visible(str(url.origin))}, {_WORDS[reach]} although the registry "
-            f"has {_WORDS[own]}; this is followed because of trusted_redirect_hosts."
+            f"{self.operation.registry} redirects to {visible(str(url.origin))}, {_WORDS[reach]}, although the "
+            f"registry has {_WORDS[own]}; the redirect is followed because of trusted_redirect_hosts."
         )
 
     def _own_reach(self) -> Reach:
-        """The reach of the registry; one at a link-local address is as private as its network."""
+        """Return the reach of the registry; a registry with a link-local address counts as private."""
         if self.registry_peer is None:
             try:
                 own = _reach_of_host(self.policy.registry.host.rstrip("."))
@@ -119,21 +122,21 @@ class RedirectHops:
             own = address_reach(self.registry_peer)
         return Reach.PRIVATE if own is Reach.FORBIDDEN else own
 
-    def _refused(self, url: Url, why: str, *, trusted: bool = False) -> RedirectRefused:
+    def _refusal_error(self, url: Url, why: str, *, trusted: bool = False) -> RedirectRefused:
         host = visible(url.origin.authority)
-        advice = "have the address corrected in the configuration of the registry"
+        advice = "correct the address in the configuration of the registry"
         if trusted:
-            advice = f"if the registry needs that, add {host} to the option trusted_redirect_hosts"
+            advice = f"if the registry needs this redirect, add {host} to the option trusted_redirect_hosts"
         return self.operation.error(
             RedirectRefused, f"the registry redirects to {visible(str(url.origin))}, which is refused: {why}", advice
         )
 
 
 def _reach_of_host(host: str) -> Reach:
-    """The reach of an address, or what a name says about it. Raises UrlInvalid for addresses in an odd spelling."""
+    """Return the reach of an address or a name. Raises UrlInvalid for unusual spellings of addresses."""
     address = literal_address(host)
     if address is not None:
-        # a connection to 0.0.0.0 or :: is one to this host
+        # a connection to 0.0.0.0 or :: goes to this host
         return Reach.LOOPBACK if address.is_unspecified else address_reach(str(address))
     if host in _METADATA:
         return Reach.FORBIDDEN

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Turn answers with an error status into RegistryErrors (RFC 9110, 15; distribution-spec, "Error Codes").
+
+Called by caller.py, auth/token_service.py and foreign.py.
+"""
+
 from __future__ import annotations
 
 import binascii
@@ -30,11 +35,13 @@ if t.TYPE_CHECKING:
     from ..errors import Operation
     from .answer import Answer
 
-_SHORT: t.Final = 4  # characters: what is shorter turns up by chance
-_SHOWN: t.Final = 16  # characters of a secret that give it away; long ones may be cut off in a message
+# a secret of fewer characters may occur in a message by chance
+_SHORT: t.Final = 4
+# leading characters of a secret to search for, because a message may cut a long secret
+_SHOWN: t.Final = 16
 
 _LATER: t.Final = "try again later"
-_CONFUSED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
+_TLS_EXPECTED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
 
 
 def status_error(
@@ -47,23 +54,23 @@ def status_error(
     via: str | None = None,
     unsent: str | None = None,
 ) -> RegistryError:
-    """The error for an answer with a status that is no success; reads and ends its body.
+    """Return the error for an answer with a status that is not a success; read and close its body.
 
     used describes the credentials that were sent, None if none were; now is seconds since 1970. sent is the value of
-    Authorization: an answer that repeats what is secret of it is not quoted. via says what led to a server that is not
-    the registry, such as "r.example redirects to". unsent says why credentials that were there were not sent.
+    Authorization: an answer that repeats its secret is not quoted. via says what led to a server that is not the
+    registry, such as "r.example redirects to". unsent says why known credentials were not sent.
     """
-    body = _body(answer)
+    body = _read_body(answer)
     errors = parse_errors(body, answer.header("Content-Type"))
     if any(secret[:_SHOWN] in f"{error.code} {error.message}" for secret in _secrets(sent) for error in errors):
         errors = ()
-    kind, advice = _kind(answer, body, used, via, unsent)
+    kind, advice = _classify(answer, body, used, via, unsent)
     code = next((error.code for error in errors if error.code != UNKNOWN), None)
     transient = is_transient(answer.status)
     pause = parse_retry_after(answer.header("Retry-After"), now=_server_time(answer, now)) if transient else None
     why = _why(answer, errors, used, via)
     if pause:
-        why += f" and asks to come back {_when(pause, now)}"
+        why += f" and asks to retry {_when(pause, now)}"
     if pause and pause > LONG_WAIT:
         seconds = f"set total_timeout to more than {math.ceil(pause)} seconds to have the task wait"
         advice = f"{advice.replace(_LATER, 'try again then')}; {seconds}"
@@ -80,7 +87,7 @@ def status_error(
 
 
 def _server_time(answer: Answer, now: float) -> float:
-    """Seconds since 1970 by the clock of the server, which its dates go by; ours is now."""
+    """Return seconds since 1970 by the clock of the server, which its dates refer to; now is by our clock."""
     stated = answer.header("Date")
     since = parse_retry_after(stated, now=0.0) if stated and not stated.strip().isdigit() else None
     return since or now
@@ -95,11 +102,11 @@ def _when(pause: float, now: float) -> str:
     return f"in {seconds} seconds{moment}"
 
 
-def _body(answer: Answer) -> bytes:
+def _read_body(answer: Answer) -> bytes:
     try:
         return answer.read(MAX_BODY)
     except RegistryError:
-        # the status is the better message than a fault in the body that explains it
+        # the status is a better message than a fault in its body
         return b""
     finally:
         answer.close()
@@ -114,30 +121,32 @@ def _secrets(sent: str | None) -> tuple[str, ...]:
 
 
 def login_advice(elsewhere: str | None = None) -> str:
-    """How to give credentials: for the registry of the task, or for another one that it leads to."""
+    """Return how to give credentials: for the registry of the task, or for another one that it redirects to."""
     if elsewhere is None:
         return "give username and password, a token, or an auth_file with an entry for this registry"
     host = visible(elsewhere)
-    return f"give an auth_file with an entry for {host}, as username, password and token are for the registry alone"
+    return f"give an auth_file with an entry for {host}, because username, password and token are only for the registry"
 
 
-def _kind(
+def _classify(
     answer: Answer, body: bytes, used: str | None, via: str | None, unsent: str | None
 ) -> tuple[type[RegistryError], str]:
     status = answer.status
     if status in (401, 403, 404, 429):
-        return _refusal(answer, used, via, unsent)
+        return _classify_refusal(answer, used, via, unsent)
     if status == 406:
-        return ProtocolBroken, "the registry does not have it in a form that this client can use"
+        return ProtocolBroken, "the registry does not have it in a media type that this client accepts"
     if status == 408 or status >= 500:
         return ServerFailed, _LATER
-    if status == 400 and answer.url.origin.scheme == "http" and any(words in body.lower() for words in _CONFUSED):
-        return ProtocolBroken, "`tls: tls` may be meant"
+    if status == 400 and answer.url.origin.scheme == "http" and any(words in body.lower() for words in _TLS_EXPECTED):
+        return ProtocolBroken, "try `tls: tls`"
     return ProtocolBroken, "check that this is the address of a registry"
 
 
-def _refusal(answer: Answer, used: str | None, via: str | None, unsent: str | None) -> tuple[type[RegistryError], str]:
-    """The kinds and remedies of the statuses that may have to do with who asks."""
+def _classify_refusal(
+    answer: Answer, used: str | None, via: str | None, unsent: str | None
+) -> tuple[type[RegistryError], str]:
+    """Return class and remedy for statuses that may depend on the credentials."""
     login = login_advice(None if via is None else answer.url.origin.authority)
     if unsent and not via:
         login = f"{unsent}; check that this is the right registry"
@@ -148,7 +157,7 @@ def _refusal(answer: Answer, used: str | None, via: str | None, unsent: str | No
     if answer.status == 403:
         if used:
             return Denied, "check that these credentials may pull from the repository"
-        return Denied, "try again, as such URLs expire, and see whether that server may be reached" if via else login
+        return Denied, "try again, because such URLs expire, and check access to that server" if via else login
     names = "check the names of the registry, the repository and the reference"
     return NotFound, names if used or via or unsent else f"{names}; if the repository is not public, {login}"
 
@@ -156,22 +165,22 @@ def _refusal(answer: Answer, used: str | None, via: str | None, unsent: str | No
 def _why(answer: Answer, errors: tuple[ApiError, ...], used: str | None, via: str | None) -> str:
     authority = visible(answer.url.origin.authority)
     server = authority if via is None else f"{via} {authority}, which"
-    said = "; ".join(filter(None, map(_shown, errors[:3])))
+    quoted = "; ".join(filter(None, map(_format_error, errors[:3])))
     verdict = f"{server} answers {answer.status}"
     if answer.status == 401:
-        verdict = f"{server} rejected {used}" if used is not None else f"{server} wants credentials"
+        verdict = f"{server} rejected {used}" if used is not None else f"{server} requires credentials"
     elif answer.status == 403:
-        verdict = f"{server} denies it to {used or 'clients without credentials'}"
+        verdict = f"{server} denies access to {used or 'clients without credentials'}"
     elif answer.status == 404:
         verdict = f"{server} does not have it"
     elif answer.status == 429:
-        verdict = f"{server} has had too many requests"
+        verdict = f"{server} received too many requests"
     if answer.proxy is not None and answer.is_page:
-        said = said or f"a web page through the proxy {answer.proxy}, which may have answered itself"
-    return f"{verdict} ({said})" if said else verdict
+        quoted = quoted or f"a web page through the proxy {answer.proxy}, possibly from the proxy itself"
+    return f"{verdict} ({quoted})" if quoted else verdict
 
 
-def _shown(error: ApiError) -> str:
+def _format_error(error: ApiError) -> str:
     text = error.message if error.code == UNKNOWN else str(error)
     return text.rstrip(". ")
 

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""TLS contexts for connections to the registry and to other hosts, from the options of the task.
+
+Called by transport.py; attested.py uses the same trusted certificates.
+"""
+
 from __future__ import annotations
 
 import os
@@ -26,10 +31,10 @@ def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
     """Make a context for connections to servers, TLS 1.2 or later.
 
     The registry itself is trusted by ca_path alone, other ports of its host and other hosts by ca_path and the system.
-    Other hosts are always validated and never shown the client certificate. Raises ConfigurationError, which names the
-    file that cannot be used.
+    Other hosts are always validated and never get the client certificate. Raises ConfigurationError, which names the
+    unusable file.
     """
-    context = _trusting(options.ca_path, system_too=options.system_too or near != "registry")
+    context = _make_trusting_context(options.ca_path, system_too=options.system_too or near != "registry")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if near != "other" and not options.validate_certs:
         context.check_hostname = False
@@ -40,20 +45,20 @@ def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
 
 
 def trusted_pem(ca_path: str | None) -> list[bytes]:
-    """The certificates in PEM that a context of make_context trusts, each once.
+    """Return the certificates in PEM that a context of make_context() trusts, each once.
 
-    Raises ConfigurationError, which names the file that cannot be used.
+    Raises ConfigurationError, which names the unusable file.
     """
     if ca_path is None:
-        return _each_once(_system())
+        return _split_pem(_read_system_pem())
     try:
-        return _each_once(_directory(ca_path) if os.path.isdir(ca_path) else _file(ca_path))
+        return _split_pem(_read_directory(ca_path) if os.path.isdir(ca_path) else _read_file(ca_path))
     except (OSError, ValueError) as exc:
         raise unusable_ca_path(ca_path, _reason(exc)) from None
 
 
 def unusable_ca_path(ca_path: str, reason: str) -> ConfigurationError:
-    """The error that says why the option cannot be used, for the caller to raise."""
+    """Return the error that says why the option ca_path cannot be used; the caller raises it."""
     return ConfigurationError(
         f"Cannot use the option ca_path: {ca_path} cannot be read ({reason}); "
         "it must be a file, or a directory of files, with certificates in PEM form.",
@@ -61,12 +66,12 @@ def unusable_ca_path(ca_path: str, reason: str) -> ConfigurationError:
     )
 
 
-def _trusting(ca_path: str | None, *, system_too: bool) -> ssl.SSLContext:
+def _make_trusting_context(ca_path: str | None, *, system_too: bool) -> ssl.SSLContext:
     if ca_path is None:
         return ssl.create_default_context()
     try:
         if os.path.isdir(ca_path):
-            context = ssl.create_default_context(cadata=_directory(ca_path))
+            context = ssl.create_default_context(cadata=_read_directory(ca_path))
         else:
             context = ssl.create_default_context(cafile=ca_path)
     except (OSError, ValueError) as exc:
@@ -76,38 +81,38 @@ def _trusting(ca_path: str | None, *, system_too: bool) -> ssl.SSLContext:
     return context
 
 
-def _system() -> str:
-    """What OpenSSL trusts on this host: SSL_CERT_FILE and SSL_CERT_DIR, or the places that it was built with."""
+def _read_system_pem() -> str:
+    """Return what OpenSSL trusts on this host: SSL_CERT_FILE and SSL_CERT_DIR, or its built-in paths."""
     paths = ssl.get_default_verify_paths()
     texts = []
-    for place, read in ((paths.cafile, _file), (paths.capath, _directory)):
+    for place, read in ((paths.cafile, _read_file), (paths.capath, _read_directory)):
         try:
             texts.append(read(place) if place else "")
         except (OSError, ValueError):
-            # as OpenSSL does: the other place may be enough
+            # as in OpenSSL; the other path may be enough
             continue
     if not any(texts):
         raise ConfigurationError(
-            "This host has no certificates of authorities that it trusts; install them (ca-certificates), or give that "
-            "of the registry in the option ca_path."
+            "This host has no trusted CA certificates; install them (ca-certificates), or give the CA certificate of "
+            "the registry in the option ca_path."
         )
     return "\n".join(texts)
 
 
-def _file(path: str) -> str:
+def _read_file(path: str) -> str:
     with open(path, encoding="ascii", errors="replace") as stream:
         text = stream.read(_MAX_FILE)
     if _MARK not in text:
-        raise ValueError("it holds no certificate in PEM form")
+        raise ValueError("it contains no certificate in PEM form")
     return text
 
 
-def _each_once(text: str) -> list[bytes]:
+def _split_pem(text: str) -> list[bytes]:
     return [found.encode("ascii", "replace") for found in dict.fromkeys(_PEM.findall(text))]
 
 
-def _directory(path: str) -> str:
-    """All certificates in the files of a directory, whatever their names; other files are passed over."""
+def _read_directory(path: str) -> str:
+    """Return all certificates in the files of a directory, whatever their names; skip other files."""
     found: dict[str, None] = {}
     for name in sorted(os.listdir(path))[:_MAX_FILES]:
         full = os.path.join(path, name)
@@ -117,13 +122,13 @@ def _directory(path: str) -> str:
             if _MARK in text:
                 found.setdefault(text)
     if not found:
-        raise ValueError("no file in it holds a certificate in PEM form")
+        raise ValueError("no file in it contains a certificate in PEM form")
     return "\n".join(found)
 
 
 def _load_client(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     try:
-        # without a password here, OpenSSL would ask on the terminal for one
+        # without this password, OpenSSL would prompt for one on the terminal
         context.load_cert_chain(cert, key, password="")
     except (OSError, ValueError) as exc:
         paths = cert if key is None else f"{cert} and {key}"

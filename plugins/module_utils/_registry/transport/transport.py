@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Send HTTP requests to the registry and to the hosts that it refers to, and follow redirects (RFC 9110, 15.4).
+
+Called by caller.py, auth/token_service.py and foreign.py. Neither cookies nor .netrc are used.
+"""
+
 from __future__ import annotations
 
 import threading
@@ -30,7 +35,7 @@ if t.TYPE_CHECKING:
     from .connection import Pool
     from .proxies import Proxies
 
-    _Sort = tuple[str, Nearness]
+    _PoolKey = tuple[str, Nearness]
 
 MAX_REDIRECTS: t.Final = 10
 
@@ -39,9 +44,10 @@ _REDIRECTS: t.Final = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. authorization is sent to the origin of url alone; deadline is by the monotonic clock.
+    """One HTTP request.
 
-    elsewhere gives the authorization for a URL that a redirect leads to at another origin, None for none.
+    authorization is sent only to the origin of url; elsewhere returns the authorization for the target of a redirect to
+    another origin, None for none. deadline is by the monotonic clock.
     """
 
     operation: Operation
@@ -55,17 +61,17 @@ class Request:
 
 
 class Hops(t.Protocol):
-    """What a caller has to say about where a request may go; raises RegistryError to stop it."""
+    """The checks of a caller on every URL and address of a request; they raise RegistryError to stop it."""
 
     def check_url(self, url: Url) -> None:
-        """Called before each URL is requested."""
+        """Check a URL before it is requested."""
 
     def check_peer(self, url: Url, peer: str) -> None:
-        """Called with the address of the server, before anything is sent to it; not when there is a proxy."""
+        """Check the address of the server before anything is sent to it; not called if there is a proxy."""
 
 
 class Transport:
-    """Sends requests over one set of connections. Redirects are followed here, no cookies kept, no netrc read."""
+    """Sends requests over one set of connections and follows redirects. Keeps no cookies, reads no .netrc."""
 
     def __init__(
         self,
@@ -88,7 +94,7 @@ class Transport:
         self._effects = effects
         self._warn = warn
         self._attested: AttestedTls | None = None
-        self._pools: dict[_Sort, Pool] = {}
+        self._pools: dict[_PoolKey, Pool] = {}
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self.requests = 0
@@ -96,22 +102,22 @@ class Transport:
 
     @property
     def attestation(self) -> dict[str, t.Any] | None:
-        """What was shown to the registry on the newest connection to it; None without ra-tls or connections."""
+        """What this host presented on the newest connection to the registry; None without ra-tls or connections."""
         latest = None if self._attested is None else self._attested.latest
         return None if latest is None else latest.as_result()
 
     def close(self) -> None:
-        """Close all connections that are not in use."""
+        """Close all idle connections."""
         with self._lock:
             for pool in self._pools.values():
                 pool.close()
 
     def fetch(self, request: Request, *, hops: Hops | None = None) -> Answer:
-        """Send a request and follow its redirects (RFC 9110, 15.4), at most 10 and none from https to http.
+        """Send a request and follow at most 10 redirects (RFC 9110, 15.4), none of them from https to http.
 
-        Authorization goes along as long as scheme, host and port stay the same. hops judges every URL; without it, a
-        request goes to the registry itself, and the redirect policy judges where that leads to. The Answer may have any
-        status but those of redirects. Raises RegistryError.
+        Authorization is kept as long as scheme, host and port stay the same. hops checks every URL; without it, the
+        request goes to the registry itself, and the redirect policy checks its redirects. The Answer has any status
+        except those of redirects. Raises RegistryError.
         """
         url, authorization = request.url, request.authorization
         for dummy in range(1 + MAX_REDIRECTS):
@@ -126,7 +132,7 @@ class Transport:
             if target.origin != url.origin:
                 authorization = None if request.elsewhere is None else request.elsewhere(target)
             url = target
-        raise _refused(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
+        raise _redirect_error(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
 
     def _redirect_hops(self, request: Request, answer: Answer) -> RedirectHops:
         return RedirectHops(self._redirects, request.operation, answer.peer, self._is_proxied, self._warn_once)
@@ -142,7 +148,7 @@ class Transport:
             self._warn(text)
 
     def _send(self, request: Request, url: Url, *, authorization: str | None, hops: Hops | None) -> Answer:
-        # not at the top: a run that needs no registry must not pay for importing requests
+        # imported late: a run that needs no registry should not spend time on importing requests
         from .connection import CONNECTION_ERRORS, Exchange
 
         guard = Guard(request.operation, timeouts=self._timeouts, deadline=request.deadline, clock=self._effects.clock)
@@ -169,15 +175,14 @@ class Transport:
         return Answer(received, guard, url=url, method=request.method, peer=peer, proxy=proxy_name(proxy))
 
     def _pool(self, origin: Origin) -> Pool:
-        """The pool for an origin."""
         near = "other"
         if origin.host.rstrip(".") == self._registry.host.rstrip("."):
             near = "registry" if origin == self._registry else "beside"
-        sort: _Sort = (origin.scheme, t.cast("Nearness", near))
+        key: _PoolKey = (origin.scheme, t.cast("Nearness", near))
         with self._lock:
-            if sort not in self._pools:
-                self._pools[sort] = self._make_pool(origin, sort[1])
-            return self._pools[sort]
+            if key not in self._pools:
+                self._pools[key] = self._make_pool(origin, key[1])
+            return self._pools[key]
 
     def _make_pool(self, origin: Origin, near: Nearness) -> Pool:
         from .connection import Pool, require_requests
@@ -201,31 +206,35 @@ def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:
 
 
 def _request_target(url: Url, proxy: str | None) -> str:
-    """What the request line names (RFC 9112, 3.2): the whole URL for an HTTP proxy that gets the request itself."""
+    """Return the target of the request line (RFC 9112, 3.2): the whole URL if an HTTP proxy gets the request."""
     forwarded = proxy is not None and url.origin.scheme == "http" and not proxy.lower().startswith("socks")
     return url.text if forwarded else url.target
 
 
 def _target(request: Request, answer: Answer, url: Url) -> Url:
-    """Where a redirect leads. Raises RedirectRefused."""
+    """Return the URL that a redirect leads to. Raises RedirectRefused."""
     location = answer.header("Location")
     if location is None:
-        raise _refused(request, url, f"{url.origin.authority} redirects without saying where to")
+        raise _redirect_error(request, url, f"{url.origin.authority} redirects without a Location header")
     if request.body is not None and answer.status not in (307, 308):
-        raise _refused(request, url, f"{url.origin.authority} redirects a POST to a GET")
+        raise _redirect_error(request, url, f"{url.origin.authority} redirects a POST to a GET")
     try:
         target = url.join(location)
     except UrlInvalid as exc:
-        raise _refused(request, url, f"{url.origin.authority} redirects to a URL that cannot be used, {exc}") from None
+        raise _redirect_error(
+            request, url, f"{url.origin.authority} redirects to a URL that cannot be used: {exc}"
+        ) from None
     if url.origin.scheme == "https" and target.origin.scheme != "https":
-        raise _refused(request, url, f"{url.origin.authority} redirects from https to http, to {target.origin}")
+        raise _redirect_error(request, url, f"{url.origin.authority} redirects from https to http, to {target.origin}")
     if request.body is not None and target.origin != url.origin:
-        # what is posted holds credentials as much as Authorization does
-        raise _refused(request, url, f"{url.origin.authority} redirects a POST to another server, {target.origin}")
+        # the body of a POST contains credentials, as Authorization does
+        raise _redirect_error(
+            request, url, f"{url.origin.authority} redirects a POST to another server, {target.origin}"
+        )
     return target
 
 
-def _refused(request: Request, url: Url, why: str) -> RedirectRefused:
+def _redirect_error(request: Request, url: Url, why: str) -> RedirectRefused:
     return request.operation.error(RedirectRefused, visible(why, limit=600), REPORT, url=url.safe)
 
 

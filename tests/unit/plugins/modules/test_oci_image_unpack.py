@@ -454,7 +454,7 @@ def test_an_explicit_platform_has_to_suit(
 ) -> None:
     run = unpack("1", platform="linux/arm64")
     assert run["error"]["kind"] == "platform_not_found"
-    assert "is for linux/amd64 alone, not for linux/arm64/v8" in run["msg"]
+    assert "is only for linux/amd64, not for linux/arm64/v8" in run["msg"]
     assert not dest.exists()
     _on(monkeypatch, "aarch64")
     unpack("1", platform=None)

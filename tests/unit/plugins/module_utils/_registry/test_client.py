@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.media_type 
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, Token
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
@@ -103,7 +103,7 @@ def test_secrets_are_in_no_message(serve, connect, caplog) -> None:
     for reply in (error(401), error(403), error(404), error(500), Reply(raw=b"x"), Reply(cut=1), Reply(raw=b"")):
         server.clear()
         server.on("", reply)
-        for credentials in (Basic("u", "hunter2"), Token("hunter2")):
+        for credentials in (BasicAuth("u", "hunter2"), Token("hunter2")):
             client = connect(server, credentials=credentials, retry=RetryPolicy(retries=1))
             with pytest.raises(RegistryError) as raised:
                 client.manifest("app", TAG)
@@ -112,7 +112,7 @@ def test_secrets_are_in_no_message(serve, connect, caplog) -> None:
     assert "hunter2" not in caplog.text
 
 
-@pytest.mark.parametrize("credentials", [Basic("u", "hunter2-" * 5), Token("hunter2-" * 50)])
+@pytest.mark.parametrize("credentials", [BasicAuth("u", "hunter2-" * 5), Token("hunter2-" * 50)])
 def test_an_answer_that_repeats_credentials_is_not_quoted(serve, connect, credentials) -> None:
     """As servers do that are made for looking at requests, and those with a debugging middleware."""
     server = serve(auth="basic", users={"u": "other"})
@@ -123,7 +123,7 @@ def test_an_answer_that_repeats_credentials_is_not_quoted(serve, connect, creden
         return None if given is None else error(403, "DENIED", f"see: {shown}")
 
     server.on("", echo)
-    with pytest.raises(RegistryError, match="denies it to [^()]*;") as raised:
+    with pytest.raises(RegistryError, match="denies access to [^()]*;") as raised:
         connect(server, credentials=credentials).manifest("app", TAG)
     assert "hunter2" not in f"{raised.value} {raised.value.fields}"
     assert raised.value.fields["status"] == 403
@@ -133,7 +133,7 @@ def test_a_token_service_that_repeats_credentials_is_not_quoted(serve, connect) 
     server = serve(auth="bearer")
     server.on("/token", lambda request: error(418, "UNKNOWN", f"got {request.header('Authorization')}"))
     with pytest.raises(RegistryError, match="answers 418;"):
-        connect(server, credentials=Basic("u", "hunter2")).manifest("app", TAG)
+        connect(server, credentials=BasicAuth("u", "hunter2")).manifest("app", TAG)
 
 
 # --- foreign layers ---
@@ -159,7 +159,7 @@ def read(client: Registry, what: Descriptor) -> bytes:
 def test_foreign_layers_are_not_fetched(foreign, connect) -> None:
     server, other, layer = foreign
     with pytest.raises(NotFound, match=f"at {other.name}; set foreign_layers to true"):
-        read(connect(server, credentials=Basic("u", "p")), layer)
+        read(connect(server, credentials=BasicAuth("u", "p")), layer)
     assert other.requests == []
 
 
@@ -168,14 +168,14 @@ def test_secrets_in_foreign_urls_are_not_shown(foreign, connect) -> None:
     urls = ("https://u:hunter2@a.example/x", "https://b.example?signature=hunter2")
     layer = Descriptor(layer.media_type, layer.digest, layer.size, urls=urls)
     with pytest.raises(NotFound, match=r"at a URL that cannot be used, b\.example; set") as raised:
-        read(connect(server, credentials=Basic("u", "p")), layer)
+        read(connect(server, credentials=BasicAuth("u", "p")), layer)
     assert "hunter2" not in str(raised.value)
 
 
 def test_foreign_layers_when_allowed(foreign, connect) -> None:
     server, other, layer = foreign
     other.on("", Reply(cut=100), times=1)
-    assert read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer) == DATA
+    assert read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer) == DATA
     assert [request.header("Authorization") for request in other.requests] == [None, None]
     assert other.requests[1].header("Range") == "bytes=100-"
 
@@ -184,8 +184,8 @@ def test_a_foreign_server_that_wants_credentials_gets_none(foreign, connect) -> 
     server, other, layer = foreign
     challenge = f'Bearer realm="{other.url}/token",service="x"'
     other.on("", error(401, headers={"WWW-Authenticate": challenge}))
-    with pytest.raises(RegistryError, match="wants credentials"):
-        read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer)
+    with pytest.raises(RegistryError, match="requires credentials"):
+        read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer)
     assert [(request.path, request.header("Authorization")) for request in other.requests] == [
         (f"/v2/app/blobs/{layer.digest}", None)
     ]
@@ -194,7 +194,7 @@ def test_a_foreign_server_that_wants_credentials_gets_none(foreign, connect) -> 
 def test_the_registry_comes_first(foreign, connect) -> None:
     server, other, layer = foreign
     server.add_blob("app", DATA)
-    assert read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer) == DATA
+    assert read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer) == DATA
     assert other.requests == []
 
 
@@ -212,21 +212,21 @@ def test_foreign_urls_do_not_lead_inward(foreign, connect, url) -> None:
     server, dummy, layer = foreign
     layer = Descriptor(layer.media_type, layer.digest, layer.size, urls=(url,))
     with pytest.raises(RedirectRefused):
-        read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer)
+        read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer)
 
 
 def test_the_next_url_is_tried(foreign, connect) -> None:
     server, other, layer = foreign
     urls = (f"{other.url}/gone", *layer.urls)
     layer = Descriptor(layer.media_type, layer.digest, layer.size, urls=urls)
-    assert read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer) == DATA
+    assert read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer) == DATA
 
 
 def test_urls_of_an_ordinary_layer_are_nothing(foreign, connect) -> None:
     server, other, layer = foreign
     layer = Descriptor(OCI_LAYER_GZIP, layer.digest, layer.size, urls=layer.urls)
     with pytest.raises(NotFound):
-        read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer)
+        read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer)
     assert other.requests == []
 
 
@@ -236,7 +236,7 @@ def test_a_foreign_name_that_leads_inward(foreign, connect, names) -> None:
     url = f"http://cdn.example.com:{other.port}/v2/app/blobs/{layer.digest}"
     layer = Descriptor(layer.media_type, layer.digest, layer.size, urls=(url,))
     with pytest.raises(RedirectRefused, match="not public"):
-        read(connect(server, credentials=Basic("u", "p"), foreign_urls=True), layer)
+        read(connect(server, credentials=BasicAuth("u", "p"), foreign_urls=True), layer)
     assert other.requests == []
 
 
@@ -306,7 +306,7 @@ def test_a_proxy_for_http(serve, connect, proxy) -> None:
     server = serve(auth="basic", users={"u": "p"})
     through = proxy(server.port)
     proxies = Proxies(http=f"http://pu:hunter2@127.0.0.1:{through.port}")
-    connect("registry.example", proxies=proxies, credentials=Basic("u", "p")).ping()
+    connect("registry.example", proxies=proxies, credentials=BasicAuth("u", "p")).ping()
     assert through.heads[0].startswith(b"GET http://registry.example/v2/ HTTP/1.1")
     assert b"Proxy-Authorization: Basic cHU6aHVudGVyMg==" in through.heads[0]
 

@@ -13,7 +13,10 @@ from ansible_collections.attested.registry.plugins.module_utils._module.sources 
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, IdentityToken
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
+    BasicAuth,
+    IdentityToken,
+)
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     Denied,
@@ -26,7 +29,7 @@ from ansible_collections.attested.registry.tests.support.faulty_registry import 
 from ansible_collections.attested.registry.tests.support.meanwhile import meanwhile
 
 TAG = Selector.parse("1.0")
-USER = Basic("u", "hunter2:x")
+USER = BasicAuth("u", "hunter2:x")
 ONCE = RetryPolicy(retries=0)
 
 
@@ -187,7 +190,7 @@ def test_credentials_that_do_not_fit_change_nothing(serve, connect) -> None:
 def test_rejected_credentials_are_the_reason(hide, connect) -> None:
     server = hide(error(404))
     with pytest.raises(Unauthorized, match='rejected the user name "u"') as raised:
-        connect(server, credentials=Basic("u", "hunter3")).manifest("app", TAG)
+        connect(server, credentials=BasicAuth("u", "hunter3")).manifest("app", TAG)
     assert "hunter3" not in str(raised.value)
 
 
@@ -238,8 +241,8 @@ def test_credentials_that_nobody_asks_for(serve, connect, reply) -> None:
     server = serve()
     server.on("/v2/.", reply)
     why = (
-        "; the registry did not ask for credentials in a way that this client can answer, so it was not sent the user "
-        'name "u" and its password from the module options; check that this is the right registry\\.$'
+        '; the user name "u" and its password from the module options was not sent, because the registry sent no '
+        "challenge that this client can answer; check that this is the right registry\\.$"
     )
     with pytest.raises((Denied, Unauthorized), match=why) as raised:
         connect(server, credentials=USER).manifest("app", TAG)
@@ -250,7 +253,7 @@ def test_credentials_that_nobody_asks_for(serve, connect, reply) -> None:
 @pytest.mark.parametrize(
     ("credentials", "challenge", "obstacle"),
     [
-        (USER, "Negotiate", r"in a way that is not supported \(offered: negotiate\)"),
+        (USER, "Negotiate", r"an unsupported authentication scheme \(offered: negotiate\)"),
         (IdentityToken("hunter2"), 'Basic realm="x"', "there is only the identity token from the module options"),
     ],
 )
@@ -259,7 +262,7 @@ def test_credentials_that_do_not_fit_what_v2_asks_for(serve, connect, reply, cre
     server = serve()
     server.on("/v2/.", reply)
     server.on("/v2/$", Reply(401, b"", {"WWW-Authenticate": challenge}))
-    with pytest.raises((Denied, Unauthorized), match=f"can answer .*{obstacle}.*, so it was not sent the") as raised:
+    with pytest.raises((Denied, Unauthorized), match=f"was not sent, .* can answer .*{obstacle}") as raised:
         connect(server, credentials=credentials).manifest("app", TAG)
     assert "hunter2" not in str(raised.value)
 

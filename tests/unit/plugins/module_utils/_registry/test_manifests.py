@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.media_type import ACCEPT, OCI_MANIFEST
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     NotFound,
@@ -63,7 +63,7 @@ def test_by_tag_and_digest(server, connect, image) -> None:
 
 
 def test_a_tag_that_leads_elsewhere(server, connect, image) -> None:
-    with pytest.raises(DigestMismatch, match=f"the tag 1.0 leads to {image.digest} now and not to {OTHER}") as raised:
+    with pytest.raises(DigestMismatch, match=f"the tag 1.0 now leads to {image.digest}, not to {OTHER}") as raised:
         connect(server).manifest("app", select(f"1.0@{OTHER}"))
     assert raised.value.fields["reference"] == f"1.0@{OTHER}"
     assert raised.value.fields["expected"] == OTHER
@@ -82,14 +82,14 @@ def test_sha512(server, connect, image) -> None:
 
 def test_other_bytes_for_a_digest(server, connect, image) -> None:
     server.on("/manifests/", Reply(body=image.data + b" ", drop=("Docker-Content-Digest",)))
-    with pytest.raises(DigestMismatch, match="what came has the digest"):
+    with pytest.raises(DigestMismatch, match="the received content has the digest"):
         connect(server).manifest("app", select(image.digest))
 
 
 def test_the_header_must_be_right(server, connect, image) -> None:
     server.on("/manifests/", Reply(headers={"Docker-Content-Digest": OTHER}))
     for reference in ("1.0", image.digest):
-        with pytest.raises(DigestMismatch, match=f"expected was {OTHER}"):
+        with pytest.raises(DigestMismatch, match=f"expected {OTHER}"):
             connect(server).manifest("app", select(reference))
 
 
@@ -154,7 +154,7 @@ def test_truncated_is_fetched_again(server, connect, image, world) -> None:
 
 def test_truncated_for_ever(server, connect) -> None:
     server.on("/manifests/", Reply(cut=20))
-    with pytest.raises(ConnectionFailed, match="broke off after 20 of"):
+    with pytest.raises(ConnectionFailed, match="ended after 20 of"):
         connect(server, retry=RetryPolicy(retries=1)).manifest("app", select("1.0"))
 
 
@@ -241,7 +241,7 @@ def test_head_after_a_token_service_that_refuses(serve, connect) -> None:
     """A GET would be refused as well, and a wrong password would count twice."""
     server = serve(auth="bearer", users={"u": "p"})
     with pytest.raises(Unauthorized):
-        connect(server, credentials=Basic("u", "wrong")).head_manifest("app", select("1.0"))
+        connect(server, credentials=BasicAuth("u", "wrong")).head_manifest("app", select("1.0"))
     assert len(server.sent("/token")) == 1
 
 

@@ -11,7 +11,7 @@ import json
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, Token
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     Denied,
     NotFound,
@@ -22,7 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
 
 TAG = Selector.parse("1.0")
-USER = Basic("u", "hunter2:x")
+USER = BasicAuth("u", "hunter2:x")
 
 
 @pytest.fixture
@@ -80,7 +80,8 @@ def test_basic_at_the_other_registry(gateway, real, connect, tmp_path) -> None:
     connect(gateway, credentials=login(tmp_path, **{f"{real.name}/team": "v:hunter3"})).manifest("app", TAG)
     with pytest.raises(
         Unauthorized,
-        match=f"redirects to {real.name}, which wants credentials .*; give an auth_file with an entry for {real.name}",
+        match=f"redirects to {real.name}, which requires credentials .*"
+        f"; give an auth_file with an entry for {real.name}",
     ):
         connect(gateway, credentials=USER).manifest("app", TAG)
     assert all("dTpodW50" not in (one.header("Authorization") or "") for one in real.requests)
@@ -89,7 +90,7 @@ def test_basic_at_the_other_registry(gateway, real, connect, tmp_path) -> None:
 def test_no_token_for_just_anyone(gateway, real, connect) -> None:
     real.anonymous = False
     with pytest.raises(
-        Unauthorized, match=f"gives no token without credentials; give an auth_file with an entry for {real.name}"
+        Unauthorized, match=f"issues no token without credentials; give an auth_file with an entry for {real.name}"
     ) as raised:
         connect(gateway, credentials=USER).manifest("app", TAG)
     assert "hunter2" not in str(raised.value)
@@ -126,7 +127,7 @@ def test_storage_gets_nothing(gateway, real, serve, connect, tmp_path) -> None:
     client = connect(gateway, credentials=login(tmp_path, **{real.name: "v:hunter3", storage.name: "w:hunter4"}))
     image = client.manifest("app", TAG).document
     with pytest.raises(
-        Denied, match=f"redirects to {storage.name}, which denies it to clients without credentials"
+        Denied, match=f"redirects to {storage.name}, which denies access to clients without credentials"
     ) as raised:
         b"".join(client.blob("app", image.config))
     assert "these credentials" not in str(raised.value)
@@ -142,7 +143,7 @@ def test_a_registry_that_asks_for_ever(gateway, real, connect) -> None:
 
 def test_a_challenge_of_no_use(gateway, real, connect) -> None:
     real.on("/v2/", Reply(401, b"", {"WWW-Authenticate": "Bearer authorization_uri=x"}))
-    with pytest.raises(Unauthorized, match="which wants credentials"):
+    with pytest.raises(Unauthorized, match="which requires credentials"):
         connect(gateway).manifest("app", TAG)
 
 
@@ -199,9 +200,10 @@ def test_back_to_the_registry(serve, image, connect, auth, status) -> None:
         connect(registry, credentials=USER).manifest("app", TAG)
     assert "rejected" not in str(raised.value)
     if status == 401:
-        assert "wants credentials" in str(raised.value)
+        assert "requires credentials" in str(raised.value)
     if status != 404:
-        assert 'redirected back, so it was not sent the user name "u"' in str(raised.value)
+        assert "was not sent again, because the registry redirected" in str(raised.value)
+        assert 'the user name "u"' in str(raised.value)
     assert [sent(one) for one in registry.sent("/v2/back")] == [False]
 
 
@@ -219,6 +221,6 @@ def test_back_to_the_registry_again_and_again(serve, connect) -> None:
     registry, other = serve(auth="basic", users={"u": "hunter2:x"}), serve()
     registry.on("/app/manifests/", redirect(other.url + "/v2/back"))
     other.on("/v2/back", redirect(registry.url + "/v2/back/manifests/1.0"))
-    with pytest.raises(Unauthorized, match="wants credentials"):
+    with pytest.raises(Unauthorized, match="requires credentials"):
         connect(registry, credentials=USER).manifest("app", TAG)
     assert len(other.requests) == 2

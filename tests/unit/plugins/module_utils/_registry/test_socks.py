@@ -78,7 +78,7 @@ def socks(serve) -> t.Iterator[t.Callable[..., t.Any]]:
 
 def test_without_the_library(connect, monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DependencyMissing, match=r"PySocks.*speaks SOCKS") as raised:
+    with pytest.raises(DependencyMissing, match=r"PySocks.*uses SOCKS") as raised:
         connect("registry.example", proxies=Proxies(http="socks5h://127.0.0.1:1")).ping()
     assert raised.value.fields["library"] == "PySocks"
 

@@ -147,5 +147,5 @@ def test_what_cannot_is_bounded(monkeypatch: pytest.MonkeyPatch, item: bytes) ->
     effort = Effort()
     assert list(tag_names([body], effort)) == ["a"]
     lists = itertools.chain.from_iterable(tag_names([body], effort) for dummy in range(30))
-    with pytest.raises(TagListInvalid, match="more than 1000 parts"):
+    with pytest.raises(TagListInvalid, match="more than 1000 JSON tokens"):
         list(lists)

@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.auth i
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
     Anonymous,
-    Basic,
+    BasicAuth,
     IdentityToken,
     Token,
 )
@@ -35,7 +35,7 @@ from ansible_collections.attested.registry.tests.support.certificates import Aut
 from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
 
 TAG = Selector.parse("1.0")
-USER = Basic("u", "hunter2:x")
+USER = BasicAuth("u", "hunter2:x")
 USERS = {"u": "hunter2:x"}
 BASIC = "Basic dTpodW50ZXIyOng="
 
@@ -73,7 +73,7 @@ def test_basic(start, connect) -> None:
 def test_no_credentials(start, connect) -> None:
     server = start(auth="basic")
     for credentials in (None, Anonymous()):
-        with pytest.raises(Unauthorized, match="wants credentials.*give username and password"):
+        with pytest.raises(Unauthorized, match="requires credentials.*give username and password"):
             connect(server, credentials=credentials).manifest("app", TAG)
     assert len(server.requests) == 2
 
@@ -83,13 +83,13 @@ def test_rejected(start, connect) -> None:
     with pytest.raises(
         Unauthorized, match='rejected the user name "u" and its password from the module options'
     ) as raised:
-        connect(server, credentials=Basic("u", "hunter3")).manifest("app", TAG)
+        connect(server, credentials=BasicAuth("u", "hunter3")).manifest("app", TAG)
     assert "hunter3" not in repr(raised.value) + str(raised.value.fields)
     assert raised.value.fields["status"] == 401
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("make", [lambda: Basic("u", "\udcff"), lambda: Token("t0p\n"), lambda: Token("")])
+@pytest.mark.parametrize("make", [lambda: BasicAuth("u", "\udcff"), lambda: Token("t0p\n"), lambda: Token("")])
 def test_credentials_that_cannot_be_sent(make) -> None:
     with pytest.raises(ConfigurationError, match="from the module options .*correct") as raised:
         make()
@@ -98,14 +98,14 @@ def test_credentials_that_cannot_be_sent(make) -> None:
 
 def test_non_ascii_credentials(start, connect) -> None:
     server = start(auth="basic", users={"ü": "pä€"})
-    connect(server, credentials=Basic("ü", "pä€")).manifest("app", TAG)
+    connect(server, credentials=BasicAuth("ü", "pä€")).manifest("app", TAG)
 
 
 def test_a_token_does_not_answer_a_basic_challenge(start, connect, tmp_path) -> None:
     server = start(auth="basic")
     path = tmp_path / "auth.json"
     path.write_text(json.dumps({"auths": {server.name: {"identitytoken": "hunter2"}}}))
-    with pytest.raises(Unauthorized, match="wants a user name and a password.*identity token") as raised:
+    with pytest.raises(Unauthorized, match="requires a user name and a password.*identity token") as raised:
         connect(server, credentials=AuthFiles([str(path)])).manifest("app", TAG)
     assert "hunter2" not in str(raised.value)
 
@@ -177,10 +177,10 @@ def test_a_token_for_each_repository(start, connect) -> None:
 def test_rejected_by_the_token_service(start, connect) -> None:
     server = start(auth="bearer")
     with pytest.raises(Unauthorized, match='the token service .* rejected the user name "u"') as raised:
-        connect(server, credentials=Basic("u", "hunter3")).manifest("app", TAG)
+        connect(server, credentials=BasicAuth("u", "hunter3")).manifest("app", TAG)
     assert "hunter3" not in str(raised.value)
     server.anonymous = False
-    with pytest.raises(Unauthorized, match="gives no token without credentials"):
+    with pytest.raises(Unauthorized, match="issues no token without credentials"):
         connect(server).manifest("app", TAG)
 
 
@@ -268,7 +268,7 @@ def test_insufficient_scope_by_403(start, connect) -> None:
             error(403, "DENIED", "no", {"WWW-Authenticate": text}) if request.header("Authorization") else None
         ),
     )
-    with pytest.raises(Denied, match='denies it to the user name "u"'):
+    with pytest.raises(Denied, match='denies access to the user name "u"'):
         connect(server, credentials=USER).manifest("app", TAG)
     assert len(server.sent("/token")) == 2
 
@@ -276,7 +276,7 @@ def test_insufficient_scope_by_403(start, connect) -> None:
 def test_denied(start, connect) -> None:
     server = start()
     server.on("", error(403, "DENIED", "requested access to the resource is denied"))
-    with pytest.raises(Denied, match="denies it to clients without credentials.*DENIED: requested access"):
+    with pytest.raises(Denied, match="denies access to clients without credentials.*DENIED: requested access"):
         connect(server).manifest("app", TAG)
     assert len(server.requests) == 1
 
@@ -334,7 +334,7 @@ def test_ping_with_credentials(start, connect) -> None:
     assert connect(server, credentials=USER).ping() == "registry/2.0"
     assert "scope" not in server.sent("/token")[0].query
     with pytest.raises(Unauthorized):
-        connect(server, credentials=Basic("u", "x")).ping()
+        connect(server, credentials=BasicAuth("u", "x")).ping()
 
 
 # --- identity tokens ---
@@ -448,7 +448,7 @@ def test_a_token_service_with_a_bad_moment(start, connect, world) -> None:
     ("text", "kind", "why"),
     [
         ("Negotiate", Unauthorized, "offered: negotiate"),
-        ('Digest realm="x", nonce="y"', Unauthorized, "not supported"),
+        ('Digest realm="x", nonce="y"', Unauthorized, "unsupported authentication scheme"),
         ("", Unauthorized, "offered: none"),
         ('Bearer realm="x', ProtocolBroken, "WWW-Authenticate"),
         ('Bearer service="x"', ProtocolBroken, "realm"),
@@ -542,7 +542,7 @@ def test_an_https_registry_has_no_http_realm(start, connect, tmp_path) -> None:
     client = connect(
         server, tls=TlsOptions(ca_path=str(authority.path)), credentials=USER, trusted_realm_hosts=["127.0.0.1"]
     )
-    with pytest.raises(RealmRefused, match="not https although the registry is.*corrected"):
+    with pytest.raises(RealmRefused, match="not https although the registry is.*correct the address"):
         client.manifest("app", TAG)
     assert plain.requests == []
 

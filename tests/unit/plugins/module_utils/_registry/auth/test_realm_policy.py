@@ -49,7 +49,7 @@ def test_entitled(realm: str) -> None:
         ("https://localhost/token", "own host"),
         ("https://localhost./token", "own host"),
         ("https://a.localhost/token", "own host"),
-        ("https://metadata/token", "no public name"),
+        ("https://metadata/token", "not a public name"),
     ],
 )
 def test_refused(realm: str, why: str) -> None:

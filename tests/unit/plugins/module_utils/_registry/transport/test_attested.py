@@ -168,7 +168,7 @@ def test_a_body_that_breaks_off_is_carried_on_over_a_new_connection(serve, front
 def test_a_server_that_falls_silent_is_given_up(serve, front, pull) -> None:
     registry = serve()
     registry.on("/v2/", Reply(body=b"12345", cut=2, stall=True))
-    with pytest.raises(TimedOut, match="nothing came for 0.1 seconds"):
+    with pytest.raises(TimedOut, match="no data arrived for 0.1 seconds"):
         pull(front(registry), timeouts=Timeouts(read=0.1)).ping()
 
 
@@ -185,7 +185,7 @@ def test_authorities_of_the_system(serve, front, pull, authority, tmp_path, monk
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
     assert pull(server, tls={"ca_path": None}).ping() == "registry/2.0"
     monkeypatch.setenv("SSL_CERT_FILE", str(empty / "absent"))
-    with pytest.raises(ConfigurationError, match="no certificates of authorities .* ca_path"):
+    with pytest.raises(ConfigurationError, match="no trusted CA certificates.* ca_path"):
         pull(server, tls={"ca_path": None}).ping()
     malformed = b"-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n"
     (empty / "bad.pem").write_bytes(malformed)
@@ -219,8 +219,8 @@ def test_a_bad_ca_path(pull, serve, front, tmp_path, content) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"names": ["registry.example"]}, "it is made out to another name.; use the name that"),
-        ({"expired": True}, "it has expired.; have the certificate renewed, and check the clock"),
+        ({"names": ["registry.example"]}, "it is for another name.; use a name that"),
+        ({"expired": True}, "it has expired.; renew the certificate, or correct the clock"),
     ],
     ids=["name", "expired"],
 )
@@ -333,7 +333,7 @@ def test_an_end_without_an_alert_may_be_a_refusal(serve, front, pull, end) -> No
     server = front(serve(), end=end)
     with pytest.raises(ConnectionFailed) as raised:
         pull(server).ping()
-    assert "broke off the connection right after it was shown the attestation of this host" in raised.value.message
+    assert "closed the connection right after it received the attestation of this host" in raised.value.message
     assert "beside the token sha256:" in raised.value.message
     assert "client_cert" not in raised.value.message
     assert server.connections == 1 + RETRIES.retries
@@ -345,7 +345,7 @@ def test_an_end_without_an_alert_may_be_a_refusal(serve, front, pull, end) -> No
 def test_tls_where_an_attestation_is_asked_for(serve, front, connect, authority):
     server = front(serve())
     client = connect(f"127.0.0.1:{server.port}", tls=TlsOptions("tls", ca_path=str(authority.path)), retry=RETRIES)
-    with pytest.raises(TlsFailed, match=r"such as an attestation of this host; `tls: ra-tls` may be meant") as caught:
+    with pytest.raises(TlsFailed, match=r"such as the challenge of an RA-TLS server; try `tls: ra-tls`") as caught:
         client.ping()
     assert not caught.value.transient
 
@@ -360,12 +360,12 @@ def test_the_key_is_there_before_the_connection(serve, front, pull, monkeypatch)
 
 @pytest.mark.parametrize(
     ("asking", "what"),
-    [("nothing", "the server asks for none"), ("names", "a client certificate, but not with a challenge")],
+    [("nothing", "requests no client certificate"), ("names", "requests a client certificate without a challenge")],
 )
 def test_a_server_that_asks_for_no_attestation(serve, front, pull, asking, what) -> None:
     registry = serve()
     server = front(registry, asking=asking)
-    with pytest.raises(TlsFailed, match=rf"127.0.0.1:\d+ is no RA-TLS server: .*{what}; .*`tls: tls` may be meant"):
+    with pytest.raises(TlsFailed, match=rf"127.0.0.1:\d+ is not an RA-TLS server: .*{what}; .*try `tls: tls`"):
         pull(server).ping()
     assert server.connections == 1
     assert registry.requests == []
@@ -373,7 +373,7 @@ def test_a_server_that_asks_for_no_attestation(serve, front, pull, asking, what)
 
 def test_an_ordinary_tls_server(serve, pull, authority) -> None:
     server = serve(tls=server_context(authority.server()))
-    with pytest.raises(TlsFailed, match="is no RA-TLS server"):
+    with pytest.raises(TlsFailed, match="is not an RA-TLS server"):
         pull(server).ping()
     assert server.requests == []
 
@@ -382,7 +382,7 @@ def test_a_server_of_tls_1_2(serve, pull, authority) -> None:
     context = server_context(authority.server())
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     server = serve(tls=context)
-    with pytest.raises(TlsFailed, match="does not speak TLS 1.3, which RA-TLS is based on; .*`tls: tls` may be meant"):
+    with pytest.raises(TlsFailed, match="does not support TLS 1.3, which RA-TLS requires; .*try `tls: tls`"):
         pull(server).ping()
     assert server.connections == 1
 
@@ -412,7 +412,7 @@ def test_a_server_without_tls(serve, pull) -> None:
 @pytest.mark.parametrize("end", ["close", "reset"])
 def test_a_server_that_hangs_up_in_the_handshake(pull, end) -> None:
     with Deaf(end=end) as server:
-        with pytest.raises(ConnectionFailed, match="broke off the TLS handshake; try again"):
+        with pytest.raises(ConnectionFailed, match="aborted the TLS handshake; try again"):
             pull(server).ping()
         assert server.connections == 1 + RETRIES.retries
 
@@ -623,6 +623,6 @@ def test_a_proxy_that_lets_nobody_through(serve, front, pull) -> None:
 def test_a_socks_proxy_is_refused(pull) -> None:
     proxies = Proxies(https="socks5://127.0.0.1:1")
     with Deaf() as server:
-        with pytest.raises(ConfigurationError, match="ra-tls goes through no SOCKS proxy"):
+        with pytest.raises(ConfigurationError, match="ra-tls does not support SOCKS proxies"):
             pull(server, host="registry.example", proxies=proxies).ping()
         assert server.connections == 0

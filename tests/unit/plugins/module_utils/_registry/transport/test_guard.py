@@ -24,7 +24,7 @@ def test_slow_is_an_error_after_the_window(world) -> None:
     watch.received(1, 29.0)  # the server may think before its first byte
     for dummy in range(9):
         watch.received(99, 1.0)
-    with pytest.raises(TimedOut, match="99 bytes a second came during 10 seconds.*option timeout") as raised:
+    with pytest.raises(TimedOut, match="99 bytes per second arrived during 10 seconds.*option timeout") as raised:
         watch.received(99, 1.0)
     assert raised.value.transient
 
@@ -64,7 +64,7 @@ def test_budget(world) -> None:
     watch.received(HEAD_BUDGET, 0)
     watch.allow(10)
     watch.received(10, 0)
-    with pytest.raises(ProtocolBroken, match="beyond its limit"):
+    with pytest.raises(ProtocolBroken, match="exceeds its size limit"):
         watch.received(1, 0)
 
 
@@ -84,4 +84,4 @@ def test_timeouts_shrink_towards_the_deadline(world) -> None:
 def test_silence_is_transient(world) -> None:
     error = guard(world, read=30).timed_out()
     assert error.transient
-    assert "nothing came for 30 seconds" in error.message
+    assert "no data arrived for 30 seconds" in error.message

@@ -78,8 +78,8 @@ def test_no_proxy(no_proxy: str, host: str, port: int, direct: bool) -> None:
         ("http://u:hunter2\u20ac@p:1", "ISO 8859-1"),
         ("http://u:hunter2%E2%82%AC@p:1", "ISO 8859-1"),
         ("http://u:hunter2@p p:1", "its host"),
-        ("socks://u:hunter2@p:1", "does not say which SOCKS.*socks5h://"),
-        ("ftp://u:hunter2@p:1", "scheme is not known"),
+        ("socks://u:hunter2@p:1", "does not state the version of SOCKS.*socks5h://"),
+        ("ftp://u:hunter2@p:1", "scheme is not supported"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_named_and_not_shown(url: str, why: str) -> None:

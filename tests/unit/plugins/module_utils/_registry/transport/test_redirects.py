@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import Basic, Token
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RedirectRefused
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import TlsOptions
 from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
@@ -38,7 +38,7 @@ def test_credentials_stay_with_their_origin(serve, connect) -> None:
         other = serve(host=host)
         other.add_blob("app", DATA)
         server.on("/blobs/", redirect(f"{other.url}/v2/app/blobs/{digest}"), times=2)
-        assert read(connect(server, credentials=Basic("u", "p")), digest) == DATA
+        assert read(connect(server, credentials=BasicAuth("u", "p")), digest) == DATA
         assert [request.header("Authorization") for request in other.requests] == [None]
 
 
@@ -56,7 +56,7 @@ def test_credentials_follow_within_the_origin(serve, connect) -> None:
     digest = Digest.parse(server.add_blob("app", DATA))
     server.on("/v2/app/", redirect(f"/moved/v2/app/blobs/{digest}"))
     server.on("/moved/", Reply())
-    assert read(connect(server, credentials=Basic("u", "p")), digest) == DATA
+    assert read(connect(server, credentials=BasicAuth("u", "p")), digest) == DATA
     assert server.requests[-1].header("Authorization") == "Basic dTpw"
 
 
@@ -121,7 +121,7 @@ def test_too_many(server, connect, digest) -> None:
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        (Reply(status=307, body=b""), "without saying where"),
+        (Reply(status=307, body=b""), "without a Location header"),
         (redirect("file:///etc/passwd"), "cannot be used"),
         (redirect("http://u:hunter2@127.0.0.1/"), "user name or password"),
         (redirect("http://127.0.0.1:99999/"), "port"),
@@ -182,7 +182,7 @@ def test_the_body_of_a_redirect_does_not_matter(server, connect, digest, change)
 def test_a_401_of_the_storage_gets_no_credentials(serve, server, connect, digest) -> None:
     other = serve(auth="basic", users={"u": "p"})
     server.on("/blobs/", redirect(f"{other.url}/v2/app/blobs/{digest}"))
-    with pytest.raises(Exception, match="wants credentials"):
-        read(connect(server, credentials=Basic("u", "p")), digest)
+    with pytest.raises(Exception, match="requires credentials"):
+        read(connect(server, credentials=BasicAuth("u", "p")), digest)
     assert [request.header("Authorization") for request in other.requests] == [None]
     assert [request.header("Authorization") for request in server.requests] == [None]

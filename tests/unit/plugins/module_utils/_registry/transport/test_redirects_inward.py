@@ -204,7 +204,7 @@ def test_the_name_of_the_registry_that_leads_elsewhere_the_second_time(serve, co
         return redirect(f"http://registry.example:{inside.port}/latest")
 
     outside.on("", rebind)
-    with pytest.raises(RedirectRefused, match="address of this host, while the registry has"):
+    with pytest.raises(RedirectRefused, match="address of this host, but the registry has"):
         connect(f"registry.example:{outside.port}").ping()
     assert inside.requests == []
 

@@ -63,13 +63,13 @@ def test_an_unknown_authority(server, connect) -> None:
 
 def test_a_certificate_for_another_name(serve, connect, authority) -> None:
     server = serve(tls=server_context(authority.server("other", names=["registry.example"])))
-    with pytest.raises(TlsFailed, match="use the name that the certificate is made out to"):
+    with pytest.raises(TlsFailed, match="use a name that the certificate is for"):
         connect(server, tls=TlsOptions(ca_path=str(authority.path))).ping()
 
 
 def test_an_expired_certificate(serve, connect, authority) -> None:
     server = serve(tls=server_context(authority.server("old", expired=True)))
-    with pytest.raises(TlsFailed, match="expired.*renewed"):
+    with pytest.raises(TlsFailed, match="expired.*renew"):
         connect(server, tls=TlsOptions(ca_path=str(authority.path))).ping()
 
 
@@ -124,7 +124,7 @@ def test_the_client_certificate_is_shown_to_the_registry_alone(serve, connect, a
 
 
 def test_a_server_without_tls(serve, connect) -> None:
-    with pytest.raises(TlsFailed, match="does not speak TLS; `tls: no-tls` may be meant"):
+    with pytest.raises(TlsFailed, match="does not use TLS; try `tls: no-tls`"):
         connect(serve(), tls=TlsOptions(), retry=RetryPolicy(retries=0)).ping()
 
 
@@ -148,7 +148,7 @@ def test_a_server_with_tls(server, connect) -> None:
 def test_how_tls_servers_answer_plain_http(serve, connect, reply) -> None:
     server = serve()
     server.on("", reply)
-    with pytest.raises(ProtocolBroken, match="`tls: tls` may be meant"):
+    with pytest.raises(ProtocolBroken, match="try `tls: tls`"):
         connect(server).ping()
 
 
@@ -167,7 +167,7 @@ def test_a_server_that_ends_the_handshake(connect) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        with pytest.raises((TlsFailed, ConnectionFailed), match="broke off"):
+        with pytest.raises((TlsFailed, ConnectionFailed), match="closed the (TLS )?connection"):
             connect(f"127.0.0.1:{listener.getsockname()[1]}", tls=TlsOptions(), retry=RetryPolicy(retries=0)).ping()
         thread.join()
 
@@ -184,7 +184,7 @@ def test_a_bad_ca_path(connect, tmp_path, content) -> None:
 
 
 def test_an_empty_ca_directory(connect, tmp_path) -> None:
-    with pytest.raises(ConfigurationError, match="no file in it holds a certificate"):
+    with pytest.raises(ConfigurationError, match="no file in it contains a certificate"):
         connect("127.0.0.1:1", tls=TlsOptions(ca_path=str(tmp_path))).ping()
 
 
