@@ -32,6 +32,7 @@ class Child:
 
     def __init__(self, pid: int, answer_fd: int) -> None:
         self.pid = pid
+        self.status: int
         self._answer_fd = answer_fd
 
     def result(self) -> t.Any:

@@ -157,6 +157,7 @@ class _Comparison:
         self._skip = skip
         self._hasher = hasher
         self._way: list[bytes] = []
+        self._reported: set[bytes] = set()
 
     def run(self, root_fd: int) -> None:
         with Descent(root_fd) as here:
@@ -176,7 +177,7 @@ class _Comparison:
 
     def _compare_root(self, fd: int) -> None:
         block = self._reader.next(0)
-        self._reported: set[bytes] = set()
+        self._reported = set()
         (actual,) = describe_root(fd)
         expected = block.entries()
         if len(expected) != 1 or not expected[0].is_directory:

@@ -63,6 +63,7 @@ class View:
         lock_timeout: float = LOCK_TIMEOUT,
         parents: Parents | None = None,
     ) -> None:
+        self._place: Place
         self.path = path
         self._warn = warn
         self._parents = parents
@@ -78,7 +79,7 @@ class View:
         self._stack.close()
 
     def _open_place(self) -> None:
-        self._place: Place = open_place(self.path, self._parents)
+        self._place = open_place(self.path, self._parents)
         self._stack.callback(self._place.close)
         self.path = self._place.path
         self._warn_of(self._place.warning)

@@ -6,7 +6,7 @@
 
 """Find the files of a layout that nothing refers to.
 
-_module/layout_pruning.py removes them, or reports how many there are.
+_module/layout_pruning.py reports their number, or has them removed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def find_orphans(view: LayoutView, index: IndexFile, *, document: Callable[[Dige
 
 @dataclass(frozen=True)
 class _Step:
-    """A descriptor on the way. Only entries are read: a config or layer is data, whatever its type."""
+    """A descriptor to visit. Only entries are read: a config or layer is data, whatever its type."""
 
     descriptor: Descriptor
     depth: int

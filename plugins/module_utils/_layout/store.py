@@ -32,7 +32,7 @@ _FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NEW_FOLDER: t.Final = "folder.new"
 
 # Called with an open directory, the name of a complete file or directory in it, and whether it is a directory, to set
-# its owner and mode before it is renamed to its place.
+# its attributes before it is renamed to its place.
 Prepare = t.Callable[[int, str, bool], None]
 
 

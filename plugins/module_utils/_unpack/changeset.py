@@ -299,7 +299,7 @@ class _HiddenFiles:
     def add(self, directory: bytes, inode: int, name: bytes) -> None:
         if self._directory != (directory, inode):
             self._directory = (directory, inode)
-            self._data += b"/%d/%s\0" % (inode, directory)  # no name has a slash
+            self._data += b"/%d/%s\0" % (inode, directory)  # a slash marks a directory: no name has one
         self._data += name + b"\0"
 
     def __iter__(self) -> t.Iterator[tuple[bytes, int, bytes]]:

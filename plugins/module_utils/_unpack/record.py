@@ -7,8 +7,8 @@
 
 """The record of a tree: for each entry its metadata, a SHA-256 digest of its content, and optionally one of its xattrs.
 
-writer.py and _module/layer_apply.py write it after an unpack, _destination/drift.py compares a tree with it. The
-comment below is the specification of the format.
+writer.py writes it after the last layer, _destination/drift.py compares a tree with it. The comment below is the
+specification of the format.
 """
 
 from __future__ import annotations
@@ -122,11 +122,15 @@ class TreeRecordReader:
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
+        self.depth: int
+        self._next: int
+        self._metadata: int
+        self._content: int
         self._file = file
         self._left = os.fstat(file.fileno()).st_size
         magic = self._read(len(MAGIC) + 1)
         if magic not in (MAGIC + b"x", MAGIC + b"-"):
-            raise RecordInvalid("it is no record, or one of another version")
+            raise RecordInvalid("it is not a record, or one of another version")
         self.xattrs = magic.endswith(b"x")
         self._count = 0
         self.parts = 1

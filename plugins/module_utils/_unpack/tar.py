@@ -7,7 +7,8 @@
 
 """Read a tar archive front to back: POSIX.1-2017 pax, and the GNU tar manual, appendix "Tar Internals".
 
-writer.py makes one reader for each layer, changeset.py applies its entries. Every byte is untrusted.
+writer.py and _module/layer_file.py make one reader for each layer, changeset.py applies its entries. Every byte is
+untrusted.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class TarReader:
         entry = _plain_entry(header, extensions)
         if extensions.pax is not None:
             entry = _with_pax(entry, extensions.pax)
-        if header.typeflag == b"\0" and entry.path.endswith(b"/"):  # v7 tar wrote directories so
+        if header.typeflag == b"\0" and entry.path.endswith(b"/"):  # the form of a directory in v7 tar
             entry = entry._replace(kind="directory")
         if header.typeflag == b"S":
             if not header.gnu:

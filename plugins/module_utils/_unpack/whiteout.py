@@ -40,7 +40,7 @@ def is_aufs_metadata(name: bytes) -> bool:
 
 
 def parse_whiteout(name: bytes) -> Whiteout | None:
-    """Return what the last component of a path hides, None if it is no marker.
+    """Return what the last component of a path hides, None if it is not a marker.
 
     Raises LayerInvalid for a whiteout that names no file.
     """

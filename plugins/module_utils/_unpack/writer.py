@@ -108,9 +108,8 @@ class TreeWriter:
             stack.callback(self._tree.close)
             if fresh:
                 self._tree.set_root(IMPLIED)
-                self._attributor.clear_xattrs(
-                    root
-                )  # else every file would inherit the default ACL of the parent directory
+                # else every file would inherit the default ACL of the parent directory
+                self._attributor.clear_xattrs(root)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> TreeWriter:
