@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Errors of the server: ServerError with an exit code for each cause of a failed start, and Refusal for requests."""
+
 from __future__ import annotations
 
 import typing as t
@@ -12,35 +14,35 @@ from .._base.errors import CollectionError
 
 
 class ServerError(CollectionError):
-    """The server cannot start. exit_code is what the command ends with."""
+    """The server cannot start. exit_code is the exit code of the command."""
 
     kind = "server"
     exit_code: t.ClassVar[int] = 1
 
 
 class UsageError(ServerError):
-    """The command line makes no sense."""
+    """The command line is invalid."""
 
     kind = "usage"
     exit_code = 2
 
 
 class RootError(ServerError):
-    """The directory to serve is not there, or is no directory, or cannot be read."""
+    """The registry directory does not exist, is not a directory, or cannot be read."""
 
     kind = "root"
     exit_code = 3
 
 
 class ListenError(ServerError):
-    """The address cannot be listened on: in use, not of this host, not allowed."""
+    """Listening on an address failed: it is in use, not local, or not permitted."""
 
     kind = "listen"
     exit_code = 4
 
 
 class CertificateError(ServerError):
-    """The TLS certificate or its key cannot be read, or they do not belong together."""
+    """The TLS certificate or its key cannot be read, or they do not match."""
 
     kind = "certificate"
     exit_code = 5
@@ -54,28 +56,28 @@ class DependencyMissing(ServerError):
 
 
 class ConfigError(ServerError):
-    """The configuration file cannot be read, or what it says makes no sense."""
+    """The configuration file cannot be read or is invalid."""
 
     kind = "config"
     exit_code = 2
 
 
 class PasswordFileError(ServerError):
-    """The file of passwords cannot be read, or a line of it cannot be used."""
+    """The password file cannot be read or has an invalid line."""
 
     kind = "password_file"
     exit_code = 7
 
 
 class AttestationError(ServerError):
-    """The settings of attestation, or a file that they name, cannot be used."""
+    """The settings of attestation, or a file that they name, are invalid."""
 
     kind = "attestation"
     exit_code = 8
 
 
 class Refusal(Exception):
-    """A request that gets an error as its answer (distribution-spec, "Error Codes"). Raised and answered in here."""
+    """An error response to a request (distribution-spec, "Error Codes"). Never leaves the server package."""
 
     def __init__(self, status: int, code: str, message: str, *, headers: t.Mapping[str, str] | None = None) -> None:
         super().__init__(message)

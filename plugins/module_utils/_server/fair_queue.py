@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Fair queue for scarce workers, such as threads. Called by passwords.py and judge_pool.py."""
+
 from __future__ import annotations
 
 import asyncio
@@ -13,15 +15,15 @@ from .config.addresses import network_of
 
 
 class QueueFull(Exception):
-    """There are too many waiting, of all or of this address."""
+    """Too many clients wait, in all or from this address."""
 
 
 class FairQueue:
     """A semaphore that admits waiters round-robin by client address, so that one client cannot starve the others.
 
-    Where all places to wait are taken, an address that has fewer of them takes the last one of the address that has
-    most. IPv6 addresses count by their /64, which one client has whole. Without an address, as on a unix socket, all
-    are one that may fill the whole queue.
+    When the queue is full, an address with fewer waiters takes the last place of the address with the most. IPv6
+    addresses count by their /64, because one client can own all of it. Waiters without an address, as on unix sockets,
+    count as one address, which may fill the whole queue.
     """
 
     def __init__(self, *, at_once: int, waiting: int, waiting_of_one: int) -> None:
@@ -35,13 +37,13 @@ class FairQueue:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiters."""
         return self._count
 
     async def take(self, address: str | None) -> None:
-        """Wait for a turn, which give_back ends; a cancelled waiter has none.
+        """Wait for a turn, which the caller must end with give_back; a cancelled waiter has no turn.
 
-        Raises QueueFull, at once or when the place is needed for an address that has fewer.
+        Raises QueueFull, at once or later when an address with fewer waiters needs the place.
         """
         if self._free:
             self._free -= 1
@@ -55,9 +57,9 @@ class FairQueue:
             await turn
         except asyncio.CancelledError:
             if not turn.done() or turn.cancelled():
-                self._leave(address, turn)
+                self._remove(address, turn)
             elif turn.exception() is None:
-                # else another one got its place just before
+                # the turn was granted just before the cancellation; otherwise QueueFull was set
                 self.give_back()
             raise
 
@@ -70,16 +72,16 @@ class FairQueue:
         longest = max(self._queues, key=lambda key: len(self._queues[key]), default=address)
         if len(self._queues.get(longest, ())) <= of_this + 1:
             raise QueueFull
-        # the one that came last would wait longest
+        # the last waiter, which would wait the longest
         turn = self._queues[longest][-1]
-        self._leave(longest, turn)
+        self._remove(longest, turn)
         if not turn.done():
             turn.set_exception(QueueFull())
 
-    def _leave(self, address: str | None, turn: asyncio.Future[None]) -> None:
+    def _remove(self, address: str | None, turn: asyncio.Future[None]) -> None:
         queue = self._queues.get(address)
         if queue is None or turn not in queue:
-            # give_back has passed over it, before it could be told that it is cancelled
+            # give_back has already removed the cancelled waiter
             return
         queue.remove(turn)
         self._count -= 1
@@ -87,7 +89,7 @@ class FairQueue:
             del self._queues[address]
 
     def give_back(self) -> None:
-        """A turn is over: the next one begins, that of the address that has waited longest for one."""
+        """End a turn and grant the next one to the address that has waited longest for a turn."""
         while self._queues:
             address, queue = next(iter(self._queues.items()))
             turn = queue.popleft()

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Forking of child processes that run a part of the server. Called by loader.py and fleet.py."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,33 +24,34 @@ _STANDARD_FDS: t.Final = (0, 1, 2)
 
 
 def fork(run: t.Callable[[], int], *, keep: t.Iterable[int]) -> int:
-    """Run something in a child of this process, which must have no threads; gives the child's number. Raises OSError.
+    """Call run in a child process and return the process ID of the child. Raises OSError.
 
-    The child has the default signal handlers, but for SIGINT and SIGTERM: terminals and service managers send them to
-    all processes, and only the parent knows what to do. Of the open files it has only the standard ones and those to
-    keep. To be called outside of asyncio's tasks, of which a child could not run its own.
+    This process must have no threads. The child has the default signal handlers, and ignores SIGINT and SIGTERM:
+    terminals and service managers send these to all processes, and the parent decides when its children end. The child
+    keeps only the standard descriptors and those in keep. Must be called outside of asyncio tasks, because the child
+    could not run tasks of its own otherwise.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # until the child has its own handlers, a signal would go to the parent's loop, through a socket that they share
+    # until the child has its own handlers, a signal would reach the event loop of the parent through a shared socket
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     try:
         pid = os.fork()
         if pid == 0:
-            _become(run, keep, before)
+            _run_child(run, keep, before)
         return pid
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _become(run: t.Callable[[], int], keep: t.Iterable[int], mask: t.Iterable[int]) -> t.NoReturn:
+def _run_child(run: t.Callable[[], int], keep: t.Iterable[int], mask: t.Iterable[int]) -> t.NoReturn:
     code = 1
     try:
         asyncio._set_running_loop(None)
         signal.set_wakeup_fd(-1)
         for number in _HANDLED:
             signal.signal(number, signal.SIG_IGN if number in _OF_PARENT else signal.SIG_DFL)
-        _let_go({*keep, *_STANDARD_FDS})
+        _release_descriptors({*keep, *_STANDARD_FDS})
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = run()
     except ServerError as exc:
@@ -62,37 +65,37 @@ def _become(run: t.Callable[[], int], keep: t.Iterable[int], mask: t.Iterable[in
         os._exit(code)
 
 
-def _let_go(keep: set[int]) -> None:
-    """Give up the parent's open files, above all its connections.
+def _release_descriptors(keep: set[int]) -> None:
+    """Release the inherited descriptors, above all connections of the parent.
 
-    They are not closed but replaced: objects that this process has inherited would close them again later, when their
-    numbers may stand for something else.
+    They are redirected to /dev/null, not closed: inherited objects close them again later, when their numbers could
+    belong to other files.
     """
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for name in os.listdir("/proc/self/fd"):
         fd = int(name)
         if fd not in keep and fd != nothing:
-            _replace(nothing, fd)
+            _redirect(nothing, fd)
 
 
-def _replace(nothing: int, fd: int) -> None:
+def _redirect(nothing: int, fd: int) -> None:
     try:
         os.fstat(fd)
     except OSError:
-        # that of the listing itself, which is closed by now
+        # the descriptor of the listing itself, which is closed by now
         return
     os.dup2(nothing, fd, inheritable=False)
 
 
 def ending(status: int) -> str:
-    """What os.waitpid says, in words."""
+    """Describe the status from os.waitpid in words."""
     if os.WIFSIGNALED(status):
-        return f"was ended by signal {os.WTERMSIG(status)}"
-    return f"ended with code {os.WEXITSTATUS(status)}"
+        return f"was killed by signal {os.WTERMSIG(status)}"
+    return f"exited with code {os.WEXITSTATUS(status)}"
 
 
 async def outside_of_tasks(function: t.Callable[[], t.Any]) -> t.Any:
-    """Call something from the event loop itself."""
+    """Call a function from the event loop, outside of any task, and return its result."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[t.Any] = loop.create_future()
 

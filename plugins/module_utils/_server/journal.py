@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
-"""Lines for the journal of systemd (sd-daemon(3); systemd.exec(5), JOURNAL_STREAM), for access_log.py and main.py.
+"""Log lines for the journal of systemd (sd-daemon(3); systemd.exec(5), JOURNAL_STREAM).
 
-The journal has time stamps of its own and takes the priority of a line from the number that it begins with.
+The journal adds timestamps and takes the priority of a line from its prefix. Called by access_log.py and main.py.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import logging
 import os
 import typing as t
 
-# syslog(3); the journal shows warnings and what is worse with journalctl -p warning
+# priorities of syslog(3), for filters such as journalctl -p warning
 _PRIORITIES: t.Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG: t.Final = 7
 
 
 def is_journal(fd: int, environment: t.Mapping[str, str]) -> bool:
-    """Say whether a descriptor leads to the journal: others may have redirected it since JOURNAL_STREAM was set."""
+    """Tell whether a descriptor is the journal; it may have been redirected after JOURNAL_STREAM was set."""
     try:
         about = os.fstat(fd)
     except OSError:
@@ -29,16 +29,16 @@ def is_journal(fd: int, environment: t.Mapping[str, str]) -> bool:
 
 
 def for_journal(text: str, level: int) -> str:
-    """Put the priority before each line, of which a traceback has many."""
+    """Prefix each line of a text, such as a traceback, with its priority."""
     number = next((number for least, number in _PRIORITIES if level >= least), _DEBUG)
     return "\n".join(f"<{number}>{line}" for line in text.split("\n"))
 
 
 class JournalFormatter(logging.Formatter):
-    """Formats a record without time and level, but with its priority."""
+    """Formatter of records with the priority, without time and level."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the lines of a record."""
+        """Format a record; each of its lines has the priority."""
         return for_journal(super().format(record), record.levelno)
 
 

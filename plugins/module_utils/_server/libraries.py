@@ -4,10 +4,13 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Third-party libraries of the server, imported in this file only: aiohttp, PyYAML, bcrypt, prometheus-client.
+
+Every file can be imported without them; require_* raise DependencyMissing when a library is used.
+"""
+
 from __future__ import annotations
 
-# The one place where third-party libraries are imported; without them everything can be imported, and what needs them
-# says so when it is asked for.
 import re
 import sys
 import types
@@ -15,7 +18,7 @@ import typing as t
 
 from .errors import DependencyMissing
 
-# 3.8 answers header names with a blank, and folded headers, which proxies may read in another way (RFC 9112, 5)
+# older versions accept spaces in header names and folded headers, which proxies may interpret differently (RFC 9112, 5)
 OLDEST_AIOHTTP: t.Final = (3, 11)
 
 try:
@@ -25,9 +28,9 @@ try:
     from yarl import URL
 
     HAS_AIOHTTP = True
-    # what requests are made with in place of a URL that a client has chosen
+    # replaces the URL from the client in requests
     NO_URL: t.Any = URL("/")
-    # what aiohttp raises about the bytes of a client
+    # errors of aiohttp about malformed input of a client
     MALFORMED: tuple[type[Exception], ...] = (HttpProcessingError, web.RequestPayloadError)
 except ImportError:
     HAS_AIOHTTP = False
@@ -35,7 +38,7 @@ except ImportError:
     NO_URL, MALFORMED = None, ()
 
     class web:  # type: ignore[no-redef]  # noqa: N801
-        """Stands in, so that classes derived from aiohttp's can be defined."""
+        """A stand-in, so that subclasses of aiohttp classes can be defined without aiohttp."""
 
         RequestHandler = Server = StreamResponse = object
 
@@ -61,39 +64,39 @@ except ImportError:
 
 
 def require_aiohttp() -> None:
-    """Raise DependencyMissing unless aiohttp can be used."""
+    """Raise DependencyMissing unless a supported aiohttp is installed."""
     if not HAS_AIOHTTP:
-        raise _missing("Starting the server", "aiohttp", "aiohttp")
+        raise _missing_library("Starting the server", "aiohttp", "aiohttp")
     if tuple(map(int, re.findall(r"[0-9]+", AIOHTTP_VERSION)[:2])) < OLDEST_AIOHTTP:
         oldest = ".".join(map(str, OLDEST_AIOHTTP))
         raise DependencyMissing(
-            f"Starting the server failed: the library aiohttp {AIOHTTP_VERSION} is older than {oldest} and takes "
+            f"Starting the server failed: the library aiohttp {AIOHTTP_VERSION} is older than {oldest} and accepts "
             f"malformed requests; run pip install 'aiohttp>={oldest}' with {sys.executable}."
         )
 
 
 def require_yaml() -> t.Any:
-    """PyYAML. Raises DependencyMissing."""
-    return _found(yaml, "Reading a configuration file", "PyYAML", "yaml")
+    """Return PyYAML. Raises DependencyMissing."""
+    return _require(yaml, "Reading a configuration file", "PyYAML", "yaml")
 
 
 def require_bcrypt() -> t.Any:
-    """The library bcrypt. Raises DependencyMissing."""
-    return _found(bcrypt, "Checking passwords", "bcrypt", "bcrypt")
+    """Return the library bcrypt. Raises DependencyMissing."""
+    return _require(bcrypt, "Checking passwords", "bcrypt", "bcrypt")
 
 
 def require_prometheus() -> t.Any:
-    """The library prometheus-client. Raises DependencyMissing."""
-    return _found(prometheus_client, "Serving metrics", "prometheus-client", "prometheus-client")
+    """Return the library prometheus-client. Raises DependencyMissing."""
+    return _require(prometheus_client, "Serving metrics", "prometheus-client", "prometheus-client")
 
 
-def _found(library: types.ModuleType | None, doing: str, name: str, package: str) -> types.ModuleType:
+def _require(library: types.ModuleType | None, doing: str, name: str, package: str) -> types.ModuleType:
     if library is None:
-        raise _missing(doing, name, package)
+        raise _missing_library(doing, name, package)
     return library
 
 
-def _missing(doing: str, name: str, package: str) -> DependencyMissing:
+def _missing_library(doing: str, name: str, package: str) -> DependencyMissing:
     return DependencyMissing(
         f"{doing} failed: the Python library {name} is not installed; install the package python3-{package}, "
         f"or run pip install {name} with the Python that runs the server."

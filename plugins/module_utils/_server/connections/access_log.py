@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Access log, as text on standard error or JSON on standard output, and set-up of logging. Called by protocol.py."""
+
 from __future__ import annotations
 
 import datetime
@@ -30,7 +32,7 @@ _LIMIT: t.Final = 500
 
 
 def set_up_logging(level: str, form: Form) -> None:
-    """Lines about the server and text about requests go to standard error, requests as JSON to standard output."""
+    """Configure logging: the server and text about requests to standard error, JSON to standard output."""
     lines = logging.StreamHandler(sys.stderr)
     if is_journal(2, os.environ):
         lines.setFormatter(JournalFormatter("%(message)s"))
@@ -56,7 +58,7 @@ def log_request(
     user: str | None,
     size: int,
 ) -> None:
-    """Write the line of a request. What the client chose can neither end the line nor forge a field."""
+    """Log a request. Text from the client is escaped, so that it can neither end the line nor forge a field."""
     if form == "json":
         _ACCESS.info("%s", _json_line(request, response, seconds, peer=peer, user=user, size=size))
     elif form == "text":
@@ -70,16 +72,16 @@ def log_request(
             size,
             seconds,
             visible(_agent(request).replace("\\", "\\\\").replace('"', '\\"')),
-            "" if peer.realm is None else _of_realm(peer.realm),
+            "" if peer.realm is None else _format_attestation(peer.realm),
         )
 
 
-def _of_realm(realm: AttestedClient) -> str:
+def _format_attestation(realm: AttestedClient) -> str:
     return f" token={realm.label}" + (f" warning={','.join(realm.warnings)}" if realm.warnings else "")
 
 
 def body_bytes(request: web.BaseRequest, response: web.StreamResponse) -> int:
-    """The number of bytes of the body that went out."""
+    """Return the number of bytes of the body that were sent."""
     if isinstance(response, FileResponse):
         return response.sent
     return 0 if request.method == "HEAD" or response.status == 304 else response.content_length or 0
@@ -102,7 +104,7 @@ def _json_line(
     user: str | None,
     size: int,
 ) -> str:
-    repository, reference = _about(request)
+    repository, reference = _parse_names(request)
     fields: dict[str, object] = {
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
         "peer": peer.address,
@@ -119,15 +121,15 @@ def _json_line(
     }
     if peer.realm is not None:
         fields["attestation"] = {**peer.realm.facts, "warnings": peer.realm.warnings}
-    return json.dumps({name: _whole(value) for name, value in fields.items()})
+    return json.dumps({name: _replace_surrogates(value) for name, value in fields.items()})
 
 
-def _whole(value: object) -> object:
-    # a lone surrogate stands for a byte that is no UTF-8; strict readers of JSON refuse it
+def _replace_surrogates(value: object) -> object:
+    # a lone surrogate represents a byte that is not UTF-8; strict JSON parsers refuse it
     return value[:_LIMIT].encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _about(request: web.BaseRequest) -> tuple[str | None, str | None]:
+def _parse_names(request: web.BaseRequest) -> tuple[str | None, str | None]:
     try:
         target = parse_target(request.raw_path)
     except Refusal:

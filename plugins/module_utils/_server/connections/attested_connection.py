@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""RA-TLS connection of the server: TLS handshake with attestation, then the HTTP protocol of protocol.py.
+
+Made by listeners.py for each socket. A timer limits the handshake; it pauses while the client is judged.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -24,12 +29,12 @@ if t.TYPE_CHECKING:
     from .connections import Admission
     from .protocol import HttpServer
 
-# while a client is judged nothing is read from it, so somebody has to look whether it is still there
-_LOOK_SECONDS: t.Final = 0.5
+# nothing is read from a client while it is judged, so its disconnection must be polled
+_POLL_SECONDS: t.Final = 0.5
 
 
 class AttestedConnection(TlsServerProtocol):
-    """A connection on whose other end there has to be an attested client, before it gets to the server."""
+    """A connection that reaches the HTTP server only after its client was attested."""
 
     def __init__(self, attesting: Attesting, server: HttpServer, admission: Admission) -> None:
         self._attesting = attesting
@@ -41,58 +46,58 @@ class AttestedConnection(TlsServerProtocol):
         self._has_grace = False
         self._since = 0.0
         self._clock: asyncio.TimerHandle | None = None
-        self._looking: asyncio.TimerHandle | None = None
+        self._poll_timer: asyncio.TimerHandle | None = None
         super().__init__(
             attesting.config_for(self._challenge),
-            self._attested,
-            judge=self._find_out,
-            report=self._ended,
-            # the clock below is stopped meanwhile; this one never is
-            deadline=attesting.handshake_seconds + 2 * attesting.attestation_seconds + _LOOK_SECONDS,
+            self._make_http_protocol,
+            judge=self._judge_client,
+            report=self._report_failure,
+            # the timer below pauses while the client is judged; this limit includes the pause
+            deadline=attesting.handshake_seconds + 2 * attesting.attestation_seconds + _POLL_SECONDS,
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The TCP connection is there."""
+        """Start the time limit of the handshake."""
         super().connection_made(transport)
         self._attesting.handshakes.add(self)
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, and its place is free."""
+        """Stop the timers and release the place of the connection."""
         failed = self.inner is None and self._error is None
         super().connection_lost(exc)
         self._stop_clock()
-        self._stop_looking()
+        self._stop_polling()
         self._attesting.handshakes.discard(self)
         self._admission.release()
-        # what refers to this object in a circle would keep its buffers and keys until garbage is collected
+        # break reference cycles, which would keep buffers and keys until garbage collection
         self._judge, self._report, self._inner_factory = None, None, asyncio.Protocol
         if failed:
             self._attesting.counters.add("handshake_failures")
 
     def abort(self) -> None:
-        """End the connection now."""
+        """Abort the connection."""
         self._below.abort()
 
-    def _attested(self) -> asyncio.Protocol:
-        """The protocol of the server, for a client that was judged."""
+    def _make_http_protocol(self) -> asyncio.Protocol:
+        """Return the HTTP protocol for a client that was accepted."""
         self._stop_clock()
         self._attesting.handshakes.discard(self)
         if self._realm is None:
-            raise AttestationRejected("Nobody has judged the client.")
+            raise AttestationRejected("The client was not judged.")
         return self._server.connect(self._admission, realm=self._realm)
 
-    async def _find_out(self, event: PeerCertificate, dummy: ServerEngine) -> None:
+    async def _judge_client(self, event: PeerCertificate, dummy: ServerEngine) -> None:
         self._stop_clock()
-        self._look()
+        self._poll_client()
         try:
             self._realm = await self._attesting.judge(event.chain[0], self._challenge, address=self._admission.address)
         finally:
-            self._stop_looking()
+            self._stop_polling()
             if not self._below.is_closing():
                 self._start_clock()
 
-    def _ended(self, error: TlsError, dummy: object) -> None:
+    def _report_failure(self, error: TlsError, dummy: object) -> None:
         self._stop_clock()
         if self.inner is None:
             self._attesting.ended(error, self._admission.address)
@@ -100,7 +105,7 @@ class AttestedConnection(TlsServerProtocol):
     def _start_clock(self) -> None:
         loop = asyncio.get_running_loop()
         self._since = loop.time()
-        self._clock = loop.call_later(self._time_left, self._stalled)
+        self._clock = loop.call_later(self._time_left, self._handle_timeout)
 
     def _stop_clock(self) -> None:
         if self._clock is not None:
@@ -108,10 +113,10 @@ class AttestedConnection(TlsServerProtocol):
             self._clock = None
             self._time_left = max(0.0, self._time_left - (asyncio.get_running_loop().time() - self._since))
 
-    def _stalled(self) -> None:
+    def _handle_timeout(self) -> None:
         attesting = self._attesting
         if self.engine.state is TlsState.WAIT_CERT and not self._has_grace:
-            # a client may have to make its evidence now, which takes longer than all the rest of a handshake
+            # the client may be making its evidence, which takes longer than the rest of a handshake
             self._has_grace = True
             self._time_left = attesting.attestation_seconds
             self._start_clock()
@@ -119,23 +124,23 @@ class AttestedConnection(TlsServerProtocol):
         if self.engine.state is TlsState.WAIT_CERT:
             attesting.log.silent(self._admission.address, attesting.handshake_seconds + attesting.attestation_seconds)
         self._on_deadline()
-        # what it did not take is not kept for it
+        # discard data that the client has not read
         self._below.abort()
 
-    def _look(self) -> None:
-        if _has_left(self._below.get_extra_info("socket")):
+    def _poll_client(self) -> None:
+        if _is_disconnected(self._below.get_extra_info("socket")):
             self._below.abort()
         else:
-            self._looking = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+            self._poll_timer = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._poll_client)
 
-    def _stop_looking(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+    def _stop_polling(self) -> None:
+        if self._poll_timer is not None:
+            self._poll_timer.cancel()
+            self._poll_timer = None
 
 
-def _has_left(sock: t.Any) -> bool:
-    """Whether the other end has closed or reset the connection, be there bytes before that or not."""
+def _is_disconnected(sock: t.Any) -> bool:
+    """Tell whether the client has closed or reset the connection, whether or not unread bytes precede that."""
     try:
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLRDHUP)

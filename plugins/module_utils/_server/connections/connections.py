@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Limits on the number of connections, in all processes and for each client address. Called by listeners.py."""
+
 from __future__ import annotations
 
 import collections
@@ -17,7 +19,7 @@ if t.TYPE_CHECKING:
 
 
 class Admission:
-    """The place that a connection takes up until release is called."""
+    """The place of a connection under the limits, until release is called."""
 
     __slots__ = ("_connections", "_taken", "address")
 
@@ -27,14 +29,14 @@ class Admission:
         self.address = address
 
     def release(self) -> None:
-        """Give it up; the second time does nothing."""
+        """Release the place. Further calls do nothing."""
         if self._taken:
             self._taken = False
             self._connections.left(self.address)
 
 
 class Connections:
-    """Who is connected, and how many may be: in all processes together, and from one address in this one."""
+    """Counter of open connections with two limits: limit for all processes, per_address within this process."""
 
     def __init__(self, counters: Counters, *, limit: int, per_address: int) -> None:
         self.counters = counters
@@ -45,15 +47,18 @@ class Connections:
         self._throttle = LogThrottle()
 
     def admit(self, address: str | None) -> Admission | None:
-        """Take up a place; None, counted, when there is none left. Without an address only the first limit holds."""
+        """Take a place for a connection. Returns None, after counting the refusal, when a limit is reached.
+
+        Without an address, as on unix sockets, only the limit of all processes applies.
+        """
         if self.counters.board.connections() >= self._limit:
             self.counters.add("refused", "total")
-            self._throttle.log("a connection was closed: all %d are taken", self._limit)
+            self._throttle.log("refused a connection: the limit of %d connections is reached", self._limit)
             return None
         network = network_of(address)
         if network is not None and 0 < self._per_address <= self._addresses[network]:
             self.counters.add("refused", "address")
-            self._throttle.log("a connection of %s was closed: it has %d already", address, self._per_address)
+            self._throttle.log("refused a connection from %s: it already has %d", address, self._per_address)
             return None
         if network is not None:
             self._addresses[network] += 1
@@ -63,7 +68,7 @@ class Connections:
         return Admission(self, address)
 
     def left(self, address: str | None) -> None:
-        """A connection is gone."""
+        """Count a connection as closed; called by Admission.release."""
         self._open -= 1
         self.counters.put("open", self._open)
         network = network_of(address)
@@ -74,7 +79,7 @@ class Connections:
 
     @property
     def open(self) -> int:
-        """How many there are in this process."""
+        """The number of open connections in this process."""
         return self._open
 
 

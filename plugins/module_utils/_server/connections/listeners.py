@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Listening sockets: binding TCP, unix and systemd sockets, and accepting connections from them.
+
+main.py binds the sockets, worker.py and admin.py accept connections.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -21,7 +26,7 @@ from ..config.addresses import Address, TcpAddress, UnixAddress
 from ..errors import ListenError
 from ..throttle import LogThrottle
 from .connections import Connections
-from .plain_http import refuse_plain, speaks_plainly
+from .plain_http import is_plain_http, refuse_plain
 from .protocol import HttpServer, plain_address
 from .tls import tls_context
 
@@ -34,22 +39,22 @@ _LOG: t.Final = logging.getLogger("attested.registry")
 BACKLOG: t.Final = 1024
 _SHORTAGES: t.Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: t.Final = 0.2
-# few, so that several processes share what comes in at once
+# few, so that several processes share simultaneous connections
 _AT_ONCE: t.Final = 4
 _FIRST_FD: t.Final = 3
 _MAX_FDS: t.Final = 64
-# asyncio takes no time-out of zero
+# asyncio accepts no timeout of zero
 _LEAST_SECONDS: t.Final = 0.1
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A TCP socket at this address (IPv4, IPv6 or a name for one), not listening yet. Raises ListenError."""
+    """Bind a TCP socket to an IPv4 or IPv6 address or a host name, without listening. Raises ListenError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, dummy, address = found[0]
         sock = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as exc:
-        raise _refused(host, port, exc) from None
+        raise _listen_error(host, port, exc) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -57,20 +62,20 @@ def bind(host: str, port: int) -> socket.socket:
         sock.bind(address)
     except OSError as exc:
         sock.close()
-        raise _refused(host, port, exc) from None
+        raise _listen_error(host, port, exc) from None
     return sock
 
 
-def _refused(host: str, port: int, exc: OSError | UnicodeError) -> ListenError:
+def _listen_error(host: str, port: int, exc: OSError | UnicodeError) -> ListenError:
     why = (exc.strerror if isinstance(exc, OSError) else None) or "the host name is malformed"
     return ListenError(f"Listening on {host} port {port} failed: {why}; choose another --host or --port.")
 
 
 def bind_unix(path: str, mode: int) -> socket.socket:
-    """A unix socket, not listening yet; one that nobody listens on any more is replaced. Raises ListenError."""
+    """Bind a unix socket, without listening. Replaces a socket without a listener. Raises ListenError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _clear(path)
+        _remove_stale_socket(path)
         before = os.umask(0o777 & ~mode)
         try:
             sock.bind(path)
@@ -82,10 +87,10 @@ def bind_unix(path: str, mode: int) -> socket.socket:
     return sock
 
 
-def _clear(path: str) -> None:
+def _remove_stale_socket(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file of that name that is no socket")
+            raise FileExistsError(errno.EEXIST, "a file of that name exists and is not a socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             if probe.connect_ex(path) == 0:
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -93,34 +98,34 @@ def _clear(path: str) -> None:
 
 
 def passed_by_systemd(environment: t.Mapping[str, str]) -> list[socket.socket]:
-    """The listening stream sockets that systemd passes to this process (sd_listen_fds). Raises ListenError."""
+    """Return the listening stream sockets that systemd passes (sd_listen_fds(3)). Raises ListenError."""
     count = environment.get("LISTEN_FDS", "")
     if environment.get("LISTEN_PID") != str(os.getpid()) or not (count.isascii() and count.isdigit()):
         raise ListenError(
-            "Listening on sockets of systemd failed: it has passed none to this process; "
+            "Listening on sockets of systemd failed: systemd has passed no sockets to this process; "
             "start the server by a socket unit."
         )
     if not 0 < int(count[:4]) <= _MAX_FDS:
         raise ListenError(
-            f"Listening on sockets of systemd failed: it has passed {count[:4]}; give from 1 to {_MAX_FDS}."
+            f"Listening on sockets of systemd failed: systemd has passed {count[:4]}; pass 1 to {_MAX_FDS}."
         )
-    return [_passed(fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
+    return [_check_passed_socket(fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
 
 
-def _passed(fd: int) -> socket.socket:
+def _check_passed_socket(fd: int) -> socket.socket:
     try:
         os.set_inheritable(fd, False)
         sock = socket.socket(fileno=fd)
         if sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return sock
-        why = "it is no listening stream socket; use ListenStream= and Accept=no"
+        why = "it is not a listening stream socket; use ListenStream= and Accept=no"
     except OSError as exc:
         why = str(exc.strerror)
     raise ListenError(f"Listening on the socket {fd} of systemd failed: {why}.")
 
 
 def bind_all(addresses: t.Sequence[Address], *, unix_mode: int) -> list[socket.socket]:
-    """A socket for each address, several for systemd's. Raises ListenError, with nothing left bound."""
+    """Bind a socket to each address; systemd can pass several. Raises ListenError after closing all of them."""
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
         for address in addresses:
@@ -136,7 +141,7 @@ def bind_all(addresses: t.Sequence[Address], *, unix_mode: int) -> list[socket.s
 
 
 def url_of(sock: socket.socket, *, tls: bool) -> str:
-    """Where a socket can be reached, as a URL; unix:/path for a unix socket."""
+    """Return the URL of a socket; unix:/path for a unix socket."""
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"unix:{name}"
@@ -145,9 +150,9 @@ def url_of(sock: socket.socket, *, tls: bool) -> str:
 
 
 class Acceptor:
-    """Takes connections from a listening socket, which other processes may share, and hands them to a server.
+    """Acceptor of the connections of a listening socket, which other processes may share; passes them to a server.
 
-    They are plain, or with TLS, or of attested clients alone.
+    The connections are plain, TLS (with tls) or RA-TLS (with attesting).
     """
 
     def __init__(
@@ -183,7 +188,7 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 break
             except OSError as exc:
-                self._wait(exc)
+                self._pause(exc)
                 break
             address = plain_address(str(name[0])) if isinstance(name, tuple) else None
             admission = self._connections.admit(address)
@@ -195,18 +200,18 @@ class Acceptor:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _protocol(self, admission: Admission) -> t.Any:
+    def _make_protocol(self, admission: Admission) -> t.Any:
         if self._attesting is None:
             return self._server.connect(admission)
         from .attested_connection import AttestedConnection
 
         return AttestedConnection(self._attesting, self._server, admission)
 
-    def _wait(self, exc: OSError) -> None:
-        # the connection stays in the queue: without a pause the loop would spin
+    def _pause(self, exc: OSError) -> None:
+        # the connection stays in the queue, so without a pause the loop would spin
         if exc.errno in _SHORTAGES:
             self._connections.counters.add("refused", "descriptors")
-        self._throttle.log("taking a connection failed, and is tried again: %s", exc.strerror)
+        self._throttle.log("accepting a connection failed and will be retried: %s", exc.strerror)
         self._loop.remove_reader(self._sock.fileno())
         self._timer = self._loop.call_later(_PAUSE_SECONDS, self._start)
 
@@ -218,7 +223,7 @@ class Acceptor:
                 sock.close()
                 return
             await self._loop.connect_accepted_socket(
-                lambda: self._protocol(admission),
+                lambda: self._make_protocol(admission),
                 sock,
                 ssl=self._tls,
                 ssl_handshake_timeout=None if self._tls is None else handshake,
@@ -226,7 +231,7 @@ class Acceptor:
         except (OSError, asyncio.TimeoutError) as exc:
             # ssl.SSLError is an OSError
             self._connections.counters.add("handshake_failures")
-            _LOG.debug("a connection ended in its handshake: %s", exc)
+            _LOG.debug("a TLS handshake failed: %s", exc)
             admission.release()
             sock.close()
         except BaseException:
@@ -239,24 +244,24 @@ class Acceptor:
         return self._tls is not None or self._attesting is not None
 
     async def _begin_handshake(self, sock: socket.socket, admission: Admission) -> float | None:
-        """Wait for the first byte of a handshake, and give the seconds that are left for it; None if there is none.
+        """Wait for the first byte of a handshake and return the seconds that are left for it; None without a handshake.
 
-        A client that speaks plain HTTP in place of it is told so. Raises OSError, asyncio.TimeoutError.
+        A client that sends plain HTTP instead gets an error response. Raises OSError, asyncio.TimeoutError.
         """
         if not self._is_encrypted:
             return None
         seconds = (self._server.limits if self._attesting is None else self._attesting).handshake_seconds
         began = self._loop.time()
-        if not await asyncio.wait_for(speaks_plainly(sock), seconds):
+        if not await asyncio.wait_for(is_plain_http(sock), seconds):
             return max(began + seconds - self._loop.time(), _LEAST_SECONDS)
         self._connections.counters.add("handshake_failures")
-        self._plain.log("plain HTTP came from %s to a port for TLS, and is refused", admission.address or "-")
+        self._plain.log("refused plain HTTP from %s on a TLS port", admission.address or "-")
         with contextlib.suppress(OSError):
             await refuse_plain(sock)
         return None
 
     def close(self) -> None:
-        """Take no more connections; those in their handshake go on."""
+        """Stop accepting connections; handshakes in progress continue."""
         if self._timer is not None:
             self._timer.cancel()
         if self._sock.fileno() >= 0:
@@ -264,7 +269,7 @@ class Acceptor:
         self._sock.close()
 
     def cut(self) -> None:
-        """End the handshakes under way."""
+        """Abort the handshakes in progress."""
         for task in self._tasks:
             task.cancel()
         if self._attesting is not None:
@@ -273,14 +278,14 @@ class Acceptor:
 
 @dataclass(frozen=True)
 class Listener:
-    """An address that requests come in by."""
+    """An address on which a server accepts requests."""
 
     url: str
     _acceptor: Acceptor
     _http: HttpServer
 
     async def close(self, grace: float) -> None:
-        """Stop listening at once, let the requests under way end for up to grace seconds, then cut them."""
+        """Stop listening, let requests in progress end for up to grace seconds, then abort them."""
         self._acceptor.close()
         await self._http.close(grace)
         self._acceptor.cut()
@@ -293,7 +298,7 @@ async def listen(
     tls: ssl.SSLContext | None = None,
     attesting: Attesting | None = None,
 ) -> Listener:
-    """Serve on a bound socket in this process, plain, with TLS or attested, without limits. Raises ListenError."""
+    """Serve on a bound socket in this process, without limits on connections. Raises ListenError."""
     encrypted = tls is not None or attesting is not None
     http = HttpServer(application, zero_copy=not encrypted, counters=None if attesting is None else attesting.counters)
     connections = Connections(http.counters, limit=1_000_000, per_address=0)
@@ -303,12 +308,12 @@ async def listen(
 
 
 def start_listening(sock: socket.socket) -> None:
-    """Let connections come. Raises ListenError."""
+    """Start listening on a bound socket. Raises ListenError."""
     try:
         sock.listen(BACKLOG)
     except OSError as exc:
         host, port = sock.getsockname()[:2] if sock.family != socket.AF_UNIX else (sock.getsockname(), 0)
-        raise _refused(host, port, exc) from None
+        raise _listen_error(host, port, exc) from None
 
 
 __all__ = (

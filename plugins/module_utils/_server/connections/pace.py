@@ -4,9 +4,13 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Checks of transfer rates: how many bytes of a response the client has acknowledged, as the kernel reports it.
+
+Neither sendfile nor TLS reports that. Called by protocol.py.
+"""
+
 from __future__ import annotations
 
-# How much of what was written has reached the other end: sendfile and TLS alike say nothing about it, the kernel does.
 import array
 import fcntl
 import socket
@@ -17,12 +21,12 @@ import typing as t
 _U64: t.Final = struct.Struct("=Q")
 # tcpi_bytes_acked of struct tcp_info (linux/tcp.h), since Linux 4.1
 _ACKED_AT: t.Final = 120
-# SIOCOUTQ has the number of TIOCOUTQ
+# SIOCOUTQ of tcp(7) has the value of TIOCOUTQ
 _OUTQ: t.Final = termios.TIOCOUTQ
 
 
 class Delivery(t.NamedTuple):
-    """acked counts the bytes that the other end has acknowledged, pending those that it has not."""
+    """State of a TCP connection: acked bytes were acknowledged by the client, pending bytes were not."""
 
     acked: int
     pending: int
@@ -30,14 +34,14 @@ class Delivery(t.NamedTuple):
 
 class _Socket(t.Protocol):
     def fileno(self) -> int:
-        """As socket.socket."""
+        """Do the same as socket.socket."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
-        """As socket.socket."""
+        """Do the same as socket.socket."""
 
 
 def delivery_of(sock: _Socket | None) -> Delivery | None:
-    """How far a TCP connection is; None where the system does not say: unix sockets, closed ones, other systems."""
+    """Return the delivery of a connection; None on unix sockets, closed sockets and systems other than Linux."""
     if sock is None:
         return None
     try:
@@ -52,7 +56,7 @@ def delivery_of(sock: _Socket | None) -> Delivery | None:
 
 
 class SlowReaderCheck:
-    """Whether a reader takes enough: minimum bytes in each stretch of so many seconds in which it had some to take."""
+    """Check for slow readers: a client with pending data must acknowledge minimum bytes in each period of seconds."""
 
     __slots__ = ("_acked", "_minimum", "_seconds", "_since")
 
@@ -62,14 +66,14 @@ class SlowReaderCheck:
         self.rest()
 
     def rest(self) -> None:
-        """There is nothing to take now."""
+        """Restart the measurement, because no data is pending."""
         self._since: float | None = None
         self._acked = 0
 
     def is_too_slow(self, delivery: Delivery | None, now: float) -> bool:
-        """Look at it again."""
+        """Update the measurement, and tell whether the client is too slow."""
         if delivery is None or not delivery.pending:
-            # the delay is ours
+            # the client has read all, so a delay is on our side
             self.rest()
         elif self._since is None or delivery.acked - self._acked >= self._minimum:
             self._since, self._acked = now, delivery.acked
@@ -79,7 +83,7 @@ class SlowReaderCheck:
 
 
 class Progress:
-    """Whether an answer gets on: something of it reaches the client in each stretch of so many seconds.
+    """Check for stuck responses: in each period of seconds some bytes must reach the client.
 
     SlowReaderCheck finds clients that do not read; here the fault is on our side, such as a disk that does not answer.
     """
@@ -91,16 +95,16 @@ class Progress:
         self.end()
 
     def begin(self, now: float) -> None:
-        """There is something to do."""
+        """Start the measurement with a request."""
         self._since: float | None = now
         self._acked = 0
 
     def end(self) -> None:
-        """There is nothing to do."""
+        """Stop the measurement."""
         self._since = None
 
     def is_stuck(self, delivery: Delivery | None, now: float, *, begun: bool) -> bool:
-        """Look at it again; begun says whether some of the answer is out, from when on only delivery tells."""
+        """Tell whether the response is stuck. After its first byte (begun), progress is measured by delivery."""
         if self._since is None:
             return False
         if begun and (delivery is None or delivery.pending or delivery.acked != self._acked):

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""HTTP protocol of the server, on top of aiohttp's: time limits, slow readers, passwords, error documents, access log.
+
+worker.py makes one HttpServer for its process; the listeners pass connections to it.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -33,16 +38,16 @@ if t.TYPE_CHECKING:
     from .connections import Admission
 
 _LOG: t.Final = logging.getLogger("attested.registry")
-# how long to go on reading, and throwing away, the body of a request that was refused
+# how long to read and discard the body of a request that was refused
 _LINGER_SECONDS: t.Final = 1.0
-# how long a retired server waits for one more request on a connection that is kept alive
+# how long a retired server waits for another request on an idle connection
 _RETIRED_SECONDS: t.Final = 5.0
-# how long a client may take to end TLS
+# how long a client may take to close TLS
 _CLOSING_SECONDS: t.Final = 3.0
 _POLL_SECONDS: t.Final = 0.05
 _RESET_ON_CLOSE: t.Final = struct.pack("ii", 1, 0)
-# how many requests may wait for their turn on a connection, and how many bytes that are no complete head yet; not all
-# versions of aiohttp that this runs with have limits of their own
+# limits of pipelined requests on a connection, and of bytes of an incomplete head; not all supported versions of
+# aiohttp have such limits
 _MAX_WAITING: t.Final = 64
 _MAX_INCOMPLETE: t.Final = MAX_RANGE + 4 * MAX_HEAD
 _BAD_REQUEST: t.Final = Refusal(
@@ -51,15 +56,15 @@ _BAD_REQUEST: t.Final = Refusal(
 
 
 class Handler(t.Protocol):
-    """What answers requests, such as Application."""
+    """An application that answers requests, such as Application."""
 
     async def handle(self, request: web.BaseRequest, *, zero_copy: bool, peer: Peer | None) -> web.StreamResponse:
-        """Answer a request of this peer; zero_copy says whether files can go out by sendfile."""
+        """Answer a request of this peer; zero_copy tells whether the connection supports sendfile."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long clients may take, in seconds, and the bytes a second that they must take of an answer."""
+    """Time limits for clients in seconds, and the lowest rate at which they must read, in bytes per second."""
 
     head_seconds: float = 20
     idle_seconds: float = 75
@@ -69,7 +74,7 @@ class Limits:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's connection; it knows its peer and what it waits for, and its own errors are the distribution-spec's."""
+    """A connection of aiohttp with a peer, time limits, and errors as the distribution-spec defines them."""
 
     __slots__ = (
         "_admission",
@@ -105,54 +110,54 @@ class _Connection(web.RequestHandler):
         self._busy = self._used = self._held = self._cut = False
         self._incomplete = 0
         self._body: t.Any = None
-        # of the latest request; aiohttp's _current_request is None while a complete answer is written
+        # writer of the latest request; _current_request of aiohttp is None while a complete response is written
         self._writer: t.Any = None
-        # until the connection is gone; what aiohttp calls transport is None as soon as it is to be closed
+        # transport until the connection is lost; the attribute transport of aiohttp is None once closing starts
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
         self._closing_since: float | None = None
         self._idle_since = self._loop.time()
         self.peer = Peer(None, realm=realm)
-        # whose password came with the request under way
+        # user whose password was verified for the current request
         self.user: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The handshake, if any, is over."""
+        """Start with a connection whose handshake, if any, is complete."""
         self._idle_since = self._loop.time()
         self._wire = t.cast("asyncio.Transport", transport)
         self.peer = peer_of(transport, realm=self._realm)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is gone."""
+        """Release the place of the connection."""
         self._wire = None
         self.release()
         super().connection_lost(exc)
 
     def release(self) -> None:
-        """Give up the place among the connections."""
+        """Release the place of the connection under the limits. Further calls do nothing."""
         if self._admission is not None:
             self._admission.release()
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request is there."""
-        # of nothing at all aiohttp itself may speak, to go on with what it has
+        """Parse bytes of requests."""
+        # aiohttp calls this with b"" to resume parsing buffered data
         if data and not self._busy and self._head_since is None:
             self._head_since = self._loop.time()
         waiting = len(self._messages)
         try:
             super().data_received(data)
         except Exception as exc:
-            # such as of yarl, about a target that is no URL; asyncio would log a traceback and close without answer
-            _LOG.debug("a request cannot be read: %r", exc)
-            self._refuse()
+            # from yarl, for example, about a malformed URL; asyncio would log a traceback and close without a response
+            _LOG.debug("parsing a request failed: %r", exc)
+            self._refuse_malformed()
             return
         if self._body is None or self._body.is_eof():
             self._incomplete = self._incomplete + len(data) if len(self._messages) == waiting else 0
-            self._hold_back()
+            self._limit_pipeline()
 
-    def _hold_back(self) -> None:
-        """Read no further ahead of the answers than there is room for; a head that is longer is none."""
+    def _limit_pipeline(self) -> None:
+        """Pause reading when too many requests or bytes wait; close the connection when a head is too long."""
         if len(self._messages) <= _MAX_WAITING and self._incomplete <= _MAX_INCOMPLETE:
             return
         if not self._busy and not self._messages:
@@ -161,8 +166,8 @@ class _Connection(web.RequestHandler):
             self._held = True
             self.transport.pause_reading()
 
-    def _refuse(self) -> None:
-        """Answer what aiohttp cannot read, or end the connection where an earlier answer is still to come."""
+    def _refuse_malformed(self) -> None:
+        """Answer a request that aiohttp cannot parse, or close the connection if an earlier response is pending."""
         if self._busy or self._messages or self.transport is None:
             self.cut("head")
             return
@@ -172,14 +177,14 @@ class _Connection(web.RequestHandler):
         self.force_close()
 
     def begin(self, body: t.Any, writer: t.Any) -> None:
-        """The head of a request is complete; body is what follows it, writer is what its answer goes through."""
+        """Start a request whose head is complete; body is its payload, writer sends its response."""
         self._body, self._writer = body, writer
         self._busy = self._used = True
         self._head_since = self.user = None
         self._progress.begin(self._loop.time())
 
     async def wait(self, work: t.Coroutine[t.Any, t.Any, None]) -> None:
-        """Wait for something that has a limit of its own, which is no lack of progress."""
+        """Await work that has its own time limit, without counting it as lack of progress."""
         self._progress.end()
         try:
             await work
@@ -187,7 +192,7 @@ class _Connection(web.RequestHandler):
             self._progress.begin(self._loop.time())
 
     def end(self) -> None:
-        """The request is answered."""
+        """End a request after its response was sent."""
         self._busy = False
         self._idle_since = self._loop.time()
         self._pace.rest()
@@ -198,11 +203,11 @@ class _Connection(web.RequestHandler):
                 self.transport.resume_reading()
 
     def check(self, now: float) -> None:
-        """Close the connection if its client takes too long. To be called every now and then."""
+        """Close the connection if its client exceeds a time limit. Called about once per second."""
         if self._wire is None:
             return
         if self._cut:
-            # the shutdown of the socket was not noticed, because nothing is read or written
+            # with no read or write in progress, asyncio does not notice the shutdown of the socket
             self._wire.abort()
             return
         limits = self.server.limits
@@ -216,17 +221,17 @@ class _Connection(web.RequestHandler):
             self.finish()
 
     def _check_answer(self, now: float) -> None:
-        # one that is to be closed waits until the client has taken what was written
+        # a connection that is closing waits until the client has read all data
         wire = t.cast("asyncio.Transport", self._wire)
         limits, closing = self.server.limits, self.transport is None or wire.is_closing()
-        delivery = delivery_of(self._socket())
+        delivery = delivery_of(self._get_socket())
         if limits.minimum_rate and self._pace.is_too_slow(delivery, now):
             self.cut("slow")
         elif closing and not (delivery and delivery.pending):
             self._end_closing(now)
         elif self._progress.is_stuck(delivery, now, begun=self._has_begun()):
             _LOG.warning(
-                "the connection of %s is cut: no byte of the answer was sent in %g s; look at the disk and the load",
+                "aborting the connection of %s: no byte of the response was sent in %g s; check the disk and the load",
                 self.peer.address or "a unix socket",
                 limits.stall_seconds,
             )
@@ -235,60 +240,63 @@ class _Connection(web.RequestHandler):
                 self._task_handler.cancel()
 
     def _end_closing(self, now: float) -> None:
-        """Wait no longer for the close_notify of a client that has taken all; asyncio would, before 3.11 for ever."""
+        """Abort a connection whose client has read all and sends no close_notify.
+
+        Before Python 3.11, asyncio waits for it forever.
+        """
         if self._closing_since is None:
             self._closing_since = now
         elif now - self._closing_since >= _CLOSING_SECONDS:
             t.cast("asyncio.Transport", self._wire).abort()
 
     def finish(self) -> None:
-        """End the connection with the answer under way, now if there is none."""
+        """Close the connection after the response in progress, or at once if there is none."""
         if self._busy:
             self.close()
         else:
             self.force_close()
 
     def _has_begun(self) -> bool:
-        """Whether some of the answer under way is out."""
+        """Tell whether some bytes of the response in progress were sent."""
         return self.transport is None or (self._writer is not None and self._writer.output_size > 0)
 
-    def _socket(self) -> t.Any:
-        """Give the socket, None where TLS has let it go and the connection is not yet said to be lost."""
+    def _get_socket(self) -> t.Any:
+        """Return the socket; None after TLS has released it and before connection_lost."""
         return t.cast("asyncio.Transport", self._wire).get_extra_info("socket")
 
     def cut(self, why: str) -> None:
-        """End the connection now, whatever it does; why is one of counters.CUT."""
+        """Abort the connection and count the reason; why is one of counters.CUT."""
         if self._wire is None or self._cut:
             return
         self._cut = True
-        _LOG.debug("the connection of %s is cut: %s", self.peer.address or "a unix socket", why)
+        _LOG.debug("aborting the connection of %s: %s", self.peer.address or "a unix socket", why)
         self.server.counters.add("cut", why)
-        sock = self._socket()
+        sock = self._get_socket()
         if sock is None:
             self._wire.abort()
             return
         try:
-            # what the client did not take is not kept for it
+            # discard data that the client has not read
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            # wakes up a sendfile, which closing the transport would not
+            # interrupts a sendfile in progress, which closing the transport does not
             sock.shutdown(socket.SHUT_RDWR)
         except OSError as exc:
-            _LOG.debug("it was gone already: %s", exc)
+            _LOG.debug("the connection was already closed: %s", exc)
         if not self._busy or self.transport is None:
             self._wire.abort()
 
     async def finish_response(self, request: web.BaseRequest, resp: t.Any, start_time: float | None) -> t.Any:
-        """Send the rest of an answer. aiohttp would parse what follows a declined upgrade, and some versions fail."""
+        """Finish a response and discard the bytes after a declined upgrade, on which some versions of aiohttp fail."""
         if self._message_tail:
             self._message_tail = b""
             self.close()
         return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: t.Any, **kw: t.Any) -> None:
-        """Log what went wrong around an answer; a body that is malformed is a matter of the client."""
+        """Log an exception of aiohttp; a malformed body is an error of the client and logged at debug level."""
         exc = kw.get("exc_info")
         if isinstance(exc, MALFORMED):
-            _LOG.debug("a request of %s is malformed: %s", self.peer.address or "a unix socket", exc)
+            _LOG.debug("a request from %s is malformed: %s", self.peer.address or "a unix socket", exc)
         else:
             super().log_exception(*args, **kw)
 
@@ -299,11 +307,11 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to a request that is no HTTP, or that ran into a fault of ours; the connection ends with it."""
+        """Make the response to a malformed request or after a fault of the server; it closes the connection."""
         if status >= 500:
             _LOG.error("answering %s failed", visible(request.raw_path), exc_info=exc)
         if request.writer.output_size > 0:
-            raise ConnectionResetError("an answer is under way already")
+            raise ConnectionResetError("a response is already in progress")
         refusal = Refusal(status, "UNSUPPORTED", f"{http.HTTPStatus(status).phrase}.")
         answer = error_answer(_BAD_REQUEST if status == _BAD_REQUEST.status else refusal)
         answer.force_close()
@@ -311,7 +319,7 @@ class _Connection(web.RequestHandler):
 
 
 def peer_of(transport: asyncio.BaseTransport, *, realm: AttestedClient | None = None) -> Peer:
-    """Who is at the other end: an IPv4 address in IPv6 form is shown as what it is, and without a zone."""
+    """Return the peer of a connection, with a normalized address and the subject of its certificate."""
     name = transport.get_extra_info("peername")
     address = None
     if isinstance(name, tuple):
@@ -320,13 +328,13 @@ def peer_of(transport: asyncio.BaseTransport, *, realm: AttestedClient | None = 
 
 
 def plain_address(address: str) -> str:
-    """An IP address without what only this host knows it by."""
+    """Return an IP address without its zone, and an IPv4-mapped IPv6 address as IPv4."""
     address = address.partition("%")[0]
     return address[len("::ffff:") :] if address.startswith("::ffff:") and "." in address else address
 
 
 class _Observer:
-    """Has the shape of aiohttp's access logger, which is told of every answer."""
+    """Access logger for aiohttp, which calls it after every response."""
 
     enabled = True
 
@@ -335,7 +343,7 @@ class _Observer:
         self._form = form
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """The answer is out."""
+        """Count and log a response that was sent."""
         connection = t.cast("_Connection", request.protocol)
         connection.end()
         size = body_bytes(request, response)
@@ -344,9 +352,9 @@ class _Observer:
 
 
 class HttpServer(web.Server):
-    """Makes a protocol for every connection. One for all listeners of a process; needs a running event loop.
+    """Factory of the protocol of each connection, for all listeners of a process. Needs a running event loop.
 
-    retired_at is the time at which it was told that others take over: its answers then end their connections.
+    retired_at is the time of the call to retire, after which responses close their connections.
     """
 
     def __init__(
@@ -368,15 +376,15 @@ class HttpServer(web.Server):
         observer = _Observer(self.counters, access_log)
         super().__init__(
             self._answer,
-            request_factory=self._begin,
+            request_factory=self._make_request,
             access_log_class=lambda *dummy: observer,
             access_log=_LOG,
             logger=_LOG,
             lingering_time=_LINGER_SECONDS,
             keepalive_timeout=limits.idle_seconds,
-            # a Range header beyond its limit is passed over, not refused
+            # a Range header beyond its limit is ignored, not refused
             max_field_size=MAX_RANGE + MAX_HEAD,
-            # bodies are thrown away: unpacking them first would be work for nothing, and bombs would go off
+            # bodies are discarded; decompressing them would waste work and expose the server to compression bombs
             auto_decompress=False,
         )
 
@@ -393,9 +401,11 @@ class HttpServer(web.Server):
                 connection.user = credentials.user
         return await self._application.handle(request, zero_copy=self._zero_copy, peer=connection.peer)
 
-    def _begin(self, message: t.Any, payload: t.Any, protocol: t.Any, writer: t.Any, task: t.Any) -> web.BaseRequest:
-        # aiohttp makes other URLs of that of the message, which fails for some and ends its task without an answer; all
-        # that is looked at here is the target as it came, which is None for CONNECT without one
+    def _make_request(
+        self, message: t.Any, payload: t.Any, protocol: t.Any, writer: t.Any, task: t.Any
+    ) -> web.BaseRequest:
+        # aiohttp derives URLs from that of the message, which fails for some targets and ends the task without a
+        # response. Only the raw target is used here; it is None for CONNECT without a target.
         message = message._replace(
             path=message.path or "", url=NO_URL, should_close=message.should_close or self.retired_at is not None
         )
@@ -404,28 +414,28 @@ class HttpServer(web.Server):
         return request
 
     def connect(self, admission: Admission | None = None, *, realm: AttestedClient | None = None) -> _Connection:
-        """The protocol of a new connection; realm is its client, if that was attested."""
+        """Make the protocol of a new connection; realm is its client if that was attested."""
         return _Connection(self, admission=admission, realm=realm, loop=self._loop, **self._kwargs)
 
     def __call__(self) -> _Connection:
         return self.connect()
 
     def retire(self) -> None:
-        """Others take over: let connections end with their next answer, and those without one after a while."""
+        """Close connections after their next response, idle connections after a while: other workers take over."""
         self.retired_at = self._loop.time()
 
     def check(self) -> None:
-        """Look at all connections; to be called about every second."""
+        """Check the time limits of all connections. Called about once per second."""
         now = self._loop.time()
         for connection in self.connections:
             try:
                 t.cast("_Connection", connection).check(now)
             except Exception:
-                # the others must be looked at all the same, or nobody would be cut any more
-                _LOG.exception("looking at a connection failed")
+                # one failure must not stop the checks of the other connections
+                _LOG.exception("checking a connection failed")
 
     async def close(self, grace: float) -> None:
-        """End idle connections now, and others when their answer is out, or is cut after about grace seconds."""
+        """Close idle connections now and others after their response; abort the rest after about grace seconds."""
         self.retire()
         for connection in self.connections:
             t.cast("_Connection", connection).finish()
@@ -434,7 +444,7 @@ class HttpServer(web.Server):
             await asyncio.sleep(min(_POLL_SECONDS, grace))
         for connection in self.connections:
             t.cast("_Connection", connection).cut("drain")
-        # to aiohttp nought would mean to wait for ever
+        # aiohttp takes 0 as "no timeout"
         await self.shutdown(_POLL_SECONDS)
 
 

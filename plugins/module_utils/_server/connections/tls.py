@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""TLS contexts for tls: tls, and subjects of client certificates. Called by credentials.py and protocol.py."""
+
 from __future__ import annotations
 
 import ssl
@@ -15,9 +17,9 @@ if t.TYPE_CHECKING:
     from ..config.settings import Settings
 
 _VERIFY: t.Final = {"optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
-# TLS 1.2 with forward secrecy and authenticated encryption alone; those of TLS 1.3 all have both
+# for TLS 1.2 only suites with forward secrecy and authenticated encryption; all suites of TLS 1.3 have both
 _CIPHERS: t.Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-# as RFC 4514 has them; whatever else a subject holds keeps the name that OpenSSL has for it
+# names of RFC 4514, 3; other attributes keep the names of OpenSSL
 _SHORT_NAMES: t.Final = {
     "commonName": "CN",
     "localityName": "L",
@@ -38,9 +40,9 @@ def tls_context(
     client_ca: str | None = None,
     client_auth: t.Literal["none", "optional", "required"] = "none",
 ) -> ssl.SSLContext:
-    """What a TLS server needs: TLS 1.2 or later, HTTP/1.1, this certificate chain (PEM) and its private key (PEM).
+    """Make the context of a server with this certificate chain and key (PEM), TLS 1.2 or later, HTTP/1.1.
 
-    With client_auth, the certificates of clients are verified against the authorities in client_ca (PEM). Raises
+    With client_auth, client certificates are verified against the CA certificates in client_ca (PEM). Raises
     CertificateError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,7 +58,7 @@ def tls_context(
 
 
 def context_of(settings: Settings) -> ssl.SSLContext | None:
-    """The context that the settings ask for, None without TLS. Raises CertificateError."""
+    """Make the context of the settings. Returns None unless tls is tls. Raises CertificateError."""
     if settings.tls != "tls" or settings.cert is None or settings.key is None:
         return None
     return tls_context(settings.cert, settings.key, client_ca=settings.client_ca, client_auth=settings.client_auth)
@@ -67,8 +69,8 @@ def _load_chain(context: ssl.SSLContext, certificate: str, key: str) -> None:
         context.load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as exc:
         raise CertificateError(
-            f"Loading the certificate {certificate} with the key {key} failed: {_why(exc)}; both must be PEM files, "
-            "the key without a password, and belong together."
+            f"Loading the certificate {certificate} with the key {key} failed: {_reason_of(exc)}; both must be PEM "
+            "files of the same key pair, and the key must not be encrypted."
         ) from None
     except OSError as exc:
         raise CertificateError(
@@ -82,38 +84,38 @@ def _load_authorities(context: ssl.SSLContext, path: str) -> None:
         context.load_verify_locations(path)
     except ssl.SSLError as exc:
         raise CertificateError(
-            f"Loading the authorities of client certificates {path} failed: {_why(exc)}; "
-            "give a file of PEM certificates."
+            f"Loading the CA certificates for clients {path} failed: {_reason_of(exc)}; "
+            "provide a file of PEM certificates."
         ) from None
     except OSError as exc:
         raise CertificateError(
-            f"Loading the authorities of client certificates {path} failed: {exc.strerror}; "
+            f"Loading the CA certificates for clients {path} failed: {exc.strerror}; "
             "check the path and that this user may read it."
         ) from None
 
 
 def _no_password() -> str:
-    # without this, OpenSSL would ask on the terminal
+    # without a callback, OpenSSL would prompt on the terminal
     return ""
 
 
-def _why(exc: ssl.SSLError) -> str:
-    return (exc.reason or "they cannot be read").replace("_", " ").lower()
+def _reason_of(exc: ssl.SSLError) -> str:
+    return (exc.reason or "the files cannot be parsed").replace("_", " ").lower()
 
 
 def subject_of(certificate: t.Mapping[str, t.Any] | None) -> str | None:
-    """The subject in what SSLSocket.getpeercert() gave, as RFC 4514 writes it; None without a certificate."""
+    """Return the subject from SSLSocket.getpeercert() in the form of RFC 4514; None without a certificate."""
     if not certificate:
         return None
     parts = [
-        "+".join(f"{_SHORT_NAMES.get(name, name)}={_escaped(value)}" for name, value in names)
+        "+".join(f"{_SHORT_NAMES.get(name, name)}={_escape_value(value)}" for name, value in names)
         for names in certificate.get("subject", ())
     ]
     return ",".join(reversed(parts)) or None
 
 
-def _escaped(value: str) -> str:
-    # RFC 4514, 2.4: nothing in a value can look like the beginning of another one
+def _escape_value(value: str) -> str:
+    # RFC 4514, 2.4: escaping keeps a value from looking like further attributes
     shown = "".join(f"\\{char}" if char in ',+"\\<>;=' else char for char in value).replace("\0", "\\00")
     if shown.startswith((" ", "#")):
         shown = "\\" + shown

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Directories of the registry root, opened part by part without following symbolic links. Called by loading.py."""
+
 from __future__ import annotations
 
 import contextlib
@@ -19,9 +21,9 @@ EntryKind = t.Literal["directory", "link", "other"]
 
 
 class Root:
-    """The registry directory. What is below is opened part by part, and none of the parts may be a symbolic link.
+    """The registry directory, open. Directories below it are opened part by part; no part may be a symbolic link.
 
-    A context manager. Raises RootError when the directory itself cannot be opened; it may be a symbolic link.
+    A context manager. Raises RootError when the root cannot be opened; the root itself may be a symbolic link.
     """
 
     def __init__(self, path: str) -> None:
@@ -39,7 +41,7 @@ class Root:
 
     @contextlib.contextmanager
     def open(self, name: str) -> t.Iterator[int]:
-        """A descriptor of the directory with this name, such as "team/app"; "" is the root itself. Raises OSError."""
+        """Open the directory with this name, such as "team/app"; "" is the root. Raises OSError."""
         fd = os.open(".", _OPEN, dir_fd=self._fd)
         try:
             for part in name.split("/") if name else ():
@@ -51,22 +53,22 @@ class Root:
 
 
 def list_directory(fd: int) -> dict[str, EntryKind]:
-    """What is in an open directory, in the order of the names. Raises OSError."""
+    """Return the entries of an open directory, sorted by name. Raises OSError."""
     with os.scandir(fd) as entries:
-        found = {entry.name: _kind(entry) for entry in entries}
+        found = {entry.name: _kind_of(entry) for entry in entries}
     return dict(sorted(found.items()))
 
 
 def unreadable_root(path: str, exc: OSError | ValueError) -> RootError:
-    """The error for a registry directory that cannot be read."""
-    why = exc.strerror if isinstance(exc, OSError) else "its name holds a NUL character"
+    """Return the error for a registry directory that cannot be read."""
+    why = exc.strerror if isinstance(exc, OSError) else "its name contains a NUL character"
     return RootError(
         f"Reading the registry directory {path} failed: {why}; "
         "it must be a directory of OCI layouts that this user may read."
     )
 
 
-def _kind(entry: os.DirEntry[str]) -> EntryKind:
+def _kind_of(entry: os.DirEntry[str]) -> EntryKind:
     if entry.is_symlink():
         return "link"
     return "directory" if entry.is_dir(follow_symlinks=False) else "other"

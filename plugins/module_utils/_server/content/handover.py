@@ -4,10 +4,14 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Transfer of a snapshot from the loader process to the main process, as a pickle.
+
+The loader is a separate process, so that the main process survives its faults, stays small and has no threads when it
+forks. Called by loader.py.
+"""
+
 from __future__ import annotations
 
-# A snapshot is loaded in a process of its own: whatever happens there, the one that asked goes on, stays small, and has
-# no threads when it forks. This is how the snapshot gets from the one to the other.
 import io
 import pickle
 import types
@@ -20,7 +24,7 @@ if t.TYPE_CHECKING:
     from .snapshot import Snapshot
 
 
-def _view(mapping: dict[t.Any, t.Any]) -> t.Any:
+def _make_read_only(mapping: dict[t.Any, t.Any]) -> t.Any:
     return types.MappingProxyType(mapping)
 
 
@@ -30,15 +34,15 @@ class _Pickler(pickle.Pickler):
         self._repositories = {} if previous is None else previous.repositories
 
     def persistent_id(self, obj: t.Any) -> str | None:
-        """A repository that is as it was need not be sent; nor will it be in memory twice."""
+        """Return the name of a repository that is unchanged; it is neither sent nor kept in memory twice."""
         if isinstance(obj, Repository) and self._repositories.get(obj.name) == obj:
             return obj.name
         return None
 
     def reducer_override(self, obj: t.Any) -> t.Any:
-        """A read-only view is made again over a copy; pickle itself cannot do that."""
+        """Reduce a read-only view to a copy of its mapping; pickle itself cannot."""
         if isinstance(obj, types.MappingProxyType):
-            return _view, (dict(obj),)
+            return _make_read_only, (dict(obj),)
         return NotImplemented
 
 
@@ -48,21 +52,23 @@ class _Unpickler(pickle.Unpickler):
         self._repositories = {} if previous is None else previous.repositories
 
     def persistent_load(self, pid: str) -> Repository:
-        """The repository that is as it was."""
+        """Return the unchanged repository of the previous snapshot."""
         return self._repositories[pid]
 
 
 def pack(result: Snapshot | ServerError, *, previous: Snapshot | None = None) -> bytes:
-    """What loading gave, as bytes for somebody who has the previous snapshot."""
+    """Serialize the result of loading for a process that has the previous snapshot."""
     buffer = io.BytesIO()
     _Pickler(buffer, previous).dump(result)
     return buffer.getvalue()
 
 
 def unpack(data: bytes, *, previous: Snapshot | None = None) -> Snapshot:
-    """The snapshot in bytes that pack made in a child of this process. Raises the ServerError that is in them."""
+    """Restore the snapshot that pack serialized in a child of this process. Raises the ServerError of the child."""
     if not data:
-        raise RootError("Loading the registry directory failed: the process that did it was killed; is memory short?")
+        raise RootError(
+            "Loading the registry directory failed: the loader process was killed; check whether memory is short."
+        )
     result = _Unpickler(io.BytesIO(data), previous).load()
     if isinstance(result, ServerError):
         raise result

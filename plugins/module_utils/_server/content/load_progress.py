@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Progress reports of loading. Called by loading.py through the checker of _layout."""
+
 from __future__ import annotations
 
 import threading
@@ -13,7 +15,7 @@ _STEP: t.Final = 1024**3
 
 
 class LoadProgress:
-    """Tells how much content has been read, once for every GiB."""
+    """Reporter of the amount of content that was read, once for each GiB."""
 
     def __init__(self, report: t.Callable[[str], None]) -> None:
         self._report = report
@@ -21,7 +23,7 @@ class LoadProgress:
         self._read = 0
 
     def advance(self, count: int) -> None:
-        """This many more bytes have been read. Called by any thread."""
+        """Count bytes that were read. Can be called from any thread."""
         with self._lock:
             before, self._read = self._read, self._read + count
             if before // _STEP != self._read // _STEP:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Runs the loading of a snapshot in a child process, one at a time. Called by supervisor.py."""
+
 from __future__ import annotations
 
 import asyncio
@@ -27,22 +29,22 @@ _POLL_SECONDS: t.Final = 0.01
 
 
 class Loader:
-    """Loads snapshots in a process of its own, one at a time. pid is its number while there is one."""
+    """Loader of snapshots in a child process, one at a time. pid is the process ID of the child, None without one."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.pid: int | None = None
 
     async def load(self, previous: Snapshot | None) -> Snapshot:
-        """Load all content; what the previous snapshot has seen need not be read again.
+        """Load all content; files that the previous snapshot verified are not read again.
 
-        Raises RootError and other ServerErrors. When cancelled, the process is ended.
+        Raises RootError and other ServerErrors. When cancelled, the child is killed.
         """
         try:
             return await self._load(previous)
         except OSError as exc:
             raise ServerError(
-                f"Starting the process that loads the content failed: {exc.strerror}; are memory or open files short?"
+                f"Starting the loader process failed: {exc.strerror}; check the limits of memory and open files."
             ) from None
 
     async def _load(self, previous: Snapshot | None) -> Snapshot:
@@ -52,9 +54,9 @@ class Loader:
             os.close(writer)
             writer = -1
             data = await _read(reader)
-            # it may have something to say about why there is nothing
+            # wait for the child to exit, so that its log lines come before an error about missing data
             while self.pid is not None:
-                # one that ended before its number was known has had its signal already
+                # SIGCHLD may have come before the process ID was known
                 self.reap()
                 await asyncio.sleep(_POLL_SECONDS)
             return unpack(data, previous=previous)
@@ -62,16 +64,16 @@ class Loader:
             os.close(reader)
             if writer >= 0:
                 os.close(writer)
-            self._end()
+            self._kill_child()
 
-    def _end(self) -> None:
+    def _kill_child(self) -> None:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.pid = None
 
     def reap(self) -> None:
-        """To be called when a child has ended."""
+        """Collect the child if it has ended. Called after SIGCHLD."""
         if self.pid is not None and os.waitpid(self.pid, os.WNOHANG)[0]:
             self.pid = None
 
@@ -82,7 +84,7 @@ class Loader:
                 settings.root,
                 cache=settings.cache,
                 verify=settings.verify,
-                progress=_progress,
+                progress=_log_progress,
                 previous=previous,
             )
         except ServerError as exc:
@@ -92,12 +94,12 @@ class Loader:
         return 0
 
 
-def _progress(text: str) -> None:
+def _log_progress(text: str) -> None:
     _LOG.info("%s", text)
 
 
 async def _read(fd: int) -> bytes:
-    """All that comes through a pipe."""
+    """Read a pipe to its end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     parts: list[bytes] = []

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Loading of a snapshot: finds the layouts below the root, verifies them by _layout. Called by loader.py."""
+
 from __future__ import annotations
 
 import collections
@@ -34,8 +36,8 @@ if t.TYPE_CHECKING:
 
 _OF_A_LAYOUT: t.Final = frozenset({"blobs", "index.json", "oci-layout"})
 _MAX_THREADS: t.Final = 8
-# how many layouts may wait for the hashing of their content
-_UNDER_WAY: t.Final = 32
+# limit of layouts whose content waits for hashing
+_MAX_PENDING: t.Final = 32
 
 
 def load_snapshot(
@@ -47,18 +49,18 @@ def load_snapshot(
     progress: t.Callable[[str], None] | None = None,
     previous: Snapshot | None = None,
 ) -> Snapshot:
-    """Load and verify every OCI layout below a directory; each becomes a repository named by its path from there.
+    """Load and verify every OCI layout below a directory; each becomes a repository named by its relative path.
 
-    A directory that holds no part of a layout but directories stands for the first part of their names (team/app).
-    Names with a leading full stop are passed over. What is not sound is left out, with the reason, and the rest is
-    served. No symbolic link is followed but root itself.
+    A directory with subdirectories and no part of a layout is a namespace (team/app). Names with a leading dot are
+    ignored. Invalid layouts are left out, with the reason, and the rest is served. No symbolic link is followed except
+    root itself.
 
-    Content other than manifests and indexes is not read again if its file looks as it did when it was verified: at an
-    earlier start, as noted in the file cache, or for the previous snapshot of this process. With verify="full" all is
-    read. The cache is written in either case.
+    Content other than manifests and indexes is not read again if the identity of its file is that of an earlier
+    verification, recorded in the file cache or in the previous snapshot of this process. With verify="full", all
+    content is read. The cache is written in either case.
 
-    workers is the number of threads that hash (default: one for each processor, at most 8). progress gets a sentence
-    from time to time, from any of the threads; an exception that it raises ends the loading.
+    workers is the number of threads that hash (default: one for each processor, at most 8). progress is called with a
+    sentence now and then, from any of the threads; an exception that it raises ends the loading.
     Raises RootError when the root directory itself cannot be read.
     """
     if not root:
@@ -87,7 +89,7 @@ def load_snapshot(
 
 
 class _Loader:
-    """Goes through the directories, and gathers what is in them."""
+    """Walker of the directories that collects repositories, left-out layouts and warnings."""
 
     def __init__(self, root: Root, checker: Checker) -> None:
         self._root = root
@@ -99,25 +101,23 @@ class _Loader:
         self.warnings: list[str] = []
 
     def run(self) -> None:
-        """Everything below the root. Raises RootError."""
+        """Load everything below the root. Raises RootError."""
         try:
             with self._root.open("") as fd:
                 entries = list_directory(fd)
         except OSError as exc:
             raise unreadable_root(self._root.path, exc) from None
         if "oci-layout" in entries:
-            raise RootError(
-                f"The registry directory {self._root.path} is a layout itself; give the directory that it is in."
-            )
-        self._sort_out(entries, "")
+            raise RootError(f"The registry directory {self._root.path} is itself a layout; give its parent directory.")
+        self._sort_entries(entries, "")
         while self._names:
-            self._begin(self._names.popleft())
-            if len(self._begun) > _UNDER_WAY:
-                self._finish(*self._begun.popleft())
+            self._begin_layout(self._names.popleft())
+            if len(self._begun) > _MAX_PENDING:
+                self._finish_layout(*self._begun.popleft())
         while self._begun:
-            self._finish(*self._begun.popleft())
+            self._finish_layout(*self._begun.popleft())
 
-    def _sort_out(self, entries: t.Mapping[str, EntryKind], prefix: str) -> None:
+    def _sort_entries(self, entries: t.Mapping[str, EntryKind], prefix: str) -> None:
         for entry, kind in entries.items():
             name = prefix + entry
             if entry.startswith("."):
@@ -135,22 +135,24 @@ class _Loader:
         except ReferenceInvalid as exc:
             self._leave_out(name, exc.kind, exc.message)
 
-    def _begin(self, name: str) -> None:
+    def _begin_layout(self, name: str) -> None:
         try:
             with self._root.open(name) as fd:
                 entries = list_directory(fd)
                 if _is_namespace(entries):
-                    self._sort_out(entries, name + "/")
+                    self._sort_entries(entries, name + "/")
                 else:
                     path = os.path.join(self._root.path, name)
                     self._begun.append((name, begin_inspection(path, folder=fd, checker=self._checker)))
         except OSError as exc:
             if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-                self._leave_out(name, "file_refused", "a part of its path is a symbolic link or no directory any more")
+                self._leave_out(
+                    name, "file_refused", "a part of its path has become a symbolic link or is no longer a directory"
+                )
             else:
                 self._leave_out(name, "unreadable", f"reading the directory failed: {exc.strerror}")
 
-    def _finish(self, name: str, inspect: t.Callable[[], Inspection]) -> None:
+    def _finish_layout(self, name: str, inspect: t.Callable[[], Inspection]) -> None:
         inspection = inspect()
         if inspection.problems:
             self.left_out.append(unsound(name, inspection.problems))
@@ -170,10 +172,10 @@ def _warnings(inspection: Inspection) -> t.Iterator[str]:
     yield from inspection.warnings
     if inspection.orphans:
         first = visible(inspection.orphans[0])
-        yield f"nothing refers to {len(inspection.orphans)} files such as blobs/{first}."
+        yield f"{len(inspection.orphans)} files are unreferenced, such as blobs/{first}."
     layers = [item.digest for item in inspection.absent if is_nondistributable(item.media_type)]
     if layers:
-        yield f"nondistributable layers are not here ({len(layers)}), such as {layers[0]}; clients get them elsewhere."
+        yield f"{len(layers)} nondistributable layers are absent, such as {layers[0]}; clients get them elsewhere."
 
 
 def _warning(text: str | None) -> tuple[str, ...]:

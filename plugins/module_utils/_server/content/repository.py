@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Conversion of a verified layout to a repository of the snapshot. Called by loading.py."""
+
 from __future__ import annotations
 
 import types
@@ -18,8 +20,8 @@ if t.TYPE_CHECKING:
 
 
 def as_repository(name: str, layout: Layout) -> Repository:
-    """What is served under this name: all that the layout holds."""
-    manifests, blobs = _contents(layout.path, layout.manifests), _contents(layout.path, layout.blobs)
+    """Make the repository with this name of all content of a layout."""
+    manifests, blobs = _served_files(layout.path, layout.manifests), _served_files(layout.path, layout.blobs)
     blobs.update(manifests)
     referrers = {str(subject): tuple(map(_referrer, found)) for subject, found in layout.referrers.items()}
     return Repository(
@@ -32,7 +34,7 @@ def as_repository(name: str, layout: Layout) -> Repository:
     )
 
 
-def _contents(path: str, stored: StoredContents) -> dict[str, ServedFile]:
+def _served_files(path: str, stored: StoredContents) -> dict[str, ServedFile]:
     return {
         digest: ServedFile(digest, path, media_type, identity) for digest, (media_type, identity) in stored.raw.items()
     }

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reasons why layouts are left out of the snapshot, as text for logs. Called by loading.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,7 +17,7 @@ if t.TYPE_CHECKING:
     from ..._layout.errors import LayoutError
 
 _ABSENT: t.Final = "The requested digest doesn't exist:"
-# how the server that this one replaces begins its messages, for those who look for them in logs
+# prefixes of the messages of the server that this server replaces, for log filters
 _CLASSES: t.Final = {
     "index_missing": _ABSENT,
     "manifest_missing": _ABSENT,
@@ -27,18 +29,18 @@ _CLASSES: t.Final = {
 
 
 def left_out(name: str, kind: str, reason: str) -> LeftOut:
-    """Something that is not served; its name may be anything that a file can be called."""
+    """Describe an entry of the root that is not served; name can be any file name and is escaped."""
     return LeftOut(quote(name)[1:-1], kind, reason)
 
 
 def unsound(name: str, problems: t.Sequence[LayoutError]) -> LeftOut:
-    """A layout with these problems, of which the first is told."""
+    """Describe a layout with problems; the reason is the first problem and the number of further ones."""
     first, *others = problems
     more = f" ({len(others)} more problems.)" if others else ""
-    return left_out(name, first.kind, f"{_class(first)}{first.message}{more}")
+    return left_out(name, first.kind, f"{_legacy_prefix(first)}{first.message}{more}")
 
 
-def _class(problem: LayoutError) -> str:
+def _legacy_prefix(problem: LayoutError) -> str:
     digest = problem.fields.get("digest")
     if digest is None:
         return "Error importing: index.json. " if problem.kind == "index_missing" else ""

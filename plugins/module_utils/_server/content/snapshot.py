@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Snapshot: all repositories, tags and files served at a time, immutable. Made by loading.py, served by app.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -15,9 +17,9 @@ if t.TYPE_CHECKING:
     from ..._layout.stored import FileIdentity
 
 
-# a tuple, because there are many of them in memory: a third of the size of an object with a dictionary
+# a tuple takes a third of the memory of an object with a dictionary, and there are many
 class ServedFile(t.NamedTuple):
-    """A verified file that can be served; layout is the absolute path of the OCI layout that it is in."""
+    """A verified file that can be served; layout is the absolute path of its OCI layout."""
 
     digest: str
     layout: str
@@ -26,18 +28,18 @@ class ServedFile(t.NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """The size in bytes."""
         return self.identity.size
 
     @property
     def path(self) -> str:
-        """The absolute path of the file; the digest is one that was found on the disk, never that of a request."""
+        """The absolute path of the file. Its digest was found on disk and never comes from a request."""
         return f"{self.layout}/blobs/{self.digest.replace(':', '/', 1)}"
 
 
 @dataclass(frozen=True)
 class Referrer:
-    """A manifest or index with a subject, as the list of that subject's referrers shows it.
+    """A manifest or index with a subject, as the list of referrers of the subject contains it.
 
     artifact_type is the artifactType of the document, or else the media type of its config; an index may have none
     (distribution-spec, "Listing Referrers").
@@ -52,10 +54,9 @@ class Referrer:
 
 @dataclass(frozen=True)
 class Repository:
-    """What is served under one name. manifests and blobs are found by digest; every manifest is among the blobs too.
+    """A repository. The keys of manifests and blobs are digests; blobs contain all manifests too.
 
-    tag_names are in the order of their bytes (ASCII). referrers are found by the digest of their subject, which need
-    not be there itself.
+    tag_names are sorted by bytes (ASCII). The keys of referrers are digests of subjects, which may be absent.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something in the root directory that is not served, and why in one sentence. kind is that of the error."""
+    """An entry of the root directory that is not served, with the kind of the error and the reason in a sentence."""
 
     name: str
     kind: str
@@ -77,10 +78,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that is served at one time. Never changes: a reload makes another one and puts it in this one's place.
+    """All content that is served at a time. Immutable: a reload replaces it with another snapshot.
 
-    began_ns is when its loading began, in nanoseconds since 1970. stale are the repositories that are served as they
-    were before, with what is wrong with their layouts now.
+    began_ns is the time at which its loading began, in nanoseconds since 1970. stale lists repositories that are served
+    in their previous state, with the reason why their current layouts are invalid.
     """
 
     root: str

@@ -4,53 +4,55 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Detection of changed layouts by polling, for the setting watch. Called by supervisor.py."""
+
 from __future__ import annotations
 
 import os
 import stat
 import typing as t
 
-# where a look at a registry ends, however deep its directories are
+# limit of the depth of directories that are checked
 _MAX_DEPTH: t.Final = 16
 Fingerprint = t.Mapping[str, tuple[int, int, int]]
 
 
 def fingerprint(root: str) -> Fingerprint:
-    """What changes when a layout is added, changed or removed: the index of each, and the times of its directories.
+    """Return data that changes when a layout is added, changed or removed: indexes, and times of directories.
 
-    Never raises; what cannot be read is missing in it.
+    Never raises; unreadable entries are omitted.
     """
     found: dict[str, tuple[int, int, int]] = {}
     pending = [(root, 0)]
     while pending:
         path, depth = pending.pop()
-        directories = _look(path, found)
+        directories = _scan(path, found)
         if depth < _MAX_DEPTH:
             pending += [(name, depth + 1) for name in directories]
     return found
 
 
-def _look(path: str, found: dict[str, tuple[int, int, int]]) -> list[str]:
+def _scan(path: str, found: dict[str, tuple[int, int, int]]) -> list[str]:
     try:
         with os.scandir(path) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and _matters(entry)]
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and _is_relevant(entry)]
     except OSError:
         return []
-    _note(path, found)
+    _add_entry(path, found)
     if "index.json" in names:
-        _note(os.path.join(path, "index.json"), found)
-        # new blobs come as new names; they may come after the index that names them
+        _add_entry(os.path.join(path, "index.json"), found)
+        # new blobs change the times of these directories, and may be written after the index
         for algorithm in ("sha256", "sha512"):
-            _note(os.path.join(path, "blobs", algorithm), found)
+            _add_entry(os.path.join(path, "blobs", algorithm), found)
         return []
     return [os.path.join(path, name) for name in names]
 
 
-def _matters(entry: os.DirEntry[str]) -> bool:
+def _is_relevant(entry: os.DirEntry[str]) -> bool:
     return entry.name == "index.json" or entry.is_dir(follow_symlinks=False)
 
 
-def _note(path: str, found: dict[str, tuple[int, int, int]]) -> None:
+def _add_entry(path: str, found: dict[str, tuple[int, int, int]]) -> None:
     try:
         about = os.lstat(path)
     except OSError:
@@ -60,14 +62,14 @@ def _note(path: str, found: dict[str, tuple[int, int, int]]) -> None:
 
 
 class Watch:
-    """Tells when a registry has changed and come to rest again: two looks in a row that are alike."""
+    """Poller that reports a change of the registry once two checks in a row find the same state."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._loaded = self._last = fingerprint(root)
 
     def has_changed(self) -> bool:
-        """Look; True once for each change that has come to rest."""
+        """Check the registry. Returns True once for each change, after the state is stable."""
         seen = fingerprint(self._root)
         settled, self._last = seen == self._last, seen
         if settled and seen != self._loaded:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Counters in shared memory: each process counts in a row of its own, the main process adds them up for the metrics."""
+
 from __future__ import annotations
 
 import bisect
@@ -16,10 +18,10 @@ STATUSES: t.Final = (200, 206, 304, 400, 401, 403, 404, 405, 416, 431, 500, 503,
 BUCKETS: t.Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0)
 CUT: t.Final = ("head", "slow", "drain", "stuck")
 REFUSED: t.Final = ("total", "address", "descriptors")
-# accepted and rejected clients; those that could not be judged, and those that there was nobody to judge for
+# accepted and rejected clients; failed: could not be judged; busy: the queue was full
 ATTESTED: t.Final = ("accepted", "rejected", "failed", "busy")
 
-# (metric, label values); those whose metric is in GAUGES say how something is, the others how often something was
+# (metric, label values); metrics in GAUGES are gauges, the others are counters
 Slot = tuple[str, tuple[str, ...]]
 GAUGES: t.Final = frozenset({"open", "heartbeat"})
 SLOTS: t.Final[tuple[Slot, ...]] = (
@@ -49,9 +51,9 @@ _ROW: t.Final = len(SLOTS)
 
 
 class Board:
-    """Rows of counters in memory that a process and its later children share; each row has one writer at a time.
+    """Rows of counters in memory shared with later child processes; each row has one writer at a time.
 
-    A value is eight bytes, which are written at once: whoever reads sees one value or the next.
+    A value is eight bytes and written atomically, so that a reader sees either the old or the new value.
     """
 
     def __init__(self, rows: int) -> None:
@@ -62,18 +64,18 @@ class Board:
 
     @property
     def has_room(self) -> bool:
-        """Whether there is a row to take."""
+        """Whether a row is free."""
         return bool(self._free)
 
     def take(self) -> Counters:
-        """A row of zeros for a new writer. Raises IndexError when there is none."""
+        """Reserve a row of zeros for a new writer. Raises IndexError when no row is free."""
         row = self._free.pop()
         start = row * _ROW
         self._values[start : start + _ROW] = memoryview(bytearray(_ROW * 8)).cast("d")
         return Counters(self, self._values[start : start + _ROW], row)
 
     def give_back(self, counters: Counters) -> None:
-        """The writer is gone: what it counted stays in the totals, what it had open does not."""
+        """Free the row of a writer that has ended. Its counters stay in the totals, its gauges do not."""
         for place, (name, dummy) in enumerate(SLOTS):
             if name not in GAUGES:
                 self._past[place] += counters.values[place]
@@ -81,16 +83,16 @@ class Board:
         self._free.append(counters.row)
 
     def totals(self) -> dict[Slot, float]:
-        """The sums over all rows, those of writers that are gone included."""
+        """Return the sums over all rows, including those of writers that have ended."""
         return {slot: self._past[place] + sum(self._values[place::_ROW]) for place, slot in enumerate(SLOTS)}
 
     def connections(self) -> int:
-        """How many connections all writers have open now."""
+        """Return the number of open connections of all writers."""
         return int(sum(self._values[_PLACES["open", ()] :: _ROW]))
 
 
 class Counters:
-    """What one process counts."""
+    """The counters of one process."""
 
     def __init__(self, board: Board, values: memoryview[float], row: int) -> None:
         self.board = board
@@ -98,20 +100,20 @@ class Counters:
         self.row = row
 
     def add(self, name: str, *labels: str, amount: float = 1) -> None:
-        """Count something."""
+        """Add amount to a counter."""
         self.values[_PLACES[name, labels]] += amount
 
     def put(self, name: str, value: float) -> None:
-        """Say how something is."""
+        """Set a gauge."""
         self.values[_PLACES[name, ()]] = value
 
     def get(self, name: str, *labels: str) -> float:
-        """The value."""
+        """Return the value of a counter or a gauge."""
         value: float = self.values[_PLACES[name, labels]]
         return value
 
     def request(self, method: str, status: int, *, size: int, seconds: float) -> None:
-        """Count an answered request."""
+        """Count a request that was answered; size is in bytes of the body."""
         place = _REQUEST_PLACES.get((method, status))
         if place is None:
             known = method if method in METHODS else "other"
@@ -123,7 +125,7 @@ class Counters:
         values[_PLACES["bytes", ()]] += size
 
     def attested(self, seconds: float) -> None:
-        """Count the time that judging a client took."""
+        """Count an appraisal that took so many seconds."""
         self.values[_FIRST_ATTESTATION_BUCKET + bisect.bisect_left(BUCKETS, seconds)] += 1
         self.values[_PLACES["attestation_sum", ()]] += seconds
 

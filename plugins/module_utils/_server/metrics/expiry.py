@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
-"""When the certificates of a PEM file expire (RFC 5280, 4.1.2.5), for the metric of AccessFiles.
+"""Expiry of the certificates of a PEM file (RFC 5280, 4.1.2.5), for the metric. Called by credentials.py.
 
-Plain TLS needs no library for certificates, and Python's ssl does not tell about a server's own one.
+Plain TLS needs no library for certificates, and Python's ssl does not report the certificate of the server itself.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _GENERALIZED_TIME: t.Final = 0x18
 
 
 def expiry_of(path: str | None) -> float | None:
-    """Give the earliest expiry in the chain of a PEM file, in seconds since 1970.
+    """Return the earliest expiry in the chain of a PEM file, in seconds since 1970.
 
-    None without a path, and for what cannot be read. Never raises.
+    Returns None without a path and for an unreadable file. Never raises.
     """
     if path is None:
         return None
@@ -40,7 +40,7 @@ def expiry_of(path: str | None) -> float | None:
 
 
 def not_after(der: bytes) -> float:
-    """Give the end of the validity of a certificate. Raises ValueError, and nothing else."""
+    """Return the end of the validity of a certificate, in seconds since 1970. Raises only ValueError."""
     certificate = _read(der, 0, _SEQUENCE)[0]
     fields = _read(certificate, 0, _SEQUENCE)[0]
     position = _read(fields, 0, _VERSION)[1] if fields[:1] == bytes([_VERSION]) else 0
@@ -50,19 +50,19 @@ def not_after(der: bytes) -> float:
     validity = _read(fields, position, _SEQUENCE)[0]
     after = _read(validity, 0, None)[1]
     kind = validity[after] if after < len(validity) else None
-    return _time(kind, _read(validity, after, kind)[0].decode("ascii"))
+    return _parse_time(kind, _read(validity, after, kind)[0].decode("ascii"))
 
 
-def _time(kind: int | None, text: str) -> float:
+def _parse_time(kind: int | None, text: str) -> float:
     if kind not in (_UTC_TIME, _GENERALIZED_TIME) or not re.fullmatch("[0-9]{12,14}Z", text):
-        raise ValueError("no time")
+        raise ValueError("not a time")
     if kind == _UTC_TIME:
         text = ("19" if text >= "50" else "20") + text
     return calendar.timegm(time.strptime(text, "%Y%m%d%H%M%SZ"))
 
 
 def _read(data: bytes, position: int, kind: int | None) -> tuple[bytes, int]:
-    """Give the content of the element at a position, and the position after it (X.690, 8.1)."""
+    """Return the content of the element at a position, and the position after it (X.690, 8.1)."""
     if position + 2 > len(data) or kind not in (None, data[position]):
         raise ValueError("another element")
     length, start = data[position + 1], position + 2

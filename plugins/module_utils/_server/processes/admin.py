@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Admin listener of the main process: /healthz, /readyz and /metrics. Called by supervisor.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -26,7 +28,7 @@ _SECONDS: t.Final = 10.0
 
 
 class AdminPages:
-    """Answers /healthz (this process lives), /readyz (requests are answered) and /metrics."""
+    """Handler of /healthz (this process is alive), /readyz (requests are answered) and /metrics."""
 
     def __init__(self, state: State, metrics: Metrics) -> None:
         self._state = state
@@ -35,37 +37,37 @@ class AdminPages:
     async def handle(
         self, request: web.BaseRequest, *, zero_copy: bool = False, peer: Peer | None = None
     ) -> web.StreamResponse:
-        """Answer a request, in the way of Application."""
+        """Answer a request; the interface is that of protocol.Handler."""
         path = request.raw_path.partition("?")[0]
         if request.method not in ("GET", "HEAD"):
-            return _plain(405, "This listener is for GET and HEAD.", Allow="GET, HEAD")
+            return _text_response(405, "This listener supports GET and HEAD only.", Allow="GET, HEAD")
         if path == "/healthz":
-            return _plain(200, "alive")
+            return _text_response(200, "alive")
         if path == "/readyz":
-            return self._ready()
+            return self._readiness()
         if path == "/metrics":
             headers = {"Content-Type": self._metrics.content_type, "Cache-Control": "no-store"}
             return web.Response(body=self._metrics.text(), headers=headers)
-        return _plain(404, "There are /healthz, /readyz and /metrics.")
+        return _text_response(404, "Not found; this listener has /healthz, /readyz and /metrics.")
 
-    def _ready(self) -> web.Response:
+    def _readiness(self) -> web.Response:
         if not self._state.ready:
-            return _plain(503, "not ready")
-        said = "" if self._state.snapshot is None else faults(self._state.snapshot)
-        return _plain(200, f"ready; {said}" if said else "ready")
+            return _text_response(503, "not ready")
+        problems = "" if self._state.snapshot is None else faults(self._state.snapshot)
+        return _text_response(200, f"ready; {problems}" if problems else "ready")
 
 
-def _plain(status: int, text: str, **headers: str) -> web.Response:
+def _text_response(status: int, text: str, **headers: str) -> web.Response:
     headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", **headers}
     return web.Response(status=status, body=f"{text}\n".encode(), headers=headers)
 
 
 class AdminListener:
-    """Serves the pages on a bound socket of its own. Raises ListenError."""
+    """Listener of the admin pages on a bound socket. Raises ListenError."""
 
     def __init__(self, sock: socket.socket, pages: AdminPages) -> None:
         start_listening(sock)
-        # what happens here is not counted: it would hide what the registry does
+        # a board of its own, because requests here must not count as requests to the registry
         counters = Board(1).take()
         limits = Limits(head_seconds=_SECONDS, idle_seconds=_SECONDS, stall_seconds=_SECONDS)
         self._http = HttpServer(pages, zero_copy=False, limits=limits, counters=counters, access_log="none")
@@ -73,11 +75,11 @@ class AdminListener:
         self._acceptor = Acceptor(sock, self._http, connections, tls=None)
 
     def check(self) -> None:
-        """To be called about every second."""
+        """Check the time limits of connections. Called about once per second."""
         self._http.check()
 
     async def close(self) -> None:
-        """End it, with whatever is under way."""
+        """Close the listener and abort its requests."""
         self._acceptor.close()
         await self._http.close(0)
 

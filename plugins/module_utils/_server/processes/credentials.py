@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Access files, read at the start and at each reload: TLS certificate, passwords, and materials of attestation.
+
+Also decides which repositories stay in service when a reload finds their layouts broken. Called by supervisor.py.
+"""
+
 from __future__ import annotations
 
 import dataclasses
@@ -36,9 +41,9 @@ _T = t.TypeVar("_T")
 
 @dataclasses.dataclass(frozen=True)
 class AccessFiles:
-    """What is read from files besides the content: certificates, passwords, and who decides about attested clients.
+    """Everything that is read from files besides content: certificates, passwords, and the relying party.
 
-    tls is for tls alone, certificate and relying_party are for ra-tls alone. expires is when the certificate does, in
+    tls is set for tls only, certificate and relying_party for ra-tls only. expires is the expiry of the certificate, in
     seconds since 1970.
     """
 
@@ -63,7 +68,7 @@ class AccessFiles:
         )
 
     def renewed(self, settings: Settings, problems: list[str]) -> AccessFiles:
-        """Read the files again; what cannot be used stays as it was, and problems gets a sentence about it."""
+        """Read the files again. An unusable file keeps its previous value, and problems gets a sentence about it."""
 
         def again(read: t.Callable[[Settings], _T], before: _T) -> _T:
             try:
@@ -84,12 +89,12 @@ class AccessFiles:
         )
 
     def warn(self) -> None:
-        """Say in the log what is weak about them."""
+        """Log warnings about weak settings of attestation."""
         for warning in () if self.relying_party is None else self.relying_party.warnings:
             _LOG.warning("ra-tls: %s", warning)
 
     def application(self, snapshot: Snapshot, settings: Settings) -> tuple[Application, Passwords | None]:
-        """What answers requests, and what is to see their passwords first. Raises UsageError for a bad accel."""
+        """Make the application, and the verifier of passwords, if any. Raises UsageError for a malformed accel."""
         passwords = None if self.passwords is None else Passwords(self.passwords, realm=settings.realm)
         access = None
         attested = settings.tls == "ra-tls"
@@ -98,7 +103,7 @@ class AccessFiles:
         return Application(snapshot, access=access, accel=settings.accel), passwords
 
     def attesting(self, counters: Counters, settings: Settings) -> Attesting | None:
-        """What lets attested clients in, None unless tls is ra-tls."""
+        """Make the attestation service. Returns None unless tls is ra-tls."""
         if self.certificate is None or self.relying_party is None:
             return None
         from ..attestation.attesting import Attesting
@@ -117,7 +122,7 @@ def _passwords_of(settings: Settings) -> PasswordFile | None:
     return None if settings.htpasswd is None else PasswordFile.read(settings.htpasswd)
 
 
-# what follows loads cryptography, and others need not pay for that
+# The functions below import cryptography late, because only ra-tls needs it.
 
 
 def _certificate_of(settings: Settings) -> ServerCertificate | None:
@@ -137,19 +142,21 @@ def _relying_party_of(settings: Settings) -> RelyingParty | None:
 
 
 def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:
-    """The new snapshot, with what the old one served and the new one found broken as it was.
+    """Return the new snapshot with the repositories of the old one whose layouts are now broken.
 
-    A layout that is being written, or was damaged, goes on being served as far as its files are still those that were
-    verified; what is gone on purpose is gone.
+    A layout that is being written or was damaged stays in service, as far as its files are still those that were
+    verified. A layout that was removed does not.
     """
     if old is None:
         return new
     left_out = {item.name: item for item in new.left_out}
-    broken = {name: item for name in old.repositories for item in _of(name, left_out) if name not in new.repositories}
+    broken = {
+        name: item for name in old.repositories for item in _reasons_for(name, left_out) if name not in new.repositories
+    }
     if not broken:
         return new
     repositories = {**new.repositories, **{name: old.repositories[name] for name in broken}}
-    warnings = [f"{name}: it is served as it was before, because {item.reason}" for name, item in broken.items()]
+    warnings = [f"{name}: it is served in its previous state, because {item.reason}" for name, item in broken.items()]
     stale = tuple(dataclasses.replace(item, name=name) for name, item in broken.items())
     names = {item.name for item in broken.values()}
     return dataclasses.replace(
@@ -158,17 +165,17 @@ def keep_served(old: Snapshot | None, new: Snapshot) -> Snapshot:
         left_out=tuple(item for item in new.left_out if item.name not in names),
         warnings=(*new.warnings, *warnings),
         stale=stale,
-        # what is kept was not looked at since: whether its time stamps had settled is a matter of then
+        # kept repositories were verified by the old load, so its time decides whether their timestamps had settled
         began_ns=min(old.began_ns, new.began_ns),
     )
 
 
-def _of(name: str, left_out: t.Mapping[str, LeftOut]) -> t.Iterator[LeftOut]:
-    """Why a repository is left out: its own reason, or that of an unreadable directory above it."""
+def _reasons_for(name: str, left_out: t.Mapping[str, LeftOut]) -> t.Iterator[LeftOut]:
+    """Yield the reasons why a repository is left out: its own, or those of unreadable directories above it."""
     if name in left_out:
         yield left_out[name]
     while name := name.rpartition("/")[0]:
-        # one that is empty now, or no directory, was made so on purpose
+        # a directory that is now empty or not a directory was changed on purpose
         if name in left_out and left_out[name].kind == "unreadable":
             yield left_out[name]
 

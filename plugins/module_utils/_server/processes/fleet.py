@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Pool of the worker processes: starts, replaces, retires and stops them. Called by supervisor.py."""
+
 from __future__ import annotations
 
 import asyncio
@@ -26,20 +28,20 @@ if t.TYPE_CHECKING:
     from ..metrics.metrics import State
 
 _LOG: t.Final = logging.getLogger("attested.registry")
-# how many generations may still have transfers under way
+# limit of retired generations that still have transfers in progress
 MAX_RETIRED: t.Final = 8
 _START_SECONDS: t.Final = 60.0
 _HANG_SECONDS: t.Final = 30.0
 _CLOSE_SECONDS: t.Final = 5.0
 _KILL_SECONDS: t.Final = 5.0
 _POLL_SECONDS: t.Final = 0.02
-# one that lived for so long is replaced at once
+# a worker that lived so long is replaced at once
 _STEADY_SECONDS: t.Final = 10.0
 _BACKOFF: t.Final = (0.1, 30.0)
 
 
 class _Member:
-    """A worker process, seen from its parent."""
+    """A worker process, from the view of its parent."""
 
     def __init__(self, pid: int, control: socket.socket, counters: Counters) -> None:
         self.pid = pid
@@ -50,29 +52,29 @@ class _Member:
         self.alive = True
         self.born = time.monotonic()
 
-    def say(self, word: bytes) -> None:
-        """Tell it something; one that has ended is not there to hear it."""
+    def send(self, word: bytes) -> None:
+        """Send a word to the worker; does nothing if it has ended."""
         with contextlib.suppress(OSError):
             self.control.send(word)
 
     def kill(self) -> None:
-        """End it the hard way."""
+        """Kill the worker."""
         if self.alive:
             os.kill(self.pid, signal.SIGKILL)
 
 
 class _Generation:
-    """The workers that serve the same content."""
+    """The workers that serve the same snapshot with the same access files."""
 
-    def __init__(self, content: Serving) -> None:
-        self.content = content
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
         self.members: list[_Member] = []
         self.failures = 0
         self.retired = False
 
 
 class WorkerPool:
-    """The worker processes: starts them, replaces those that end, and puts new ones in place of all when told to."""
+    """The worker processes of the server, in generations that serve the same content."""
 
     def __init__(self, settings: Settings, sockets: t.Sequence[socket.socket], *, board: Board, state: State) -> None:
         self._settings = settings
@@ -84,16 +86,16 @@ class WorkerPool:
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(self, content: Serving) -> None:
-        """Start workers with this content; when all are ready, the others let their transfers end. Raises ServerError.
+    async def serve(self, serving: Serving) -> None:
+        """Start a generation of workers and, when all are ready, retire the previous one. Raises ServerError.
 
-        When it fails or is cancelled, all is as before.
+        On failure or cancellation the new workers are killed, and the previous generation continues.
         """
         await self._make_room()
-        # the children share memory with this process as long as neither writes to it
+        # keeps the garbage collector from writing to memory that children share with this process
         gc.collect()
         gc.freeze()
-        generation = _Generation(content)
+        generation = _Generation(serving)
         self._generations.append(generation)
         try:
             for dummy in range(self._settings.workers):
@@ -112,22 +114,23 @@ class WorkerPool:
         while sum(item.retired for item in self._generations) >= MAX_RETIRED:
             oldest = next(item for item in self._generations if item.retired)
             _LOG.warning(
-                "too many reloads wait for transfers to end: the oldest have %g s", self._settings.drain_seconds
+                "too many reloads wait for transfers to end: the oldest workers must end within %g s",
+                self._settings.drain_seconds,
             )
-            await self._end([oldest])
+            await self._stop_generations([oldest])
 
     async def _start(self, generation: _Generation) -> None:
         try:
             ours, theirs = socket.socketpair()
         except OSError as exc:
-            raise _no_start(exc) from None
+            raise _start_error(exc) from None
         counters = self._board.take()
-        # one that hangs before its first beat is found, too
+        # so that a worker that hangs before its first heartbeat is detected too
         counters.put("heartbeat", time.monotonic())
 
         def run() -> int:
             return run_worker(
-                self._settings, generation.content, sockets=self._sockets, counters=counters, control=theirs
+                self._settings, generation.serving, sockets=self._sockets, counters=counters, control=theirs
             )
 
         keep = [theirs.fileno(), *(sock.fileno() for sock in self._sockets)]
@@ -136,30 +139,30 @@ class WorkerPool:
         except OSError as exc:
             self._board.give_back(counters)
             ours.close()
-            raise _no_start(exc) from None
+            raise _start_error(exc) from None
         finally:
             theirs.close()
         member = _Member(pid, ours, counters)
         generation.members.append(member)
         ours.setblocking(False)
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, member)
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._receive, member)
         if generation.retired:
-            # that was said to the others while this one was on its way
-            member.say(STOP if self._stopping else RETIRE)
+            # the generation was retired while this worker started
+            member.send(STOP if self._stopping else RETIRE)
 
-    def _hear(self, member: _Member) -> None:
+    def _receive(self, member: _Member) -> None:
         try:
-            said = member.control.recv(16)
+            words = member.control.recv(16)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            said = b""
-        if READY in said:
+            words = b""
+        if READY in words:
             member.ready = True
             self._update()
-        if CLOSED in said:
+        if CLOSED in words:
             member.closed = True
-        if not said:
+        if not words:
             asyncio.get_running_loop().remove_reader(member.control.fileno())
 
     async def _until_ready(self, generation: _Generation) -> None:
@@ -167,7 +170,9 @@ class WorkerPool:
         wanted = self._settings.workers
         while sum(member.ready for member in generation.members) < wanted:
             if len(generation.members) < wanted or time.monotonic() > deadline:
-                raise ServerError("Starting the worker processes failed: one did not get ready; its log says why.")
+                raise ServerError(
+                    "Starting the worker processes failed: a worker did not become ready; see its log lines."
+                )
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _until_closed(self, generation: _Generation) -> None:
@@ -178,7 +183,7 @@ class WorkerPool:
     def _retire(self, generation: _Generation, word: bytes) -> None:
         generation.retired = True
         for member in generation.members:
-            member.say(word)
+            member.send(word)
 
     def _drop(self, generation: _Generation) -> None:
         generation.retired = True
@@ -186,17 +191,17 @@ class WorkerPool:
             member.kill()
 
     def reap(self) -> None:
-        """To be called when a child has ended."""
+        """Collect workers that have ended, and replace those of the current generation. Called after SIGCHLD."""
         for generation in list(self._generations):
             for member in list(generation.members):
                 pid, status = os.waitpid(member.pid, os.WNOHANG)
                 if pid:
-                    self._gone(generation, member, status)
+                    self._handle_exit(generation, member, status)
             if not generation.members and generation.retired:
                 self._generations.remove(generation)
         self._update()
 
-    def _gone(self, generation: _Generation, member: _Member, status: int) -> None:
+    def _handle_exit(self, generation: _Generation, member: _Member, status: int) -> None:
         member.alive = False
         generation.members.remove(member)
         self._board.give_back(member.counters)
@@ -208,19 +213,19 @@ class WorkerPool:
         steady = time.monotonic() - member.born > _STEADY_SECONDS
         generation.failures = 0 if steady else generation.failures + 1
         first, longest = _BACKOFF
-        # there is an end to the numbers that a float can be
+        # the exponent is bounded, because floats overflow
         delay = 0.0 if generation.failures < 2 else min(longest, first * 2 ** min(generation.failures, 16))
-        _LOG.error("the worker %d %s; another one takes its place", member.pid, ending(status))
-        self._spawn(self._replace(generation, delay))
+        _LOG.error("worker %d %s; starting another one", member.pid, ending(status))
+        self._spawn(self._start_replacement(generation, delay))
 
     def _spawn(self, work: t.Coroutine[t.Any, t.Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _replace(self, generation: _Generation, delay: float) -> None:
+    async def _start_replacement(self, generation: _Generation, delay: float) -> None:
         await asyncio.sleep(delay)
-        # by now there may be a newer one
+        # a newer generation may have replaced this one meanwhile
         while generation is self._current and not self._stopping:
             try:
                 return await self._start(generation)
@@ -230,14 +235,14 @@ class WorkerPool:
         return None
 
     def check(self) -> None:
-        """End workers that hang; to be called about every second."""
-        # one that ended before its number was known has had its signal already
+        """Kill workers that hang. Called about once per second."""
+        # SIGCHLD of a worker may have come before its process ID was known
         self.reap()
         now = time.monotonic()
         for generation in self._generations:
             for member in generation.members:
                 if now - member.counters.get("heartbeat") > _HANG_SECONDS:
-                    _LOG.error("the worker %d hangs and is ended", member.pid)
+                    _LOG.error("worker %d hangs; killing it", member.pid)
                     member.kill()
 
     def _update(self) -> None:
@@ -246,12 +251,12 @@ class WorkerPool:
         self._state.ready = self._state.workers > 0 and not self._stopping
 
     async def stop(self) -> None:
-        """Let the answers under way end for drain_seconds, then end all workers."""
+        """Let responses in progress end for drain_seconds, then stop all workers."""
         self._stopping = True
         self._update()
-        await self._end(self._generations)
+        await self._stop_generations(self._generations)
 
-    async def _end(self, generations: t.Sequence[_Generation]) -> None:
+    async def _stop_generations(self, generations: t.Sequence[_Generation]) -> None:
         for generation in generations:
             self._retire(generation, STOP)
         deadline = time.monotonic() + self._settings.drain_seconds + _KILL_SECONDS
@@ -262,14 +267,14 @@ class WorkerPool:
             await asyncio.sleep(_POLL_SECONDS)
 
     def kill(self) -> None:
-        """End all workers at once."""
+        """Kill all workers."""
         self._stopping = True
         for generation in self._generations:
             self._drop(generation)
 
 
-def _no_start(exc: OSError) -> ServerError:
-    return ServerError(f"Starting a worker process failed: {exc.strerror}; are memory or open files short?")
+def _start_error(exc: OSError) -> ServerError:
+    return ServerError(f"Starting a worker process failed: {exc.strerror}; check the limits of memory and open files.")
 
 
 __all__ = ("MAX_RETIRED", "WorkerPool")

@@ -4,9 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Notifications to the service manager (sd_notify(3), sd_watchdog_enabled(3)). Called by supervisor.py."""
+
 from __future__ import annotations
 
-# The service side of sd_notify(3) and sd_watchdog_enabled(3).
 import logging
 import os
 import socket
@@ -17,52 +18,52 @@ _LOG: t.Final = logging.getLogger("attested.registry")
 
 
 class Notifier:
-    """Tells the service manager how the service is; does nothing where none listens."""
+    """Sender of notifications; does nothing without NOTIFY_SOCKET."""
 
     def __init__(self, environment: t.Mapping[str, str]) -> None:
         path = environment.get("NOTIFY_SOCKET", "")
-        # "@" stands for the NUL of the abstract name space
+        # "@" represents the NUL of the abstract namespace
         self._address = "\0" + path[1:] if path.startswith("@") else path if path.startswith("/") else None
-        self.watchdog_seconds = _watchdog(environment)
+        self.watchdog_seconds = _watchdog_interval(environment)
 
     def tell(self, *lines: str) -> None:
-        """Send some of its assignments, such as READY=1."""
+        """Send assignments, such as READY=1."""
         if self._address is None:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
                 sock.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
         except OSError as exc:
-            _LOG.debug("telling the service manager failed: %s", exc.strerror)
+            _LOG.debug("notifying the service manager failed: %s", exc.strerror)
 
     def ready(self, status: str) -> None:
-        """The service works (again)."""
-        self.tell("READY=1", _status(status))
+        """Report that the start or a reload is complete."""
+        self.tell("READY=1", _format_status(status))
 
     def reloading(self) -> None:
-        """A reload begins."""
+        """Report that a reload begins."""
         self.tell(
             "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", "STATUS=reloading"
         )
 
     def stopping(self, status: str) -> None:
-        """The service ends."""
-        self.tell("STOPPING=1", _status(status))
+        """Report that the service is stopping."""
+        self.tell("STOPPING=1", _format_status(status))
 
     def working(self, status: str, *, seconds: int) -> None:
-        """Starting takes longer: at least so many more seconds."""
-        self.tell(_status(status), f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000}")
+        """Extend the time limit of the start by so many seconds."""
+        self.tell(_format_status(status), f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000}")
 
     def alive(self) -> None:
-        """The service does not hang."""
+        """Report to the watchdog that the service is alive."""
         self.tell("WATCHDOG=1")
 
 
-def _status(text: str) -> str:
+def _format_status(text: str) -> str:
     return f"STATUS={' '.join(text.split())}"
 
 
-def _watchdog(environment: t.Mapping[str, str]) -> float | None:
+def _watchdog_interval(environment: t.Mapping[str, str]) -> float | None:
     usec = environment.get("WATCHDOG_USEC", "")
     if not (usec.isascii() and usec.isdigit() and 0 < len(usec) < 19 and int(usec)):
         return None

@@ -4,6 +4,20 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Main process of the server: loads content, runs the workers, and handles signals. Called by main.py.
+
+Process model: the main process answers no requests. It binds the sockets, and forks everything else, so that a fault
+or a leak in another process cannot stop the service. Content is loaded in a child process (loader.py), which returns
+an immutable snapshot and exits; the main process has no threads, as forking requires. Workers are forked with the
+snapshot and the access files in memory and share the listening sockets, so they start without reading anything, and
+their memory is shared. Settings never change. A reload (SIGHUP, or watch) loads a new snapshot and access files and
+forks a new generation of workers. Only when all of them are ready is the old generation retired: it stops accepting
+connections, finishes its responses however long they take, and exits. If a part of a reload fails, that part stays
+as it was, so the service never gets worse by a reload. The main process replaces workers that exit, with a growing
+delay if they fail repeatedly, and kills workers whose heartbeat (a counter in shared memory) stops. SIGTERM and SIGINT
+stop all generations after at most drain_seconds; a worker that loses the control socket to the main process stops too.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -35,20 +49,20 @@ if t.TYPE_CHECKING:
 _LOG: t.Final = logging.getLogger("attested.registry")
 _T = t.TypeVar("_T")
 _TICK_SECONDS: t.Final = 1.0
-# the service manager is told so often that starting goes on, and given so much more time
+# interval at which the time limit of the start is extended, and by how much
 _EXTEND_EVERY: t.Final = 5.0
 _EXTEND_SECONDS: t.Final = 30
 
 
 class _Stopped(Exception):
-    """The server was told to end."""
+    """A signal has stopped the server."""
 
 
 class Supervisor:
-    """The main process: loads content, has workers serve it, and listens to signals. It answers no requests itself.
+    """The main process of the server.
 
-    SIGHUP reloads content, certificates, passwords and what attested clients are judged by; SIGTERM and SIGINT end the
-    server when the answers under way are out, at most after drain_seconds, and at once when they come again.
+    SIGHUP reloads content, certificates, passwords and materials of attestation. SIGTERM and SIGINT stop the server
+    after the responses in progress, at most after drain_seconds; a second signal stops it at once.
     """
 
     def __init__(
@@ -69,31 +83,31 @@ class Supervisor:
         self._notifier = notifier
         self._state = State(certificate_expires=credentials.expires)
         self._board = Board(settings.workers * (MAX_RETIRED + 3))
-        self._fleet = WorkerPool(settings, sockets, board=self._board, state=self._state)
+        self._workers = WorkerPool(settings, sockets, board=self._board, state=self._state)
         self._loader = Loader(settings)
         self._watch = Watch(settings.root) if settings.watch else None
         self._admin: AdminListener | None = None
 
     async def run(self) -> None:
-        """Serve until told to end. Raises ServerError when it cannot begin."""
+        """Serve until a signal stops the server. Raises ServerError when the start fails."""
         self._stop, self._wanted = asyncio.Event(), asyncio.Event()
         self._listen_to_signals()
         if self._admin_socket is not None:
             metrics = Metrics(self._board, self._state, attesting=self._settings.tls == "ra-tls")
             self._admin = AdminListener(self._admin_socket, AdminPages(self._state, metrics))
-        ticking = [asyncio.ensure_future(work()) for work in (self._tick, self._look)]
+        ticking = [asyncio.ensure_future(work()) for work in (self._tick, self._poll_content)]
         try:
             with contextlib.suppress(_Stopped):
-                await self._unless_stopped(self._begin())
+                await self._unless_stopped(self._start())
                 while True:
                     await self._unless_stopped(self._wanted.wait())
                     self._wanted.clear()
                     await self._unless_stopped(self._reload())
-            await self._end()
+            await self._shut_down()
         finally:
             for task in ticking:
                 task.cancel()
-            self._fleet.kill()
+            self._workers.kill()
             if self._admin is not None:
                 await self._admin.close()
 
@@ -102,17 +116,17 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         loop.add_signal_handler(signal.SIGHUP, self._wanted.set)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_stop)
+            loop.add_signal_handler(number, self._handle_stop_signal)
 
-    def _told_to_stop(self) -> None:
+    def _handle_stop_signal(self) -> None:
         if self._stop.is_set():
-            _LOG.warning("ending at once")
-            self._fleet.kill()
+            _LOG.warning("stopping at once")
+            self._workers.kill()
         self._stop.set()
 
     def _reap(self) -> None:
         self._loader.reap()
-        self._fleet.reap()
+        self._workers.reap()
 
     async def _unless_stopped(self, work: t.Coroutine[t.Any, t.Any, _T]) -> _T:
         task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
@@ -126,21 +140,21 @@ class Supervisor:
         finally:
             stopped.cancel()
 
-    async def _begin(self) -> None:
+    async def _start(self) -> None:
         extending = asyncio.ensure_future(self._extend())
         try:
             snapshot = await self._loader.load(None)
-            await self._fleet.serve(Serving(snapshot, self._credentials))
+            await self._workers.serve(Serving(snapshot, self._credentials))
         finally:
             extending.cancel()
-        self._now_serves(snapshot)
+        self._record_snapshot(snapshot)
         self._state.reloaded_at = time.time()
         text = summary(snapshot)
         sys.stdout.write(f"{' '.join(self._urls)} {text}\n")
         sys.stdout.flush()
         self._notifier.ready(text)
 
-    def _now_serves(self, snapshot: Snapshot) -> None:
+    def _record_snapshot(self, snapshot: Snapshot) -> None:
         self._state.snapshot, self._state.loaded_at = snapshot, time.monotonic()
         for warning in snapshot.warnings:
             _LOG.warning("%s", warning)
@@ -161,7 +175,7 @@ class Supervisor:
         if snapshot is not None or credentials != self._credentials:
             await self._switch(snapshot, credentials, problems)
         for problem in problems:
-            _LOG.error("reloading: %s What was in use before stays in use.", problem)
+            _LOG.error("reloading: %s The previous state stays in use.", problem)
         self._state.reloaded_at, self._state.reload_failed = time.time(), bool(problems)
         self._state.reloads_failed += bool(problems)
         self._state.reloads_done += not problems
@@ -184,7 +198,7 @@ class Supervisor:
         if served is None:
             return
         try:
-            await self._fleet.serve(Serving(served, credentials))
+            await self._workers.serve(Serving(served, credentials))
         except ServerError as exc:
             problems.append(exc.message)
             return
@@ -193,36 +207,36 @@ class Supervisor:
         if credentials.relying_party != before.relying_party:
             credentials.warn()
         if snapshot is not None:
-            self._now_serves(snapshot)
+            self._record_snapshot(snapshot)
 
     async def _tick(self) -> None:
         watchdog = self._notifier.watchdog_seconds
         while True:
-            self._fleet.check()
+            self._workers.check()
             if self._admin is not None:
                 self._admin.check()
             if watchdog is not None:
                 self._notifier.alive()
             await asyncio.sleep(_TICK_SECONDS if watchdog is None else min(_TICK_SECONDS, watchdog / 3))
 
-    async def _look(self) -> None:
+    async def _poll_content(self) -> None:
         while self._watch is not None:
             await asyncio.sleep(self._settings.watch)
             if self._watch.has_changed():
                 _LOG.info("the content has changed")
                 self._wanted.set()
 
-    async def _end(self) -> None:
+    async def _shut_down(self) -> None:
         _LOG.info("stopping")
-        self._notifier.stopping("letting the answers under way end")
+        self._notifier.stopping("finishing the responses in progress")
         for sock in self._sockets:
             sock.close()
-        await self._fleet.stop()
+        await self._workers.stop()
 
 
 def run_supervisor(supervisor: Supervisor) -> None:
-    """Run it in an event loop of its own."""
-    # SIGHUP means to end until there is a handler for it; one that comes early is for content that is read later
+    """Run the supervisor in a new event loop."""
+    # without a handler, SIGHUP would end the process; an early one needs no reload, as content is loaded later
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asyncio.run(supervisor.run())
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Worker process: serves a snapshot on the shared sockets until it is retired or stopped. Called by fleet.py."""
+
 from __future__ import annotations
 
 import asyncio
@@ -37,7 +39,7 @@ _POLL_SECONDS: t.Final = 0.1
 
 @dataclass(frozen=True)
 class Serving:
-    """What a worker serves, and to whom."""
+    """The content that a worker serves, and the files that decide who has access."""
 
     snapshot: Snapshot
     credentials: AccessFiles
@@ -45,18 +47,18 @@ class Serving:
 
 def run_worker(
     settings: Settings,
-    content: Serving,
+    serving: Serving,
     *,
     sockets: t.Sequence[socket.socket],
     counters: Counters,
     control: socket.socket,
 ) -> int:
-    """Serve until the other end of control says RETIRE or STOP, or is gone; gives the exit code.
+    """Serve until control receives RETIRE or STOP, or its other end closes; return the exit code.
 
-    Once all is set up, control is told READY; once no more connections are taken, CLOSED. RETIRE lets every transfer
-    under way end, however long it takes; STOP cuts what has not ended in drain_seconds.
+    Sends READY on control when the worker is set up, and CLOSED when it has stopped accepting connections. RETIRE lets
+    transfers in progress end, however long they take; STOP aborts transfers that take longer than drain_seconds.
     """
-    asyncio.run(_Worker(settings, content, sockets=sockets, counters=counters, control=control).run())
+    asyncio.run(_Worker(settings, serving, sockets=sockets, counters=counters, control=control).run())
     return 0
 
 
@@ -64,26 +66,26 @@ class _Worker:
     def __init__(
         self,
         settings: Settings,
-        content: Serving,
+        serving: Serving,
         *,
         sockets: t.Sequence[socket.socket],
         counters: Counters,
         control: socket.socket,
     ) -> None:
         self._settings = settings
-        self._content = content
+        self._serving = serving
         self._sockets = sockets
         self._counters = counters
         self._control = control
 
     async def run(self) -> None:
-        """Serve."""
+        """Serve until the worker is retired or stopped."""
         self._told, self._stop = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        application, passwords = self._content.credentials.application(self._content.snapshot, self._settings)
-        tls = self._content.credentials.tls
-        attesting = self._content.credentials.attesting(self._counters, self._settings)
+        application, passwords = self._serving.credentials.application(self._serving.snapshot, self._settings)
+        tls = self._serving.credentials.tls
+        attesting = self._serving.credentials.attesting(self._counters, self._settings)
         server = HttpServer(
             application,
             zero_copy=tls is None and attesting is None,
@@ -98,7 +100,7 @@ class _Worker:
         acceptors = [Acceptor(sock, server, self._connections, tls=tls, attesting=attesting) for sock in self._sockets]
         ticking = loop.create_task(self._tick(server))
         self._control.setblocking(False)
-        loop.add_reader(self._control.fileno(), self._hear)
+        loop.add_reader(self._control.fileno(), self._receive)
         self._control.send(READY)
         await self._told.wait()
         for acceptor in acceptors:
@@ -126,27 +128,27 @@ class _Worker:
             server.check()
             await asyncio.sleep(_TICK_SECONDS)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
-            said = self._control.recv(16)
+            words = self._control.recv(16)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            said = b""
-        if not said:
-            _LOG.error("the main process is gone; ending")
-        if not said or STOP in said:
+            words = b""
+        if not words:
+            _LOG.error("the main process has ended; stopping")
+        if not words or STOP in words:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._end()
+            self._stop_now()
         self._told.set()
 
-    def _end(self) -> None:
+    def _stop_now(self) -> None:
         self._stop.set()
         self._told.set()
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits in the settings."""
+    """Return the limits of the settings."""
     return Limits(
         head_seconds=settings.head_seconds,
         idle_seconds=settings.idle_seconds,

@@ -246,7 +246,7 @@ def attested_reload(work: Path) -> str:
                 load.until(50)
                 references.write_text("{")
                 server.signal(signal.SIGHUP)
-                server.wait_for("What was in use before stays in use.")
+                server.wait_for("The previous state stays in use.")
                 load.until(50)
                 assert (lets_in(before), lets_in(after)) == (True, False)
                 references.write_bytes((after / "reference.json").read_bytes())
@@ -271,11 +271,11 @@ def broken_update(work: Path) -> str:
         images.write_layout(root / "new", {"1": SMALL})
         server.signal(signal.SIGHUP)
         server.wait_for("reloaded:")
-        server.wait_for("app: it is served as it was before")
+        server.wait_for("app: it is served in its previous state")
         assert get(server.port, "/v2/app/manifests/1") == get(server.port, "/v2/new/manifests/1") == SMALL.data
         root.rename(work / "moved")
         server.signal(signal.SIGHUP)
-        server.wait_for("What was in use before stays in use.")
+        server.wait_for("The previous state stays in use.")
         (work / "moved").rename(root)
         assert get(server.port, "/v2/other/manifests/1") == SMALL.data
     return "the layout that broke and the root that vanished did not stop anything"
@@ -358,7 +358,7 @@ def bad_certificate(work: Path) -> str:
             load.until(20)
             cert.write_bytes(new.cert.read_bytes())
             server.signal(signal.SIGHUP)
-            server.wait_for("What was in use before stays in use.")
+            server.wait_for("The previous state stays in use.")
             load.until(20)
         assert load.failures == [], load.failures[:5]
         plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
@@ -517,7 +517,7 @@ def killed_worker(work: Path) -> str:
             load.until(100)
             victim = server.workers()[0]
             os.kill(victim, signal.SIGKILL)
-            server.wait_for("another one takes its place")
+            server.wait_for("starting another one")
             wait_until(lambda: len(server.workers()) == 2)
             load.until(300)
             assert len(load.failures) <= 8, load.failures
@@ -552,7 +552,7 @@ def too_many(work: Path) -> str:
             assert b"200 OK" in sock.recv(4096)
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as sock:
             assert sock.recv(1) == b""
-        server.wait_for("all 5 are taken")
+        server.wait_for("the limit of 5 connections is reached")
         socks[0].close()
 
         def answered() -> bool:
@@ -571,7 +571,7 @@ def few_descriptors(work: Path) -> str:
     with running(root, files=40) as server, contextlib.ExitStack() as stack:
         for dummy in range(80):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
-        server.wait_for("taking a connection failed")
+        server.wait_for("accepting a connection failed")
         stack.close()
         with Load(server.port, 4) as load:
             load.until(50)

@@ -190,8 +190,8 @@ def test_new_files_take_effect_and_broken_ones_do_not(
         reference.write_text("{")
         key.write_text("nonsense")
         process.send_signal(signal.SIGHUP)
-        seen = until(process, "What was in use before stays in use.")
-        seen += until(process, "What was in use before stays in use.")
+        seen = until(process, "The previous state stays in use.")
+        seen += until(process, "The previous state stays in use.")
         assert str(reference) in seen
         assert str(key) in seen
         assert now(realm, other, certificate.cert)

@@ -47,7 +47,7 @@ def test_loading_that_cannot_begin_is_an_error_that_a_reload_survives(
     settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(*((loader_module, "fork") if name == "fork" else (loader_module.os, "pipe")), fails)
-    with pytest.raises(ServerError, match="Starting the process that loads the content failed: Resource temp"):
+    with pytest.raises(ServerError, match="Starting the loader process failed: Resource temp"):
         asyncio.run(Loader(settings).load(None))
 
 
@@ -112,10 +112,10 @@ def test_workers_that_go_on_failing_are_replaced_for_ever(fleet: WorkerPool, mon
             theirs.close()
             member = fleet_module._Member(1, ours, fleet._board.take())
             generation.members.append(member)
-            fleet._gone(generation, member, 256)
+            fleet._handle_exit(generation, member, 256)
         await asyncio.gather(*fleet._tasks)
 
-    monkeypatch.setattr(fleet, "_replace", replace)
+    monkeypatch.setattr(fleet, "_start_replacement", replace)
     asyncio.run(end(1100))
     assert len(delays) == 1100
     assert delays[-1] == 30

@@ -101,7 +101,7 @@ def test_what_breaks_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> N
     assert set(found.repositories) == {"broken", "kept", "new"}
     assert found.repositories["broken"] is old.repositories["broken"]
     assert [item.name for item in found.left_out] == ["never-good"]
-    assert any(warning.startswith("broken: it is served as it was before") for warning in found.warnings)
+    assert any(warning.startswith("broken: it is served in its previous state") for warning in found.warnings)
     assert [item.name for item in found.stale] == ["broken"]
     assert f"; stale, and served as before, 1: broken ({found.stale[0].reason})" in summary(found)
     assert faults(found) == "left out 1: never-good; stale 1: broken"
@@ -383,7 +383,7 @@ class TestListeners:
 
     def test_a_file_is_not_replaced_by_a_unix_socket(self, tmp_path: pathlib.Path) -> None:
         (tmp_path / "file").write_text("mine")
-        with pytest.raises(ListenError, match="no socket"):
+        with pytest.raises(ListenError, match="is not a socket"):
             bind_unix(str(tmp_path / "file"), 0o600)
         assert (tmp_path / "file").read_text() == "mine"
 

@@ -74,7 +74,7 @@ def start(tmp_path: pathlib.Path, certificate: Certificate, judge: Judge) -> t.I
 
 async def stall(connection: AttestedConnection) -> None:
     connection._stop_clock()
-    connection._stalled()
+    connection._handle_timeout()
 
 
 HELLO = ClientEngine(ClientConfig()).data_to_send()

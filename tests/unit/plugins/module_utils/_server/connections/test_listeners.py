@@ -74,7 +74,7 @@ def test_plain_requests_to_a_tls_port_and_back(
         assert f"Content-Length: {len(body)}".encode() in head
         assert "https://" in json.loads(body)["errors"][0]["message"]
     # once for all of them
-    assert caplog.text.count("plain HTTP came from 127.0.0.1 to a port for TLS") == 1
+    assert caplog.text.count("refused plain HTTP from 127.0.0.1 on a TLS port") == 1
     assert server.listener._http.counters.get("handshake_failures") == 4
     assert server.get("/v2/").status == 200
     assert server.get("/v2/").status == 200

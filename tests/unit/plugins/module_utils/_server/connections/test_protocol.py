@@ -224,15 +224,15 @@ def test_a_connection_whose_socket_is_gone_does_not_keep_the_others_from_being_l
         (connection,) = http.connections
         with monkeypatch.context() as patch:
             # as a transport of TLS has it between its end and connection_lost
-            patch.setattr(type(connection), "_socket", lambda self: None)
+            patch.setattr(type(connection), "_get_socket", lambda self: None)
             patch.setattr(connection, "_busy", True)
             http.check()
             patch.setattr(connection, "_busy", False)
             patch.setattr(type(connection), "check", lambda *dummy: 1 / 0)
             http.check()
-            assert "looking at a connection failed" in caplog.text
+            assert "checking a connection failed" in caplog.text
         with monkeypatch.context() as patch:
-            patch.setattr(type(connection), "_socket", lambda self: None)
+            patch.setattr(type(connection), "_get_socket", lambda self: None)
             connection.cut("head")
 
     with socket.create_connection(server.address, timeout=30) as sock:
@@ -269,7 +269,7 @@ def test_a_request_that_makes_no_progress_is_cut_whatever_the_cause(
         server.call(asyncio.wait_for(look(), 30))
         until_gone(server)
     assert http.counters.get("cut", "stuck") == 1
-    assert "the connection of 127.0.0.1 is cut: no byte of the answer was sent in" in caplog.text
+    assert "aborting the connection of 127.0.0.1: no byte of the response was sent in" in caplog.text
 
 
 def test_a_client_that_reads_steadily_gets_a_long_answer(

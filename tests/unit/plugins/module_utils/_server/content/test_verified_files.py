@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_used_is_made_anew(registry: Registry, name: str) 
     assert sorted(registry.read) == ALL
     assert len(snapshot.warnings) == 1
     assert str(registry.cache) in snapshot.warnings[0]
-    assert "not used" in snapshot.warnings[0]
+    assert "is ignored" in snapshot.warnings[0]
     assert registry.load().warnings == ()
     assert registry.read == []
     assert stat.S_IMODE(registry.cache.lstat().st_mode) == 0o600
