@@ -156,7 +156,7 @@ def _put_in_place(place: Place, name: str) -> int:
             for attribute in ("system.posix_acl_access", "system.posix_acl_default"):
                 with contextlib.suppress(OSError):  # else the unpacked tree would inherit the parent's default entries
                     os.removexattr(fd, attribute)
-            # This replaces only an empty directory. A run that has that open finds it gone once it has the lock.
+            # This replaces only an empty directory. A run that has that open finds it replaced once it has the lock.
             os.rename(name, place.state_name, src_dir_fd=place.parent_fd, dst_dir_fd=place.parent_fd)
         except BaseException:
             os.close(fd)

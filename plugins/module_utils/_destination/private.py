@@ -7,9 +7,8 @@
 
 """Open the state directory and the directories in it; check that each is private to this user.
 
-The parent of a destination may belong to another user, who can replace the state directory at any moment, also by a
-tree that was unpacked before and holds what an image held. The checks are made on the opened directories themselves.
-lock.py and store.py call this.
+The parent of a destination may belong to another user, who can replace the state directory at any moment, for instance
+by a tree from an image. So the checks are made on the opened directories themselves. lock.py and store.py call this.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
     from .index_file import IndexFile
     from .view import LayoutView
 
-_REPAIR: t.Final = "bring that image into the layout again, or remove its tag"
+_REPAIR: t.Final = "copy that image into the layout again, or remove its tag"
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ DevicePolicy = t.Literal["create", "skip", "fail"]
 Warn = t.Callable[[str], None]
 
 _NODES: t.Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
-_MAJOR_BITS: t.Final = 12
 # The width of Linux's device numbers.
+_MAJOR_BITS: t.Final = 12
 _MINOR_BITS: t.Final = 20
 
 # The most skipped device nodes that are remembered, so that hard links to them are skipped too.
