@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a command while the registries of the integration tests run, and tells it about them in a file of variables.
+"""Run a command while the registries of the integration tests run, with their addresses in a file of variables.
 
     python -m ansible_collections.attested.registry.tests.support.integration \\
         --images DIR --work DIR --config FILE -- COMMAND...
@@ -33,7 +33,7 @@ USERNAME = "reader"
 
 @contextlib.contextmanager
 def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[str, t.Any]]:
-    """Starts all registries and yields the variables that the targets know them by."""
+    """Start all registries and yield the variables for the integration targets."""
     password = secrets.token_urlsafe(12)
     storage = work / "storage"
     shutil.copytree(made.storage, storage)
@@ -56,7 +56,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
             "registry_password": password,
             "image_layout": str(made.layout),
             "compare_with_1": compare_with(made.expected("1.0")),
-            # Of directories that a layer implies without an entry umoci keeps no time: they get that of the unpacking.
+            # umoci does not set the times of directories without an entry in a layer: they have the time of unpacking.
             "compare_with_2": compare_with(
                 made.expected("2.0"), "var/lib:mtime_ns", "var/lib/implied:mtime_ns", "var/lib/implied/parents:mtime_ns"
             ),
@@ -64,13 +64,13 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
 
 
 def compare_with(tree: Path, *ignored: str) -> str:
-    """The beginning of a command line that compares a tree with one that umoci made."""
+    """Return the start of a command line that compares a directory with tree, which umoci unpacked."""
     options = "".join(f" --ignore {item}" for item in ignored)
     return f"{sys.executable} {Path(__file__).with_name('compare_trees.py')}{options} {tree}"
 
 
 def tools(work: Path) -> dict[str, str]:
-    """The variables about this machine."""
+    """Return the variables about this machine: its Python, a bare Python without libraries, a working directory."""
     bare = work / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     (work / "targets").mkdir()
@@ -83,7 +83,7 @@ def tools(work: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def ordinary_user() -> t.Iterator[dict[str, str]]:
-    """The variables for tasks that run as nobody, for whom neither .venv nor the checkout need be readable."""
+    """Yield the variables for tasks that run as the user nobody, who may not be able to read .venv or the checkout."""
     with tempfile.TemporaryDirectory(prefix="ordinary-user-") as place:
         Path(place).chmod(0o755)
         libraries = Path(place) / "libraries"
@@ -98,7 +98,7 @@ def _python_for_all() -> str:
         command = ("su", "-s", "/bin/sh", "nobody", "-c", f"{shlex.quote(python)} -c 'import ssl'")
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             return python
-    sys.exit("error: there is no Python that an ordinary user can run; install Debian's package python3.")
+    sys.exit("error: no Python can be run by an unprivileged user; install the Debian package python3.")
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One booted systemd-nspawn container: its overlay, its cgroup, its process, and what it takes to reboot it."""
+"""A booted systemd-nspawn container: its overlay, cgroup and process, restarted when the guest reboots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .peers import PeerError, run
 
 _UP_SECONDS: t.Final = 60.0
 _DOWN_SECONDS: t.Final = 15.0
-# systemd-nspawn's way to say that the guest asked to be rebooted.
+# The exit status of systemd-nspawn when the guest requested a reboot.
 _REBOOT: t.Final = 133
 _NETWORK: t.Final = """[Match]
 Name=host0
@@ -34,11 +34,14 @@ IPv6AcceptRA=no
 
 
 class HostError(Exception):
-    """The machine cannot have test hosts, or one did not come up; the message says what is missing."""
+    """The machine cannot run test hosts, or a host did not come up."""
 
 
 def cgroup_roots() -> list[Path]:
-    """Where a host needs a cgroup: in the one hierarchy, or in systemd's and the unified one beside the old ones."""
+    """Return the hierarchies in which a host needs a cgroup: the unified one, with cgroup v1 also that of systemd.
+
+    Raises HostError if they are not mounted.
+    """
     top = Path("/sys/fs/cgroup")
     if (top / "cgroup.controllers").exists():
         return [top]
@@ -50,7 +53,7 @@ def cgroup_roots() -> list[Path]:
 
 @dataclass
 class Host:
-    """A host to be: name, address, the bridge it is on, the root filesystem below it, a directory and an ssh key."""
+    """A test host: name, address, bridge, root filesystem below the overlay, working directory and ssh key."""
 
     name: str
     address: str
@@ -63,7 +66,7 @@ class Host:
 
     @contextlib.contextmanager
     def booted(self) -> t.Iterator[None]:
-        """Boots it, and ends it orderly afterwards. Raises HostError when there can be no mount or cgroup."""
+        """Boot the host, and shut it down afterwards. Raises HostError if a mount or cgroup cannot be created."""
         with self._mounted(), self._cgroups():
             loop = threading.Thread(target=self._run, name=self.name)
             loop.start()
@@ -109,7 +112,7 @@ class Host:
             for place in made:
                 place.mkdir(exist_ok=True)
         except OSError as exc:
-            raise HostError(f"The test hosts cannot run: there can be no cgroup of their own: {exc}.") from exc
+            raise HostError(f"The test hosts cannot run: creating a cgroup failed: {exc}.") from exc
         self._procs = [place / "cgroup.procs" for place in made]
         try:
             yield
@@ -132,11 +135,11 @@ class Host:
         nspawn = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--resolv-conf=off"]
         nspawn += [f"--directory={self._root}", f"--machine={self.name}", f"--hostname={self.name}"]
         nspawn += [f"--network-bridge={self.bridge}"]
-        # Without bpf, IPAddressDeny= of units is accepted and not enforced.
+        # Without the system call bpf, systemd accepts IPAddressDeny= in units but does not enforce it.
         nspawn += ["--capability=CAP_NET_ADMIN", "--system-call-filter=bpf"]
         enter = "; ".join(f"echo $$ >{shlex.quote(str(path))}" for path in self._procs)
         clean = ["env", "-i", f"PATH={os.environ['PATH']}", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"]
-        # A host must not outlive the tests, not even ones that were killed.
+        # The host must end with the tests, even if these are killed.
         return ["setpriv", "--pdeathsig", "TERM", "sh", "-c", f'{enter}; exec "$@"', "sh", *clean, *nspawn]
 
     def _end(self) -> None:
@@ -151,7 +154,7 @@ class Host:
             process.kill()
 
     def wait_until_up(self) -> None:
-        """Return once all units of the host are up and its sshd answers. Raises HostError with its console."""
+        """Wait until all units of the host are up and its sshd answers. Raises HostError with its console output."""
         limit = time.monotonic() + _UP_SECONDS
         while time.monotonic() < limit:
             if self._state() == "running" and self._answers():
@@ -185,7 +188,7 @@ class Host:
 
 
 def _rmdir(path: Path) -> None:
-    # The kernel takes a moment to see that the last process is gone.
+    # The kernel reports a cgroup as busy for a moment after its last process has ended.
     for dummy in range(50):
         try:
             path.rmdir()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The collection's own server in a process of its own, with any of its options, and the ways to reach it.
+"""The server of the collection in a child process, with any of its options, and clients for each access method.
 
 with serving(root, tmp_path / "log", Way("tls", authority), "--workers", "2") as served:
     served.get("/v2/app/tags/list")
@@ -29,7 +29,7 @@ USERNAME = "reader"
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it came: header names in lower case."""
+    """An HTTP response, with header names in lower case."""
 
     status: int
     headers: t.Mapping[str, str]
@@ -38,19 +38,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Way:
-    """How clients reach the server and how they show who they are, with the files for that."""
+    """An access method: options of the server, and what clients need to connect and to authenticate."""
 
     name: t.Literal["plain", "tls", "basic", "certificate", "ra-tls"]
     options: tuple[str | Path, ...] = ()
     authority: Authority | None = None
     password: str | None = field(default=None, repr=False)
     client: Certificate | None = None
-    # the simulated realm that clients are
+    # the directory of the simulated realm that clients attest as
     realm: Path | None = None
 
     @property
     def trust(self) -> ssl.SSLContext | None:
-        """What a client over TLS needs."""
+        """The context of a TLS client, None for plain HTTP."""
         if self.authority is None:
             return None
         context = ssl.create_default_context(cafile=str(self.authority.path))
@@ -60,7 +60,7 @@ class Way:
 
 
 def make_ways(directory: Path, password: str) -> tuple[Way, ...]:
-    """Every way: plain, TLS, TLS with Basic authentication, TLS with client certificates."""
+    """Return the ways plain, TLS, TLS with Basic authentication, and TLS with client certificates."""
     directory.mkdir(parents=True)
     authority = Authority(directory)
     server, client = authority.server(), authority.client("host1")
@@ -76,7 +76,7 @@ def make_ways(directory: Path, password: str) -> tuple[Way, ...]:
 
 
 def make_attested_way(directory: Path) -> Way:
-    """RA-TLS, for a simulated realm whose measurements the server knows."""
+    """Return the way RA-TLS, for a simulated realm whose measurements the server knows."""
     directory.mkdir(parents=True)
     authority, realm = Authority(directory), make_realm(directory / "realm")
     server = authority.server()
@@ -94,11 +94,11 @@ class Served:
 
     @property
     def url(self) -> str:
-        """Where it is, without a path."""
+        """The URL of the server, without a path."""
         return f"{'http' if self.way.authority is None else 'https'}://{self.address}"
 
     def connect(self) -> http.client.HTTPConnection:
-        """A client for several requests."""
+        """Return a client for several requests."""
         trust, way = self.way.trust, self.way
         if way.realm is not None and way.authority is not None:
             host, dummy, port = self.address.partition(":")
@@ -108,7 +108,7 @@ class Served:
         return http.client.HTTPSConnection(self.address, timeout=60, context=trust)
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
-        """One request on a connection of its own; header names are given with underscores."""
+        """Send one request on a new connection. Header names are keyword arguments, with underscores for hyphens."""
         with contextlib.closing(self.connect()) as connection:
             connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
@@ -118,7 +118,10 @@ class Served:
 
 @contextlib.contextmanager
 def serving(root: Path, log: Path, way: Way, *options: str | Path) -> t.Iterator[Served]:
-    """Starts it on a free port and yields once it serves; ends it afterwards. log gets what it says meanwhile."""
+    """Start the server on a free port, yield when it accepts connections, and stop it. log receives its error output.
+
+    Raises PeerError if the server exits at once.
+    """
     command = [sys.executable, "-m", SERVER, "--root", root, "--host", "127.0.0.1", "--port", "0"]
     with (
         log.open("ab") as output,
@@ -131,7 +134,7 @@ def serving(root: Path, log: Path, way: Way, *options: str | Path) -> t.Iterator
         ended(process),
     ):
         assert process.stdout is not None
-        # the line that says where it serves and what comes when it does
+        # the line with the URL, which the server prints when it accepts connections
         url = process.stdout.readline().decode().partition(" ")[0]
         if not url:
             raise PeerError(f"The server ended with {process.wait()}:\n{log.read_text()}")

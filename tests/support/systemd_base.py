@@ -4,7 +4,7 @@
 
 """The root filesystem of the hosts of systemd_hosts: a minimal Debian or Ubuntu with systemd, ssh and Python.
 
-It is kept and used again until its recipe changes or a month has passed.
+It is cached and used until its recipe changes, for at most 30 days.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .peers import run
 
 @dataclass(frozen=True)
 class Suite:
-    """A release of a distribution, as mmdebstrap takes it."""
+    """A release of a distribution, in the terms of mmdebstrap."""
 
     name: str
     mirror: str
@@ -39,20 +39,20 @@ SUITES: t.Final = {
         "main universe",
     ),
 }
-# What a Debian host that Ansible can reach has, and nothing that the role should bring itself.
+# The packages of a Debian host that Ansible can reach, without those that the role has to install.
 _PACKAGES: t.Final = (
     *("apt", "systemd", "systemd-sysv", "dbus", "libnss-systemd", "python3", "ca-certificates"),
     *("iproute2", "procps", "sudo", "openssh-server"),
 )
 _UNWANTED: t.Final = ("man", "doc", "locale")
-# They would use the network and the processor at a moment of their own choice.
+# Units that would use the network and the processor at unpredictable times.
 _MASKED: t.Final = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service")
-# The mirrors of test machines are often snapshots, and their clocks are not always right.
+# The mirrors of test machines are often outdated snapshots, and the clocks of test machines can be wrong.
 _APT: t.Final = (
     *('Acquire::Check-Valid-Until "false";', 'Acquire::Check-Date "false";'),
     *('Acquire::Languages "none";', 'APT::Install-Recommends "false";'),
 )
-# Of networks without a DHCP server: each host gets its address from the file that systemd_hosts writes.
+# There is no DHCP server: each host has its address from a file that nspawn_host writes.
 _FILES: t.Final = {
     "etc/apt/apt.conf.d/90test": "\n".join(_APT) + "\n",
     "etc/dpkg/dpkg.cfg.d/90test": "force-unsafe-io\n",
@@ -65,7 +65,7 @@ _AGE: t.Final = 30 * 24 * 3600
 
 
 def base_root(cache: Path, suite: Suite) -> Path:
-    """Return the directory of the root filesystem, made if there is no fresh one in the cache. Needs root."""
+    """Return the directory of the root filesystem; create it if the cache has no recent one. Requires root."""
     root = cache / f"systemd-{suite.name}-{_recipe(suite)}"
     if root.is_dir() and time.time() - root.stat().st_mtime < _AGE:
         return root
@@ -97,14 +97,14 @@ def _bootstrap(root: Path, suite: Suite) -> None:
 def _configure(root: Path, suite: Suite) -> None:
     for name, text in _FILES.items():
         (root / name).write_text(text)
-    # A hostname file would win over the name that the host is started with.
+    # A hostname file would override the name that the host is started with.
     (root / "etc/hostname").unlink(missing_ok=True)
     resolver = root / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
     resolver.write_text(Path("/etc/resolv.conf").read_text())
     for unit in _MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    # The keyring by which apt on the host knows its mirror.
+    # The keyring with which apt on the host verifies its mirror.
     keyring = root / suite.keyring.relative_to("/")
     if not keyring.exists():
         keyring.parent.mkdir(parents=True, exist_ok=True)

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Debian or Ubuntu hosts with a real systemd and sshd, without a container engine, while a command runs.
+"""Run a command with Debian or Ubuntu hosts that have a real systemd and sshd, without a container engine.
 
     python -m ansible_collections.attested.registry.tests.support.systemd_hosts \\
         --cache DIR --hosts one,two --suite trixie --registry DIR -- COMMAND...
 
-The command finds an inventory of the hosts in the file that the environment variable TEST_INVENTORY names, the first of
-them in the group registry, the others in the group clients, and a configuration of ssh in TEST_SSH_CONFIG. They are
-systemd-nspawn containers on overlays over one root filesystem, with a bridge and NAT to the world. Nothing of them is
-left when the command has ended. With --registry, the hosts reach a registry with those layouts on port 5000 of the
-machine; its address is the variable source_registry of the inventory.
+The environment variable TEST_INVENTORY of the command names an inventory of the hosts. The first host is in the group
+registry, the others are in the group clients. TEST_SSH_CONFIG names a configuration file for ssh. The hosts are
+systemd-nspawn containers on overlays over one root filesystem, with a bridge and NAT to the outside. They are removed
+when the command has ended. With --registry, a registry with these layouts listens on port 5000 of the machine; its
+address is the variable source_registry of the inventory.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ _PRIVATE: t.Final = "ATTESTED_TEST_HOSTS_PRIVATE"
 
 
 def check_machine() -> None:
-    """Raise HostError with all that this machine lacks or forbids."""
+    """Raise HostError if this machine lacks or forbids what the hosts require."""
     if os.geteuid() != 0:
-        raise HostError("The test hosts need root: they are made of namespaces, mounts and a bridge.")
+        raise HostError("The test hosts require root, because they use namespaces, mounts and a bridge.")
     run(_TOP / "tools/apt-need.sh", "the test hosts", *(f"{name}={package}" for name, package in _PROGRAMS.items()))
     kinds = {"mount": "--mount", "PID": "--pid", "network": "--net", "UTS": "--uts", "IPC": "--ipc"}
     refused = [name for name, option in kinds.items() if not _succeeds("unshare", "--fork", option, "true")]
@@ -60,7 +60,7 @@ def check_machine() -> None:
         raise HostError(f"The test hosts cannot run: this machine refuses {', '.join(refused)} namespaces to root.")
     for root in cgroup_roots():
         if not os.access(root, os.W_OK):
-            raise HostError(f"The test hosts cannot run: {root} is read-only, so they can have no cgroup of their own.")
+            raise HostError(f"The test hosts cannot run: {root} is read-only, so no cgroup can be created for them.")
 
 
 def _succeeds(*command: str) -> bool:
@@ -69,12 +69,12 @@ def _succeeds(*command: str) -> bool:
 
 @contextlib.contextmanager
 def network() -> t.Iterator[str]:
-    """A bridge with NAT to the world; yields the first three numbers of its addresses."""
+    """Create a bridge with NAT to the outside, and yield the first three numbers of its addresses."""
     prefix = _free_prefix()
     subnet = f"{prefix}.0/24"
     rules = (
         ("-t", "nat", "POSTROUTING", "-s", subnet, "!", "-d", subnet, "-j", "MASQUERADE"),
-        # Some machines, those with a container engine for one, forward nothing that is not named.
+        # Some machines, such as those with a container engine, drop forwarded packets by default.
         ("-t", "filter", "FORWARD", "-i", _BRIDGE, "-j", "ACCEPT"),
         ("-t", "filter", "FORWARD", "-o", _BRIDGE, "-j", "ACCEPT"),
     )
@@ -94,7 +94,7 @@ def network() -> t.Iterator[str]:
 
 
 def _free_prefix() -> str:
-    """Raise HostError when another run is using the bridge."""
+    """Return the first three numbers of an unused network. Raises HostError if another run uses the bridge."""
     if Path(f"/sys/class/net/{_BRIDGE}").exists():
         if any(Path(f"/sys/class/net/{_BRIDGE}/brif").iterdir()):
             raise HostError(f"The bridge {_BRIDGE} is in use: wait for the other run of the test hosts to end.")
@@ -108,7 +108,7 @@ def _free_prefix() -> str:
 
 @contextlib.contextmanager
 def source_registry(root: Path, prefix: str, log: Path) -> t.Iterator[dict[str, str]]:
-    """Serves layouts to the hosts; yields the inventory's variables about it."""
+    """Serve the layouts below root to the hosts, and yield the variables of the inventory for this registry."""
     command = [sys.executable, "-m", "ansible_collections.attested.registry.plugins.module_utils._server"]
     command += ["--root", str(root), "--host", f"{prefix}.1", "--port", "5000"]
     with log.open("wb") as output, ended(subprocess.Popen(command, stdout=output, stderr=output)):
@@ -117,11 +117,11 @@ def source_registry(root: Path, prefix: str, log: Path) -> t.Iterator[dict[str, 
 
 @contextlib.contextmanager
 def running(names: t.Sequence[str], cache: Path, *, suite: Suite, registry: Path | None = None) -> t.Iterator[Path]:
-    """Boots the hosts and yields the inventory. Raises HostError or PeerError."""
+    """Boot the hosts and yield the path of the inventory. Raises HostError or PeerError."""
     check_machine()
     base = base_root(cache, suite)
     with contextlib.ExitStack() as stack:
-        # /var/tmp and not /tmp: an overlay on a tmpfs would lack what some kernels want of its upper directory.
+        # /var/tmp and not /tmp, because some kernels do not accept a tmpfs as the upper directory of an overlay.
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="test-hosts-", dir="/var/tmp")))
         key = work / "id"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
@@ -169,8 +169,8 @@ def _ssh_config(hosts: t.Sequence[Host]) -> str:
     return "\n".join([*addresses, "Host *", *(f"  {line}" for line in [*always, "LogLevel ERROR"])]) + "\n"
 
 
-def _in_private_mounts() -> None:
-    """Starts the program again where its mounts go away with it, however it ends."""
+def _enter_private_mounts() -> None:
+    """Restart the program in a mount namespace of its own, so that its mounts vanish however it ends."""
     if os.environ.pop(_PRIVATE, None) is None:
         os.environ[_PRIVATE] = "1"
         module = __spec__.name if __spec__ else __name__
@@ -186,11 +186,11 @@ def main() -> int:
     parser.add_argument("--registry", type=Path)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    # SystemExit, so that all with blocks are left.
+    # SIGTERM raises SystemExit, so that all with blocks are left.
     signal.signal(signal.SIGTERM, lambda number, dummy_frame: sys.exit(128 + number))
     try:
         check_machine()
-        _in_private_mounts()
+        _enter_private_mounts()
         with running(
             options.hosts.split(","), options.cache, suite=SUITES[options.suite], registry=options.registry
         ) as inventory:
