@@ -102,8 +102,8 @@ class BlobFile:
     def __init__(self, path: str, digest: Digest) -> None:
         self.path = path
         self.digest = digest
-        self._begun = 0
-        self._seen: tuple[int, ...] | None = None
+        self._resumed_from = 0
+        self._identity_read: tuple[int, ...] | None = None
         self._directory, self._name = os.path.split(path)
         self._partial = f".oci_blob.{digest.algorithm}-{digest.encoded}"
         if not self._name or os.path.isdir(path):
@@ -130,7 +130,7 @@ class BlobFile:
             yield os.path.join(".", *parents.missing, self._name)
 
     def _content(self, folder: int) -> Content | None:
-        self._seen = _identity(folder, self._name)
+        self._identity_read = _identity(folder, self._name)
         try:
             # before open(), because opening a device can have side effects
             self._check_regular(os.stat(self._name, dir_fd=folder))
@@ -155,33 +155,33 @@ class BlobFile:
         Raises what ImageSource.blob raises, Locked, BlobFileError, FilesystemError.
         """
         with opened_again(self._open_to_download) as partial:
-            done = self._done_meanwhile(partial.folder)
+            done = self._find_completed(partial.folder)
             if done is not None:
                 partial.remove()
                 return done
-            done = self._complete(partial, source, repository)
+            done = self._download_to(partial, source, repository)
             self._put_in_place(partial, prepare)
         return done
 
     def _open_to_download(self, stack: contextlib.ExitStack) -> _Partial:
         parents = stack.enter_context(self._parents())
-        with self._translated("making the directory of"):
+        with self._translate_errors("making the directory of"):
             parents.make()
-        return stack.enter_context(self._opened_partial(parents.fd))
+        return stack.enter_context(self._open_locked_partial(parents.fd))
 
-    def _done_meanwhile(self, folder: int) -> Download | None:
+    def _find_completed(self, folder: int) -> Download | None:
         """Read the file again under the lock, if it is not the file that content() read."""
-        if _identity(folder, self._name) == self._seen:
+        if _identity(folder, self._name) == self._identity_read:
             return None
         found = self._content(folder)
         return None if found is None or found.digest != self.digest else Download(found.size, 0, changed=False)
 
     def _parents(self) -> Parents:
-        with self._translated("looking for the directory of"):
+        with self._translate_errors("looking for the directory of"):
             return Parents(self._directory)
 
     @contextlib.contextmanager
-    def _translated(self, doing: str) -> t.Iterator[None]:
+    def _translate_errors(self, doing: str) -> t.Iterator[None]:
         try:
             yield
         except OSError as exc:
@@ -191,7 +191,7 @@ class BlobFile:
         if not stat.S_ISREG(status.st_mode):
             raise self._refusal("it exists and is not a regular file", "give another path")
 
-    def _complete(self, partial: _Partial, source: ImageSource, repository: str) -> Download:
+    def _download_to(self, partial: _Partial, source: ImageSource, repository: str) -> Download:
         try:
             return self._fill(partial.fd, source, repository)
         except BaseException as exc:
@@ -202,36 +202,36 @@ class BlobFile:
 
     def _fill(self, descriptor: int, source: ImageSource, repository: str) -> Download:
         try:
-            return self._carry_on(descriptor, source, repository)
+            return self._resume(descriptor, source, repository)
         except OciError:
-            if not self._begun:
+            if not self._resumed_from:
                 raise
-        with self._translated("emptying the unfinished download beside"):
+        with self._translate_errors("emptying the unfinished download beside"):
             os.ftruncate(descriptor, 0)
-        return self._carry_on(descriptor, source, repository)
+        return self._resume(descriptor, source, repository)
 
-    def _carry_on(self, descriptor: int, source: ImageSource, repository: str) -> Download:
+    def _resume(self, descriptor: int, source: ImageSource, repository: str) -> Download:
         hasher = self.digest.new_hash()
-        with self._translated("reading the unfinished download beside"):
-            self._begun = _hash(descriptor, hasher)
-        with source.blob(repository, self.digest, offset=self._begun, digest_state=hasher) as stream:
+        with self._translate_errors("reading the unfinished download beside"):
+            self._resumed_from = _hash(descriptor, hasher)
+        with source.blob(repository, self.digest, offset=self._resumed_from, digest_state=hasher) as stream:
             self._write(descriptor, stream)
-        return Download(os.fstat(descriptor).st_size, self._begun)
+        return Download(os.fstat(descriptor).st_size, self._resumed_from)
 
     def _write(self, descriptor: int, pieces: t.Iterable[bytes]) -> None:
         for piece in pieces:
-            with self._translated("writing the blob beside"):
+            with self._translate_errors("writing the blob beside"):
                 try:
                     _write_all(descriptor, piece)
                 except OSError:
                     os.ftruncate(descriptor, 0)
                     raise
-        with self._translated("writing the blob beside"):
+        with self._translate_errors("writing the blob beside"):
             os.fsync(descriptor)
 
     def _put_in_place(self, partial: _Partial, prepare: Prepare) -> None:
         """Set the attributes of the file, then rename it. After a failure the next run can resume it as before."""
-        with self._translated("putting the blob at"):
+        with self._translate_errors("putting the blob at"):
             try:
                 _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
                 with inside(partial.folder):
@@ -246,7 +246,7 @@ class BlobFile:
                 raise
 
     @contextlib.contextmanager
-    def _opened_partial(self, folder: int) -> t.Iterator[_Partial]:
+    def _open_locked_partial(self, folder: int) -> t.Iterator[_Partial]:
         """Yield the locked file to download to: that of an earlier run, if only this user can open it.
 
         Anything else of that name is removed. If it cannot be removed, a file with a random name is used, which no
@@ -254,11 +254,11 @@ class BlobFile:
         """
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
-            with self._translated("opening the unfinished download beside"):
+            with self._translate_errors("opening the unfinished download beside"):
                 partial = _open_partial(folder, self._partial)
             try:
                 if not lock(partial.fd, deadline=deadline):
-                    raise self._locked()
+                    raise self._lock_error()
                 if partial.is_there():
                     yield partial
                     return
@@ -266,7 +266,7 @@ class BlobFile:
                 # reached without a yield if another task finished the download while this one waited for the lock
                 os.close(partial.fd)
 
-    def _locked(self) -> Locked:
+    def _lock_error(self) -> Locked:
         shown = printable(os.path.join(self._directory, self._partial))
         return Locked(
             f"While downloading {self.digest}: another task has locked {shown} for {_LOCK_SECONDS:g} seconds; run the"

@@ -42,7 +42,7 @@ class InputInvalid(CollectionError):
 def token_bytes(params: t.Mapping[str, t.Any]) -> bytes:
     """Return the token from the option path or content. Raises InputInvalid."""
     if params["path"] is not None:
-        return _file(params["path"], limit=MAX_TOKEN, option="path")
+        return _read_file(params["path"], limit=MAX_TOKEN, option="path")
     if len(params["content"]) > _MAX_TEXT:
         raise InputInvalid(
             f"Reading the CCA token failed: the option content has more than {_MAX_TEXT} characters; check that it "
@@ -65,8 +65,8 @@ def describe(token: CcaToken, *, size: int) -> Json:
     return {
         "digest": token.digest,
         "size": size,
-        "platform": _platform(token.platform, algorithm=token.platform_token.algorithm.name),
-        "realm": _realm(token.realm, algorithm=token.realm_token.algorithm.name),
+        "platform": _describe_platform(token.platform, algorithm=token.platform_token.algorithm.name),
+        "realm": _describe_realm(token.realm, algorithm=token.realm_token.algorithm.name),
         "simulated": token.platform.simulated,
     }
 
@@ -77,14 +77,16 @@ def run_checks(token: CcaToken, params: t.Mapping[str, t.Any]) -> dict[str, Json
     Raises InputInvalid or RatlsError if the value of an option is unusable.
     """
     return {
-        "realm_signature": _outcome(
+        "realm_signature": _run_check(
             token.verify_realm_signature, passed="the realm token is signed with the key that it contains"
         ),
-        "key_binding": _outcome(token.verify_key_binding, passed="the platform token is bound to the key of the realm"),
-        "challenge": _challenge(token, params["challenge"]),
-        "platform_signature": _platform_signature(token, params["trust_anchors"]),
-        "lifecycle": _lifecycle(token, params["lifecycle"]),
-        "reference_values": _reference_values(token, params["reference_values"]),
+        "key_binding": _run_check(
+            token.verify_key_binding, passed="the platform token is bound to the key of the realm"
+        ),
+        "challenge": _check_challenge(token, params["challenge"]),
+        "platform_signature": _check_platform_signature(token, params["trust_anchors"]),
+        "lifecycle": _check_lifecycle(token, params["lifecycle"]),
+        "reference_values": _check_reference_values(token, params["reference_values"]),
     }
 
 
@@ -98,7 +100,7 @@ def is_valid(checks: t.Mapping[str, Json], *, unauthenticated: bool) -> bool | N
     return True if unauthenticated or checks["platform_signature"]["passed"] else None
 
 
-def _platform(claims: PlatformClaims, *, algorithm: str) -> Json:
+def _describe_platform(claims: PlatformClaims, *, algorithm: str) -> Json:
     return {
         "profile": claims.profile,
         "challenge": claims.challenge.hex(),
@@ -106,7 +108,7 @@ def _platform(claims: PlatformClaims, *, algorithm: str) -> Json:
         "implementation_id": claims.implementation_id.hex(),
         "lifecycle": claims.lifecycle,
         "lifecycle_state": claims.lifecycle_state,
-        "software_components": [_component(component) for component in claims.software_components],
+        "software_components": [_describe_component(component) for component in claims.software_components],
         "verification_service": claims.verification_service,
         "config": claims.config.hex(),
         "hash_algorithm": claims.hash_algorithm,
@@ -115,7 +117,7 @@ def _platform(claims: PlatformClaims, *, algorithm: str) -> Json:
     }
 
 
-def _component(component: SoftwareComponent) -> Json:
+def _describe_component(component: SoftwareComponent) -> Json:
     return {
         "type": component.type,
         "measurement": component.measurement.hex(),
@@ -125,7 +127,7 @@ def _component(component: SoftwareComponent) -> Json:
     }
 
 
-def _realm(claims: RealmClaims, *, algorithm: str) -> Json:
+def _describe_realm(claims: RealmClaims, *, algorithm: str) -> Json:
     return {
         "profile": claims.profile,
         "challenge": claims.challenge.hex(),
@@ -140,7 +142,7 @@ def _realm(claims: RealmClaims, *, algorithm: str) -> Json:
     }
 
 
-def _outcome(check: t.Callable[[], object], *, passed: str) -> Json:
+def _run_check(check: t.Callable[[], object], *, passed: str) -> Json:
     try:
         check()
     except RatlsError as exc:
@@ -152,37 +154,39 @@ def _result(passed: bool | None, reason: str) -> Json:
     return {"passed": passed, "reason": reason}
 
 
-def _challenge(token: CcaToken, text: str | None) -> Json:
+def _check_challenge(token: CcaToken, text: str | None) -> Json:
     if text is None:
         return _result(None, "not requested (challenge)")
     right = hmac.compare_digest(hexadecimal(CHALLENGE_SIZE)(text, "challenge"), token.realm.challenge)
     return _result(right, "the token contains this challenge" if right else "the token contains another challenge")
 
 
-def _platform_signature(token: CcaToken, paths: list[str] | None) -> Json:
+def _check_platform_signature(token: CcaToken, paths: list[str] | None) -> Json:
     if paths is None:  # an empty list does not disable the check
         return _result(None, "not requested (trust_anchors)")
-    files = [(path, _file(path, limit=MAX_KEY_FILE, option="trust_anchors")) for path in paths]
+    files = [(path, _read_file(path, limit=MAX_KEY_FILE, option="trust_anchors")) for path in paths]
     anchors = TrustAnchors(TrustAnchor(key) for path, data in files for key in read_keys(data, what=path))
-    return _outcome(lambda: anchors.verify(token), passed="the platform token is signed with one of the trust anchors")
+    return _run_check(
+        lambda: anchors.verify(token), passed="the platform token is signed with one of the trust anchors"
+    )
 
 
-def _lifecycle(token: CcaToken, states: list[str]) -> Json:
+def _check_lifecycle(token: CcaToken, states: list[str]) -> Json:
     state = token.platform.lifecycle_state
     return _result(state in states, f"the platform is in the state {state}")
 
 
-def _reference_values(token: CcaToken, paths: list[str] | None) -> Json:
+def _check_reference_values(token: CcaToken, paths: list[str] | None) -> Json:
     if paths is None:
         return _result(None, "not requested (reference_values)")
     for path in paths:
-        data = _file(path, limit=MAX_FILE, option="reference_values")
+        data = _read_file(path, limit=MAX_FILE, option="reference_values")
         if parse_reference_file(data, what=path).matches(token.realm):
             return _result(True, f"the measurements of the realm match {path}")
     return _result(False, "the measurements of the realm match none of the reference values")
 
 
-def _file(path: str, *, limit: int, option: str) -> bytes:
+def _read_file(path: str, *, limit: int, option: str) -> bytes:
     try:
         return read_bounded(path, limit=limit)
     except NotReadable as exc:

@@ -75,7 +75,7 @@ def _registry(module: AnsibleModule, files: _Files, name: str, *, mode: TlsMode,
     params = module.params
     registry = Registry(
         name,
-        tls=_mirror_tls(params, name, mode=mode) if is_mirror else _tls(params, mode=mode),
+        tls=_mirror_tls_options(params, name, mode=mode) if is_mirror else _tls_options(params, mode=mode),
         credentials=files if is_mirror else _credentials(params) or files,
         other_credentials=files,
         timeouts=Timeouts(
@@ -91,11 +91,11 @@ def _registry(module: AnsibleModule, files: _Files, name: str, *, mode: TlsMode,
         foreign_urls=bool(params.get("foreign_layers")) and not is_mirror,
         warn=module.warn,
     )
-    _warn_about(module, registry.name, mode=mode)
+    _warn_of_exposure(module, registry.name, mode=mode)
     return registry
 
 
-def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
+def _tls_options(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
     options = TlsOptions(
         mode="tls" if mode == "ra-tls" else mode,
         # with a mirror over HTTPS, ca_path may be meant for the mirror
@@ -110,11 +110,11 @@ def _tls(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
     return replace(options, mode=mode, attester=make_attester(params["ratls"]))
 
 
-def _mirror_tls(params: t.Mapping[str, t.Any], name: str, *, mode: TlsMode) -> TlsOptions:
+def _mirror_tls_options(params: t.Mapping[str, t.Any], name: str, *, mode: TlsMode) -> TlsOptions:
     """Return the options for a mirror: ca_path adds to the CAs of the system, client_cert is for the same host only."""
     if _host(name) != _host(params["registry"]):
         params = {**params, "client_cert": None, "client_key": None}
-    return replace(_tls(params, mode=mode), system_too=True)
+    return replace(_tls_options(params, mode=mode), system_too=True)
 
 
 def _host(name: str) -> str:
@@ -154,9 +154,9 @@ class _Files:
 
         named = self._module.params["auth_file"]
         if named is not None:
-            return AuthFiles((named,), required=True, run=_run)
+            return AuthFiles((named,), required=True, run=_run_helper)
         places = default_places(os.environ, home=os.path.expanduser("~"), uid=os.getuid())
-        return AuthFiles(places, run=_run, warn=self._warn_once)
+        return AuthFiles(places, run=_run_helper, warn=self._warn_once)
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
@@ -164,7 +164,7 @@ class _Files:
             self._module.warn(text)
 
 
-def _run(arguments: list[str], data: str) -> tuple[int, str, str]:
+def _run_helper(arguments: list[str], data: str) -> tuple[int, str, str]:
     """Run a credential helper and return its status and output; see RunHelper. Raises OSError."""
     from .._ratls.evidence.child import ChildFailed, run_child
     from .._registry.auth.credential_helper import MAX_ANSWER
@@ -187,14 +187,14 @@ def _mode(name: str, params: t.Mapping[str, t.Any]) -> TlsMode:
     if params["tls"] is not None:
         return t.cast("TlsMode", params["tls"])
     means_tls = any(params[option] is not None for option in ("ca_path", "client_cert", "client_key"))
-    return _stated_mode(name) or ("tls" if means_tls else _default_mode(name))
+    return _scheme_mode(name) or ("tls" if means_tls else _default_mode(name))
 
 
 def _mirror_mode(name: str) -> TlsMode:
-    return _stated_mode(name) or _default_mode(name)
+    return _scheme_mode(name) or _default_mode(name)
 
 
-def _stated_mode(name: str) -> TlsMode | None:
+def _scheme_mode(name: str) -> TlsMode | None:
     scheme, separator, dummy = name.partition("://")
     return _SCHEMES.get(scheme.lower()) if separator else None
 
@@ -213,7 +213,7 @@ def _is_loopback(name: str) -> bool:
         return False
 
 
-def _warn_about(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
+def _warn_of_exposure(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
     if mode == "no-tls" and not _is_loopback(name):
         secrets = any(module.params[option] is not None for option in ("password", "token", "auth_file"))
         what = "all traffic, the credentials included" if secrets else "all traffic"

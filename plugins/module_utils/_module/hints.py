@@ -36,11 +36,11 @@ def add_hints(error: CollectionError, params: Params, source: ImageSource) -> No
     if not isinstance(error, RegistryError) or isinstance(error, (ConfigurationError, DependencyMissing)):
         return
     given = given_options()
-    for hint in (*_about_registry(params, given), *_about_tag(error, params, given, source)):
+    for hint in (*_registry_hints(params, given), *_tag_hints(error, params, given, source)):
         error.message = f"{error.message.rstrip('.?')}; {hint}."
 
 
-def _about_registry(params: Params, given: Params) -> t.Iterator[str]:
+def _registry_hints(params: Params, given: Params) -> t.Iterator[str]:
     if "image" in given:
         return
     if not given.keys() & {"registry", "host"}:
@@ -50,20 +50,20 @@ def _about_registry(params: Params, given: Params) -> t.Iterator[str]:
         yield f"if {visible(head)} is a host, give registry: {visible(head)} and repository: {visible(rest)}"
 
 
-def _about_tag(error: CollectionError, params: Params, given: Params, source: ImageSource) -> t.Iterator[str]:
+def _tag_hints(error: CollectionError, params: Params, given: Params, source: ImageSource) -> t.Iterator[str]:
     if not isinstance(error, NotFound) or "reference" not in params:
         return
     wanted = params["reference"] or DEFAULT_TAG
     if not is_tag(wanted) or error.fields.get("reference") != wanted or error.fields.get("code") == "NAME_UNKNOWN":
         return
-    if _is_default(given):
+    if _is_default_tag(given):
         yield f"{DEFAULT_TAG} is the default of the option reference"
-    near = _near(wanted, source, params["repository"])
+    near = _similar_tags(wanted, source, params["repository"])
     if near:
         yield f"the repository has the tags {near}"
 
 
-def _is_default(given: Params) -> bool:
+def _is_default_tag(given: Params) -> bool:
     if given.keys() & {"reference", "tag", "digest"}:
         return False
     try:
@@ -73,7 +73,7 @@ def _is_default(given: Params) -> bool:
     return whole is None or (whole.tag, whole.digest) == (None, None)
 
 
-def _near(wanted: str, source: ImageSource, repository: str) -> str:
+def _similar_tags(wanted: str, source: ImageSource, repository: str) -> str:
     try:
         tags = source.first_tags(repository)
     except CollectionError:

@@ -37,7 +37,7 @@ def ensure_rolled_back(place: TreePlace) -> Report:
         stamp, before, current = view.current, describe_current(view, view.current), view.current_generation
         target = view.check_roll_back()
         if target is None:
-            return Report(changed=False, before=before, after=before, generation=current, **_shown(stamp, stamp))
+            return Report(changed=False, before=before, after=before, generation=current, **_image_fields(stamp, stamp))
         if isinstance(view, Destination):
             view.roll_back()
         return Report(
@@ -45,11 +45,11 @@ def ensure_rolled_back(place: TreePlace) -> Report:
             before=before,
             after=describe_foreign() if target.stamp is None else describe_stamp(target.stamp),
             generation=target.number,
-            **_shown(target.stamp, stamp),
+            **_image_fields(target.stamp, stamp),
         )
 
 
-def _shown(stamp: Stamp | None, previous: Stamp | None) -> Json:
+def _image_fields(stamp: Stamp | None, previous: Stamp | None) -> Json:
     return {"image": None if stamp is None else stamp.image, "previous_digest": digest_of(previous)}
 
 

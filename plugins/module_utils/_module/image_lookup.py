@@ -28,7 +28,7 @@ Warn = t.Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Question:
+class ImageRequest:
     """The image that the task requests: repository, tag or digest, and platform."""
 
     repository: str
@@ -37,7 +37,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundImage:
     """The image that the reference resolves to now.
 
     shown is the return value image. Two images with the same config_digest and diff_ids have the same content. image is
@@ -55,41 +55,41 @@ class Found:
 
 
 def look_up(
-    source: ImageSource, question: Question, *, known: Stamp | None, warn: Warn, head: ManifestHead | None = None
-) -> Found:
+    source: ImageSource, request: ImageRequest, *, known: Stamp | None, warn: Warn, head: ManifestHead | None = None
+) -> FoundImage:
     """Resolve the reference. Raises what Registry.resolve raises, Unsupported if the result is not an image.
 
     If an image for the same platform was unpacked before, a HEAD request is sent first: if the digest in its response
     is that of the stamp, no other request is needed. If the response has no digest, the manifest is fetched and hashed.
     A selector with a digest needs no HEAD request.
     """
-    repository, selector = question.repository, question.selector
-    if known is None or known.platform != str(question.platform):
-        return _resolved(source.resolve(repository, selector, platform=question.platform))
+    repository, selector = request.repository, request.selector
+    if known is None or known.platform != str(request.platform):
+        return _describe_resolved(source.resolve(repository, selector, platform=request.platform))
     digest = selector.digest
     if digest is None:
         digest = (head or source.head_manifest(repository, selector)).digest
-    if digest is not None and _leads_to(digest, known, source, question, warn):
-        return _known(source, question, known, digest)
+    if digest is not None and _is_current(digest, known, source, request, warn):
+        return _find_in_stamp(source, request, known, digest)
     fetched = source.manifest(repository, selector)
-    if _leads_to(fetched.digest, known, source, question, warn):
-        return _known(source, question, known, fetched.digest)
-    return _resolved(source.resolve(repository, selector, platform=question.platform, fetched=fetched))
+    if _is_current(fetched.digest, known, source, request, warn):
+        return _find_in_stamp(source, request, known, fetched.digest)
+    return _describe_resolved(source.resolve(repository, selector, platform=request.platform, fetched=fetched))
 
 
-def _leads_to(digest: Digest, known: Stamp, source: ImageSource, question: Question, warn: Warn) -> bool:
+def _is_current(digest: Digest, known: Stamp, source: ImageSource, request: ImageRequest, warn: Warn) -> bool:
     if digest not in (known.digest, known.index_digest):
         return False
-    return is_for_platform(known.image, source, question, digest=str(digest), warn=warn)
+    return is_for_platform(known.image, source, request, digest=str(digest), warn=warn)
 
 
-def is_for_platform(image: Json, source: ImageSource, question: Question, *, digest: str, warn: Warn) -> bool:
+def is_for_platform(image: Json, source: ImageSource, request: ImageRequest, *, digest: str, warn: Warn) -> bool:
     """Tell whether the unpacked image is for the requested platform. If not, the caller resolves again, which fails.
 
     digest is the one that the reference resolves to. If it is that of an index, the index states the platform. If it is
     that of a single image for another platform than the host's, a warning is emitted.
     """
-    wanted = question.platform
+    wanted = request.platform
     if digest == image["index_digest"]:
         try:
             return matches(wanted, Platform.parse(image["platform"]))
@@ -99,29 +99,29 @@ def is_for_platform(image: Json, source: ImageSource, question: Question, *, dig
     if suits(wanted, stated):
         return True
     if wanted.is_default:
-        warn(other_platform(f"{source.repository(question.repository)} ({question.selector})", wanted, stated))
+        warn(other_platform(f"{source.repository(request.repository)} ({request.selector})", wanted, stated))
     return wanted.is_default
 
 
-def _known(source: ImageSource, question: Question, known: Stamp, digest: Digest) -> Found:
-    shown = shown_as(known.image, source, question, digest=str(digest))
-    return Found(shown, known.config_digest, known.diff_ids, None)
+def _find_in_stamp(source: ImageSource, request: ImageRequest, known: Stamp, digest: Digest) -> FoundImage:
+    shown = shown_as(known.image, source, request, digest=str(digest))
+    return FoundImage(shown, known.config_digest, known.diff_ids, None)
 
 
-def shown_as(image: Json, source: ImageSource, question: Question, *, digest: str) -> Json:
+def shown_as(image: Json, source: ImageSource, request: ImageRequest, *, digest: str) -> Json:
     """Return the return value image of the unpacked image, with the registry, repository and tag of this task.
 
     digest is the one that the reference resolves to: that of the manifest, or that of the index.
     """
-    names = {"registry": source.name, "repository": source.repository(question.repository)}
-    shown = {**image, **names, "tag": question.selector.tag}
+    names = {"registry": source.name, "repository": source.repository(request.repository)}
+    shown = {**image, **names, "tag": request.selector.tag}
     if digest == image["digest"] and image["index_digest"] is not None:
         shown = {**shown, "index_digest": None, "platforms": [image["platform"]]}
     return shown
 
 
-def _resolved(image: Image) -> Found:
-    return Found(image.as_dict(), image.manifest.config.digest, image.require_config().diff_ids, image)
+def _describe_resolved(image: Image) -> FoundImage:
+    return FoundImage(image.as_dict(), image.manifest.config.digest, image.require_config().diff_ids, image)
 
 
-__all__ = ("Found", "Question", "is_for_platform", "look_up", "shown_as")
+__all__ = ("FoundImage", "ImageRequest", "is_for_platform", "look_up", "shown_as")

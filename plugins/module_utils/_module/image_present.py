@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from .._oci.image import Image, Layer
     from .._registry.manifests import ManifestHead
     from .._unpack.layers import LayerSource
-    from .image_lookup import Found, Question
+    from .image_lookup import FoundImage, ImageRequest
     from .image_tree import DesiredTree, TreePlace, Warn
     from .sources import ImageSource
     from .stopwatch import Stopwatch
@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 def ensure_present(
     place: TreePlace,
     source: ImageSource,
-    question: Question,
+    request: ImageRequest,
     desired: DesiredTree,
     watch: Stopwatch,
     *,
@@ -46,13 +46,13 @@ def ensure_present(
     with place.open(create=True) as view:
         stamp = view.current
         with watch.stage("resolve"):
-            found = look_up(source, question, known=stamp, warn=place.warn, head=head)
+            found = look_up(source, request, known=stamp, warn=place.warn, head=head)
         report = _predict(view, stamp, found, desired)
         is_right = stamp is not None and view.exists and found.is_in(stamp) and desired.fits(stamp)
         if is_right and not report.drift:
             return replace(report, changed=False, before=report.after, generation=view.current_generation)
         view.check_replaceable()
-        kept = None if is_right else _kept(view, found, desired)
+        kept = None if is_right else _find_kept(view, found, desired)
         if kept is not None:
             report = replace(report, generation=kept.number)
         if not isinstance(view, Destination):
@@ -62,11 +62,11 @@ def ensure_present(
                 view.restore(kept.number)
             return report
         with watch.stage("resolve"):
-            image = found.image or source.resolve(question.repository, question.selector, platform=question.platform)
-        return _unpack(view, source, question, desired, image, report, watch, drifted=is_right, warn=place.warn)
+            image = found.image or source.resolve(request.repository, request.selector, platform=request.platform)
+        return _unpack(view, source, request, desired, image, report, watch, drifted=is_right, warn=place.warn)
 
 
-def _predict(view: View, stamp: Stamp | None, found: Found, desired: DesiredTree) -> Report:
+def _predict(view: View, stamp: Stamp | None, found: FoundImage, desired: DesiredTree) -> Report:
     return Report(
         changed=True,
         before=describe_current(view, stamp),
@@ -77,7 +77,7 @@ def _predict(view: View, stamp: Stamp | None, found: Found, desired: DesiredTree
     )
 
 
-def _kept(view: View, found: Found, desired: DesiredTree) -> Generation | None:
+def _find_kept(view: View, found: FoundImage, desired: DesiredTree) -> Generation | None:
     """Return the kept generation that has the image and the desired options and has not drifted, None if none has."""
     for kept in view.generations:
         stamp = kept.stamp
@@ -91,7 +91,7 @@ def _kept(view: View, found: Found, desired: DesiredTree) -> Generation | None:
 def _unpack(
     view: Destination,
     source: ImageSource,
-    question: Question,
+    request: ImageRequest,
     desired: DesiredTree,
     image: Image,
     report: Report,
@@ -103,12 +103,12 @@ def _unpack(
     from .._unpack.layers import unpack_layers
 
     shown, downloaded = image.as_dict(), source.downloaded
-    layers = [_layer_source(source, question.repository, layer, watch) for layer in image.layers]
+    layers = [_layer_source(source, request.repository, layer, watch) for layer in image.layers]
     with view.staging() as staging:
         options, recording = desired.options.for_unpack(), staging.recording
         with watch.stage("unpack"):
             unpacked = unpack_layers(staging.root_fd, layers, options=options, warn=warn, recording=recording)
-        stamp = _stamp(image, question, desired, entries=unpacked.entries, size=unpacked.size)
+        stamp = _make_stamp(image, request, desired, entries=unpacked.entries, size=unpacked.size)
         with watch.stage("publish"):
             outcome = view.publish(staging, stamp, keep=desired.keep, drifted=drifted)
     return replace(
@@ -133,7 +133,7 @@ def _layer_source(source: ImageSource, repository: str, layer: Layer, watch: Sto
     )
 
 
-def _stamp(image: Image, question: Question, desired: DesiredTree, *, entries: int, size: int) -> Stamp:
+def _make_stamp(image: Image, request: ImageRequest, desired: DesiredTree, *, entries: int, size: int) -> Stamp:
     from .._destination.stamp import Stamp
 
     return Stamp(
@@ -142,7 +142,7 @@ def _stamp(image: Image, question: Question, desired: DesiredTree, *, entries: i
         reference=str(image.selector),
         digest=image.digest,
         index_digest=image.index_digest,
-        platform=str(question.platform),
+        platform=str(request.platform),
         config_digest=image.manifest.config.digest,
         diff_ids=image.require_config().diff_ids,
         annotations=image.manifest.annotations,

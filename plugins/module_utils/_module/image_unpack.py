@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import replace
 
 from .._base.errors import CollectionError
-from .image_lookup import Question
+from .image_lookup import ImageRequest
 from .image_tree import DesiredTree, Report, TreePlace
 from .quick_check import QuickCheck
 from .ranges import check_minimum
@@ -46,24 +46,27 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
 def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
     desired = DesiredTree(TreeOptions.of(params), params["drift"], params["keep_generations"])
-    question = Question(params["repository"], wanted_selector(module), wanted_platform(module))
+    request = ImageRequest(params["repository"], wanted_selector(module), wanted_platform(module))
     watch = Stopwatch()
-    with QuickCheck(place, question, desired, watch) as check:
+    with QuickCheck(place, request, desired, watch) as check:
         from .connection import opened_source
 
         with opened_source(module) as source:
-            report = check.ask(source) or _ensure(place, source, question, desired, check, watch)
+            report = check.ask(source) or _ensure(place, source, request, desired, check, watch)
             return image_results(module, report, source=source, watch=watch)
 
 
 def _ensure(
-    place: TreePlace, source: ImageSource, question: Question, desired: DesiredTree, check: QuickCheck, watch: Stopwatch
+    place: TreePlace,
+    source: ImageSource,
+    request: ImageRequest,
+    desired: DesiredTree,
+    check: QuickCheck,
+    watch: Stopwatch,
 ) -> Report:
     from .image_present import ensure_present
 
-    return _tolerating_read_only(
-        place, lambda at: ensure_present(at, source, question, desired, watch, head=check.head)
-    )
+    return _tolerating_read_only(place, lambda at: ensure_present(at, source, request, desired, watch, head=check.head))
 
 
 def _tolerating_read_only(place: TreePlace, ensure: t.Callable[[TreePlace], Report]) -> Report:

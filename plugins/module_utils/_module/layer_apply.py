@@ -34,7 +34,7 @@ _MISSING_FILE: t.Final = (
 
 
 @dataclass(frozen=True)
-class Applied:
+class ApplyOutcome:
     """The outcome of a task, predicted in check mode: the diff_ids of the applied layers before and after."""
 
     changed: bool
@@ -55,7 +55,7 @@ def ensure_applied(
     lock_timeout: float,
     check: bool,
     warn: Warn,
-) -> Applied:
+) -> ApplyOutcome:
     """Apply the layer file src to the directory dest, unless it was applied before and force is not set.
 
     The whole layer is verified before anything changes. With check nothing changes, and src may be missing, because an
@@ -65,41 +65,41 @@ def ensure_applied(
     with LayeredDirectory(dest, make=not check) as directory:
         if directory.warning is not None:
             warn(directory.warning)
-        note = _note(directory)
+        note = _read_note(directory)
         if note.has(diff_id) and not force:
             if not check:
                 directory.tidy()
-            return Applied(False, note.applied, note.applied)
+            return ApplyOutcome(False, note.applied, note.applied)
         if check and not os.path.lexists(src):
             warn(_MISSING_FILE.format(printable(src)))
-            return Applied(True, note.applied, note.ending(diff_id).applied)
+            return ApplyOutcome(True, note.applied, note.ending(diff_id).applied)
         with LayerFile(src) as layer:
             _verify(layer, diff_id, compression=compression, limits=options.limits, dest=directory.path)
             if check:
-                return Applied(True, note.applied, note.ending(diff_id).applied)
+                return ApplyOutcome(True, note.applied, note.ending(diff_id).applied)
             source = layer.source(diff_id, compression=compression)
             with directory.opened(lock_timeout=lock_timeout) as root:
-                note = _note(directory)  # another task may have applied a layer before this one had the lock
+                note = _read_note(directory)  # another task may have applied a layer before this one had the lock
                 if note.has(diff_id) and not force:
-                    return Applied(False, note.applied, note.applied)
+                    return ApplyOutcome(False, note.applied, note.applied)
                 return _apply(directory, root, source, note, options=options, warn=warn)
 
 
 def _apply(
     directory: LayeredDirectory, root: int, source: LayerSource, note: Note, *, options: TreeOptions, warn: Warn
-) -> Applied:
+) -> ApplyOutcome:
     diff_id = source.diff_id
-    _warn_of_others(note, diff_id, directory.path, warn)
+    _warn_of_incomplete(note, diff_id, directory.path, warn)
     directory.note(root, note.applied, begun=note.beginning(diff_id).begun)
     unpacked = unpack_layers(
         root, [source], options=options.for_unpack(), warn=warn, fresh=False, interrupted=diff_id in note.begun
     )
     after = note.ending(diff_id)
     directory.note(root, after.applied, begun=after.begun)
-    return Applied(True, note.applied, after.applied, unpacked.entries, unpacked.size)
+    return ApplyOutcome(True, note.applied, after.applied, unpacked.entries, unpacked.size)
 
 
-def _warn_of_others(note: Note, diff_id: Digest, dest: str, warn: Warn) -> None:
+def _warn_of_incomplete(note: Note, diff_id: Digest, dest: str, warn: Warn) -> None:
     others = [str(one) for one in note.begun if one != diff_id]
     if others:
         warn(
@@ -108,7 +108,7 @@ def _warn_of_others(note: Note, diff_id: Digest, dest: str, warn: Warn) -> None:
         )
 
 
-def _note(directory: LayeredDirectory) -> Note:
+def _read_note(directory: LayeredDirectory) -> Note:
     if directory.is_managed():
         why = "oci_image_unpack manages it and would undo the change"
         raise refusal(directory.path, why, "choose another directory")
@@ -131,4 +131,4 @@ def _ignore(text: str) -> None:
     """Drop the warnings of the verification, which the unpacking repeats."""
 
 
-__all__ = ("Applied", "ensure_applied")
+__all__ = ("ApplyOutcome", "ensure_applied")

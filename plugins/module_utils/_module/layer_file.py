@@ -40,14 +40,14 @@ class LayerFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._pieces: list[bytes] = []
+        self._digests: list[bytes] = []
         try:
-            _check(os.stat(path), path)  # before open(), because opening a device can have side effects
+            _check_regular(os.stat(path), path)  # before open(), because opening a device can have side effects
             self._fd = os.open(path, _OPEN)
         except OSError as exc:
             raise filesystem_error(exc, doing="opening the layer file", path=path) from exc
         try:
-            _check(os.fstat(self._fd), path)
+            _check_regular(os.fstat(self._fd), path)
         except BaseException:
             self.close()
             raise
@@ -72,7 +72,7 @@ class LayerFile:
             checker = DiffIdHash(diff_id)
             stack.callback(checker.close)
             pieces = inflate_layer(self._first_reading(), declared=compression, budget=budget, warn=warn)
-            stream = ByteStream(_watched(pieces, checker, budget))
+            stream = ByteStream(_check_pieces(pieces, checker, budget))
             for dummy in TarReader(stream).entries():
                 budget.add_entry()
             stream.drain()
@@ -87,19 +87,19 @@ class LayerFile:
         yield self._second_reading()
 
     def _first_reading(self) -> t.Iterator[bytes]:
-        self._pieces = []
+        self._digests = []
         for piece in self._read():
-            self._pieces.append(hashlib.sha256(piece).digest())
+            self._digests.append(hashlib.sha256(piece).digest())
             yield piece
 
     def _second_reading(self) -> t.Iterator[bytes]:
-        known = iter(self._pieces)
+        known = iter(self._digests)
         for piece in self._read():
             if hashlib.sha256(piece).digest() != next(known, None):
-                raise self._changed()
+                raise self._change_error()
             yield piece
         if next(known, None) is not None:
-            raise self._changed()
+            raise self._change_error()
 
     def _read(self) -> t.Iterator[bytes]:
         offset = 0
@@ -113,7 +113,7 @@ class LayerFile:
             offset += len(piece)
             yield piece
 
-    def _changed(self) -> LayerInvalid:
+    def _change_error(self) -> LayerInvalid:
         shown = printable(self.path)
         return LayerInvalid(
             f"The layer file {shown} changed while it was being applied, so only a part of the layer is in place; find"
@@ -122,13 +122,13 @@ class LayerFile:
         )
 
 
-def _check(status: os.stat_result, path: str) -> None:
+def _check_regular(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         shown = printable(path)
         raise LayerInvalid(f"The layer {shown} is not a regular file; give the path of a layer file.", path=shown)
 
 
-def _watched(pieces: t.Iterator[bytes], checker: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:
+def _check_pieces(pieces: t.Iterator[bytes], checker: DiffIdHash, budget: Budget) -> t.Iterator[bytes]:
     for piece in pieces:
         checker.add(piece)
         budget.add_bytes(len(piece))

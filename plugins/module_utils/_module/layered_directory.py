@@ -174,7 +174,7 @@ class LayeredDirectory:
                 root = os.open(self._place.name, DIRECTORY, dir_fd=self._place.parent_fd)
                 stack.callback(os.close, root)
             if not lock_as_older_versions_do(root, deadline=deadline):
-                raise self._locked(lock_timeout)
+                raise self._lock_error(lock_timeout)
             yield root
 
     def note(self, root: int, diff_ids: t.Sequence[Digest], *, begun: t.Sequence[Digest] = ()) -> None:
@@ -203,7 +203,7 @@ class LayeredDirectory:
         folder, name = self._place.parent_fd, self._lock_name
         fd = lock_file(folder, name, path=os.path.join(self._place.parent, name), deadline=deadline)
         if fd is None:
-            raise self._locked(timeout)
+            raise self._lock_error(timeout)
         stack.callback(unlock_file, folder, name, fd)
 
     def _remove_left_over(self) -> None:
@@ -232,7 +232,7 @@ class LayeredDirectory:
     def _note_path(self) -> str:
         return os.path.join(self._place.parent, self._note)
 
-    def _locked(self, timeout: float) -> Locked:
+    def _lock_error(self, timeout: float) -> Locked:
         shown = printable(self.path)
         return Locked(
             f"While waiting for {shown}: another task has been applying a layer to it for {timeout:g} seconds; run"

@@ -39,7 +39,7 @@ class FileAttributes:
         self._module = module
         self._given = any(module.params[name] is not None for name in _OPTIONS)
         mode = module.params["mode"]
-        self._modes = (_FILE_MODE, _DIRECTORY_MODE) if mode is None else (mode, _of_directory(mode))
+        self._modes = (_FILE_MODE, _DIRECTORY_MODE) if mode is None else (mode, _directory_mode(mode))
 
     def prepare(self, folder: int, name: str, is_directory: bool) -> None:
         """Set the attributes of a new file or directory in the open directory folder, before it is renamed."""
@@ -47,7 +47,7 @@ class FileAttributes:
             with inside(folder):
                 self._set(name, is_directory, changed=False)
 
-    def bring_in_line(self, root: int, names: Iterable[str]) -> bool:
+    def update(self, root: int, names: Iterable[str]) -> bool:
         """Set the attributes of the open directory root, and of the files with these names and their directories.
 
         Returns whether a file or directory was, or in check mode would be, changed. Follows no symbolic link below
@@ -62,10 +62,10 @@ class FileAttributes:
         with inside(root):
             changed = self._set(".", True, changed=False)
         for folder, files in sorted(found.items()):
-            changed = self._bring_folder(root, [part for part in folder.split("/") if part], files, changed=changed)
+            changed = self._update_folder(root, [part for part in folder.split("/") if part], files, changed=changed)
         return changed
 
-    def _bring_folder(self, root: int, way: list[str], files: list[str], *, changed: bool) -> bool:
+    def _update_folder(self, root: int, way: list[str], files: list[str], *, changed: bool) -> bool:
         with contextlib.ExitStack() as stack:
             folder = root
             for part in way:
@@ -93,7 +93,7 @@ class FileAttributes:
         return result
 
 
-def _of_directory(mode: t.Any) -> t.Any:
+def _directory_mode(mode: t.Any) -> t.Any:
     """Return mode with search permission wherever it has read permission; a symbolic mode, which has X, as it is."""
     try:
         number = int(str(mode), 8)

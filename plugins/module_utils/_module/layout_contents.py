@@ -98,25 +98,25 @@ class Collector:
         while queue:
             descriptor, depth = queue.popleft()
             if not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
-                self._other(descriptor)
+                self._add_other(descriptor)
                 continue
             if self._is_known(descriptor) and descriptor.digest in self._read:
                 continue
-            document = self._document(descriptor, depth)
+            document = self._read_document(descriptor, depth)
             top = top or document
             if isinstance(document, Index):
                 queue.extend((entry, depth + 1) for entry in document.manifests)
             else:
-                self._manifest(descriptor, document)
+                self._add_manifest(descriptor, document)
         if top is None:
             raise _unsupported(f"{root.digest} is neither a manifest nor an index", "check the reference")
         return Contents(top, tuple(self._members), tuple(self._files.values()), tuple(self._left_out.values()))
 
-    def _document(self, descriptor: Descriptor, depth: int) -> Manifest | Index:
+    def _read_document(self, descriptor: Descriptor, depth: int) -> Manifest | Index:
         if is_index(descriptor.media_type) and depth > MAX_NESTING:
             raise _unsupported(f"its index is nested deeper than {MAX_NESTING}", "use another image")
         stored = self._view.document(descriptor.digest)
-        data = stored if stored is not None else self._fetched(descriptor)
+        data = stored if stored is not None else self._fetch(descriptor)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
         self._count(descriptor.digest, len(data))
         self._files[descriptor.digest] = ImageFile(replace(descriptor, data=None), data, stored is not None)
@@ -130,21 +130,21 @@ class Collector:
                 f"it has more than {MAX_DOCUMENTS} manifests, or {MAX_DOCUMENT_BYTES} bytes of them", "set platform"
             )
 
-    def _fetched(self, descriptor: Descriptor) -> bytes:
+    def _fetch(self, descriptor: Descriptor) -> bytes:
         data = self._known.get(descriptor.digest, descriptor.data)
         if data is not None:
             return data
         return self._source.manifest(self._repository, Selector(None, descriptor.digest)).document.raw
 
-    def _manifest(self, descriptor: Descriptor, manifest: Manifest) -> None:
+    def _add_manifest(self, descriptor: Descriptor, manifest: Manifest) -> None:
         self._members.append(Member(descriptor, manifest))
         for part in (manifest.config, *manifest.layers):
             if is_nondistributable(part.media_type) and not self._foreign:
                 self._left_out[part.digest] = part
             else:
-                self._blob(part)
+                self._add_blob(part)
 
-    def _other(self, descriptor: Descriptor) -> None:
+    def _add_other(self, descriptor: Descriptor) -> None:
         """Add an index entry of another media type as a blob; skip it if the registry has no such blob."""
         digest = descriptor.digest
         if digest in self._read:
@@ -152,7 +152,7 @@ class Collector:
         self._count(digest, 0)
         there = self._view.size_of(digest) is not None or digest in self._known or descriptor.data is not None
         if there or self._source.head_blob(self._repository, digest) is not None:
-            self._blob(descriptor)
+            self._add_blob(descriptor)
             return
         self._warn(
             f"The index refers to {digest} of the type {quote(descriptor.media_type)}, which is neither a supported "
@@ -168,7 +168,7 @@ class Collector:
             )
         return seen is not None
 
-    def _blob(self, descriptor: Descriptor) -> None:
+    def _add_blob(self, descriptor: Descriptor) -> None:
         if self._is_known(descriptor):
             return
         digest = descriptor.digest

@@ -39,16 +39,16 @@ def _download(store: LayoutStore, source: ImageSource, repository: str, descript
             partial.reset()
         begun = partial.size
         try:
-            _carry_on(partial, source, repository, descriptor)
+            _resume(partial, source, repository, descriptor)
         except OciError:
             if not begun:
                 raise
             partial.reset()  # the file of the earlier run was damaged; download all of it
-            _carry_on(partial, source, repository, descriptor)
+            _resume(partial, source, repository, descriptor)
         store.keep(partial)
 
 
-def _carry_on(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
+def _resume(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
     offset, state = partial.read_back()
     with source.blob(repository, descriptor, offset=offset, digest_state=state) as pieces:
         for piece in pieces:

@@ -38,7 +38,7 @@ FOR_PLATFORM: t.Final = "attested.registry.platform"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LayoutRequest:
     """The request of a task: the image, its platform (None for all) and its tag in the layout (None for no tag).
 
     host selects the image to return if there are several.
@@ -61,7 +61,7 @@ class LayoutPlan:
     files: tuple[ImageFile, ...]
     left_out: tuple[Descriptor, ...]
     image: Json | None
-    found: _Found = field(repr=False)
+    found: _FoundImage = field(repr=False)
 
     @property
     def missing(self) -> tuple[ImageFile, ...]:
@@ -75,7 +75,7 @@ class LayoutPlan:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundImage:
     """The descriptor that a reference resolves to, and the index that it was selected from, None if there is none."""
 
     descriptor: Descriptor
@@ -86,7 +86,7 @@ class _Found:
 def make_plan(
     source: ImageSource,
     view: LayoutView,
-    wanted: Wanted,
+    request: LayoutRequest,
     *,
     warn: t.Callable[[str], None],
     earlier: LayoutPlan | None = None,
@@ -97,64 +97,66 @@ def make_plan(
     a reference with a digest needs no request. With an earlier plan the reference is not resolved again. Raises what
     ImageSource raises, LayoutError.
     """
-    return _Planner(source, view, wanted, warn).plan(earlier)
+    return _Planner(source, view, request, warn).plan(earlier)
 
 
 class _Planner:
-    def __init__(self, source: ImageSource, view: LayoutView, wanted: Wanted, warn: t.Callable[[str], None]) -> None:
-        self._source, self._view, self._wanted, self._warn = source, view, wanted, warn
+    def __init__(
+        self, source: ImageSource, view: LayoutView, request: LayoutRequest, warn: t.Callable[[str], None]
+    ) -> None:
+        self._source, self._view, self._request, self._warn = source, view, request, warn
 
     def plan(self, earlier: LayoutPlan | None) -> LayoutPlan:
         """See make_plan."""
-        wanted = self._wanted
+        request = self._request
         found = self._find() if earlier is None else earlier.found
         collector = Collector(
             self._source,
             self._view,
-            repository=wanted.repository,
+            repository=request.repository,
             known=found.known,
-            foreign=wanted.foreign,
-            rehash=wanted.rehash,
+            foreign=request.foreign,
+            rehash=request.rehash,
             warn=self._warn,
         )
         contents = collector.collect(found.descriptor)
-        shown, config = self._shown(contents, found)
+        shown, config = self._show_image(contents, found)
         files = contents.files if config is None else tuple(_with_data(file, config) for file in contents.files)
         plan = LayoutPlan(found.descriptor, files, contents.left_out, shown, found)
         return replace(plan, found=replace(found, known={**found.known, **plan.documents}))
 
-    def _find(self) -> _Found:
-        return self._all_platforms() if self._wanted.platform is None else self._one_platform()
+    def _find(self) -> _FoundImage:
+        return self._find_all_platforms() if self._request.platform is None else self._find_one_platform()
 
-    def _all_platforms(self) -> _Found:
+    def _find_all_platforms(self) -> _FoundImage:
         # the document of a tag that the layout does not have must be fetched in any case
-        is_worth_it = self._wanted.selector.tag is None or self._entry() is not None
+        is_worth_it = self._request.selector.tag is None or self._find_entry() is not None
         digest = self._current_digest() if is_worth_it else None
         data = None if digest is None else self._view.document(digest)
         if digest is not None and data is not None:
             document = parse_document(data, media_type=None, what=f"the manifest {digest}")
         else:
-            fetched = self._source.manifest(self._wanted.repository, self._wanted.selector)
+            fetched = self._source.manifest(self._request.repository, self._request.selector)
             digest, document = fetched.digest, fetched.document
-        return _Found(_describe(digest, document), {digest: document.raw})
+        return _FoundImage(_describe(digest, document), {digest: document.raw})
 
-    def _one_platform(self) -> _Found:
-        remembered = self._remembered()
+    def _find_one_platform(self) -> _FoundImage:
+        remembered = self._find_in_layout()
         if remembered is not None:
             return remembered
-        wanted = self._wanted
-        fetched = self._source.manifest(wanted.repository, wanted.selector)
+        request = self._request
+        fetched = self._source.manifest(request.repository, request.selector)
         image = self._source.resolve(
-            wanted.repository, wanted.selector, platform=t.cast("Platform", wanted.platform), fetched=fetched
+            request.repository, request.selector, platform=t.cast("Platform", request.platform), fetched=fetched
         )
         known = {image.digest: image.manifest.raw}
         if image.config is not None:
             known[image.manifest.config.digest] = image.config.raw
-        return self._chosen(image.digest, image.manifest, known, index=image.index_digest)
+        return self._make_found(image.digest, image.manifest, known, index=image.index_digest)
 
-    def _remembered(self) -> _Found | None:
+    def _find_in_layout(self) -> _FoundImage | None:
         """Return the manifest in the layout if it is still the one for the platform, else None."""
-        entry = self._entry()
+        entry = self._find_entry()
         data = None if entry is None else self._view.document(entry.digest)
         if entry is None or data is None:
             return None
@@ -162,34 +164,34 @@ class _Planner:
         if isinstance(document, Index):
             return None
         index = entry.annotations.get(FROM_INDEX)
-        same = index is not None and entry.annotations.get(FOR_PLATFORM) == str(self._wanted.platform)
+        same = index is not None and entry.annotations.get(FOR_PLATFORM) == str(self._request.platform)
         current = self._current_digest()
-        if current == entry.digest and self._suits(document):
-            return self._chosen(entry.digest, document, {}, index=None)
+        if current == entry.digest and self._is_for_platform(document):
+            return self._make_found(entry.digest, document, {}, index=None)
         if current is not None and same and str(current) == index:
-            return self._chosen(entry.digest, document, {}, index=current)
+            return self._make_found(entry.digest, document, {}, index=current)
         return None
 
-    def _suits(self, manifest: Manifest) -> bool:
+    def _is_for_platform(self, manifest: Manifest) -> bool:
         """Tell whether the layout has the config of a manifest, and the config is for the requested platform."""
         if not manifest.is_image:
             return True
         data = self._view.document(manifest.config.digest)
         config = None if data is None else parse_config(manifest, data)
-        return config is not None and suits(t.cast("Platform", self._wanted.platform), config.platform)
+        return config is not None and suits(t.cast("Platform", self._request.platform), config.platform)
 
-    def _chosen(
+    def _make_found(
         self, digest: Digest, manifest: Manifest, known: dict[Digest, bytes], *, index: Digest | None
-    ) -> _Found:
-        marks = {} if index is None else {FROM_INDEX: str(index), FOR_PLATFORM: str(self._wanted.platform)}
-        return _Found(_describe(digest, manifest, marks), known, index)
+    ) -> _FoundImage:
+        marks = {} if index is None else {FROM_INDEX: str(index), FOR_PLATFORM: str(self._request.platform)}
+        return _FoundImage(_describe(digest, manifest, marks), known, index)
 
-    def _entry(self) -> Descriptor | None:
+    def _find_entry(self) -> Descriptor | None:
         """Return the current entry of the image in index.json, None if there is none."""
-        index, wanted = self._view.index, self._wanted
-        if wanted.tag is not None:
-            return index.tagged(wanted.tag)
-        texts = {str(wanted.selector.digest)}
+        index, request = self._view.index, self._request
+        if request.tag is not None:
+            return index.tagged(request.tag)
+        texts = {str(request.selector.digest)}
         for entry in index.entries:
             descriptor = entry.descriptor
             if texts & {str(descriptor.digest), descriptor.annotations.get(FROM_INDEX)}:
@@ -198,14 +200,14 @@ class _Planner:
 
     def _current_digest(self) -> Digest | None:
         """Return the digest that the reference resolves to, None if the response to HEAD has no digest."""
-        selector = self._wanted.selector
+        selector = self._request.selector
         if selector.digest is not None:
             return selector.digest
-        return self._source.head_manifest(self._wanted.repository, selector).digest
+        return self._source.head_manifest(self._request.repository, selector).digest
 
-    def _shown(self, contents: Contents, found: _Found) -> tuple[Json | None, ImageFile | None]:
+    def _show_image(self, contents: Contents, found: _FoundImage) -> tuple[Json | None, ImageFile | None]:
         """Return the return value image, and the file of its config with its content."""
-        member = _most_useful(contents.members, self._wanted.platform or self._wanted.host)
+        member = _choose_shown(contents.members, self._request.platform or self._request.host)
         if member is None:
             return None, None
         manifest, config, parsed = member.manifest, None, None
@@ -216,8 +218,8 @@ class _Planner:
         is_index = isinstance(top, Index)
         image = Image(
             registry=self._source.name,
-            repository=self._source.repository(self._wanted.repository),
-            selector=self._wanted.selector,
+            repository=self._source.repository(self._request.repository),
+            selector=self._request.selector,
             digest=member.descriptor.digest,
             manifest=manifest,
             config=parsed,
@@ -239,7 +241,7 @@ class _Planner:
         data = self._view.document(descriptor.digest) if file.stored else None
         stored = data is not None
         if data is None:
-            with self._source.blob(self._wanted.repository, descriptor) as pieces:
+            with self._source.blob(self._request.repository, descriptor) as pieces:
                 data = b"".join(pieces)
         verify(data, descriptor.digest, descriptor.size, what=f"the config {descriptor.digest}")
         return ImageFile(file.descriptor, data, stored)
@@ -259,7 +261,7 @@ def _describe(digest: Digest, document: Document, marks: t.Mapping[str, str] | N
     )
 
 
-def _most_useful(members: t.Sequence[Member], host: Platform) -> Member | None:
+def _choose_shown(members: t.Sequence[Member], host: Platform) -> Member | None:
     """Return the image for the platform host, else the first image, else the first manifest."""
     best: tuple[tuple[int, ...], Member] | None = None
     for member in members:
@@ -272,4 +274,4 @@ def _most_useful(members: t.Sequence[Member], host: Platform) -> Member | None:
     return None if best is None else best[1]
 
 
-__all__ = ("FOR_PLATFORM", "FROM_INDEX", "LayoutPlan", "Wanted", "make_plan")
+__all__ = ("FOR_PLATFORM", "FROM_INDEX", "LayoutPlan", "LayoutRequest", "make_plan")

@@ -27,7 +27,7 @@ from .connection import opened_source
 from .host import host_platform
 from .layout_attributes import FileAttributes
 from .layout_fill import fill
-from .layout_plan import LayoutPlan, Wanted, make_plan
+from .layout_plan import LayoutPlan, LayoutRequest, make_plan
 from .layout_pruning import plan_pruning
 from .layout_results import LayoutOutcome, layout_results
 from .ranges import check_seconds
@@ -44,16 +44,16 @@ Json = dict[str, t.Any]
 
 def run_layout(module: AnsibleModule) -> Json:
     """Bring the layout to the requested state and return the results of oci_layout."""
-    dest = _checked(module)
+    dest = _check_dest(module)
     attributes = FileAttributes(module)
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
     outcome = run(module, dest, attributes)
-    changed = _bring_in_line(dest, attributes, outcome) or outcome.changed
+    changed = _set_attributes(dest, attributes, outcome) or outcome.changed
 
     return {"changed": changed, **layout_results(module, outcome)}
 
 
-def _checked(module: AnsibleModule) -> str:
+def _check_dest(module: AnsibleModule) -> str:
     """Return dest with symbolic links resolved, and warn if another user can replace it.
 
     Raises ParentRefused for a symbolic link of another user on the path, and for missing directories that must not be
@@ -71,34 +71,39 @@ def _checked(module: AnsibleModule) -> str:
         return parents.path
 
 
-def _bring_in_line(dest: str, attributes: FileAttributes, outcome: LayoutOutcome) -> bool:
+def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcome) -> bool:
     with write_errors("Setting the attributes of the layout", dest), Parents(dest, follow=False) as parents:
-        return not parents.missing and attributes.bring_in_line(parents.fd, outcome.files)
+        return not parents.missing and attributes.update(parents.fd, outcome.files)
 
 
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
-    wanted = _wanted(module)
+    request = _make_request(module)
     with opened_source(module) as source:
         with LayoutView(dest) as view:
-            outcome = _plan_present(module, source, view, wanted)
+            outcome = _plan_present(module, source, view, request)
             is_unfinished = view.is_unfinished
         if outcome.changed and not module.check_mode:
-            with _opened_store(module, dest, attributes) as store:
-                outcome = _plan_present(module, source, store.view, wanted, earlier=outcome.plan)
-                fill(store, source, wanted.repository, t.cast("LayoutPlan", outcome.plan).missing)
+            with _open_store(module, dest, attributes) as store:
+                outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
+                fill(store, source, request.repository, t.cast("LayoutPlan", outcome.plan).missing)
                 _carry_out(store, outcome)
         elif is_unfinished and not module.check_mode:
-            _tidy(dest)
+            _remove_left_over(dest)
         return replace(outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation)
 
 
 def _plan_present(
-    module: AnsibleModule, source: ImageSource, view: LayoutView, wanted: Wanted, *, earlier: LayoutPlan | None = None
+    module: AnsibleModule,
+    source: ImageSource,
+    view: LayoutView,
+    request: LayoutRequest,
+    *,
+    earlier: LayoutPlan | None = None,
 ) -> LayoutOutcome:
     """Find out what has to change. earlier is the plan from before the lock, which saves its requests."""
     warn = module.warn if earlier is None else _ignore
-    plan = make_plan(source, view, wanted, warn=warn, earlier=earlier)
-    after = _with_entry(view.index, plan, wanted)
+    plan = make_plan(source, view, request, warn=warn, earlier=earlier)
+    after = _with_entry(view.index, plan, request)
     pruning = plan_pruning(
         view,
         after,
@@ -110,12 +115,12 @@ def _plan_present(
     return LayoutOutcome(
         before=view.index,
         after=after,
-        tag=wanted.tag,
+        tag=request.tag,
         pruning=pruning,
         changed=publish or bool(plan.missing or pruning.removed),
         publish=publish,
         plan=plan,
-        files=("index.json", "oci-layout", *(_path(file.descriptor.digest) for file in plan.files)),
+        files=("index.json", "oci-layout", *(_blob_path(file.descriptor.digest) for file in plan.files)),
     )
 
 
@@ -128,16 +133,16 @@ def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes)
         outcome = _plan_absent(module, view)
         is_unfinished = view.is_unfinished
     if outcome.changed and not module.check_mode:
-        with _opened_store(module, dest, attributes) as store:
+        with _open_store(module, dest, attributes) as store:
             outcome = _plan_absent(module, store.view)
             _carry_out(store, outcome)
     elif is_unfinished and not module.check_mode:
-        _tidy(dest)
+        _remove_left_over(dest)
     return outcome
 
 
 def _plan_absent(module: AnsibleModule, view: LayoutView) -> LayoutOutcome:
-    selector, tag = _named(module)
+    selector, tag = _parse_names(module)
     if tag is not None:
         after = view.index.without_tag(tag, digest=None if selector is None else selector.digest)
     else:
@@ -153,23 +158,23 @@ def _carry_out(store: LayoutStore, outcome: LayoutOutcome) -> None:
     outcome.pruning.carry_out(store)
 
 
-def _opened_store(module: AnsibleModule, dest: str, attributes: FileAttributes) -> t.ContextManager[LayoutStore]:
+def _open_store(module: AnsibleModule, dest: str, attributes: FileAttributes) -> t.ContextManager[LayoutStore]:
     return opened_store(dest, timeout=module.params["lock_timeout"], prepare=attributes.prepare)
 
 
-def _tidy(dest: str) -> None:
+def _remove_left_over(dest: str) -> None:
     """Remove unneeded files of ended runs, unless another run is active or this user lacks permission."""
     with contextlib.suppress(LayoutError, LockFileRefused, ParentRefused), opened_store(dest, timeout=0):
         pass
 
 
-def _with_entry(index: IndexFile, plan: LayoutPlan, wanted: Wanted) -> IndexFile:
-    if wanted.tag is None:
+def _with_entry(index: IndexFile, plan: LayoutPlan, request: LayoutRequest) -> IndexFile:
+    if request.tag is None:
         return index.with_untagged(plan.entry)
-    return index.with_tag(wanted.tag, plan.entry)
+    return index.with_tag(request.tag, plan.entry)
 
 
-def _named(module: AnsibleModule) -> tuple[Selector | None, str | None]:
+def _parse_names(module: AnsibleModule) -> tuple[Selector | None, str | None]:
     """Return the reference and the tag in the layout, either of which may be None. Raises ReferenceInvalid."""
     reference, tag = module.params["reference"], module.params["dest_tag"]
     selector = None if reference is None else Selector.parse(reference)
@@ -181,14 +186,14 @@ def _named(module: AnsibleModule) -> tuple[Selector | None, str | None]:
     return selector, selector.tag
 
 
-def _wanted(module: AnsibleModule) -> Wanted:
+def _make_request(module: AnsibleModule) -> LayoutRequest:
     params = module.params
     selector = Selector.parse(params["reference"] if params["reference"] is not None else DEFAULT_TAG)
     host = host_platform()
-    return Wanted(
+    return LayoutRequest(
         repository=params["repository"],
         selector=selector,
-        platform=_platform(params["platform"], host),
+        platform=_parse_platform(params["platform"], host),
         tag=selector.tag if params["dest_tag"] is None else check_tag(params["dest_tag"]),
         host=host,
         foreign=params["foreign_layers"],
@@ -196,13 +201,13 @@ def _wanted(module: AnsibleModule) -> Wanted:
     )
 
 
-def _platform(text: str, host: Platform) -> Platform | None:
+def _parse_platform(text: str, host: Platform) -> Platform | None:
     if text == "all":
         return None
     return replace(host, is_default=False) if text == "host" else Platform.parse(text)
 
 
-def _path(digest: t.Any) -> str:
+def _blob_path(digest: t.Any) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 

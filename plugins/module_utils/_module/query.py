@@ -48,10 +48,10 @@ class Query:
         try:
             found = self._compiled.search(results)
         except _FAULTS as exc:
-            raise _invalid(str(self._expression), exc, fault="cannot be applied to the result") from None
+            raise _invalid_error(str(self._expression), exc, fault="cannot be applied to the result") from None
         if found is None or found == []:
             self._warn(
-                f"The query '{_shown(str(self._expression))}' finds nothing in the result, whose keys are "
+                f"The query '{_shorten(str(self._expression))}' finds nothing in the result, whose keys are "
                 f"{', '.join(sorted(results))}; run the task without query to see all of it."
             )
         return {"query_result": found}
@@ -61,35 +61,35 @@ def _compile(expression: str) -> t.Any:
     try:
         import jmespath
     except ImportError:
-        raise _missing("and it cannot be imported; install it") from None
+        raise _missing_error("and it cannot be imported; install it") from None
     found = str(getattr(jmespath, "__version__", "0"))
     if _release(found) < _release(MINIMUM_JMESPATH):
-        raise _missing(f"and {found[:20]} was found; upgrade it")
+        raise _missing_error(f"and {found[:20]} was found; upgrade it")
     try:
         return jmespath.compile(expression)
     except _FAULTS as exc:
-        raise _invalid(expression, exc, fault="is not a JMESPath expression") from None
+        raise _invalid_error(expression, exc, fault="is not a JMESPath expression") from None
 
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 
-def _missing(why: str) -> LibraryMissing:
+def _missing_error(why: str) -> LibraryMissing:
     wanted = f"jmespath >= {MINIMUM_JMESPATH}"
     return LibraryMissing(f"The option query needs the Python library {wanted} {why}.", library="jmespath")
 
 
-def _invalid(expression: str, error: Exception, *, fault: str) -> QueryInvalid:
+def _invalid_error(expression: str, error: Exception, *, fault: str) -> QueryInvalid:
     lines = str(error).splitlines() or [type(error).__name__]
     reason = lines[0].split(" for expression:")[0].rstrip(".: ")
-    shown = _shown(expression)
+    shown = _shorten(expression)
     return QueryInvalid(
         f"The query '{shown}' {fault}: {reason}; see https://jmespath.org for the language.", query=shown
     )
 
 
-def _shown(expression: str) -> str:
+def _shorten(expression: str) -> str:
     return expression if len(expression) <= 200 else expression[:197] + "..."
 
 

@@ -17,7 +17,7 @@ from .image_tree import Report
 
 if t.TYPE_CHECKING:
     from .._registry.manifests import ManifestHead
-    from .image_lookup import Question
+    from .image_lookup import ImageRequest
     from .image_tree import DesiredTree, TreePlace
     from .sources import ImageSource
     from .stopwatch import Stopwatch
@@ -33,9 +33,11 @@ class QuickCheck:
     decides.
     """
 
-    def __init__(self, place: TreePlace, question: Question, desired: DesiredTree, watch: Stopwatch) -> None:
-        self._question = question
-        self._child = ChildResult(lambda: _look(place, question, desired)) if _may_be_there(place.dest) else None
+    def __init__(self, place: TreePlace, request: ImageRequest, desired: DesiredTree, watch: Stopwatch) -> None:
+        self._request = request
+        self._child = (
+            ChildResult(lambda: _inspect_tree(place, request, desired)) if _has_state_directory(place.dest) else None
+        )
         self._desired, self._warn = desired, place.warn
         self._watch = watch
         self.head: ManifestHead | None = None
@@ -56,35 +58,35 @@ class QuickCheck:
         """
         if self._child is None or not self._child.is_running:
             return None
-        digest = self._question.selector.digest
+        digest = self._request.selector.digest
         if digest is None:
             with self._watch.stage("resolve"):
-                self.head = source.head_manifest(self._question.repository, self._question.selector)
+                self.head = source.head_manifest(self._request.repository, self._request.selector)
             digest = self.head.digest
         tree = self._child.result()  # in any case, so that the child releases its lock
         if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
         from .image_lookup import is_for_platform, shown_as
 
-        if not is_for_platform(tree["image"], source, self._question, digest=str(digest), warn=self._warn):
+        if not is_for_platform(tree["image"], source, self._request, digest=str(digest), warn=self._warn):
             return None
-        shown = shown_as(tree["image"], source, self._question, digest=str(digest))
+        shown = shown_as(tree["image"], source, self._request, digest=str(digest))
         described = self._desired.describe(shown)
         report = Report(changed=False, before=described, after=described, image=shown)
         return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])
 
 
-def _may_be_there(dest: str) -> bool:
+def _has_state_directory(dest: str) -> bool:
     head, name = os.path.split(dest.rstrip("/"))
     return os.path.isdir(os.path.join(head, f".{name}.oci"))
 
 
-def _look(place: TreePlace, question: Question, desired: DesiredTree) -> Json | None:
+def _inspect_tree(place: TreePlace, request: ImageRequest, desired: DesiredTree) -> Json | None:
     """Return what the tree was unpacked from, None if it is not the desired tree or if there is a warning."""
     warnings: list[str] = []
     with replace(place, warn=warnings.append, lock_timeout=0.0).open(create=False) as view:
         stamp = view.current
-        if stamp is None or not view.exists or not desired.fits(stamp) or stamp.platform != str(question.platform):
+        if stamp is None or not view.exists or not desired.fits(stamp) or stamp.platform != str(request.platform):
             return None
         if view.drift(desired.drift) or warnings:
             return None

@@ -101,10 +101,10 @@ class MirroredSource:
         self._origin = origin
         self._warn = warn
         self._warned: set[Registry] = set()
-        self._out_of_reach: set[Registry] = set()
+        self._unreachable: set[Registry] = set()
 
     def _mirrors(self) -> list[Registry]:
-        return [registry for registry in self._registries[:-1] if registry not in self._out_of_reach]
+        return [registry for registry in self._registries[:-1] if registry not in self._unreachable]
 
     @property
     def name(self) -> str:
@@ -150,7 +150,7 @@ class MirroredSource:
             try:
                 head = registry.head_manifest(repository, selector)
             except CollectionError as exc:
-                self._pass_over(registry, exc)
+                self._skip(registry, exc)
                 continue
             if head.digest is not None:
                 return head
@@ -158,13 +158,13 @@ class MirroredSource:
 
     def manifest(self, repository: str, selector: Selector) -> Fetched:
         """Return the manifest from the first registry that has it."""
-        return self._first(repository, lambda registry, name: registry.manifest(name, selector))
+        return self._ask_in_order(repository, lambda registry, name: registry.manifest(name, selector))
 
     def resolve(
         self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
     ) -> Image:
         """Return the image from the first registry that has all its documents, under the name of the origin."""
-        image = self._first(
+        image = self._ask_in_order(
             repository,
             lambda registry, name: registry.resolve(name, selector, platform=platform, fetched=fetched),
         )
@@ -176,30 +176,30 @@ class MirroredSource:
         """Return the blob from the first registry that has it. After a failure the next registry resumes."""
         name = self._origin.repository(repository)
         return MirroredStream(
-            (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._pass_over
+            (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._skip
         )
 
     def head_blob(self, repository: str, digest: Digest) -> int | None:
         """Return the size from the first registry that has the blob."""
-        return self._first(repository, lambda registry, name: registry.head_blob(name, digest))
+        return self._ask_in_order(repository, lambda registry, name: registry.head_blob(name, digest))
 
-    def _first(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
+    def _ask_in_order(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
         name = self._origin.repository(repository)
         for registry in self._mirrors():
             try:
                 found = ask(registry, name)
             except CollectionError as exc:
-                self._pass_over(registry, exc)
+                self._skip(registry, exc)
                 continue
             if found is not None:
                 return found
         return ask(self._origin, name)
 
-    def _pass_over(self, registry: Registry, error: CollectionError) -> None:
+    def _skip(self, registry: Registry, error: CollectionError) -> None:
         if isinstance(error, NotFound):
             return
         if isinstance(error, (ConnectionFailed, TimedOut, TlsFailed)) and not registry.answers:
-            self._out_of_reach.add(registry)
+            self._unreachable.add(registry)
         if registry not in self._warned:
             self._warned.add(registry)
             url = error.fields.get("url", registry.url)
@@ -228,7 +228,7 @@ class MirroredStream:
         self._received = offset
         self.size: int | None = descriptor.size if isinstance(descriptor, Descriptor) else None
         self.resumed_from = offset
-        self._pieces = self._run()
+        self._pieces = self._read()
 
     def __enter__(self) -> t.Iterator[bytes]:
         return self._pieces
@@ -236,18 +236,18 @@ class MirroredStream:
     def __exit__(self, *dummy: object) -> None:
         self._pieces.close()
 
-    def _run(self) -> t.Generator[bytes, None, None]:
+    def _read(self) -> t.Generator[bytes, None, None]:
         for registry in self._registries[:-1]:
             try:
-                yield from self._from(registry)
+                yield from self._read_from(registry)
                 return
             except CollectionError as exc:
                 if self._is_complete():
                     raise
                 self._warn(registry, exc)
-        yield from self._from(self._registries[-1])
+        yield from self._read_from(self._registries[-1])
 
-    def _from(self, registry: Registry) -> t.Iterator[bytes]:
+    def _read_from(self, registry: Registry) -> t.Iterator[bytes]:
         state = self._hash.copy()
         with registry.blob(self._repository, self._descriptor, offset=self._received, digest_state=state) as stream:
             for piece in stream:
