@@ -213,7 +213,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
     from ansible_collections.attested.registry.plugins.module_utils._module.query import Results
 
-OPTIONS: Options = {
+OPTIONS: t.Final[Options] = {
     "path": {"type": "path", "aliases": ["src"]},
     "content": {"type": "str"},
     "challenge": {"type": "str"},

@@ -363,7 +363,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.image_un
 if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
 
-OPTIONS: Options = {
+OPTIONS: t.Final[Options] = {
     "dest": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
     "force": {"type": "bool", "default": False},

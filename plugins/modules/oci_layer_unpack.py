@@ -154,7 +154,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
     from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
 
-OPTIONS: Options = {
+OPTIONS: t.Final[Options] = {
     "src": {"type": "path", "required": True},
     "dest": {"type": "path", "required": True},
     "diff_id": {"type": "str", "required": True},

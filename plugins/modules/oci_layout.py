@@ -380,7 +380,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.layout_r
 if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
 
-OPTIONS: Options = {
+OPTIONS: t.Final[Options] = {
     "repository": {"type": "str", "aliases": ["app_name", "name"]},
     "image": {"type": "str"},
     "reference": {"type": "str"},

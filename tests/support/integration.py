@@ -27,8 +27,8 @@ from pathlib import Path
 from . import attested_registry, debian_images, lying_registries
 from .peers import DockerRegistry, OwnServer, make_htpasswd, make_tls
 
-TOP = Path(__file__).resolve().parent.parent.parent
-USERNAME = "reader"
+TOP: t.Final = Path(__file__).resolve().parent.parent.parent
+USERNAME: t.Final = "reader"
 
 
 @contextlib.contextmanager

@@ -63,6 +63,7 @@ class Host:
     key: Path
     _process: subprocess.Popen[bytes] | None = None
     _ending: threading.Event = field(default_factory=threading.Event)
+    _procs: list[Path] = field(default_factory=list)
 
     @contextlib.contextmanager
     def booted(self) -> t.Iterator[None]:

@@ -23,8 +23,8 @@ from .attested_clients import AttestedHttp, attested, make_realm
 from .certificates import Authority, Certificate
 from .peers import PeerError, ended, make_htpasswd
 
-SERVER = "ansible_collections.attested.registry.plugins.module_utils._server"
-USERNAME = "reader"
+SERVER: t.Final = "ansible_collections.attested.registry.plugins.module_utils._server"
+USERNAME: t.Final = "reader"
 
 
 @dataclass(frozen=True)

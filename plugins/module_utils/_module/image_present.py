@@ -40,8 +40,8 @@ def ensure_present(
     """Make the directory hold the image.
 
     Nothing changes if and only if the current tree was unpacked from the same config and layers with the same options,
-    and has not drifted. Otherwise a kept tree of which the same is true is restored, or the image is unpacked. Raises
-    RegistryError, UnpackError, OciError.
+    and has not drifted. Otherwise a kept tree that meets these conditions is restored; if there is none, the image is
+    unpacked. Raises RegistryError, UnpackError, OciError.
     """
     with place.open(create=True) as view:
         stamp = view.current

@@ -19,9 +19,9 @@ Params = t.Mapping[str, t.Any]
 
 _KINDS: t.Final = "file, command, rsi, tsm or simulated"
 _NEEDED: t.Final[t.Mapping[str, tuple[str, str]]] = {
-    "file": ("path", "name the file with the token there"),
-    "simulated": ("path", "name the directory of the simulated realm there"),
-    "command": ("argv", "give the program that makes tokens, and its arguments, there"),
+    "file": ("path", "set it to the file with the token"),
+    "simulated": ("path", "set it to the directory of the simulated realm"),
+    "command": ("argv", "set it to the program that generates tokens, and its arguments"),
 }
 _OF_OTHERS: t.Final[t.Mapping[str, str]] = {"path": "no path", "argv": "no command"}
 
@@ -37,7 +37,7 @@ def attestation_problem(params: Params) -> str | None:
     for option in ("client_cert", "client_key"):
         if params[option] is not None:
             return (
-                f"The option {option} cannot be used with tls=ra-tls, which makes a client certificate for each "
+                f"The option {option} cannot be used with tls=ra-tls, which generates a client certificate for each "
                 f"connection; leave {option} out."
             )
     return _evidence_problem(params["ratls"])

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_metrics_in_the_rules_for_alerts_are_those_of_the_server() -> None:
-    source = (ROOT / "plugins" / "module_utils" / "_server" / "metrics/metrics.py").read_text()
+    source = (ROOT / "plugins" / "module_utils" / "_server" / "metrics" / "metrics.py").read_text()
     named = set(re.findall(r"\battested_registry_([a-z_]+)", (ROOT / "docs" / "operations.md").read_text()))
     assert named
     assert not {name for name in named if f'"{name.removesuffix("_total")}"' not in source}

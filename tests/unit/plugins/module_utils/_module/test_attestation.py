@@ -61,27 +61,27 @@ def test_options_that_go_together(given: dict[str, t.Any]) -> None:
         ),
         (
             params(ratls={"evidence": "rsi"}, client_cert="/c", client_key="/k"),
-            "The option client_cert cannot be used with tls=ra-tls, which makes a client certificate for each "
+            "The option client_cert cannot be used with tls=ra-tls, which generates a client certificate for each "
             "connection; leave client_cert out.",
         ),
         (
             params(ratls={"evidence": "file"}),
-            "The option ratls.path is missing: ratls.evidence=file needs it; name the file with the token there.",
+            "The option ratls.path is missing: ratls.evidence=file needs it; set it to the file with the token.",
         ),
         (
             params(ratls={"evidence": "simulated"}),
-            "The option ratls.path is missing: ratls.evidence=simulated needs it; name the directory of the simulated "
-            "realm there.",
+            "The option ratls.path is missing: ratls.evidence=simulated needs it; set it to the directory of the "
+            "simulated realm.",
         ),
         (
             params(ratls={"evidence": "command", "path": "/t"}),
-            "The option ratls.argv is missing: ratls.evidence=command needs it; give the program that makes tokens, "
-            "and its arguments, there.",
+            "The option ratls.argv is missing: ratls.evidence=command needs it; set it to the program that "
+            "generates tokens, and its arguments.",
         ),
         (
             params(ratls={"evidence": "command", "argv": []}),
-            "The option ratls.argv is missing: ratls.evidence=command needs it; give the program that makes tokens, "
-            "and its arguments, there.",
+            "The option ratls.argv is missing: ratls.evidence=command needs it; set it to the program that "
+            "generates tokens, and its arguments.",
         ),
         (
             params(ratls={"evidence": "command", "argv": ["/bin/token"], "path": "/t"}),
