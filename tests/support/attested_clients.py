@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients that attest themselves, on the engine of the collection, with a simulated realm in a directory.
+"""Attested clients on the collection's TLS engine, with a simulated realm in a directory.
 
 realm = make_realm(tmp_path / "realm")
 with contextlib.closing(AttestedHttp("127.0.0.1", port, answer=attested(realm), trust=server.cert)) as connection:
@@ -29,19 +29,19 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 
-# chooses the certificate for a request with these certificate_authorities
+# returns the certificate for a request with these certificate_authorities
 Answer = t.Callable[[t.Sequence[bytes]], t.Optional[CertifiedKey]]
 
 
 def make_realm(directory: Path, *words: str) -> Path:
-    """A simulated realm in a new directory, made by the command for that with these words more; gives the directory."""
+    """Make a simulated realm in a new directory, with further arguments for the command; return the directory."""
     with contextlib.redirect_stdout(io.StringIO()):
         assert simulate.main(["make", str(directory), *words]) == 0
     return directory
 
 
 def attested(realm: Path, key_type: KeyType = "ec-p256") -> Answer:
-    """What a client does that is such a realm."""
+    """Return the answer of a client in this realm."""
     attester = Attester(SimulatedSource(str(realm)), key_type)
 
     def answer(authorities: t.Sequence[bytes]) -> CertifiedKey:
@@ -54,13 +54,13 @@ def attested(realm: Path, key_type: KeyType = "ec-p256") -> Answer:
 def connect(
     address: tuple[str, int], *, answer: Answer, trust: Path, timeout: float = 30, source: str | None = None
 ) -> TlsSocket:
-    """A TLS connection as far as the client can tell: the server may still find fault with the certificate."""
+    """Connect to address by TLS; the server may still reject the certificate afterwards."""
     sock = socket.create_connection(address, timeout, None if source is None else (source, 0))
     return shake_hands(sock, address[0], answer=answer, trust=trust, timeout=timeout)
 
 
 def shake_hands(sock: socket.socket, name: str, *, answer: Answer, trust: Path, timeout: float = 30) -> TlsSocket:
-    """The same over a socket, to a server of this name."""
+    """Do the same over a connected socket, with a server of this name."""
     verifier = ServerVerifier(trust.read_bytes())
 
     def choose(event: CertificateRequested) -> CertifiedKey | None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The example registry over RA-TLS, and simulated realms that it lets in or does not."""
+"""The example registry over RA-TLS, with simulated realms that it accepts and refuses."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REALMS: t.Final = ("app", "greeter", "stranger", "outsider")
 
 @contextlib.contextmanager
 def running(root: Path, work: Path, tls: Tls) -> t.Iterator[dict[str, str]]:
-    """Serves it and yields the variables that the targets know it by.
+    """Serve the example registry and yield the variables of the integration targets.
 
-    The realms app and greeter each see the repository com.example.<realm>. The platform of stranger is trusted, and
-    nothing knows its measurements; outsider measures what app does, on a platform that is not trusted.
+    The realms app and greeter each see the repository com.example.<realm>. The platform of stranger is trusted, but its
+    measurements are unknown; outsider has the measurements of app, on a platform that is not trusted.
     """
     realms = work / "realms"
     realms.mkdir(parents=True)

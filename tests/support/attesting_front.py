@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An RA-TLS server in front of a FaultyRegistry: TLS and relying party of our own, answers as they are told to be.
+"""An RA-TLS server in front of a FaultyRegistry: the collection's TLS and relying party, with faults on demand.
 
 realm = make_realm(tmp_path / "realm")                     # a simulated one
 with FaultyRegistry() as registry, AttestingFront(registry.port, certificate, accepting(realm)) as front:
@@ -45,13 +45,13 @@ Asking = t.Literal["challenge", "names", "nothing"]
 
 
 def make_realm(directory: pathlib.Path, name: str = "demo") -> pathlib.Path:
-    """A simulated realm in a new directory."""
+    """Make a simulated realm in a new directory; return the directory."""
     assert simulate(["make", str(directory), "--name", name]) == 0
     return directory
 
 
 def accepting(realm: pathlib.Path, *, anchors: pathlib.Path | None = None) -> RelyingParty:
-    """Accepts what this realm measures, on its platform or on that of another one."""
+    """Return a relying party that accepts the measurements of this realm, on its platform or the one of anchors."""
     values = {
         "trust_anchors": [str((anchors or realm) / "cpak.pem")],
         "reference_values": [str(realm / "reference.json")],
@@ -60,10 +60,10 @@ def accepting(realm: pathlib.Path, *, anchors: pathlib.Path | None = None) -> Re
 
 
 class AttestingFront(OwnServer):
-    """The server. attestations are those that were accepted, refusals the reasons of the others.
+    """The server. attestations are the accepted ones, refusals the reasons of the others.
 
-    asking says what clients are asked for: a challenge, a certificate of an authority with a name, or nothing. With
-    alert every client is refused with it; with end every connection ends, without a word, where a client is judged.
+    asking says what clients are asked for: a challenge, a certificate of a named authority, or nothing. With alert,
+    every client is refused with it; with end, every connection is closed without an alert when the client is judged.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class AttestingFront(OwnServer):
 
 
 class _Protocol(TlsServerProtocol):
-    """TLS that may end as no TLS should."""
+    """TLS whose connection can be closed or reset at any time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = t.cast(asyncio.Transport, transport)
@@ -133,7 +133,7 @@ class _Protocol(TlsServerProtocol):
 
 
 class _Front(asyncio.Protocol):
-    """Passes on what the client says."""
+    """Forwards the client's bytes."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -162,7 +162,7 @@ class _Front(asyncio.Protocol):
 
 
 class _Back(asyncio.Protocol):
-    """Passes on what the registry says."""
+    """Forwards the registry's bytes."""
 
     def __init__(self, front: asyncio.Transport) -> None:
         self._front = front
@@ -175,9 +175,9 @@ class _Back(asyncio.Protocol):
 
 
 class Deaf:
-    """Takes connections and answers nothing, or always the same bytes. connections counts them.
+    """Accepts connections and answers nothing, or always the same bytes. connections counts them.
 
-    end is whether it then waits for the client, closes, or resets.
+    end says whether it then waits for the client, closes or resets.
     """
 
     def __init__(self, answer: bytes = b"", *, end: t.Literal["wait", "close", "reset"] = "wait") -> None:

@@ -54,19 +54,19 @@ def unsigned_jws(claims: object, header: dict[str, t.Any], signature: bytes = b"
 
 
 class Peer(t.Protocol):
-    """The connection to a client, on which anything may be sent."""
+    """The connection to a client, for sending any bytes."""
 
     def write(self, data: bytes) -> object:
-        """Raises OSError when the client has gone."""
+        """Send bytes. Raises OSError when the client has closed the connection."""
 
 
 Manner = t.Callable[[Peer, bytes], None]
 
 
 class StandInVeraison:
-    """What it answers can be changed before it is asked.
+    """A Veraison service whose answers are set by attributes before it is asked.
 
-    statuses, headers, documents and manners (how the bytes of an answer are sent) are by request: NEW, POST, GET, KEYS
+    statuses, headers, documents and manners (how the bytes of an answer are sent) have the keys NEW, POST, GET, KEYS
     and DELETE.
     """
 
@@ -75,7 +75,7 @@ class StandInVeraison:
         self.requests: list[tuple[str, str]] = []
         self.sent: dict[str, str] = {}
         self.token = b""
-        # empty for that of a new session
+        # the Location of a new session; empty for the right one, None for no header
         self.location: str | None = ""
         self.accept: object = [OLD, NEW]
         self.session: dict[str, t.Any] = {}
@@ -104,7 +104,7 @@ class StandInVeraison:
         return self.answer(method, url, headers, body)[1]
 
     def answer(self, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None) -> tuple[str, HttpAnswer]:
-        """Which request it is, and the answer."""
+        """Return the kind of the request and the answer."""
         self.requests.append((method, url))
         parts = urllib.parse.urlsplit(url)
         if method == "DELETE":
@@ -160,7 +160,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        with contextlib.suppress(OSError):  # clients that leave, or do not like our certificate
+        with contextlib.suppress(OSError):  # clients that close early or reject the certificate
             super().handle()
 
     def setup(self) -> None:
@@ -187,7 +187,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET = do_DELETE = _reply  # noqa: N815
 
     def log_message(self, *dummy: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _as_it_is(peer: Peer, data: bytes) -> None:
@@ -207,7 +207,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def serving(veraison: StandInVeraison, context: ssl.SSLContext | None = None) -> t.Iterator[str]:
-    """Serve HTTP, or HTTPS with a context, on a port of the loopback interface; gives the URL."""
+    """Serve HTTP, or HTTPS with a context, on a port of the loopback interface; yield the URL."""
     with _Server(veraison, context) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -219,7 +219,7 @@ def serving(veraison: StandInVeraison, context: ssl.SSLContext | None = None) ->
 
 
 def drip(peer: Peer, data: bytes) -> None:
-    """A byte now and then, for as long as the client listens."""
+    """Send a byte every 0.1 seconds until the client closes the connection."""
     never = threading.Event()
     for number in range(100_000):
         peer.write(data[number : number + 1] or b" ")
@@ -227,16 +227,16 @@ def drip(peer: Peer, data: bytes) -> None:
 
 
 def cut(peer: Peer, data: bytes) -> None:
-    """All but the end."""
+    """Send all but the last 7 bytes."""
     peer.write(data[: len(data) - 7])
 
 
 def nothing(peer: Peer, data: bytes) -> None:
-    """Hang up."""
+    """Close the connection without an answer."""
 
 
 def exactly(sent: bytes) -> Manner:
-    """Send these bytes instead."""
+    """Return a manner that sends these bytes instead."""
 
     def send(peer: Peer, data: bytes) -> None:
         peer.write(sent)
@@ -245,12 +245,12 @@ def exactly(sent: bytes) -> Manner:
 
 
 def without_end(peer: Peer, data: bytes) -> None:
-    """An answer in pieces that never ends."""
+    """Send an answer in chunks that never ends."""
     peer.write(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
         peer.write(b"10000\r\n" + b"a" * 65536 + b"\r\n")
 
 
 def nonce(challenge: bytes) -> str:
-    """As Veraison writes it."""
+    """Encode a nonce as Veraison does."""
     return base64.urlsafe_b64encode(challenge).decode()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stand-ins for the devices of a realm, which do not exist outside of one. They are not real devices."""
+"""Stand-ins for the devices of a realm, which do not exist outside a realm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typing as t
 
 
 class StandInRsiDevice:
-    """Answers the token ioctl of /dev/rsi in this process: it speaks the number and the structure, nothing else."""
+    """Answers the token ioctl of /dev/rsi in this process; it knows the request number and the structure only."""
 
     NUMBER = 0xC05078C2
     STRUCTURE = struct.Struct("=64sQQ")
@@ -37,7 +37,7 @@ class StandInRsiDevice:
 
 
 class StandInTsmReports:
-    """Fills the directories of reports as configfs-tsm does; whoever writes to one has to say so."""
+    """Fills the report directories as configfs-tsm does; the caller reports mkdir, write and rmdir."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -46,7 +46,7 @@ class StandInTsmReports:
         self.attempts = 0
 
     def made(self, path: str) -> None:
-        """What the kernel does on mkdir."""
+        """Do what the kernel does after mkdir."""
         report = pathlib.Path(path)
         (report / "provider").write_bytes(b"arm_cca_guest\n")
         (report / "generation").write_bytes(b"%d\n" % self.generations(self.attempts)[0])
@@ -54,7 +54,7 @@ class StandInTsmReports:
             (report / name).write_bytes(b"")
 
     def written(self, path: str) -> None:
-        """What the kernel does when inblob was written."""
+        """Do what the kernel does after a write to inblob."""
         report = pathlib.Path(path)
         (report / "outblob").write_bytes(self.make_token((report / "inblob").read_bytes()))
         (report / "generation").write_bytes(b"%d\n" % self.generations(self.attempts)[1])
@@ -62,6 +62,6 @@ class StandInTsmReports:
 
     @staticmethod
     def removed(path: str) -> None:
-        """What the kernel does on rmdir."""
+        """Do what the kernel does before rmdir."""
         for entry in pathlib.Path(path).iterdir():
             entry.unlink()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""CCA tokens for tests, right and wrong in every way that the caller wants."""
+"""CCA tokens for tests, valid or with any change."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ REALM: dict[t.Any, t.Any] = {10: CHALLENGE, 44235: RPV, 44236: "sha-256", 44238:
 
 @functools.cache
 def platform_key(curve: str = "P-384") -> SigningKey:
-    """The CPAK of the tests."""
+    """Return the CPAK of the tests, the same at every call."""
     return SigningKey.generate(curve)
 
 
 @functools.cache
 def realm_key(curve: str = "P-384") -> SigningKey:
+    """Return the realm key of the tests, the same at every call."""
     return SigningKey.generate(curve)
 
 
@@ -53,9 +54,9 @@ def token(
     key: SigningKey | None = None,
     signer: SigningKey | None = None,
 ) -> bytes:
-    """A token of the claims above, changed by the ones that are given; key is the realm's, signer the platform's.
+    """Return a token with the claims above and the given changes; key is the realm's, signer the platform's.
 
-    without lists claims that are left out, of those that are not filled in.
+    without lists claims to omit; claims that sign_token adds cannot be omitted.
     """
     platform_claims = _without(without, {**PLATFORM, **(platform or {})})
     realm_claims = _without(without, {**REALM, **(realm or {})})

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two ends of a TLS 1.3 connection in one process, and certificates for them.
+"""Both ends of a TLS 1.3 connection in one process, and certificates for them.
 
-    pair = Pair(ClientConfig(), ServerConfig((credentials("ec-p256"),), client_certificate="required"))
-    pair.handshake()                     # both judge the other's certificate as good
+    pair = Pair(ClientConfig(), ServerConfig((certified_key("ec-p256"),), client_certificate="required"))
+    pair.handshake()                     # each end accepts the other's certificate
     pair.client.send(b"GET /"); pair.pump()
     assert pair.server_data == b"GET /"
 
-``inject`` sends any record to an end, protected as the other end would: a peer that has the keys and no manners.
+``inject`` sends any record to an end, protected with the keys that it expects: an attacker who has the keys.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LOCK = threading.RLock()
 
 
 def _once(make: Maker) -> Maker:
-    """functools.cache for threads: never makes a thing twice."""
+    """Cache as functools.cache does, and never compute a value twice in several threads."""
     cached = functools.cache(make)
 
     @functools.wraps(make)
@@ -62,7 +62,7 @@ def _once(make: Maker) -> Maker:
 
 @_once
 def private_key(kind: str) -> t.Any:
-    """A private key, the same at every call; besides KeyType, rsa-1024 and ec-p521 that the engine does not take."""
+    """Return a private key, the same at every call; also rsa-1024 and ec-p521, which the engine refuses."""
     if kind.startswith("rsa"):
         return rsa.generate_private_key(65537, int(kind[4:]))
     if kind == "ed25519":
@@ -77,7 +77,7 @@ def private_key(kind: str) -> t.Any:
 
 @_once
 def certificate(kind: str, name: str = "localhost") -> bytes:
-    """A self-signed certificate in DER of the key of this kind."""
+    """Return a self-signed certificate in DER for the key of this kind."""
     key = private_key(kind)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
@@ -89,13 +89,13 @@ def certificate(kind: str, name: str = "localhost") -> bytes:
 
 
 @_once
-def credentials(kind: KeyType = "ec-p256") -> CertifiedKey:
-    """A key and its self-signed certificate."""
+def certified_key(kind: KeyType = "ec-p256") -> CertifiedKey:
+    """Return a key with its self-signed certificate."""
     return CertifiedKey((certificate(kind),), private_key(kind))
 
 
 def pem(kind: KeyType = "ec-p256") -> tuple[bytes, bytes]:
-    """The certificate and the key of credentials(kind) in PEM."""
+    """Return the certificate and the key of certified_key(kind) in PEM."""
     cert = x509.load_der_x509_certificate(certificate(kind))
     form, encryption = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     key = private_key(kind).private_bytes(serialization.Encoding.PEM, form, encryption)
@@ -103,22 +103,22 @@ def pem(kind: KeyType = "ec-p256") -> tuple[bytes, bytes]:
 
 
 class Pair:
-    """A client and a server; what one sends the other gets in pieces of `piece` bytes, all at once if it is None."""
+    """A client and a server. Each receives the other's bytes in pieces of `piece` bytes, or all at once."""
 
     def __init__(
         self,
         client: ClientConfig | None = None,
         server: ServerConfig | None = None,
         *,
-        client_credentials: CertifiedKey | None = None,
+        client_key: CertifiedKey | None = None,
         piece: int | None = None,
     ) -> None:
         self.client = ClientEngine(client or ClientConfig())
-        self.server = ServerEngine(server or ServerConfig((credentials(),)))
+        self.server = ServerEngine(server or ServerConfig((certified_key(),)))
         self.client_events: list[Event] = []
         self.server_events: list[Event] = []
         self.sent: list[tuple[str, bytes]] = []
-        self._credentials = client_credentials
+        self._certified_key = client_key
         self._piece = piece
 
     def handshake(self) -> Pair:
@@ -128,7 +128,7 @@ class Pair:
         return self
 
     def pump(self) -> None:
-        """Until nobody has anything to say."""
+        """Exchange bytes until neither end has any to send."""
         busy = True
         while busy:
             busy = self._move(self.client, self.server, self.server_events)
@@ -144,29 +144,29 @@ class Pair:
         return bool(data)
 
     def decide(self, engine: Engine, events: list[Event]) -> None:
-        """Takes the events of an engine, saying yes to what it asks."""
+        """Process the events of an engine and accept everything."""
         event = engine.next_event()
         while event is not None:
             events.append(event)
             if isinstance(event, PeerCertificate):
                 engine.accept_peer()
             elif isinstance(event, CertificateRequested):
-                t.cast(ClientEngine, engine).provide_certificate(self._credentials)
+                t.cast(ClientEngine, engine).provide_certificate(self._certified_key)
             event = engine.next_event()
 
     @property
     def client_data(self) -> bytes:
-        """The application data that the client got."""
+        """The application data that the client received."""
         return b"".join(event.data for event in self.client_events if isinstance(event, Data))
 
     @property
     def server_data(self) -> bytes:
-        """The application data that the server got."""
+        """The application data that the server received."""
         return b"".join(event.data for event in self.server_events if isinstance(event, Data))
 
 
 def inject(engine: Engine, kind: ContentType, content: bytes) -> None:
-    """Lets engine receive a record of any content, protected with the keys that it expects."""
+    """Feed engine a record with any content, protected with the keys that it expects."""
     writer = TlsRecordWriter()
     if engine._reader.is_protected:
         assert engine.suite is not None
@@ -178,7 +178,7 @@ def inject(engine: Engine, kind: ContentType, content: bytes) -> None:
 
 
 def split_messages(messages: bytes) -> list[bytes]:
-    """Handshake messages, each with its header."""
+    """Split bytes into handshake messages, each with its header."""
     found = []
     while messages:
         length = 4 + int.from_bytes(messages[1:4], "big")
@@ -188,7 +188,7 @@ def split_messages(messages: bytes) -> list[bytes]:
 
 
 def one_message_a_record(engine: Engine) -> None:
-    """Makes engine send each handshake message in a record of its own."""
+    """Make engine send each handshake message in its own record."""
 
     def send(messages: bytes) -> None:
         for message in split_messages(messages):
@@ -198,7 +198,7 @@ def one_message_a_record(engine: Engine) -> None:
 
 
 def split_records(data: bytes) -> list[bytes]:
-    """Records, each with its header."""
+    """Split bytes into records, each with its header."""
     found = []
     while data:
         length = 5 + int.from_bytes(data[3:5], "big")
@@ -208,7 +208,7 @@ def split_records(data: bytes) -> list[bytes]:
 
 
 def reach(pair: Pair, engine: Engine, state: TlsState) -> None:
-    """Lets the handshake of a pair go on until engine is in state, and not a record further."""
+    """Run the handshake of a pair until engine is in state, and stop at that record."""
     for end in (pair.client, pair.server):
         one_message_a_record(end)
     for dummy in range(10):
@@ -227,7 +227,7 @@ __all__ = (
     "KeyType",
     "Pair",
     "certificate",
-    "credentials",
+    "certified_key",
     "inject",
     "one_message_a_record",
     "pem",

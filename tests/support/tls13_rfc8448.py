@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Traces of RFC 8448, sections 3, 5, 6 and 7: messages, keys, and what the records of each flight end with.
+"""Traces of RFC 8448, sections 3, 5, 6 and 7: messages, keys, and the last bytes of the records of each flight.
 
-The tag at the end of a record authenticates all of it, so only the tags of the long ones are here.
+The tag at the end of a record authenticates all of it, so long records are represented by their tags.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EXTENSIONS = "080000240022000a00140012001d00170018001901000101010201030104001c0
 
 @dataclass(frozen=True)
 class Trace:
-    """One handshake. private is the client's ephemeral key, hellos is everything before ServerHello."""
+    """One handshake. private is the client's ephemeral key; hellos are the messages before ServerHello."""
 
     section: int
     group: str

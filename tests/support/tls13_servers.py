@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TLS peers over loopback: our server on asyncio, Python's ssl and any process, each in a thread or process of its own.
+"""TLS servers on the loopback interface for tests of clients: the collection's on asyncio, and Python's ssl.
 
-with own_server(config) as port:                    # echoes; our server
-with ssl_echo_server(directory) as port:            # echoes; Python's ssl
+with OwnServer(config) as server:                   # echoes; the collection's server on server.port
+with ssl_echo_server(context) as port:              # echoes; Python's ssl
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .tls13_peers import KeyType, pem
 
 
 class Echo(asyncio.Protocol):
-    """Gives back what it gets."""
+    """Returns received data."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = t.cast(asyncio.Transport, transport)
@@ -35,11 +35,11 @@ class Echo(asyncio.Protocol):
 
 
 async def accept_anybody(*dummy: object) -> None:
-    """A judge without opinions."""
+    """Accept every certificate."""
 
 
 class OwnServer:
-    """Our server in a thread with an event loop. errors are those that were reported."""
+    """The collection's server in a thread with an event loop. errors are the reported errors."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class OwnServer:
 
 
 def write_pem(directory: pathlib.Path, kind: KeyType = "ec-p256") -> tuple[pathlib.Path, pathlib.Path]:
-    """The certificate and the key of tls13_peers.credentials(kind), in files."""
+    """Write the certificate and the key of tls13_peers.certified_key(kind) to files; return their paths."""
     cert, key = pem(kind)
     files = directory / f"{kind}.crt", directory / f"{kind}.key"
     files[0].write_bytes(cert)
@@ -94,7 +94,7 @@ def write_pem(directory: pathlib.Path, kind: KeyType = "ec-p256") -> tuple[pathl
 
 @contextlib.contextmanager
 def ssl_echo_server(context: ssl.SSLContext) -> t.Iterator[int]:
-    """A server of Python's ssl for one connection, which gives back what it gets until close_notify."""
+    """Serve one connection with Python's ssl, returning received data until close_notify; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

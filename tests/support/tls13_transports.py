@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Our server on a transport in memory, with a client: every step happens when a test says so.
+"""The collection's server on a transport in memory, with a client: a test triggers every step.
 
-connection = Connection(ServerConfig((credentials(),)), Inner)
+connection = Connection(ServerConfig((certified_key(),)), Inner)
 connection.pump()                    # as far as both get without waiting
 assert connection.inner.log == ["made"]
 """
@@ -23,11 +23,11 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.serving import TlsServerProtocol, TlsTransport
 
-from .tls13_peers import credentials
+from .tls13_peers import certified_key
 
 
 class Below(asyncio.Transport):
-    """A stream transport with the manners of asyncio's; a client that reads nothing is one whose bytes stay in sent."""
+    """A stream transport that behaves as asyncio's do. If the client does not read, its bytes stay in sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Below(asyncio.Transport):
 
 
 class Inner(asyncio.Protocol):
-    """Writes down what it is told."""
+    """Records the calls of its methods."""
 
     def __init__(self) -> None:
         self.log: list[t.Any] = []
@@ -85,7 +85,7 @@ class Inner(asyncio.Protocol):
 
 
 class Connection:
-    """A client and our server; errors are those that were reported, failures those that the event loop was told of."""
+    """A client and the collection's server; errors are reported errors, failures those passed to the event loop."""
 
     def __init__(self, config: ServerConfig, inner: t.Callable[[], asyncio.Protocol] = Inner, **options: t.Any) -> None:
         errors: list[TlsError] = []
@@ -103,7 +103,7 @@ class Connection:
         return self.protocol.inner
 
     def give(self, data: bytes) -> None:
-        """Data of the client comes in."""
+        """Deliver bytes of the client to the server."""
         while data:
             assert not self.below.paused
             space = self.protocol.get_buffer(-1)
@@ -113,7 +113,7 @@ class Connection:
             data = data[count:]
 
     def take(self) -> None:
-        """The client reads all there is."""
+        """Let the client read all bytes."""
         data = bytes(self.below.sent)
         self.below.sent.clear()
         self.client.receive_data(data)
@@ -122,11 +122,11 @@ class Connection:
             if isinstance(event, PeerCertificate):
                 self.client.accept_peer()
             elif isinstance(event, CertificateRequested):
-                self.client.provide_certificate(credentials())
+                self.client.provide_certificate(certified_key())
             event = self.client.next_event()
 
     def pump(self) -> None:
-        """Until neither has anything to say, or the server does not read."""
+        """Exchange bytes until neither end has any to send or the server pauses reading."""
         while not self.below.paused:
             data = self.client.data_to_send()
             if not data and not self.below.sent:
@@ -135,7 +135,7 @@ class Connection:
             self.take()
 
     def lose(self) -> None:
-        """The connection is gone."""
+        """Report the loss of the connection."""
         self.below.closing = True
         self.protocol.connection_lost(None)
 

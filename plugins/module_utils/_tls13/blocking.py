@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""A blocking TLS socket over the engine; called by the transport of _registry for RA-TLS."""
+
 from __future__ import annotations
 
 import contextlib
@@ -21,10 +23,10 @@ from .limits import SEND_BATCH
 from .names import Alert
 from .state import TlsState
 
-# looks at the certificate of the other end; raises a TlsError, best a CertificateRejected, if it is not good
+# checks the certificate of the other end; raises a TlsError, preferably CertificateRejected, to reject it
 Judge = t.Callable[[PeerCertificate], None]
 
-# gives the certificate that a server asks for, None for none
+# returns the certificate for a server's request, None for an empty one
 Chooser = t.Callable[[CertificateRequested], t.Optional[CertifiedKey]]
 
 _DRAIN_SECONDS: t.Final = 2.0
@@ -32,11 +34,11 @@ _DRAIN_BYTES: t.Final = 1024 * 1024
 
 
 class TlsSocket:
-    """A blocking TLS connection over a connected stream socket, which it owns from here on.
+    """A blocking TLS connection over a connected stream socket, which the object owns from then on.
 
-    It has the methods of sockets that http.client and urllib3 use. Reads and writes take as long as settimeout allows,
-    the handshake as a whole as long as handshake() is told. Errors of the connection are OSErrors, those of TLS
-    TlsErrors. Not for several threads at once.
+    It has the methods of sockets that http.client and urllib3 use. Each read and write is limited by settimeout, the
+    whole handshake by the timeout of handshake(). Errors of the connection are OSErrors, errors of TLS are TlsErrors.
+    Not thread-safe.
     """
 
     def __init__(
@@ -51,13 +53,13 @@ class TlsSocket:
         self._sock = sock
         self._judge = judge
         self._choose = choose
-        # the seconds that it took
+        # the seconds that the chooser took
         self._choosing = 0.0
         self._waiting = memoryview(b"")
         self._makefiles = 0
         self._closed = False
         if sock.family in (socket.AF_INET, socket.AF_INET6):
-            # without it the first request waits for a delayed ACK of the handshake
+            # otherwise the first request waits for a delayed ACK of the handshake
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> TlsSocket:
@@ -67,10 +69,10 @@ class TlsSocket:
         self.close()
 
     def handshake(self, *, timeout: float | None = 30.0) -> None:
-        """Goes through the handshake, in timeout seconds at most, whatever the other end sends meanwhile. What the
-        chooser takes does not count: it is no fault of the other end.
+        """Complete the handshake within timeout seconds, whatever the other end sends meanwhile.
 
-        Raises TlsError (TimedOut too) and OSError; then the other end was told by an alert and the socket is closed.
+        The time that the chooser takes is not counted: it is not the fault of the other end. Raises TlsError (TimedOut
+        too) and OSError; then an alert was sent and the socket is closed.
         """
         before = self._sock.gettimeout()
         until = None if timeout is None else time.monotonic() + timeout
@@ -85,7 +87,7 @@ class TlsSocket:
         self._sock.settimeout(before)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Up to size bytes, at least one unless the other end said close_notify. Raises TlsError and OSError."""
+        """Receive up to size bytes, none only after the other end's close_notify. Raises TlsError and OSError."""
         _check_read(size, flags)
         self._wait()
         taken = bytes(self._waiting[:size])
@@ -93,7 +95,7 @@ class TlsSocket:
         return taken
 
     def recv_into(self, buffer: t.Any, size: int = 0, flags: int = 0) -> int:
-        """As recv, into buffer; returns how many bytes."""
+        """Receive into buffer as recv does; return the number of bytes."""
         _check_read(size, flags)
         self._wait()
         with memoryview(buffer).cast("B") as view:
@@ -103,7 +105,7 @@ class TlsSocket:
         return count
 
     def sendall(self, data: t.Any, flags: int = 0) -> None:
-        """Sends all of data. Raises TlsError and OSError."""
+        """Send all of data. Raises TlsError and OSError."""
         with memoryview(data).cast("B") as view:
             for at in range(0, len(view), SEND_BATCH):
                 self.engine.send(view[at : at + SEND_BATCH])
@@ -114,9 +116,11 @@ class TlsSocket:
                     raise
 
     def _look_for_alert(self) -> None:
-        """The other end went away while this one wrote: raises what it said before, if it said something. In TLS 1.3 a
-        server judges the client's certificate when the client is already writing its request. Data, perhaps an early
-        answer, is there to be read afterwards."""
+        """Raise the error that the other end sent before it closed the connection during a write, if there is one.
+
+        A server of TLS 1.3 judges the client's certificate while the client already writes its request. Data that was
+        received, perhaps an early answer, can be read afterwards.
+        """
         before, until = self._sock.gettimeout(), time.monotonic() + _DRAIN_SECONDS
         with contextlib.suppress(OSError, Truncated, TimedOut):
             while self.engine.state is TlsState.CONNECTED and len(self._waiting) < _DRAIN_BYTES:
@@ -124,12 +128,12 @@ class TlsSocket:
         self._sock.settimeout(before)
 
     def send(self, data: t.Any, flags: int = 0) -> int:
-        """Sends all of data, which is what this returns the size of."""
+        """Send all of data; return its size."""
         self.sendall(data)
         return memoryview(data).nbytes
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **text: t.Any) -> t.Any:
-        """A file object for reading or writing, or both, as that of socket.socket; text only with an encoding."""
+        """Return a file object as socket.socket.makefile does, for reading, writing or both; text needs an encoding."""
         raw = socket.SocketIO(t.cast("socket.socket", self), t.cast(t.Any, mode.replace("b", "")))
         self._makefiles += 1
         size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
@@ -141,44 +145,44 @@ class TlsSocket:
         return stream if "b" in mode else io.TextIOWrapper(stream, **text)
 
     def _decref_socketios(self) -> None:
-        """Called by socket.SocketIO when a file object is closed: the last one may close the socket."""
+        """Count a closed file object, and close the socket after the last one. Called by socket.SocketIO."""
         self._makefiles -= 1
         if self._closed and self._makefiles <= 0:
             self._close()
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long a read or write may take; None means forever."""
+        """Set the timeout of each read and write in seconds; None means no timeout."""
         self._sock.settimeout(seconds)
 
     def gettimeout(self) -> float | None:
-        """What settimeout was told."""
+        """Return the timeout of reads and writes."""
         return self._sock.gettimeout()
 
     def fileno(self) -> int:
-        """The file descriptor. Readable data may wait in this object while the descriptor has none: see pending."""
+        """Return the file descriptor. Data may wait here while the descriptor is not readable: see pending."""
         return self._sock.fileno()
 
     def pending(self) -> int:
-        """How many bytes recv would give without reading from the descriptor."""
+        """Return the number of bytes that recv can return without reading from the descriptor."""
         return len(self._waiting)
 
     def getpeername(self) -> t.Any:
-        """The address of the other end."""
+        """Return the address of the other end."""
         return self._sock.getpeername()
 
     def setsockopt(self, *args: t.Any) -> None:
-        """Of the socket below."""
+        """Set an option of the socket below."""
         self._sock.setsockopt(*args)
 
     def shutdown(self, how: int) -> None:
-        """Says close_notify if that direction is meant, and shuts the socket down. Raises OSError."""
+        """Send close_notify if how includes writing, and shut the socket down. Raises OSError."""
         if how in (socket.SHUT_WR, socket.SHUT_RDWR):
             self.engine.close()
             self._flush(None)
         self._sock.shutdown(how)
 
     def close(self) -> None:
-        """Says close_notify without waiting for the other end, and closes the socket once its file objects are."""
+        """Send close_notify without waiting for the other end; close the socket once its file objects are closed."""
         self._closed = True
         if self._makefiles <= 0:
             self._close()
@@ -194,7 +198,7 @@ class TlsSocket:
         self._sock.close()
 
     def _wait(self) -> None:
-        """Reads until there is data, or close_notify; pieces of a record do not make the timeout start again."""
+        """Read until there is data or close_notify; fragments of a record do not restart the timeout."""
         if self._waiting:
             return
         timeout = self._sock.gettimeout()
@@ -208,7 +212,9 @@ class TlsSocket:
                 self._sock.settimeout(timeout)
 
     def _fill(self) -> bool:
-        """Reads once; False if there will be no data. Raises TlsError, the same again after an error, and OSError."""
+        """Read once; return False if no data will follow. Raises OSError and TlsError, the same TlsError again after an
+        error.
+        """
         if self.engine.state is TlsState.CLOSED:
             return False
         try:
@@ -220,7 +226,7 @@ class TlsSocket:
         return True
 
     def _receive(self, until: float | None) -> None:
-        """One read, what the engine makes of it, and what it wants to send."""
+        """Read once, process the events of the engine, and send its answer."""
         if until is not None:
             self._sock.settimeout(_seconds_left(until + self._choosing))
         try:
@@ -271,7 +277,7 @@ class TlsSocket:
             except ConnectionError:
                 raise
             except BaseException as exc:
-                # part of a record may be on its way: nothing can follow it
+                # a part of a record may have been sent: nothing can follow it
                 error = _timeout_error() if isinstance(exc, socket.timeout) else _interruption_error()
                 self.engine.abort(error)
                 if until is None or not isinstance(exc, socket.timeout):
@@ -279,8 +285,8 @@ class TlsSocket:
                 raise error from None
 
     def _abort(self, exc: BaseException) -> None:
-        """Sends the alert, and reads on for a moment: with unread bytes, closing would destroy the alert."""
-        self.engine.abort(exc if isinstance(exc, TlsError) else InternalError("TLS was given up."))
+        """Send the alert, then read on briefly: closing with unread bytes would discard the alert."""
+        self.engine.abort(exc if isinstance(exc, TlsError) else InternalError("The TLS connection was aborted."))
         with contextlib.suppress(OSError):
             _drain(self._sock, self.engine.data_to_send())
         self._closed = True
@@ -288,7 +294,7 @@ class TlsSocket:
 
 
 def _ask(engine: Engine, judge: t.Callable[[], None]) -> None:
-    """Lets judge look; its error, of whatever sort, becomes the engine's end and an alert."""
+    """Call judge; turn any error of it into the end of the engine and an alert."""
     try:
         judge()
     except TlsError as exc:
@@ -314,7 +320,7 @@ def _timeout_error() -> TimedOut:
 
 
 def _interruption_error() -> UsageError:
-    return UsageError("TLS cannot go on: a write was interrupted, perhaps inside a record; open a new connection.")
+    return UsageError("TLS cannot continue: a write was interrupted, perhaps inside a record; open a new connection.")
 
 
 def _check_read(size: int, flags: int) -> None:

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The client's states and messages (RFC 8446, sections 2 and 4); the table at the end of the class is appendix A.1."""
+
 from __future__ import annotations
 
 import os
@@ -48,7 +50,10 @@ if t.TYPE_CHECKING:
 
 
 class ClientEngine(Engine):
-    """The client's end; its ClientHello is in data_to_send() from the start. It offers no PSK, so no server resumes."""
+    """The client's end of a connection; its ClientHello is in data_to_send() at once.
+
+    It offers no PSK, so no session is resumed.
+    """
 
     def __init__(self, config: ClientConfig) -> None:
         super().__init__()
@@ -65,13 +70,13 @@ class ClientEngine(Engine):
         self._ccs_due = config.compatible
         self._send_hello(version=0x0301)
 
-    def provide_certificate(self, credentials: CertifiedKey | None) -> None:
-        """Answers the server's request, with an empty certificate if there are no credentials.
+    def provide_certificate(self, certified_key: CertifiedKey | None) -> None:
+        """Answer the server's certificate request, with an empty certificate if certified_key is None.
 
-        Raises UsageError if nothing was asked, NegotiationFailed if the server takes no signature of the key.
+        Raises UsageError without a request, and NegotiationFailed if the server accepts no signature of the key.
         """
         self._decide(TlsState.CHOOSING)
-        self._guard(lambda: self._finish(credentials))
+        self._guard(lambda: self._finish(certified_key))
         self._guard(self._run)
 
     def _forget_secrets(self) -> None:
@@ -95,7 +100,7 @@ class ClientEngine(Engine):
         return extensions
 
     def _send_hello(self, *, version: int) -> None:
-        """The first record of a connection may say TLS 1.0, for the sake of old servers (RFC 8446, section 5.1)."""
+        """Send the ClientHello. version may be TLS 1.0 in the first record, for old servers (RFC 8446, section 5.1)."""
         hello = self._hello.encode()
         self._transcript.add(hello)
         self._writer.write(ContentType.HANDSHAKE, hello, version=version)
@@ -114,11 +119,11 @@ class ClientEngine(Engine):
             self._on_answer(hello, message)
 
     def _check_hello(self, hello: ServerHello) -> Suite:
-        """What holds for both kinds of ServerHello (RFC 8446, sections 4.1.3 and 4.2.1)."""
+        """Check the rules for ServerHello and HelloRetryRequest (RFC 8446, sections 4.1.3 and 4.2.1)."""
         version = hello.extensions.get(Extension.SUPPORTED_VERSIONS)
         if version is None:
             raise NegotiationFailed(
-                "The server does not speak TLS 1.3, the only version that is spoken here.",
+                "The server does not speak TLS 1.3, the only supported version.",
                 alert=Alert.PROTOCOL_VERSION,
             )
         if ext.read_number(version, "supported_versions") != TLS13 or hello.version != TLS12:
@@ -130,7 +135,7 @@ class ClientEngine(Engine):
         return SUITES[hello.suite]
 
     def _on_retry(self, hello: ServerHello, message: bytes) -> None:
-        """RFC 8446, section 4.1.4."""
+        """Handle a HelloRetryRequest (RFC 8446, section 4.1.4)."""
         if self.state is TlsState.WAIT_SH2:
             raise ProtocolError("The server sent a second HelloRetryRequest.", alert=Alert.UNEXPECTED_MESSAGE)
         allowed = (Extension.SUPPORTED_VERSIONS, Extension.KEY_SHARE, Extension.COOKIE)
@@ -162,7 +167,7 @@ class ClientEngine(Engine):
         ext.check_allowed(hello.extensions, allowed, "ServerHello", answers=True)
         group, share = ext.read_share(ext.require(hello.extensions, Extension.KEY_SHARE, "ServerHello"))
         if group not in self._shares:
-            raise _illegal_parameter("has a key share of a group that the ClientHello has none of")
+            raise _illegal_parameter("has a key share of a group without a key share in the ClientHello")
         self.group = Group(group)
         shared = self._shares[self.group].exchange(share)
         self._shares = {}
@@ -174,7 +179,7 @@ class ClientEngine(Engine):
         self.state = TlsState.WAIT_EE
 
     def _on_encrypted_extensions(self, body: bytes, message: bytes) -> None:
-        """RFC 8446, section 4.3.1."""
+        """Handle EncryptedExtensions (RFC 8446, section 4.3.1)."""
         extensions = read_encrypted_extensions(body)
         offered = {Extension.SUPPORTED_GROUPS, Extension.SERVER_NAME, Extension.ALPN} & self._hello.extensions.keys()
         ext.check_allowed(extensions, offered, "EncryptedExtensions", answers=True)
@@ -188,7 +193,7 @@ class ClientEngine(Engine):
         self.state = TlsState.WAIT_CERT_CR
 
     def _protocol(self, chosen: tuple[bytes, ...]) -> str:
-        """RFC 7301, section 3.1: exactly one, of those that were offered."""
+        """Return the chosen application protocol: exactly one of those offered (RFC 7301, section 3.1)."""
         for name in self._config.protocols:
             if chosen == (name.encode("ascii"),):
                 return name
@@ -231,9 +236,9 @@ class ClientEngine(Engine):
         self.state = TlsState.CHOOSING
         self._events.append(CertificateRequested(self._request.authorities, self._request.schemes))
 
-    def _finish(self, credentials: CertifiedKey | None) -> None:
-        """Sends everything from the Certificate, if it was asked for, to Finished (RFC 8446, section 2)."""
-        flight = b"" if self._request is None else self._certificate(self._request, credentials)
+    def _finish(self, certified_key: CertifiedKey | None) -> None:
+        """Send the flight from Certificate, if requested, to Finished (RFC 8446, section 2)."""
+        flight = b"" if self._request is None else self._certificate(self._request, certified_key)
         mac = finished_mac(t.cast(Suite, self.suite), self._write_secret, self._transcript.digest())
         self._send_compatibility_record()
         self._send_handshake(flight + encode_finished(mac))
@@ -241,28 +246,28 @@ class ClientEngine(Engine):
         self._secrets = Secrets(b"", b"")
         self._enter_connected()
 
-    def _certificate(self, request: CertificateRequest, credentials: CertifiedKey | None) -> bytes:
-        certificate = encode_certificate(credentials.chain if credentials else ())
+    def _certificate(self, request: CertificateRequest, certified_key: CertifiedKey | None) -> bytes:
+        certificate = encode_certificate(certified_key.chain if certified_key else ())
         self._transcript.add(certificate)
-        if credentials is None:
+        if certified_key is None:
             return certificate
-        scheme = choose_scheme(credentials, request.schemes)
+        scheme = choose_scheme(certified_key, request.schemes)
         if scheme is None:
-            raise NegotiationFailed("The server takes no signature that the key of the client's certificate can make.")
+            raise NegotiationFailed("The server accepts no signature scheme of the key of the client's certificate.")
         digest = self._transcript.digest()
-        signature = sign(credentials.key, scheme, context=CLIENT_CONTEXT, transcript_hash=digest)
+        signature = sign(certified_key.key, scheme, context=CLIENT_CONTEXT, transcript_hash=digest)
         verification = encode_certificate_verify(scheme, signature)
         self._transcript.add(verification)
         return certificate + verification
 
     def _send_compatibility_record(self) -> None:
-        """Appendix D.4: one change_cipher_spec before the second flight."""
+        """Send one change_cipher_spec before the second flight (appendix D.4)."""
         if self._ccs_due:
             self._ccs_due = False
             self._send_change_cipher_spec()
 
     def _on_new_session_ticket(self, body: bytes, message: bytes) -> None:
-        """RFC 8446, section 4.6.1: nothing is ever resumed."""
+        """Check and discard a ticket (RFC 8446, section 4.6.1): no session is resumed."""
         check_new_session_ticket(body)
         self._count_idle()
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The settings of both ends of a connection."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -27,16 +29,16 @@ def _check(what: str, given: t.Sequence[object], known: t.Sequence[object]) -> N
 def _check_protocols(protocols: tuple[str, ...]) -> None:
     for name in protocols:
         if not (name.isascii() and 0 < len(name) < 256):
-            raise UsageError(f"The TLS settings cannot be used: {name!r} is no name of an application protocol.")
+            raise UsageError(f"The TLS settings cannot be used: {name!r} is not a name of an application protocol.")
 
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """What a client offers. Raises UsageError for what the engine does not have.
+    """The offer of a client. Raises UsageError for values that the engine does not support.
 
-    server_name is the host name that the server is asked for (no address), protocols are application protocols (ALPN),
-    suites and groups are in the order of preference, the first group gets a key share, or the first shares of them.
-    compatible switches the middlebox compatibility mode of RFC 8446, appendix D.4.
+    server_name is the requested host name (not an address). protocols are application protocols (ALPN). suites and
+    groups are in order of preference; the first shares groups get a key share. compatible enables the middlebox
+    compatibility mode of RFC 8446, appendix D.4.
     """
 
     server_name: str | None = None
@@ -53,20 +55,20 @@ class ClientConfig:
         if not 0 <= self.shares <= len(self.groups):
             raise UsageError("The TLS settings cannot be used: there cannot be more key shares than groups.")
         if self.server_name is not None and not _is_host_name(self.server_name):
-            raise UsageError(f"The TLS settings cannot be used: {self.server_name!r} is no host name in ASCII.")
+            raise UsageError(f"The TLS settings cannot be used: {self.server_name!r} is not a host name in ASCII.")
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What a server takes. Raises UsageError for what the engine does not have.
+    """The requirements of a server. Raises UsageError for values that the engine does not support.
 
-    credentials are tried in their order; client_certificate says whether clients are asked for one, and whether they
-    must have it; authorities are opaque names for certificate_authorities: for RA-TLS they hold a challenge, so each
-    connection has a config of its own. suites and groups are in the order of preference, which goes before the
-    client's; protocols are application protocols (ALPN) in the order of preference, none means that ALPN is ignored.
+    certified_keys are tried in order. client_certificate says whether clients are asked for a certificate and whether
+    they must have one. authorities are opaque entries of certificate_authorities; for RA-TLS they contain a challenge,
+    so each connection has its own config. suites and groups are in order of preference, which overrides the client's.
+    protocols are application protocols (ALPN) in order of preference; without any, ALPN is ignored.
     """
 
-    credentials: tuple[CertifiedKey, ...]
+    certified_keys: tuple[CertifiedKey, ...]
     client_certificate: t.Literal["none", "optional", "required"] = "none"
     authorities: tuple[bytes, ...] = field(default=(), repr=False)
     protocols: tuple[str, ...] = ()
@@ -77,7 +79,7 @@ class ServerConfig:
         _check("suites", self.suites, _SUITES)
         _check("groups", self.groups, GROUPS)
         _check_protocols(self.protocols)
-        if not self.credentials:
+        if not self.certified_keys:
             raise UsageError("A TLS server cannot start without a certificate.")
         if self.client_certificate not in ("none", "optional", "required"):
             raise UsageError("The TLS settings cannot be used: client_certificate must be none, optional or required.")
@@ -86,7 +88,7 @@ class ServerConfig:
 
 
 def _is_host_name(name: str) -> bool:
-    """Addresses are not allowed in server_name (RFC 6066, section 3)."""
+    """Check a host name for server_name, in which addresses are not permitted (RFC 6066, section 3)."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -4,6 +4,11 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The sans-I/O engine of TLS 1.3 (RFC 8446): what client.py and server.py have in common.
+
+blocking.py and serving.py drive it over sockets and asyncio.
+"""
+
 from __future__ import annotations
 
 import collections
@@ -37,11 +42,11 @@ Table = t.Mapping[TlsState, t.Mapping[HandshakeType, Handler]]
 
 
 class Engine:
-    """One end of a TLS 1.3 connection (RFC 8446) without I/O: received bytes in, events and bytes to send out.
+    """One end of a TLS 1.3 connection without I/O: takes received bytes, gives events and bytes to send.
 
-    suite, group and protocol are what was negotiated; peer_chain is the other end's certificate chain, once accepted.
+    suite, group and protocol are the negotiated values; peer_chain is the other end's certificate chain, once accepted.
 
-    What breaks the protocol raises a TlsError from the call that fed the bytes; the alert for it is then in
+    A violation of the protocol raises a TlsError from the call that passed the bytes. Its alert is then in
     data_to_send(), and every further call raises the same error. In the two states of a decision nothing is parsed.
     """
 
@@ -72,26 +77,26 @@ class Engine:
 
     @property
     def is_paused(self) -> bool:
-        """Tells whether the engine waits for a decision; whoever reads should then stop reading."""
+        """Whether the engine waits for a decision; the caller should then stop reading."""
         return self.state in PAUSED
 
     @property
     def is_connected(self) -> bool:
-        """Tells whether the handshake is complete and application data can be sent."""
+        """Whether the handshake is complete and application data can be sent."""
         return self.state in OPEN and not self._write_closed
 
     def space(self) -> memoryview:
-        """Where to write received bytes to; tell received() how many. Empty only while the engine waits."""
+        """Return the buffer for received bytes; call received() then. It is empty only while the engine waits."""
         return self._reader.space()
 
     def received(self, count: int) -> None:
-        """Count bytes were written to space(). Raises TlsError."""
+        """Process count bytes that were written to space(). Raises TlsError."""
         self._raise_error()
         self._reader.received(count)
         self._guard(self._run)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Bytes came from the other end. Raises TlsError; UsageError if they are too many while the engine waits."""
+        """Process received bytes. Raises TlsError; UsageError for too many bytes while the engine waits."""
         view = memoryview(data)
         while view:
             space = self.space()
@@ -103,7 +108,7 @@ class Engine:
             view = view[count:]
 
     def receive_eof(self) -> None:
-        """The stream ended. Raises Truncated unless close_notify came before (RFC 8446, section 6.1)."""
+        """Process the end of the stream. Raises Truncated if no close_notify came before (RFC 8446, section 6.1)."""
         self._raise_error()
         if self.state is not TlsState.CLOSED:
             during = "the handshake" if self.state is not TlsState.CONNECTED else "the connection"
@@ -112,19 +117,19 @@ class Engine:
             raise error
 
     def next_event(self) -> Event | None:
-        """The oldest event that was not handed out yet; None if there is none."""
+        """Remove and return the oldest event, or None."""
         return self._events.popleft() if self._events else None
 
     def data_to_send(self) -> bytes:
-        """What must be sent now; after an error too, since the alert is in it."""
+        """Remove and return the bytes to send. After an error they contain the alert."""
         return self._writer.take()
 
     def view_to_send(self) -> memoryview:
-        """As data_to_send, without a copy: send all of it, and release it, before the next call."""
+        """Return the bytes to send without a copy; send all of them and release the view before the next call."""
         return self._writer.take_view()
 
     def send(self, data: bytes | memoryview) -> None:
-        """Protects application data. Raises UsageError before the handshake is complete and after close()."""
+        """Protect application data. Raises UsageError before the end of the handshake and after close()."""
         self._raise_error()
         if not self.is_connected:
             raise UsageError("TLS cannot send: the handshake is not complete, or close was called before.")
@@ -133,7 +138,7 @@ class Engine:
         self._writer.write(ContentType.APPLICATION_DATA, data)
 
     def update_keys(self, *, requested: bool = False) -> None:
-        """Sends a KeyUpdate (RFC 8446, section 4.6.3); requested asks the other end for one. Raises UsageError."""
+        """Send a KeyUpdate (RFC 8446, section 4.6.3); requested asks the other end for one too. Raises UsageError."""
         self._raise_error()
         if not self.is_connected or self.suite is None:
             raise UsageError("TLS keys cannot be updated before the handshake is complete or after close.")
@@ -142,8 +147,10 @@ class Engine:
         self._writer.protect(TrafficKeys.derive(self.suite, self._write_secret))
 
     def close(self) -> None:
-        """Sends close_notify, once (RFC 8446, section 6.1). Data of the other end may still come, but a handshake
-        that is not complete never will be."""
+        """Send close_notify, once (RFC 8446, section 6.1).
+
+        Data of the other end may still be received; an incomplete handshake is given up.
+        """
         if self.state in OPEN:
             self._send_alert(Alert.CLOSE_NOTIFY)
         elif self._error is None:
@@ -151,23 +158,27 @@ class Engine:
             self._fail(UsageError(why, alert=Alert.CLOSE_NOTIFY))
 
     def accept_peer(self) -> None:
-        """The certificate of the other end is good. Raises UsageError if that is not the question, and TlsError for
-        what came after it."""
+        """Accept the certificate of the other end and go on.
+
+        Raises UsageError in any other state than JUDGING, and TlsError for errors in the bytes that follow.
+        """
         self._decide(TlsState.JUDGING)
         self.peer_chain = self._claimed_chain
         self.state = TlsState.WAIT_FINISHED
         self._guard(self._run)
 
     def reject_peer(self, error: TlsError) -> t.NoReturn:
-        """The certificate of the other end is not good: raises error, whose alert is sent, certificate_unknown if it
-        has none. Raises UsageError if that is not the question."""
+        """Reject the certificate of the other end: raise error and send its alert, certificate_unknown if it has none.
+
+        Raises UsageError in any other state than JUDGING.
+        """
         self._decide(TlsState.JUDGING)
         error.alert = Alert.CERTIFICATE_UNKNOWN if error.alert is None else error.alert
         self._fail(error)
         raise error
 
     def abort(self, error: TlsError) -> None:
-        """Gives the connection up, for a reason of whoever uses the engine; the alert of error, if any, is sent."""
+        """Give the connection up for a reason of the caller, and send the alert of error, if it has one."""
         if self._error is None:
             self._fail(error)
 
@@ -181,17 +192,17 @@ class Engine:
             raise without_frames(self._error)
 
     def _guard(self, step: t.Callable[[], None]) -> None:
-        """Runs step; whatever it raises ends the connection, and is a TlsError that names no data."""
+        """Run step; any exception ends the connection and becomes a TlsError without data of the connection."""
         try:
             step()
         except TlsError as exc:
             self._fail(exc)
             raise
         except BaseException as exc:
-            failure = InternalError(f"TLS failed by an error of its own ({type(exc).__name__}); this is a bug.")
+            failure = InternalError(f"TLS failed with an internal error ({type(exc).__name__}); this is a bug.")
             self._fail(failure)
             if not isinstance(exc, Exception):
-                # an interrupt: nothing is known of how far the step came
+                # an interrupt: the progress of the step is unknown
                 raise
             raise failure from None
 
@@ -204,11 +215,11 @@ class Engine:
             self._send_alert(error.alert)
 
     def _forget_secrets(self) -> None:
-        """Drops every secret but the key that protects the alert; Python does not overwrite what is dropped."""
+        """Drop every secret except the key that protects the alert. Python does not overwrite dropped objects."""
         self._read_secret = self._write_secret = b""
 
     def _send_alert(self, alert: Alert) -> None:
-        """The last thing that this end sends; its level says nothing that its description does not (section 6)."""
+        """Send the last message of this end. The level of an alert is redundant (section 6)."""
         if not self._write_closed:
             self._write_closed = True
             level = 1 if alert is Alert.CLOSE_NOTIFY else 2
@@ -247,8 +258,10 @@ class Engine:
             self._messages.add(record.content)
 
     def _on_change_cipher_spec(self, content: bytes) -> None:
-        """Dropped where RFC 8446, section 5, allows it: between the first ClientHello and the other end's Finished;
-        once, or twice with a HelloRetryRequest: no compatibility mode (appendix D.4) has more."""
+        """Drop a change_cipher_spec between the first ClientHello and the other end's Finished (RFC 8446, section 5).
+
+        One is accepted, or two with a HelloRetryRequest: the compatibility mode sends no more (appendix D.4).
+        """
         ended = self.state in (*OPEN, TlsState.WAIT_CH)
         if ended or content != b"\x01" or not self._ccs_left or self._messages:
             raise _unexpected_message("change_cipher_spec")
@@ -256,7 +269,7 @@ class Engine:
 
     def _on_alert(self, record: Record) -> None:
         content = bytes(record.content)
-        # a client may fail before it has keys: until a record was opened, its alert comes without protection
+        # a client may fail before it has keys: until a record was opened, its alert may be unprotected
         if not record.protected and self._reader.is_protected and (self._reader.opened or self.state in OPEN):
             raise _unexpected_message("an alert without protection")
         if not content:
@@ -287,13 +300,13 @@ class Engine:
         self._idle += 1
         if self._idle > limits.IDLE_MESSAGES:
             raise LimitExceeded(
-                f"The other end sent more than {limits.IDLE_MESSAGES} messages in a row that bring nothing.",
+                f"The other end sent more than {limits.IDLE_MESSAGES} consecutive messages without content.",
                 limit="idle_messages",
                 maximum=limits.IDLE_MESSAGES,
             )
 
     def _on_key_update(self, body: bytes, message: bytes) -> None:
-        """RFC 8446, section 4.6.3."""
+        """Handle a KeyUpdate (RFC 8446, section 4.6.3)."""
         requested = read_key_update(body)
         self._at_boundary()
         self._count_idle()
@@ -304,7 +317,7 @@ class Engine:
             self.update_keys()
 
     def _on_finished(self, body: bytes, message: bytes) -> None:
-        """RFC 8446, section 4.4.4; the read secret is that of the handshake."""
+        """Verify a Finished (RFC 8446, section 4.4.4) with the handshake traffic secret."""
         wanted = finished_mac(t.cast(Suite, self.suite), self._read_secret, self._transcript.digest())
         if len(body) != len(wanted):
             raise ProtocolError("The Finished message of the other end is malformed.", alert=Alert.DECODE_ERROR)
@@ -317,7 +330,7 @@ class Engine:
         self._transcript.add(message)
 
     def _at_boundary(self) -> None:
-        """A message after which keys change must be the last of its record (RFC 8446, section 5.1)."""
+        """Check that the message is the last of its record, as before a change of keys (RFC 8446, section 5.1)."""
         if self._messages:
             raise _unexpected_message("a handshake message in the record of one that changes keys")
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The errors of the TLS engine; every one is a TlsError with the alert that belongs to it (RFC 8446, section 6)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -16,8 +18,8 @@ from .state import TlsState
 class TlsError(CollectionError):
     """Root of the errors of the TLS engine.
 
-    alert is the alert that this end sends because of the error, or that it was sent by the other end if the error is
-    AlertReceived; None if there is none. Fields: alert (its name in RFC 8446).
+    alert is the alert that this end sends because of the error; for AlertReceived, the alert that the other end sent;
+    None if there is none. Field: alert, its name in RFC 8446.
     """
 
     kind = "tls"
@@ -30,39 +32,39 @@ class TlsError(CollectionError):
 
 
 class ProtocolError(TlsError):
-    """The other end broke RFC 8446; alert says which sort of rule."""
+    """The other end violated RFC 8446; alert names the kind of violation."""
 
     kind = "tls_protocol"
 
 
 class DecodeError(ProtocolError):
-    """A message of the other end is not what its syntax demands (RFC 8446, section 6.2, decode_error)."""
+    """A message of the other end has invalid syntax (RFC 8446, section 6.2, decode_error)."""
 
     default = Alert.DECODE_ERROR
 
 
 class LimitExceeded(ProtocolError):
-    """The other end sent more of something than this engine bears."""
+    """The other end exceeded a limit of this engine (limits.py)."""
 
     default = Alert.UNEXPECTED_MESSAGE
 
 
 class NegotiationFailed(TlsError):
-    """Both ends keep to the rules, but have no algorithm, version or application protocol in common."""
+    """The two ends have no algorithm, version or application protocol in common."""
 
     kind = "tls_negotiation"
     default = Alert.HANDSHAKE_FAILURE
 
 
 class CertificateRejected(TlsError):
-    """This end does not accept the certificate of the other, or the proof that it holds the key."""
+    """This end rejects the other end's certificate or its proof of possession of the key."""
 
     kind = "tls_certificate"
     default = Alert.BAD_CERTIFICATE
 
 
 class AlertReceived(TlsError):
-    """The other end ended the connection with an alert; state is where this end stood then."""
+    """The other end ended the connection with an alert; state is this end's state at that time."""
 
     kind = "tls_alert"
     default = None
@@ -70,41 +72,41 @@ class AlertReceived(TlsError):
 
 
 class Truncated(TlsError):
-    """The stream ended without close_notify: bytes may be missing (RFC 8446, section 6.1)."""
+    """The stream ended without close_notify: data may be missing (RFC 8446, section 6.1)."""
 
     kind = "tls_truncated"
     default = None
 
 
 class TimedOut(TlsError):
-    """The handshake, or a read or write, took longer than was allowed."""
+    """The handshake, a read or a write exceeded its timeout."""
 
     kind = "tls_timeout"
     default = None
 
 
 class UsageError(TlsError):
-    """The engine was asked for something that its state does not allow, or for settings that it does not have."""
+    """A call is not permitted in the engine's state, or a setting is not supported."""
 
     kind = "tls_usage"
     default = None
 
 
 class InternalError(TlsError):
-    """Something failed that should not; the connection is over."""
+    """An internal error of the engine; the connection is over."""
 
     kind = "tls_internal"
 
 
 class DependencyMissing(TlsError):
-    """The Python library cryptography is missing or too old."""
+    """The Python library cryptography is absent or too old."""
 
     kind = "dependency_missing"
     default = None
 
 
 def alert_received(number: int, state: TlsState) -> AlertReceived:
-    """The error for an alert of this number that came while this end was in state."""
+    """Return the error for a received alert; state is the state of this end."""
     known = number in Alert.__members__.values()
     name = Alert(number).name.lower() if known else f"number {number}"
     when = "" if state is TlsState.CONNECTED else f" while this end was {state.value}"
@@ -118,8 +120,10 @@ def alert_received(number: int, state: TlsState) -> AlertReceived:
 
 
 def without_frames(error: TlsError) -> TlsError:
-    """The same error, to be kept: its traceback would hold the frames that it went through, and with them keys and
-    buffers, for as long as it lives."""
+    """Return the same error without traceback, for storing.
+
+    A traceback would keep its frames alive, and with them keys and buffers, as long as the error.
+    """
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The events of the engine, which Engine.next_event returns."""
+
 from __future__ import annotations
 
 import typing as t
@@ -12,16 +14,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PeerCertificate:
-    """The other end proved that it holds the key of chain[0] (DER). The engine waits for accept_peer or reject_peer."""
+    """The other end proved that it has the key of chain[0] (DER). The engine waits for accept_peer or reject_peer."""
 
     chain: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class CertificateRequested:
-    """The server, already judged, wants a certificate. The engine waits for provide_certificate.
+    """The server, accepted before, requests a certificate. The engine waits for provide_certificate.
 
-    authorities are the opaque names of certificate_authorities, schemes the signature schemes that the server takes.
+    authorities are the opaque entries of certificate_authorities; schemes are the signature schemes that the server
+    accepts.
     """
 
     authorities: tuple[bytes, ...] = field(repr=False)
@@ -30,11 +33,11 @@ class CertificateRequested:
 
 @dataclass(frozen=True)
 class HandshakeComplete:
-    """Application data can be sent from here on."""
+    """The handshake is complete: application data can be sent."""
 
 
 class Data(t.NamedTuple):
-    """Application data of the other end. There are many of these: a tuple takes a third of the time."""
+    """Application data of the other end. A tuple, because there are many of them and it takes a third of the time."""
 
     data: bytes
 
@@ -44,7 +47,7 @@ class Data(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Closed:
-    """The other end sent close_notify: no data comes after it. This end may still send."""
+    """The other end sent close_notify: no data follows. This end may still send."""
 
 
 Event = t.Union[PeerCertificate, CertificateRequested, HandshakeComplete, Data, Closed]

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Reads and writes extensions (RFC 8446, section 4.2); called by hello.py, messages.py and both engines."""
+
 from __future__ import annotations
 
 import typing as t
@@ -23,8 +25,10 @@ _HOST_NAME: t.Final = 0
 
 
 def read_extensions(reader: Reader, *, least: int = 0) -> dict[int, bytes]:
-    """The extension block that comes next (RFC 8446, section 4.2). Raises DecodeError, and ProtocolError if an
-    extension is there twice."""
+    """Read an extension block (RFC 8446, section 4.2).
+
+    Raises DecodeError, and ProtocolError for a duplicate extension.
+    """
     block = reader.inner(2, least=least)
     found: dict[int, bytes] = {}
     while block:
@@ -40,16 +44,16 @@ def read_extensions(reader: Reader, *, least: int = 0) -> dict[int, bytes]:
 
 
 def write_extensions(extensions: Extensions) -> bytes:
-    """An extension block."""
+    """Encode an extension block."""
     return vector(b"".join(number(kind, 2) + vector(data, 2) for kind, data in extensions.items()), 2)
 
 
 def check_allowed(extensions: Extensions, allowed: t.Collection[int], what: str, *, answers: bool) -> None:
-    """Checks that a message has no extension that is not allowed in it (RFC 8446, section 4.2).
+    """Check that a message has only the extensions that are allowed in it (RFC 8446, section 4.2).
 
-    answers says that all of its extensions answer an extension of our own: then every other one is an error, otherwise
-    those that are not known are not looked at. Raises ProtocolError: illegal_parameter for an extension that is known
-    and belongs elsewhere, unsupported_extension for one that answers nothing.
+    answers says that all extensions of the message answer extensions of this end: then every other one is an error;
+    otherwise unknown ones are ignored. Raises ProtocolError: illegal_parameter for a known extension that belongs
+    elsewhere, unsupported_extension for an unsolicited one.
     """
     for kind in extensions:
         if kind in allowed:
@@ -66,7 +70,7 @@ def check_allowed(extensions: Extensions, allowed: t.Collection[int], what: str,
             )
 
 
-# what this end always sends or knows the place of; an answer with another one is merely unsolicited
+# extensions that this end always sends or whose message it knows; any other one in an answer is unsolicited
 _MISPLACED: t.Final = (
     Extension.SUPPORTED_GROUPS,
     Extension.SIGNATURE_ALGORITHMS,
@@ -78,7 +82,7 @@ _MISPLACED: t.Final = (
 
 
 def require(extensions: Extensions, kind: Extension, what: str) -> bytes:
-    """The data of an extension that must be there (RFC 8446, section 9.2). Raises ProtocolError."""
+    """Return the data of a required extension (RFC 8446, section 9.2). Raises ProtocolError."""
     try:
         return extensions[kind]
     except KeyError:
@@ -88,11 +92,11 @@ def require(extensions: Extensions, kind: Extension, what: str) -> bytes:
 
 
 def read_server_name(data: bytes) -> str:
-    """The host name of a ClientHello's server_name (RFC 6066, section 3). Raises DecodeError and ProtocolError."""
+    """Read the host name in a server_name (RFC 6066, section 3). Raises DecodeError and ProtocolError."""
     entries = read_all(data, "server_name", lambda reader: _entries(reader.inner(2, least=1)))
     names = [name for kind, name in entries if kind == _HOST_NAME]
     if len(names) != 1 or not names[0].isascii() or b"\0" in names[0]:
-        raise ProtocolError("The server_name of the other end is no host name.", alert=Alert.ILLEGAL_PARAMETER)
+        raise ProtocolError("The server_name of the other end is not a host name.", alert=Alert.ILLEGAL_PARAMETER)
     return names[0].decode("ascii")
 
 
@@ -105,27 +109,27 @@ def _entries(reader: Reader) -> list[tuple[int, bytes]]:
 
 
 def write_server_name(name: str) -> bytes:
-    """The server_name of a ClientHello."""
+    """Encode the server_name of a ClientHello."""
     return vector(number(_HOST_NAME, 1) + vector(name.encode("ascii"), 2), 2)
 
 
 def read_numbers(data: bytes, what: str) -> tuple[int, ...]:
-    """supported_groups (RFC 8446, section 4.2.7) or signature_algorithms (4.2.3). Raises DecodeError."""
+    """Read supported_groups (RFC 8446, section 4.2.7) or signature_algorithms (4.2.3). Raises DecodeError."""
     return read_all(data, what, lambda reader: reader.numbers(2))
 
 
 def read_versions(data: bytes) -> tuple[int, ...]:
-    """The supported_versions of a ClientHello (RFC 8446, section 4.2.1). Raises DecodeError."""
+    """Read the supported_versions of a ClientHello (RFC 8446, section 4.2.1). Raises DecodeError."""
     return read_all(data, "supported_versions", lambda reader: reader.numbers(2, length=1))
 
 
 def write_versions(versions: t.Iterable[int]) -> bytes:
-    """The supported_versions of a ClientHello."""
+    """Encode the supported_versions of a ClientHello."""
     return numbers(versions, 2, length=1)
 
 
 def read_number(data: bytes, what: str) -> int:
-    """The one number of a ServerHello's supported_versions or a HelloRetryRequest's key_share. Raises DecodeError."""
+    """Read the number in a ServerHello's supported_versions or a HelloRetryRequest's key_share. Raises DecodeError."""
     return read_all(data, what, lambda reader: reader.number(2))
 
 
@@ -142,8 +146,10 @@ def _shares(reader: Reader) -> Shares:
 
 
 def read_shares(data: bytes) -> Shares:
-    """The key_share of a ClientHello (RFC 8446, section 4.2.8). Raises DecodeError, and ProtocolError for a group that
-    is there twice."""
+    """Read the key_share of a ClientHello (RFC 8446, section 4.2.8).
+
+    Raises DecodeError, and ProtocolError for a duplicate group.
+    """
     shares = read_all(data, "key_share", _shares)
     if len({group for group, dummy in shares}) != len(shares):
         raise ProtocolError("The key_share of the other end has a group twice.", alert=Alert.ILLEGAL_PARAMETER)
@@ -151,17 +157,17 @@ def read_shares(data: bytes) -> Shares:
 
 
 def write_shares(shares: t.Iterable[tuple[int, bytes]]) -> bytes:
-    """The key_share of a ClientHello."""
+    """Encode the key_share of a ClientHello."""
     return vector(b"".join(write_share(group, share) for group, share in shares), 2)
 
 
 def read_share(data: bytes) -> tuple[int, bytes]:
-    """The key_share of a ServerHello. Raises DecodeError."""
+    """Read the key_share of a ServerHello. Raises DecodeError."""
     return read_all(data, "key_share", _share)
 
 
 def write_share(group: int, share: bytes) -> bytes:
-    """The key_share of a ServerHello."""
+    """Encode the key_share of a ServerHello."""
     return number(group, 2) + vector(share, 2)
 
 
@@ -177,30 +183,30 @@ def _vectors(data: bytes, what: str, size: int) -> tuple[bytes, ...]:
 
 
 def read_protocols(data: bytes) -> tuple[bytes, ...]:
-    """The application protocols of an ALPN extension (RFC 7301, section 3.1). Raises DecodeError."""
+    """Read the application protocols of an ALPN extension (RFC 7301, section 3.1). Raises DecodeError."""
     return _vectors(data, "application_layer_protocol_negotiation", 1)
 
 
 def write_protocols(protocols: t.Iterable[bytes]) -> bytes:
-    """An ALPN extension."""
+    """Encode an ALPN extension."""
     return vectors(protocols, inner=1, outer=2)
 
 
 def read_authorities(data: bytes) -> tuple[bytes, ...]:
-    """The names of a certificate_authorities extension (RFC 8446, section 4.2.4). Raises DecodeError.
+    """Read the entries of certificate_authorities (RFC 8446, section 4.2.4). Raises DecodeError.
 
-    They are handed over as they are and never taken for DER: RA-TLS carries its challenge there.
+    They are returned unchanged and never parsed as DER: RA-TLS carries its challenge there.
     """
     return _vectors(data, "certificate_authorities", 2)
 
 
 def write_authorities(authorities: t.Iterable[bytes]) -> bytes:
-    """A certificate_authorities extension."""
+    """Encode a certificate_authorities extension."""
     return vectors(authorities, inner=2, outer=2)
 
 
 def read_cookie(data: bytes) -> bytes:
-    """The cookie of a HelloRetryRequest (RFC 8446, section 4.2.2). Raises DecodeError."""
+    """Read the cookie of a HelloRetryRequest (RFC 8446, section 4.2.2). Raises DecodeError."""
     return read_all(data, "cookie", lambda reader: reader.vector(2, least=1))
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The groups of the key exchange (RFC 8446, section 4.2.7): X25519, P-256 and P-384."""
+
 from __future__ import annotations
 
 import typing as t
@@ -16,14 +18,14 @@ if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-# all groups of the engine, best first
+# all supported groups, best first
 GROUPS: t.Final = (Group.X25519, Group.SECP256R1, Group.SECP384R1)
 
 _SHARE_LENGTHS: t.Final = {Group.X25519: 32, Group.SECP256R1: 65, Group.SECP384R1: 97}
 
 
 class KeyShare:
-    """An ephemeral key pair for one key exchange. share is what goes to the other end (RFC 8446, section 4.2.8)."""
+    """An ephemeral key pair for one key exchange. share is sent to the other end (RFC 8446, section 4.2.8)."""
 
     def __init__(self, group: Group) -> None:
         self.group = group
@@ -40,10 +42,10 @@ class KeyShare:
         return f"KeyShare({self.group.name})"
 
     def exchange(self, share: bytes) -> bytes:
-        """The shared secret of this key and the other end's share (RFC 8446, section 7.4.2).
+        """Return the shared secret of this key and the other end's share (RFC 8446, section 7.4.2).
 
-        Raises ProtocolError if the share is no uncompressed point of the curve (section 4.2.8.2), or if the secret of
-        X25519 is all zeros (section 7.4.2); the library looks at both.
+        Raises ProtocolError if the share is not an uncompressed point of the curve (section 4.2.8.2), or if the secret
+        of X25519 is all zeros (section 7.4.2); cryptography checks both.
         """
         if len(share) != _SHARE_LENGTHS[self.group]:
             raise _share_error(self.group)
@@ -68,7 +70,7 @@ def _curve(group: Group) -> ec.SECP256R1 | ec.SECP384R1:
 
 def _share_error(group: Group) -> ProtocolError:
     return ProtocolError(
-        f"The key share of the other end is no valid point of {group.name.lower()}; the handshake cannot go on.",
+        f"The key share of the other end is not a valid point of {group.name.lower()}; the handshake cannot continue.",
         alert=Alert.ILLEGAL_PARAMETER,
     )
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""ClientHello, ServerHello and HelloRetryRequest (RFC 8446, section 4.1)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -19,13 +21,13 @@ SESSION_ID_LENGTH: t.Final = 32
 
 
 def message(kind: HandshakeType, body: bytes) -> bytes:
-    """A handshake message: body with its header (RFC 8446, section 4)."""
+    """Return a handshake message: body with its header (RFC 8446, section 4)."""
     return bytes([kind]) + vector(body, 3)
 
 
 @dataclass(frozen=True)
 class ClientHello:
-    """RFC 8446, section 4.1.2."""
+    """A ClientHello (RFC 8446, section 4.1.2)."""
 
     random: bytes
     session_id: bytes
@@ -35,7 +37,7 @@ class ClientHello:
     compressions: bytes = b"\0"
 
     def encode(self) -> bytes:
-        """The message with its header."""
+        """Return the message with its header."""
         return message(
             HandshakeType.CLIENT_HELLO,
             number(self.version, 2)
@@ -53,15 +55,15 @@ def _client_hello(reader: Reader) -> ClientHello:
     session_id = reader.vector(1, most=SESSION_ID_LENGTH)
     suites = reader.numbers(2)
     compressions = reader.vector(1, least=1)
-    # before TLS 1.3 a ClientHello might end here
+    # a ClientHello before TLS 1.3 may end here
     extensions = read_extensions(reader) if reader else {}
     return ClientHello(random, session_id, suites, extensions, version, compressions)
 
 
 def read_client_hello(body: bytes) -> ClientHello:
-    """Parses a ClientHello without its header.
+    """Parse a ClientHello without its header.
 
-    Raises DecodeError, and ProtocolError for what section 4.1.2 forbids whatever the extensions are.
+    Raises DecodeError, and ProtocolError for violations of section 4.1.2 that do not depend on the extensions.
     """
     hello = read_all(body, "ClientHello", _client_hello)
     if hello.extensions.keys() & {Extension.PRE_SHARED_KEY}:
@@ -77,8 +79,10 @@ def read_client_hello(body: bytes) -> ClientHello:
 
 
 def check_second_hello(first: ClientHello, second: ClientHello) -> None:
-    """Checks that the ClientHello after a HelloRetryRequest is the first one but for what may change (RFC 8446,
-    section 4.1.2). Raises ProtocolError."""
+    """Check that the ClientHello after a HelloRetryRequest differs only as permitted (RFC 8446, section 4.1.2).
+
+    Raises ProtocolError.
+    """
     same = (first.version, first.random, first.session_id, first.suites, first.compressions) == (
         second.version,
         second.random,
@@ -113,7 +117,7 @@ def _illegal_hello(what: str) -> ProtocolError:
 
 @dataclass(frozen=True)
 class ServerHello:
-    """RFC 8446, sections 4.1.3 and 4.1.4: with RETRY_RANDOM it is a HelloRetryRequest."""
+    """A ServerHello (RFC 8446, section 4.1.3), or with RETRY_RANDOM a HelloRetryRequest (section 4.1.4)."""
 
     session_id: bytes
     suite: int
@@ -124,11 +128,11 @@ class ServerHello:
 
     @property
     def is_retry(self) -> bool:
-        """Tells whether this is a HelloRetryRequest."""
+        """Whether this is a HelloRetryRequest."""
         return self.random == RETRY_RANDOM
 
     def encode(self) -> bytes:
-        """The message with its header."""
+        """Return the message with its header."""
         return message(
             HandshakeType.SERVER_HELLO,
             number(self.version, 2)
@@ -146,13 +150,13 @@ def _server_hello(reader: Reader) -> ServerHello:
     session_id = reader.vector(1, most=SESSION_ID_LENGTH)
     suite = reader.number(2)
     compression = reader.number(1)
-    # a server of TLS 1.2 may leave the extensions out; what is missing is found later
+    # a server of TLS 1.2 may omit the extensions; the client's checks detect that later
     extensions = read_extensions(reader) if reader else {}
     return ServerHello(session_id, suite, extensions, random, version, compression)
 
 
 def read_server_hello(body: bytes) -> ServerHello:
-    """Parses a ServerHello or HelloRetryRequest without its header. Raises DecodeError and ProtocolError."""
+    """Parse a ServerHello or HelloRetryRequest without its header. Raises DecodeError and ProtocolError."""
     return read_all(body, "ServerHello", _server_hello)
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Certificates, private keys and the signatures of CertificateVerify (RFC 8446, section 4.4.3)."""
+
 from __future__ import annotations
 
 import typing as t
@@ -34,10 +36,10 @@ if t.TYPE_CHECKING:
     PrivateKey = t.Union[RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey]
     PublicKey = t.Union[RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey]
 
-# the smallest and largest RSA keys: below is too weak, above lets the other end buy a lot of work cheaply
+# minimum and maximum size of RSA keys: smaller ones are weak, larger ones make verification expensive
 RSA_BITS: t.Final = (2048, 8192)
 
-# larger public exponents make checking a signature as dear as making one
+# a larger public exponent makes verifying a signature as expensive as signing
 RSA_EXPONENT: t.Final = 2**64
 
 SERVER_CONTEXT: t.Final = b"TLS 1.3, server CertificateVerify"
@@ -47,17 +49,19 @@ _RSA_ENCRYPTION: t.Final = "1.2.840.113549.1.1.1"
 
 _RSA: t.Final = (Scheme.RSA_PSS_RSAE_SHA256, Scheme.RSA_PSS_RSAE_SHA384, Scheme.RSA_PSS_RSAE_SHA512)
 
-# what may be in a CertificateVerify: never PKCS #1 v1.5, never SHA-1 (RFC 8446, section 4.4.3)
+# the schemes of CertificateVerify: neither PKCS #1 v1.5 nor SHA-1 (RFC 8446, section 4.4.3)
 SCHEMES: t.Final = (Scheme.ECDSA_SECP384R1_SHA384, Scheme.ECDSA_SECP256R1_SHA256, Scheme.ED25519, *reversed(_RSA))
 
-# what signature_algorithms offers: the last ones for signatures in certificates only (RFC 8446, section 4.2.3)
+# the offer in signature_algorithms; the last three are for signatures in certificates only (RFC 8446, section 4.2.3)
 OFFERED: t.Final = (*SCHEMES, Scheme.RSA_PKCS1_SHA512, Scheme.RSA_PKCS1_SHA384, Scheme.RSA_PKCS1_SHA256)
 
 
 @dataclass(frozen=True)
 class CertifiedKey:
-    """A certificate chain in DER, that of the key first, and the private key. Raises UsageError for a key that the
-    engine has no signature scheme for."""
+    """A certificate chain in DER, the certificate of the key first, and the private key.
+
+    Raises UsageError for a key that no signature scheme of the engine supports.
+    """
 
     chain: tuple[bytes, ...]
     key: PrivateKey = field(repr=False)
@@ -74,7 +78,7 @@ class CertifiedKey:
 
 
 def load_certified_key(chain: bytes, key: bytes, *, password: bytes | None = None) -> CertifiedKey:
-    """CertifiedKey of a certificate chain and a private key in PEM. Raises UsageError and DependencyMissing."""
+    """Load a certificate chain and its private key from PEM. Raises UsageError and DependencyMissing."""
     require_cryptography()
     try:
         certificates = load_certificates(chain)
@@ -91,33 +95,33 @@ def load_certified_key(chain: bytes, key: bytes, *, password: bytes | None = Non
 
 
 def schemes_of(key: object) -> tuple[Scheme, ...]:
-    """The schemes that a public key can sign a CertificateVerify with, best first; none for keys that do not serve."""
+    """Return the schemes for a CertificateVerify with this public key, best first; empty for unsupported keys."""
     if isinstance(key, rsa.RSAPublicKey):
         usable = RSA_BITS[0] <= key.key_size <= RSA_BITS[1] and key.public_numbers().e < RSA_EXPONENT
         return _RSA if usable else ()
     if isinstance(key, ec.EllipticCurvePublicKey):
-        # TLS 1.3 ties the curve to the scheme (RFC 8446, section 4.2.3)
+        # in TLS 1.3 a scheme includes the curve (RFC 8446, section 4.2.3)
         if isinstance(key.curve, ec.SECP256R1):
             return (Scheme.ECDSA_SECP256R1_SHA256,)
         return (Scheme.ECDSA_SECP384R1_SHA384,) if isinstance(key.curve, ec.SECP384R1) else ()
     return (Scheme.ED25519,) if isinstance(key, ed25519.Ed25519PublicKey) else ()
 
 
-def choose_scheme(credentials: CertifiedKey, offered: t.Collection[int]) -> Scheme | None:
-    """The best scheme of the key that the other end offered; None if there is none."""
-    usable = schemes_of(credentials.key.public_key())
+def choose_scheme(certified_key: CertifiedKey, offered: t.Collection[int]) -> Scheme | None:
+    """Return the best scheme of the key that the other end offered, or None."""
+    usable = schemes_of(certified_key.key.public_key())
     return next((scheme for scheme in usable if scheme in offered), None)
 
 
 def _is_rsa_encryption(certificate: Certificate, key: RSAPublicKey) -> bool:
     if hasattr(certificate, "public_key_algorithm_oid"):
         return certificate.public_key_algorithm_oid.dotted_string == _RSA_ENCRYPTION
-    # before cryptography 43, which writes every RSA key as one of rsaEncryption
+    # cryptography before 43; it encodes every RSA key as rsaEncryption
     return _spki(key) in certificate.tbs_certificate_bytes
 
 
 def sign(key: PrivateKey, scheme: Scheme, *, context: bytes, transcript_hash: bytes) -> bytes:
-    """The signature of a CertificateVerify (RFC 8446, section 4.4.3)."""
+    """Return the signature of a CertificateVerify (RFC 8446, section 4.4.3)."""
     content = _content(context, transcript_hash)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(content, _pss(scheme), _hash(scheme))
@@ -127,15 +131,15 @@ def sign(key: PrivateKey, scheme: Scheme, *, context: bytes, transcript_hash: by
 
 
 def leaf_key(certificate: bytes) -> PublicKey:
-    """The public key of a certificate in DER. Raises CertificateRejected if it cannot be read or used."""
+    """Return the public key of a certificate in DER. Raises CertificateRejected if it is invalid or unsupported."""
     try:
         loaded = x509.load_der_x509_certificate(certificate)
         key = loaded.public_key()
     except (ValueError, TypeError, x509.InvalidVersion):
-        raise CertificateRejected("The certificate of the other end is no valid X.509 certificate.") from None
+        raise CertificateRejected("The certificate of the other end is not a valid X.509 certificate.") from None
     except UnsupportedAlgorithm:
         raise _unusable_key_error() from None
-    # the schemes here are those of rsaEncryption, not of a key that is for RSASSA-PSS alone (RFC 8446, section 4.2.3)
+    # the supported schemes are for rsaEncryption, not for keys of RSASSA-PSS (RFC 8446, section 4.2.3)
     is_other_rsa = isinstance(key, rsa.RSAPublicKey) and not _is_rsa_encryption(loaded, key)
     if is_other_rsa or not schemes_of(key):
         raise _unusable_key_error()
@@ -143,10 +147,10 @@ def leaf_key(certificate: bytes) -> PublicKey:
 
 
 def verify(key: PublicKey, scheme: int, signature: bytes, *, context: bytes, transcript_hash: bytes) -> None:
-    """Checks the signature of a CertificateVerify (RFC 8446, section 4.4.3).
+    """Verify the signature of a CertificateVerify (RFC 8446, section 4.4.3).
 
-    Raises ProtocolError if the scheme is not one that was offered and that fits the key, CertificateRejected with the
-    alert decrypt_error if the signature is wrong.
+    Raises ProtocolError for a scheme that was not offered or does not fit the key, and CertificateRejected with the
+    alert decrypt_error for a wrong signature.
     """
     if scheme not in schemes_of(key):
         raise ProtocolError(
@@ -176,7 +180,7 @@ def _content(context: bytes, transcript_hash: bytes) -> bytes:
 
 
 def _pss(scheme: Scheme) -> padding.PSS:
-    """The salt is as long as the digest (RFC 8446, section 4.2.3)."""
+    """Return PSS padding with a salt as long as the digest (RFC 8446, section 4.2.3)."""
     digest = _hash(scheme)
     return padding.PSS(padding.MGF1(digest), digest.digest_size)
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The one place of this package where cryptography is imported; what needs it says so when it is asked for."""
+"""The only file of this package that imports cryptography; functions that need it call require_cryptography."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ except ImportError:  # pragma: no cover
 
 
 def require_cryptography(minimum: int = MINIMUM) -> None:
-    """Raise DependencyMissing unless a cryptography that is new enough can be used."""
+    """Raise DependencyMissing unless a usable cryptography of this major version or later is installed."""
     major = (VERSION or "0").partition(".")[0]
     is_new_enough = major.isdigit() and int(major) >= minimum
     if is_new_enough and IS_USABLE:
@@ -64,10 +64,10 @@ def require_cryptography(minimum: int = MINIMUM) -> None:
 
 
 def load_certificates(pem: bytes) -> list[x509.Certificate]:
-    """All certificates of a PEM text, in order, at least one. Raises ValueError and x509.InvalidVersion."""
+    """Return all certificates of a PEM text in order, at least one. Raises ValueError and x509.InvalidVersion."""
     if hasattr(x509, "load_pem_x509_certificates"):
         return x509.load_pem_x509_certificates(pem)
-    # before cryptography 39
+    # cryptography before 39
     found = [x509.load_pem_x509_certificate(one) for one in _CERTIFICATE.findall(pem)]
     if not found:
         raise ValueError("it holds no certificates")

@@ -4,45 +4,47 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The limits of the engine for what the other end sends, and the sizes of its buffers."""
+
 from __future__ import annotations
 
 import typing as t
 
 from .names import HandshakeType
 
-# the longest handshake message but those named below, in bytes
+# maximum bytes of a handshake message, except for those in MESSAGES
 MESSAGE: t.Final = 16 * 1024
 
-# longer ones: certificates carry chains and tokens, hellos perhaps post-quantum key shares
+# longer messages: certificates contain chains and tokens, hellos may contain post-quantum key shares
 MESSAGES: t.Final = {HandshakeType.CERTIFICATE: 64 * 1024, HandshakeType.CLIENT_HELLO: 32 * 1024}
 
-# the most certificates of a chain
+# maximum certificates in a chain
 CHAIN: t.Final = 10
 
-# the most extensions of a message
+# maximum extensions in a message
 EXTENSIONS: t.Final = 256
 
-# the most records without content, KeyUpdates, tickets and warnings between two pieces of application data, together:
-# each costs work and brings nothing
+# maximum records without content, KeyUpdates, tickets and warnings, in total, between two pieces of application data:
+# each costs work and has no use
 IDLE_MESSAGES: t.Final = 32
 
-# The most bytes of rejected early data that the server skips (RFC 8446, section 4.2.10). No honest client has any,
-# since the server gives no tickets out.
+# Maximum bytes of rejected early data that the server skips (RFC 8446, section 4.2.10). Honest clients send none,
+# because the server issues no tickets.
 EARLY_DATA: t.Final = 64 * 1024
 
-# how many received bytes the engine holds at most: more than seven records
+# maximum received bytes in the engine: more than seven records
 RECEIVE_BUFFER: t.Final = 128 * 1024
 
-# How many it holds at first: one record. Connections that never send more are many, and cost little memory.
+# Initial size of that buffer: one record. Many connections never send more, and then cost little memory.
 FIRST_BUFFER: t.Final = 17 * 1024
 
-# how many bytes adapters let the engine protect at once: batches of 7 records are fast, and the result stays below the
-# size from which on memory is given back to the system after each use
+# bytes that adapters protect in one call: batches of 7 records are fast, and the result stays below the size at which
+# the allocator returns memory to the system after each use
 SEND_BATCH: t.Final = 7 * 16 * 1024
 
 
 def of_message(kind: int) -> int:
-    """The longest handshake message of this type."""
+    """Return the maximum length of a handshake message of this type."""
     return MESSAGES.get(t.cast(HandshakeType, kind), MESSAGE)
 
 

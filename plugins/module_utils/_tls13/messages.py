@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The handshake messages after the hellos (RFC 8446, sections 4.3 to 4.6), parsed and encoded."""
+
 from __future__ import annotations
 
 import typing as t
@@ -27,25 +29,25 @@ from .wire import Reader, number, numbers, read_all, vector
 
 
 def encode_encrypted_extensions(extensions: Extensions) -> bytes:
-    """RFC 8446, section 4.3.1."""
+    """Encode EncryptedExtensions (RFC 8446, section 4.3.1)."""
     return message(HandshakeType.ENCRYPTED_EXTENSIONS, write_extensions(extensions))
 
 
 def read_encrypted_extensions(body: bytes) -> Extensions:
-    """Parses EncryptedExtensions. Raises DecodeError and ProtocolError."""
+    """Parse EncryptedExtensions. Raises DecodeError and ProtocolError."""
     return read_all(body, "EncryptedExtensions", read_extensions)
 
 
 @dataclass(frozen=True)
 class CertificateRequest:
-    """RFC 8446, section 4.3.2. authorities are opaque bytes, in the order of the message."""
+    """A CertificateRequest (RFC 8446, section 4.3.2). authorities are opaque bytes in the order of the message."""
 
     schemes: tuple[int, ...]
     authorities: tuple[bytes, ...] = field(default=(), repr=False)
     context: bytes = b""
 
     def encode(self) -> bytes:
-        """The message with its header."""
+        """Return the message with its header."""
         extensions: dict[int, bytes] = {Extension.SIGNATURE_ALGORITHMS: numbers(self.schemes, 2)}
         if self.authorities:
             extensions[Extension.CERTIFICATE_AUTHORITIES] = write_authorities(self.authorities)
@@ -63,7 +65,7 @@ _REQUEST_EXTENSIONS: t.Final = (
 
 
 def read_certificate_request(body: bytes) -> CertificateRequest:
-    """Parses a CertificateRequest. Raises DecodeError and ProtocolError."""
+    """Parse a CertificateRequest. Raises DecodeError and ProtocolError."""
     what = "CertificateRequest"
     context, extensions = read_all(body, what, lambda reader: (reader.vector(1), read_extensions(reader, least=2)))
     check_allowed(extensions, _REQUEST_EXTENSIONS, what, answers=False)
@@ -73,7 +75,7 @@ def read_certificate_request(body: bytes) -> CertificateRequest:
 
 
 def encode_certificate(chain: t.Iterable[bytes]) -> bytes:
-    """A Certificate message (RFC 8446, section 4.4.2) in the handshake, without extensions."""
+    """Encode a Certificate message of the handshake without extensions (RFC 8446, section 4.4.2)."""
     entries = b"".join(vector(certificate, 3) + write_extensions({}) for certificate in chain)
     return message(HandshakeType.CERTIFICATE, vector(b"", 1) + vector(entries, 3))
 
@@ -84,7 +86,7 @@ def _certificate(reader: Reader) -> tuple[bytes, tuple[bytes, ...]]:
     chain = []
     while entries:
         chain.append(entries.vector(3, least=1))
-        # this end asks for none in either role, and each must answer one that was asked for (section 4.4.2)
+        # extensions must answer a request (section 4.4.2), and this end requests none in either role
         check_allowed(read_extensions(entries), (), reader.what, answers=True)
         if len(chain) > CHAIN:
             raise DecodeError(f"The other end sent a chain of more than {CHAIN} certificates.")
@@ -92,9 +94,9 @@ def _certificate(reader: Reader) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def read_certificate(body: bytes) -> tuple[bytes, ...]:
-    """The chain of a Certificate message in the handshake; empty if the other end has none.
+    """Return the chain of a Certificate message of the handshake; empty if the other end has no certificate.
 
-    Raises DecodeError, and ProtocolError if it has a request context or extensions.
+    Raises DecodeError, and ProtocolError for a request context or extensions.
     """
     context, chain = read_all(body, "Certificate", _certificate)
     if context:
@@ -106,30 +108,30 @@ def read_certificate(body: bytes) -> tuple[bytes, ...]:
 
 
 def encode_certificate_verify(scheme: int, signature: bytes) -> bytes:
-    """RFC 8446, section 4.4.3."""
+    """Encode a CertificateVerify (RFC 8446, section 4.4.3)."""
     return message(HandshakeType.CERTIFICATE_VERIFY, number(scheme, 2) + vector(signature, 2))
 
 
 def read_certificate_verify(body: bytes) -> tuple[int, bytes]:
-    """The scheme and the signature of a CertificateVerify. Raises DecodeError."""
+    """Return the scheme and the signature of a CertificateVerify. Raises DecodeError."""
     return read_all(body, "CertificateVerify", lambda reader: (reader.number(2), reader.vector(2)))
 
 
 def encode_finished(mac: bytes) -> bytes:
-    """RFC 8446, section 4.4.4."""
+    """Encode a Finished (RFC 8446, section 4.4.4)."""
     return message(HandshakeType.FINISHED, mac)
 
 
 def encode_key_update(*, requested: bool) -> bytes:
-    """RFC 8446, section 4.6.3."""
+    """Encode a KeyUpdate (RFC 8446, section 4.6.3)."""
     return message(HandshakeType.KEY_UPDATE, number(int(requested), 1))
 
 
 def read_key_update(body: bytes) -> bool:
-    """Whether a KeyUpdate asks for one in return. Raises DecodeError, and ProtocolError for an unknown value."""
+    """Return whether a KeyUpdate requests one in return. Raises DecodeError, and ProtocolError for an unknown value."""
     requested = read_all(body, "KeyUpdate", lambda reader: reader.number(1))
     if requested > 1:
-        raise ProtocolError("The KeyUpdate of the other end asks for nothing known.", alert=Alert.ILLEGAL_PARAMETER)
+        raise ProtocolError("The KeyUpdate of the other end has an unknown value.", alert=Alert.ILLEGAL_PARAMETER)
     return bool(requested)
 
 
@@ -141,7 +143,7 @@ def _ticket(reader: Reader) -> None:
 
 
 def check_new_session_ticket(body: bytes) -> None:
-    """Checks the syntax of a NewSessionTicket (RFC 8446, section 4.6.1), none of which is kept. Raises DecodeError."""
+    """Check the syntax of a NewSessionTicket (RFC 8446, section 4.6.1), which is discarded. Raises DecodeError."""
     read_all(body, "NewSessionTicket", _ticket)
 
 

@@ -4,25 +4,25 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Names and numbers of RFC 8446, appendix B, and of its IANA registries."""
+
 from __future__ import annotations
 
 import enum
 import typing as t
 
-# Names and numbers of RFC 8446, Appendix B, and of the IANA registries it founds.
-
-# what every legacy version field says
+# the value of every legacy version field
 TLS12: t.Final = 0x0303
 
 TLS13: t.Final = 0x0304
 
-# the most content of one record (RFC 8446, section 5.1)
+# maximum content of one record in bytes (RFC 8446, section 5.1)
 MAX_PLAINTEXT: t.Final = 2**14
 
-# the longest protected record (RFC 8446, section 5.2)
+# maximum bytes of a protected record (RFC 8446, section 5.2)
 MAX_CIPHERTEXT: t.Final = 2**14 + 256
 
-# the random of a ServerHello that is a HelloRetryRequest (RFC 8446, section 4.1.3)
+# the random of a HelloRetryRequest (RFC 8446, section 4.1.3)
 RETRY_RANDOM: t.Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
 
@@ -84,7 +84,7 @@ class Alert(enum.IntEnum):
 
 
 class Extension(enum.IntEnum):
-    """Extensions that RFC 8446, section 4.2, places in messages."""
+    """The extensions that RFC 8446, section 4.2, assigns to messages."""
 
     SERVER_NAME = 0
     MAX_FRAGMENT_LENGTH = 1
@@ -111,7 +111,7 @@ class Extension(enum.IntEnum):
 
 
 class Group(enum.IntEnum):
-    """Groups for key exchange (RFC 8446, section 4.2.7) that the engine knows."""
+    """The groups for the key exchange (RFC 8446, section 4.2.7) that the engine supports."""
 
     SECP256R1 = 0x0017
     SECP384R1 = 0x0018
@@ -119,9 +119,9 @@ class Group(enum.IntEnum):
 
 
 class Scheme(enum.IntEnum):
-    """Signature schemes (RFC 8446, section 4.2.3) that the engine knows.
+    """The signature schemes (RFC 8446, section 4.2.3) that the engine supports.
 
-    Those of PKCS #1 v1.5 are only ever signatures inside of certificates.
+    Those of PKCS #1 v1.5 are accepted only for signatures in certificates.
     """
 
     RSA_PKCS1_SHA256 = 0x0401

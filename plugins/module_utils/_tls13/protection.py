@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""Protects and opens single records (RFC 8446, section 5.2); called by records.py."""
+
 from __future__ import annotations
 
 import typing as t
@@ -18,14 +20,14 @@ from .wire import number
 # bytes of a record's header (RFC 8446, section 5.1)
 HEADER: t.Final = 5
 
-# how many records one key protects at most: below the limit for AES-GCM (RFC 8446, section 5.5)
+# maximum records under one key: below the limit for AES-GCM (RFC 8446, section 5.5)
 KEY_RECORDS: t.Final = 2**24
 
 _PREFIX: t.Final = bytes([ContentType.APPLICATION_DATA]) + number(TLS12, 2)
 
 
 class _Protection:
-    """What both directions have in common: the cipher, and the nonce of each record (RFC 8446, section 5.3)."""
+    """The common part of both directions: the cipher, and the nonce of each record (RFC 8446, section 5.3)."""
 
     def __init__(self, keys: TrafficKeys) -> None:
         self._cipher: t.Any = keys.suite.cipher(keys.key)
@@ -53,7 +55,7 @@ class Sealer(_Protection):
         self._into = getattr(self._cipher, "encrypt_into", None)
 
     def seal(self, kind: ContentType, content: memoryview, out: memoryview) -> int:
-        """Writes a record with content, 2^14 bytes at most, to the start of out; returns how long the record is."""
+        """Write a protected record to the start of out; return its length. content has at most 2^14 bytes."""
         size = len(content)
         inner = self._inner
         inner[:size] = content
@@ -79,10 +81,10 @@ class Opener(_Protection):
         self._into = getattr(self._cipher, "decrypt_into", None)
 
     def open(self, header: bytes, payload: memoryview) -> tuple[int, memoryview]:
-        """The content type, and the content, of a record. The content is valid until the next call.
+        """Return content type and content of a record. The content is valid until the next call.
 
-        Raises ProtocolError: bad_record_mac if the record was changed, record_overflow if the inner plaintext is
-        longer than 2^14 + 1 bytes (section 5.4), unexpected_message if it is all padding.
+        Raises ProtocolError: bad_record_mac for a modified record, record_overflow for an inner plaintext of more than
+        2^14 + 1 bytes (section 5.4), unexpected_message for a record with nothing but padding.
         """
         size = len(payload) - TAG_LENGTH
         if size < 1:
@@ -113,7 +115,7 @@ class Opener(_Protection):
 
 def _mac_error() -> ProtocolError:
     return ProtocolError(
-        "A TLS record was changed on its way, or protected with another key; the connection cannot go on.",
+        "A TLS record was modified on its way or protected with another key; the connection cannot continue.",
         alert=Alert.BAD_RECORD_MAC,
     )
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The record layer (RFC 8446, section 5): bytes to records, records to handshake messages, and back."""
+
 from __future__ import annotations
 
 import typing as t
@@ -23,7 +25,7 @@ _OUTER: t.Final = {int(ContentType.CHANGE_CIPHER_SPEC): ContentType.CHANGE_CIPHE
 class Record(t.NamedTuple):
     """A record without its protection. content is valid until the next record is read.
 
-    protected says whether it came encrypted.
+    protected says whether the record was encrypted.
     """
 
     kind: ContentType
@@ -32,7 +34,10 @@ class Record(t.NamedTuple):
 
 
 class TlsRecordReader:
-    """Cuts received bytes into records and opens them (RFC 8446, section 5). It holds RECEIVE_BUFFER bytes at most."""
+    """Splits received bytes into records and opens them (RFC 8446, section 5).
+
+    It buffers at most RECEIVE_BUFFER bytes.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray(FIRST_BUFFER)
@@ -44,7 +49,7 @@ class TlsRecordReader:
         self._skip = 0
 
     def space(self) -> memoryview:
-        """Where received bytes go: empty only if records wait to be read."""
+        """Return the buffer for received bytes; empty only if complete records wait to be read."""
         if self._start:
             left = self._end - self._start
             self._buffer[:left] = self._buffer[self._start : self._end]
@@ -55,37 +60,40 @@ class TlsRecordReader:
         return self._view[self._end :]
 
     def received(self, count: int) -> None:
-        """Count bytes were written to the start of space()."""
+        """Add count bytes that were written to the start of space()."""
         self._end += count
         self._was_full = self._end == len(self._buffer)
 
     def forget(self) -> None:
-        """Drops all bytes that wait, and the key."""
+        """Drop all buffered bytes and the key."""
         self._start = self._end = 0
         self._opener = None
 
     def protect(self, keys: TrafficKeys) -> None:
-        """Everything from the next record on is protected with keys."""
+        """Use keys from the next record on."""
         self._opener = Opener(keys)
         self._skip = 0
 
     @property
     def is_protected(self) -> bool:
-        """Tells whether there is a key."""
+        """Whether there is a key."""
         return self._opener is not None
 
     @property
     def opened(self) -> int:
-        """How many records were opened with the present key."""
+        """The number of records that were opened with the current key."""
         return self._opener.records if self._opener else 0
 
     def skip_early_data(self) -> None:
-        """Records that the present key does not open are early data until one opens (RFC 8446, section 4.2.10);
-        before there is a key, all protected ones are. Beyond EARLY_DATA bytes, headers too, they are errors again."""
+        """Skip records that the current key does not open, as early data, until one opens (RFC 8446, section 4.2.10).
+
+        Before there is a key, all protected records are skipped. After EARLY_DATA bytes, with headers, they are errors
+        again.
+        """
         self._skip = EARLY_DATA
 
     def next(self) -> Record | None:
-        """The next record, None if it is not here yet. Raises ProtocolError."""
+        """Return the next record, or None if it is incomplete. Raises ProtocolError."""
         record: Record | None | t.Literal["skipped"] = "skipped"
         while record == "skipped":
             record = self._next()
@@ -136,7 +144,7 @@ class TlsRecordReader:
 
 
 class TlsRecordWriter:
-    """Cuts content into records and protects them (RFC 8446, section 5)."""
+    """Splits content into records and protects them (RFC 8446, section 5)."""
 
     def __init__(self) -> None:
         self._out = bytearray()
@@ -144,32 +152,32 @@ class TlsRecordWriter:
         self._sealer: Sealer | None = None
 
     def protect(self, keys: TrafficKeys) -> None:
-        """Everything from the next record on is protected with keys."""
+        """Use keys from the next record on."""
         self._sealer = Sealer(keys)
 
     @property
     def sealed(self) -> int:
-        """How many records were protected with the present key."""
+        """The number of records that were protected with the current key."""
         return self._sealer.records if self._sealer else 0
 
     @property
     def pending(self) -> int:
-        """How many bytes wait to be sent."""
+        """The number of bytes that wait to be sent."""
         return self._end
 
     def write(self, kind: ContentType, content: bytes | memoryview, *, version: int = TLS12) -> None:
-        """Appends content in as many records as it takes; nothing if it is empty."""
+        """Append content in as many records as needed; none if it is empty."""
         view = memoryview(content)
         for at in range(0, len(view), MAX_PLAINTEXT):
             self._write(kind, view[at : at + MAX_PLAINTEXT], version)
 
     def take(self) -> bytes:
-        """All bytes that wait to be sent; they are forgotten here."""
+        """Remove and return all bytes that wait to be sent."""
         with self.take_view() as view:
             return bytes(view)
 
     def take_view(self) -> memoryview:
-        """As take, without a copy: release the view before the next call that writes."""
+        """Return the bytes as take does without a copy; release the view before the next write."""
         view = memoryview(self._out)[: self._end]
         self._end = 0
         return view
@@ -198,23 +206,23 @@ def _record_type_error(what: str) -> ProtocolError:
 
 
 class MessageBuffer:
-    """Puts handshake messages together from the content of records (RFC 8446, section 5.1)."""
+    """Assembles handshake messages from the content of records (RFC 8446, section 5.1)."""
 
     def __init__(self) -> None:
         self._held = bytearray()
 
     def __bool__(self) -> bool:
-        """Tells whether bytes of a message wait."""
+        """Tell whether bytes of a message wait."""
         return bool(self._held)
 
     def add(self, content: memoryview) -> None:
-        """The content of one record, which must not be empty (section 5.1). Raises ProtocolError."""
+        """Add the content of one record, which must not be empty (section 5.1). Raises ProtocolError."""
         if not content:
             raise ProtocolError("A TLS record with a handshake message is empty.", alert=Alert.UNEXPECTED_MESSAGE)
         self._held += content
 
     def next(self, limit: t.Callable[[int], int]) -> tuple[int, bytes] | None:
-        """The type of the next message, and all of its bytes with the header; None if it is not whole yet.
+        """Return type and bytes, with header, of the next message; None if it is incomplete.
 
         Raises LimitExceeded as soon as a header announces more than limit(type) bytes.
         """

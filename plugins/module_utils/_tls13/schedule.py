@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The key schedule (RFC 8446, section 7) and the transcript hash (section 4.4.1)."""
+
 from __future__ import annotations
 
 import hashlib
@@ -17,15 +19,15 @@ from .wire import number, vector
 
 
 def extract(suite: Suite, salt: bytes, secret: bytes) -> bytes:
-    """HKDF-Extract (RFC 5869, section 2.2) with the hash of suite."""
+    """Compute HKDF-Extract (RFC 5869, section 2.2) with the hash of suite."""
     return hmac.digest(salt, secret, suite.hash)
 
 
 def expand_label(suite: Suite, secret: bytes, label: str, context: bytes, length: int) -> bytes:
-    """HKDF-Expand-Label (RFC 8446, section 7.1).
+    """Compute HKDF-Expand-Label (RFC 8446, section 7.1).
 
-    length is at most that of the hash, as it is everywhere in TLS 1.3 but in exporters: one block of HKDF-Expand
-    (RFC 5869, section 2.3) is all there is.
+    length is at most that of the hash, as everywhere in TLS 1.3 except in exporters: one block of HKDF-Expand (RFC
+    5869, section 2.3) is enough.
     """
     info = number(length, 2) + vector(b"tls13 " + label.encode("ascii"), 1) + vector(context, 1)
     return hmac.digest(secret, info + b"\x01", suite.hash)[:length]
@@ -33,7 +35,7 @@ def expand_label(suite: Suite, secret: bytes, label: str, context: bytes, length
 
 @dataclass(frozen=True)
 class TrafficKeys:
-    """The key and iv that protect records of one direction (RFC 8446, section 7.3)."""
+    """The key and IV that protect the records of one direction (RFC 8446, section 7.3)."""
 
     suite: Suite
     key: bytes = field(repr=False)
@@ -41,7 +43,7 @@ class TrafficKeys:
 
     @classmethod
     def derive(cls, suite: Suite, secret: bytes) -> TrafficKeys:
-        """From a traffic secret."""
+        """Derive the keys from a traffic secret."""
         key = expand_label(suite, secret, "key", b"", suite.key_length)
         return cls(suite, key, expand_label(suite, secret, "iv", b"", IV_LENGTH))
 
@@ -65,12 +67,12 @@ class KeySchedule:
         self._secret = extract(suite, self._zeros, self._zeros)
 
     def enter_handshake(self, shared: bytes, hello_hash: bytes) -> Secrets:
-        """Handshake traffic secrets, from the (EC)DHE secret and the hash of ClientHello..ServerHello."""
+        """Return the handshake traffic secrets; shared is the (EC)DHE secret, hello_hash covers both hellos."""
         self._next(shared)
         return self._pair("hs", hello_hash)
 
     def enter_application(self, finished_hash: bytes) -> Secrets:
-        """The first application traffic secrets, from the hash of ClientHello..server Finished."""
+        """Return the first application traffic secrets; finished_hash is that of ClientHello..server Finished."""
         self._next(self._zeros)
         secrets = self._pair("ap", finished_hash)
         self._secret = b""
@@ -90,18 +92,18 @@ class KeySchedule:
 
 
 def next_secret(suite: Suite, secret: bytes) -> bytes:
-    """The application traffic secret after a KeyUpdate (RFC 8446, section 7.2)."""
+    """Return the application traffic secret after a KeyUpdate (RFC 8446, section 7.2)."""
     return expand_label(suite, secret, "traffic upd", b"", suite.hash_length)
 
 
 def finished_mac(suite: Suite, secret: bytes, transcript_hash: bytes) -> bytes:
-    """The verify_data of a Finished message (RFC 8446, section 4.4.4), secret being its sender's traffic secret."""
+    """Return the verify_data of a Finished (RFC 8446, section 4.4.4); secret is its sender's traffic secret."""
     key = expand_label(suite, secret, "finished", b"", suite.hash_length)
     return hmac.digest(key, transcript_hash, suite.hash)
 
 
 class Transcript:
-    """The transcript hash (RFC 8446, section 4.4.1): messages are held until it is known which hash it is."""
+    """The transcript hash (RFC 8446, section 4.4.1). Messages are buffered until the hash algorithm is known."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -109,27 +111,27 @@ class Transcript:
         self._hash: t.Any = None
 
     def add(self, message: bytes) -> None:
-        """A whole handshake message, with its header."""
+        """Add a whole handshake message with its header."""
         if self._suite is None:
             self._held += message
         else:
             self._hash.update(message)
 
     def start(self, suite: Suite) -> None:
-        """The suite is chosen. Called again, with the same suite, after a HelloRetryRequest, it does nothing."""
+        """Choose the hash of suite. A second call, after a HelloRetryRequest, has the same suite and no effect."""
         if self._suite is None:
             self._suite = suite
             self._hash = hashlib.new(suite.hash, self._held)
             self._held = b""
 
     def retry(self) -> None:
-        """Replaces the first ClientHello by the message_hash that stands for it."""
+        """Replace the first ClientHello by its message_hash."""
         digest = self.digest()
         header = bytes([HandshakeType.MESSAGE_HASH]) + number(len(digest), 3)
         self._hash = hashlib.new(self._hash.name, header + digest)
 
     def digest(self) -> bytes:
-        """The hash of all messages so far."""
+        """Return the hash of all messages so far."""
         return t.cast(bytes, self._hash.digest())
 
 

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The server's states and messages (RFC 8446, sections 2 and 4); the table at the end of the class is appendix A.2."""
+
 from __future__ import annotations
 
 import os
@@ -38,10 +40,10 @@ if t.TYPE_CHECKING:
 
 
 class ServerEngine(Engine):
-    """The server's end. It sends no application data before the client's Finished, takes no PSK and no early data, and
-    gives out no tickets, so every connection has a full handshake.
+    """The server's end of a connection.
 
-    server_name is the host name that the client asked for, once its ClientHello is here.
+    It sends no application data before the client's Finished, accepts no PSK and no early data, and issues no tickets,
+    so every connection has a full handshake. server_name is the requested host name, once the ClientHello was received.
     """
 
     def __init__(self, config: ServerConfig) -> None:
@@ -73,7 +75,7 @@ class ServerEngine(Engine):
         self._answer(hello, group, self._share(hello, group, share))
 
     def _share(self, hello: ClientHello, group: Group, share: bytes | None) -> bytes:
-        """After a HelloRetryRequest there is one share, that of the group asked for (RFC 8446, section 4.1.2)."""
+        """Check the share; after a HelloRetryRequest there must be only that of its group (RFC 8446, section 4.1.2)."""
         retried = self._first is not None
         if share is None or (retried and (group is not self.group or len(_groups(hello)) != 1)):
             raise ProtocolError(
@@ -83,7 +85,7 @@ class ServerEngine(Engine):
         return share
 
     def _retry(self, hello: ClientHello, group: Group) -> None:
-        """Sends a HelloRetryRequest (RFC 8446, section 4.1.4)."""
+        """Send a HelloRetryRequest (RFC 8446, section 4.1.4)."""
         self._first, self.group = hello, group
         extensions: dict[int, bytes] = {
             Extension.SUPPORTED_VERSIONS: number(TLS13, 2),
@@ -101,9 +103,9 @@ class ServerEngine(Engine):
         self.state = TlsState.WAIT_CH2
 
     def _answer(self, hello: ClientHello, group: Group, share: bytes) -> None:
-        """Sends everything from ServerHello to Finished (RFC 8446, section 2)."""
+        """Send the flight from ServerHello to Finished (RFC 8446, section 2)."""
         suite = t.cast(Suite, self.suite)
-        credentials, scheme = choose_certified_key(self._config, hello)
+        certified_key, scheme = choose_certified_key(self._config, hello)
         self.server_name, self.protocol = server_name(hello), choose_protocol(self._config, hello)
         pair = KeyShare(group)
         shared = pair.exchange(share)
@@ -115,9 +117,9 @@ class ServerEngine(Engine):
         if self._first is None and Extension.EARLY_DATA in hello.extensions:
             self._reader.skip_early_data()
         flight = self._add(self._encrypted_extensions()) + self._add(self._request())
-        flight += self._add(encode_certificate(credentials.chain))
+        flight += self._add(encode_certificate(certified_key.chain))
         digest = self._transcript.digest()
-        signature = sign(credentials.key, scheme, context=SERVER_CONTEXT, transcript_hash=digest)
+        signature = sign(certified_key.key, scheme, context=SERVER_CONTEXT, transcript_hash=digest)
         flight += self._add(encode_certificate_verify(scheme, signature))
         mac = finished_mac(suite, secrets.server, self._transcript.digest())
         self._send_handshake(flight + self._add(encode_finished(mac)))
@@ -135,7 +137,7 @@ class ServerEngine(Engine):
         suite = t.cast(Suite, self.suite).number
         answer = ServerHello(hello.session_id, suite, extensions, random=os.urandom(RANDOM_LENGTH))
         self._send_handshake(self._add(answer.encode()))
-        # appendix D.4: after the first message of the server, if the client is in the compatibility mode
+        # appendix D.4: after the server's first message, if the client uses the compatibility mode
         if hello.session_id and self._first is None:
             self._send_change_cipher_spec()
 
@@ -155,7 +157,7 @@ class ServerEngine(Engine):
         return message
 
     def _on_certificate(self, body: bytes, message: bytes) -> None:
-        """RFC 8446, sections 4.4.2 and 4.4.2.4."""
+        """Handle the client's Certificate (RFC 8446, sections 4.4.2 and 4.4.2.4)."""
         chain = read_certificate(body)
         self._transcript.add(message)
         if chain:

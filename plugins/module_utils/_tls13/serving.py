@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The asyncio protocol and transport over the server's engine; called by _server/connections."""
+
 from __future__ import annotations
 
 import asyncio
@@ -17,24 +19,24 @@ from .limits import SEND_BATCH
 from .names import Alert
 from .server import ServerEngine
 
-# looks at the certificate of a client; raises a TlsError, best a CertificateRejected, if it is not good
+# checks the certificate of a client; raises a TlsError, preferably CertificateRejected, to reject it
 AsyncJudge = t.Callable[[PeerCertificate, ServerEngine], t.Awaitable[None]]
 
-# is told of every connection that TLS ended: the error, and the address of the client
+# called for every connection that TLS ended, with the error and the address of the client
 Report = t.Callable[[TlsError, t.Any], None]
 
 _DRAIN_SECONDS: t.Final = 2.0
 _DRAIN_BYTES: t.Final = 1024 * 1024
 
-# how long a client may take to read the rest of what was sent to it before close: as with asyncio's own TLS
+# seconds for a client to read the rest after close, as in asyncio's own TLS
 _CLOSE_SECONDS: t.Final = 30.0
 
 
 class TlsTransport(asyncio.Transport):
-    """What the protocol of the application writes to. It offers no sendfile: all bytes must be protected.
+    """The transport that the application's protocol writes to. It has no sendfile: all bytes must be protected.
 
-    get_extra_info gives what the transport below has, and the engine for `tls` and, for those that ask so whether a
-    connection is protected, for `sslcontext`.
+    get_extra_info returns the values of the transport below, and the engine for `tls`, and for `sslcontext`, which
+    callers use to detect a protected connection.
     """
 
     def __init__(self, owner: TlsServerProtocol, below: asyncio.Transport, engine: ServerEngine) -> None:
@@ -44,12 +46,12 @@ class TlsTransport(asyncio.Transport):
         self._engine = engine
 
     def get_extra_info(self, name: str, default: t.Any = None) -> t.Any:
-        """As asyncio.BaseTransport."""
+        """Return a value as asyncio.BaseTransport does."""
         found = super().get_extra_info(name)
         return self._below.get_extra_info(name, default) if found is None else found
 
     def write(self, data: t.Any) -> None:
-        """Protects data and sends it. The transport below says when the protocol must pause."""
+        """Protect data and send it. The transport below tells the protocol when to pause."""
         if self.is_closing():
             return
         with memoryview(data).cast("B") as view:
@@ -58,67 +60,67 @@ class TlsTransport(asyncio.Transport):
                 self._below.write(self._engine.data_to_send())
 
     def writelines(self, list_of_data: t.Iterable[t.Any]) -> None:
-        """Writes the pieces as one, so that small ones share a record."""
+        """Write the pieces as one, so that small ones share a record."""
         self.write(b"".join(list_of_data))
 
     def can_write_eof(self) -> bool:
-        """Not offered: close says close_notify."""
+        """Return False: close sends close_notify."""
         return False
 
     def is_closing(self) -> bool:
-        """Tells whether the connection is closed or closing, or ended by an error: what is written then is dropped."""
+        """Tell whether the connection is closing, closed or ended by an error: further data is dropped."""
         return self._below.is_closing() or not self._engine.is_connected
 
     def close(self) -> None:
-        """Says close_notify and closes once all is sent, or when the client takes too long to read it."""
+        """Send close_notify and close once all data is sent, or after _CLOSE_SECONDS if the client does not read it."""
         if not self.is_closing():
             self._engine.close()
             self._below.write(self._engine.data_to_send())
             self._owner.close_below(_CLOSE_SECONDS)
 
     def abort(self) -> None:
-        """Closes at once."""
+        """Close the connection immediately."""
         self._below.abort()
 
     def is_reading(self) -> bool:
-        """As asyncio.ReadTransport."""
+        """Tell whether the protocol receives data, as asyncio.ReadTransport does."""
         return not self._owner.holds(self)
 
     def pause_reading(self) -> None:
-        """No data after what was received already: one buffer of the engine at most."""
+        """Deliver no data beyond what was received already: at most one buffer of the engine."""
         self._owner.hold(self)
 
     def resume_reading(self) -> None:
-        """Data may come again."""
+        """Deliver data again."""
         self._owner.release(self)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Of the transport below."""
+        """Set the limits of the transport below."""
         self._below.set_write_buffer_limits(high, low)
 
     def get_write_buffer_size(self) -> int:
-        """Of the transport below."""
+        """Return the buffer size of the transport below."""
         return self._below.get_write_buffer_size()
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Of the transport below."""
+        """Return the limits of the transport below."""
         return self._below.get_write_buffer_limits()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """From here on another protocol gets the data."""
+        """Deliver data to another protocol from now on."""
         self._owner.inner = t.cast(asyncio.Protocol, protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """The protocol that gets the data."""
+        """Return the protocol that receives the data."""
         return t.cast(asyncio.BaseProtocol, self._owner.inner)
 
 
 class TlsServerProtocol(asyncio.BufferedProtocol):
-    """The server's end of one TLS connection; use it as the protocol of loop.create_server.
+    """The server's end of one TLS connection, a protocol for loop.create_server.
 
-    inner_factory makes the protocol of the application once the handshake is complete and the client, if it has a
-    certificate, was judged; before that, judge runs as a task while nothing is read. A handshake that takes longer than
-    deadline seconds, all in all, ends the connection. report is told of whatever goes wrong.
+    inner_factory makes the application's protocol once the handshake is complete and the client's certificate, if it
+    has one, was judged; judge runs as a task while nothing is read. A handshake that takes more than deadline seconds
+    in all ends the connection. report is called for every error.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         self._holders: set[object] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The TCP connection is there: the time for the handshake runs."""
+        """Start the deadline of the handshake."""
         self._below = transport
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -153,11 +155,11 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         self._timer = asyncio.get_running_loop().call_later(self._deadline, self._on_deadline)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go."""
+        """Return the buffer for the next bytes."""
         return self.engine.space() if self._error is None else memoryview(bytearray(65536))
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Bytes are there."""
+        """Process received bytes."""
         if self._error is not None:
             self._drained += nbytes
             if self._drained > _DRAIN_BYTES:
@@ -166,57 +168,61 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         self._step(lambda: self.engine.received(nbytes))
 
     def eof_received(self) -> bool:
-        """The stream ended; without close_notify that is an error. With it, the protocol of the application said
-        whether it still writes."""
+        """Process the end of the stream, which is an error without close_notify.
+
+        With close_notify, the application's protocol has decided before whether it still writes.
+        """
         if self._error is None:
             self._step(self.engine.receive_eof, last=True)
         return self._error is None and not self._below.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end, for the protocol of the application too."""
+        """Report the end of the connection to the application's protocol, too."""
         self._cancel_timer()
         if self._task is not None:
             self._task.cancel()
         inner = self.inner
-        # nothing may refer in a circle to what is over: it would keep its buffers and keys until garbage is collected
+        # no reference cycle may remain: it would keep buffers and keys alive until the next garbage collection
         self.inner = self._above = self._task = None
         if inner is not None:
             inner.connection_lost(exc or self._error)
 
     def hold(self, holder: object) -> None:
-        """Reads nothing until all holders have released."""
+        """Pause reading until all holders have released."""
         self._holders.add(holder)
         self._below.pause_reading()
 
     def release(self, holder: object) -> None:
-        """Reads again, if nobody else holds."""
+        """Resume reading unless another holder remains."""
         self._holders.discard(holder)
         if not self._holders and not self._below.is_closing():
             self._below.resume_reading()
 
     def holds(self, holder: object) -> bool:
-        """Tells whether holder has not released."""
+        """Tell whether holder has not released."""
         return holder in self._holders
 
     def pause_writing(self) -> None:
-        """The client does not take what is sent. It is read from no more either: TLS itself answers to some messages,
-        and those answers must not pile up."""
+        """Pause the application because the client does not read.
+
+        Reading pauses too: TLS answers some messages by itself, and these answers must not accumulate.
+        """
         self.hold("writing")
         if self.inner is not None:
             self.inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """The client takes data again."""
+        """Resume after the client has read."""
         self.release("writing")
         if self.inner is not None:
             self.inner.resume_writing()
 
     def _step(self, step: t.Callable[[], None], *, last: bool = False) -> None:
-        """One call of the engine, and everything that follows from it."""
+        """Make one call of the engine and process its effects."""
         try:
             step()
         except TlsError as exc:
-            # data that came before the error is still good
+            # data before the error is valid
             self._take_events()
             self._fail(without_frames(exc), last=last)
             return
@@ -253,11 +259,11 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
             t.cast(TlsTransport, self._above).close()
 
     async def _decide(self, event: PeerCertificate) -> None:
-        """Whatever happens while a client is judged, it is only accepted if the judge came to its end."""
+        """Judge the client; it is accepted only if the judge returns, whatever else happens."""
         error: TlsError | None = None
         try:
             if self._judge is None:
-                error = CertificateRejected("There is nobody to judge the client's certificate.")
+                error = CertificateRejected("The client's certificate cannot be judged: no judge is set.")
             else:
                 await self._judge(event, self.engine)
         except TlsError as exc:
@@ -276,7 +282,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         try:
             self._step(self.engine.accept_peer if error is None else lambda: self.engine.reject_peer(error))
         except Exception as exc:
-            # of the application's protocol; in its other calls the transport below does the same
+            # an error of the application's protocol; handled as the transport below does in other calls
             what = {"message": "The protocol over TLS failed.", "exception": exc, "protocol": self.inner}
             asyncio.get_running_loop().call_exception_handler(what)
             self._below.abort()
@@ -285,14 +291,17 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         self._fail(TimedOut("A client did not finish the TLS handshake in time."), last=True)
 
     def close_below(self, seconds: float) -> None:
-        """Closes once all is sent, or drops the rest after so many seconds, so that a client cannot hold it open."""
+        """Close once all data is sent, or after seconds, so that a client cannot hold the connection open."""
         self._cancel_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._below.abort)
         self._below.close()
 
     def _fail(self, error: TlsError, *, last: bool) -> None:
-        """Ends the connection. The alert is only read by the client if all that it sent is: closing with unread bytes
-        would reset the connection, so they are read and dropped for a moment, unless the client is gone (last)."""
+        """End the connection after an error.
+
+        The client reads the alert only if everything that it sent was read: closing with unread bytes resets the
+        connection. So received bytes are read and dropped briefly, unless the client is gone (last).
+        """
         self._error = error
         self._flush()
         if last or self._below.is_closing() or not self._below.can_write_eof():
@@ -303,7 +312,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
             try:
                 self._below.write_eof()
             except OSError:
-                # the client has reset the connection, which the transport has yet to see
+                # the client has reset the connection; the transport has not noticed yet
                 self._below.abort()
         if self._report is not None:
             self._report(error, self._below.get_extra_info("peername"))

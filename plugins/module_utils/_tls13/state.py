@@ -4,6 +4,24 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The states of a TLS 1.3 connection.
+
+RFC 8446, appendix A, draws one state machine for each end. A client goes from WAIT_SH (its ClientHello is sent at once,
+so there is no START) through WAIT_EE, WAIT_CERT_CR, WAIT_CERT, WAIT_CV and WAIT_FINISHED to CONNECTED; a server from
+WAIT_CH through WAIT_CERT, WAIT_CV and WAIT_FINISHED to CONNECTED. WAIT_SH2 and WAIT_CH2 are the same waits after a
+HelloRetryRequest, separate so that a second one is an error. States for PSK and early data do not exist, because the
+engine supports neither.
+
+Two states are additions, in which the engine waits for a decision of its caller and parses nothing. In JUDGING the
+other end has proved possession of its certificate's key (CertificateVerify), and the caller accepts or rejects the
+certificate before the Finished is read. In CHOOSING a client has the server's Finished and a CertificateRequest, and
+the caller provides a certificate, which for RA-TLS contains a token made for the challenge in the request. Bytes that
+arrive meanwhile stay in the buffer of the record layer.
+
+Each engine has a table from state and message type to a handler; a message without an entry is unexpected_message.
+CLOSED means that the other end sent close_notify, and FAILED is final: every call raises the first error again.
+"""
+
 from __future__ import annotations
 
 import enum
@@ -11,7 +29,7 @@ import typing as t
 
 
 class TlsState(enum.Enum):
-    """Where a connection stands (RFC 8446, appendix A, with the two decisions in which the engine waits)."""
+    """The state of a connection. The value completes the sentence "this end was ..." in messages."""
 
     WAIT_CH = "waiting for the ClientHello"
     WAIT_CH2 = "waiting for the second ClientHello"
@@ -29,7 +47,7 @@ class TlsState(enum.Enum):
     FAILED = "failed"
 
 
-# the states of a decision: nothing is parsed in them
+# the states that wait for a decision, in which nothing is parsed
 PAUSED: t.Final = (TlsState.JUDGING, TlsState.CHOOSING)
 
 # the states after the handshake

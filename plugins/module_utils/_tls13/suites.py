@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The cipher suites of the engine (RFC 8446, appendix B.4)."""
+
 from __future__ import annotations
 
 import hashlib
@@ -32,11 +34,11 @@ class Suite:
 
     @property
     def hash_length(self) -> int:
-        """Bytes of the hash."""
+        """The length of the hash in bytes."""
         return hashlib.new(self.hash).digest_size
 
     def cipher(self, key: bytes) -> Cipher:
-        """The AEAD algorithm with this key of key_length bytes."""
+        """Return the AEAD object for a key of key_length bytes."""
         return aead.ChaCha20Poly1305(key) if self is CHACHA20_POLY1305 else aead.AESGCM(key)
 
 
@@ -44,7 +46,7 @@ AES_128_GCM: t.Final = Suite(0x1301, "TLS_AES_128_GCM_SHA256", "sha256", 16)
 AES_256_GCM: t.Final = Suite(0x1302, "TLS_AES_256_GCM_SHA384", "sha384", 32)
 CHACHA20_POLY1305: t.Final = Suite(0x1303, "TLS_CHACHA20_POLY1305_SHA256", "sha256", 32)
 
-# all suites of the engine by their numbers, best first
+# all supported suites by number, best first
 SUITES: t.Final = {suite.number: suite for suite in (AES_256_GCM, AES_128_GCM, CHACHA20_POLY1305)}
 
 __all__ = ("AES_128_GCM", "AES_256_GCM", "CHACHA20_POLY1305", "IV_LENGTH", "SUITES", "TAG_LENGTH", "Suite")

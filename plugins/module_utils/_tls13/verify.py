@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The client's check of a server's certificate (RFC 5280, section 6, and RFC 6125), by cryptography's verifier."""
+
 from __future__ import annotations
 
 import datetime
@@ -18,16 +20,16 @@ if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from cryptography.x509.verification import ExtensionPolicy, Policy, Store
 
-# the most certificates between the server's and the trust anchor
+# maximum certificates between the server's and the trust anchor
 MAX_DEPTH: t.Final = 8
 
 
 class ServerVerifier:
-    """Checks the certificates of servers (RFC 5280, section 6, and RFC 6125) against trust anchors.
+    """Verifies the certificates of servers (RFC 5280, section 6, and RFC 6125) against trust anchors.
 
-    roots is PEM with at least one certificate; a certificate among them is trusted even as a server's own, if it names
-    the server. Raises UsageError if there is none, or one that cannot be read: a root left out silently would be missed
-    at the worst moment.
+    roots is PEM with at least one certificate. A certificate among them is trusted as a server's own too, if it names
+    the server. Raises UsageError if there is none or one cannot be read: a silently skipped root would be noticed too
+    late.
     """
 
     def __init__(self, roots: bytes) -> None:
@@ -41,8 +43,11 @@ class ServerVerifier:
         self._store: Store = verification.Store(self._roots)
 
     def verify(self, chain: t.Sequence[bytes], name: str, *, time: datetime.datetime | None = None) -> None:
-        """Checks that chain, DER, the server's own certificate first, leads to a root and names name, a host name or
-        an address, at time, now if it is None. Raises CertificateRejected and UsageError."""
+        """Verify that chain leads to a root and names the server.
+
+        chain is DER, the server's certificate first; name is a host name or an address; time defaults to now. Raises
+        CertificateRejected and UsageError.
+        """
         builder = verification.PolicyBuilder().store(self._store).max_chain_depth(MAX_DEPTH)
         builder = builder.extension_policies(ca_policy=_authority_policy(), ee_policy=_server_policy())
         if time is not None:
@@ -51,13 +56,15 @@ class ServerVerifier:
         try:
             verifier = builder.build_server_verifier(_subject(name))
         except ValueError:
-            # underscores too, which the library has in no name
-            raise UsageError(f"A TLS server cannot be checked: {name!r} is no host name and no address.") from None
+            # cryptography rejects underscores too
+            raise UsageError(
+                f"A TLS server cannot be checked: {name!r} is neither a host name nor an address."
+            ) from None
         try:
             verifier.verify(leaf, intermediates)
         except Exception as exc:
-            # VerificationError, and what certificates cause that break only when the library looks closer. It quotes
-            # the certificate at the end: what that says must not get into messages
+            # VerificationError, and errors of certificates whose fields are parsed late. The text ends with a quotation
+            # of the certificate, which must not get into messages
             reason = "".join(filter(str.isprintable, str(exc).partition(" (encountered processing")[0]))[:200]
             raise self._rejection(leaf, name, reason, time) from None
 
@@ -90,10 +97,13 @@ def _subject(name: str) -> x509.DNSName | x509.IPAddress:
 
 
 def _authority_policy() -> ExtensionPolicy:
-    """Roots and intermediates: near to what rustls demands, since private authorities rarely follow the web's rules."""
+    """Return the policy for roots and intermediates.
+
+    It is close to that of rustls, because private authorities rarely follow the rules of the web's.
+    """
     policy = verification.ExtensionPolicy.permit_all()
     policy = policy.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _is_authority)
-    # an authority for other purposes must not speak for servers: what it may sign goes down the whole chain
+    # an authority for other purposes must not issue for servers; the constraint applies to the whole chain below it
     policy = policy.may_be_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _is_for_authorities)
     return policy.may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign_certificates)
 
@@ -107,7 +117,7 @@ def _server_policy() -> ExtensionPolicy:
 
 def _is_authority(dummy_policy: Policy, dummy_certificate: Certificate, extension: x509.BasicConstraints) -> None:
     if not extension.ca:
-        raise ValueError("an issuer is no certificate authority")
+        raise ValueError("an issuer is not a certificate authority")
 
 
 def _may_sign_certificates(

@@ -4,6 +4,8 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
+"""The presentation language of TLS (RFC 8446, section 3): reads and writes numbers and vectors."""
+
 from __future__ import annotations
 
 import typing as t
@@ -14,9 +16,9 @@ _T = t.TypeVar("_T")
 
 
 class Reader:
-    """Reads the presentation language of RFC 8446, section 3, from bytes; never beyond their end.
+    """Reads the presentation language of RFC 8446, section 3, and never beyond the end of its bytes.
 
-    what names the message in errors. Every method raises DecodeError if the bytes do not have what is asked for.
+    what names the message in errors. Every method raises DecodeError if the bytes do not match.
     """
 
     def __init__(self, data: bytes, what: str) -> None:
@@ -25,11 +27,11 @@ class Reader:
         self.what = what
 
     def __bool__(self) -> bool:
-        """Tells whether bytes are left."""
+        """Tell whether bytes are left."""
         return self._at < len(self._data)
 
     def take(self, count: int) -> bytes:
-        """The next count bytes."""
+        """Return the next count bytes."""
         end = self._at + count
         if end > len(self._data):
             raise DecodeError(f"The {self.what} of the other end stops in the middle of a field.")
@@ -38,35 +40,35 @@ class Reader:
         return taken
 
     def number(self, size: int) -> int:
-        """The next unsigned number of size bytes."""
+        """Return the next unsigned number of size bytes."""
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size: int, *, least: int = 0, most: int | None = None) -> bytes:
-        """The next vector with a length of size bytes (section 3.4), which must have least to most bytes."""
+        """Return the next vector (section 3.4) with a length field of size bytes; it must have least to most bytes."""
         count = self.number(size)
         if count < least or (most is not None and count > most):
             raise DecodeError(f"The {self.what} of the other end has a field of {count} bytes, which is not allowed.")
         return self.take(count)
 
     def inner(self, size: int, *, least: int = 0) -> Reader:
-        """A reader of the next vector."""
+        """Return a reader of the next vector."""
         return Reader(self.vector(size, least=least), self.what)
 
     def numbers(self, size: int, *, length: int = 2) -> tuple[int, ...]:
-        """The next vector, which holds numbers of size bytes, at least one; its length takes length bytes."""
+        """Return the numbers of size bytes in the next vector, at least one; its length field has length bytes."""
         data = self.vector(length, least=size)
         if len(data) % size:
             raise DecodeError(f"The {self.what} of the other end has a list that stops in the middle of an entry.")
         return tuple(int.from_bytes(data[at : at + size], "big") for at in range(0, len(data), size))
 
     def end(self) -> None:
-        """Raises DecodeError if bytes are left."""
+        """Raise DecodeError if bytes are left."""
         if self:
             raise DecodeError(f"The {self.what} of the other end has bytes after its end.")
 
 
 def read_all(data: bytes, what: str, parse: t.Callable[[Reader], _T]) -> _T:
-    """What parse makes of data, all of which it must read. Raises DecodeError."""
+    """Return the result of parse for data, which it must read entirely. Raises DecodeError."""
     reader = Reader(data, what)
     parsed = parse(reader)
     reader.end()
@@ -74,7 +76,7 @@ def read_all(data: bytes, what: str, parse: t.Callable[[Reader], _T]) -> _T:
 
 
 def number(value: int, size: int) -> bytes:
-    """An unsigned number of size bytes. Raises UsageError if it does not fit."""
+    """Encode an unsigned number in size bytes. Raises UsageError if it does not fit."""
     try:
         return value.to_bytes(size, "big")
     except OverflowError:
@@ -82,17 +84,17 @@ def number(value: int, size: int) -> bytes:
 
 
 def vector(data: bytes, size: int) -> bytes:
-    """Data with its length in size bytes before it (RFC 8446, section 3.4). Raises UsageError if it is too long."""
+    """Encode data with a length field of size bytes (RFC 8446, section 3.4). Raises UsageError if data is too long."""
     return number(len(data), size) + data
 
 
 def vectors(items: t.Iterable[bytes], *, inner: int, outer: int) -> bytes:
-    """A vector of vectors, their lengths taking inner bytes and that of the whole outer bytes. Raises UsageError."""
+    """Encode a vector of vectors with length fields of inner bytes, its own of outer bytes. Raises UsageError."""
     return vector(b"".join(vector(item, inner) for item in items), outer)
 
 
 def numbers(values: t.Iterable[int], size: int, *, length: int = 2) -> bytes:
-    """A vector of numbers of size bytes each. Raises UsageError."""
+    """Encode a vector of numbers of size bytes each. Raises UsageError."""
     return vector(b"".join(number(value, size) for value in values), length)
 
 

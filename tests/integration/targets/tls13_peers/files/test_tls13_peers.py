@@ -26,7 +26,12 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import SUITES, Suite
-from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, credentials
+from ansible_collections.attested.registry.tests.support.tls13_peers import (
+    KEY_TYPES,
+    KeyType,
+    certificate,
+    certified_key,
+)
 from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer, write_pem
 
 CHALLENGE = base64.b64encode(os.urandom(64))
@@ -86,7 +91,7 @@ class Process:
 
 
 def server_config(**settings: t.Any) -> t.Callable[[], ServerConfig]:
-    return lambda: ServerConfig((credentials(),), **settings)
+    return lambda: ServerConfig((certified_key(),), **settings)
 
 
 def s_client(server: OwnServer, *options: str) -> Process:
@@ -237,7 +242,7 @@ def connect(port: int, config: ClientConfig | None = None, *, key: KeyType | Non
         except ConnectionRefusedError:
             if time.monotonic() > until:
                 raise
-    mine = credentials(key) if key else None
+    mine = certified_key(key) if key else None
     connection = TlsSocket(
         sock, ClientEngine(config or ClientConfig()), judge=lambda event: None, choose=lambda event: mine
     )

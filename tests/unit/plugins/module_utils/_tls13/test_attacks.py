@@ -36,7 +36,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.wire impo
 from ansible_collections.attested.registry.tests.support.tls13_peers import (
     Pair,
     certificate,
-    credentials,
+    certified_key,
     inject,
     private_key,
     reach,
@@ -52,13 +52,13 @@ def new_pair() -> Pair:
     return Pair(
         ClientConfig(groups=(Group.SECP256R1, Group.X25519), protocols=("http/1.1",), server_name="localhost"),
         ServerConfig(
-            (credentials(),),
+            (certified_key(),),
             client_certificate="required",
             authorities=(b"challenge",),
             groups=(Group.X25519,),
             protocols=("http/1.1",),
         ),
-        client_credentials=credentials(),
+        client_key=certified_key(),
     )
 
 
@@ -317,7 +317,7 @@ def test_rejected_early_data_then_a_handshake() -> None:
     """RFC 8446, section 4.2.10, without and with a HelloRetryRequest."""
     early = b"\x17\x03\x03\x00\x20" + bytes(32)
     for groups in ((Group.X25519,), (Group.SECP256R1, Group.X25519)):
-        pair = Pair(ClientConfig(groups=groups), ServerConfig((credentials(),), groups=(Group.X25519,)))
+        pair = Pair(ClientConfig(groups=groups), ServerConfig((certified_key(),), groups=(Group.X25519,)))
         extensions = {**pair.client._hello.extensions, E.EARLY_DATA: b""}
         hello = dataclasses.replace(pair.client._hello, extensions=extensions)
         pair.client.data_to_send()

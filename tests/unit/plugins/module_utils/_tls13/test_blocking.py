@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
-from ansible_collections.attested.registry.tests.support.tls13_peers import credentials
+from ansible_collections.attested.registry.tests.support.tls13_peers import certified_key
 
 BODY = bytes(range(256)) * 600
 
@@ -46,7 +46,7 @@ class Ends(t.NamedTuple):
 def ends() -> t.Iterator[Ends]:
     """Over a socket pair, which loses nothing of what was sent before one side closes."""
     ours, theirs = socket.socketpair()
-    engine = ServerEngine(ServerConfig((credentials(),)))
+    engine = ServerEngine(ServerConfig((certified_key(),)))
 
     def serve() -> None:
         while not engine.is_connected:

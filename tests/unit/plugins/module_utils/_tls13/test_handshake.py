@@ -40,7 +40,7 @@ from ansible_collections.attested.registry.tests.support.tls13_peers import (
     KeyType,
     Pair,
     certificate,
-    credentials,
+    certified_key,
     private_key,
 )
 
@@ -69,8 +69,8 @@ def test_suites_groups_and_keys(
     offered = (*others, group) if retry else (group, *others)
     pair = Pair(
         ClientConfig(groups=offered, suites=(suite,)),
-        ServerConfig((credentials(server_key),), client_certificate="required", groups=(group,)),
-        client_credentials=credentials(client_key),
+        ServerConfig((certified_key(server_key),), client_certificate="required", groups=(group,)),
+        client_key=certified_key(client_key),
     ).handshake()
     assert pair.client.suite is pair.server.suite is suite
     assert pair.client.group is pair.server.group is group
@@ -84,15 +84,15 @@ def test_suites_groups_and_keys(
 def test_feeding_in_pieces(piece: int, *, compatible: bool) -> None:
     pair = Pair(
         ClientConfig(compatible=compatible, groups=(Group.SECP256R1, Group.X25519)),
-        ServerConfig((credentials(),), client_certificate="required", groups=(Group.X25519,)),
-        client_credentials=credentials(),
+        ServerConfig((certified_key(),), client_certificate="required", groups=(Group.X25519,)),
+        client_key=certified_key(),
         piece=piece,
     )
     check_both_ways(pair.handshake())
 
 
 def test_several_shares_avoid_the_retry() -> None:
-    server = ServerConfig((credentials(),), groups=(Group.SECP384R1,))
+    server = ServerConfig((certified_key(),), groups=(Group.SECP384R1,))
     pair = Pair(ClientConfig(shares=3), server).handshake()
     assert len([who for who, data in pair.sent if data and who == "client"]) == 2
     pair = Pair(ClientConfig(shares=0), server).handshake()
@@ -101,8 +101,8 @@ def test_several_shares_avoid_the_retry() -> None:
 
 def test_the_order_of_events_and_the_challenge() -> None:
     pair = Pair(
-        server=ServerConfig((credentials(),), client_certificate="required", authorities=(CHALLENGE,)),
-        client_credentials=credentials("ec-p384"),
+        server=ServerConfig((certified_key(),), client_certificate="required", authorities=(CHALLENGE,)),
+        client_key=certified_key("ec-p384"),
     ).handshake()
     assert [type(event) for event in pair.client_events] == [PeerCertificate, CertificateRequested, HandshakeComplete]
     assert [type(event) for event in pair.server_events] == [PeerCertificate, HandshakeComplete]
@@ -114,25 +114,25 @@ def test_the_order_of_events_and_the_challenge() -> None:
 
 def test_several_authorities_keep_their_order() -> None:
     names = (b"one", b"\0\xff", b"three" * 300)
-    config = ServerConfig((credentials(),), client_certificate="optional", authorities=names)
+    config = ServerConfig((certified_key(),), client_certificate="optional", authorities=names)
     pair = Pair(server=config).handshake()
     assert [event.authorities for event in pair.client_events if isinstance(event, CertificateRequested)] == [names]
 
 
 def test_the_server_prefers_its_own_order() -> None:
-    pair = Pair(server=ServerConfig((credentials(),), suites=(CHACHA20_POLY1305, AES_256_GCM))).handshake()
+    pair = Pair(server=ServerConfig((certified_key(),), suites=(CHACHA20_POLY1305, AES_256_GCM))).handshake()
     assert pair.client.suite is CHACHA20_POLY1305
 
 
 def test_the_server_takes_the_certificate_that_the_client_can_check() -> None:
-    pair = Pair(server=ServerConfig((credentials("rsa-2048"), credentials("ec-p256")))).handshake()
+    pair = Pair(server=ServerConfig((certified_key("rsa-2048"), certified_key("ec-p256")))).handshake()
     assert pair.client.peer_chain == (certificate("rsa-2048"),)
 
 
 def test_protocols_and_server_name() -> None:
     pair = Pair(
         ClientConfig(server_name="registry.example", protocols=("h2", "http/1.1")),
-        ServerConfig((credentials(),), protocols=("http/1.1",)),
+        ServerConfig((certified_key(),), protocols=("http/1.1",)),
     ).handshake()
     assert pair.client.protocol == pair.server.protocol == "http/1.1"
     assert pair.server.server_name == "registry.example"
@@ -140,15 +140,15 @@ def test_protocols_and_server_name() -> None:
 
 @pytest.mark.parametrize(("offered", "known"), [((), ("h2",)), (("h2",), ())])
 def test_protocols_that_one_end_does_not_care_for(offered: tuple[str, ...], known: tuple[str, ...]) -> None:
-    pair = Pair(ClientConfig(protocols=offered), ServerConfig((credentials(),), protocols=known)).handshake()
+    pair = Pair(ClientConfig(protocols=offered), ServerConfig((certified_key(),), protocols=known)).handshake()
     assert pair.client.protocol is None
     assert pair.server.protocol is None
 
 
 def test_optional_client_certificate() -> None:
-    config = ServerConfig((credentials(),), client_certificate="optional")
+    config = ServerConfig((certified_key(),), client_certificate="optional")
     assert Pair(server=config).handshake().server.peer_chain == ()
-    pair = Pair(server=config, client_credentials=credentials("ed25519")).handshake()
+    pair = Pair(server=config, client_key=certified_key("ed25519")).handshake()
     assert pair.server.peer_chain == (certificate("ed25519"),)
 
 
@@ -161,7 +161,7 @@ def test_optional_client_certificate() -> None:
     ],
 )
 def test_nothing_in_common(client: dict[str, t.Any], server: dict[str, t.Any], alert: Alert) -> None:
-    pair = Pair(ClientConfig(**client), ServerConfig((credentials(),), **server))
+    pair = Pair(ClientConfig(**client), ServerConfig((certified_key(),), **server))
     with pytest.raises(NegotiationFailed) as first:
         pair.pump()
     assert first.value.alert is alert
@@ -172,7 +172,7 @@ def test_nothing_in_common(client: dict[str, t.Any], server: dict[str, t.Any], a
 
 
 def test_required_client_certificate() -> None:
-    pair = Pair(server=ServerConfig((credentials(),), client_certificate="required"))
+    pair = Pair(server=ServerConfig((certified_key(),), client_certificate="required"))
     with pytest.raises(CertificateRejected) as first:
         pair.pump()
     assert first.value.alert is Alert.CERTIFICATE_REQUIRED
@@ -199,8 +199,8 @@ def test_the_client_rejects_the_server() -> None:
 
 
 def test_the_server_rejects_the_client_and_never_sends_data() -> None:
-    config = ServerConfig((credentials(),), client_certificate="required")
-    pair = Pair(server=config, client_credentials=credentials())
+    config = ServerConfig((certified_key(),), client_certificate="required")
+    pair = Pair(server=config, client_key=certified_key())
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
     pair.decide(pair.client, pair.client_events)
@@ -220,8 +220,8 @@ def test_the_server_rejects_the_client_and_never_sends_data() -> None:
 
 
 def test_data_before_the_verdict_comes_after_it() -> None:
-    config = ServerConfig((credentials(),), client_certificate="required")
-    pair = Pair(server=config, client_credentials=credentials())
+    config = ServerConfig((certified_key(),), client_certificate="required")
+    pair = Pair(server=config, client_key=certified_key())
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
     pair.decide(pair.client, pair.client_events)
@@ -231,8 +231,8 @@ def test_data_before_the_verdict_comes_after_it() -> None:
 
 
 def test_a_paused_engine_takes_no_more_than_its_buffer() -> None:
-    config = ServerConfig((credentials(),), client_certificate="required")
-    pair = Pair(server=config, client_credentials=credentials())
+    config = ServerConfig((certified_key(),), client_certificate="required")
+    pair = Pair(server=config, client_key=certified_key())
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
     pair.decide(pair.client, pair.client_events)
@@ -255,13 +255,13 @@ def test_decisions_are_only_taken_when_asked() -> None:
 
 
 def test_a_key_that_the_server_takes_no_signature_of() -> None:
-    pair = Pair(server=ServerConfig((credentials(),), client_certificate="required"), client_credentials=credentials())
+    pair = Pair(server=ServerConfig((certified_key(),), client_certificate="required"), client_key=certified_key())
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
     pair.client.accept_peer()
     pair.client._request = type(pair.client._request)((0x0403,))  # type: ignore[misc]
     with pytest.raises(NegotiationFailed):
-        pair.client.provide_certificate(credentials("ed25519"))
+        pair.client.provide_certificate(certified_key("ed25519"))
 
 
 def test_closing_both_ways() -> None:
@@ -357,7 +357,7 @@ def test_keys_that_are_not_taken(kind: str) -> None:
 
 
 def test_secrets_are_forgotten_with_the_connection() -> None:
-    pair = Pair(server=ServerConfig((credentials(),), client_certificate="required"))
+    pair = Pair(server=ServerConfig((certified_key(),), client_certificate="required"))
     pair.server.receive_data(pair.client.data_to_send())
     pair.client.receive_data(pair.server.data_to_send())
     for engine in (pair.client, pair.server):
@@ -371,13 +371,13 @@ def test_secrets_are_forgotten_with_the_connection() -> None:
 
 def test_nothing_secret_is_shown() -> None:
     pair = Pair(
-        server=ServerConfig((credentials(),), client_certificate="required", authorities=(CHALLENGE,)),
-        client_credentials=credentials(),
+        server=ServerConfig((certified_key(),), client_certificate="required", authorities=(CHALLENGE,)),
+        client_key=certified_key(),
     ).handshake()
     shown = " ".join(
         map(
             repr,
-            [pair.server._config, pair.client, pair.server, *pair.client_events, *pair.server_events, credentials()],
+            [pair.server._config, pair.client, pair.server, *pair.client_events, *pair.server_events, certified_key()],
         )
     )
     assert "dGhpcyBpcyBub3Q" not in shown
@@ -404,8 +404,8 @@ def test_client_settings_that_make_no_sense(settings: dict[str, t.Any]) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"credentials": ()}, {"client_certificate": "maybe"}, {"authorities": (b"",)}, {"authorities": (b"x" * 9000,)}],
+    [{"certified_keys": ()}, {"client_certificate": "maybe"}, {"authorities": (b"",)}, {"authorities": (b"x" * 9000,)}],
 )
 def test_server_settings_that_make_no_sense(settings: dict[str, t.Any]) -> None:
     with pytest.raises(UsageError):
-        ServerConfig(**{"credentials": (credentials(),), **settings})
+        ServerConfig(**{"certified_keys": (certified_key(),), **settings})

@@ -16,7 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.client im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived, CertificateRejected
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.tests.support.tls13_peers import certificate, credentials
+from ansible_collections.attested.registry.tests.support.tls13_peers import certificate, certified_key
 from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer
 
 web = pytest.importorskip("aiohttp.web")
@@ -30,7 +30,7 @@ class Connection(urllib3.connection.HTTPSConnection):  # type: ignore[misc,name-
     """What a connection class for urllib3 comes to."""
 
     def connect(self) -> None:
-        mine = credentials("ec-p384")
+        mine = certified_key("ec-p384")
         engine = ClientEngine(ClientConfig(server_name="localhost", protocols=("http/1.1",)))
         self.sock = TlsSocket(self._new_conn(), engine, judge=lambda event: None, choose=lambda event: mine)
         self.sock.handshake(timeout=20)
@@ -59,7 +59,7 @@ async def answer(request: t.Any) -> t.Any:
 
 
 def required() -> ServerConfig:
-    return ServerConfig((credentials(),), client_certificate="required", protocols=("http/1.1",))
+    return ServerConfig((certified_key(),), client_certificate="required", protocols=("http/1.1",))
 
 
 def application() -> asyncio.Protocol:
@@ -99,7 +99,7 @@ def test_file_objects() -> None:
 
     with OwnServer(required, inner=Echo) as server:
         sock = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-        mine = credentials()
+        mine = certified_key()
         connection = TlsSocket(sock, ClientEngine(ClientConfig()), judge=lambda event: None, choose=lambda event: mine)
         connection.handshake()
         stream = connection.makefile("rwb")

@@ -113,7 +113,7 @@ def test_records_do_not_change_places() -> None:
     first = writer.take()
     writer.write(DATA, b"two")
     for data in (writer.take(), first + first):
-        with pytest.raises(ProtocolError, match="was changed on its way"):
+        with pytest.raises(ProtocolError, match="was modified on its way"):
             feed(reader_of(), data)
 
 

@@ -12,7 +12,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.engine im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import InternalError, TlsError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Group, HandshakeType
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, credentials, inject, reach
+from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, certified_key, inject, reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +61,8 @@ def play(engine: Engine, sequence: list[tuple[ContentType, bytes]]) -> TlsError 
 def test_any_records_at_any_moment(role: str, state: TlsState, sequence: list[tuple[ContentType, bytes]]) -> None:
     pair = Pair(
         ClientConfig(groups=(Group.SECP256R1, Group.X25519)),
-        ServerConfig((credentials(),), client_certificate="required", groups=(Group.X25519,)),
-        client_credentials=credentials(),
+        ServerConfig((certified_key(),), client_certificate="required", groups=(Group.X25519,)),
+        client_key=certified_key(),
     )
     engine: Engine = pair.client if role == "client" else pair.server
     reach(pair, engine, state)

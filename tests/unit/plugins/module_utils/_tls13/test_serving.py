@@ -24,11 +24,11 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import credentials
+from ansible_collections.attested.registry.tests.support.tls13_peers import certified_key
 from ansible_collections.attested.registry.tests.support.tls13_transports import Connection, Inner
 
-PLAIN = ServerConfig((credentials(),))
-REQUIRED = ServerConfig((credentials(),), client_certificate="required")
+PLAIN = ServerConfig((certified_key(),))
+REQUIRED = ServerConfig((certified_key(),), client_certificate="required")
 FORGED = b"\x17\x03\x03\x00\x20" + bytes(32)
 
 

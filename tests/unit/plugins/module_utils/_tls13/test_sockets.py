@@ -33,7 +33,12 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.keys impo
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import SUITES, Suite
-from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, credentials
+from ansible_collections.attested.registry.tests.support.tls13_peers import (
+    KEY_TYPES,
+    KeyType,
+    certificate,
+    certified_key,
+)
 from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer, ssl_echo_server, write_pem
 
 BIG = bytes(range(256)) * 4096 * 3
@@ -47,18 +52,18 @@ def connect(
     port: int, config: ClientConfig | None = None, *, key: KeyType | None = "ec-p256", timeout: float = 20
 ) -> TlsSocket:
     sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-    mine = credentials(key) if key else None
+    mine = certified_key(key) if key else None
     connection = TlsSocket(sock, ClientEngine(config or ClientConfig()), judge=accept, choose=lambda event: mine)
     connection.handshake(timeout=timeout)
     return connection
 
 
 def required() -> ServerConfig:
-    return ServerConfig((credentials(),), client_certificate="required", authorities=(b"not DER",))
+    return ServerConfig((certified_key(),), client_certificate="required", authorities=(b"not DER",))
 
 
 def plain() -> ServerConfig:
-    return ServerConfig((credentials(),))
+    return ServerConfig((certified_key(),))
 
 
 def test_own_client_and_own_server() -> None:
@@ -143,7 +148,7 @@ def test_server_of_python_with_tls_1_2(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("client_key", KEY_TYPES)
 def test_client_of_python(tmp_path: pathlib.Path, server_key: KeyType, client_key: KeyType) -> None:
     def config() -> ServerConfig:
-        return ServerConfig((credentials(server_key),), client_certificate="required", groups=(Group.SECP384R1,))
+        return ServerConfig((certified_key(server_key),), client_certificate="required", groups=(Group.SECP384R1,))
 
     context = ssl.create_default_context(cafile=str(write_pem(tmp_path, server_key)[0]))
     context.load_cert_chain(*write_pem(tmp_path, client_key))
@@ -275,7 +280,7 @@ def test_the_time_of_the_chooser_does_not_count(monkeypatch: pytest.MonkeyPatch)
     def choose(dummy: object) -> CertifiedKey:
         nonlocal late
         late = 1000.0
-        return credentials()
+        return certified_key()
 
     with OwnServer(required) as server:
         sock = socket.create_connection(("127.0.0.1", server.port), timeout=10)

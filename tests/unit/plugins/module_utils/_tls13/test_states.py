@@ -28,7 +28,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, credentials, inject, reach
+from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, certified_key, inject, reach
 
 H = HandshakeType
 
@@ -61,8 +61,8 @@ def engine_in(role: str, state: TlsState) -> Engine:
     """An end in this state; the handshake has a retry and a client certificate."""
     pair = Pair(
         ClientConfig(groups=(Group.SECP256R1, Group.X25519)),
-        ServerConfig((credentials(),), client_certificate="required", groups=(Group.X25519,)),
-        client_credentials=credentials(),
+        ServerConfig((certified_key(),), client_certificate="required", groups=(Group.X25519,)),
+        client_key=certified_key(),
     )
     engine = pair.client if role == "client" else pair.server
     reach(pair, engine, state)

@@ -144,7 +144,7 @@ REFUSED: dict[str, tuple[Answer, str, str]] = {
     "no token": (showing(lambda authorities: b""), "kind=token_invalid", ""),
     "what is no token": (showing(lambda authorities: b"nonsense\n\x1b[0m"), "kind=token_invalid", ""),
     "a certificate without a token": (
-        lambda authorities: tls13_peers.credentials("ec-p256"),
+        lambda authorities: tls13_peers.certified_key("ec-p256"),
         "kind=certificate_invalid",
         "it has no token extension",
     ),
