@@ -204,7 +204,7 @@ class _Walk:
         owner, target = self._read_link(name)
         if not self._follows:
             why = f"{self._at(name)} has become a symbolic link while the task ran"
-            raise self._refused("used", why, "see who can write to the directory that it is in")
+            raise self._refusal_error("used", why, "check who can write to the directory above it")
         self._links += 1
         if self._links > _MAXIMUM_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
@@ -220,7 +220,7 @@ class _Walk:
         try:
             link = os.fstat(fd)
             if not stat.S_ISLNK(link.st_mode):
-                raise self._refused("used", f"{self._at(name)} is not a directory", "give another path")
+                raise self._refusal_error("used", f"{self._at(name)} is not a directory", "give another path")
             target = os.readlink("", dir_fd=fd)
         finally:
             os.close(fd)
@@ -234,7 +234,7 @@ class _Walk:
                 f"{end.path} is a symbolic link that the user id {end.owner} can change, and it leads to"
                 f" {visible(_joined(*self.names))}, which belongs to the user id {self._status.st_uid}"
             )
-            raise self._refused("used", why, "give the path that it leads to")
+            raise self._refusal_error("used", why, "give the path that the link leads to")
         self._led_by = end
 
     def _is_in_link(self) -> bool:
@@ -243,19 +243,19 @@ class _Walk:
     def _stop(self, name: str) -> None:
         """Treat all names from here on as missing."""
         if self._is_in_link():
-            self.refusal = self._refused(
-                "made", f"a symbolic link leads to {self._at(name)}, which is missing", "make that"
+            self.refusal = self._refusal_error(
+                "created", f"a symbolic link leads to {self._at(name)}, which does not exist", "create that directory"
             )
         self.missing = [name, *(step for step in reversed(self._todo) if isinstance(step, str))]
         self._todo.clear()
         if ".." in self.missing:
-            why = f"the path has .. below {self._at(name)}, which is missing"
-            self.refusal = self._refused("made", why, "give the path that it means")
+            why = f"the path has .. below {self._at(name)}, which does not exist"
+            self.refusal = self._refusal_error("created", why, "give a path without ..")
 
     def _at(self, name: str) -> str:
         return visible(_joined(*self.names, name))
 
-    def _refused(self, what: str, why: str, remedy: str) -> ParentRefused:
+    def _refusal_error(self, what: str, why: str, remedy: str) -> ParentRefused:
         return ParentRefused(f"The directory {self._shown} cannot be {what}: {why}; {remedy}.", path=self._shown)
 
 

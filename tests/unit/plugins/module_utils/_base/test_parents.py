@@ -95,12 +95,12 @@ def test_nothing_is_made_through_a_link_to_nothing(tmp_path: Path, target: str) 
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to(target)
     for path in ("link", "link/b", "link/b/c"):
-        assert "which is missing" in refused(tmp_path / path)
+        assert "which does not exist" in refused(tmp_path / path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "link"]
 
 
 def test_nothing_is_made_for_a_path_that_leads_up_again(tmp_path: Path) -> None:
-    assert "give the path that it means." in refused(tmp_path / "a/../b")
+    assert "give a path without ..." in refused(tmp_path / "a/../b")
     assert os.listdir(tmp_path) == []
 
 
