@@ -2,26 +2,26 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A registry on 127.0.0.1 that is right until it is told to be wrong, and that keeps what it was sent.
+"""A registry on 127.0.0.1 that answers correctly unless a rule injects a fault, and that records all requests.
 
     with FaultyRegistry() as registry:
         registry.publish("debian", {"1.0": images.image([...])})
-        registry.on("/blobs/", Reply(cut=1000), times=1)      # the first blob breaks off after 1000 bytes
+        registry.on("/blobs/", Reply(cut=1000), times=1)      # the first blob is cut after 1000 bytes
         Registry(registry.name, tls=TlsOptions("no-tls")).blob(...)
         assert registry.requests[-1].header("Range") == "bytes=1000-"
 
-What it does right: /v2/, tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their digests, OCI
-errors, keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic authentication and tokens (``auth=``), its own token
-service at /token.
+It implements /v2/, tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their digests, OCI errors,
+keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic authentication and tokens (``auth=``), and its own token service
+at /token.
 
-What it does wrong is said by rules: ``on(pattern, reply, times=..., method=...)``. The pattern is a regular
-expression that is searched in the path with its query; the newest rule that fits and is not used up answers, in place
-of the registry. The reply is a Reply, or a function from the Request to a Reply, or to None to let the registry
-answer after all. A Reply without body or status changes what the registry would have answered: ``Reply(cut=10)``,
-``Reply(drop=("Content-Length",))``, ``Reply(headers={"Docker-Content-Digest": "sha256:..."})``,
-``Reply(body=b"lies")``. Nothing waits for time to pass, except a drip, by a millisecond a byte.
+Rules inject faults: ``on(pattern, reply, times=..., method=...)``. The pattern is a regular expression that is searched
+in the path with its query; the newest matching rule that is not used up answers in place of the registry. The reply is
+a Reply, or a function from the Request to a Reply, or to None for the answer of the registry. A Reply without body or
+status changes the answer of the registry: ``Reply(cut=10)``, ``Reply(drop=("Content-Length",))``,
+``Reply(headers={"Docker-Content-Digest": "sha256:..."})``, ``Reply(body=b"lies")``. Only a drip takes time, one
+millisecond per byte.
 
-``requests`` has every request in order; ``sent(pattern)`` those whose path fits.
+``requests`` has every request in order; ``sent(pattern)`` returns those whose path matches.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if t.TYPE_CHECKING:
 
     from .images import Content
 
-_INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+_INDEX_TYPE: t.Final = "application/vnd.oci.image.index.v1+json"
 
 Answering = t.Union[Reply, "Callable[[Request], Reply | None]"]
 
@@ -59,13 +59,13 @@ class _Rule:
 
 
 class FaultyRegistry:
-    """See the beginning of the file.
+    """The registry; see the module docstring.
 
-    ``auth``: None, "basic" or "bearer". ``users``: names and passwords. ``realm``: what challenges name as the token
-    service (default: this server's own /token). ``expires_in``: what tokens say of their life. ``anonymous``: whether
-    the token service gives tokens to anybody. ``refresh_tokens``: identity tokens that the token service takes.
-    ``page``: the most tags in a page. ``ranges``: whether Range is understood. ``host``: the name in ``name``, such
-    as "localhost", or another address of the loopback to listen on.
+    ``auth``: None, "basic" or "bearer". ``users``: names and passwords. ``realm``: the token service in challenges
+    (default: this server's own /token). ``expires_in``: the stated lifetime of tokens. ``anonymous``: whether the token
+    service issues tokens without credentials. ``refresh_tokens``: identity tokens that the token service accepts.
+    ``page``: the maximum number of tags in a page. ``ranges``: whether Range is supported. ``host``: the host in
+    ``name``, such as "localhost", or another loopback address to listen on.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class FaultyRegistry:
     # --- content ---
 
     def publish(self, repository: str, tagged: Mapping[str, Content], *, algorithm: str = "sha256") -> None:
-        """Store contents, and all they refer to, and tag them."""
+        """Store contents, with all content that they refer to, and tag them."""
         for tag, content in tagged.items():
             self.add_tag(repository, tag, self.add_content(repository, content, algorithm=algorithm))
 
     def add_content(self, repository: str, content: Content, *, algorithm: str = "sha256") -> str:
-        """Store a content and all it refers to; gives its digest."""
+        """Store a content, with all content that it refers to; return its digest."""
         store = self._repository(repository)
         store.blobs.update(content.blobs())
         digest = self.add_manifest(repository, content.data, content.media_type, algorithm=algorithm)
@@ -136,19 +136,19 @@ class FaultyRegistry:
         return digest
 
     def add_manifest(self, repository: str, data: bytes, media_type: str, *, algorithm: str = "sha256") -> str:
-        """Store bytes as a manifest; gives their digest."""
+        """Store bytes as a manifest; return their digest."""
         digest = f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
         self._repository(repository).manifests[digest] = (data, media_type)
         return digest
 
     def add_blob(self, repository: str, data: bytes, *, algorithm: str = "sha256") -> str:
-        """Store a blob; gives its digest."""
+        """Store a blob; return its digest."""
         digest = f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
         self._repository(repository).blobs[digest] = data
         return digest
 
     def add_tag(self, repository: str, tag: str, digest: str) -> None:
-        """Make a tag lead to a digest."""
+        """Point a tag to a digest."""
         self._repository(repository).tags[tag] = digest
 
     def _repository(self, name: str) -> _Repository:
@@ -157,23 +157,23 @@ class FaultyRegistry:
     # --- rules and records ---
 
     def on(self, pattern: str, reply: Answering, *, times: int | None = None, method: str | None = None) -> None:
-        """Answer so, and so often (None: always), when the pattern is found in path and query; the newest rule wins."""
+        """Answer with reply, times times (None: always), if the pattern is in path and query; the newest rule wins."""
         with self._lock:
             self._rules.insert(0, _Rule(re.compile(pattern), method, reply, times))
 
     def clear(self) -> None:
-        """Forget all rules and all requests."""
+        """Remove all rules and all recorded requests."""
         with self._lock:
             self._rules.clear()
             self.requests.clear()
 
     def revoke_tokens(self) -> None:
-        """Let no token given so far be valid any more."""
+        """Invalidate all tokens issued so far."""
         with self._lock:
             self.tokens.clear()
 
     def sent(self, pattern: str = "", *, method: str | None = None) -> list[Request]:
-        """The requests so far in whose path and query the pattern is found."""
+        """Return the recorded requests whose path and query contain the pattern."""
         with self._lock:
             return [
                 request
@@ -184,16 +184,16 @@ class FaultyRegistry:
     # --- answering ---
 
     def answer(self, request: Request) -> Reply:
-        """The reply to a request, by the rules and by what is right."""
+        """Return the reply to a request: that of a rule, or the correct one."""
         with self._lock:
             self.requests.append(request)
-        chosen = self._rule(request)
+        chosen = self._apply_rules(request)
         if chosen is not None and (chosen.raw is not None or (chosen.status is not None and chosen.body is not None)):
             return chosen
-        right = self._right(request)
-        return right if chosen is None else merge(right, chosen)
+        correct = self._answer_correctly(request)
+        return correct if chosen is None else merge(correct, chosen)
 
-    def _rule(self, request: Request) -> Reply | None:
+    def _apply_rules(self, request: Request) -> Reply | None:
         with self._lock:
             for rule in self._rules:
                 fits = rule.method in (None, request.method) and rule.pattern.search(request.target)
@@ -207,7 +207,7 @@ class FaultyRegistry:
                 return reply
         return None
 
-    def _right(self, request: Request) -> Reply:
+    def _answer_correctly(self, request: Request) -> Reply:
         if request.path == "/token":
             return self._token(request)
         match = re.fullmatch(r"(?:/[^/]+)*?/v2/(?:(.+)/(tags|manifests|blobs)/(.+))?", request.path)
@@ -274,7 +274,7 @@ class FaultyRegistry:
             allowed = self.anonymous if given is None else self._user(given) is not None
             scopes = set(request.query.get("scope", []))
         if not allowed:
-            return error(401, "UNAUTHORIZED", "who are you?")
+            return error(401, "UNAUTHORIZED", "wrong credentials")
         with self._lock:
             token = f"token-{len(self.requests)}-{len(self.tokens)}"
             self.tokens[token] = scopes

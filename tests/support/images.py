@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""OCI images made in memory, and OCI layouts written from them: the input of the tests.
+"""Make OCI images in memory, and write OCI layouts from them, as input of the tests.
 
-Everything is deterministic: the same call gives the same bytes, so digests can be compared between runs.
+All functions are deterministic: the same call gives the same bytes, so digests can be compared between runs.
 
     base = layer([directory("etc"), file("etc/motd", b"hello\\n"), symlink("etc/issue", "motd")])
     top = layer([whiteout("etc/motd"), file("bin/su", b"", mode=0o4755)], compression="zstd")
@@ -12,9 +12,9 @@ Everything is deterministic: the same call gives the same bytes, so digests can 
     many = index([app, image([base], platform="linux/amd64")])
     write_layout(tmp_path / "app", {"1.0": app, "latest": many})
 
-Every object has ``data`` (its bytes), ``digest``, ``size``, ``media_type``, ``descriptor()`` (as it stands in a
-document that refers to it) and ``blobs()`` (digest -> bytes of it and of all it refers to).
-Tests of what a bad registry or a bad layout does start from a good one and then change a file or a document.
+Every object has ``data`` (its bytes), ``digest``, ``size``, ``media_type``, ``descriptor()`` (for a document
+that refers to it) and ``blobs()`` (digest -> bytes of it and of all that it refers to). Tests of invalid registries and
+layouts start from a valid one and change a file or a document.
 """
 
 from __future__ import annotations
@@ -45,31 +45,31 @@ from .tar_entries import (
     whiteout,
 )
 
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-OCI_NONDISTRIBUTABLE_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
-OCI_EMPTY = "application/vnd.oci.empty.v1+json"
-DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+OCI_INDEX: t.Final = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST: t.Final = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG: t.Final = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER: t.Final = "application/vnd.oci.image.layer.v1.tar"
+OCI_NONDISTRIBUTABLE_LAYER: t.Final = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+OCI_EMPTY: t.Final = "application/vnd.oci.empty.v1+json"
+DOCKER_INDEX: t.Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST: t.Final = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG: t.Final = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER: t.Final = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_FOREIGN_LAYER: t.Final = "application/vnd.docker.image.rootfs.foreign.diff.tar"
 
-REF_NAME = "org.opencontainers.image.ref.name"
-CREATED = "2024-07-19T13:44:56Z"
+REF_NAME: t.Final = "org.opencontainers.image.ref.name"
+CREATED: t.Final = "2024-07-19T13:44:56Z"
 
 Json = dict[str, t.Any]
 
 
 def digest_of(data: bytes, algorithm: str = "sha256") -> str:
-    """The digest of these bytes, such as "sha256:..."."""
+    """Return the digest of data, such as "sha256:..."."""
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
 def to_json(value: t.Any) -> bytes:
-    """A document as bytes: keys in the given order, no white space."""
+    """Return a document as bytes: keys in the given order, no white space."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -78,7 +78,7 @@ def to_json(value: t.Any) -> bytes:
 
 @dataclass(frozen=True)
 class Content:
-    """Bytes with a media type: what a descriptor points to."""
+    """Bytes with a media type: the target of a descriptor."""
 
     data: bytes
     media_type: str
@@ -99,7 +99,7 @@ class Content:
         return len(self.data)
 
     def descriptor(self, **changes: t.Any) -> Json:
-        """The descriptor of this content; ``changes`` are JSON members to set, or to leave out when None."""
+        """Return the descriptor of this content; ``changes`` are JSON members to set, or to omit if None."""
         members: Json = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
         optional = {"platform": self.platform, "artifactType": self.artifact_type, "urls": list(self.urls)}
         members.update({name: value for name, value in optional.items() if value})
@@ -107,21 +107,21 @@ class Content:
         return {name: value for name, value in members.items() if value is not None}
 
     def blobs(self) -> dict[str, bytes]:
-        """Digest -> bytes of this content and of all it refers to, except what is not ``stored``."""
+        """Return digest -> bytes of this content and all that it refers to, except content that is not ``stored``."""
         found = {self.digest: self.data} if self.stored else {}
         for child in self.children:
             found.update(child.blobs())
         return found
 
     def document(self) -> Json:
-        """This content read as JSON, to be changed and given to ``document_of``."""
+        """Return this content as JSON, to be changed and passed to ``document_of``."""
         value: Json = json.loads(self.data)
         return value
 
 
 @dataclass(frozen=True)
 class Layer(Content):
-    """A layer: ``data`` is the blob, ``tar`` what is in it."""
+    """A layer: ``data`` is the blob, ``tar`` the uncompressed archive."""
 
     tar: bytes = b""
 
@@ -145,7 +145,7 @@ class Image(Content):
 
 @dataclass(frozen=True)
 class Index(Content):
-    """An index with its manifests, or further indexes."""
+    """An index with its manifests or nested indexes."""
 
     @property
     def manifests(self) -> tuple[Content, ...]:
@@ -162,10 +162,10 @@ def layer(
     annotations: t.Mapping[str, str] | None = None,
     **more: t.Any,
 ) -> Layer:
-    """A layer of these entries (or of a ready tar archive).
+    """Make a layer of entries or of a complete tar archive.
 
-    The media type follows ``compression``, ``docker`` and ``nondistributable`` unless ``media_type`` is given.
-    ``more`` are fields of Content, such as ``stored=False`` for a layer that no layout and no registry has.
+    The media type follows ``compression``, ``docker`` and ``nondistributable`` unless ``media_type`` is given. ``more``
+    are fields of Content, such as ``stored=False`` for a layer that no layout and no registry has.
     """
     archive = entries if isinstance(entries, bytes) else tar(entries)
     return Layer(
@@ -186,7 +186,7 @@ def _layer_type(compression: Compression, docker: bool, nondistributable: bool) 
 
 
 def platform_of(text: str) -> Json:
-    """ "linux/arm64/v8" as the JSON object of a descriptor."""
+    """Return the JSON object of a descriptor for a platform such as "linux/arm64/v8"."""
     system, architecture, *variant = text.split("/")
     members = {"architecture": architecture, "os": system}
     return {**members, "variant": variant[0]} if variant else members
@@ -195,7 +195,7 @@ def platform_of(text: str) -> Json:
 def config(
     layers: t.Sequence[Layer], *, platform: str = "linux/amd64", docker: bool = False, **members: t.Any
 ) -> Content:
-    """The config of an image of these layers; ``members`` are JSON members to set, or to leave out when None."""
+    """Make the config of an image of these layers; ``members`` are JSON members to set, or to omit if None."""
     document: Json = {"created": CREATED, **platform_of(platform)}
     document["config"] = {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["/bin/sh"]}
     document["rootfs"] = {"type": "layers", "diff_ids": [item.diff_id for item in layers]}
@@ -217,10 +217,10 @@ def image(
     annotations: t.Mapping[str, str] | None = None,
     changes: t.Mapping[str, t.Any] | None = None,
 ) -> Image:
-    """An image of these layers.
+    """Make an image of these layers.
 
     ``config_members`` go into the config, ``config_content`` replaces it (for artifacts); ``changes`` are JSON members
-    of the manifest to set, or to leave out when None (``{"mediaType": None}``).
+    of the manifest to set, or to omit if None (``{"mediaType": None}``).
     """
     settings = config_content or config(layers, platform=platform, docker=docker, **(config_members or {}))
     document: Json = {
@@ -239,7 +239,7 @@ def image(
 
 
 def artifact(artifact_type: str, files: t.Sequence[Content], *, changes: t.Mapping[str, t.Any] | None = None) -> Image:
-    """An artifact manifest: the empty config, and files of any media type in place of layers."""
+    """Make an artifact manifest: the empty config, and files of any media type in place of layers."""
     empty = Content(b"{}", OCI_EMPTY)
     document: Json = {
         "schemaVersion": 2,
@@ -259,7 +259,7 @@ def index(
     annotations: t.Mapping[str, str] | None = None,
     changes: t.Mapping[str, t.Any] | None = None,
 ) -> Index:
-    """An index of these images (with their platforms) or indexes; ``changes`` as for image()."""
+    """Make an index of images (with their platforms) or indexes; ``changes`` as for image()."""
     media_type = DOCKER_INDEX if docker else OCI_INDEX
     document: Json = {
         "schemaVersion": 2,
@@ -273,7 +273,7 @@ def index(
 
 
 def document_of(value: t.Any, like: Content) -> Content:
-    """``like`` with other bytes: this JSON value. For documents that say something else than what they refer to."""
+    """Return ``like`` with a JSON value as its bytes, for documents that contradict the content that they refer to."""
     return Content(to_json(value), like.media_type, like.annotations, like.children, like.platform)
 
 
@@ -281,7 +281,7 @@ def document_of(value: t.Any, like: Content) -> Content:
 
 
 def write_blob(layout: str | os.PathLike[str], digest: str, data: bytes) -> pathlib.Path:
-    """Write bytes where the layout keeps this digest, whether they have it or not."""
+    """Write bytes to the path of a digest in a layout, whether they have that digest or not."""
     path = blob_path(layout, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -289,7 +289,7 @@ def write_blob(layout: str | os.PathLike[str], digest: str, data: bytes) -> path
 
 
 def blob_path(layout: str | os.PathLike[str], digest: str) -> pathlib.Path:
-    """Where the layout keeps this digest."""
+    """Return the path of a digest in a layout."""
     algorithm, dummy, encoded = digest.partition(":")
     return pathlib.Path(layout) / "blobs" / algorithm / encoded
 
@@ -301,9 +301,9 @@ def write_layout(
     untagged: t.Sequence[Content] = (),
     changes: t.Mapping[str, t.Any] | None = None,
 ) -> pathlib.Path:
-    """An OCI layout directory with these contents, tagged by name or not; gives its path.
+    """Write an OCI layout with these contents, tagged or not; return its path.
 
-    ``changes`` are JSON members of index.json to set, or to leave out when None.
+    ``changes`` are JSON members of index.json to set, or to omit if None.
     """
     root = pathlib.Path(path)
     (root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Registries for the integration tests, each with one fault: the tag 1.0 of the repository app is right, 2.0 is not."""
+"""Registries with one fault each, for the integration tests.
+
+In the repository app, the tag 1.0 is correct and the tag 2.0 has the fault. tests/support/integration.py starts them.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,17 @@ from . import images
 from .faulty_registry import Answering, FaultyRegistry, Reply, error, redirect
 from .tar_entries import directory, file
 
-# Not compressible, so that cutting or changing the layer hits its content.
-_CONTENT = random.Random(1).randbytes(200_000)
+# not compressible, so that a cut or a change in the layer affects this content
+_CONTENT: t.Final = random.Random(1).randbytes(200_000)
 
-RIGHT = images.image([images.layer([directory("etc"), file("etc/release", b"1.0\n")])])
-LAYER = images.layer([directory("etc"), file("etc/release", b"2.0\n"), file("etc/large", _CONTENT)])
-WRONG = images.image([LAYER])
+RIGHT: t.Final = images.image([images.layer([directory("etc"), file("etc/release", b"1.0\n")])])
+LAYER: t.Final = images.layer([directory("etc"), file("etc/release", b"2.0\n"), file("etc/large", _CONTENT)])
+WRONG: t.Final = images.image([LAYER])
 
 
 @dataclass(frozen=True)
 class Lie:
-    """A fault: what is asked for, and what is answered; and the kinds of error that a client may rightly call it."""
+    """A fault: the matching requests, the reply to them, and the kinds of errors that a client may report for it."""
 
     pattern: str
     reply: Answering
@@ -50,9 +53,10 @@ def _schema_1() -> bytes:
     return json.dumps({"schemaVersion": 1, "name": "app", "tag": "2.0", "fsLayers": [], "history": []}).encode()
 
 
-_MANIFEST = "/manifests/2.0"
-_FLIPPED = LAYER.data[:-1000] + bytes(byte ^ 255 for byte in LAYER.data[-1000:])
+_MANIFEST: t.Final = "/manifests/2.0"
+_FLIPPED: t.Final = LAYER.data[:-1000] + bytes(byte ^ 255 for byte in LAYER.data[-1000:])
 
+# faults that must cause an error
 LIES: t.Final[t.Mapping[str, Lie]] = {
     "other layer": Lie(_of(LAYER), Reply(body=_FLIPPED), ("digest_mismatch", "layer_invalid")),
     "short layer": Lie(_of(LAYER), Reply(body=LAYER.data[:-1]), ("size_mismatch", "protocol", "connection")),
@@ -76,14 +80,13 @@ LIES: t.Final[t.Mapping[str, Lie]] = {
         "/none", Reply(), ("realm_refused",), auth="bearer", realm="https://192.0.2.1/token"
     ),
 }
-"""Faults that must end in an error."""
 
+# faults that must not cause an error
 PASSING: t.Final[t.Mapping[str, Lie]] = {
     "cut once": Lie(_of(LAYER), Reply(cut=50_000), (), times=1),
     "reset once": Lie(_of(LAYER), Reply(cut=1, reset=True), (), times=1),
     "busy once": Lie(_MANIFEST, error(503), (), times=1),
 }
-"""Faults that must not."""
 
 
 CUT_AFTER_BYTES: t.Final = 150_000
@@ -91,7 +94,7 @@ CUT_AFTER_BYTES: t.Final = 150_000
 
 @contextlib.contextmanager
 def running() -> t.Iterator[dict[str, t.Any]]:
-    """Starts a registry for each, and one that breaks off the first download; yields the variables that name them."""
+    """Start one registry per fault, and one that cuts the first download; yield the variables that name them."""
     with contextlib.ExitStack() as stack:
 
         def start(lie: Lie) -> str:

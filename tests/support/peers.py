@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real peers on the loopback interface: Debian's docker-registry, plain or with TLS and passwords; skopeo; umoci."""
+"""Start real peers on the loopback interface: Debian's docker-registry and this collection's server.
+
+Also runs the tools of the peers: skopeo, openssl, htpasswd.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-_READY_SECONDS = 30.0
+_READY_SECONDS: t.Final = 30.0
 
 
 class PeerError(Exception):
-    """A peer could not be started or a tool failed; the message holds its output."""
+    """A peer could not be started or a tool failed; the message contains its output."""
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """The standard output of a command. Raises PeerError with both outputs when it fails."""
+    """Run a command and return its standard output. Raises PeerError with both outputs if it fails."""
     answer = subprocess.run(
         [str(word) for word in command], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
@@ -38,12 +41,12 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 
 def skopeo_copy(source: str, destination: str, *options: str) -> None:
-    """Copies an image between transports of skopeo; what it checks of TLS is said by the options."""
+    """Copy an image between transports of skopeo; the options set the TLS checks."""
     run("skopeo", "copy", "--quiet", "--insecure-policy", *options, source, destination)
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on."""
+    """Return a TCP port of the loopback interface that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -52,7 +55,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Tls:
-    """A certificate authority made for the occasion, and what it signed for localhost and 127.0.0.1."""
+    """A certificate authority for one test, and the certificate that it signed for localhost and 127.0.0.1."""
 
     ca: Path
     certificate: Path
@@ -60,7 +63,7 @@ class Tls:
 
 
 def make_tls(directory: Path, *, rsa: bool = False) -> Tls:
-    """Mints a certificate authority and a server certificate with openssl, on P-256 or with RSA of 2048 bits."""
+    """Make a certificate authority and a server certificate with openssl, on P-256 or with RSA of 2048 bits."""
     directory.mkdir(parents=True, exist_ok=True)
     tls = Tls(directory / "ca.crt", directory / "server.crt", directory / "server.key")
     ca_key, request, extensions = directory / "ca.key", directory / "server.csr", directory / "server.ext"
@@ -77,14 +80,14 @@ def make_tls(directory: Path, *, rsa: bool = False) -> Tls:
 
 
 def make_htpasswd(path: Path, username: str, password: str) -> Path:
-    """A password file with one bcrypt entry."""
+    """Write a password file with one bcrypt entry; return its path."""
     path.write_text(run("htpasswd", "-nbB", username, password).strip() + "\n")
     return path
 
 
 @dataclass(frozen=True)
 class DockerRegistry:
-    """What docker-registry is started with. Several may serve one storage directory."""
+    """The settings of a docker-registry. Several registries may serve one storage directory."""
 
     storage: Path
     work: Path
@@ -93,7 +96,7 @@ class DockerRegistry:
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[str]:
-        """Starts it on a free port and yields "127.0.0.1:PORT" once it answers; ends it afterwards."""
+        """Start it on a free port, yield "127.0.0.1:PORT" once it answers, and stop it at the end."""
         address = f"127.0.0.1:{free_port()}"
         self.work.mkdir(parents=True, exist_ok=True)
         self.storage.mkdir(parents=True, exist_ok=True)
@@ -101,7 +104,7 @@ class DockerRegistry:
         config.write_text(self._config(address))
         program = shutil.which("docker-registry")
         if program is None:
-            raise PeerError("docker-registry is not installed; it comes with Debian's package of that name.")
+            raise PeerError("docker-registry is not installed; install Debian's package of that name.")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "OTEL_"))}
         with _serving([program, "serve", str(config)], address, log=self.work / "log", tls=self.tls, environment=kept):
             yield address
@@ -123,7 +126,7 @@ class DockerRegistry:
 
 @dataclass(frozen=True)
 class OwnServer:
-    """The collection's own server, started as its users start it. attestation are the switches that RA-TLS needs."""
+    """This collection's server, started as users start it. attestation has the switches for RA-TLS."""
 
     root: Path
     work: Path
@@ -132,24 +135,24 @@ class OwnServer:
 
     @property
     def log(self) -> Path:
-        """Everything that it prints."""
+        """The file with all output of the server."""
         return self.work / "log"
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[str]:
-        """Starts it on a free port and yields "127.0.0.1:PORT" once it answers; ends it afterwards."""
+        """Start it on a free port, yield "127.0.0.1:PORT" once it answers, and stop it at the end."""
         port = free_port()
         self.work.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "ansible_collections.attested.registry.plugins.module_utils._server"]
         command += ["--root", str(self.root), "--host", "127.0.0.1", "--port", str(port)]
         address = f"127.0.0.1:{port}"
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # it finds what we found
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the same packages as here
         if self.tls:
             mode = "ra-tls" if self.attestation else "tls"
             command += ["--tls", mode, "--cert", str(self.tls.certificate), "--key", str(self.tls.key)]
         asked, tls, path = address, self.tls, "/v2/"
         if self.attestation:
-            # http.client cannot attest anything
+            # http.client cannot attest itself, so readiness is asked for on the admin port
             asked, tls, path = f"127.0.0.1:{free_port()}", None, "/readyz"
             command += ["--admin", asked, *map(str, self.attestation)]
         with _serving(command, asked, log=self.log, tls=tls, environment=environment, path=path):
@@ -166,7 +169,7 @@ def _serving(
     environment: t.Mapping[str, str],
     path: str = "/v2/",
 ) -> t.Iterator[None]:
-    """Runs a server inside the with block; enters the block once it answers a request for path."""
+    """Run a server during the with block; enter the block once the server answers a request for path."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
         with ended(process):
@@ -176,7 +179,7 @@ def _serving(
 
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[bytes]) -> t.Iterator[subprocess.Popen[bytes]]:
-    """Yields a running process and ends it afterwards, the hard way when it does not go by itself."""
+    """Yield a running process and terminate it at the end; kill it if it does not end by itself."""
     try:
         yield process
     finally:

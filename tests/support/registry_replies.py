@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Requests as a FaultyRegistry records them, and replies as it is told to make them; see faulty_registry."""
+"""Requests as a FaultyRegistry records them, and its replies; see faulty_registry.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came in. ``target`` is the path with its query."""
+    """A received request. ``target`` is the path with its query."""
 
     method: str
     target: str
@@ -36,7 +36,7 @@ class Request:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
 
     def header(self, name: str) -> str | None:
-        """A header, None if it was not sent."""
+        """Return the value of a header, None if it is absent."""
         value: str | None = self.headers.get(name)
         return value
 
@@ -51,14 +51,14 @@ Headers = t.Union["Mapping[str, str]", "tuple[tuple[str, str], ...]"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer, and what to do wrong with it.
+    """An answer, and its faults.
 
-    ``status``, ``body``: None leaves that of the registry. ``headers`` are set, or added if they are pairs; ``drop``
-    are left out. ``length``: another Content-Length than the body's. ``chunked``: send the body in chunks of so many
-    bytes. ``cut``: break off after so many bytes of the body, with a reset if ``reset``, or into silence if
-    ``stall``. ``endless``: send the body again and again. ``drip``: send byte by byte, with a pause. ``close``: do
-    not keep the connection. ``hold``: wait for the event (or the end of the server) before answering. ``raw``: send
-    these bytes and nothing else.
+    ``status``, ``body``: None means that of the registry. ``headers`` are set, or added if they are pairs; ``drop``
+    removes headers. ``length``: a Content-Length other than the body's. ``chunked``: send the body in chunks of this
+    size. ``cut``: stop after this number of bytes of the body and close the connection, with a reset if ``reset``, or
+    keep it open in silence if ``stall``. ``endless``: repeat the body forever. ``drip``: send byte by byte, with
+    pauses. ``close``: do not keep the connection. ``hold``: wait for the event (or the end of the server) before
+    answering. ``raw``: send only these bytes.
     """
 
     status: int | None = None
@@ -78,19 +78,19 @@ class Reply:
 
 
 def redirect(location: str, status: int = 307) -> Reply:
-    """A redirect."""
+    """Return a redirect to a location."""
     return Reply(status=status, body=b"", headers={"Location": location})
 
 
 def error(status: int, code: str = "UNKNOWN", message: str = "", headers: Mapping[str, str] | None = None) -> Reply:
-    """An error as distribution-spec writes it."""
+    """Return an error as distribution-spec defines it."""
     body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
     return Reply(status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})})
 
 
-def merge(right: Reply, change: Reply) -> Reply:
-    """The right reply with what another one says to change about it."""
-    headers = dict(right.headers)
+def merge(correct: Reply, change: Reply) -> Reply:
+    """Return the correct reply with the changes of another one."""
+    headers = dict(correct.headers)
     added: tuple[tuple[str, str], ...] = ()
     if isinstance(change.headers, tuple):
         added = change.headers
@@ -98,8 +98,8 @@ def merge(right: Reply, change: Reply) -> Reply:
         headers.update(change.headers)
     return replace(
         change,
-        status=change.status if change.status is not None else right.status,
-        body=change.body if change.body is not None else right.body,
+        status=change.status if change.status is not None else correct.status,
+        body=change.body if change.body is not None else correct.body,
         headers=tuple(headers.items()) + added,
     )
 

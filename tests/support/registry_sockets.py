@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The sockets of a FaultyRegistry: they read requests and write replies, faults included; see faulty_registry."""
+"""The sockets of a FaultyRegistry: read requests and write replies, faults included; see faulty_registry.py."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .registry_replies import Reply, Request
 
 
 class Answerer(t.Protocol):
-    """Who knows the replies."""
+    """The object that supplies the replies."""
 
     connections: int
     stopping: threading.Event
 
     def answer(self, request: Request) -> Reply:
-        """The reply to a request."""
+        """Return the reply to a request."""
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on an address of the loopback, one thread a connection."""
+    """A server on a loopback address with one thread per connection."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -51,7 +51,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().process_request_thread(request, client_address)
 
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """Clients that go away are part of the tests."""
+        """Ignore errors: clients that disconnect are part of the tests."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(self.server.registry.answer(request), request)
 
     def log_message(self, *args: t.Any) -> None:
-        """Nothing: the requests are recorded."""
+        """Log nothing: the requests are recorded."""
 
     def _send(self, reply: Reply, request: Request) -> None:
         registry = self.server.registry
