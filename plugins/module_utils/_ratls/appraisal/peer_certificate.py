@@ -22,7 +22,8 @@ if t.TYPE_CHECKING:
 
 _TOKEN_OID: t.Final = bytes.fromhex("2b030307")  # EXTENSION_OID in DER
 MAX_CERTIFICATE: t.Final = 32 * 1024
-MIN_RSA, MAX_RSA = 2048, 8192
+MIN_RSA: t.Final = 2048  # bits
+MAX_RSA: t.Final = 8192  # bits
 # a longer exponent makes verifying a signature as expensive as signing
 MAX_RSA_EXPONENT: t.Final = 2**64
 

@@ -23,7 +23,7 @@ KeyType = t.Literal["rsa-2048", "ec-p256"]
 KEY_TYPES: t.Final[tuple[KeyType, ...]] = ("rsa-2048", "ec-p256")
 DEFAULT_KEY_TYPE: t.Final[KeyType] = "rsa-2048"  # the key type of existing clients
 
-_making: t.Final = threading.Lock()
+_KEY_LOCK: t.Final = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def make_client_key(key_type: KeyType) -> ClientKey:
 
 def process_key(key_type: KeyType = DEFAULT_KEY_TYPE) -> ClientKey:
     """Return this process's key of a type, generated on the first call. Raises DependencyMissing."""
-    with _making:
+    with _KEY_LOCK:
         return _process_key(key_type)
 
 

@@ -32,7 +32,8 @@ if t.TYPE_CHECKING:
 SESSION_TYPE: t.Final = "application/vnd.veraison.challenge-response-session+json"
 _NEW_SESSION: t.Final = "challenge-response/v1/newSession"
 _MAX_POLLS: t.Final = 60
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
+_FIRST_WAIT: t.Final = 0.1  # seconds
+_LONGEST_WAIT: t.Final = 2.0  # seconds
 _DELETE_SECONDS: t.Final = 2.0  # beyond the deadline, because a session that missed it is deleted too
 _PROBLEM: t.Final = "application/problem+json"
 _LONG_WORD: t.Final = re.compile(r"\S{41,}")  # such as a nonce

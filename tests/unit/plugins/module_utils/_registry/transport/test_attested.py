@@ -419,7 +419,7 @@ def test_a_server_that_hangs_up_in_the_handshake(pull, end) -> None:
 
 def test_a_name_that_no_certificate_has(serve, front, pull, names) -> None:
     names["my_host"] = "127.0.0.1"
-    with pytest.raises(TlsFailed, match="'my_host' is no host name .*without underscores"):
+    with pytest.raises(TlsFailed, match="'my_host' is neither a host name .*without underscores"):
         pull(front(serve()), host="my_host").ping()
 
 
