@@ -44,7 +44,7 @@ class Parents:
     def __init__(self, path: str, *, follow: bool = True) -> None:
         self._walk = _Walk(path, follow=follow)
         self.missing = tuple(self._walk.missing)
-        self.path = _joined(*self._walk.names, *self.missing)
+        self.path = _join(*self._walk.names, *self.missing)
         self._made: list[tuple[int, str]] = []
 
     def __enter__(self) -> Parents:
@@ -61,7 +61,7 @@ class Parents:
     @property
     def nearest(self) -> str:
         """The path of the directory that fd refers to."""
-        return _joined(*self._walk.names)
+        return _join(*self._walk.names)
 
     @property
     def risk(self) -> str | None:
@@ -149,7 +149,7 @@ class _Walk:
 
     def risk_here(self) -> str | None:
         """Return how other users can replace entries of the current directory; None if they cannot."""
-        shown, status = visible(_joined(*self.names)), self._status
+        shown, status = visible(_join(*self.names)), self._status
         if status.st_uid not in self._trusted:
             return f"{shown} belongs to the user id {status.st_uid}"
         if status.st_mode & stat.S_ISVTX:
@@ -232,7 +232,7 @@ class _Walk:
         if end.owner != self._status.st_uid:
             why = (
                 f"{end.path} is a symbolic link that the user id {end.owner} can change, and it leads to"
-                f" {visible(_joined(*self.names))}, which belongs to the user id {self._status.st_uid}"
+                f" {visible(_join(*self.names))}, which belongs to the user id {self._status.st_uid}"
             )
             raise self._refusal_error("used", why, "give the path that the link leads to")
         self._led_by = end
@@ -253,7 +253,7 @@ class _Walk:
             self.refusal = self._refusal_error("created", why, "give a path without ..")
 
     def _at(self, name: str) -> str:
-        return visible(_joined(*self.names, name))
+        return visible(_join(*self.names, name))
 
     def _refusal_error(self, what: str, why: str, remedy: str) -> ParentRefused:
         return ParentRefused(f"The directory {self._shown} cannot be {what}: {why}; {remedy}.", path=self._shown)
@@ -266,7 +266,7 @@ def _has_acl(fd: int) -> bool:
         return False
 
 
-def _joined(*names: str) -> str:
+def _join(*names: str) -> str:
     return "/" + "/".join(names)
 
 

@@ -56,42 +56,42 @@ def parse_errors(body: bytes, content_type: str | None) -> tuple[ApiError, ...]:
     try:
         value = load(body, what="the error", max_bytes=MAX_BODY)
     except JsonInvalid:
-        return _plain(body, content_type)
+        return _read_plain_text(body, content_type)
     if not isinstance(value, dict):
         return ()
     errors = value.get("errors")
     if isinstance(errors, list) and errors:
-        return tuple(_error(item) for item in errors[:MAX_ERRORS])
-    return _other(value)
+        return tuple(_read_error(item) for item in errors[:MAX_ERRORS])
+    return _read_other_fields(value)
 
 
-def _error(item: JsonValue) -> ApiError:
+def _read_error(item: JsonValue) -> ApiError:
     if not isinstance(item, dict):
-        return ApiError(UNKNOWN, _shown(item))
+        return ApiError(UNKNOWN, _show_value(item))
     code = item.get("code")
     return ApiError(
         visible(code, limit=_MAX_CODE) if isinstance(code, str) and code else UNKNOWN,
-        _shown(item.get("message")),
-        _shown(item.get("detail")),
+        _show_value(item.get("message")),
+        _show_value(item.get("detail")),
     )
 
 
-def _other(value: JsonObject) -> tuple[ApiError, ...]:
+def _read_other_fields(value: JsonObject) -> tuple[ApiError, ...]:
     for name in _OTHER_FIELDS:
         text = value.get(name)
         if isinstance(text, str) and text:
-            return (ApiError(UNKNOWN, _shown(text)),)
+            return (ApiError(UNKNOWN, _show_value(text)),)
     return ()
 
 
-def _plain(body: bytes, content_type: str | None) -> tuple[ApiError, ...]:
+def _read_plain_text(body: bytes, content_type: str | None) -> tuple[ApiError, ...]:
     if parse_content_type(content_type) != "text/plain":
         return ()
     text = body[: 4 * _MAX_TEXT].decode("utf-8", "replace").strip()
-    return (ApiError(UNKNOWN, _shown(text)),) if text else ()
+    return (ApiError(UNKNOWN, _show_value(text)),) if text else ()
 
 
-def _shown(value: JsonValue) -> str:
+def _show_value(value: JsonValue) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

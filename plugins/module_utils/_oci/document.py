@@ -57,7 +57,7 @@ def parse_document(
     _refuse_withdrawn(stated, what)
     fields = Fields.of(load(raw, what=what), what)
     _check_version(fields)
-    resolved = _resolve(stated, fields.media_type("mediaType"), fields, strict=strict)
+    resolved = _resolve_type(stated, fields.media_type("mediaType"), fields, strict=strict)
     if is_manifest(resolved):
         _check_structure(fields, resolved, "config", "layers")
         return Manifest.from_fields(fields, raw=raw, media_type=resolved)
@@ -76,14 +76,14 @@ def _check_version(fields: Fields) -> None:
     version = fields.integer("schemaVersion")
     _refuse_withdrawn(fields.value.get("mediaType"), fields.what)
     if version == 1:
-        raise _schema1(fields.what)
+        raise _schema1_error(fields.what)
     if version != 2:
         raise fields.fault("its schemaVersion must be 2")
 
 
 def _refuse_withdrawn(media_type: JsonValue, what: str) -> None:
     if isinstance(media_type, str) and is_schema1(media_type):
-        raise _schema1(what)
+        raise _schema1_error(what)
     if media_type == OCI_ARTIFACT_MANIFEST:
         raise Unsupported(
             f"Reading {what} failed: it is an artifact manifest ({OCI_ARTIFACT_MANIFEST}), which OCI's image-spec has "
@@ -92,14 +92,14 @@ def _refuse_withdrawn(media_type: JsonValue, what: str) -> None:
         )
 
 
-def _schema1(what: str) -> Unsupported:
+def _schema1_error(what: str) -> Unsupported:
     return Unsupported(
         f"Reading {what} failed: it is a docker manifest of schema 1, which is withdrawn and not supported; "
         "push the image again with a current tool.",
     )
 
 
-def _resolve(stated: str, own: str | None, fields: Fields, *, strict: bool) -> str:
+def _resolve_type(stated: str, own: str | None, fields: Fields, *, strict: bool) -> str:
     silent = stated in _GENERIC
     if own is None:
         if silent or not (strict or is_manifest(stated) or is_index(stated)):

@@ -41,12 +41,12 @@ class Fields:
     def of(cls, value: JsonValue, what: str) -> Fields:
         """Wrap a JSON value that must be an object."""
         if not isinstance(value, dict):
-            raise _invalid(what, f"it must be an object, not {describe(value)}")
+            raise _document_error(what, f"it must be an object, not {describe(value)}")
         return cls(value, what)
 
     def fault(self, why: str) -> DocumentInvalid:
         """Return the error that says why the document is invalid; the caller raises it."""
-        return _invalid(self.what, why)
+        return _document_error(self.what, why)
 
     def name(self, name: str) -> str:
         """Return the place of a field in the document, such as "layers[2].size"."""
@@ -68,15 +68,15 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """Return an optional string."""
-        return self._typed(name, str, "a string")
+        return self._get_typed(name, str, "a string")
 
     def required_text(self, name: str) -> str:
         """Return a required string, which must not be empty."""
-        return self._required(name, self.text(name) or None)
+        return self._require(name, self.text(name) or None)
 
     def flag(self, name: str) -> bool:
         """Return an optional boolean, False if absent."""
-        return self._typed(name, bool, "true or false") or False
+        return self._get_typed(name, bool, "true or false") or False
 
     def integer(self, name: str) -> int | None:
         """Return an optional int64."""
@@ -84,14 +84,14 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not -MAX_INT64 - 1 <= value <= MAX_INT64:
-            raise self._wrong(name, "a 64-bit integer", value)
+            raise self._type_error(name, "a 64-bit integer", value)
         return value
 
     def size(self, name: str) -> int:
         """Return a required number of bytes: an int64 that is not negative."""
-        value = self._required(name, self.integer(name))
+        value = self._require(name, self.integer(name))
         if value < 0:
-            raise self._wrong(name, "0 or more", value)
+            raise self._type_error(name, "0 or more", value)
         return value
 
     def media_type(self, name: str) -> str | None:
@@ -103,75 +103,79 @@ class Fields:
 
     def required_media_type(self, name: str) -> str:
         """Return a required media type."""
-        return self._required(name, self.media_type(name))
+        return self._require(name, self.media_type(name))
 
     def digest(self, name: str) -> Digest:
         """Return a required digest."""
-        return self._digest(name, self.required_text(name))
+        return self._parse_digest(name, self.required_text(name))
 
     def texts(self, name: str) -> tuple[str, ...] | None:
         """Return an optional array of strings."""
-        items = self._typed(name, list, "an array of strings")
-        return None if items is None else tuple(self._item(f"{name}[{n}]", item) for n, item in enumerate(items))
+        items = self._get_typed(name, list, "an array of strings")
+        return (
+            None if items is None else tuple(self._check_string(f"{name}[{n}]", item) for n, item in enumerate(items))
+        )
 
     def digests(self, name: str) -> tuple[Digest, ...]:
         """Return an array of digests, empty if absent."""
-        return tuple(self._digest(f"{name}[{n}]", text) for n, text in enumerate(self.texts(name) or ()))
+        return tuple(self._parse_digest(f"{name}[{n}]", text) for n, text in enumerate(self.texts(name) or ()))
 
     def text_map(self, name: str) -> dict[str, str] | None:
         """Return an optional object whose values are strings."""
-        items = self._typed(name, dict, "an object of strings")
-        return None if items is None else {key: self._item(f"{name}[{quote(key)}]", items[key]) for key in items}
+        items = self._get_typed(name, dict, "an object of strings")
+        return (
+            None if items is None else {key: self._check_string(f"{name}[{quote(key)}]", items[key]) for key in items}
+        )
 
     def names(self, name: str) -> tuple[str, ...] | None:
         """Return the names of an optional object that represents a set: its values are empty objects."""
-        items = self._typed(name, dict, "an object")
+        items = self._get_typed(name, dict, "an object")
         return None if items is None else tuple(items)
 
     def object(self, name: str) -> Fields | None:
         """Return an optional object."""
-        value = self._typed(name, dict, "an object")
+        value = self._get_typed(name, dict, "an object")
         return None if value is None else Fields(value, self.what, self.name(name))
 
     def required_object(self, name: str) -> Fields:
         """Return a required object."""
-        return self._required(name, self.object(name))
+        return self._require(name, self.object(name))
 
     def objects(self, name: str) -> tuple[Fields, ...]:
         """Return an array of objects, empty if absent."""
-        items = self._typed(name, list, "an array of objects") or []
+        items = self._get_typed(name, list, "an array of objects") or []
         for n, item in enumerate(items):
             if not isinstance(item, dict):
-                raise self._wrong(f"{name}[{n}]", "an object", item)
+                raise self._type_error(f"{name}[{n}]", "an object", item)
         return tuple(Fields(item, self.what, self.name(f"{name}[{n}]")) for n, item in enumerate(items))
 
-    def _typed(self, name: str, kind: type[_T], words: str) -> _T | None:
+    def _get_typed(self, name: str, kind: type[_T], words: str) -> _T | None:
         value = self.value.get(name)
         if value is None or isinstance(value, kind):
             return value
-        raise self._wrong(name, words, value)
+        raise self._type_error(name, words, value)
 
-    def _required(self, name: str, value: _T | None) -> _T:
+    def _require(self, name: str, value: _T | None) -> _T:
         if value is None:
             raise self.fault(f"{self.name(name)} is missing")
         return value
 
-    def _item(self, name: str, item: JsonValue) -> str:
+    def _check_string(self, name: str, item: JsonValue) -> str:
         if isinstance(item, str):
             return item
-        raise self._wrong(name, "a string", item)
+        raise self._type_error(name, "a string", item)
 
-    def _wrong(self, name: str, words: str, value: JsonValue) -> DocumentInvalid:
+    def _type_error(self, name: str, words: str, value: JsonValue) -> DocumentInvalid:
         return self.fault(f"{self.name(name)} must be {words}, not {describe(value)}")
 
-    def _digest(self, name: str, text: str) -> Digest:
+    def _parse_digest(self, name: str, text: str) -> Digest:
         try:
             return Digest.parse(text)
         except DigestError as exc:
             raise self.fault(f"{self.name(name)} is invalid: {exc.message[:1].lower()}{exc.message[1:-1]}") from None
 
 
-def _invalid(what: str, why: str) -> DocumentInvalid:
+def _document_error(what: str, why: str) -> DocumentInvalid:
     return DocumentInvalid(f"Reading {what} failed: {why}. Use another image, or have this one rebuilt.")
 
 

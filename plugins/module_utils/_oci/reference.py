@@ -53,9 +53,9 @@ class Selector:
             raise ReferenceInvalid(f"The reference must be a tag or a digest, not {quote(text)}.")
         if "@" in text:
             tag, dummy, digest = text.partition("@")
-            return cls(tag, _digest(digest))
+            return cls(tag, _parse_digest(digest))
         if ":" in text:
-            return cls(None, _digest(text))
+            return cls(None, _parse_digest(text))
         return cls(text, None)
 
     @property
@@ -98,7 +98,7 @@ class Reference:
         name, at, digest_text = text.partition("@")
         registry, remainder = _split_registry(name)
         repository, colon, tag = remainder.partition(":")
-        digest = _digest(digest_text) if at else None
+        digest = _parse_digest(digest_text) if at else None
         given = tag if colon else None
         try:
             return cls(registry, repository, default_tag if given is None and digest is None else given, digest)
@@ -165,7 +165,7 @@ def _check_registry(text: str) -> None:
         )
 
 
-def _digest(text: str) -> Digest:
+def _parse_digest(text: str) -> Digest:
     try:
         return Digest.parse(text)
     except DigestError as exc:

@@ -148,7 +148,7 @@ class BlobStream:
 
     def _pieces_of(self, answer: Answer, skip: int) -> Iterator[bytes]:
         update = self._verifier.update
-        for piece in self._content(answer, self._left(skip)):
+        for piece in self._content(answer, self._body_limit(skip)):
             data = piece
             if skip:
                 data = piece[skip:]
@@ -163,14 +163,14 @@ class BlobStream:
     def _content(self, answer: Answer, limit: int) -> Iterator[bytes]:
         """Yield the bytes of the blob; the codings of the answer may belong to them."""
         if not (answer.codings and self._decodes):
-            yield from self._counted(answer, limit)
+            yield from self._count_chunks(answer, limit)
             return
         try:
-            yield from decoded(self._counted(answer, limit), answer.codings, limit=limit)
+            yield from decoded(self._count_chunks(answer, limit), answer.codings, limit=limit)
         except CodingInvalid as exc:
             raise self.operation.error(ProtocolBroken, str(exc), REPORT) from None
 
-    def _counted(self, answer: Answer, limit: int) -> Iterator[bytes]:
+    def _count_chunks(self, answer: Answer, limit: int) -> Iterator[bytes]:
         for piece in answer.chunks(limit):
             self._count(len(piece))
             yield piece
@@ -195,10 +195,10 @@ class BlobStream:
         elif not answer.codings:
             raise answer.page_error()
         else:
-            self._decodes, self._ranges = self._decodable(answer), False
+            self._decodes, self._ranges = self._require_known_codings(answer), False
         return True
 
-    def _decodable(self, answer: Answer) -> bool:
+    def _require_known_codings(self, answer: Answer) -> bool:
         if is_known(answer.codings):
             return True
         raise answer.coding_error()
@@ -207,7 +207,7 @@ class BlobStream:
         """Read a whole answer to find out whether its body or its decoded body has the digest. Raises RegistryError."""
         size = self.size
         found = which_has_digest(
-            self._counted(answer, MAX_UNKNOWN if size is None else size + CHUNK),
+            self._count_chunks(answer, MAX_UNKNOWN if size is None else size + CHUNK),
             answer.codings,
             self._request.digest.new_hash,
             limit=MAX_DECODED if size is None else size,
@@ -222,7 +222,7 @@ class BlobStream:
         wanted = self._request.digest
         raise self.operation.wrong_digest(expected=wanted, actual=f"{wanted.algorithm}:{found.stored}")
 
-    def _left(self, skip: int) -> int:
+    def _body_limit(self, skip: int) -> int:
         """Return the limit of the body: one piece more than expected, so that the verifier detects the excess."""
         return (MAX_UNKNOWN if self.size is None else self.size - self.received) + skip + CHUNK
 

@@ -214,7 +214,7 @@ class Registry:
         resolver = ImageResolver(
             operation,
             self._reader(repository),
-            lambda descriptor: self._config(repository, descriptor, operation),
+            lambda descriptor: self._read_config(repository, descriptor, operation),
             platform,
             self._warn,
         )
@@ -271,7 +271,7 @@ class Registry:
 
         return ManifestReader(self._caller, repository=repository, warn=self._warn, deadline=self._caller.deadline())
 
-    def _config(self, repository: str, descriptor: Descriptor, operation: Operation) -> bytes:
+    def _read_config(self, repository: str, descriptor: Descriptor, operation: Operation) -> bytes:
         from .blobs import BlobRequest, BlobStream
 
         if descriptor.data is not None:

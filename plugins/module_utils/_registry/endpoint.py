@@ -49,19 +49,19 @@ class Endpoint:
         Raises ConfigurationError.
         """
         scheme = "http" if mode == "no-tls" else "https"
-        rest = _without_scheme(text, scheme)
+        rest = _strip_scheme(text, scheme)
         authority, dummy, path = rest.rstrip("/").partition("/")
         prefix = f"/{path}" if path else ""
         if "@" in authority:
             raise ConfigurationError(
-                "The registry must not hold a user name or password; use the options username and password."
+                "The registry must not contain a user name or password; use the options username and password."
             )
         if not _PREFIX.fullmatch(prefix) or any(part in (".", "..") for part in prefix.split("/")):
-            raise _invalid(text, "the part after the host must be a path of letters, digits and . _ ~ -")
+            raise _registry_error(text, "the part after the host must be a path of letters, digits and . _ ~ -")
         try:
             host, port = parse_authority(authority, scheme=scheme)
         except UrlInvalid as exc:
-            raise _invalid(text, str(exc)) from None
+            raise _registry_error(text, str(exc)) from None
         origin = Origin(scheme, host, port)
         shown = f"[{host}]" if ":" in host else host
         if authority.rpartition("]")[2].partition(":")[2]:
@@ -99,14 +99,14 @@ class Endpoint:
         return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", query or None)
 
 
-def _without_scheme(text: str, scheme: str) -> str:
+def _strip_scheme(text: str, scheme: str) -> str:
     if not isinstance(text, str) or not text or len(text) > _MAX_NAME:
         raise ConfigurationError(f"The registry must be a host with an optional port, of 1 to {_MAX_NAME} characters.")
     given, separator, rest = text.partition("://")
     if not separator:
         return text
     if given.lower() not in _MODES:
-        raise _invalid(text, "its scheme is neither http nor https")
+        raise _registry_error(text, "its scheme is neither http nor https")
     if given.lower() != scheme:
         raise ConfigurationError(
             f"The registry is given with {given.lower()}:// while the option tls is {_MODES[scheme]}; "
@@ -115,7 +115,7 @@ def _without_scheme(text: str, scheme: str) -> str:
     return rest
 
 
-def _invalid(text: str, why: str) -> ConfigurationError:
+def _registry_error(text: str, why: str) -> ConfigurationError:
     shown = text.rpartition("@")[2]
     return ConfigurationError(f"The registry {quote(shown)} is invalid: {why}; write it as host[:port][/prefix].")
 

@@ -116,7 +116,7 @@ class _ForeignHops:
         return self.operation.error(
             RedirectRefused,
             f"the image locates this layer at {visible(str(url.origin))}, which is refused: {why}",
-            "have the layer pushed to the registry",
+            "push the layer to the registry",
         )
 
 

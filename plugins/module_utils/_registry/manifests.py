@@ -67,7 +67,7 @@ class ManifestReader:
         answer, body = self._caller.document(call, limit=MAX_BYTES)
         digest = Digest.of(body) if selector.digest is None else Digest.of(body, selector.digest.algorithm)
         if selector.digest is not None and digest != selector.digest:
-            raise _mismatch(operation, selector, expected=selector.digest, actual=digest)
+            raise _mismatch_error(operation, selector, expected=selector.digest, actual=digest)
         self._check_header(answer, body, operation)
         return self._parse(operation, body, digest, answer.header("Content-Type"), strict=selector.digest is None)
 
@@ -112,7 +112,7 @@ class ManifestReader:
             raise operation.wrong_digest(expected=stated, actual=str(actual))
 
 
-def _mismatch(operation: Operation, selector: Selector, *, expected: Digest, actual: Digest) -> DigestMismatch:
+def _mismatch_error(operation: Operation, selector: Selector, *, expected: Digest, actual: Digest) -> DigestMismatch:
     if selector.tag is None:
         return operation.wrong_digest(expected=expected, actual=str(actual))
     message = operation.sentence(

@@ -97,7 +97,7 @@ class ImageResolver:
 
     def _find(self, fetched: Fetched) -> _Found:
         if not isinstance(fetched.document, Index):
-            return self._manifest(fetched.digest, fetched.document)
+            return self._load_manifest(fetched.digest, fetched.document)
         found = self._search(fetched.document, depth=1)
         if found is not None:
             return found
@@ -137,7 +137,7 @@ class ImageResolver:
         failure: CollectionError | None = None
         for entry in index.candidates(self.wanted):
             try:
-                found = self._candidate(entry, depth)
+                found = self._try_candidate(entry, depth)
             except (NotFound, JsonInvalid, DocumentInvalid, Unsupported) as exc:
                 failure = failure or exc
                 continue
@@ -147,7 +147,7 @@ class ImageResolver:
             raise failure
         return None
 
-    def _candidate(self, entry: Descriptor, depth: int) -> _Found | None:
+    def _try_candidate(self, entry: Descriptor, depth: int) -> _Found | None:
         self._looked_at += 1
         if self._looked_at > MAX_CANDIDATES:
             raise self._annotate(
@@ -167,7 +167,7 @@ class ImageResolver:
             raise self._annotate(
                 DocumentInvalid(self.operation.sentence("its index announces a manifest as an index", "push it again"))
             )
-        found = self._manifest(child.digest, child.document, offered=entry.platform)
+        found = self._load_manifest(child.digest, child.document, offered=entry.platform)
         if entry.platform is not None:
             return found
         platform = None if found.config is None else found.config.platform
@@ -176,7 +176,7 @@ class ImageResolver:
         self._seen += [] if platform is None else [platform]
         return None
 
-    def _manifest(self, digest: Digest, manifest: Manifest, *, offered: Platform | None = None) -> _Found:
+    def _load_manifest(self, digest: Digest, manifest: Manifest, *, offered: Platform | None = None) -> _Found:
         if not manifest.is_image:
             return _Found(digest, manifest, None, offered)
         if manifest.config.size > MAX_BYTES:

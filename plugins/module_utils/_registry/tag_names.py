@@ -129,7 +129,7 @@ class TagNameScanner:
     def _take(self, match: re.Match[str]) -> str | None:
         string, mark = match.group(1), match.group(2)
         if mark is not None:
-            self._mark(mark)
+            self._take_mark(mark)
             return None
         if string is not None and self._expected in ("key", "name"):
             self._take_key(string)
@@ -141,7 +141,7 @@ class TagNameScanner:
         self._close_value()
         return str(json.loads(string)) if is_name else None
 
-    def _mark(self, mark: str) -> None:
+    def _take_mark(self, mark: str) -> None:
         expected = self._expected
         if mark in "{[" and expected in ("value", "item"):
             self._check_container(mark)

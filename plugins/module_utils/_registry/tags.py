@@ -118,7 +118,7 @@ class TagLister:
             return self._read_after(last, n)
         if n is None:
             return TagList(tuple(_in_valid_order(self._read_all())))
-        page = self._page(n, None)
+        page = self._first_page(n, None)
         if self._is_whole(page):
             return _make_list(sorted(self._filter_valid(page.names)), n)
         found = self._collect(page, n)
@@ -135,18 +135,18 @@ class TagLister:
             return False
         if not page.is_everything and (page.names == sorted(page.names) or self._applies_n()):
             return False
-        return not self._goes_on(page)
+        return not self._has_more(page)
 
-    def _goes_on(self, page: _Page) -> bool:
+    def _has_more(self, page: _Page) -> bool:
         """Tell whether the page after this one has other names."""
         if page.following is None:
             return False
         return not set(self._fetch_page(page.following, page.size).names) <= set(page.names)
 
     def _read_after(self, last: str, n: int | None) -> TagList:
-        page = self._page(n, last)
+        page = self._first_page(n, last)
         # a server that ignores n may still apply last, and then this is not its whole list
-        first = page if page.is_everything and last in page.names else self._page(page.size, None)
+        first = page if page.is_everything and last in page.names else self._first_page(page.size, None)
         if self._is_whole(first):
             return _by_name(self._filter_valid(first.names), last, n)
         if page.names and first.names == page.names:
@@ -177,20 +177,22 @@ class TagLister:
 
     def _applies_n(self) -> bool:
         """Tell whether the server applies n; the repository has more than one tag."""
-        return len(self._page(1, None).names) == 1
+        return len(self._first_page(1, None).names) == 1
 
     def _read_all(self) -> list[str]:
         """Return all tags in the order of the server, in pages if one answer would be too long."""
         try:
-            return self._names_from(self._page(None, None), None)[0]
+            return self._read_names_from(self._first_page(None, None), None)[0]
         except TooLong:
-            return self._names_from(self._page(PAGE, None), None)[0]
+            return self._read_names_from(self._first_page(PAGE, None), None)[0]
 
     def _collect(self, page: _Page, n: int | None, *, without: str | None = None) -> TagList:
-        names, more = self._names_from(page, n, without=without)
+        names, more = self._read_names_from(page, n, without=without)
         return _make_list(names, n, more=more)
 
-    def _names_from(self, page: _Page, wanted: int | None, *, without: str | None = None) -> tuple[list[str], bool]:
+    def _read_names_from(
+        self, page: _Page, wanted: int | None, *, without: str | None = None
+    ) -> tuple[list[str], bool]:
         """Return the names from a page on, and whether there are more than wanted."""
         found: dict[str, None] = {}
         seen, idle, linked = {page.url}, 0, False
@@ -215,7 +217,7 @@ class TagLister:
                     raise self._list_error("the registry sends the same page again")
                 return list(found), False
 
-    def _page(self, size: int | None, last: str | None) -> _Page:
+    def _first_page(self, size: int | None, last: str | None) -> _Page:
         """Get the first page; ask for fewer tags if the server refuses that many."""
         sizes = (size, *(less for less in _LESS if size is not None and (less is None or less < size)))
         refusal: RegistryError | None = None
@@ -230,7 +232,7 @@ class TagLister:
 
     def _fetch_page(self, url: Url, size: int | None) -> _Page:
         call = Call(self._operation, url, headers={"Accept": "application/json"}, deadline=self._deadline)
-        answer, names = self._caller.consume(call, self._names)
+        answer, names = self._caller.consume(call, self._read_names)
         target = self._linked_page(answer, url)
         if target is not None:
             return _Page(url, size, names, target, is_guess=False)
@@ -240,7 +242,7 @@ class TagLister:
         following = self._caller.endpoint.tags(self._repository, n=size, last=usable) if may_be_cut else None
         return _Page(url, size, names, following, is_guess=following is not None)
 
-    def _names(self, answer: Answer) -> list[str]:
+    def _read_names(self, answer: Answer) -> list[str]:
         names = []
         content = answer.content(MAX_PAGE_BYTES)
         head = next(content, b"")

@@ -71,16 +71,16 @@ class _Scanner:
         while self._at < len(self._text):
             word = self._take(_WORD)
             if word:
-                self._word(word, separators)
+                self._take_word(word, separators)
             else:
                 self._skip_stray()
             separators = self._take(_SEPARATORS)
         return [Challenge(scheme, parameters) for scheme, parameters in self._found]
 
-    def _word(self, word: str, separators: str) -> None:
+    def _take_word(self, word: str, separators: str) -> None:
         """Handle a word: the name of a parameter, a scheme, or the rest of a value that lacks its quotes."""
         if self._found and self._take(_EQUALS):
-            self._parameter(word.lower())
+            self._take_parameter(word.lower())
         elif self._is_scheme(word, separators):
             self._found.append((word.lower(), {}))
             self._bare = None
@@ -94,7 +94,7 @@ class _Scanner:
         follows = _NEXT_PARAMETER.match(self._text, self._at) is not None
         return follows and (word.lower() in _SCHEMES)
 
-    def _parameter(self, name: str) -> None:
+    def _take_parameter(self, name: str) -> None:
         quoted = _QUOTED.match(self._text, self._at)
         if quoted is not None:
             self._at = quoted.end()

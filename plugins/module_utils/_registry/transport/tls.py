@@ -30,9 +30,9 @@ _MAX_FILES: t.Final = 4096
 def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
     """Make a context for connections to servers, TLS 1.2 or later.
 
-    The registry itself is trusted by ca_path alone, other ports of its host and other hosts by ca_path and the system.
-    Other hosts are always validated and never get the client certificate. Raises ConfigurationError, which names the
-    unusable file.
+    ca_path replaces the certificates of the system for the registry itself, unless system_too is set; for other ports
+    of its host and for other hosts it adds to them. Other hosts are always validated and never get the client
+    certificate. Raises ConfigurationError, which names the unusable file.
     """
     context = _make_trusting_context(options.ca_path, system_too=options.system_too or near != "registry")
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -128,7 +128,7 @@ class Transport:
                 return answer
             answer.discard()
             hops = hops or self._redirect_hops(request, answer)
-            target = _target(request, answer, url)
+            target = _redirect_target(request, answer, url)
             if target.origin != url.origin:
                 authorization = None if request.elsewhere is None else request.elsewhere(target)
             url = target
@@ -211,7 +211,7 @@ def _request_target(url: Url, proxy: str | None) -> str:
     return url.text if forwarded else url.target
 
 
-def _target(request: Request, answer: Answer, url: Url) -> Url:
+def _redirect_target(request: Request, answer: Answer, url: Url) -> Url:
     """Return the URL that a redirect leads to. Raises RedirectRefused."""
     location = answer.header("Location")
     if location is None:
