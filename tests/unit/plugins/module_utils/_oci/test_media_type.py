@@ -42,7 +42,7 @@ def test_layers(media_type: str, compression: str, nondistributable: bool) -> No
 def test_what_is_no_layer(media_type: str) -> None:
     assert not m.is_layer(media_type)
     assert not m.is_nondistributable(media_type)
-    with pytest.raises(Unsupported, match="no filesystem changeset"):
+    with pytest.raises(Unsupported, match="not a filesystem changeset"):
         m.layer_compression(media_type)
 
 
