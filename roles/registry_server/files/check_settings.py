@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Print what the server would refuse in a configuration, given as YAML on standard input; nothing if it is right.
+"""Validate a configuration, YAML on standard input, with the code of the server, and print the error, if any.
 
-check_settings.py DIR       the directory in which ansible_collections is
+check_settings.py DIR       the parent directory of ansible_collections
 
 The role runs it on the controller, before the host is touched.
 """
@@ -15,7 +15,7 @@ import sys
 
 
 def problem(data: bytes) -> str:
-    """Return what is wrong with a configuration, or "". The files that it names are not looked at."""
+    """Return the error in a configuration, or "". Files that it names are not read."""
     from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
     from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import make_settings
     from ansible_collections.attested.registry.plugins.module_utils._server.errors import ServerError

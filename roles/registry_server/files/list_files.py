@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prints the regular files below a directory and what tells whether they are the same, as JSON; {} without it.
+"""Print the files below a directory with values that identify their content, as JSON; {} if it does not exist.
 
-That is the size of a blob, whose name is its digest, and the digest of any other file.
+The value of a blob, whose name is its digest, is its size; that of any other file is its digest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 
 
 def listing(top: str) -> dict[str, str]:
-    """What tells whether a file is the same, by its path below top."""
+    """Return the size or digest of each file by its path relative to top."""
     found = {}
     for directory, dummy, names in os.walk(top):
         blobs = os.path.basename(os.path.dirname(directory)) == "blobs"
@@ -27,7 +27,7 @@ def listing(top: str) -> dict[str, str]:
 
 
 def digest(path: str) -> str:
-    """The SHA-256 of a file's content."""
+    """Return the SHA-256 digest of a file."""
     whole = hashlib.sha256()
     with open(path, "rb") as file:
         for part in iter(lambda: file.read(1 << 20), b""):

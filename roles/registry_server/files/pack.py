@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Packs the server's code the same way each time, and prints its digest and version as JSON. Runs on the controller.
+"""Pack the code of the server reproducibly, and print its digest and version as JSON. Runs on the controller.
 
 pack.py --collection DIR --packages NAME,NAME [--output FILE]
 """
@@ -24,7 +24,7 @@ PREFIX: t.Final = "ansible_collections/attested/registry/plugins/module_utils"
 
 
 def sources(collection: Path, packages: t.Sequence[str]) -> dict[str, bytes]:
-    """The files of these packages of module_utils, by the path that they have in the archive, in order."""
+    """Return the files of these packages of module_utils by their path in the archive, sorted."""
     top = collection / "plugins" / "module_utils"
     found: dict[str, bytes] = {}
     for package in packages:
@@ -38,7 +38,7 @@ def sources(collection: Path, packages: t.Sequence[str]) -> dict[str, bytes]:
 
 
 def digest(files: t.Mapping[str, bytes]) -> str:
-    """The SHA-256 of names and contents."""
+    """Return the SHA-256 digest of names and contents."""
     whole = hashlib.sha256()
     for name, content in files.items():
         whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
@@ -46,7 +46,7 @@ def digest(files: t.Mapping[str, bytes]) -> str:
 
 
 def archive(files: t.Mapping[str, bytes]) -> bytes:
-    """A compressed tar archive with nothing in it of the machine that made it."""
+    """Return a compressed tar archive without data of the machine that made it."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in files.items():
@@ -57,7 +57,7 @@ def archive(files: t.Mapping[str, bytes]) -> bytes:
 
 
 def version(collection: Path) -> str:
-    """The version of the collection: galaxy.yml has it in a checkout, MANIFEST.json when it is installed."""
+    """Return the version of the collection: from galaxy.yml in a checkout, from MANIFEST.json when installed."""
     manifest = collection / "MANIFEST.json"
     if manifest.exists():
         return str(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"])

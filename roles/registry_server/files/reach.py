@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connect to registries, or to the proxy of the environment, and print which cannot be reached and why.
+"""Connect to registries, or to the proxy of the environment, and print which are unreachable and why.
 
-reach.py REGISTRY...        each as the option registry of the modules has it: [SCHEME://]HOST[:PORT][/PREFIX]
+reach.py REGISTRY...        in the form of the option registry of the modules: [SCHEME://]HOST[:PORT][/PREFIX]
 
-The role runs it on the host, by Python alone, before anything is installed.
+The role runs it on the host before anything is installed, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry
 
 
 def problem(registry: str) -> str:
-    """Return why no connection can be made for a registry, or "" if one can."""
+    """Return why connecting to a registry fails, or "" if it succeeds."""
     try:
         scheme, host, port = place(registry)
         proxies = urllib.request.getproxies()
@@ -32,7 +32,7 @@ def problem(registry: str) -> str:
         else:
             shown = f"{host}:{port}"
     except ValueError:
-        # Nothing of it is shown: it may hold a password.
+        # the text is not shown, because it may contain a password
         return "the name of a registry, or the URL of a proxy, is malformed; give HOST or HOST:PORT"
     try:
         socket.create_connection((host, port), timeout=_SECONDS).close()
@@ -54,12 +54,12 @@ def place(text: str, *, scheme: str = "") -> tuple[str, str, int]:
 
 
 def host_of(text: str) -> str:
-    """Return a registry as it was given, without user and password."""
+    """Return the name of a registry without scheme, user and password."""
     return text.rpartition("://")[2].rpartition("@")[2]
 
 
 def loopback(host: str) -> bool:
-    """Return whether a host is this one, which no proxy is asked for."""
+    """Return whether a host name is that of the loopback interface, which needs no proxy."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
