@@ -12,6 +12,7 @@ worker.py makes one HttpServer for its process; the listeners pass connections t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import logging
 import socket
@@ -89,6 +90,7 @@ class _Connection(web.RequestHandler):
         "_pace",
         "_progress",
         "_realm",
+        "_socket",
         "_used",
         "_wire",
         "_writer",
@@ -114,6 +116,8 @@ class _Connection(web.RequestHandler):
         self._writer: t.Any = None
         # transport until the connection is lost; the attribute transport of aiohttp is None once closing starts
         self._wire: asyncio.Transport | None = None
+        # read once: the TLS transport of asyncio raises AttributeError for it after a second close()
+        self._socket: t.Any = None
         self._head_since: float | None = None
         self._closing_since: float | None = None
         self._idle_since = self._loop.time()
@@ -125,6 +129,7 @@ class _Connection(web.RequestHandler):
         """Start with a connection whose handshake, if any, is complete."""
         self._idle_since = self._loop.time()
         self._wire = t.cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket")
         self.peer = peer_of(transport, realm=self._realm)
         super().connection_made(transport)
 
@@ -224,7 +229,7 @@ class _Connection(web.RequestHandler):
         # a connection that is closing waits until the client has read all data
         wire = t.cast("asyncio.Transport", self._wire)
         limits, closing = self.server.limits, self.transport is None or wire.is_closing()
-        delivery = delivery_of(self._get_socket())
+        delivery = delivery_of(self._socket)
         if limits.minimum_rate and self._pace.is_too_slow(delivery, now):
             self.cut("slow")
         elif closing and not (delivery and delivery.pending):
@@ -247,6 +252,9 @@ class _Connection(web.RequestHandler):
         if self._closing_since is None:
             self._closing_since = now
         elif now - self._closing_since >= _CLOSING_SECONDS:
+            # a TLS transport ignores abort() after a second close()
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
             t.cast("asyncio.Transport", self._wire).abort()
 
     def finish(self) -> None:
@@ -260,10 +268,6 @@ class _Connection(web.RequestHandler):
         """Tell whether some bytes of the response in progress were sent."""
         return self.transport is None or (self._writer is not None and self._writer.output_size > 0)
 
-    def _get_socket(self) -> t.Any:
-        """Return the socket; None after TLS has released it and before connection_lost."""
-        return t.cast("asyncio.Transport", self._wire).get_extra_info("socket")
-
     def cut(self, why: str) -> None:
         """Abort the connection and count the reason; why is one of counters.CUT."""
         if self._wire is None or self._cut:
@@ -271,15 +275,11 @@ class _Connection(web.RequestHandler):
         self._cut = True
         _LOG.debug("aborting the connection of %s: %s", self.peer.address or "a unix socket", why)
         self.server.counters.add("cut", why)
-        sock = self._get_socket()
-        if sock is None:
-            self._wire.abort()
-            return
         try:
             # discard data that the client has not read
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             # interrupts a sendfile in progress, which closing the transport does not
-            sock.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)
         except OSError as exc:
             _LOG.debug("the connection was already closed: %s", exc)
         if not self._busy or self.transport is None:

@@ -187,9 +187,10 @@ def test_a_server_that_ends_cuts_who_takes_nothing(noise: RunningServer) -> None
     assert noise.listener._http.counters.get("cut", "drain") == 1
 
 
+@pytest.mark.parametrize("closed", [1, 2], ids=["closed once", "closed twice"])
 @pytest.mark.parametrize("request_", [b"", b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"])
 def test_a_client_that_does_not_end_tls_is_not_waited_for(
-    tmp_path: pathlib.Path, serve: Serve, certificate: Certificate, request_: bytes
+    tmp_path: pathlib.Path, serve: Serve, certificate: Certificate, request_: bytes, closed: int
 ) -> None:
     server = serve(tmp_path, certificate)
     http = server.listener._http
@@ -198,7 +199,9 @@ def test_a_client_that_does_not_end_tls_is_not_waited_for(
         while not http.connections or (request_ and not http.connections[0]._used):
             await asyncio.sleep(0.01)
         (connection,) = http.connections
-        connection.transport.close()
+        transport = connection.transport
+        for dummy in range(closed):
+            transport.close()
         # the kernel may have some of it under way at the first
         for later in (0, 1, 5):
             assert http.connections
@@ -223,8 +226,8 @@ def test_a_connection_whose_socket_is_gone_does_not_keep_the_others_from_being_l
             await asyncio.sleep(0.01)
         (connection,) = http.connections
         with monkeypatch.context() as patch:
-            # as a transport of TLS has it between its end and connection_lost
-            patch.setattr(type(connection), "_get_socket", lambda self: None)
+            # as the socket of a transport is between its end and connection_lost
+            patch.setattr(connection, "_socket", gone)
             patch.setattr(connection, "_busy", True)
             http.check()
             patch.setattr(connection, "_busy", False)
@@ -232,9 +235,11 @@ def test_a_connection_whose_socket_is_gone_does_not_keep_the_others_from_being_l
             http.check()
             assert "checking a connection failed" in caplog.text
         with monkeypatch.context() as patch:
-            patch.setattr(type(connection), "_get_socket", lambda self: None)
+            patch.setattr(connection, "_socket", gone)
             connection.cut("head")
 
+    gone = socket.socket()
+    gone.close()
     with socket.create_connection(server.address, timeout=30) as sock:
         sock.sendall(b"GET /v2/ HTTP/1.1\r\n")
         server.call(asyncio.wait_for(look(), 30))
