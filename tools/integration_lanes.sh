@@ -15,12 +15,16 @@ cd "$COPIED"
 
 # lane NAME ARGUMENT...  A line for each target as it begins and its counts as it ends.
 lane() {
-  local name=$1
+  local name=$1 line target=
   shift
   ansible-test integration --local --python "$version" --color no --allow-root "$@" 2>&1 </dev/null |
     tee "$BUILD/integration-$name.log" |
-    awk '/^Running [a-z0-9_]+ integration test (role|script)/ { target = $2; print "- " target; fflush() }
-         /ok=[0-9]+ .*failed=/ { sub(/^[^ ]+ +: /, ""); print "- " target ": " $0; fflush() }'
+    while IFS= read -r line; do
+      case $line in
+        "Running "*" integration test "*) line=${line#Running } && target=${line%% *} && say "- $target" ;;
+        *" ok="*failed=*) say "- $target: ${line#*: }" ;;
+      esac
+    done
 }
 
 if [ $# -gt 0 ]; then
