@@ -44,11 +44,13 @@ PLANTED_CODE = ("docs/plan.md", "plugins/modules/experiment.py", "roles/registry
 FOR_DEVELOPERS = (
     ".",
     "Makefile",
+    "antsibull-nox.toml",
     "benchmarks/",
     "changelogs/fragments/",
     "examples/build_registry.py",
     "examples/registry/",
     "galaxy.yml",
+    "noxfile.py",
     "plugins/module_utils/_server/__main__.py",
     "pyproject.toml",
     "requirements-demo.txt",
