@@ -53,11 +53,11 @@ _EVERY_REALM: t.Final = (
     "realm on a trusted platform is accepted, whatever runs in it."
 )
 _NOT_SECURED: t.Final = "Platforms in a lifecycle state other than secured are accepted: their claims can be forged."
-_NOBODY: t.Final = (
+_UNUSABLE_POLICY: t.Final = (
     "A policy has rules for the platform, but nothing checks the signature of the platform: the policy accepts no "
     "realm."
 )
-_HTTP: t.Final = "The Veraison service is used over http: anybody on the network path can read the tokens."
+_NOT_PRIVATE: t.Final = "The Veraison service is used over http: anybody on the network path can read the tokens."
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def read_relying_party(values: t.Mapping[str, object], *, read_file: ReadFile) -
     warnings = (
         (not some_realms, _EVERY_REALM),
         (set(lifecycle) != {"secured"}, _NOT_SECURED),
-        (not chain.authenticates_platform and _any_needs_authentication(policies), _NOBODY),
-        (veraison is not None and not veraison.service.is_private, _HTTP),
+        (not chain.authenticates_platform and _any_needs_authentication(policies), _UNUSABLE_POLICY),
+        (veraison is not None and not veraison.service.is_private, _NOT_PRIVATE),
     )
     return RelyingParty(chain, policies, (*chain.warnings, *(text for applies, text in warnings if applies)))
 

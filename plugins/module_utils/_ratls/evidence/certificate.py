@@ -37,12 +37,12 @@ def make_certificate(key: ClientKey, token: bytes) -> bytes:
             "check that the source of evidence gives a CCA token."
         )
     x509 = crypto.x509
-    nobody = x509.Name([])
+    no_name = x509.Name([])
     extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(EXTENSION_OID), token)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(nobody)
-        .issuer_name(nobody)
+        .subject_name(no_name)
+        .issuer_name(no_name)
         .public_key(key.private.public_key())
         .serial_number(_serial_number(key))
         .not_valid_before(NOT_BEFORE)

@@ -156,8 +156,8 @@ def _problem(answer: HttpAnswer) -> str:
         problem = load_object(answer.body, what="the problem", max_bytes=MAX_BODY)
     except JsonInvalid:
         return ""
-    said = [text for text in (problem.get("title"), problem.get("detail")) if isinstance(text, str) and text]
-    return f" ({visible(_LONG_WORD.sub('...', ': '.join(said)))})" if said else ""
+    texts = [text for text in (problem.get("title"), problem.get("detail")) if isinstance(text, str) and text]
+    return f" ({visible(_LONG_WORD.sub('...', ': '.join(texts)))})" if texts else ""
 
 
 def _body(answer: HttpAnswer) -> JsonObject:

@@ -54,8 +54,8 @@ class VeraisonAppraiser:
             presented.data, presented.realm_challenge, profile=presented.token.platform.profile
         )
         statuses = self._statuses(result, presented, deadline)
-        said = ", ".join(f"{visible(name, limit=64)} {status}" for name, status in statuses.items())
-        return Verdict(self.name, said, warnings)
+        summary = ", ".join(f"{visible(name, limit=64)} {status}" for name, status in statuses.items())
+        return Verdict(self.name, summary, warnings)
 
     def _statuses(self, result: str, presented: PresentedToken, deadline: Deadline) -> dict[str, Status]:
         challenge, policy, now = presented.realm_challenge, self.policy, self.clock.now()

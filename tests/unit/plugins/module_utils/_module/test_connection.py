@@ -251,7 +251,7 @@ def test_an_empty_password_hides_nothing(made: list[Seen], tmp_path: t.Any) -> N
 
 @pytest.mark.parametrize(
     ("program", "why"),
-    [("exit 3", "ended with status 3"), ("kill $$", "ended with status -15"), ("yes", "it writes more than")],
+    [("exit 3", "ended with status 3"), ("kill $$", "ended with status -15"), ("yes", "it wrote more than")],
 )
 def test_a_named_helper_that_fails(
     made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch, program: str, why: str

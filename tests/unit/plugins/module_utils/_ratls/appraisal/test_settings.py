@@ -72,7 +72,7 @@ def test_one_set_of_extensible_measurements_has_to_match_as_a_whole() -> None:
         (b"", "not JSON"),
         (b"[]", "not a JSON object"),
         (b'{"realm": 1}', "has no realm.reference-values"),
-        (b'{"realm": {}, "realm": {}}', "duplicate"),
+        (b'{"realm": {}, "realm": {}}', "twice"),
         (reference(rim=None), "rim is null, not text"),
         (reference(rim="xyz"), "rim is not 32 or 48 or 64 bytes in hexadecimal"),
         (reference(rim=RIM[:-2]), "rim is not 32"),
