@@ -191,7 +191,7 @@ def test_certificates_that_are_not_checked(run: t.Any, tmp_path: pathlib.Path) -
     assert "option ca_path" in run("oci_tags", ca_path=str(other.path))["msg"]
     done = run("oci_tags", ca_path=str(other.path), validate_certs=False)
     assert done["tags"] == ["1.0"]
-    assert any("is not checked" in text for text in done.warnings)
+    assert any("is not verified" in text for text in done.warnings)
 
 
 def test_neither_the_challenge_nor_the_token_is_shown(run: t.Any, front: AttestingFront) -> None:
