@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The order of steps of oci_image_unpack, called by its run(): the quick check first, then the requested state.
+"""The order of steps of oci_image_unpack, called by its main(): the quick check first, then the requested state.
 
 Most tasks find nothing to change, so what only the others need is imported where it is needed.
 """
