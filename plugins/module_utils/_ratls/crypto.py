@@ -4,11 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The only file of this package that imports cryptography.
+"""The only file of this package that imports cryptography; without it every file can still be imported.
 
-Every file can be imported without the library; functions that need it call require_cryptography. Tokens, keys and the
-server run on Debian 12's version; only the check of a server's certificate (_tls13/verify.py) needs the extension
-policies of a newer one.
+Tokens, keys and the server run on Debian 12's version; only the check of a server's certificate (_tls13/verify.py)
+needs the extension policies of a newer one.
 """
 
 from __future__ import annotations
