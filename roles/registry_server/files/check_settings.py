@@ -4,9 +4,7 @@
 
 """Validate a configuration, YAML on standard input, with the code of the server, and print the error, if any.
 
-check_settings.py DIR       the parent directory of ansible_collections
-
-The role runs it on the controller, before the host is touched.
+Usage on the controller, before the host is changed: check_settings.py DIR, the parent of ansible_collections.
 """
 
 from __future__ import annotations

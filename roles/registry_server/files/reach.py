@@ -4,8 +4,7 @@
 
 """Connect to registries, or to the proxy of the environment, and print which are unreachable and why.
 
-reach.py REGISTRY...        in the form of the option registry of the modules: [SCHEME://]HOST[:PORT][/PREFIX]
-
+Usage: reach.py REGISTRY..., each in the form of the option registry of the modules: [SCHEME://]HOST[:PORT][/PREFIX].
 The role runs it on the host before anything is installed, so it uses the standard library only.
 """
 
@@ -13,11 +12,12 @@ from __future__ import annotations
 
 import socket
 import sys
+import typing as t
 import urllib.request
 from urllib.parse import urlsplit
 
-_SECONDS = 10
-_DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+_SECONDS: t.Final = 10
+_DOCKER_HUB: t.Final = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 
 
 def problem(registry: str) -> str:

@@ -63,11 +63,12 @@ class SlowReaderCheck:
     def __init__(self, *, seconds: float, minimum: float) -> None:
         self._seconds = seconds
         self._minimum = minimum
-        self.rest()
+        self._since: float | None = None
+        self._acked = 0
 
     def rest(self) -> None:
         """Restart the measurement, because no data is pending."""
-        self._since: float | None = None
+        self._since = None
         self._acked = 0
 
     def is_too_slow(self, delivery: Delivery | None, now: float) -> bool:
@@ -92,11 +93,12 @@ class Progress:
 
     def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
-        self.end()
+        self._since: float | None = None
+        self._acked = 0
 
     def begin(self, now: float) -> None:
         """Start the measurement with a request."""
-        self._since: float | None = now
+        self._since = now
         self._acked = 0
 
     def end(self) -> None:

@@ -87,6 +87,9 @@ class Supervisor:
         self._loader = Loader(settings)
         self._watch = Watch(settings.root) if settings.watch else None
         self._admin: AdminListener | None = None
+        # made by run, because before Python 3.10 an event belongs to the event loop that exists when it is made
+        self._stop: asyncio.Event
+        self._wanted: asyncio.Event
 
     async def run(self) -> None:
         """Serve until a signal stops the server. Raises ServerError when the start fails."""

@@ -77,6 +77,12 @@ class _Worker:
         self._sockets = sockets
         self._counters = counters
         self._control = control
+        self._connections = Connections(
+            counters, limit=settings.connections, per_address=settings.connections_per_address
+        )
+        # made by run, because before Python 3.10 an event belongs to the event loop that exists when it is made
+        self._told: asyncio.Event
+        self._stop: asyncio.Event
 
     async def run(self) -> None:
         """Serve until the worker is retired or stopped."""
@@ -93,9 +99,6 @@ class _Worker:
             counters=self._counters,
             passwords=passwords,
             access_log=self._settings.access_log,
-        )
-        self._connections = Connections(
-            self._counters, limit=self._settings.connections, per_address=self._settings.connections_per_address
         )
         acceptors = [Acceptor(sock, server, self._connections, tls=tls, attesting=attesting) for sock in self._sockets]
         ticking = loop.create_task(self._tick(server))
