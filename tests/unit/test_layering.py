@@ -267,6 +267,11 @@ def test_header(path: Path) -> None:
     assert ast.unparse(statements[0]) == "from __future__ import annotations"
 
 
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(parse(path))
+
+
 @pytest.mark.parametrize("path", PRIVATE, ids=label)
 def test_private_note(path: Path) -> None:
     lines = path.read_text("utf-8").splitlines()
