@@ -4,15 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Authenticate to one registry: answer its challenges (RFC 9110, 11.6) and keep its tokens. Called by logins.py.
-
-A request is sent without credentials until the registry asks for them, by a 401 or, if it hides what is not public,
-only at /v2/. In that case a 403, 404 or 429 to an anonymous request is inconclusive, and the client tries the
-configured credentials before it accepts the answer.
-
-Threads share the tokens. A token may be valid for one request only, so a request whose token was refused gets a token
-that no other thread uses before the refusal is accepted.
-"""
+"""Authenticate to one registry: answer its challenges (RFC 9110, 11.6) and keep its tokens. Called by logins.py."""
 
 from __future__ import annotations
 
@@ -68,6 +60,13 @@ class Authenticator:
 
     base is the URL of /v2/, where the registry is asked how to log in; None for a registry that another one redirects
     to, which is not asked there.
+
+    A request is sent without credentials until the registry asks for them, by a 401 or, if it hides what is not public,
+    only at /v2/. In that case a 403, 404 or 429 to an anonymous request is inconclusive, and the client tries the
+    configured credentials before it accepts the answer.
+
+    Threads share the tokens. A token may be valid for one request only, so a request whose token was refused gets a
+    token that no other thread uses before the refusal is accepted.
     """
 
     def __init__(
