@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 version=$1
 shift
-cd "$COPIED"
+cd "$COPIED" || exit
 
 # lane NAME ARGUMENT...  A line for each target as it begins and its counts as it ends.
 lane() {
