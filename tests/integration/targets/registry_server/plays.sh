@@ -63,15 +63,15 @@ release=$(on one readlink -f /opt/registry_server/instances/main/current)
 changed=$work/changed/ansible_collections/attested/registry
 mkdir -p "$changed"
 cp -r "$collection"/{galaxy.yml,meta,plugins,roles} "$changed"
-echo 'import os; os.environ.get("NOTIFY_SOCKET") and os._exit(77)' >>"$changed/plugins/module_utils/_server/app.py"
+echo 'import os; os.environ.get("NOTIFY_SOCKET") and os._exit(77)' >>"$changed/plugins/module_utils/_server/api/app.py"
 ANSIBLE_COLLECTIONS_PATH=$work/changed refused "are back, and running.*status=77" deploy.yml -e "$(deploy)"
 same "$(on one readlink -f /opt/registry_server/instances/main/current)" "$release" "the release"
 get "$url/v2/com.example.app/manifests/stable" >/dev/null
 
 say "a change of code restarts"
 pid=$(main_pid)
-sed -i '$d' "$changed/plugins/module_utils/_server/app.py"
-echo '# changed' >>"$changed/plugins/module_utils/_server/app.py"
+sed -i '$d' "$changed/plugins/module_utils/_server/api/app.py"
+echo '# changed' >>"$changed/plugins/module_utils/_server/api/app.py"
 ANSIBLE_COLLECTIONS_PATH=$work/changed play deploy.yml -e "$(deploy)"
 [ "$(main_pid)" != "$pid" ] || die "the process is the same after a change of code"
 [ "$(on one readlink -f /opt/registry_server/instances/main/current)" != "$release" ] || die "the release is the same"
