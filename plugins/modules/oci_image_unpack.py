@@ -54,8 +54,8 @@ options:
   state:
     description:
       - V(present) unpacks the image to O(dest), unless O(dest) already contains it.
-      - V(absent) removes O(dest), all kept generations and the state directory. A directory that this module did not
-        create is removed only with O(force=true). No request is sent to the registry.
+      - V(absent) removes O(dest), all kept generations and the state directory. A directory that is not empty and that
+        this module did not create is removed only with O(force=true). No request is sent to the registry.
       - V(rolled_back) restores the tree from before the last change, and keeps the tree that it replaces. If the last
         change was a roll-back, nothing changes. No request is sent to the registry.
     type: str

@@ -132,6 +132,7 @@ class _Walk:
 
     @property
     def fd(self) -> int:
+        """The descriptor (O_PATH) of the directory that the walk has reached."""
         return self._fds[-1]
 
     def go_into(self, name: str) -> None:

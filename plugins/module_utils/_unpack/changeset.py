@@ -297,6 +297,7 @@ class _HiddenFiles:
         self._directory: tuple[bytes, int] | None = None
 
     def add(self, directory: bytes, inode: int, name: bytes) -> None:
+        """Add a name in the directory of this path and inode number."""
         if self._directory != (directory, inode):
             self._directory = (directory, inode)
             self._data += b"/%d/%s\0" % (inode, directory)  # a slash marks a directory: no name has one

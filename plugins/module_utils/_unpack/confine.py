@@ -92,6 +92,7 @@ class _Walk:
         self._links = 0
 
     def open(self, path: bytes) -> int:
+        """Return a new descriptor of the directory at path. Raises OSError, and what make raises."""
         try:
             todo = _components(path)
             while todo:

@@ -100,6 +100,7 @@ class _Batch:
         self._files = files
 
     def run(self) -> list[tuple[str, bool]]:
+        """Return the names of files that differ, each with whether it could be read, and close. Raises OSError."""
         try:
             return self._find_differing()
         finally:
@@ -118,6 +119,7 @@ class _Batch:
         return differing
 
     def close(self) -> None:
+        """Close the directory."""
         os.close(self._fd)
 
 

@@ -58,6 +58,7 @@ class _Removal:
         self._attempts = _ATTEMPTS
 
     def run(self) -> None:
+        """Remove the directory with all that is in it, depth first, without recursion. Raises OSError."""
         while True:
             if self._left[-1]:
                 self._enter_directory(self._left[-1].pop())

@@ -98,6 +98,7 @@ class _MapReader:
         self.consumed = 0
 
     def number(self) -> int:
+        """Return the next number. Raises LayerInvalid for a map that is truncated or malformed."""
         while b"\n" not in self._rest:
             block = self._stream.block(BLOCK) if len(self._rest) <= _MAP_DIGITS else b""
             if not block:

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Reader of htpasswd files with bcrypt hashes, which verifies passwords in constant time. Called by passwords.py."""
+"""Reader of htpasswd files with bcrypt hashes. A refusal takes the same time for every user. Called by passwords.py."""
 
 from __future__ import annotations
 
