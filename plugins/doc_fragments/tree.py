@@ -56,8 +56,8 @@ options:
   max_ratio:
     description:
       - Maximum ratio of the decompressed to the compressed size of a layer.
-      - The limit applies only once all layers together exceed 512 MiB decompressed, because files that consist mostly
-        of zeros compress extremely well.
+      - Layers that exceed this ratio are refused only once they have more than 512 MiB decompressed, all of them
+        together, because files that consist mostly of zeros compress extremely well.
     type: int
     default: 2000
   lock_timeout:

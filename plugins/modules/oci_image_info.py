@@ -76,12 +76,12 @@ image:
   contains:
     registry:
       description:
-        - The name of the registry.
+        - The registry of the task, even if a mirror delivered the image.
       type: str
       sample: localhost:1337
     repository:
       description:
-        - The name of the repository.
+        - The repository, with C(library/) if Docker Hub implies it.
       type: str
       sample: com.example.greeter
     tag:

@@ -92,7 +92,7 @@ options:
     default: metadata
 notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. If O(reference) has a digest, it sends none. Authentication may need additional requests.
+    pull limits. If the task names the image by a digest, it sends none. Authentication may need additional requests.
   - A task that changes nothing succeeds on a filesystem that is mounted read-only.
   - After a change of O(ownership), O(xattrs) or O(devices), the next run unpacks the image again.
   - Without root, set O(ownership=false).

@@ -138,12 +138,13 @@ options:
     default: 60
   mode:
     description:
-      - The mode of C(index.json) and the files of the image in the layout, as for M(ansible.builtin.file). Directories
-        get search permission wherever the mode has read permission.
+      - The mode of C(index.json) and the files of the image in the layout, as for M(ansible.builtin.file). With an
+        octal mode, directories also get search permission wherever the mode has read permission. A symbolic mode must
+        say so with C(X).
       - If not set, new files get mode V(0644) and new directories V(0755).
 notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. If O(reference) has a digest, it sends none. Authentication may need additional requests.
+    pull limits. If the task names the image by a digest, it sends none. Authentication may need additional requests.
   - Nondistributable (foreign) layers, which an image stores outside its registry, are skipped unless O(foreign_layers)
     is set. Readers of layouts do not require them.
   - An image with Docker media types keeps them. Registry servers serve such an image from the layout, but skopeo and

@@ -63,7 +63,8 @@ class AttestingFront(OwnServer):
     """The server. attestations are the accepted ones, refusals the reasons of the others.
 
     asking says what clients are asked for: a challenge, a certificate of a named authority, or nothing. With alert,
-    every client is refused with it; with end, every connection is closed without an alert when the client is judged.
+    every client is refused with it; with end, every connection is reset or ended without an alert when the client is
+    judged.
     """
 
     def __init__(

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compare two directory trees, print how they differ, and exit with 1 if they do: compare_trees.py LEFT RIGHT.
+"""Compare two directory trees, print how they differ, and exit with 1 if they do.
+
+    compare_trees.py [--ignore PATH:ATTRIBUTE]... [--show N] LEFT RIGHT
 
 Of every entry, the roots included, it compares type, permissions, owner, group, modification time to the nanosecond,
 size and SHA-256 of regular files, target of symbolic links, number of devices, extended attributes, and the hard links.

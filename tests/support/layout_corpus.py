@@ -106,7 +106,7 @@ def flip(digest: str) -> Write:
 
 
 def linked(name: str) -> Write:
-    """Return a change that replaces a file or directory by a link to it, beside the layout under a hidden name."""
+    """Return a change that moves a file or directory out of the layout and links to it from its place."""
 
     def change(layout: Path) -> None:
         outside = layout.parent / f".{layout.name}-outside"

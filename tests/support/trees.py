@@ -4,7 +4,7 @@
 
 """Small trees with every type of file, published to destinations, and trees on disk as values to compare.
 
-The tests of _destination and _module use it.
+The tests of _destination and of _unpack/record.py use it.
 """
 
 from __future__ import annotations

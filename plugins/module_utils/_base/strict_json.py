@@ -31,8 +31,8 @@ _MAX_NUMBER: t.Final = 64
 def load(data: bytes, *, what: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JsonValue:
     """Parse I-JSON (RFC 7493) of at most max_bytes bytes and max_depth levels.
 
-    Refuses what Python's parser accepts: a byte order mark, duplicate names, NaN, infinity and lone surrogates. what
-    names the content in messages. Raises JsonInvalid and nothing else.
+    Refuses what Python's parser accepts: encodings other than UTF-8, a byte order mark, duplicate names, NaN, infinity
+    and lone surrogates. what names the content in messages. Raises JsonInvalid and nothing else.
     """
     if len(data) > max_bytes:
         raise JsonInvalid(f"Reading {what} failed: it has {len(data)} bytes, and {max_bytes} is the limit.")

@@ -156,7 +156,7 @@ class _Comparison:
         self._found = found
         self._skip = skip
         self._hasher = hasher
-        self._way: list[bytes] = []
+        self._path_parts: list[bytes] = []
         self._reported: set[bytes] = set()
 
     def run(self, root_fd: int) -> None:
@@ -170,7 +170,7 @@ class _Comparison:
                     continue
                 todo.pop()
                 if todo:
-                    self._way.pop()
+                    self._path_parts.pop()
                     here.leave()
         if self._reader.depth != END:
             raise RecordInvalid("its directories do not match")
@@ -198,15 +198,15 @@ class _Comparison:
                 self._found.add(self._path(name), "unreadable")
             return False
         here.enter(name)
-        self._way.append(name)
+        self._path_parts.append(name)
         return True
 
     def _path(self, name: bytes) -> bytes:
-        return b"/".join((*self._way, name))
+        return b"/".join((*self._path_parts, name))
 
     def _compare_directory(self, here: Descent) -> t.Iterator[_Step]:
         """Compare one directory; yield the directories in its record, in their order."""
-        depth = len(self._way) + 1
+        depth = len(self._path_parts) + 1
         if self._reader.parts == 1:
             block = self._reader.next(depth)
             if block.is_readable:
@@ -285,7 +285,7 @@ class _Comparison:
         from .._unpack.hashing import Expected
 
         contents = block.contents(expected, xattrs=self._reader.xattrs)
-        way = b"".join(name + b"/" for name in self._way)
+        way = b"".join(name + b"/" for name in self._path_parts)
         files = []
         for entry in same:
             content = contents[entry.name]

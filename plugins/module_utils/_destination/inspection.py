@@ -121,7 +121,7 @@ class View:
         message = f"the stamp of the unpacked image cannot be read ({generation.problem})"
         if not self._force:
             raise refusal(self.path, message, "run the task with force: true to unpack the image again")
-        self._warn(f"The destination {printable(self.path)} is treated as an unknown image: {message}.")
+        self._warn(f"The tree at {printable(self.path)} is treated as that of an unknown image: {message}.")
         return None
 
     @property
@@ -214,7 +214,7 @@ class View:
         Raises DestinationError when there is none, or when something is mounted in the tree.
         """
         if self._state.current is None:
-            raise refusal(self.path, "its content was not unpacked by this collection", "unpack an image first")
+            raise refusal(self.path, "nothing there was unpacked by this collection", "unpack an image first")
         if self._state.rolled_back_from is not None:
             return None
         target = self._state.roll_back_target

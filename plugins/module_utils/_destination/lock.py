@@ -29,8 +29,8 @@ from .private import open_private
 
 _LOCK: t.Final = "lock"
 _OPEN_FLAGS: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# How often other runs may remove the directory while this one waits. A user who can write to the parent could replace
-# the directory forever.
+# How many attempts are made at least, even after the deadline: runs that end remove the directory while others wait.
+# Without an end, a user who can write to the parent could replace the directory forever.
 _TRIES: t.Final = 100
 _HOLDER_BYTES: t.Final = 1024
 

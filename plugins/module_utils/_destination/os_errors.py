@@ -7,7 +7,8 @@
 
 """Turn OSError into FilesystemError, and name the file system that is full.
 
-The whole package and _module/layered_directory.py use it.
+destination.py, inspection.py, lock.py, place.py and store.py use it, and _module/layered_directory.py and
+image_tree.py.
 """
 
 from __future__ import annotations
@@ -50,13 +51,13 @@ def naming_filesystem(dest: str) -> t.Iterator[None]:
         shown = printable(dest)
         raise NoSpace(
             f"{exc.message} The full file system is the one mounted at {holder}{_detail(dest)}, which holds the"
-            f" destination {shown}; the previous tree is unchanged.",
+            f" destination {shown}; the destination is unchanged.",
             **{**exc.fields, "filesystem": holder, "dest": shown},
         ) from exc
 
 
 def _detail(dest: str) -> str:
-    """Say that inodes are used up, which df does not show, as against bytes."""
+    """Return the text that the file system has no inodes left, which df does not show by default; else ""."""
     try:
         status = os.statvfs(os.path.dirname(dest))
     except OSError:

@@ -242,7 +242,7 @@ def _is_directory(path: str) -> bool:
 
 
 def _check_not_public(path: str, parent: str, mode: int) -> None:
-    # Descriptors and O_NOFOLLOW protect this process there, but any user could own the tree at the destination.
+    # Descriptors and O_NOFOLLOW protect this process there, but any user could put another tree at the destination.
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         why = f"every local user can replace what is in {printable(parent)} (mode {stat.S_IMODE(mode):04o})"
         raise refusal(path, why, "remove that permission (chmod o-w), or choose a directory of your own below it")

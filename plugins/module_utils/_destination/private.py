@@ -34,7 +34,7 @@ def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
             _check_private(place, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path=path)
         if exc.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-        why = f"its state directory {printable(path)} is not a directory"
+        why = f"{printable(path)}, where its state is kept, is not a directory"
         raise refusal(place.path, why, "move it away") from None
     try:
         _check_private(place, os.fstat(fd), path=path)

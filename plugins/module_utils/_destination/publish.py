@@ -186,9 +186,9 @@ def _undo(store: Store, pending: Pending) -> None:
     if coming not in (None, pending.root):
         shown = printable(place.path)
         raise DestinationError(
-            f"The destination {shown} was copied or restored in the middle of a change, so its old tree cannot be told"
-            f" from its new one; compare it with {printable(place.state_path)}/{GENERATIONS}/{pending.generation},"
-            f" move {printable(place.state_path)} away and run the task again with force: true.",
+            f"The destination {shown} was copied or restored in the middle of a change, so it is unknown which"
+            f" tree is the old one; compare the tree there with {printable(place.state_path)}/{GENERATIONS}/"
+            f"{pending.generation}, move {printable(place.state_path)} away and run the task again with force: true.",
             path=shown,
         )
     if pending.previous is not None and inode_of_directory(place.parent_fd, place.name) is None:

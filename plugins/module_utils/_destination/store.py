@@ -11,8 +11,9 @@ destination.py, inspection.py and publish.py work on it, with the lock of the di
 
 A generation is an unpacked tree with its stamp and its record. The tree of the current generation is at the
 destination; the trees of kept ones are in the state directory. Every change goes the same way (publish.py): state.json
-announces it with the inode number of the directory that shows whether it happened; one system call makes it,
-renameat2(2) with RENAME_EXCHANGE; settle() then looks which directory is at the destination, completes or undoes the
+announces it with the inode number of the directory that shows whether it happened; one system call makes it
+(renameat2(2) with RENAME_EXCHANGE where the present tree is kept, rename(2) where there is none and for a removal);
+settle() then looks which directory is at the destination, completes or undoes the
 rest, and writes the new state. After a crash the next run begins with the same settle(), so there is no other recovery.
 Where the file system cannot exchange two names, the old tree is renamed to its place among the generations and then the
 new one to the destination; if a crash leaves the destination empty in between, settle() puts the old tree back. A
@@ -183,7 +184,7 @@ class Store:
             return
         except (OSError, UnpackError) as exc:
             where = printable(f"{self.place.state_path}/{trash}")
-            self._warn(f"The unused directory {where} could not be removed; the next run tries again. {exc}")
+            self._warn(f"The leftover {where} could not be removed; the next run tries again. {exc}")
 
     def sweep(self, state: DestinationState) -> None:
         """Remove leftovers of ended runs, and generations that are no longer kept. Raises FilesystemError."""

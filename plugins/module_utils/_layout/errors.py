@@ -6,7 +6,7 @@
 
 """The errors of reading an OCI layout.
 
-write_errors.py has those of writing one. walk.py reports each of them for one file of a layout.
+write_errors.py has those of writing one. walk.py reports most of them for single files of a layout.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class WrongDigest(LayoutError):
 
 
 class FileRefused(LayoutError):
-    """A name in the layout is not a regular file; symbolic links are not followed."""
+    """A name in the layout is a symbolic link, which is not followed, or not of the expected type."""
 
     kind = "file_refused"
 

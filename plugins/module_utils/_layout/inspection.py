@@ -6,7 +6,7 @@
 
 """Read and verify a whole OCI layout: image-spec, image-layout.md.
 
-The server loads layouts through begin_inspection(); tests and tools use the other two functions.
+The server loads layouts through begin_inspection(); only tests use the other two functions.
 """
 
 from __future__ import annotations

@@ -116,8 +116,8 @@ def _collect_references(
             )
         if data is None:
             raise ManifestMissing(
-                f"Finding unreferenced blobs failed: the manifest {digest} is missing or damaged, so its references "
-                f"are unknown; {_REPAIR}.",
+                f"Finding unreferenced blobs failed: the manifest or index {digest} is missing or damaged, so its "
+                f"references are unknown; {_REPAIR}.",
                 digest=str(digest),
             )
         read.add(digest)

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Shared argument specs, and the construction of AnsibleModule; called by main() of every module but cca_token_info.
+"""Shared argument specs for all modules, and the AnsibleModule of every module but cca_token_info.
 
 doc_fragments/ documents the same options; a unit test compares the two.
 """

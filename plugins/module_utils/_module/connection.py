@@ -44,7 +44,8 @@ _SCHEMES: t.Final[t.Mapping[str, TlsMode]] = {"http": "no-tls", "https": "tls"}
 def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
     """Yield an ImageSource for the registry and the mirrors of the task's options. Raises RegistryError.
 
-    No connection is made before the first request. The task warns about options that disable a check.
+    No connection is made before the first request. The task warns about plain HTTP to other hosts and
+    about validate_certs=false.
     """
     params = module.params
     check_seconds(params, "timeout", "connect_timeout", "total_timeout")

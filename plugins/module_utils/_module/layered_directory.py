@@ -62,9 +62,9 @@ class LayeredDirectory:
     """A directory that layers are applied to one by one, and the note of applied layers beside it. A context manager.
 
     The note .NAME.oci-layers contains diff_ids and the inode number of the directory, so it is not valid for another
-    directory of that name. Construction creates no directory; with make, it creates missing parent directories, which
-    are removed at the end if they are empty. warning is a message about other users who can replace the directory, None
-    if there are none. Raises DestinationError, FilesystemError, ParentRefused, LockFileRefused.
+    directory of that name. Construction creates nothing unless make is set; then it creates missing parent directories,
+    which are removed at the end if they are empty. warning is a message about other users who can replace the
+    directory, None if there are none. Raises DestinationError, FilesystemError, ParentRefused, LockFileRefused.
     """
 
     def __init__(self, path: str, *, make: bool = False) -> None:

@@ -94,7 +94,7 @@ class FileAttributes:
 
 
 def _directory_mode(mode: t.Any) -> t.Any:
-    """Return mode with search permission wherever it has read permission; a symbolic mode, which has X, as it is."""
+    """Return an octal mode with search permission wherever it has read permission; a symbolic mode is unchanged."""
     try:
         number = int(str(mode), 8)
     except ValueError:

@@ -114,7 +114,7 @@ class Collector:
 
     def _read_document(self, descriptor: Descriptor, depth: int) -> Manifest | Index:
         if is_index(descriptor.media_type) and depth > MAX_NESTING:
-            raise _unsupported(f"its index is nested deeper than {MAX_NESTING}", "use another image")
+            raise _unsupported(f"its index is nested more than {MAX_NESTING} levels deep", "use another image")
         stored = self._view.document(descriptor.digest)
         data = stored if stored is not None else self._fetch(descriptor)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")

@@ -19,12 +19,13 @@ from .._oci.names import is_tag
 from .._oci.reference import Reference, Selector
 
 Params = dict[str, t.Any]
+Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 
 _PARTS: t.Final[tuple[str, ...]] = ("registry", "repository", "reference", "tag", "digest")
 _TAGS: t.Final = ("reference", "tag", "digest", "dest_tag", "last")
 
 
-def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
+def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> None:
     """Set the parameters registry, repository and reference from image, tag and digest. Raises ReferenceInvalid.
 
     given are the options that the task sets, under the names used there; spec is the argument spec of the module.
@@ -52,7 +53,7 @@ def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: t.Mapping[s
 
 
 def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    """Yield a warning for each tag that is not a string in the playbook: YAML reads 1.10 without quotes as 1.1."""
+    """Yield a warning for each tag that YAML read as a float or boolean: 1.10 without quotes is 1.1, on is true."""
     for option in _TAGS:
         if isinstance(given.get(option), (float, bool)):
             kind = "a number" if isinstance(given[option], float) else "a boolean"
@@ -62,7 +63,7 @@ def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Itera
             )
 
 
-def _given_name(option: str, given: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Mapping[str, t.Any]]) -> str | None:
+def _given_name(option: str, given: t.Mapping[str, t.Any], spec: Spec) -> str | None:
     """Return the name or alias under which the task sets an option, None if it does not set it."""
     return next((name for name in (option, *spec[option].get("aliases", ())) if given.get(name) is not None), None)
 

@@ -6,7 +6,8 @@
 
 """Read a manifest or an index and decide which of the two it is (image-spec, "Media Type Conflicts").
 
-Called by _registry/manifests.py, _layout and the server, each time after the digest has been verified.
+Called by _registry/manifests.py, _layout and _module/layout_*.py, after the digest has been verified; index.json has
+none.
 """
 
 from __future__ import annotations

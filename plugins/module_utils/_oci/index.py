@@ -80,7 +80,7 @@ class Index:
 
 
 def select(index: Index, wanted: Platform) -> Descriptor:
-    """Return the best entry of the index for the wanted platform: the highest variant, the first among equals.
+    """Return the best entry for the wanted platform: the highest variant that it runs, the first among equals.
 
     Raises PlatformNotFound, which names the offered platforms.
     """

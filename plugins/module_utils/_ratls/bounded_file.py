@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Reads whole files of bounded size; called by the sources of evidence."""
+"""Reads whole files of bounded size: tokens, keys, certificates and reference values."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class TokenUntrusted(RatlsError):
 
 
 class AppraisalFailed(RatlsError):
-    """An appraiser refused an authentic token. Field: appraiser."""
+    """An appraiser refused a token that is well formed and was made for this connection. Field: appraiser."""
 
     kind = "appraisal_failed"
 

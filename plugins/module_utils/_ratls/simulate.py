@@ -16,7 +16,7 @@ import typing as t
 
 from .challenge import CHALLENGE_SIZE
 from .errors import ConfigurationInvalid, RatlsError
-from .evidence.signing import SigningKey
+from .evidence.signing import PROGRAM, SigningKey
 from .evidence.simulated import (
     PLATFORM_KEY_FILE,
     PUBLIC_FILE,
@@ -30,7 +30,6 @@ from .plain_data import hexadecimal
 from .token.claim_reader import HASH_NAMES
 from .token.lifecycle import MAX_LIFECYCLE
 
-PROGRAM: t.Final = "python3 -m ansible_collections.attested.registry.plugins.module_utils._ratls.simulate"
 _SIZES: t.Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 
@@ -113,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     token = commands.add_parser("token", help=_token.__doc__, description=_token.__doc__)
     token.add_argument("directory", metavar="DIRECTORY")
     token.add_argument("--challenge", metavar="HEX", help="the realm challenge, 64 bytes (default: zeros)")
-    token.add_argument("--output", metavar="FILE", help="the file for the token (default: standard output)")
+    token.add_argument("--output", metavar="FILE", help="the file for the token, - for standard output (default: -)")
     token.set_defaults(run=_token)
     return parser
 
@@ -135,4 +134,4 @@ def _lifecycle(text: str) -> int:
 if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))
 
-__all__ = ("PROGRAM", "main")
+__all__ = ("main",)

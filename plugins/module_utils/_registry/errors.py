@@ -130,7 +130,7 @@ class DependencyMissing(RegistryError):
 
 @dataclass(frozen=True)
 class Operation:
-    """What the client is doing, for messages and fields: "Cannot <doing>: <why>. <advice>".
+    """What the client is doing, for messages and fields: "Cannot <doing>: <why>; <advice>.".
 
     doing names the object and the registry, such as "get the manifest 1.0 of debian from localhost:5000".
     """

@@ -29,7 +29,8 @@ def is_transient(status: int) -> bool:
 def is_refusal(exc: RegistryError) -> bool:
     """Tell whether a failed HEAD may succeed as a GET: an answer 4xx or 5xx without Retry-After.
 
-    429 and most of 5xx get here after the last retry. The error of a token service has no url and is not a refusal.
+    429 and most of 5xx get here after the last retry. A token service that answers 400, 401 or 403 gives an error
+    without url, which is not a refusal.
     """
     status = exc.fields.get("status")
     return isinstance(status, int) and status >= 400 and "url" in exc.fields and exc.retry_after is None

@@ -21,9 +21,10 @@ from .config.addresses import UnixAddress, parse_tcp
 from .config.cli import parse_command
 from .connections.access_log import set_up_logging
 from .connections.listeners import bind, bind_all, start_listening, url_of
+from .content.directories import unreadable_root
 from .content.snapshot import Snapshot
 from .content.summary import LINE
-from .errors import RootError, ServerError
+from .errors import ServerError
 from .journal import for_journal, is_journal
 from .libraries import require_aiohttp, require_prometheus
 from .processes.credentials import AccessFiles
@@ -51,7 +52,7 @@ def main(arguments: t.Sequence[str]) -> int:
     except ServerError as exc:
         line = visible(exc.message, limit=LINE)
         sys.stderr.write(f"{for_journal(line, logging.ERROR) if is_journal(2, os.environ) else line}\n")
-        # only a server that was to start tells errors apart by exit code
+        # --check-config exits with 1 for every error; only a start has an exit code for each cause
         return 1 if check_only or "--check-config" in arguments else exc.exit_code
     except KeyboardInterrupt:
         return 130
@@ -68,10 +69,7 @@ def check(settings: Settings) -> AccessFiles:
         with os.scandir(settings.root):
             return credentials
     except OSError as exc:
-        raise RootError(
-            f"Reading the registry directory {settings.root} failed: {exc.strerror}; "
-            "it must be a directory of OCI layouts that this user may read."
-        ) from None
+        raise unreadable_root(settings.root, exc) from None
 
 
 def serve(settings: Settings) -> None:

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Version of the server, for --version, logs and metrics."""
+"""Version of the server, for --version and metrics."""
 
 from __future__ import annotations
 

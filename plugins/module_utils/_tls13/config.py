@@ -37,8 +37,8 @@ class ClientConfig:
     """The offer of a client. Raises UsageError for values that the engine does not support.
 
     server_name is the requested host name (not an address). protocols are application protocols (ALPN). suites and
-    groups are in order of preference; the first shares groups get a key share. compatible enables the middlebox
-    compatibility mode of RFC 8446, appendix D.4.
+    groups are in order of preference; shares is the number of groups, from the first, that get a key share. compatible
+    enables the middlebox compatibility mode of RFC 8446, appendix D.4.
     """
 
     server_name: str | None = None

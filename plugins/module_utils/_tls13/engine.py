@@ -47,7 +47,8 @@ class Engine:
     suite, group and protocol are the negotiated values; peer_chain is the other end's certificate chain, once accepted.
 
     A violation of the protocol raises a TlsError from the call that passed the bytes. Its alert is then in
-    data_to_send(), and every further call raises the same error. In the two states of a decision nothing is parsed.
+    data_to_send(), and every further call that receives, sends or decides raises the same error. In the two states of a
+    decision nothing is parsed.
     """
 
     _TABLE: t.ClassVar[Table] = {}
@@ -125,7 +126,7 @@ class Engine:
         return self._writer.take()
 
     def view_to_send(self) -> memoryview:
-        """Return the bytes to send without a copy; send all of them and release the view before the next call."""
+        """Remove and return the bytes to send without a copy; send all, and release the view before the next call."""
         return self._writer.take_view()
 
     def send(self, data: bytes | memoryview) -> None:
@@ -300,7 +301,7 @@ class Engine:
         self._idle += 1
         if self._idle > limits.IDLE_MESSAGES:
             raise LimitExceeded(
-                f"The other end sent more than {limits.IDLE_MESSAGES} consecutive messages without content.",
+                f"The other end sent more than {limits.IDLE_MESSAGES} messages in a row without data.",
                 limit="idle_messages",
                 maximum=limits.IDLE_MESSAGES,
             )

@@ -45,7 +45,7 @@ class KeyShare:
         """Return the shared secret of this key and the other end's share (RFC 8446, section 7.4.2).
 
         Raises ProtocolError if the share is not an uncompressed point of the curve (section 4.2.8.2), or if the secret
-        of X25519 is all zeros (section 7.4.2); cryptography checks both.
+        of X25519 is all zeros (section 7.4.2). The format is checked here, the point and the zeros by cryptography.
         """
         if len(share) != _SHARE_LENGTHS[self.group]:
             raise _share_error(self.group)

@@ -177,7 +177,7 @@ class TlsRecordWriter:
             return bytes(view)
 
     def take_view(self) -> memoryview:
-        """Return the bytes as take does without a copy; release the view before the next write."""
+        """Remove and return the bytes as take does, without a copy; release the view before the next write."""
         view = memoryview(self._out)[: self._end]
         self._end = 0
         return view

@@ -67,7 +67,7 @@ class KeySchedule:
         self._secret = extract(suite, self._zeros, self._zeros)
 
     def enter_handshake(self, shared: bytes, hello_hash: bytes) -> Secrets:
-        """Return the handshake traffic secrets; shared is the (EC)DHE secret, hello_hash covers both hellos."""
+        """Return the handshake traffic secrets for the (EC)DHE secret and the hash of ClientHello..ServerHello."""
         self._next(shared)
         return self._pair("hs", hello_hash)
 

@@ -120,7 +120,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
 
     inner_factory makes the application's protocol once the handshake is complete and the client's certificate, if it
     has one, was judged; judge runs as a task while nothing is read. A handshake that takes more than deadline seconds
-    in all ends the connection. report is called for every error.
+    in all ends the connection. report is called for every connection that TLS ended.
     """
 
     def __init__(
@@ -291,7 +291,7 @@ class TlsServerProtocol(asyncio.BufferedProtocol):
         self._fail(TimedOut("A client did not finish the TLS handshake in time."), last=True)
 
     def close_below(self, seconds: float) -> None:
-        """Close once all data is sent, or after seconds, so that a client cannot hold the connection open."""
+        """Close once all data is sent; after this many seconds drop the rest, so that a client cannot hold it open."""
         self._cancel_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._below.abort)
         self._below.close()

@@ -19,7 +19,8 @@ the caller provides a certificate, which for RA-TLS contains a token made for th
 arrive meanwhile stay in the buffer of the record layer.
 
 Each engine has a table from state and message type to a handler; a message without an entry is unexpected_message.
-CLOSED means that the other end sent close_notify, and FAILED is final: every call raises the first error again.
+CLOSED means that the other end sent close_notify. FAILED is final: every call that receives, sends or decides raises
+the first error again, and data_to_send still returns the alert.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _subject(name: str) -> x509.DNSName | x509.IPAddress:
 def _authority_policy() -> ExtensionPolicy:
     """Return the policy for roots and intermediates.
 
-    It is close to that of rustls, because private authorities rarely follow the rules of the web's.
+    It is close to that of rustls, because private authorities rarely follow the rules of the Web PKI.
     """
     policy = verification.ExtensionPolicy.permit_all()
     policy = policy.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _is_authority)

@@ -13,8 +13,9 @@ A layer is a set of changes to the layers below it. Its entries are applied in t
 device node or fifo replaces whatever has its name, a directory included; a directory merges with a directory and
 replaces its attributes. A whiteout (.wh.NAME) removes NAME and an opaque whiteout (.wh..wh..opq) removes everything in
 its directory, but only what lower layers put there, wherever in the archive the marker stands. So each layer keeps a
-table of the names that it made (whiteout.Pruner), and removes regular files only after its last entry, because a hard
-link of the layer may still refer to one. Attributes of directories are set after the last layer (tree.Tree.finish),
+table of the names that it made (whiteout.Pruner). A regular file that a whiteout names is removed only after the last
+entry of the layer, because a hard link of the layer may still refer to it; all that a hidden or opaque directory holds
+is removed at once. Attributes of directories are set after the last layer (tree.Tree.finish),
 because each change in a directory changes its times and may need its permissions.
 """
 
@@ -137,7 +138,7 @@ class Changeset:
     def _hide(self, directory: bytes, name: bytes, lower: Pruner) -> None:
         """Remove the file of lower layers at name in directory, or all files of lower layers there if name is empty.
 
-        Regular files are removed at the end of the layer: a hard link of the layer may still refer to one.
+        A regular file that a whiteout names is removed at the end of the layer: a hard link may still refer to it.
         """
         found = self._find(directory, name)
         if found is None:

@@ -7,7 +7,8 @@
 
 """The limits on what an image may use of a host, and the counters that hold an unpack to them.
 
-All of _unpack counts against one Budget for each unpack.
+layers.py counts the compression ratio against one Budget; the writer counts entries and bytes against its own,
+possibly in another process.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Limits:
 
 
 class Budget:
-    """Counts what an unpack has used; every method raises LimitExceeded at the first step beyond limits."""
+    """Counts what an unpack has used; raises LimitExceeded at the first step beyond limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -26,7 +26,8 @@ XattrPolicy = t.Literal["keep", "require", "skip"]
 
 MODE_BITS: t.Final = 0o7777
 _SET_ID_BITS: t.Final = 0o6000
-# Later times are clamped: every file system clamps far earlier, and the system call takes at most 63 bits of seconds.
+# Times beyond this, in either direction, are clamped: every file system clamps far earlier, and the system call takes
+# at most 63 bits of seconds.
 _FURTHEST: t.Final = 2**55 * 10**9
 
 # Attributes that belong to the host's policy or to one file system, not to an image; umoci skips the same ones.
@@ -76,7 +77,7 @@ class Attributor:
         self.set_open(descriptor, wanted if self._ownership else wanted._replace(mode=wanted.mode & ~_SET_ID_BITS))
 
     def set_open(self, descriptor: int, wanted: Attributes) -> None:
-        """Set the attributes of an open directory, or those of a file without the rule for setuid and setgid."""
+        """Set attributes as they are; set_file() clears setuid and setgid first where owners are not set."""
         if self._ownership:
             _change_owner(descriptor, wanted)
         if wanted.xattrs:

@@ -210,9 +210,9 @@ def write_record(root_fd: int, out: t.BinaryIO, digests: Digests, *, xattrs: t.C
     """Write the record of the tree whose root is open as root_fd; return the number of entries, with the root.
 
     digests maps inode numbers of regular files to the SHA-256 digests of their content; files that it lacks are read.
-    With xattrs, extended attributes are recorded too: it holds the inode numbers of files that were given some, so that
-    only those need be read. Where the file system itself adds attributes, all files are read. Memory holds one
-    directory at a time, and the names of the directories on the way to it. Raises OSError.
+    With xattrs, extended attributes are recorded too: it holds the inode numbers of entries that were given some, so
+    that only their attributes are read. Where the file system itself adds attributes, those of all entries are read.
+    Memory holds one directory at a time, and the names of the directories on the way to it. Raises OSError.
     """
     return _Writer(out, digests, xattrs=xattrs).write(root_fd)
 

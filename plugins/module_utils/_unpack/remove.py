@@ -52,7 +52,7 @@ def _remove_directory(parent_fd: int, path_parts: list[bytes]) -> None:
 class _Removal:
     def __init__(self, here: Descent, path_parts: list[bytes]) -> None:
         self._here = here
-        self._way = path_parts
+        self._path_parts = path_parts
         self._left = [Names([path_parts.pop()])]
         self._device = os.fstat(here.descriptor).st_dev
         self._attempts = _ATTEMPTS
@@ -70,14 +70,14 @@ class _Removal:
             self._remove_empty()
 
     def _enter_directory(self, name: bytes) -> None:
-        self._way.append(name)
+        self._path_parts.append(name)
         try:
             _enter(self._here, name)
         except OSError as exc:
             if exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 raise
             _unlink(self._here.descriptor, name)
-            self._way.pop()
+            self._path_parts.pop()
             return
         self._allow_access()
         self._left.append(self._remove_files())
@@ -96,14 +96,14 @@ class _Removal:
         with os.scandir(self._here.descriptor) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
-                self._way.append(name)
+                self._path_parts.append(name)
                 if entry.is_dir(follow_symlinks=False) or not _unlink(self._here.descriptor, name):
                     directories.add(name)
-                self._way.pop()
+                self._path_parts.pop()
         return directories
 
     def _remove_empty(self) -> None:
-        name = self._way[-1]
+        name = self._path_parts[-1]
         try:
             os.rmdir(name, dir_fd=self._here.descriptor)
         except OSError as exc:
@@ -111,7 +111,7 @@ class _Removal:
             if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT) or not self._attempts:
                 raise
             self._left[-1].add(name)  # another process added a file or removed the directory: look again
-        self._way.pop()
+        self._path_parts.pop()
 
 
 def _unlink(dir_fd: int, name: bytes) -> bool:

@@ -18,7 +18,7 @@ from .errors import LayerInvalid
 
 
 class ByteStream:
-    """Exact numbers of bytes from an iterator of pieces, not copied where possible."""
+    """Reads exact numbers of bytes from an iterator of pieces, without copying where possible."""
 
     def __init__(self, pieces: t.Iterator[bytes]) -> None:
         self._pieces = pieces

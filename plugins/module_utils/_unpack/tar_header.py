@@ -82,13 +82,13 @@ def parse_header(block: bytes) -> Header:
         numbers = _Numbers(*[int(digits, 8) for digits in usual.groups()])
         _verify_checksum(block, numbers.checksum)
     else:
-        _verify_checksum(block, _decode_number(checksum, "checksum"))
+        _verify_checksum(block, parse_number(checksum, "checksum"))
         numbers = _Numbers(
-            _decode_number(mode, "mode"),
-            _decode_number(uid, "uid"),
-            _decode_number(gid, "gid"),
-            _decode_number(size, "size"),
-            _decode_number(mtime, "mtime"),
+            parse_number(mode, "mode"),
+            parse_number(uid, "uid"),
+            parse_number(gid, "gid"),
+            parse_number(size, "size"),
+            parse_number(mtime, "mtime"),
         )
     name = _decode_text(name)
     if prefix[0] and (magic == _USTAR or (magic == _GNU and _is_prefix(prefix))):
@@ -103,7 +103,7 @@ def parse_header(block: bytes) -> Header:
         numbers.mtime,
         flag,
         _decode_text(link),
-        (_decode_number(major, "devmajor"), _decode_number(minor, "devminor")) if is_device else (0, 0),
+        (parse_number(major, "devmajor"), parse_number(minor, "devminor")) if is_device else (0, 0),
         magic == _GNU,
     )
 
@@ -114,16 +114,11 @@ def _is_prefix(prefix: bytes) -> bool:
     Go's archive/tar wrote such headers before 1.8, and reads them like this since.
     """
     try:
-        _decode_number(prefix[:12], "atime")
-        _decode_number(prefix[12:24], "ctime")
+        parse_number(prefix[:12], "atime")
+        parse_number(prefix[12:24], "ctime")
     except LayerInvalid:
         return _decode_text(prefix).isascii()
     return False
-
-
-def parse_number(field: bytes, what: str) -> int:
-    """Decode a numeric field: octal digits, or GNU base-256 if the first bit is set; an empty field is 0."""
-    return _decode_number(field, what)
 
 
 def _verify_checksum(block: bytes, wanted: int) -> None:
@@ -142,7 +137,8 @@ def _decode_text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
-def _decode_number(field: bytes, what: str) -> int:
+def parse_number(field: bytes, what: str) -> int:
+    """Decode a numeric field: octal digits, or GNU base-256 if the first bit is set; an empty field is 0."""
     if field[0] & 0x80:
         return _decode_base256(field)
     digits = field.lstrip(b"\0 ").partition(b"\0")[0].rstrip(b" ")

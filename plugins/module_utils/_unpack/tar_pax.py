@@ -7,7 +7,7 @@
 
 """Decode the records of an extended header: POSIX.1-2017 pax, "pax Extended Header".
 
-tar.py calls this for every header of type x.
+tar.py calls this for every header of type x or X.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _KEYWORDS: t.Final = frozenset((b"path", b"linkpath", b"size", b"uid", b"gid", b
 _LENGTH_DIGITS: t.Final = 8
 _TIME: t.Final = re.compile(rb"(-?)([0-9]{1,20})(?:\.([0-9]*))?")
 _INTEGER: t.Final = re.compile(rb"-?[0-9]{1,40}")
-# Later times are clamped: every file system clamps far earlier, and the system call takes at most 63 bits.
+# Times beyond this, in either direction, are clamped: every file system clamps far earlier, and the system call takes
+# at most 63 bits.
 _FURTHEST_SECOND: t.Final = 2**55
 
 

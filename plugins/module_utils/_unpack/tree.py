@@ -107,7 +107,7 @@ class Tree:
         self._cache.clear()
 
     def make_directory(self, parent: Directory, name: bytes, attributes: Attributes) -> None:
-        """Make the directory name, or keep an existing one; replace anything else, and its attributes."""
+        """Make a directory with these attributes. An existing one is kept and gets them; anything else is replaced."""
         try:
             self._make_directory(parent.descriptor, name)
         except FileExistsError:

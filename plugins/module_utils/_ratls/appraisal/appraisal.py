@@ -93,8 +93,8 @@ class AppraiserChain:
         self._authenticated = any(appraiser.authenticates_platform for appraiser in self._appraisers)
         if not self._appraisers:
             raise ConfigurationInvalid(
-                "Attestation cannot be offered: no appraiser is configured; give reference values, trust "
-                "anchors or a Veraison service."
+                "Attestation cannot be offered: no setting says which realms are accepted; give reference values, "
+                "trust anchors or a Veraison service."
             )
         if not self._authenticated and not allow_unauthenticated_evidence:
             raise ConfigurationInvalid(

@@ -93,7 +93,7 @@ def make_chain(
     chain += others
     if not chain and not policies_decide:
         raise ConfigurationInvalid(
-            "Attestation cannot be offered: no appraiser is configured; give trust anchors, reference "
+            "Attestation cannot be offered: no setting says which realms are accepted; give trust anchors, reference "
             "values, policies or a Veraison service."
         )
     return AppraiserChain(

@@ -41,7 +41,8 @@ def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float
     """Run a program without a shell; return its status (negative: a signal) and its standard output.
 
     given is its standard input. Its standard error is discarded, as it may contain anything. A program that writes more
-    than limit bytes or runs longer than timeout seconds is killed with all its descendants. Raises ChildFailed.
+    than limit bytes or runs longer than timeout seconds is killed with its process group; one that runs as another
+    user, as with sudo, cannot be killed. Raises ChildFailed.
     """
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         # the system discards the status then, and subprocess reports 0
@@ -59,7 +60,7 @@ def run_child(argv: t.Sequence[str], *, given: bytes, limit: int, timeout: float
 
 
 class _Child(subprocess.Popen[bytes]):
-    """A program in its own session, so that it can be killed with all its descendants.
+    """A program in its own session, so that it can be killed with its process group.
 
     A subclass, because ansible-test demands run_command() in place of a direct subprocess.Popen(): that belongs to
     AnsibleModule, which this package does not know, and has no limits.

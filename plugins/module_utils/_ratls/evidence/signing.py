@@ -23,6 +23,9 @@ from ..token.keys import ALGORITHMS, Algorithm, EcKey, from_public
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+# the command that makes simulated realms, as users type it
+PROGRAM: t.Final = "python3 -m ansible_collections.attested.registry.plugins.module_utils._ratls.simulate"
+
 TokenProfile = t.Literal["old", "new"]
 Claims = dict[CborKey, Cbor]
 
@@ -54,7 +57,7 @@ class SigningKey:
         except (ValueError, TypeError, crypto.UnsupportedAlgorithm):  # whose text could contain parts of the file
             raise ConfigurationInvalid(
                 f"Reading the signing key {path} failed: it is not a PEM private key on P-256, P-384 or P-521 "
-                "without a password; make a new realm with the command simulate make."
+                f"without a password; make a new realm with {PROGRAM} make."
             ) from None
 
     @classmethod
@@ -128,4 +131,4 @@ def collection(platform_token: bytes, realm_token: bytes) -> bytes:
     return encode(TaggedValue(TAG, {PLATFORM_TOKEN: platform_token, REALM_TOKEN: realm_token}))
 
 
-__all__ = ("Claims", "SigningKey", "TokenProfile", "collection", "cose_key", "sign1", "sign_token")
+__all__ = ("PROGRAM", "Claims", "SigningKey", "TokenProfile", "collection", "cose_key", "sign1", "sign_token")

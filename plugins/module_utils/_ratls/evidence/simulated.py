@@ -23,7 +23,7 @@ from ..token.lifecycle import MAX_LIFECYCLE
 from ..token.platform_claims import IMPLEMENTATION_ID_SIZE, INSTANCE_ID_SIZE, SIMULATED
 from ..token.realm_claims import MEASUREMENTS
 from .evidence import Evidence, EvidenceKind
-from .signing import SigningKey, TokenProfile, sign_token
+from .signing import PROGRAM, SigningKey, TokenProfile, sign_token
 
 REALM_KEY_FILE: t.Final = "realm.key"
 PLATFORM_KEY_FILE: t.Final = "platform.key"
@@ -149,8 +149,8 @@ class SimulatedSource:
             return read_bounded(self._path(name), limit=_MAX_FILE)
         except NotReadable as exc:
             raise ConfigurationInvalid(
-                f"The simulated realm cannot be used: {self._path(name)} cannot be read, {exc}; make one with the "
-                "command simulate make."
+                f"The simulated realm cannot be used: {self._path(name)} cannot be read, {exc}; make one with "
+                f"{PROGRAM} make."
             ) from None
 
 

@@ -31,7 +31,8 @@ def make_source(
     """Make a source of evidence.
 
     path is the token file of file, the device of rsi, or the directory of tsm or simulated; argv and timeout (seconds)
-    belong to command. Raises ConfigurationInvalid if one is missing or does not apply to kind.
+    belong to command. rsi and tsm have a default path. Raises ConfigurationInvalid for a path or argv that is missing
+    or does not apply to kind, and for an invalid timeout of command; other kinds ignore timeout.
     """
     if (argv is not None) != (kind == "command"):
         raise _settings_error(kind, "needs argv" if kind == "command" else "takes no argv")

@@ -7,7 +7,8 @@
 """A strict decoder and encoder of CBOR (RFC 8949) for CCA tokens.
 
 It exists because cbor2 keeps the last of duplicate keys, treats 1, 1.0 and true as one key, builds objects from tags
-and ignores trailing bytes. Called by cose.py and keys.py.
+and ignores trailing bytes. A token has few types of values, so a complete decoder is small. Called by cose.py, keys.py
+and evidence/signing.py.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ class _Reader:
             if not isinstance(key, (int, str)) or isinstance(key, bool):
                 raise CborInvalid("the key of a map is neither an integer nor text")
             if key in result:
-                raise CborInvalid(f"the key {'of a text' if isinstance(key, str) else key} is a duplicate in one map")
+                raise CborInvalid(
+                    f"{'a text key' if isinstance(key, str) else f'the key {key}'} occurs more than once in a map"
+                )
             result[key] = self.value(depth)
         return result
 

@@ -75,8 +75,8 @@ def check_authorities(ca: str, path: str) -> None:
         _context(ca)
     except (ssl.SSLError, ValueError):
         raise ConfigurationInvalid(
-            f"Reading the certificates {path} failed: not all of them are PEM certificates; give those "
-            "of the authorities that issue the certificate of the Veraison service."
+            f"Reading the certificates {path} failed: the file must contain PEM certificates only, at least "
+            "one; give those of the authorities that issue the certificate of the Veraison service."
         ) from None
 
 

@@ -83,7 +83,7 @@ def _keys(fields: SettingsMap, read_file: ReadFile) -> ServiceKeys:
         return keys
     if pins is not None and keys is None:
         return PinnedKeys(pins)
-    raise settings_error(fields.where, "must have either key or pin")
+    raise settings_error(fields.where, "must have exactly one of key and pin")
 
 
 def _pins(value: object, where: str) -> tuple[str, ...]:

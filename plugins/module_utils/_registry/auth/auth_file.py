@@ -192,10 +192,7 @@ def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | N
 
 
 def _try(lookup: Callable[[], T], warn: Warn | None) -> T | None:
-    """Return the result of lookup; without one, warn and return None if it raises ConfigurationError.
-
-    Raises ConfigurationError if warn is None.
-    """
+    """Return the result of lookup. If it raises ConfigurationError, warn and return None; without warn, raise it."""
     try:
         return lookup()
     except ConfigurationError as exc:

@@ -104,7 +104,7 @@ def _explain_rejection(exc: BrokenOff, attested: AttestedIdentity, operation: Op
 
 
 _MEASURED: t.Final = (
-    "the server must have the platform's keys (trust_anchors or veraison) and the measurements of this realm "
+    "the server must trust the platform (trust_anchors or veraison) and have the measurements of this realm "
     "(reference_values)"
 )
 _HINTS: t.Final[t.Mapping[str, str]] = {

@@ -47,8 +47,8 @@ _NAME_MISMATCH: t.Final = (62, 64)
 _DATES: t.Final = (9, 10)
 _TLS_ALERT: t.Final = "\x15\x03"
 _NETWORK: t.Final = "check the name, the port and the network"
-_WANTS_TLS: t.Final = "; a server that requires TLS does the same, so try `tls: tls`"
-_WANTS_CERT: t.Final = "; a server that requires a client certificate does the same, see the option client_cert"
+_WANTS_TLS: t.Final = "; a server that requires TLS also closes the connection, so try `tls: tls`"
+_WANTS_CERT: t.Final = "; a server that requires a client certificate also closes it, see the option client_cert"
 
 
 def translate(exc: BaseException, operation: Operation, origin: Origin, *, proxy: str | None = None) -> CollectionError:
@@ -104,7 +104,9 @@ def _explain_tls(exc: BaseException, operation: Operation, origin: Origin) -> Re
         return operation.error(TlsFailed, why, "try `tls: ra-tls`")
     reason = str(getattr(exc, "reason", None) or "")
     if reason in _NOT_TLS:
-        return operation.error(TlsFailed, f"{origin.authority} does not use TLS", "try `tls: no-tls`")
+        return operation.error(
+            TlsFailed, f"{origin.authority} does not use TLS", "set `tls: no-tls` only if unencrypted HTTP is intended"
+        )
     if "ALERT" in reason and reason.endswith(_CLIENT_REJECTED):
         return operation.error(
             TlsFailed,

@@ -98,13 +98,13 @@ class RedirectHops:
     def _judge(self, url: Url, reach: Reach) -> None:
         if reach is Reach.FORBIDDEN:
             raise self._refusal_error(
-                url, "it is a link-local address, a metadata service, or not the address of one host"
+                url, "it leads to a link-local address, a metadata service, or not to the address of one host"
             )
         own = self._own_reach()
         if reach <= own:
             return
         if not is_listed(url.origin, self.policy.trusted):
-            why = f"it is {_WORDS[reach]}, but the registry has {_WORDS[own]}"
+            why = f"it leads to {_WORDS[reach]}, but the registry has {_WORDS[own]}"
             raise self._refusal_error(url, why, trusted=True)
         self.warn(
             f"{self.operation.registry} redirects to {visible(str(url.origin))}, {_WORDS[reach]}, although the "

@@ -4,7 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Access decisions: who may send requests and who may see which repositories. Called by app.py and protocol.py."""
+"""Access decisions: who may send requests and who may see which repositories. Made by credentials.py,
+called by app.py.
+"""
 
 from __future__ import annotations
 

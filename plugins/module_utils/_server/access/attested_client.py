@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from ..._ratls.relying_party import RelyingParty
 
 _MAX_REMEMBERED: t.Final = 4096
-# so much of a digest identifies it in the log
+# this prefix of a digest is enough to find it in the log
 _SHORT: t.Final = len("sha256:") + 16
 
 

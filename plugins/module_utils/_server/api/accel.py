@@ -22,7 +22,7 @@ _PREFIX: t.Final = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 
 class Accel:
-    """Maker of X-Accel-Redirect headers with a URI below prefix, by which nginx sends the file in place of the server.
+    """Maker of X-Accel-Redirect headers with a URI below prefix, by which nginx sends the blob in place of the server.
 
     nginx must have an internal location prefix that maps to the directory root. Only nginx may reach the server then,
     because the answers have no body. Raises UsageError for a malformed prefix.

@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Responses of the distribution API: JSON documents, error documents and the headers of content. Called by app.py."""
+"""Responses of the distribution API: JSON documents, error documents and the headers of content.
+
+Called by app.py, lists.py, plain_http.py and protocol.py.
+"""
 
 from __future__ import annotations
 

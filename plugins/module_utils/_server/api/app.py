@@ -162,7 +162,7 @@ def _requested_spans(request: web.BaseRequest, content: ServedFile) -> tuple[Spa
         raise Refusal(
             416,
             "SIZE_INVALID",
-            f"The requested range is outside the content, which has {content.size} bytes.",
+            f"The requested range is malformed or outside the content, which has {content.size} bytes.",
             headers={"Content-Range": f"bytes */{content.size}"},
         )
     return spans

@@ -4,7 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Checks of the head of a request that do not depend on the content. Called by app.py and protocol.py."""
+"""Checks of the head of a request that do not depend on the content. Called by app.py and sending.py;
+protocol.py takes its limits.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def check_head(request: web.BaseRequest) -> None:
 
 
 def check_method(request: web.BaseRequest) -> None:
-    """Refuse methods other than GET and HEAD, and requests with a body. Raises Refusal."""
+    """Refuse methods other than GET and HEAD for API paths, and every request with a body. Raises Refusal."""
     if request.method not in _METHODS and is_api(request.raw_path):
         message = f"This registry is read-only: the method {request.method[:20]} is not supported."
         raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": ", ".join(_METHODS)})

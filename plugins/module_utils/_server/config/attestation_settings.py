@@ -6,7 +6,7 @@
 
 """Settings of the server for attestation (tls: ra-tls), and the conflicts among them.
 
-Checks the types of values here; _ratls reads the lists, the mappings and the files that they name. settings.py adds
+Checks the types of values here; _ratls reads the lists, the mappings and the files that they name. fields.py adds
 the fields to its table; cli.py adds the switches that set parts of veraison.
 """
 
@@ -45,7 +45,7 @@ ATTESTATION_FIELDS: t.Final[t.Mapping[str, Field]] = {
         Texts(Text(_check_lifecycle)), "accepted lifecycle state of platforms; for ra-tls; repeatable", "STATE"
     ),
     "allow_unauthenticated_evidence": Field(
-        Flag(), "accept evidence whose platform signature is not verified; for tests only"
+        Flag(), "start without trust_anchors and veraison, which leaves platform signatures unverified; for tests only"
     ),
     "attestation_seconds": Field(
         Number(1, 3600, fractions=True),
@@ -85,8 +85,8 @@ def attestation_conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
         settings.client_auth != "none" or bool(settings.client_ca),
         "client_auth and client_ca need tls to be tls",
     )
-    # accel answers with the path of the file for a proxy to send; RA-TLS leaves no place for a proxy
-    yield bool(settings.accel), "accel needs a proxy in front of the server, which ra-tls does not allow"
+    # accel answers with the path of the file for an HTTP proxy to send; RA-TLS allows only proxies that forward TCP
+    yield bool(settings.accel), "accel needs an HTTP proxy in front of the server, but ra-tls ends at this server"
     yield (
         any(rule.subjects is not None for rule in settings.allow or ()),
         "a rule of allow names subjects, which clients of ra-tls do not have; use policies",

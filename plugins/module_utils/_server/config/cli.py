@@ -58,7 +58,8 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="attested.registry",
         description="Serve a directory of OCI image layouts as a registry.",
-        epilog="The configuration file has the same settings under their long names, with underscores.",
+        epilog="The configuration file has the same settings under their long names, with underscores; --veraison-url "
+        "and --veraison-pubkey are veraison.url and veraison.key there.",
         allow_abbrev=False,
     )
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {VERSION}")

@@ -54,7 +54,7 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
     "cache": Field(Text(), "path of the cache of verified files", "FILE"),
     "workers": Field(Number(1, 256), "number of worker processes", "N"),
     "watch": Field(Number(0, _DAY, fractions=True), "interval of checks for changed layouts; 0: never", "SECONDS"),
-    "accel": Field(Text(), "internal location of nginx for X-Accel-Redirect, so that nginx sends the files", "PREFIX"),
+    "accel": Field(Text(), "internal location of nginx for X-Accel-Redirect, so that nginx sends the blobs", "PREFIX"),
     "log_level": Field(
         Choice(("debug", "info", "warning", "error")), "log level: debug, info, warning or error", "LEVEL"
     ),
@@ -68,7 +68,11 @@ FIELDS: t.Final[t.Mapping[str, Field]] = {
     ),
     "head_seconds": Field(Number(1, _DAY, fractions=True), "time limit for receiving the head of a request", "SECONDS"),
     "idle_seconds": Field(Number(1, _DAY, fractions=True), "time limit for an idle connection", "SECONDS"),
-    "stall_seconds": Field(Number(1, _DAY, fractions=True), "interval over which minimum_rate is measured", "SECONDS"),
+    "stall_seconds": Field(
+        Number(1, _DAY, fractions=True),
+        "period over which minimum_rate is measured, and after which a stuck response is aborted",
+        "SECONDS",
+    ),
     "minimum_rate": Field(
         Number(0, 1_000_000_000), "bytes per second that a client must read at least; 0: no limit", "N"
     ),

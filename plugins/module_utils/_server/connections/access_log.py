@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Access log, as text on standard error or JSON on standard output, and set-up of logging. Called by protocol.py."""
+"""Access log, as text on standard error or JSON on standard output, and set-up of logging.
+
+Called by protocol.py and main.py.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ _LIMIT: t.Final = 500
 
 
 def set_up_logging(level: str, form: Form) -> None:
-    """Configure logging: the server and text about requests to standard error, JSON to standard output."""
+    """Configure logging: messages and a text access log go to standard error, a JSON access log to standard output."""
     lines = logging.StreamHandler(sys.stderr)
     if is_journal(2, os.environ):
         lines.setFormatter(JournalFormatter("%(message)s"))

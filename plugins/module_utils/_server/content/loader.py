@@ -36,7 +36,7 @@ class Loader:
         self.pid: int | None = None
 
     async def load(self, previous: Snapshot | None) -> Snapshot:
-        """Load all content; files that the previous snapshot verified are not read again.
+        """Load all content. previous spares reading unchanged blobs again, unless verify is full (see load_snapshot).
 
         Raises RootError and other ServerErrors. When cancelled, the child is killed.
         """

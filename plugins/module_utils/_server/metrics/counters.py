@@ -113,7 +113,7 @@ class Counters:
         return value
 
     def request(self, method: str, status: int, *, size: int, seconds: float) -> None:
-        """Count a request that was answered; size is in bytes of the body."""
+        """Count a request that was answered; size is the size of the body in bytes."""
         place = _REQUEST_PLACES.get((method, status))
         if place is None:
             known = method if method in METHODS else "other"

@@ -6,16 +6,17 @@
 
 """Main process of the server: loads content, runs the workers, and handles signals. Called by main.py.
 
-Process model: the main process answers no requests. It binds the sockets, and forks everything else, so that a fault
-or a leak in another process cannot stop the service. Content is loaded in a child process (loader.py), which returns
-an immutable snapshot and exits; the main process has no threads, as forking requires. Workers are forked with the
-snapshot and the access files in memory and share the listening sockets, so they start without reading anything, and
-their memory is shared. Settings never change. A reload (SIGHUP, or watch) loads a new snapshot and access files and
-forks a new generation of workers. Only when all of them are ready is the old generation retired: it stops accepting
-connections, finishes its responses however long they take, and exits. If a part of a reload fails, that part stays
-as it was, so the service never gets worse by a reload. The main process replaces workers that exit, with a growing
-delay if they fail repeatedly, and kills workers whose heartbeat (a counter in shared memory) stops. SIGTERM and SIGINT
-stop all generations after at most drain_seconds; a worker that loses the control socket to the main process stops too.
+Process model: the main process answers no requests of registry clients, only those of the second listener. It binds the
+sockets, and forks everything else, so that a fault or a leak in another process cannot stop the service. Content is
+loaded in a child process (loader.py), which returns an immutable snapshot and exits; the main process has no threads,
+as forking requires. Workers are forked with the snapshot and the access files in memory and share the listening
+sockets, so they start without reading anything, and their memory is shared. Settings never change. A reload (SIGHUP, or
+watch) loads a new snapshot and access files and forks a new generation of workers. Only when all of them are ready is
+the old generation retired: it stops accepting connections, finishes its responses however long they take, and exits. If
+a part of a reload fails, that part stays as it was, so the service never gets worse by a reload. The main process
+replaces workers that exit, with a growing delay if they fail repeatedly, and kills workers whose heartbeat (a counter
+in shared memory) stops. SIGTERM and SIGINT stop all generations after at most drain_seconds; a worker that loses the
+control socket to the main process stops too.
 """
 
 from __future__ import annotations

@@ -425,7 +425,7 @@ def test_a_copy_made_in_the_middle_of_a_change_is_not_guessed_about(ground: Path
     make_tree(coming, "v2")
     pending_state(path, Pending("publish", 1, 2, 1))
     with (
-        pytest.raises(DestinationError, match="its old tree cannot be told from its new one"),
+        pytest.raises(DestinationError, match="it is unknown which tree is the old one"),
         Destination(str(path), warn=no_warning),
     ):
         pass

@@ -144,12 +144,12 @@ def test_a_challenge_is_good_for_one_judgement(one: Realm) -> None:
 def test_nobody_to_trust_is_no_service(one: Realm) -> None:
     policies = [{"repositories": ["*"], "realms": [{"rim": one.rim}]}]
     for values in ({}, {"lifecycle": ["secured"]}, dict.fromkeys(SETTINGS)):
-        with pytest.raises(ConfigurationInvalid, match="no appraiser is configured"):
+        with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
             relying(**values)
     for values in ({"reference_values": [one.reference]}, {"policies": policies}):
         with pytest.raises(ConfigurationInvalid, match="nothing checks the signature of the platform"):
             relying(**values)
-    with pytest.raises(ConfigurationInvalid, match="no appraiser is configured"):
+    with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
         relying(allow_unauthenticated_evidence=True)
 
 
@@ -346,8 +346,8 @@ FILES = {
         ({"url": 1}, r"veraison.url is the number 1"),
         ({"url": "http://veraison.example"}, "it is http, so anybody on the network path could answer"),
         ({"url": "https://user:pw@veraison.example"}, "has credentials"),
-        ({"key": None}, "veraison must have either key or pin"),
-        ({"pin": PIN}, "veraison must have either key or pin"),
+        ({"key": None}, "veraison must have exactly one of key and pin"),
+        ({"pin": PIN}, "veraison must have exactly one of key and pin"),
         ({"key": "p521.jwk"}, "veraison.key contains a key that is not on P-256 or P-384"),
         ({"key": "private.pem"}, "it contains a private key"),
         ({"key": "empty.pem"}, "Reading the key file empty.pem failed"),

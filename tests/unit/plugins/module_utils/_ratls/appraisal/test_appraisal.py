@@ -132,9 +132,9 @@ def test_others_such_as_veraison_come_last_and_can_refuse(realm: str) -> None:
 
 
 def test_nothing_configured_is_no_service(realm: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="no appraiser is configured"):
+    with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
         AppraiserChain([])
-    with pytest.raises(ConfigurationInvalid, match="no appraiser is configured"):
+    with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
         appraisers.make_chain(allow_unauthenticated_evidence=True)
     with pytest.raises(ConfigurationInvalid, match="so anybody could make a token that passes"):
         chain(realm, anchors=None)

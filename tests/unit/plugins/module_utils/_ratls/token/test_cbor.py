@@ -67,8 +67,8 @@ def test_a_cut_value_is_never_another_one(value: t.Any, data: st.DataObject) -> 
     [
         ("", "ends before"),
         ("0000", "1 byte follows the end"),
-        ("a2010a010b", "the key 1 is a duplicate"),
-        ("a2616100616100", "the key of a text is a duplicate"),
+        ("a2010a010b", "the key 1 occurs more than once"),
+        ("a2616100616100", "a text key occurs more than once"),
         ("a1f501", "neither an integer nor text"),
         ("a1f9380001", "does not start a value"),
         ("a1410000", "neither an integer nor text"),

@@ -124,7 +124,7 @@ def test_the_client_certificate_is_shown_to_the_registry_alone(serve, connect, a
 
 
 def test_a_server_without_tls(serve, connect) -> None:
-    with pytest.raises(TlsFailed, match="does not use TLS; try `tls: no-tls`"):
+    with pytest.raises(TlsFailed, match="does not use TLS; set `tls: no-tls` only if"):
         connect(serve(), tls=TlsOptions(), retry=RetryPolicy(retries=0)).ping()
 
 

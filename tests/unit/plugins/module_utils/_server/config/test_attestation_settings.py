@@ -112,7 +112,7 @@ CONFLICTS: dict[str, tuple[tuple[str, ...], str]] = {
     "a key without service": ((*RA_TLS, "-v", "/pkey.jwk"), "--veraison-url"),
     "client_auth": ((*RA_TLS, *JUDGED, "--client-auth", "required", "--client-ca", "/ca"), "need tls to be tls"),
     "client_ca": ((*RA_TLS, *JUDGED, "--client-ca", "/ca"), "need tls to be tls"),
-    "accel": ((*RA_TLS, *JUDGED, "--accel", "/files/"), "accel needs a proxy"),
+    "accel": ((*RA_TLS, *JUDGED, "--accel", "/files/"), "accel needs an HTTP proxy"),
     **{
         f"{words[0]} without ra-tls": (("-r", "/srv", *words), f"supports {name}")
         for name, words in {
