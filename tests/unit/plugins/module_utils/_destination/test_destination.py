@@ -415,7 +415,7 @@ def test_a_broken_stamp_is_an_error_unless_forced(app: Path, damage: bytes | Non
     with opened(app, force=True, warn=warnings.append) as destination:
         assert destination.current is None
         assert destination.current_generation == 1
-    assert "treated as an unknown image" in warnings[0]
+    assert "treated as that of an unknown image" in warnings[0]
     publish(app, "v2", force=True)
     with opened(app) as destination:
         (generation,) = destination.generations

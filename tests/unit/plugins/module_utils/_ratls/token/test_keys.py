@@ -144,7 +144,7 @@ def cose(**changes: object) -> bytes:
         (cose(x=bytes(31)), "coordinates"),
         (cose(x=bytes(32)), "not a point on P-256"),
         (cose() + b"\x00", "follows the end"),
-        (b"\xa5\x01\x02" + cose()[1:], "duplicate"),
+        (b"\xa5\x01\x02" + cose()[1:], "more than once"),
     ],
 )
 def test_cose_keys_that_are_none(data: bytes, reason: str) -> None:
