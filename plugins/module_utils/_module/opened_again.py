@@ -32,7 +32,7 @@ def opened_again(enter: t.Callable[[contextlib.ExitStack], _T]) -> t.Iterator[_T
             try:
                 found = enter(stack)
             except FilesystemError as exc:
-                if not left or exc.fields["errno"] != "ENOENT":
+                if not left or exc.fields.get("errno") != "ENOENT":
                     raise
                 continue
             yield found
