@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The example registry is valid, equals what build_registry.py builds, and has the upgrade that the guides show."""
+
 from __future__ import annotations
 
-# The example registry is sound, is what its script makes, and shows what it is meant to show.
 import filecmp
 import io
 import json

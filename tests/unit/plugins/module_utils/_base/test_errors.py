@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Every error class has a kind of its own, keeps its fields as a module result, and survives pickling."""
+
 from __future__ import annotations
 
 import pickle

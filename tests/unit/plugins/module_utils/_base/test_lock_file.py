@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A lock file has one holder at a time, is removed after use, and is refused if another user can open it."""
+
 from __future__ import annotations
 
 import contextlib

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Missing parents are created; no symbolic link of another user is followed out of that user's directories."""
+
 from __future__ import annotations
 
 import os

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""JSON is read strictly (I-JSON, RFC 7493): duplicate keys, NaN, lone surrogates and deep nesting are refused."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A change that is killed, fails or is interrupted at any system call is completed or undone by the next run."""
+
 from __future__ import annotations
 
 import contextlib

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""state.json and stamps are read as written, any other bytes are refused, and generations keep their order."""
+
 from __future__ import annotations
 
 import json

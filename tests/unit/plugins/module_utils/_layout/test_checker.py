@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Files are hashed by a bounded number of threads, and only those with the right digest are recorded."""
+
 from __future__ import annotations
 
 import os

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Inspecting a layout of the corpus finds the problem it was made with, the same with threads and without."""
+
 from __future__ import annotations
 
 import pathlib

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Inspecting a layout with damaged files returns a result, and offers only content with the right digest."""
+
 from __future__ import annotations
 
-# Whatever was done to the files of a layout, inspecting it gives a result, and nothing in that is other than verified.
 import os
 import pathlib
 import shutil

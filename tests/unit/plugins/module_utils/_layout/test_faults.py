@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Problems of a layout are reported once per content, in the order of the walk, whichever thread finds them."""
+
 from __future__ import annotations
 
 import pathlib

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Inspecting a layout with arbitrary documents returns a result: no other exception, no endless walk."""
+
 from __future__ import annotations
 
-# Whatever the documents of a layout say, inspecting it gives a result: no other exception, no endless walk.
 import json
 import pathlib
 import tempfile

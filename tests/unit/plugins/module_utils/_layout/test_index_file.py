@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""index.json (image-spec, image-layout.md) gains and loses tags; all other entries and fields stay as they are."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A layout stays valid while it is written to: killed at any system call, on a full disk, raced by another user."""
+
 from __future__ import annotations
 
 import contextlib

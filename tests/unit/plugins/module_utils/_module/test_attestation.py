@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The options tls and ratls are checked against each other, and make an Attester for each kind of evidence."""
+
 from __future__ import annotations
 
 import typing as t

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A function runs in a child process; if it fails or cannot be run there, its result is None."""
+
 from __future__ import annotations
 
 import os

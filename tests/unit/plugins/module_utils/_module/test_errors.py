@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Every exception becomes a failed result with a kind and a message; a missing library is named with its remedies."""
+
 from __future__ import annotations
 
 import platform

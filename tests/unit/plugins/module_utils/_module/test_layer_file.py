@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A layer file is applied only as it was verified, even if it is replaced or changed in between."""
+
 from __future__ import annotations
 
 import contextlib

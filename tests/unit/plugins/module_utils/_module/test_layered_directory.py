@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The record file of a layered directory lists applied and unfinished layers; any other bytes are refused."""
+
 from __future__ import annotations
 
 import fcntl

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Descriptors (image-spec, descriptor.md) are parsed with all their fields, and embedded data is verified."""
+
 from __future__ import annotations
 
 import base64

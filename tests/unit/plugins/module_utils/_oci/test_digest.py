@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Digests (image-spec, descriptor.md, "Digests") are parsed, and content in pieces is verified against them."""
+
 from __future__ import annotations
 
 import hashlib

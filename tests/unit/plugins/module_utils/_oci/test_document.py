@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Manifests and indexes are parsed; a document that could be both is refused (image-spec, "Media Type Conflicts")."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""An image pairs its layers with their diff_ids and becomes a module result; an artifact cannot be unpacked."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Media types of OCI and docker (image-spec, media-types.md) tell layers, manifests, indexes and configs apart."""
+
 from __future__ import annotations
 
 import pytest

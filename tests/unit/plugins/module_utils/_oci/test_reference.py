@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Image references are parsed as docker, podman and skopeo do; selectors are a tag, a digest or both."""
+
 from __future__ import annotations
 
 import pytest

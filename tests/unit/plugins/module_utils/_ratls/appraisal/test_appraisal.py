@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A realm is accepted only if every appraiser accepts its token, made for this connection and this key."""
+
 from __future__ import annotations
 
 import datetime

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Trust anchors, reference values and policies are read strictly, and each rule accepts and refuses as documented."""
+
 from __future__ import annotations
 
 import copy
