@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A challenge is random, valid for one answer, and read only from a well-formed list of authorities."""
+
 from __future__ import annotations
 
 import base64

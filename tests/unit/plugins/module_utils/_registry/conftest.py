@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Fixtures for the registry client: faulty registries, clients with a clock that does not wait, host names."""
+
 from __future__ import annotations
 
 import socket

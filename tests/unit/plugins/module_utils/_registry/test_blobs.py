@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A blob is verified while it is downloaded, resumed after a lost connection, and bounded in time and size."""
+
 from __future__ import annotations
 
 import hashlib

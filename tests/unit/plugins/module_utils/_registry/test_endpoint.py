@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The name of a registry gives protocol, host, port and path prefix, and so the URLs of all requests."""
+
 from __future__ import annotations
 
 import pytest

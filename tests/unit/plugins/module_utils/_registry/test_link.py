@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Link headers (RFC 8288) give the next page, and Content-Range headers (RFC 9110, 14.4) the range received."""
+
 from __future__ import annotations
 
 import pytest

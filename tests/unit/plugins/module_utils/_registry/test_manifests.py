@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A manifest is verified by digest, size and media type; HEAD gives the digest or leaves the answer to GET."""
+
 from __future__ import annotations
 
 import pytest

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A reference is resolved to manifest and config of one platform, verified at each step, through nested indexes."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Temporary failures are retried with growing pauses or after Retry-After (RFC 9110, 10.2.3), until the deadline."""
+
 from __future__ import annotations
 
 import math

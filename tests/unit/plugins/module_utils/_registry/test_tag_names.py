@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Tag names are read from a JSON list while it arrives, with bounded memory and work."""
+
 from __future__ import annotations
 
 import itertools

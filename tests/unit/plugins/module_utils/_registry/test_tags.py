@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Tag lists (distribution-spec, "Listing Tags") are followed by Link, n and last, without loops and within limits."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The client certificate of RA-TLS carries a token as servers expect it; the reader refuses every other certificate."""
+
 from __future__ import annotations
 
 import datetime

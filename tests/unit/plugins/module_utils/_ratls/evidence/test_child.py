@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A program that gives evidence is bounded in time and output, and killed with all processes that it started."""
+
 from __future__ import annotations
 
 import os

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Each source of evidence returns a token for the challenge, or fails with a reason and a remedy."""
+
 from __future__ import annotations
 
 import errno

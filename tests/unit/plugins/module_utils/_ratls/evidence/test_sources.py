@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Options make the source of evidence that they name; options that do not fit it are refused."""
+
 from __future__ import annotations
 
 import typing as t

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""CBOR (RFC 8949) is read in its only deterministic encoding, bounded in depth and number of values."""
+
 from __future__ import annotations
 
 import typing as t

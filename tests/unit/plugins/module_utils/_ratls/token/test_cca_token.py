@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""CCA tokens (draft-ffm-rats-cca-token) are parsed with all claims, and both signatures and their binding verified."""
+
 from __future__ import annotations
 
 import hashlib

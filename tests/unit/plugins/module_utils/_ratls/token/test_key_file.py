@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Key files in the forms PEM, JWK (RFC 7517) and COSE_Key (RFC 9052) give the same key; others are refused."""
+
 from __future__ import annotations
 
 import hashlib

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""ECDSA signatures (RFC 9053, 2.1) and keys on P-256, P-384 and P-521 are accepted in the forms of COSE only."""
+
 from __future__ import annotations
 
 import pytest

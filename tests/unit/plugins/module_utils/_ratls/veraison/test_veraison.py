@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Veraison's challenge-response API is used as it has to be; only a signed and fresh result accepts a token."""
+
 from __future__ import annotations
 
 import dataclasses

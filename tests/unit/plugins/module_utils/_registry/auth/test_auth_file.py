@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Auth files of docker and podman are found and searched as those tools do, credential helpers included."""
+
 from __future__ import annotations
 
 import base64

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Basic and Bearer challenges are answered; credentials and tokens never go to a host that may not have them."""
+
 from __future__ import annotations
 
 import json

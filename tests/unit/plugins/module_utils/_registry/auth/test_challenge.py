@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""WWW-Authenticate headers (RFC 9110, 11.6.1) are parsed, also those that registries write wrongly."""
+
 from __future__ import annotations
 
 import pytest

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Compressed answers (RFC 9110, 8.4) are decoded with bounded memory; unknown codings are refused."""
+
 from __future__ import annotations
 
 import gzip

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Failures of DNS, TCP, TLS and HTTP become errors of one kind each, with a remedy and without secrets."""
+
 from __future__ import annotations
 
 import errno

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Proxies are taken from the environment, no_proxy included; messages show no password."""
+
 from __future__ import annotations
 
 import pytest

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Redirects are followed up to a limit; credentials stay with their origin, and HTTPS never leads to HTTP."""
+
 from __future__ import annotations
 
 import pytest

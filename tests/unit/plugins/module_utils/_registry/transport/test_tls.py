@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Certificates are verified against ca_path or the system; the client certificate is shown to the registry only."""
+
 from __future__ import annotations
 
 import random

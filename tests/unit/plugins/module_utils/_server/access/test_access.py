@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Clients without valid credentials learn nothing, and each user sees only the repositories that rules allow."""
+
 from __future__ import annotations
 
-# Who gets in and who sees what, over real sockets.
 import json
 import pathlib
 

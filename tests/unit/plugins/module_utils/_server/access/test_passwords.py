@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Passwords (RFC 7617) are checked in equal time for all users and in fair order; rules limit what each user sees."""
+
 from __future__ import annotations
 
 import asyncio

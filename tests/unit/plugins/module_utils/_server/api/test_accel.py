@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""With the setting accel, blobs are left to nginx by X-Accel-Redirect, and everything else is answered as before."""
+
 from __future__ import annotations
 
-# Blobs that nginx is to send.
 import pathlib
 
 import pytest

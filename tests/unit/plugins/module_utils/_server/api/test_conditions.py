@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""If-Match, If-None-Match and If-Range (RFC 9110, 13.1) are compared with the digest of the content."""
+
 from __future__ import annotations
 
 import pytest

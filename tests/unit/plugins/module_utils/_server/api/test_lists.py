@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The catalog and the referrers (distribution-spec, "Listing Referrers") are filtered and paged."""
+
 from __future__ import annotations
 
-# The catalog and the referrers, over real sockets.
 import dataclasses
 import json
 import pathlib

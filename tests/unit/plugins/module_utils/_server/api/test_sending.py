@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A file that changed after it was verified is not served; slow or lost clients do not disturb others."""
+
 from __future__ import annotations
 
-# Files that are no longer what they were when they were verified are not served.
 import asyncio
 import contextlib
 import errno

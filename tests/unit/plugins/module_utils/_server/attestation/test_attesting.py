@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Only clients with an accepted token for their own connection are admitted; the log says why others are not."""
+
 from __future__ import annotations
 
-# Who is let in, who is not, and what the log says about them.
 import base64
 import contextlib
 import datetime

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Clients that stall, crowd or disconnect, and slow judges, are bounded in time and number."""
+
 from __future__ import annotations
 
-# Clients that stall, come in crowds or go away, and judges that take long.
 import asyncio
 import collections
 import concurrent.futures
