@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Fixtures for the modules: they run in the test process, against a FaultyRegistry, without the user's credentials."""
+
 from __future__ import annotations
 
 import contextlib

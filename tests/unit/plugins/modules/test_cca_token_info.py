@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module cca_token_info shows a token and reports the result of each check by itself."""
+
 from __future__ import annotations
 
 import base64

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Every module that takes the name of an image accepts the same forms and explains the others in the same way."""
+
 from __future__ import annotations
 
-# How a task names an image, and what messages say about it, in every module that takes a registry and a reference.
 import pathlib
 import typing as t
 

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module oci_blob downloads a blob once, resumes it, and replaces a file only with verified content."""
+
 from __future__ import annotations
 
 import errno

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module oci_image_info shows a verified image and its platforms, and uses each source of credentials."""
+
 from __future__ import annotations
 
 import json

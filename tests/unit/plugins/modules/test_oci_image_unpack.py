@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module oci_image_unpack unpacks, repairs, rolls back and removes a tree, and predicts it in check mode."""
+
 from __future__ import annotations
 
 import os

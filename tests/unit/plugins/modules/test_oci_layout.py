@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module oci_layout fills, repairs, prunes and empties a layout that readers see whole at every moment."""
+
 from __future__ import annotations
 
 import json

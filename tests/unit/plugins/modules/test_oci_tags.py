@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module oci_tags lists, pages, filters and queries the tags of a repository."""
+
 from __future__ import annotations
 
 import typing as t

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Fixtures for the server: it runs on a real socket in a thread, with TLS or without."""
+
 from __future__ import annotations
 
 import asyncio

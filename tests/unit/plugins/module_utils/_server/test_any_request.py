@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Any request and any bytes get well-formed HTTP (RFC 9112) or the end of the connection, and no internal error."""
+
 from __future__ import annotations
 
-# Whatever is sent, the answer is well-formed HTTP or the end of the connection, and never a fault of ours.
 import contextlib
 import re
 import socket

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The server with tls: ra-tls as a process: switches, log, metrics, reloads of its files, and stopping."""
+
 from __future__ import annotations
 
 import contextlib

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""skopeo and curl list, copy and resume what the server serves."""
+
 from __future__ import annotations
 
-# Real clients against our server.
 import pathlib
 import shutil
 import subprocess

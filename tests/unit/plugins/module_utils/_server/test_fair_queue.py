@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The fair queue serves client addresses in turn, bounds the waiters of each, and loses no turn on cancellation."""
+
 from __future__ import annotations
 
 import asyncio

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The server survives a loader or worker process that cannot be started, ends early or keeps failing."""
+
 from __future__ import annotations
 
-# What the main process does when its children are not what it expects.
 import asyncio
 import errno
 import os

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Log lines carry a priority (sd-daemon(3)) if, and only if, the journal of systemd receives them."""
+
 from __future__ import annotations
 
 import logging

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Range requests (RFC 9110, 14) return the exact bytes, sent by sendfile on plain sockets and copied over TLS."""
+
 from __future__ import annotations
 
-# Range requests (RFC 9110, 14) over real sockets: plain, where sendfile does the work, and TLS, where we copy.
 import email.parser
 import email.policy
 import pathlib

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Malformed, ambiguous and outdated requests (RFC 9112) are refused, and nothing after them is read as a request."""
+
 from __future__ import annotations
 
-# Requests that no well-behaved client sends.
 import asyncio
 import json
 import logging

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A path is resolved inside the root, the same by openat2(2) and by the walk that replaces it on old kernels."""
+
 from __future__ import annotations
 
 import ctypes

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""gzip (RFC 1952) and zstd (RFC 8878) layers are decompressed in bounded pieces, with each library or none."""
+
 from __future__ import annotations
 
 import bz2

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A directory tree is walked through descriptors, and a directory that was moved away meanwhile is noticed."""
+
 from __future__ import annotations
 
 import errno

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The path of a tar entry is split into directory and name, and never leads above the root."""
+
 from __future__ import annotations
 
 import posixpath

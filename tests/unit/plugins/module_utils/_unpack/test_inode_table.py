@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Tables by inode number keep all values, in memory or in a file, at a few bytes of memory per entry."""
+
 from __future__ import annotations
 
 import tempfile

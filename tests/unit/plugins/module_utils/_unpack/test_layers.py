@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Layers are unpacked one on top of the other; after a failure at any stage no thread and no file stays open."""
+
 from __future__ import annotations
 
 import contextlib

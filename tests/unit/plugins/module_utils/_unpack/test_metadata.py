@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Owner, mode, times and extended attributes are set as the layer states; what cannot be set is warned about."""
+
 from __future__ import annotations
 
 import contextlib

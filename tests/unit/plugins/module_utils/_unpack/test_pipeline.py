@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The stages of an unpack run ahead within bounds, pass errors on in order, and end when they are closed."""
+
 from __future__ import annotations
 
 import threading

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The record of a tree shows every later change of the tree; a damaged record is a change too."""
+
 from __future__ import annotations
 
 import errno

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A tree of any depth is removed without recursion, without following links and without entering mounts."""
+
 from __future__ import annotations
 
 import errno

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""A ByteStream returns exact numbers of bytes from pieces of any size, and reports a truncated archive."""
+
 from __future__ import annotations
 
 import typing as t

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Tar archives (POSIX.1-2017 pax, ustar, GNU, v7) are read entry by entry, and broken ones are refused."""
+
 from __future__ import annotations
 
 import contextlib

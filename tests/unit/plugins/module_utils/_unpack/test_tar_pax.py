@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Records of extended headers (POSIX.1-2017 pax, "pax Extended Header") are read exactly; broken ones are refused."""
+
 from __future__ import annotations
 
 import base64

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Sparse files in all four GNU formats are read and written with their holes; broken or huge maps are refused."""
+
 from __future__ import annotations
 
 import hashlib

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Whiteouts (image-spec, layer.md, "Whiteouts") remove files of lower layers and none of their own layer."""
+
 from __future__ import annotations
 
 import os

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The command starts, stops and fails with the documented exit codes and one line of text."""
+
 from __future__ import annotations
 
 import contextlib

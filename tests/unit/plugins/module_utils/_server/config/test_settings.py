@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Settings are read strictly from file and switches; an error is one line that names the key."""
+
 from __future__ import annotations
 
 import contextlib

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Listeners bind addresses, speak TLS 1.2 and newer, and let requests end when they are closed."""
+
 from __future__ import annotations
 
 import asyncio

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Each request writes one line to the access log; connections without progress are cut."""
+
 from __future__ import annotations
 
 import asyncio

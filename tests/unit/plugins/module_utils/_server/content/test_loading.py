@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Loading serves all valid layouts below the root, reports the invalid ones, and follows no link out of the root."""
+
 from __future__ import annotations
 
 import os

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Loading the corpus of layouts serves the valid ones, and reports the problem of each invalid one."""
+
 from __future__ import annotations
 
 import pathlib

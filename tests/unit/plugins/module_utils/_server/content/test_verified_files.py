@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Unchanged files are not hashed again; a record of verified files that is damaged or not private is ignored."""
+
 from __future__ import annotations
 
 import hashlib

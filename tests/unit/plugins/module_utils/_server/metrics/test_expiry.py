@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The expiry date of a PEM file (RFC 5280, 4.1.2.5) is that of its first certificate to expire."""
+
 from __future__ import annotations
 
 import contextlib
