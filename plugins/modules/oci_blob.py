@@ -127,8 +127,6 @@ ratls:
 
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import registry_module
-from ansible_collections.attested.registry.plugins.module_utils._module.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import (
     BlobFile,
     Content,
@@ -136,8 +134,10 @@ from ansible_collections.attested.registry.plugins.module_utils._module.blob_fil
     blob_diff,
     blob_size,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 
 if t.TYPE_CHECKING:

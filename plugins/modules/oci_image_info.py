@@ -226,16 +226,19 @@ query_result:
 
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import (
+from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     IMAGE,
     QUERY,
     registry_module,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.attestation import attestation_results
-from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
-from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._module.options.wanted import (
+    wanted_platform,
+    wanted_selector,
+)
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
-from ansible_collections.attested.registry.plugins.module_utils._module.wanted import wanted_platform, wanted_selector
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

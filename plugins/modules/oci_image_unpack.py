@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible module oci_image_unpack: documentation and entry point; _module/image_unpack.py does the work."""
+"""Ansible module oci_image_unpack: documentation and entry point; _module/image/unpack.py does the work."""
 
 from __future__ import annotations
 
@@ -352,16 +352,16 @@ ratls:
 
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import (
+from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
+from ansible_collections.attested.registry.plugins.module_utils._module.image.unpack import run_image_unpack
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     IMAGE,
     TREE,
     registry_module,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.image_unpack import run_image_unpack
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
 
 OPTIONS: t.Final[Options] = {
     "dest": {"type": "path", "required": True},

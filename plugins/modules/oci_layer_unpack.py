@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible module oci_layer_unpack: documentation and entry point; _module/layer_apply.py does the work."""
+"""Ansible module oci_layer_unpack: documentation and entry point; _module/layer/apply.py does the work."""
 
 from __future__ import annotations
 
@@ -144,15 +144,19 @@ stats:
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._base.text import path_text
-from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import TREE, local_module, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.layer_apply import ensure_applied
-from ansible_collections.attested.registry.plugins.module_utils._module.tree_options import TreeOptions
+from ansible_collections.attested.registry.plugins.module_utils._module.layer.apply import ensure_applied
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    TREE,
+    local_module,
+    merge,
+)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.tree_options import TreeOptions
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-    from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
 
 OPTIONS: t.Final[Options] = {
     "src": {"type": "path", "required": True},

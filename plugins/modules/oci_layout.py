@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible module oci_layout: documentation and entry point; _module/layout_run.py does the work."""
+"""Ansible module oci_layout: documentation and entry point; _module/layout/run.py does the work."""
 
 from __future__ import annotations
 
@@ -374,12 +374,12 @@ ratls:
 
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import registry_module
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.layout_run import run_layout
+from ansible_collections.attested.registry.plugins.module_utils._module.layout.run import run_layout
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
 
 OPTIONS: t.Final[Options] = {
     "repository": {"type": "str", "aliases": ["app_name", "name"]},

@@ -142,13 +142,19 @@ query_result:
 
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.argument_spec import QUERY, registry_module
-from ansible_collections.attested.registry.plugins.module_utils._module.attestation import attestation_results
-from ansible_collections.attested.registry.plugins.module_utils._module.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.pattern import compile_pattern, seems_regex
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    QUERY,
+    registry_module,
+)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.pattern import (
+    compile_pattern,
+    seems_regex,
+)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.ranges import check_minimum
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
-from ansible_collections.attested.registry.plugins.module_utils._module.ranges import check_minimum
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

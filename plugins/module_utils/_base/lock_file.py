@@ -7,7 +7,7 @@
 """Advisory locks (flock(2)) on files that only their owner can open.
 
 A user who can read a file or directory can lock it and block all other users. A lock file therefore has mode 0600 and
-exists only while it is needed. Callers: _layout/lock.py, _module/layered_directory.py, _module/blob_file.py,
+exists only while it is needed. Callers: _layout/lock.py, _module/layer/directory.py, _module/blob_file.py,
 _destination/lock.py.
 """
 

@@ -7,7 +7,7 @@
 
 """The directory that holds the tree of an image, and every change to it: publish, restore, roll back, remove.
 
-_module/image_present.py, image_tree.py and image_absent.py open a Destination.
+_module/image/present.py, image/tree.py and image/absent.py open a Destination.
 """
 
 from __future__ import annotations

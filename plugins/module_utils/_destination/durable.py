@@ -7,7 +7,7 @@
 
 """Read files, and write them so that they survive a crash, in a directory that is open.
 
-store.py, publish.py and destination.py use it, and _module/layered_directory.py.
+store.py, publish.py and destination.py use it, and _module/layer/directory.py.
 """
 
 from __future__ import annotations

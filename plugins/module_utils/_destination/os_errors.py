@@ -7,8 +7,8 @@
 
 """Turn OSError into FilesystemError, and name the file system that is full.
 
-destination.py, inspection.py, lock.py, place.py and store.py use it, and _module/layered_directory.py and
-image_tree.py.
+destination.py, inspection.py, lock.py, place.py and store.py use it, and _module/layer/directory.py and
+image/tree.py.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 """The path of a destination: the checks of it and of the directories above it, and what is there now.
 
-inspection.py opens the place of each destination; _module/layered_directory.py uses the same checks.
+inspection.py opens the place of each destination; _module/layer/directory.py uses the same checks.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 """The stamp of a generation: what was unpacked, from where and with which options, as a JSON file.
 
-_module/image_present.py makes stamps, store.py reads them; load_format() reads state.json too.
+_module/image/present.py makes stamps, store.py reads them; load_format() reads state.json too.
 """
 
 from __future__ import annotations

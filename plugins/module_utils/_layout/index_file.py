@@ -6,7 +6,7 @@
 
 """The index.json of a layout, changed entry by entry: image-spec, image-layout.md, "index.json file".
 
-view.py reads it, _module/layout_run.py changes it, store.py writes it.
+view.py reads it, _module/layout/run.py changes it, store.py writes it.
 """
 
 from __future__ import annotations

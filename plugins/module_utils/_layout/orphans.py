@@ -6,7 +6,7 @@
 
 """Find the files of a layout that nothing refers to.
 
-_module/layout_pruning.py reports their number, or has them removed.
+_module/layout/pruning.py reports their number, or has them removed.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 """The file of an unfinished download of a blob, which a later run continues.
 
-store.py opens and publishes it, _module/layout_fill.py downloads to it.
+store.py opens and publishes it, _module/layout/fill.py downloads to it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 """Write to an OCI layout: add and remove blobs, replace index.json; readers never see a part of a change.
 
-_module/layout_run.py opens a store and carries out its plan.
+_module/layout/run.py opens a store and carries out its plan.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 """The content of a directory that is a layout or becomes one, without changing it.
 
-_module/layout_run.py looks before it locks; store.py looks again with the lock.
+_module/layout/run.py looks before it locks; store.py looks again with the lock.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from .._unpack.reach import inside
 from .opened_again import opened_again
 
 if t.TYPE_CHECKING:
-    from .sources import ImageSource
+    from .registry.sources import ImageSource
 
 _PIECE: t.Final = 1024 * 1024
 _LOCK_SECONDS: t.Final = 60.0

@@ -7,7 +7,7 @@
 """The retry when a directory above a destination is removed while the destination is being opened.
 
 A failing task removes the empty directories above its destination that it created, even if another task has just found
-them. Used by BlobFile, LayeredDirectory and image_tree.py.
+them. Used by BlobFile, LayeredDirectory and image/tree.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Image configs (image-spec, config.md). Parsed by image.py for _registry/resolver.py and _module/layout_plan.py."""
+"""Image configs (image-spec, config.md). Parsed by image.py for _registry/resolver.py and _module/layout/plan.py."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Options of the client: TLS, timeouts and retries. _module/connection.py makes them from module options."""
+"""Options of the client: TLS, timeouts and retries. _module/registry/connection.py makes them from module options."""
 
 from __future__ import annotations
 

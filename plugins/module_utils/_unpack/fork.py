@@ -7,7 +7,7 @@
 
 """Run a function in a forked process.
 
-layers.py, writer_process.py and _module/child_result.py call this.
+layers.py, writer_process.py and _module/image/child_result.py call this.
 """
 
 from __future__ import annotations

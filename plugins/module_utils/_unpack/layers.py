@@ -7,7 +7,7 @@
 
 """Unpack the layers of an image into a directory: image-spec, layer.md, "Applying Changesets".
 
-_module/image_present.py and _module/layer_apply.py call unpack_layers().
+_module/image/present.py and _module/layer/apply.py call unpack_layers().
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 """Act on a name in an open directory where Linux has no system call for that: through /proc/self/fd, or without it.
 
-metadata.py, probe.py and remove.py call this, and _module/blob_file.py and layout_attributes.py.
+metadata.py, probe.py and remove.py call this, and _module/blob_file.py and layout/attributes.py.
 """
 
 from __future__ import annotations

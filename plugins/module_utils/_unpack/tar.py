@@ -7,7 +7,7 @@
 
 """Read a tar archive front to back: POSIX.1-2017 pax, and the GNU tar manual, appendix "Tar Internals".
 
-writer.py and _module/layer_file.py make one reader for each layer, changeset.py applies its entries. Every byte is
+writer.py and _module/layer/file.py make one reader for each layer, changeset.py applies its entries. Every byte is
 untrusted.
 """
 

@@ -10,7 +10,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module import hints
+from ansible_collections.attested.registry.plugins.module_utils._module.registry import hints
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
 

@@ -11,7 +11,8 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module import host, image_present
+from ansible_collections.attested.registry.plugins.module_utils._module.image import present as image_present
+from ansible_collections.attested.registry.plugins.module_utils._module.options import host
 from ansible_collections.attested.registry.plugins.module_utils._unpack import fork as forked
 from ansible_collections.attested.registry.tests.support import images
 from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply

@@ -12,7 +12,7 @@ import struct
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.layered_directory import LayeredDirectory
+from ansible_collections.attested.registry.plugins.module_utils._module.layer.directory import LayeredDirectory
 from ansible_collections.attested.registry.plugins.module_utils._unpack import file_content as content
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
 from ansible_collections.attested.registry.tests.support import images

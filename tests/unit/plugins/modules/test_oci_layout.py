@@ -748,7 +748,7 @@ def test_a_layer_that_comes_twice(layout: t.Any, dest: pathlib.Path, registry: F
 
 
 def test_too_many_manifests(layout: t.Any, dest: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.attested.registry.plugins.module_utils._module import layout_contents
+    from ansible_collections.attested.registry.plugins.module_utils._module.layout import contents as layout_contents
 
     monkeypatch.setattr(layout_contents, "MAX_DOCUMENTS", 2)
     assert layout(reference="many")["error"]["kind"] == "unsupported"

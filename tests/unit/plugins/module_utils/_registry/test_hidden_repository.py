@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.sources import MirroredSource
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.sources import MirroredSource
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles

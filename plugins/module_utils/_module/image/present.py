@@ -1,0 +1,159 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The state present of oci_image_unpack: keep, restore or unpack. Called by unpack.py."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import replace
+
+from ..._destination.destination import Destination
+from .lookup import look_up
+from .tree import Report, describe_current, digest_of
+
+if t.TYPE_CHECKING:
+    from ..._destination.inspection import Generation, View
+    from ..._destination.stamp import Stamp
+    from ..._oci.image import Image, Layer
+    from ..._registry.manifests import ManifestHead
+    from ..._unpack.layers import LayerSource
+    from ..registry.sources import ImageSource
+    from .lookup import FoundImage, ImageRequest
+    from .stopwatch import Stopwatch
+    from .tree import DesiredTree, TreePlace, Warn
+
+
+def ensure_present(
+    place: TreePlace,
+    source: ImageSource,
+    request: ImageRequest,
+    desired: DesiredTree,
+    watch: Stopwatch,
+    *,
+    head: ManifestHead | None = None,
+) -> Report:
+    """Make the directory hold the image.
+
+    Nothing changes if and only if the current tree was unpacked from the same config and layers with the same options,
+    and has not drifted. Otherwise a kept tree that meets these conditions is restored; if there is none, the image is
+    unpacked. Raises RegistryError, UnpackError, OciError.
+    """
+    with place.open(create=True) as view:
+        stamp = view.current
+        with watch.stage("resolve"):
+            found = look_up(source, request, known=stamp, warn=place.warn, head=head)
+        report = _predict(view, stamp, found, desired)
+        is_right = stamp is not None and view.exists and found.is_in(stamp) and desired.fits(stamp)
+        if is_right and not report.drift:
+            return replace(report, changed=False, before=report.after, generation=view.current_generation)
+        view.check_replaceable()
+        kept = None if is_right else _find_kept(view, found, desired)
+        if kept is not None:
+            report = replace(report, generation=kept.number)
+        if not isinstance(view, Destination):
+            return report
+        if kept is not None:
+            with watch.stage("publish"):
+                view.restore(kept.number)
+            return report
+        with watch.stage("resolve"):
+            image = found.image or source.resolve(request.repository, request.selector, platform=request.platform)
+        return _unpack(view, source, request, desired, image, report, watch, drifted=is_right, warn=place.warn)
+
+
+def _predict(view: View, stamp: Stamp | None, found: FoundImage, desired: DesiredTree) -> Report:
+    return Report(
+        changed=True,
+        before=describe_current(view, stamp),
+        after=desired.describe(found.shown),
+        image=found.shown,
+        previous_digest=digest_of(stamp),
+        drift=None if stamp is None else view.drift(desired.drift),
+    )
+
+
+def _find_kept(view: View, found: FoundImage, desired: DesiredTree) -> Generation | None:
+    """Return the kept generation that has the image and the desired options and has not drifted, None if none has."""
+    for kept in view.generations:
+        stamp = kept.stamp
+        if stamp is None or kept.drifted or not found.is_in(stamp) or not desired.fits(stamp):
+            continue
+        if not view.drift(desired.drift, generation=kept.number):
+            return kept
+    return None
+
+
+def _unpack(
+    view: Destination,
+    source: ImageSource,
+    request: ImageRequest,
+    desired: DesiredTree,
+    image: Image,
+    report: Report,
+    watch: Stopwatch,
+    *,
+    drifted: bool,
+    warn: Warn,
+) -> Report:
+    from ..._unpack.layers import unpack_layers
+
+    shown, downloaded = image.as_dict(), source.downloaded
+    layers = [_layer_source(source, request.repository, layer, watch) for layer in image.layers]
+    with view.staging() as staging:
+        options, recording = desired.options.for_unpack(), staging.recording
+        with watch.stage("unpack"):
+            unpacked = unpack_layers(staging.root_fd, layers, options=options, warn=warn, recording=recording)
+        stamp = _make_stamp(image, request, desired, entries=unpacked.entries, size=unpacked.size)
+        with watch.stage("publish"):
+            outcome = view.publish(staging, stamp, keep=desired.keep, drifted=drifted)
+    return replace(
+        report,
+        after=desired.describe(shown),
+        image=shown,
+        generation=outcome.generation,
+        entries=unpacked.entries,
+        bytes=unpacked.size,
+        downloaded=source.downloaded - downloaded,
+    )
+
+
+def _layer_source(source: ImageSource, repository: str, layer: Layer, watch: Stopwatch) -> LayerSource:
+    from ..._unpack.layers import LayerSource
+
+    return LayerSource(
+        name=str(layer.descriptor.digest),
+        compression=layer.compression,
+        diff_id=layer.diff_id,
+        open=lambda: watch.downloading(source.blob(repository, layer.descriptor)),
+    )
+
+
+def _make_stamp(image: Image, request: ImageRequest, desired: DesiredTree, *, entries: int, size: int) -> Stamp:
+    from ..._destination.stamp import Stamp
+
+    return Stamp(
+        registry=image.registry,
+        repository=image.repository,
+        reference=str(image.selector),
+        digest=image.digest,
+        index_digest=image.index_digest,
+        platform=str(request.platform),
+        config_digest=image.manifest.config.digest,
+        diff_ids=image.require_config().diff_ids,
+        annotations=image.manifest.annotations,
+        image=image.as_dict(),
+        ownership=desired.options.ownership,
+        xattrs=desired.options.xattrs,
+        devices=desired.options.devices,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        entries=entries,
+        bytes=size,
+    )
+
+
+__all__ = ("ensure_present",)

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Values that the states of oci_image_unpack share: the desired tree, its place, and the report of a task."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from dataclasses import dataclass
+
+from .diff import describe_foreign, describe_image, describe_stamp
+
+if t.TYPE_CHECKING:
+    from ..._destination.drift import Drift, Level
+    from ..._destination.inspection import View
+    from ..._destination.stamp import Stamp
+    from ..options.tree_options import TreeOptions
+
+Json = dict[str, t.Any]
+Warn = t.Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DesiredTree:
+    """The desired tree: the options to unpack it with, the level of drift detection, and how many others to keep."""
+
+    options: TreeOptions
+    drift: Level
+    keep: int
+
+    def fits(self, stamp: Stamp) -> bool:
+        """Tell whether a tree was unpacked with the options of this one."""
+        options = self.options
+        return (stamp.ownership, stamp.xattrs, stamp.devices) == (options.ownership, options.xattrs, options.devices)
+
+    def describe(self, image: Json) -> Json:
+        """Return the description of the image, unpacked with these options, for the diff."""
+        options = self.options
+        return describe_image(image, ownership=options.ownership, xattrs=options.xattrs, devices=options.devices)
+
+
+@dataclass(frozen=True)
+class TreePlace:
+    """The place of a tree, and how to open it. With check nothing changes: the outcome is only predicted."""
+
+    dest: str
+    force: bool
+    lock_timeout: float
+    check: bool
+    warn: Warn
+
+    @contextlib.contextmanager
+    def open(self, *, create: bool) -> t.Iterator[View]:
+        """Yield a View of the place; unless check is set, a Destination, which can change it.
+
+        With create, missing parent directories are created, and removed at the end if they are empty.
+        """
+        from ..opened_again import opened_again
+
+        with opened_again(lambda stack: self._enter(stack, create=create)) as view:
+            yield view
+
+    def _enter(self, stack: contextlib.ExitStack, *, create: bool) -> View:
+        from ..._destination.destination import Destination
+        from ..._destination.inspection import Missing
+        from ..._destination.os_errors import translated
+        from ..._destination.place import find_parents
+
+        parents = stack.enter_context(find_parents(self.dest, make=create))
+        options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout, "parents": parents}
+        if parents.missing and (self.check or not create):
+            return stack.enter_context(Missing(self.dest, **options))
+        if self.check:
+            return stack.enter_context(Destination.inspect(self.dest, **options))
+        with translated("making the parent directory of", self.dest):
+            parents.make()
+        return stack.enter_context(Destination(self.dest, create=create, **options))
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a task, predicted in check mode.
+
+    before and after are descriptions for the diff, None for no tree. image is the return value image, None if no image
+    is known. generation is None if there is no tree, and in check mode for a new one.
+    """
+
+    changed: bool
+    before: Json | None = None
+    after: Json | None = None
+    image: Json | None = None
+    previous_digest: str | None = None
+    generation: int | None = None
+    drift: Drift | None = None
+    entries: int = 0
+    bytes: int = 0
+    downloaded: int = 0
+
+
+def describe_current(view: View, stamp: Stamp | None) -> Json | None:
+    """Return the description of the current tree for the diff, None if there is none."""
+    if stamp is not None:
+        return describe_stamp(stamp)
+    return describe_foreign() if view.exists else None
+
+
+def digest_of(stamp: Stamp | None) -> str | None:
+    """Return the manifest digest in a stamp as text."""
+    return None if stamp is None else str(stamp.digest)
+
+
+__all__ = ("DesiredTree", "Report", "TreePlace", "describe_current", "digest_of")

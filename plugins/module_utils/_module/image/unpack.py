@@ -1,0 +1,85 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The order of steps of oci_image_unpack, called by its main(): the quick check first, then the requested state.
+
+Most tasks find nothing to change, so what only the others need is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ..._base.errors import CollectionError
+from ..options.ranges import check_minimum
+from ..options.tree_options import TreeOptions
+from ..options.wanted import wanted_platform, wanted_selector
+from .lookup import ImageRequest
+from .quick_check import QuickCheck
+from .results import image_results
+from .stopwatch import Stopwatch
+from .tree import DesiredTree, Report, TreePlace
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ..registry.sources import ImageSource
+
+
+def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
+    """Bring the directory to the requested state and return the results of oci_image_unpack."""
+    params = module.params
+    check_minimum(params, 0, "keep_generations")
+    place = TreePlace(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
+    if params["state"] == "present":
+        return _present(module, place)
+    from .absent import ensure_absent, ensure_rolled_back
+
+    ensure = ensure_absent if params["state"] == "absent" else ensure_rolled_back
+    return image_results(module, _tolerating_read_only(place, ensure), source=None, watch=Stopwatch())
+
+
+def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
+    params = module.params
+    desired = DesiredTree(TreeOptions.of(params), params["drift"], params["keep_generations"])
+    request = ImageRequest(params["repository"], wanted_selector(module), wanted_platform(module))
+    watch = Stopwatch()
+    with QuickCheck(place, request, desired, watch) as check:
+        from ..registry.connection import opened_source
+
+        with opened_source(module) as source:
+            report = check.ask(source) or _ensure(place, source, request, desired, check, watch)
+            return image_results(module, report, source=source, watch=watch)
+
+
+def _ensure(
+    place: TreePlace,
+    source: ImageSource,
+    request: ImageRequest,
+    desired: DesiredTree,
+    check: QuickCheck,
+    watch: Stopwatch,
+) -> Report:
+    from .present import ensure_present
+
+    return _tolerating_read_only(place, lambda at: ensure_present(at, source, request, desired, watch, head=check.head))
+
+
+def _tolerating_read_only(place: TreePlace, ensure: t.Callable[[TreePlace], Report]) -> Report:
+    """Call ensure. On a read-only file system, call it in check mode, and raise EROFS only if it reports a change."""
+    try:
+        return ensure(place)
+    except CollectionError as exc:
+        if place.check or exc.fields.get("errno") != "EROFS":
+            raise
+        report = ensure(replace(place, check=True))
+        if report.changed:
+            raise
+        return report
+
+
+__all__ = ("run_image_unpack",)

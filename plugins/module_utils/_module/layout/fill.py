@@ -1,0 +1,58 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The downloads of oci_layout. Called by run.py, with the layout locked."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._oci.errors import OciError
+
+if t.TYPE_CHECKING:
+    from ..._layout.partial import Partial
+    from ..._layout.store import LayoutStore
+    from ..._oci.descriptor import Descriptor
+    from ..registry.sources import ImageSource
+    from .contents import ImageFile
+
+
+def fill(store: LayoutStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile]) -> None:
+    """Write the missing files of an image to a layout, resuming the partial downloads of earlier runs.
+
+    Raises what ImageSource.blob raises, LayoutError. A partial download is then kept for the next run, unless its
+    content is wrong or the disk is full.
+    """
+    for content in missing:
+        if content.data is not None:
+            store.write(content.descriptor.digest, content.data)
+        else:
+            _download(store, source, repository, content.descriptor)
+
+
+def _download(store: LayoutStore, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
+    with store.partial(descriptor.digest) as partial:
+        if partial.size > descriptor.size:
+            partial.reset()
+        begun = partial.size
+        try:
+            _resume(partial, source, repository, descriptor)
+        except OciError:
+            if not begun:
+                raise
+            partial.reset()  # the file of the earlier run was damaged; download all of it
+            _resume(partial, source, repository, descriptor)
+        store.keep(partial)
+
+
+def _resume(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
+    offset, state = partial.read_back()
+    with source.blob(repository, descriptor, offset=offset, digest_state=state) as pieces:
+        for piece in pieces:
+            partial.append(piece)
+
+
+__all__ = ("fill",)

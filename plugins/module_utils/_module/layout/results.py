@@ -1,0 +1,83 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The return values and the diff of oci_layout. Called by run.py."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._base.text import path_text
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ..._layout.index_file import IndexFile
+    from .plan import LayoutPlan
+    from .pruning import Pruning
+
+Json = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class LayoutOutcome:
+    """The outcome of a task, predicted in check mode; publish tells whether index.json must be written."""
+
+    before: IndexFile
+    after: IndexFile
+    tag: str | None
+    pruning: Pruning
+    changed: bool
+    publish: bool = False
+    plan: LayoutPlan | None = None
+    downloaded: int = 0
+    requests: int = 0
+    attestation: Json | None = None
+    files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
+
+
+def layout_results(module: AnsibleModule, outcome: LayoutOutcome) -> Json:
+    """Return the results of oci_layout except changed, with the diff in diff mode."""
+    plan, pruning = outcome.plan, outcome.pruning
+    missing = len(plan.missing) if plan is not None else 0
+    results: Json = {
+        "dest": path_text(module.params["dest"]),
+        "tag": outcome.tag,
+        "digest": None if plan is None else str(plan.entry.digest),
+        "image": None if plan is None else plan.image,
+        "tags": _tags(outcome.after),
+        "blobs": {
+            "present": 0 if plan is None else len(plan.files) - missing,
+            "downloaded": missing,
+            "left_out": 0 if plan is None else len(plan.left_out),
+        },
+        "pruned": {"blobs": pruning.removed, "bytes": pruning.bytes},
+        "orphans": pruning.orphans,
+        "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests},
+    }
+    if outcome.attestation is not None:
+        results["ratls"] = outcome.attestation
+    if module._diff:
+        results["diff"] = _diff(path_text(module.params["dest"]), outcome)
+    return results
+
+
+def _diff(dest: str, outcome: LayoutOutcome) -> Json:
+    missing = [] if outcome.plan is None else [str(file.descriptor.digest) for file in outcome.plan.missing]
+    return {
+        "before_header": dest,
+        "after_header": dest,
+        "before": {"tags": _tags(outcome.before), "missing": missing, "orphans": outcome.pruning.removed},
+        "after": {"tags": _tags(outcome.after), "missing": [], "orphans": []},
+    }
+
+
+def _tags(index: IndexFile) -> dict[str, str]:
+    return {tag: str(digest) for tag, digest in sorted(index.tags.items())}
+
+
+__all__ = ("LayoutOutcome", "layout_results")

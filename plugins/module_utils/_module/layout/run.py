@@ -1,0 +1,214 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The order of steps of oci_layout: plan without a lock, then lock, plan again, download, publish, prune."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from dataclasses import replace
+
+from ..._base.lock_file import LockFileRefused
+from ..._base.parents import ParentRefused, Parents, risk_warning
+from ..._base.text import visible
+from ..._layout.errors import LayoutError
+from ..._layout.store import opened_store
+from ..._layout.view import LayoutView
+from ..._layout.write_errors import write_errors
+from ..._oci.errors import ReferenceInvalid
+from ..._oci.names import check_tag
+from ..._oci.platform import Platform
+from ..._oci.reference import DEFAULT_TAG, Selector
+from ..options.host import host_platform
+from ..options.ranges import check_seconds
+from ..registry.connection import opened_source
+from .attributes import FileAttributes
+from .fill import fill
+from .plan import LayoutPlan, LayoutRequest, make_plan
+from .pruning import plan_pruning
+from .results import LayoutOutcome, layout_results
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ..._layout.index_file import IndexFile
+    from ..._layout.store import LayoutStore
+    from ..registry.sources import ImageSource
+
+Json = dict[str, t.Any]
+
+
+def run_layout(module: AnsibleModule) -> Json:
+    """Bring the layout to the requested state and return the results of oci_layout."""
+    dest = _check_dest(module)
+    attributes = FileAttributes(module)
+    run = _ensure_present if module.params["state"] == "present" else _ensure_absent
+    outcome = run(module, dest, attributes)
+    changed = _set_attributes(dest, attributes, outcome) or outcome.changed
+
+    return {"changed": changed, **layout_results(module, outcome)}
+
+
+def _check_dest(module: AnsibleModule) -> str:
+    """Return dest with symbolic links resolved, and warn if another user can replace it.
+
+    Raises ParentRefused for a symbolic link of another user on the path, and for missing directories that must not be
+    created; WriteFailed.
+    """
+    check_seconds(module.params, "lock_timeout", allow_zero=True)
+    dest: str = module.params["dest"]
+    with write_errors("Opening the layout", dest), Parents(dest) as parents:
+        if module.params["state"] == "present":
+            parents.check()
+        # not the owner of the layout itself, who may replace its files: the task sets the owner
+        warning = risk_warning(f"the layout {visible(dest)}", parents.risk_above)
+        if warning is not None:
+            module.warn(warning)
+        return parents.path
+
+
+def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcome) -> bool:
+    with write_errors("Setting the attributes of the layout", dest), Parents(dest, follow=False) as parents:
+        return not parents.missing and attributes.update(parents.fd, outcome.files)
+
+
+def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
+    request = _make_request(module)
+    with opened_source(module) as source:
+        with LayoutView(dest) as view:
+            outcome = _plan_present(module, source, view, request)
+            is_unfinished = view.is_unfinished
+        if outcome.changed and not module.check_mode:
+            with _open_store(module, dest, attributes) as store:
+                outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
+                fill(store, source, request.repository, t.cast("LayoutPlan", outcome.plan).missing)
+                _carry_out(store, outcome)
+        elif is_unfinished and not module.check_mode:
+            _remove_left_over(dest)
+        return replace(outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation)
+
+
+def _plan_present(
+    module: AnsibleModule,
+    source: ImageSource,
+    view: LayoutView,
+    request: LayoutRequest,
+    *,
+    earlier: LayoutPlan | None = None,
+) -> LayoutOutcome:
+    """Find out what has to change. earlier is the plan from before the lock, which saves its requests."""
+    warn = module.warn if earlier is None else _ignore
+    plan = make_plan(source, view, request, warn=warn, earlier=earlier)
+    after = _with_entry(view.index, plan, request)
+    pruning = plan_pruning(
+        view,
+        after,
+        document=plan.documents.get,
+        wanted=[file.descriptor.digest for file in plan.missing],
+        prune=module.params["prune"],
+    )
+    publish = after is not view.index or not view.is_complete
+    return LayoutOutcome(
+        before=view.index,
+        after=after,
+        tag=request.tag,
+        pruning=pruning,
+        changed=publish or bool(plan.missing or pruning.removed),
+        publish=publish,
+        plan=plan,
+        files=("index.json", "oci-layout", *(_blob_path(file.descriptor.digest) for file in plan.files)),
+    )
+
+
+def _ignore(text: str) -> None:
+    """Drop the warnings of the second plan, which repeats those of the first."""
+
+
+def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
+    with LayoutView(dest) as view:
+        outcome = _plan_absent(module, view)
+        is_unfinished = view.is_unfinished
+    if outcome.changed and not module.check_mode:
+        with _open_store(module, dest, attributes) as store:
+            outcome = _plan_absent(module, store.view)
+            _carry_out(store, outcome)
+    elif is_unfinished and not module.check_mode:
+        _remove_left_over(dest)
+    return outcome
+
+
+def _plan_absent(module: AnsibleModule, view: LayoutView) -> LayoutOutcome:
+    selector, tag = _parse_names(module)
+    if tag is not None:
+        after = view.index.without_tag(tag, digest=None if selector is None else selector.digest)
+    else:
+        after = view.index.without_untagged(t.cast("t.Any", selector).digest)
+    pruning = plan_pruning(view, after, document=lambda dummy: None, wanted=(), prune=module.params["prune"])
+    publish = after is not view.index
+    return LayoutOutcome(view.index, after, tag, pruning, changed=publish or bool(pruning.removed), publish=publish)
+
+
+def _carry_out(store: LayoutStore, outcome: LayoutOutcome) -> None:
+    if outcome.publish:
+        store.publish(outcome.after)
+    outcome.pruning.carry_out(store)
+
+
+def _open_store(module: AnsibleModule, dest: str, attributes: FileAttributes) -> t.ContextManager[LayoutStore]:
+    return opened_store(dest, timeout=module.params["lock_timeout"], prepare=attributes.prepare)
+
+
+def _remove_left_over(dest: str) -> None:
+    """Remove unneeded files of ended runs, unless another run is active or this user lacks permission."""
+    with contextlib.suppress(LayoutError, LockFileRefused, ParentRefused), opened_store(dest, timeout=0):
+        pass
+
+
+def _with_entry(index: IndexFile, plan: LayoutPlan, request: LayoutRequest) -> IndexFile:
+    if request.tag is None:
+        return index.with_untagged(plan.entry)
+    return index.with_tag(request.tag, plan.entry)
+
+
+def _parse_names(module: AnsibleModule) -> tuple[Selector | None, str | None]:
+    """Return the reference and the tag in the layout, either of which may be None. Raises ReferenceInvalid."""
+    reference, tag = module.params["reference"], module.params["dest_tag"]
+    selector = None if reference is None else Selector.parse(reference)
+    if tag is not None:
+        # without the digest of the reference, which need not be that of the tag in the layout
+        return None, check_tag(tag)
+    if selector is None:
+        raise ReferenceInvalid("Removing a tag needs its name: give reference or dest_tag.")
+    return selector, selector.tag
+
+
+def _make_request(module: AnsibleModule) -> LayoutRequest:
+    params = module.params
+    selector = Selector.parse(params["reference"] if params["reference"] is not None else DEFAULT_TAG)
+    host = host_platform()
+    return LayoutRequest(
+        repository=params["repository"],
+        selector=selector,
+        platform=_parse_platform(params["platform"], host),
+        tag=selector.tag if params["dest_tag"] is None else check_tag(params["dest_tag"]),
+        host=host,
+        foreign=params["foreign_layers"],
+        rehash=params["validate"],
+    )
+
+
+def _parse_platform(text: str, host: Platform) -> Platform | None:
+    if text == "all":
+        return None
+    return replace(host, is_default=False) if text == "host" else Platform.parse(text)
+
+
+def _blob_path(digest: t.Any) -> str:
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
+
+
+__all__ = ("run_layout",)

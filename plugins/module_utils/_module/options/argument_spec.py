@@ -1,0 +1,177 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Shared argument specs for all modules, and the AnsibleModule of every module but cca_token_info.
+
+doc_fragments/ documents the same options; a unit test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..._oci.errors import ReferenceInvalid
+from .given import given_options
+from .naming import conversion_warnings, settle_names
+from .ratls_options import attestation_problem
+
+# An argument spec as AnsibleModule takes it.
+Options = dict[str, dict[str, t.Any]]
+
+# The options of the fragment attested.registry.registry.
+REGISTRY: t.Final[Options] = {
+    "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
+    "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
+    "tls": {"type": "str", "choices": ["no-tls", "tls", "ra-tls"]},
+    "ratls": {
+        "type": "dict",
+        "options": {
+            "evidence": {
+                "type": "str",
+                "choices": ["file", "command", "rsi", "tsm", "simulated"],
+                "required": True,
+            },
+            "path": {"type": "path"},
+            "argv": {"type": "list", "elements": "str"},
+            "key_type": {"type": "str", "choices": ["rsa-2048", "ec-p256"], "default": "rsa-2048", "no_log": False},
+            "timeout": {"type": "float", "default": 30},
+        },
+    },
+    "ca_path": {"type": "path", "aliases": ["root_ca"]},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "validate_certs": {"type": "bool", "default": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "token": {"type": "str", "no_log": True},
+    "auth_file": {"type": "path", "aliases": ["authfile"]},
+    "trusted_realm_hosts": {"type": "list", "elements": "str", "default": []},
+    "trusted_redirect_hosts": {"type": "list", "elements": "str", "default": []},
+    "mirrors": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "float", "default": 30},
+    "connect_timeout": {"type": "float", "default": 10},
+    "total_timeout": {"type": "float"},
+    "minimum_throughput": {"type": "int", "default": 1024},
+    "retries": {"type": "int", "default": 4},
+}
+
+# The options of the fragment attested.registry.registry.image.
+IMAGE: t.Final[Options] = {
+    "image": {"type": "str"},
+    "repository": {"type": "str", "required": False, "aliases": ["app_name", "name"]},
+    "reference": {"type": "str", "default": "latest"},
+    "tag": {"type": "str"},
+    "digest": {"type": "str"},
+    "platform": {"type": "str"},
+    "foreign_layers": {"type": "bool", "default": False},
+}
+
+# The options of the fragment attested.registry.tree.
+TREE: t.Final[Options] = {
+    "ownership": {"type": "bool", "default": True},
+    "xattrs": {"type": "str", "choices": ["keep", "require", "skip"], "default": "keep"},
+    "devices": {"type": "str", "choices": ["create", "skip", "fail"], "default": "skip"},
+    "max_unpacked_bytes": {"type": "bytes", "default": "100G"},
+    "max_entries": {"type": "int", "default": 10000000},
+    "max_ratio": {"type": "int", "default": 2000},
+    "lock_timeout": {"type": "float", "default": 60},
+}
+
+# The options of the fragment attested.registry.registry.query.
+QUERY: t.Final[Options] = {"query": {"type": "str"}}
+
+# USER:PASSWORD@ before a host, with or without a scheme, but not the tag in NAME:TAG@DIGEST
+_LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!sha[0-9]+:)")
+_TOGETHER: t.Final = [("username", "password")]
+_EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
+_REQUIRED_BY: t.Final = {"client_key": "client_cert"}
+
+
+def registry_module(
+    *options: Options,
+    required_if: t.Sequence[t.Sequence[t.Any]] = (),
+    required_one_of: t.Sequence[t.Sequence[str]] = (),
+    add_file_common_args: bool = False,
+) -> AnsibleModule:
+    """Return the AnsibleModule of a task that connects to a registry, with the options of REGISTRY and options.
+
+    The task fails if the options of attestation, or those that name the image, contradict each other.
+    """
+    _reset_sigchld()
+    spec = merge(REGISTRY, *options)
+    module = AnsibleModule(
+        argument_spec=spec,
+        required_together=_TOGETHER,
+        mutually_exclusive=_EXCLUSIVE,
+        required_by=_REQUIRED_BY,
+        required_if=required_if,
+        required_one_of=required_one_of,
+        add_file_common_args=add_file_common_args,
+        supports_check_mode=True,
+    )
+    _encode_paths(module.params, module.argument_spec)
+    module.no_log_values.update(_misplaced_secrets(module.params))
+    given = given_options()
+    problem = attestation_problem(module.params)
+    if problem is not None:
+        module.fail_json(msg=problem, error={"kind": "configuration"})
+    try:
+        settle_names(module.params, given, spec)
+    except ReferenceInvalid as exc:
+        module.fail_json(msg=exc.message, error=exc.as_result())
+    for warning in conversion_warnings(module.params, given):
+        module.warn(warning)
+    return module
+
+
+def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
+    """Return the secrets in options that take none: logins in registry names, private keys in place of their paths."""
+    names = [params.get(option) for option in ("registry", "repository", "image")] + params["mirrors"]
+    logins = {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
+    paths = [params.get(option) or "" for option in ("client_key", "client_cert", "ca_path")]
+    keys = {line for path in paths if "PRIVATE KEY-----" in path for line in path.splitlines() if len(line) > 3}
+    return logins | keys
+
+
+def local_module(options: Options) -> AnsibleModule:
+    """Return the AnsibleModule of a task that connects to no registry."""
+    _reset_sigchld()
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    _encode_paths(module.params, options)
+    return module
+
+
+def _encode_paths(params: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> None:
+    """Convert all paths to the filesystem encoding of Python: Ansible passes paths as UTF-8 in every locale."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return
+    for name, option in options.items():
+        value = params.get(name)
+        if isinstance(value, dict) and "options" in option:
+            _encode_paths(value, option["options"])
+        elif isinstance(value, str) and option.get("type") == "path":
+            params[name] = os.fsdecode(value.encode("utf-8", "surrogateescape"))
+
+
+def _reset_sigchld() -> None:
+    """Restore the default action of SIGCHLD. If a parent process ignored it, the status of children would be lost."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def merge(*parts: Options) -> Options:
+    """Return the options of all parts as one argument spec; a later part overrides an earlier one."""
+    return {name: dict(option) for part in parts for name, option in part.items()}
+
+
+__all__ = ("IMAGE", "QUERY", "REGISTRY", "TREE", "Options", "local_module", "merge", "registry_module")

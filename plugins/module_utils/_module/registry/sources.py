@@ -1,0 +1,264 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Where modules get images from: a registry, or its mirrors and then the registry. Used by connection.py."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import replace
+
+from ..._base.errors import CollectionError
+from ..._oci.descriptor import Descriptor
+from ..._registry.errors import ConnectionFailed, NotFound, TimedOut, TlsFailed
+from ..._registry.manifests import ManifestHead
+
+if t.TYPE_CHECKING:
+    from ..._oci.digest import Digest
+    from ..._oci.image import Image
+    from ..._oci.platform import Platform
+    from ..._oci.reference import Selector
+    from ..._registry.client import Registry
+    from ..._registry.manifests import Fetched
+    from ..._registry.tags import TagList
+
+_T = t.TypeVar("_T")
+Warn = t.Callable[[str], None]
+
+
+class Stream(t.Protocol):
+    """The bytes of a blob. The iterator verifies them, and raises at its end if size or digest are wrong."""
+
+    def __enter__(self) -> t.Iterator[bytes]: ...
+
+    def __exit__(self, *dummy: object) -> None: ...
+
+
+class ImageSource(t.Protocol):
+    """A source of images: a Registry, or a MirroredSource."""
+
+    @property
+    def name(self) -> str:
+        """The name of the registry for messages and results."""
+
+    @property
+    def requests(self) -> int:
+        """The number of HTTP requests sent so far."""
+
+    @property
+    def downloaded(self) -> int:
+        """The number of bytes of blobs received so far."""
+
+    @property
+    def attestation(self) -> dict[str, t.Any] | None:
+        """See Registry."""
+
+    def close(self) -> None:
+        """Close all connections."""
+
+    def repository(self, name: str) -> str:
+        """See Registry."""
+
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
+        """See Registry."""
+
+    def first_tags(self, repository: str) -> tuple[str, ...]:
+        """See Registry."""
+
+    def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
+        """See Registry."""
+
+    def manifest(self, repository: str, selector: Selector) -> Fetched:
+        """See Registry."""
+
+    def resolve(
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
+    ) -> Image:
+        """See Registry."""
+
+    def blob(
+        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
+    ) -> Stream:
+        """See Registry."""
+
+    def head_blob(self, repository: str, digest: Digest) -> int | None:
+        """See Registry."""
+
+
+class MirroredSource:
+    """An ImageSource that tries registries in order; the last is the origin, whose name and errors are reported.
+
+    A mirror that fails is skipped with one warning per task; a mirror that lacks the content is skipped silently. A
+    mirror that could not be reached is not tried again. Each Registry verifies what is addressed by digest.
+    """
+
+    def __init__(self, mirrors: t.Sequence[Registry], origin: Registry, *, warn: Warn) -> None:
+        self._registries = (*mirrors, origin)
+        self._origin = origin
+        self._warn = warn
+        self._warned: set[Registry] = set()
+        self._unreachable: set[Registry] = set()
+
+    def _mirrors(self) -> list[Registry]:
+        return [registry for registry in self._registries[:-1] if registry not in self._unreachable]
+
+    @property
+    def name(self) -> str:
+        """The name of the origin."""
+        return self._origin.name
+
+    @property
+    def requests(self) -> int:
+        """The number of requests to all registries."""
+        return sum(registry.requests for registry in self._registries)
+
+    @property
+    def downloaded(self) -> int:
+        """The number of bytes of blobs received from all registries."""
+        return sum(registry.downloaded for registry in self._registries)
+
+    @property
+    def attestation(self) -> dict[str, t.Any] | None:
+        """The attestation for the origin; mirrors receive none."""
+        return self._origin.attestation
+
+    def close(self) -> None:
+        """Close the connections to all registries."""
+        for registry in self._registries:
+            registry.close()
+
+    def repository(self, name: str) -> str:
+        """Return the full name of a repository at the origin."""
+        return self._origin.repository(name)
+
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
+        """List the tags of the origin, because a mirror may have only some of them."""
+        return self._origin.tags(repository, n=n, last=last)
+
+    def first_tags(self, repository: str) -> tuple[str, ...]:
+        """List the first tags of the origin."""
+        return self._origin.first_tags(repository)
+
+    def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
+        """Return the head from the first registry whose response has a digest, otherwise that of the origin."""
+        repository = self._origin.repository(repository)
+        for registry in self._mirrors():
+            try:
+                head = registry.head_manifest(repository, selector)
+            except CollectionError as exc:
+                self._skip(registry, exc)
+                continue
+            if head.digest is not None:
+                return head
+        return self._origin.head_manifest(repository, selector)
+
+    def manifest(self, repository: str, selector: Selector) -> Fetched:
+        """Return the manifest from the first registry that has it."""
+        return self._ask_in_order(repository, lambda registry, name: registry.manifest(name, selector))
+
+    def resolve(
+        self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
+    ) -> Image:
+        """Return the image from the first registry that has all its documents, under the name of the origin."""
+        image = self._ask_in_order(
+            repository,
+            lambda registry, name: registry.resolve(name, selector, platform=platform, fetched=fetched),
+        )
+        return replace(image, registry=self._origin.name)
+
+    def blob(
+        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
+    ) -> MirroredStream:
+        """Return the blob from the first registry that has it. After a failure the next registry resumes."""
+        name = self._origin.repository(repository)
+        return MirroredStream(
+            (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._skip
+        )
+
+    def head_blob(self, repository: str, digest: Digest) -> int | None:
+        """Return the size from the first registry that has the blob."""
+        return self._ask_in_order(repository, lambda registry, name: registry.head_blob(name, digest))
+
+    def _ask_in_order(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
+        name = self._origin.repository(repository)
+        for registry in self._mirrors():
+            try:
+                found = ask(registry, name)
+            except CollectionError as exc:
+                self._skip(registry, exc)
+                continue
+            if found is not None:
+                return found
+        return ask(self._origin, name)
+
+    def _skip(self, registry: Registry, error: CollectionError) -> None:
+        if isinstance(error, NotFound):
+            return
+        if isinstance(error, (ConnectionFailed, TimedOut, TlsFailed)) and not registry.answers:
+            self._unreachable.add(registry)
+        if registry not in self._warned:
+            self._warned.add(registry)
+            url = error.fields.get("url", registry.url)
+            self._warn(f"The mirror {registry.name} was skipped at {url}: {error.message}")
+
+
+class MirroredStream:
+    """The verified bytes of a blob from the first registry that has it, with the interface of BlobStream."""
+
+    def __init__(
+        self,
+        registries: t.Sequence[Registry],
+        repository: str,
+        descriptor: Descriptor | Digest,
+        *,
+        offset: int,
+        state: t.Any,
+        warn: t.Callable[[Registry, CollectionError], None],
+    ) -> None:
+        self._registries = registries
+        self._repository = repository
+        self._descriptor = descriptor
+        self._warn = warn
+        digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor
+        self._hash = hashlib.new(digest.algorithm) if state is None else state.copy()
+        self._received = offset
+        self.size: int | None = descriptor.size if isinstance(descriptor, Descriptor) else None
+        self.resumed_from = offset
+        self._pieces = self._read()
+
+    def __enter__(self) -> t.Iterator[bytes]:
+        return self._pieces
+
+    def __exit__(self, *dummy: object) -> None:
+        self._pieces.close()
+
+    def _read(self) -> t.Generator[bytes, None, None]:
+        for registry in self._registries[:-1]:
+            try:
+                yield from self._read_from(registry)
+                return
+            except CollectionError as exc:
+                if self._is_complete():
+                    raise
+                self._warn(registry, exc)
+        yield from self._read_from(self._registries[-1])
+
+    def _read_from(self, registry: Registry) -> t.Iterator[bytes]:
+        state = self._hash.copy()
+        with registry.blob(self._repository, self._descriptor, offset=self._received, digest_state=state) as stream:
+            for piece in stream:
+                self.size = stream.size
+                self._hash.update(piece)
+                self._received += len(piece)
+                yield piece
+
+    def _is_complete(self) -> bool:
+        """Tell whether all bytes were yielded. An error is then about wrong bytes, so no other registry can resume."""
+        return self.size is not None and self._received >= self.size
+
+
+__all__ = ("ImageSource", "MirroredSource", "MirroredStream", "Stream")

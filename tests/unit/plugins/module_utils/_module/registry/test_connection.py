@@ -1,0 +1,273 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of a task make a registry client: protocol, credentials, mirrors, platform and warnings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import IMAGE, REGISTRY
+from ansible_collections.attested.registry.plugins.module_utils._module.options.wanted import wanted_platform
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
+
+RATLS = {"evidence": "rsi", "path": None, "argv": None, "key_type": "ec-p256", "timeout": 5.0}
+
+
+class Module:
+    """What the connection wants of an AnsibleModule."""
+
+    def __init__(self, **params: t.Any) -> None:
+        spec = {**REGISTRY, **IMAGE}
+        self.params = {name: option.get("default") for name, option in spec.items()} | params
+        self.no_log_values: set[str] = set()
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+class Seen(t.NamedTuple):
+    """A registry that was made."""
+
+    name: str
+    options: dict[str, t.Any]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Seen]:
+    """The registries that are made, in their order."""
+    found: list[Seen] = []
+    real = Registry.__init__
+
+    def remember(self: Registry, name: str, **options: t.Any) -> None:
+        found.append(Seen(name, options))
+        real(self, name, **options)
+
+    monkeypatch.setattr(Registry, "__init__", remember)
+    return found
+
+
+def opened(module: Module) -> None:
+    with opened_source(t.cast(t.Any, module)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "mode"),
+    [
+        ({"registry": "localhost:1337"}, "no-tls"),
+        ({"registry": "LOCALHOST:1337"}, "no-tls"),
+        ({"registry": "127.0.0.1:5000"}, "no-tls"),
+        ({"registry": "127.8.9.10"}, "no-tls"),
+        ({"registry": "[::1]:5000"}, "no-tls"),
+        ({"registry": "localhost:5000/prefix"}, "no-tls"),
+        ({"registry": "localhost:5000", "tls": "tls"}, "tls"),
+        ({"registry": "localhost:5000", "ca_path": "/ca.pem"}, "tls"),
+        ({"registry": "localhost:5000", "client_cert": "/cert.pem"}, "tls"),
+        ({"registry": "https://localhost:5000"}, "tls"),
+        ({"registry": "http://localhost:5000", "ca_path": "/ca.pem"}, "no-tls"),
+        ({"registry": "localhost.example.com"}, "tls"),
+        ({"registry": "127.0.0.1.example.com"}, "tls"),
+        ({"registry": "registry.example.com"}, "tls"),
+        ({"registry": "10.0.0.1:5000"}, "tls"),
+        ({"registry": "0.0.0.0:5000"}, "tls"),
+        ({"registry": "[2001:db8::1]:5000"}, "tls"),
+        ({"registry": "docker.io"}, "tls"),
+        ({"registry": "registry.example.com", "tls": "no-tls"}, "no-tls"),
+        ({"registry": "http://registry.example.com"}, "no-tls"),
+        ({"registry": "localhost:5000", "tls": "ra-tls", "ratls": RATLS}, "ra-tls"),
+        ({"registry": "https://registry.example.com", "tls": "ra-tls", "ratls": RATLS}, "ra-tls"),
+    ],
+)
+def test_plain_http_is_for_loopback_and_for_those_who_ask(
+    made: list[Seen], options: dict[str, t.Any], mode: str
+) -> None:
+    opened(Module(**options))
+    assert made[0].options["tls"].mode == mode
+
+
+@pytest.mark.parametrize("options", [{"tls": "tls"}, {"tls": "ra-tls", "ratls": RATLS}], ids=["tls", "ra-tls"])
+def test_a_scheme_that_contradicts_the_option_is_refused(options: dict[str, t.Any]) -> None:
+    with pytest.raises(ConfigurationError, match="tls"):
+        opened(Module(registry="http://localhost", **options))
+
+
+def test_mirrors_are_shown_no_attestation(made: list[Seen]) -> None:
+    mirrors = ["mirror.example.com", "127.0.0.1:5001"]
+    opened(Module(registry="registry.example.com", tls="ra-tls", ratls=RATLS, mirrors=mirrors))
+    origin, *others = (seen.options["tls"] for seen in made)
+    assert (origin.attester.source.kind, origin.attester.key_type) == ("rsi", "ec-p256")
+    assert [(tls.mode, tls.attester) for tls in others] == [("tls", None), ("no-tls", None)]
+
+
+def test_mirrors_on_other_hosts_are_shown_no_client_certificate(made: list[Seen]) -> None:
+    certificate = {"ca_path": "/ca", "client_cert": "/cert", "client_key": "/key"}
+    mirrors = ["mirror.example.com", "REGISTRY.example.com:5000/cache", "https://localhost:5001"]
+    opened(Module(registry="registry.example.com", mirrors=mirrors, **certificate))
+    seen = [one.options["tls"] for one in made]
+    own, other = ("/cert", "/key"), (None, None)
+    assert [(tls.client_cert, tls.client_key) for tls in seen] == [own, other, own, other]
+    assert all((tls.ca_path, tls.system_too) == ("/ca", True) for tls in seen)
+
+
+@pytest.mark.parametrize(("mirrors", "alone"), [([], True), (["http://mirror.example.com"], True), (["m:5000"], False)])
+def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
+    made: list[Seen], mirrors: list[str], alone: bool
+) -> None:
+    opened(Module(registry="registry.example.com", mirrors=mirrors, ca_path="/ca"))
+    assert made[0].options["tls"].system_too is not alone
+
+
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ({"registry": "localhost"}, None),
+        ({"registry": "registry.example.com"}, None),
+        ({"registry": "registry.example.com", "tls": "no-tls"}, "plain HTTP"),
+        ({"registry": "localhost", "tls": "no-tls", "username": "me", "password": "secret"}, None),
+        (
+            {"registry": "example.com", "tls": "no-tls", "username": "me", "password": "secret"},
+            "the credentials included",
+        ),
+        ({"registry": "registry.example.com", "validate_certs": False}, "is not verified"),
+        ({"registry": "localhost", "validate_certs": False}, None),
+        ({"registry": "localhost", "validate_certs": False, "tls": "ra-tls", "ratls": RATLS}, "is not verified"),
+        ({"registry": "localhost", "mirrors": ["http://mirror.example.com"]}, "plain HTTP"),
+    ],
+)
+def test_what_gives_up_protection_is_warned_about(options: dict[str, t.Any], warning: str | None) -> None:
+    module = Module(**options)
+    opened(module)
+    assert len(module.warnings) == (warning is not None)
+    assert warning is None or warning in module.warnings[0]
+    assert "secret" not in str(module.warnings)
+
+
+def test_mirrors_get_no_credentials_of_the_options(made: list[Seen]) -> None:
+    opened(Module(username="me", password="secret", mirrors=["mirror.example.com", "127.0.0.1:5001"]))
+    origin, *mirrors = made
+    assert origin.options["credentials"].username == "me"
+    for mirror in mirrors:
+        assert "secret" not in str(vars(mirror.options["credentials"]))
+        assert not hasattr(mirror.options["credentials"], "password")
+        assert mirror.options["foreign_urls"] is False
+    assert [mirror.options["tls"].mode for mirror in mirrors] == ["tls", "no-tls"]
+
+
+def test_options_reach_the_client(made: list[Seen]) -> None:
+    opened(
+        Module(
+            ca_path="/ca",
+            client_cert="/cert",
+            client_key="/key",
+            timeout=7,
+            connect_timeout=8,
+            total_timeout=9,
+            minimum_throughput=10,
+            retries=11,
+            trusted_realm_hosts=["auth.example.com"],
+            trusted_redirect_hosts=["storage.example.com"],
+            foreign_layers=True,
+        )
+    )
+    options = made[0].options
+    assert (options["tls"].ca_path, options["tls"].client_cert, options["tls"].client_key) == ("/ca", "/cert", "/key")
+    timeouts = options["timeouts"]
+    assert (timeouts.read, timeouts.connect, timeouts.total, timeouts.minimum_rate) == (7, 8, 9, 10)
+    assert options["retry"].retries == 11
+    assert options["trusted_realm_hosts"] == ["auth.example.com"]
+    assert options["trusted_redirect_hosts"] == ["storage.example.com"]
+    assert options["foreign_urls"] is True
+
+
+def test_the_platform_is_that_of_the_host_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Uname(t.NamedTuple):
+        sysname: str = "Linux"
+        machine: str = "aarch64"
+
+    monkeypatch.setattr(os, "uname", Uname)
+    assert str(wanted_platform(t.cast(t.Any, Module()))) == "linux/arm64/v8"
+    assert str(wanted_platform(t.cast(t.Any, Module(platform="linux/x86_64")))) == "linux/amd64"
+
+
+def test_an_auth_file_that_is_named_has_to_be_right(tmp_path: t.Any) -> None:
+    """Whether or not the registry asks for credentials, and whoever else gives some."""
+    (tmp_path / "bad.json").write_text("hunter2")
+    for name, why in (("absent.json", "does not exist"), ("bad.json", "not the JSON")):
+        for options in ({}, {"username": "me", "password": "secret"}, {"mirrors": ["mirror.example.com"]}):
+            with pytest.raises(ConfigurationError, match=why):
+                opened(Module(auth_file=str(tmp_path / name), **options))
+
+
+def test_trouble_in_the_usual_places_is_said_once(
+    made: list[Seen], monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any
+) -> None:
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "auth.json").write_text('{"credsStore": "absent"}')
+    module = Module(mirrors=["mirror.example.com"])
+    opened(module)
+    for seen in made:
+        assert str(seen.options["credentials"].credentials_for("r.example", "app")) == "no credentials"
+    assert len(module.warnings) == 1
+    assert "docker-credential-absent" in module.warnings[0]
+
+
+def helper(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch, program: str) -> Module:
+    """A module whose auth file has the secrets in a helper."""
+    path = tmp_path / "docker-credential-own"
+    path.write_text(f"#!/bin/sh\n{program}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "auth.json").write_text('{"credsStore": "own"}')
+    return Module(auth_file=str(tmp_path / "auth.json"))
+
+
+def test_a_credential_helper_is_run(made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = '{"Username": "me", "Secret": "hunter2"}'
+    module = helper(tmp_path, monkeypatch, f"read server; [ $1 = get ] && [ $server = r.example ] && echo '{answer}'")
+    opened(module)
+    found = made[0].options["credentials"].credentials_for("r.example", "app")
+    assert (found.username, found.password) == ("me", "hunter2")
+    assert "hunter2" in module.no_log_values
+
+
+def test_an_empty_password_hides_nothing(made: list[Seen], tmp_path: t.Any) -> None:
+    """Ansible would find it between any two characters of the results."""
+    auth = base64.b64encode(b"me:").decode()
+    (tmp_path / "auth.json").write_text(json.dumps({"auths": {"r.example": {"auth": auth}}}))
+    module = Module(auth_file=str(tmp_path / "auth.json"))
+    opened(module)
+    assert made[0].options["credentials"].credentials_for("r.example", "app").password == ""
+    assert module.no_log_values == {auth}
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [("exit 3", "ended with status 3"), ("kill $$", "ended with status -15"), ("yes", "it wrote more than")],
+)
+def test_a_named_helper_that_fails(
+    made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch, program: str, why: str
+) -> None:
+    opened(helper(tmp_path, monkeypatch, program))
+    with pytest.raises(ConfigurationError, match=f"docker-credential-own that the auth file .*: (it )?{why}"):
+        made[0].options["credentials"].credentials_for("r.example", "app")
+
+
+def test_a_helper_whose_status_is_lost(made: list[Seen], tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(helper(tmp_path, monkeypatch, "echo '{}'; exit 1"))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(ConfigurationError, match="exit status is unknown, because this process ignores SIGCHLD"):
+            made[0].options["credentials"].credentials_for("r.example", "app")
+    finally:
+        signal.signal(signal.SIGCHLD, before)

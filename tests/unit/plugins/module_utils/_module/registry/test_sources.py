@@ -1,0 +1,184 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Mirrors are asked first; what they lack, damage or break off comes from the registry itself."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.sources import MirroredSource
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
+from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
+from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
+from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound
+from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
+from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply, error
+
+DATA = bytes(range(256)) * 4000
+TAG = Selector("1", None)
+AMD64 = Platform("linux", "amd64")
+
+
+@pytest.fixture
+def mirror() -> t.Iterator[FaultyRegistry]:
+    with FaultyRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def origin() -> t.Iterator[FaultyRegistry]:
+    with FaultyRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def source(mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]) -> t.Iterator[MirroredSource]:
+    def connect(server: FaultyRegistry) -> Registry:
+        return Registry(server.name, tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
+
+    found = MirroredSource([connect(mirror)], connect(origin), warn=warnings.append)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def image() -> images.Image:
+    return images.image([images.layer([images.file("it", b"")])])
+
+
+def read(source: MirroredSource, digest: str, **options: t.Any) -> bytes:
+    with source.blob("app", Digest.parse(digest), **options) as pieces:
+        return b"".join(pieces)
+
+
+def test_the_mirror_is_asked_first_and_alone(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    mirror.publish("app", {"1": image})
+    assert str(source.head_manifest("app", TAG).digest) == image.digest
+    assert str(source.manifest("app", TAG).digest) == image.digest
+    found = source.resolve("app", TAG, platform=AMD64)
+    assert (str(found.digest), found.registry) == (image.digest, origin.name)
+    assert read(source, image.config.digest) == image.config.data
+    assert source.head_blob("app", Digest.parse(image.config.digest)) == image.config.size
+    assert origin.requests == []
+    assert warnings == []
+    assert source.requests == len(mirror.requests)
+
+
+def test_what_the_mirror_lacks_comes_from_the_origin(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    origin.publish("app", {"1": image})
+    assert str(source.head_manifest("app", TAG).digest) == image.digest
+    assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
+    assert read(source, image.config.digest) == image.config.data
+    assert source.head_blob("app", Digest.parse(image.config.digest)) == image.config.size
+    assert mirror.requests
+    assert warnings == []
+
+
+def test_a_mirror_that_lies_is_passed_over(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    for server in (mirror, origin):
+        server.publish("app", {"1": image})
+    mirror.on("/blobs/", Reply(body=image.config.data[::-1]))
+    assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
+    assert "digest" in warnings[0]
+
+
+def test_a_blob_that_breaks_off_goes_on_at_the_origin(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry
+) -> None:
+    digest = origin.add_blob("app", DATA)
+    mirror.add_blob("app", DATA)
+    mirror.on("/blobs/", Reply(cut=400_000))
+    assert read(source, digest) == DATA
+    start = int((origin.requests[-1].header("Range") or "")[len("bytes=") : -1])
+    assert 0 < start <= 400_000
+
+
+def test_wrong_bytes_are_an_error_once_they_were_passed_on(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry
+) -> None:
+    digest = origin.add_blob("app", DATA)
+    mirror.add_blob("app", DATA)
+    mirror.on("/blobs/", Reply(body=DATA[::-1]))
+    with pytest.raises(DigestMismatch):
+        read(source, digest)
+
+
+def test_the_errors_are_those_of_the_origin(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
+) -> None:
+    mirror.on("", error(500))
+    for ask in (
+        lambda: source.manifest("app", TAG),
+        lambda: source.resolve("app", TAG, platform=AMD64),
+        lambda: read(source, "sha256:" + "0" * 64),
+    ):
+        with pytest.raises(NotFound) as caught:
+            ask()
+        assert caught.value.fields["registry"] == origin.name
+    (warning,) = warnings
+    assert f"The mirror {mirror.name} was skipped at {mirror.url}/v2/app/manifests/1: " in warning
+
+
+def test_a_mirror_that_answers_with_a_page_is_named_once(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    origin.publish("app", {"1": image})
+    mirror.on("", Reply(status=200, body=b"<html>Welcome</html>", headers={"Content-Type": "text/html"}))
+    assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
+    assert read(source, image.config.digest) == image.config.data
+    assert read(source, image.config.digest) == image.config.data
+    (warning,) = warnings
+    assert "answers with a web page" in warning
+    assert mirror.url in warning
+
+
+def test_a_mirror_out_of_reach_is_named_once_and_not_asked_again(
+    origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    origin.publish("app", {"1": image})
+    dead = Registry("127.0.0.1:1", tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
+    near = Registry(origin.name, tls=TlsOptions("no-tls"))
+    source = MirroredSource([dead], near, warn=warnings.append)
+    assert source.head_manifest("app", TAG).digest is not None
+    assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
+    assert read(source, image.config.digest) == image.config.data
+    assert dead.requests == 1
+    (warning,) = warnings
+    assert "The mirror 127.0.0.1:1 was skipped at http://127.0.0.1:1: " in warning
+    source.close()
+
+
+def test_a_mirror_that_breaks_off_is_asked_again(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]
+) -> None:
+    digest = origin.add_blob("app", DATA)
+    mirror.add_blob("app", DATA)
+    mirror.on("/blobs/", Reply(cut=400_000), times=1)
+    assert read(source, digest) == read(source, digest) == DATA
+    assert (len(mirror.requests), len(origin.requests), len(warnings)) == (2, 1, 1)
+
+
+def test_tags_are_those_of_the_origin(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image
+) -> None:
+    mirror.publish("app", {"old": image})
+    origin.publish("app", {"1": image})
+    assert source.tags("app").tags == ("1",)
+    assert mirror.requests == []
