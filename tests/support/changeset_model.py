@@ -4,7 +4,7 @@
 
 """A model of the changeset rules: layers applied to a tree in memory, written independently of the code under test.
 
-The tests of _unpack/changeset.py compare a tree on disk with it. Each directory knows which of its names the present
+The tests of _unpack/changeset compare a tree on disk with it. Each directory knows which of its names the present
 layer made, so that whiteouts hide only those of lower layers. Speed does not matter.
 """
 

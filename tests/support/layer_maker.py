@@ -20,11 +20,6 @@ from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.confine import (
-    PathResolver,
-    kernel_resolver,
-    walk,
-)
 from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import (
     LayerSource,
     Options,
@@ -32,8 +27,13 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
     open_root,
     unpack_layers,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.record import Recording
-from ansible_collections.attested.registry.plugins.module_utils._unpack.remove import remove_tree
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import Recording
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.confine import (
+    PathResolver,
+    kernel_resolver,
+    walk,
+)
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.remove import remove_tree
 
 from .descriptors import open_descriptors
 from .tar_entries import Compression, Entry, compress, tar

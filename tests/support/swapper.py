@@ -11,7 +11,7 @@ import os
 import threading
 from pathlib import Path
 
-from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.syscalls import exchange
 
 
 class Swapper:

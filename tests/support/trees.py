@@ -4,7 +4,7 @@
 
 """Small trees with every type of file, published to destinations, and trees on disk as values to compare.
 
-The tests of _destination and of _unpack/record.py use it.
+The tests of _destination and of _unpack/record/record.py use it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._destination.des
 from ansible_collections.attested.registry.plugins.module_utils._destination.os_errors import translated
 from ansible_collections.attested.registry.plugins.module_utils._destination.stamp import Stamp
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.plugins.module_utils._unpack.record import write_record
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import write_record
 
 MTIME: t.Final = 1_700_000_000_123_456_789
 

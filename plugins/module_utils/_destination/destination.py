@@ -19,10 +19,10 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._base.parents import Parents
-from .._unpack.confine import DIRECTORY
 from .._unpack.errors import UnpackError, printable
-from .._unpack.record import Recording
-from .._unpack.syscalls import sync_filesystem
+from .._unpack.record.record import Recording
+from .._unpack.tree.confine import DIRECTORY
+from .._unpack.tree.syscalls import sync_filesystem
 from .durable import open_anonymous, open_new, write_file
 from .inspection import LOCK_TIMEOUT, DestinationInspection, View
 from .lock import StateDirectory
@@ -144,7 +144,7 @@ class Destination(View):
         Raises what check_replaceable() raises, before anything is made. A NoSpace that is raised in the block is raised
         again with the name of the file system.
         """
-        from .._unpack.inode_table import Scratch
+        from .._unpack.tree.inode_table import Scratch
 
         store = self._open_if_needed()
         self.check_replaceable()

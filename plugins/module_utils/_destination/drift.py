@@ -17,9 +17,8 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from .._unpack.descent import Descent
 from .._unpack.errors import printable
-from .._unpack.listing import (
+from .._unpack.record.listing import (
     ListedEntry,
     describe_root,
     find_in_directory,
@@ -28,11 +27,12 @@ from .._unpack.listing import (
     pack,
     split_directory,
 )
-from .._unpack.probe import can_list, digest_xattrs
-from .._unpack.record import END, Block, EntryContent, RecordInvalid, TreeRecordReader
+from .._unpack.record.probe import can_list, digest_xattrs
+from .._unpack.record.record import END, Block, EntryContent, RecordInvalid, TreeRecordReader
+from .._unpack.tree.descent import Descent
 
 if t.TYPE_CHECKING:
-    from .._unpack.hashing import FileHasher
+    from .._unpack.record.hashing import FileHasher
 
 Level = t.Literal["none", "metadata", "content"]
 What = t.Literal[
@@ -104,7 +104,7 @@ def compare(
 
 
 def _compare_all(reader: TreeRecordReader, found: _DriftCollector, skip: frozenset[bytes], root_fd: int) -> None:
-    from .._unpack.hashing import FileHasher  # its imports cost milliseconds, which the level metadata saves
+    from .._unpack.record.hashing import FileHasher  # its imports cost milliseconds, which the level metadata saves
 
     with FileHasher() as hasher:
         _Comparison(reader, found, skip, hasher).run(root_fd)
@@ -282,7 +282,7 @@ class _Comparison:
     def _compare_contents(
         self, fd: int, block: Block, expected: list[ListedEntry], same: list[ListedEntry], hasher: FileHasher
     ) -> None:
-        from .._unpack.hashing import Expected
+        from .._unpack.record.hashing import Expected
 
         contents = block.contents(expected, xattrs=self._reader.xattrs)
         way = b"".join(name + b"/" for name in self._path_parts)

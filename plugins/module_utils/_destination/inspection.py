@@ -18,8 +18,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents
-from .._unpack.confine import DIRECTORY
 from .._unpack.errors import printable
+from .._unpack.tree.confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
 from .lock import StateDirectory
 from .os_errors import translated

@@ -19,8 +19,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents, risk_warning
-from .._unpack.confine import DIRECTORY
 from .._unpack.errors import DestinationError, printable
+from .._unpack.tree.confine import DIRECTORY
 from .mounts import Mounts
 from .os_errors import translated
 

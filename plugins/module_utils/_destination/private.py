@@ -17,8 +17,8 @@ import errno
 import os
 import stat
 
-from .._unpack.descent import DIRECTORY
 from .._unpack.errors import printable
+from .._unpack.tree.descent import DIRECTORY
 from .place import Place, refusal
 
 

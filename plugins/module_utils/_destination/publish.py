@@ -20,8 +20,8 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._unpack.errors import DestinationError, UnpackError, printable
-from .._unpack.remove import change_mode
-from .._unpack.syscalls import exchange
+from .._unpack.tree.remove import change_mode
+from .._unpack.tree.syscalls import exchange
 from .durable import inode_of_directory
 from .state import DestinationState, Operation, Pending
 from .store import GENERATIONS, ROOTFS, Store

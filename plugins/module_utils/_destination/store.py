@@ -26,9 +26,9 @@ import contextlib
 import os
 import typing as t
 
-from .._unpack.descent import DIRECTORY
 from .._unpack.errors import DestinationError, UnpackError, printable
-from .._unpack.remove import remove_tree
+from .._unpack.tree.descent import DIRECTORY
+from .._unpack.tree.remove import remove_tree
 from . import stamp as stamps
 from . import state as states
 from .durable import read_file, replace_file

@@ -23,7 +23,7 @@ from .._base.text import path_text
 from .._oci.digest import Digest
 from .._oci.errors import OciError
 from .._unpack.errors import Locked, filesystem_error, printable
-from .._unpack.reach import inside
+from .._unpack.tree.reach import inside
 from .opened_again import opened_again
 
 if t.TYPE_CHECKING:

@@ -19,15 +19,15 @@ import typing as t
 
 from .._base.errors import CollectionError
 from .._oci.digest import Digest
-from .confine import PathResolver, choose_resolver
-from .decompress import Compression
 from .errors import LayerInvalid, LimitExceeded, filesystem_error
-from .fork import is_worth_it
 from .limits import Budget
-from .pipeline import Ahead, DiffIdHash, flatten, inflate_layer
-from .record import Recording
+from .pipeline.decompress import Compression
+from .pipeline.fork import is_worth_it
+from .pipeline.pipeline import Ahead, DiffIdHash, flatten, inflate_layer
+from .pipeline.writer_process import ProcessWriter
+from .record.record import Recording
+from .tree.confine import PathResolver, choose_resolver
 from .writer import Options, TreeWriter, Unpacked, Warn, Writer
-from .writer_process import ProcessWriter
 
 
 @dataclasses.dataclass(frozen=True)

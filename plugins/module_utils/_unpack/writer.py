@@ -16,16 +16,16 @@ import contextlib
 import dataclasses
 import typing as t
 
-from .changeset import Changeset, DevicePolicy
-from .confine import PathResolver
+from .changeset.changeset import Changeset, DevicePolicy
 from .errors import filesystem_error
-from .inode_table import InodeTable, Scratch
 from .limits import Budget, Limits
-from .metadata import Attributor, XattrPolicy
-from .record import Recording, write_record
-from .stream import ByteStream
-from .tar import TarReader
-from .tree import IMPLIED, Tree
+from .record.record import Recording, write_record
+from .tar.reader import TarReader
+from .tar.stream import ByteStream
+from .tree.confine import PathResolver
+from .tree.inode_table import InodeTable, Scratch
+from .tree.metadata import Attributor, XattrPolicy
+from .tree.tree import IMPLIED, Tree
 
 Warn = t.Callable[[str], None]
 

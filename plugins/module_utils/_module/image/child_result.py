@@ -13,7 +13,7 @@ import json
 import os
 import typing as t
 
-from ..._unpack.fork import fork, is_worth_it, wait
+from ..._unpack.pipeline.fork import fork, is_worth_it, wait
 
 Json = dict[str, t.Any]
 

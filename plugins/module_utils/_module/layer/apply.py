@@ -21,9 +21,9 @@ from .file import LayerFile
 
 if t.TYPE_CHECKING:
     from ..._oci.digest import Digest
-    from ..._unpack.decompress import Compression
     from ..._unpack.layers import LayerSource
     from ..._unpack.limits import Limits
+    from ..._unpack.pipeline.decompress import Compression
     from ..options.tree_options import TreeOptions
 
 Warn = t.Callable[[str], None]

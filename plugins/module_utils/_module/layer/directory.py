@@ -26,8 +26,8 @@ from ..._destination.os_errors import translated
 from ..._destination.place import Place, destination_warning, find_parents, open_place, refusal
 from ..._oci.digest import Digest
 from ..._oci.errors import DigestError
-from ..._unpack.confine import DIRECTORY
 from ..._unpack.errors import Locked, printable
+from ..._unpack.tree.confine import DIRECTORY
 from ..opened_again import opened_again
 
 _MAX_BYTES: t.Final = 1024 * 1024

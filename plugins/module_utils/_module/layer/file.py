@@ -17,13 +17,13 @@ import typing as t
 from ..._unpack.errors import LayerInvalid, filesystem_error, printable
 from ..._unpack.layers import LayerSource
 from ..._unpack.limits import Budget, Limits
-from ..._unpack.pipeline import DiffIdHash, inflate_layer
-from ..._unpack.stream import ByteStream
-from ..._unpack.tar import TarReader
+from ..._unpack.pipeline.pipeline import DiffIdHash, inflate_layer
+from ..._unpack.tar.reader import TarReader
+from ..._unpack.tar.stream import ByteStream
 
 if t.TYPE_CHECKING:
     from ..._oci.digest import Digest
-    from ..._unpack.decompress import Compression
+    from ..._unpack.pipeline.decompress import Compression
 
 _PIECE: t.Final = 1024 * 1024
 _OPEN: t.Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK

@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from ..._base.errors import CollectionError
-from ..._unpack.reach import inside
+from ..._unpack.tree.reach import inside
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,8 +13,8 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.layer.directory import LayeredDirectory
-from ansible_collections.attested.registry.plugins.module_utils._unpack import file_content as content
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
+from ansible_collections.attested.registry.plugins.module_utils._unpack.changeset import file_content as content
 from ansible_collections.attested.registry.tests.support import images
 
 OTHER_ID = "sha256:" + "0" * 64

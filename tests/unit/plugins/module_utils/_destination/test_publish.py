@@ -21,12 +21,12 @@ from ansible_collections.attested.registry.plugins.module_utils._destination imp
 from ansible_collections.attested.registry.plugins.module_utils._destination import publish as publish_module
 from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
 from ansible_collections.attested.registry.plugins.module_utils._destination.state import DestinationState, Pending
-from ansible_collections.attested.registry.plugins.module_utils._unpack import syscalls
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DestinationError,
     FilesystemError,
     UnpackError,
 )
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree import syscalls
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.trees import (
     make_tree,

@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.write_er
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
-from ansible_collections.attested.registry.plugins.module_utils._unpack.syscalls import exchange
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.syscalls import exchange
 from ansible_collections.attested.registry.tests.support import children, images
 
 OLD = images.image([images.layer([images.file("old")])])

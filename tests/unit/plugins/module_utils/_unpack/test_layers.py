@@ -25,8 +25,8 @@ from ansible_collections.attested.registry.plugins.module_utils._base.errors imp
 from ansible_collections.attested.registry.plugins.module_utils._destination.drift import Drift, compare
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
-from ansible_collections.attested.registry.plugins.module_utils._unpack import file_content as content
-from ansible_collections.attested.registry.plugins.module_utils._unpack import limits, pipeline
+from ansible_collections.attested.registry.plugins.module_utils._unpack import limits
+from ansible_collections.attested.registry.plugins.module_utils._unpack.changeset import file_content as content
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     DiffIdMismatch,
     FilesystemError,
@@ -34,7 +34,6 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     LimitExceeded,
     NoSpace,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.inode_table import Scratch
 from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import (
     LayerSource,
     Options,
@@ -43,9 +42,11 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
     unpack_layers,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import Limits
-from ansible_collections.attested.registry.plugins.module_utils._unpack.metadata import XattrPolicy
-from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import Ahead, DiffIdHash
-from ansible_collections.attested.registry.plugins.module_utils._unpack.record import Recording
+from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import pipeline
+from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline.pipeline import Ahead, DiffIdHash
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import Recording
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.metadata import XattrPolicy
 from ansible_collections.attested.registry.tests.support import children
 from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
 from ansible_collections.attested.registry.tests.support.tar_bytes import END, header, member, pax

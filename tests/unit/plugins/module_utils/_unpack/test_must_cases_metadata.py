@@ -14,8 +14,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._unpack import reach
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import FilesystemError, LayerInvalid
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree import reach
 from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground
 from ansible_collections.attested.registry.tests.support.tar_entries import (
     Entry,
