@@ -16,8 +16,8 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking import TlsSocket
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
-from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import AES_256_GCM
-from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import AES_256_GCM
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.tests.support.peers import Tls
 
 _NAME = "localhost"

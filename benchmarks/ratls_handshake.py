@@ -20,13 +20,16 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import RelyingParty
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import (
+    CertifiedKey,
+    load_certified_key,
+)
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import (
     CertificateRequested,
     PeerCertificate,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey, load_certified_key
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
-from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 from ansible_collections.attested.registry.tests.support.peers import Tls
 from ansible_collections.attested.registry.tests.support.tls13_peers import KeyType, pem
 

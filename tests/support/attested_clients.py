@@ -25,9 +25,9 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking import TlsSocket
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CertifiedKey
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import CertificateRequested
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
-from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 
 # returns the certificate for a request with these certificate_authorities
 Answer = t.Callable[[t.Sequence[bytes]], t.Optional[CertifiedKey]]

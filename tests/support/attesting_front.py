@@ -29,9 +29,9 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_p
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main as simulate
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import load_certified_key
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import CertificateRejected, InternalError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import load_certified_key
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.serving import TlsServerProtocol

@@ -21,6 +21,8 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CertifiedKey
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.schedule import TrafficKeys
 from ansible_collections.attested.registry.plugins.module_utils._tls13.engine import Engine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import (
     CertificateRequested,
@@ -28,10 +30,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
     Event,
     PeerCertificate,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import TLS12, ContentType
 from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordWriter
-from ansible_collections.attested.registry.plugins.module_utils._tls13.schedule import TrafficKeys
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from cryptography import x509

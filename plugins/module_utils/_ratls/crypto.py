@@ -6,8 +6,8 @@
 
 """The only file of this package that imports cryptography; without it every file can still be imported.
 
-Tokens, keys and the server run on Debian 12's version; only the check of a server's certificate (_tls13/verify.py)
-needs the extension policies of a newer one.
+Tokens, keys and the server run on Debian 12's version; only the check of a server's certificate
+(_tls13/crypto/verify.py) needs the extension policies of a newer one.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ import time
 import typing as t
 
 from .client import ClientEngine
+from .crypto.keys import CertifiedKey
 from .engine import Engine
 from .errors import CertificateRejected, InternalError, TimedOut, TlsError, Truncated, UsageError
 from .events import CertificateRequested, Data, Event, PeerCertificate
-from .keys import CertifiedKey
 from .limits import SEND_BATCH
 from .names import Alert
 from .state import TlsState

@@ -13,21 +13,14 @@ import typing as t
 
 from . import extensions as ext
 from .config import ClientConfig
+from .crypto.groups import KeyShare
+from .crypto.keys import CLIENT_CONTEXT, OFFERED, SERVER_CONTEXT, CertifiedKey, choose_scheme, leaf_key, sign, verify
+from .crypto.schedule import KeySchedule, Secrets, finished_mac
+from .crypto.suites import SUITES, Suite
 from .engine import Engine, Table
 from .errors import NegotiationFailed, ProtocolError
 from .events import CertificateRequested, PeerCertificate
-from .groups import KeyShare
 from .hello import RANDOM_LENGTH, SESSION_ID_LENGTH, ClientHello, ServerHello, read_server_hello
-from .keys import (
-    CLIENT_CONTEXT,
-    OFFERED,
-    SERVER_CONTEXT,
-    CertifiedKey,
-    choose_scheme,
-    leaf_key,
-    sign,
-    verify,
-)
 from .messages import (
     CertificateRequest,
     check_new_session_ticket,
@@ -40,13 +33,11 @@ from .messages import (
     read_encrypted_extensions,
 )
 from .names import TLS12, TLS13, Alert, ContentType, Extension, Group, HandshakeType
-from .schedule import KeySchedule, Secrets, finished_mac
 from .state import TlsState
-from .suites import SUITES, Suite
 from .wire import numbers
 
 if t.TYPE_CHECKING:
-    from .keys import PublicKey
+    from .crypto.keys import PublicKey
 
 
 class ClientEngine(Engine):

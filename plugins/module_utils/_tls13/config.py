@@ -12,11 +12,11 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass, field
 
+from .crypto.groups import GROUPS
+from .crypto.keys import CertifiedKey
+from .crypto.suites import SUITES, Suite
 from .errors import UsageError
-from .groups import GROUPS
-from .keys import CertifiedKey
 from .names import Group
-from .suites import SUITES, Suite
 
 _SUITES: t.Final = tuple(SUITES.values())
 

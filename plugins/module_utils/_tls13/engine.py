@@ -16,6 +16,10 @@ import hmac
 import typing as t
 
 from . import limits
+from .crypto.library import require_cryptography
+from .crypto.protection import KEY_RECORDS
+from .crypto.schedule import TrafficKeys, Transcript, finished_mac, next_secret
+from .crypto.suites import Suite
 from .errors import (
     AlertReceived,
     InternalError,
@@ -28,14 +32,10 @@ from .errors import (
     without_frames,
 )
 from .events import Closed, Data, Event, HandshakeComplete
-from .library import require_cryptography
 from .messages import encode_key_update, read_key_update
 from .names import Alert, ContentType, Group, HandshakeType
-from .protection import KEY_RECORDS
 from .records import MessageBuffer, Record, TlsRecordReader, TlsRecordWriter
-from .schedule import TrafficKeys, Transcript, finished_mac, next_secret
 from .state import OPEN, PAUSED, TlsState
-from .suites import Suite
 
 Handler = t.Callable[[t.Any, bytes, bytes], None]
 Table = t.Mapping[TlsState, t.Mapping[HandshakeType, Handler]]

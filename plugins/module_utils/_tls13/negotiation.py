@@ -12,11 +12,11 @@ import typing as t
 
 from . import extensions as ext
 from .config import ServerConfig
+from .crypto.keys import CertifiedKey, choose_scheme
+from .crypto.suites import Suite
 from .errors import NegotiationFailed, ProtocolError
 from .hello import ClientHello
-from .keys import CertifiedKey, choose_scheme
 from .names import TLS13, Alert, Extension, Group, Scheme
-from .suites import Suite
 
 _WHAT: t.Final = "ClientHello"
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
+from .crypto.protection import HEADER, Opener, Sealer
+from .crypto.schedule import TrafficKeys
+from .crypto.suites import TAG_LENGTH
 from .errors import LimitExceeded, ProtocolError
 from .limits import EARLY_DATA, FIRST_BUFFER, RECEIVE_BUFFER
 from .names import MAX_CIPHERTEXT, MAX_PLAINTEXT, TLS12, Alert, ContentType
-from .protection import HEADER, Opener, Sealer
-from .schedule import TrafficKeys
-from .suites import TAG_LENGTH
 from .wire import number
 
 _INNER: t.Final = {int(kind): kind for kind in (ContentType.ALERT, ContentType.HANDSHAKE, ContentType.APPLICATION_DATA)}

@@ -13,12 +13,14 @@ import typing as t
 
 from . import extensions as ext
 from .config import ServerConfig
+from .crypto.groups import KeyShare
+from .crypto.keys import CLIENT_CONTEXT, OFFERED, SERVER_CONTEXT, leaf_key, sign, verify
+from .crypto.schedule import KeySchedule, finished_mac
+from .crypto.suites import Suite
 from .engine import Engine, Table
 from .errors import CertificateRejected, ProtocolError
 from .events import PeerCertificate
-from .groups import KeyShare
 from .hello import RANDOM_LENGTH, ClientHello, ServerHello, check_second_hello, read_client_hello
-from .keys import CLIENT_CONTEXT, OFFERED, SERVER_CONTEXT, leaf_key, sign, verify
 from .messages import (
     CertificateRequest,
     encode_certificate,
@@ -30,13 +32,11 @@ from .messages import (
 )
 from .names import TLS13, Alert, Extension, Group, HandshakeType
 from .negotiation import check_hello, choose_certified_key, choose_group, choose_protocol, choose_suite, server_name
-from .schedule import KeySchedule, finished_mac
 from .state import TlsState
-from .suites import Suite
 from .wire import number
 
 if t.TYPE_CHECKING:
-    from .keys import PublicKey
+    from .crypto.keys import PublicKey
 
 
 class ServerEngine(Engine):

@@ -21,9 +21,9 @@ from ..._ratls.evidence.client_key import process_key
 from ..._tls13.blocking import TlsSocket
 from ..._tls13.client import ClientEngine
 from ..._tls13.config import ClientConfig
+from ..._tls13.crypto.keys import CertifiedKey
+from ..._tls13.crypto.verify import ServerVerifier
 from ..._tls13.errors import AlertReceived, Truncated, UsageError
-from ..._tls13.keys import CertifiedKey
-from ..._tls13.verify import ServerVerifier
 from ..errors import ConfigurationError
 from ..url import UrlInvalid, literal_address
 from .attested_failures import BrokenOff, NoChallenge

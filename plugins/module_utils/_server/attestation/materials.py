@@ -19,9 +19,9 @@ from ..._ratls.bounded_file import NotReadable, read_bounded
 from ..._ratls.errors import DependencyMissing as RatlsDependencyMissing
 from ..._ratls.errors import RatlsError
 from ..._ratls.relying_party import SETTINGS, RelyingParty, read_relying_party
+from ..._tls13.crypto.keys import CertifiedKey, load_certified_key
 from ..._tls13.errors import DependencyMissing as TlsDependencyMissing
 from ..._tls13.errors import TlsError
-from ..._tls13.keys import CertifiedKey, load_certified_key
 from ..errors import AttestationError, CertificateError, DependencyMissing
 
 if t.TYPE_CHECKING:

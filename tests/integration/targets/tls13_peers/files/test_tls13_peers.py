@@ -19,13 +19,13 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking import TlsSocket
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import SUITES, Suite
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import (
     AlertReceived,
     NegotiationFailed,
     TlsError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
-from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import SUITES, Suite
 from ansible_collections.attested.registry.tests.support.tls13_peers import (
     KEY_TYPES,
     KeyType,

@@ -15,9 +15,9 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13 import ex
 from ansible_collections.attested.registry.plugins.module_utils._tls13 import messages
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.groups import KeyShare
 from ansible_collections.attested.registry.plugins.module_utils._tls13.engine import Engine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import InternalError, TlsError
-from ansible_collections.attested.registry.plugins.module_utils._tls13.groups import KeyShare
 from ansible_collections.attested.registry.plugins.module_utils._tls13.hello import (
     ClientHello,
     ServerHello,
@@ -525,7 +525,7 @@ def test_signatures_of_another_scheme(role: str, scheme: int) -> None:
 
 @pytest.mark.parametrize("role", ["client", "server"])
 def test_a_signature_of_the_other_role_or_another_handshake(role: str) -> None:
-    from ansible_collections.attested.registry.plugins.module_utils._tls13 import keys
+    from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys
 
     contexts = {"client": keys.CLIENT_CONTEXT, "server": keys.SERVER_CONTEXT}
     for wrong in ("context", "transcript", "key", "none"):
@@ -551,7 +551,7 @@ def test_a_signature_of_the_other_role_or_another_handshake(role: str) -> None:
 
 @pytest.mark.parametrize(("exponent", "is_good"), [(2**64 - 1, True), (2**64 + 1, False), (2**2047 + 1, False)])
 def test_a_key_whose_signatures_are_dear_to_check(exponent: int, is_good: bool) -> None:
-    from ansible_collections.attested.registry.plugins.module_utils._tls13 import keys
+    from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     # nobody has the private key to it, nor needs it: a wrong signature costs as much as a right one

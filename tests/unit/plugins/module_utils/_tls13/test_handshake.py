@@ -11,6 +11,15 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.groups import GROUPS
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CertifiedKey
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import (
+    AES_128_GCM,
+    AES_256_GCM,
+    CHACHA20_POLY1305,
+    SUITES,
+    Suite,
+)
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import (
     AlertReceived,
     CertificateRejected,
@@ -24,17 +33,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
     HandshakeComplete,
     PeerCertificate,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.groups import GROUPS
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import (
-    AES_128_GCM,
-    AES_256_GCM,
-    CHACHA20_POLY1305,
-    SUITES,
-    Suite,
-)
 from ansible_collections.attested.registry.tests.support.tls13_peers import (
     KEY_TYPES,
     KeyType,

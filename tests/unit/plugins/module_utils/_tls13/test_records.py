@@ -9,7 +9,9 @@ from __future__ import annotations
 import types
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._tls13 import protection
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import protection
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.schedule import TrafficKeys
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import AES_128_GCM, SUITES, Suite
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import ProtocolError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.limits import EARLY_DATA, RECEIVE_BUFFER
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import (
@@ -19,8 +21,6 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
     ContentType,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
-from ansible_collections.attested.registry.plugins.module_utils._tls13.schedule import TrafficKeys
-from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import AES_128_GCM, SUITES, Suite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

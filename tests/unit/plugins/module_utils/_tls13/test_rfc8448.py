@@ -11,23 +11,23 @@ import hashlib
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._tls13 import extensions as ext
 from ansible_collections.attested.registry.plugins.module_utils._tls13 import messages
-from ansible_collections.attested.registry.plugins.module_utils._tls13.groups import KeyShare
-from ansible_collections.attested.registry.plugins.module_utils._tls13.hello import (
-    check_second_hello,
-    read_client_hello,
-    read_server_hello,
-)
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CLIENT_CONTEXT, SERVER_CONTEXT
-from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Extension, Group
-from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
-from ansible_collections.attested.registry.plugins.module_utils._tls13.schedule import (
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.groups import KeyShare
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CLIENT_CONTEXT, SERVER_CONTEXT
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.schedule import (
     KeySchedule,
     Secrets,
     TrafficKeys,
     Transcript,
     finished_mac,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import AES_128_GCM
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import AES_128_GCM
+from ansible_collections.attested.registry.plugins.module_utils._tls13.hello import (
+    check_second_hello,
+    read_client_hello,
+    read_server_hello,
+)
+from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Extension, Group
+from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
 from ansible_collections.attested.registry.tests.support import tls13_rfc8448 as rfc8448
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes

@@ -21,6 +21,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13 import bl
 from ansible_collections.attested.registry.plugins.module_utils._tls13.blocking import TlsSocket
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CertifiedKey
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import SUITES, Suite
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import (
     AlertReceived,
     CertificateRejected,
@@ -29,10 +31,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
     Truncated,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.plugins.module_utils._tls13.suites import SUITES, Suite
 from ansible_collections.attested.registry.tests.support.tls13_peers import (
     KEY_TYPES,
     KeyType,

@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
     ClientKey,
     make_client_key,
 )
-from ansible_collections.attested.registry.plugins.module_utils._tls13.keys import CertifiedKey
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CertifiedKey
 from ansible_collections.attested.registry.tests.support import images, ratls_tokens, tls13_peers
 from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
 

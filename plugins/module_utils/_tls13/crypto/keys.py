@@ -11,7 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .errors import CertificateRejected, ProtocolError, UsageError
+from ..errors import CertificateRejected, ProtocolError, UsageError
+from ..names import Alert, Scheme
 from .library import (
     InvalidSignature,
     UnsupportedAlgorithm,
@@ -25,7 +26,6 @@ from .library import (
     serialization,
     x509,
 )
-from .names import Alert, Scheme
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey

@@ -12,10 +12,10 @@ import ipaddress
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.library import MINIMUM_FOR_VERIFIER
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import CertificateRejected, UsageError
-from ansible_collections.attested.registry.plugins.module_utils._tls13.library import MINIMUM_FOR_VERIFIER
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 from ansible_collections.attested.registry.tests.support.tls13_peers import private_key
 from cryptography import __version__, x509
 from cryptography.hazmat.primitives import hashes, serialization

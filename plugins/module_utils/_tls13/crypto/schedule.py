@@ -13,9 +13,9 @@ import hmac
 import typing as t
 from dataclasses import dataclass, field
 
-from .names import HandshakeType
+from ..names import HandshakeType
+from ..wire import number, vector
 from .suites import IV_LENGTH, Suite
-from .wire import number, vector
 
 
 def extract(suite: Suite, salt: bytes, secret: bytes) -> bytes:

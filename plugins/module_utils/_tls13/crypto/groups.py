@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .errors import ProtocolError
+from ..errors import ProtocolError
+from ..names import Alert, Group
 from .library import curve25519, ec, serialization
-from .names import Alert, Group
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

@@ -12,9 +12,9 @@ import datetime
 import ipaddress
 import typing as t
 
-from .errors import CertificateRejected, UsageError
+from ..errors import CertificateRejected, UsageError
+from ..names import Alert
 from .library import MINIMUM_FOR_VERIFIER, require_cryptography, verification, x509
-from .names import Alert
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._tls13 import keys, library
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys, library
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import DependencyMissing, UsageError
-from ansible_collections.attested.registry.plugins.module_utils._tls13.verify import ServerVerifier
 from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, pem
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .errors import DependencyMissing
+from ..errors import DependencyMissing
 
 MINIMUM: t.Final = 38  # Debian 12
 # the oldest major version with the extension policies that the check of server certificates needs

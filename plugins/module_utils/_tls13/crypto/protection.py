@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .errors import InternalError, ProtocolError
+from ..errors import InternalError, ProtocolError
+from ..names import MAX_PLAINTEXT, TLS12, Alert, ContentType
+from ..wire import number
 from .library import InvalidTag
-from .names import MAX_PLAINTEXT, TLS12, Alert, ContentType
 from .schedule import TrafficKeys
 from .suites import TAG_LENGTH
-from .wire import number
 
 # bytes of a record's header (RFC 8446, section 5.1)
 HEADER: t.Final = 5
