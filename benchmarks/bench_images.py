@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.attested.registry.tests.support import debian_images
+from ansible_collections.attested.registry.tests.support.images import debian_images
 
 from . import node_modules
 

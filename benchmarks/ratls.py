@@ -20,8 +20,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_p
     RelyingParty,
     read_relying_party,
 )
-from ansible_collections.attested.registry.tests.support.peers import Tls, make_tls, skopeo_copy
-from ansible_collections.attested.registry.tests.support.tls13_peers import KeyType
+from ansible_collections.attested.registry.tests.support.servers.peers import Tls, make_tls, skopeo_copy
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import KeyType
 
 from . import bench_images, ratls_bulk, server_peers
 from .ratls_handshake import Attested, PythonSsl, attestations_per_second, medians

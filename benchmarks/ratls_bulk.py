@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.client im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.suites import AES_256_GCM
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
-from ansible_collections.attested.registry.tests.support.peers import Tls
+from ansible_collections.attested.registry.tests.support.servers.peers import Tls
 
 _NAME = "localhost"
 _PIECE = 128 << 10

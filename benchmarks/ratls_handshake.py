@@ -30,8 +30,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
     PeerCertificate,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
-from ansible_collections.attested.registry.tests.support.peers import Tls
-from ansible_collections.attested.registry.tests.support.tls13_peers import KeyType, pem
+from ansible_collections.attested.registry.tests.support.servers.peers import Tls
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import KeyType, pem
 
 _NAME = "localhost"
 

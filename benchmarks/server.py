@@ -18,7 +18,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.attested.registry.tests.support.peers import Tls, make_tls
+from ansible_collections.attested.registry.tests.support.servers.peers import Tls, make_tls
 
 from . import server_content, server_peers
 from .server_peers import Serving

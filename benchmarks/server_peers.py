@@ -16,7 +16,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.attested.registry.tests.support.peers import DockerRegistry, Tls, ended, free_port, run
+from ansible_collections.attested.registry.tests.support.servers.peers import DockerRegistry, Tls, ended, free_port, run
 
 _SERVER = "ansible_collections.attested.registry.plugins.module_utils._server.serve"
 _READY_SECONDS = 300.0

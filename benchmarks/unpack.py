@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.attested.registry.tests.support.peers import DockerRegistry, skopeo_copy
+from ansible_collections.attested.registry.tests.support.servers.peers import DockerRegistry, skopeo_copy
 
 from . import bench_images, floor
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._ratls import simulate
 
-from .certificates import Authority
-from .peers import OwnServer, Tls
+from .attestation.certificates import Authority
+from .servers.peers import OwnServer, Tls
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 

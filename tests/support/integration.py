@@ -24,8 +24,10 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from . import attested_registry, debian_images, lying_registries
-from .peers import DockerRegistry, OwnServer, make_htpasswd, make_tls
+from .images import debian_images
+from .registries import lying_registries
+from .servers import attested_registry
+from .servers.peers import DockerRegistry, OwnServer, make_htpasswd, make_tls
 
 TOP: t.Final = Path(__file__).resolve().parent.parent.parent
 USERNAME: t.Final = "reader"
@@ -66,7 +68,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
 def compare_with(tree: Path, *ignored: str) -> str:
     """Return the start of a command line that compares a directory with tree, which umoci unpacked."""
     options = "".join(f" --ignore {item}" for item in ignored)
-    return f"{sys.executable} {Path(__file__).with_name('compare_trees.py')}{options} {tree}"
+    return f"{sys.executable} {Path(__file__).with_name('images') / 'compare_trees.py'}{options} {tree}"
 
 
 def tools(work: Path) -> dict[str, str]:

@@ -6,8 +6,8 @@
 # The life of a deployed server: each step looks at what is served afterwards, from outside of the host.
 
 collection=${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/attested/registry
-# shellcheck source=../../../support/role_plays.sh
-source "$collection/tests/support/role_plays.sh"
+# shellcheck source=../../../support/hosts/role_plays.sh
+source "$collection/tests/support/hosts/role_plays.sh"
 work=${work:?role_plays.sh makes it}
 
 example=$collection/examples/playbooks/registry_server.yml

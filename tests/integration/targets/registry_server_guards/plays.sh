@@ -6,8 +6,8 @@
 # What the role leaves alone, what it finds before it touches anything, and that a play that fails shows no secret.
 
 collection=${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/attested/registry
-# shellcheck source=../../../support/role_plays.sh
-source "$collection/tests/support/role_plays.sh"
+# shellcheck source=../../../support/hosts/role_plays.sh
+source "$collection/tests/support/hosts/role_plays.sh"
 work=${work:?role_plays.sh makes it}
 
 others=$collection/tests/integration/targets/registry_server

@@ -3,12 +3,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Boots the hosts that inventory.py of tests/support describes and plays the playbooks of this directory on them, in order.
+# Boots hosts by tests/support/hosts/systemd_hosts.py and plays the playbooks of this directory on them, in order.
 
 set -euo pipefail
 target=$PWD
 root=${ANSIBLE_COLLECTIONS_PATH%%:*}
 collection=$root/ansible_collections/attested/registry
-PYTHONPATH=$root exec python -m ansible_collections.attested.registry.tests.support.systemd_hosts \
+PYTHONPATH=$root exec python -m ansible_collections.attested.registry.tests.support.hosts.systemd_hosts \
   --cache "$collection/../../../../images" --hosts one --registry "$collection/examples/registry" -- \
   "$target/plays.sh"

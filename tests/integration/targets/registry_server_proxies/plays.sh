@@ -6,8 +6,8 @@
 # The examples that put the server behind nginx and HAProxy, and what clients get through them.
 
 collection=${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/attested/registry
-# shellcheck source=../../../support/role_plays.sh
-source "$collection/tests/support/role_plays.sh"
+# shellcheck source=../../../support/hosts/role_plays.sh
+source "$collection/tests/support/hosts/role_plays.sh"
 work=${work:?role_plays.sh makes it}
 
 examples=$collection/examples/playbooks

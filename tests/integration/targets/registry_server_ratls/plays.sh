@@ -7,8 +7,8 @@
 # for which the same repository does not exist, and one that nobody vouches for.
 
 collection=${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/attested/registry
-# shellcheck source=../../../support/role_plays.sh
-source "$collection/tests/support/role_plays.sh"
+# shellcheck source=../../../support/hosts/role_plays.sh
+source "$collection/tests/support/hosts/role_plays.sh"
 work=${work:?role_plays.sh makes it}
 
 others=$collection/tests/integration/targets/registry_server

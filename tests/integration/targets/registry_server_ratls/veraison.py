@@ -20,8 +20,8 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.attestation.ratls_stand_in_veraison import (
     StandInVeraison,
     public_jwk,
     serving,

@@ -13,12 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.tests.support.layer_maker import (
-    RESOLVERS,
-    Box,
-    Ground,
-    require_root,
-)
+from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, Box, Ground, require_root
 
 
 @pytest.fixture(scope="session")

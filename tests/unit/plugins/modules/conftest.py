@@ -17,8 +17,8 @@ import pytest
 from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.attested.registry.plugins.module_utils._base.parents import Parents
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 _PLACES = (
     "REGISTRY_AUTH_FILE",

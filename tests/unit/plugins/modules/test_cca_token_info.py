@@ -14,8 +14,8 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
-from ansible_collections.attested.registry.tests.support import ratls_tokens
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key, realm_key, token
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key, realm_key, token
 
 RIM = ratls_tokens.RIM.hex()
 

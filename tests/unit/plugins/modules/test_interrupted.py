@@ -15,9 +15,9 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
-from ansible_collections.attested.registry.tests.support.interruptions import interruptions
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.processes.interruptions import interruptions
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 DATA = bytes(range(256)) * 40
 OLD = images.image([images.layer([images.file("old")])])

@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.registry import hints
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 MODULES = ["oci_image_info", "oci_image_unpack", "oci_layout"]
 IMAGE = images.image([images.layer([images.file("f", b"1")])])

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import BlobFile
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 DATA = bytes(range(256)) * 4000
 OTHER = b"something else"

@@ -10,8 +10,8 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply, error
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply, error
 
 SECRET = "correct horse battery staple"
 

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.image import present as image_present
 from ansible_collections.attested.registry.plugins.module_utils._module.options import host
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import fork as forked
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 ROOT = os.geteuid() == 0
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.layer.directory import LayeredDirectory
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
 from ansible_collections.attested.registry.plugins.module_utils._unpack.changeset import file_content as content
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 OTHER_ID = "sha256:" + "0" * 64
 

@@ -17,8 +17,8 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout import partial as partial_file
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 NOISE = random.Random(1).randbytes(400_000)
 AMD64 = images.image([images.layer([images.file("etc/arch", b"amd64\n")])], platform="linux/amd64")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 NAMES = ["1.0", "1.1", "2.0", "latest", "Latest"]
 

@@ -13,9 +13,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.tests.support import children, images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
-from ansible_collections.attested.registry.tests.support.swapper import Swapper
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.swapper import Swapper
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

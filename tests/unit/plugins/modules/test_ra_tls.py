@@ -13,10 +13,14 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import make_source
-from ansible_collections.attested.registry.tests.support.attesting_front import AttestingFront, accepting, make_realm
-from ansible_collections.attested.registry.tests.support.certificates import Authority
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
-from ansible_collections.attested.registry.tests.support.images import Image
+from ansible_collections.attested.registry.tests.support.attestation.attesting_front import (
+    AttestingFront,
+    accepting,
+    make_realm,
+)
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority
+from ansible_collections.attested.registry.tests.support.images.images import Image
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 SIMULATED = "The evidence is simulated: it proves nothing and is for tests and demonstrations alone."
 

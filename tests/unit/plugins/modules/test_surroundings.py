@@ -18,8 +18,9 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support import children, images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_mounts = pytest.mark.skipif(not children.may_mount(), reason="needs mounts of its own")

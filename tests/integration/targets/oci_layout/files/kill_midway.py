@@ -19,11 +19,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(path.parent) for path in Path(__file__).absolute().parents if path.name == "ansible_collections"]
 
-from ansible_collections.attested.registry.tests.support.faulty_registry import (  # noqa: E402
-    FaultyRegistry,
-    Reply,
-)
-from ansible_collections.attested.registry.tests.support.lying_registries import LAYER, WRONG  # noqa: E402
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply  # noqa: E402
+from ansible_collections.attested.registry.tests.support.registries.lying_registries import LAYER, WRONG  # noqa: E402
 
 _SECONDS = 60.0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(path.parent) for path in Path(__file__).absolute().parents if path.name == "ansible_collections"]
 
-from ansible_collections.attested.registry.tests.support.peers import OwnServer  # noqa: E402
+from ansible_collections.attested.registry.tests.support.servers.peers import OwnServer  # noqa: E402
 
 
 def main() -> int:

@@ -25,9 +25,15 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.own_server import USERNAME, Served, Way, make_ways, serving
-from ansible_collections.attested.registry.tests.support.peers import PeerError, ended, free_port, run
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.servers.own_server import (
+    USERNAME,
+    Served,
+    Way,
+    make_ways,
+    serving,
+)
+from ansible_collections.attested.registry.tests.support.servers.peers import PeerError, ended, free_port, run
 
 BASE = images.layer([images.directory("etc"), images.file("etc/motd", b"hello\n" * 50_000)], compression="none")
 TOP = images.layer([images.file("etc/issue", b"issue\n"), images.whiteout("etc/motd")])

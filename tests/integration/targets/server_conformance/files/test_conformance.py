@@ -16,8 +16,8 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.own_server import (
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.servers.own_server import (
     Answer,
     Served,
     Way,

@@ -28,14 +28,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import TlsError
-from ansible_collections.attested.registry.tests.support import certificates, images
-from ansible_collections.attested.registry.tests.support.attested_clients import (
+from ansible_collections.attested.registry.tests.support.attestation import certificates
+from ansible_collections.attested.registry.tests.support.attestation.attested_clients import (
     Answer,
     AttestedHttp,
     attested,
     connect,
     make_realm,
 )
+from ansible_collections.attested.registry.tests.support.images import images
 
 MODULE = "ansible_collections.attested.registry.plugins.module_utils._server.serve"
 SMALL = images.image([images.layer([images.file("a", b"1")])])

@@ -26,13 +26,13 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
     TlsError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
-from ansible_collections.attested.registry.tests.support.tls13_peers import (
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import (
     KEY_TYPES,
     KeyType,
     certificate,
     certified_key,
 )
-from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer, write_pem
+from ansible_collections.attested.registry.tests.support.tls13.tls13_servers import OwnServer, write_pem
 
 CHALLENGE = base64.b64encode(os.urandom(64))
 SECONDS = 20

@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._base.lock_file 
     lock_file,
     unlock_file,
 )
-from ansible_collections.attested.registry.tests.support import children
+from ansible_collections.attested.registry.tests.support.processes import children
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

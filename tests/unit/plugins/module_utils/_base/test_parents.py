@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.parents import ParentRefused, Parents
-from ansible_collections.attested.registry.tests.support import children
+from ansible_collections.attested.registry.tests.support.processes import children
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

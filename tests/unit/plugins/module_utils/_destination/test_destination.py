@@ -27,9 +27,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     Locked,
     NoSpace,
 )
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.trees import (
+from ansible_collections.attested.registry.tests.support.images.trees import (
     make_stamp,
     make_tree,
     no_warning,
@@ -38,6 +36,8 @@ from ansible_collections.attested.registry.tests.support.trees import (
     snapshot,
     state_directory,
 )
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_mounts = pytest.mark.skipif(not children.may_mount(), reason="needs mounts of its own")

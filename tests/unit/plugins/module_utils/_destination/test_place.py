@@ -26,7 +26,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     FilesystemError,
     NoSpace,
 )
-from ansible_collections.attested.registry.tests.support import children
+from ansible_collections.attested.registry.tests.support.processes import children
 from hypothesis import given
 from hypothesis import strategies as st
 

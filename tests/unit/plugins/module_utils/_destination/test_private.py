@@ -20,9 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     DestinationError,
     UnpackError,
 )
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.swapper import Swapper
-from ansible_collections.attested.registry.tests.support.trees import (
+from ansible_collections.attested.registry.tests.support.images.trees import (
     make_stamp,
     make_tree,
     publish,
@@ -30,6 +28,8 @@ from ansible_collections.attested.registry.tests.support.trees import (
     snapshot,
     state_directory,
 )
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.swapper import Swapper
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -27,14 +27,14 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     UnpackError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree import syscalls
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.trees import (
+from ansible_collections.attested.registry.tests.support.images.trees import (
     make_tree,
     no_warning,
     publish,
     snapshot,
     state_directory,
 )
+from ansible_collections.attested.registry.tests.support.processes import children
 
 CHANGING = ("mkdir", "rmdir", "unlink", "rename", "fsync", "chmod", "fchmod")
 WRITING = os.O_WRONLY | os.O_RDWR

@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._destination.sta
     parse_state,
 )
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support.trees import make_stamp
+from ansible_collections.attested.registry.tests.support.images.trees import make_stamp
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.director
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import WrongDigest
 from ansible_collections.attested.registry.plugins.module_utils._layout.stored import FileIdentity
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 DATA = b"x" * 100_000
 RIGHT = Digest.of(DATA)

@@ -11,8 +11,8 @@ import pathlib
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.checker import Checker
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.layout_corpus import CORPUS, Case
+from ansible_collections.attested.registry.tests.support.images.layout_corpus import CORPUS, Case
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)

@@ -16,7 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.checker 
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support import images, layout_corpus
+from ansible_collections.attested.registry.tests.support.images import images, layout_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.errors i
 from ansible_collections.attested.registry.plugins.module_utils._layout.faults import Faults
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support import images, layout_corpus
+from ansible_collections.attested.registry.tests.support.images import images, layout_corpus
 
 BIG = images.layer([images.file("big", b"x" * 200_000)], compression="none")
 IMAGE = images.image([BIG])

@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._layout.layout import Inspection
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 Build = t.Callable[[pathlib.Path], t.Any]
 

@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

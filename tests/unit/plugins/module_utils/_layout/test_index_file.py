@@ -14,7 +14,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.errors i
 from ansible_collections.attested.registry.plugins.module_utils._layout.index_file import IndexFile
 from ansible_collections.attested.registry.plugins.module_utils._layout.tags import tag_of
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

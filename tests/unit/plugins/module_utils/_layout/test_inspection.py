@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout import e
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout, load_layout
 from ansible_collections.attested.registry.plugins.module_utils._layout.layout import Inspection
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 Build = t.Callable[[pathlib.Path], t.Any]
 

@@ -25,7 +25,8 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor 
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.syscalls import exchange
-from ansible_collections.attested.registry.tests.support import children, images
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.processes import children
 
 OLD = images.image([images.layer([images.file("old")])])
 NEW = images.index([images.image([images.layer([images.file("new")])]), OLD])

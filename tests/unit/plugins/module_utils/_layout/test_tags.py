@@ -11,7 +11,7 @@ import pathlib
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._layout.tags import tag_of
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 ONE = images.image([images.layer([images.file("a", b"1")])])
 TWO = images.image([images.layer([images.file("a", b"2")])])

@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import Evidence, EvidenceKind
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.source_file import FileSource
-from ansible_collections.attested.registry.tests.support import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
 

@@ -16,7 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence import certificate, client_key, signing
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import key_file, keys
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
-from ansible_collections.attested.registry.tests.support import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 
 KEY = client_key.make_client_key("ec-p256")
 TOKEN = parse_token(ratls_tokens.token())

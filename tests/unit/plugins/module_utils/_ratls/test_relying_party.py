@@ -38,14 +38,14 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate 
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import thumbprint
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import VERAISON
 from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
-from ansible_collections.attested.registry.tests.support.certificates import Authority
-from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority
+from ansible_collections.attested.registry.tests.support.attestation.ratls_stand_in_veraison import (
     StandInVeraison,
     nothing,
     public_jwk,
     serving,
 )
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
 from hypothesis import given
 from hypothesis import strategies as st
 

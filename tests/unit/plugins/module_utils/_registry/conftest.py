@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.effects import Effects
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import TlsOptions
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 # how long an example takes says more about the machine than about the code
 hypothesis.settings.register_profile("untimed", deadline=None)

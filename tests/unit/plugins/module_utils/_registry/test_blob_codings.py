@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.reference i
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RegistryError
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20_000))
 LAYER = gzip.compress(os.urandom(100_000) + TEXT)

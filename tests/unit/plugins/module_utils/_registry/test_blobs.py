@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     TimedOut,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, Timeouts
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
 
 DATA = random.Random(1).randbytes(300_000)
 

@@ -32,8 +32,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport import connection
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error
 
 TAG = Selector.parse("1.0")
 DATA = b"layer" * 100

@@ -25,8 +25,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     Unauthorized,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
-from ansible_collections.attested.registry.tests.support.meanwhile import meanwhile
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
+from ansible_collections.attested.registry.tests.support.registries.meanwhile import meanwhile
 
 TAG = Selector.parse("1.0")
 USER = BasicAuth("u", "hunter2:x")

@@ -28,8 +28,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 from ansible_collections.attested.registry.plugins.module_utils._registry.manifest_head import ManifestHead
 from ansible_collections.attested.registry.plugins.module_utils._registry.manifests import MAX_BYTES
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error
 
 OTHER = f"sha256:{'0' * 64}"
 

@@ -19,7 +19,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     RealmRefused,
     Unauthorized,
 )
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
 
 TAG = Selector.parse("1.0")
 USER = BasicAuth("u", "hunter2:x")

@@ -20,8 +20,8 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import Denied, Unauthorized
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
-from ansible_collections.attested.registry.tests.support.meanwhile import meanwhile
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply
+from ansible_collections.attested.registry.tests.support.registries.meanwhile import meanwhile
 
 TAG = Selector.parse("1.0")
 THREADS = 8

@@ -22,8 +22,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.faulty_registry import redirect
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import redirect
 
 needs_pysocks = pytest.mark.skipif(importlib.util.find_spec("socks") is None, reason="PySocks is not installed")
 

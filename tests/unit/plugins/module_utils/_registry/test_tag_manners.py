@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry import tags as tags_module
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RegistryError
 from ansible_collections.attested.registry.plugins.module_utils._registry.tags import TagList
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error
 
 PUSHED = ("z1", "a1", "latest", "B2", "b2", "m3", "a0", "1.0")
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry import tags as tags_module
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound, ProtocolBroken
 from ansible_collections.attested.registry.plugins.module_utils._registry.tags import TagList
-from ansible_collections.attested.registry.tests.support.faulty_registry import FaultyRegistry, Reply
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 NAMES = tuple(f"v{number:02}" for number in range(25))
 

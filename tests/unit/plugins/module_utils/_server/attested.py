@@ -25,7 +25,11 @@ from ansible_collections.attested.registry.plugins.module_utils._server.attestat
 from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
 from ansible_collections.attested.registry.plugins.module_utils._server.metrics.counters import ATTESTED, Board
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived
-from ansible_collections.attested.registry.tests.support.attested_clients import Answer, AttestedHttp, connect
+from ansible_collections.attested.registry.tests.support.attestation.attested_clients import (
+    Answer,
+    AttestedHttp,
+    connect,
+)
 
 from .conftest import Answer as HttpAnswer
 from .conftest import Certificate, RunningServer, read_answer

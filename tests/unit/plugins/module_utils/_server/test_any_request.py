@@ -12,7 +12,7 @@ import socket
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -23,14 +23,14 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk
 from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
 from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import AccessFiles
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.attested_clients import (
+from ansible_collections.attested.registry.tests.support.attestation.attested_clients import (
     AttestedHttp,
     attested,
     make_realm,
     shake_hands,
 )
-from ansible_collections.attested.registry.tests.support.peers import free_port
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.servers.peers import free_port
 
 from .config.test_cli import ENVIRONMENT, IMAGE, command, running
 from .conftest import Answer, Certificate, mint, read_answer

@@ -45,7 +45,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.processe
 from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import keep_served
 from ansible_collections.attested.registry.plugins.module_utils._server.throttle import LogThrottle
 from ansible_collections.attested.registry.plugins.module_utils._server.version import VERSION
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 IMAGE = images.image([images.layer([images.file("a", b"1")])])
 

@@ -12,7 +12,7 @@ import pathlib
 import random
 
 import pytest
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from .conftest import Answer, Certificate, RunningServer, Serve
 

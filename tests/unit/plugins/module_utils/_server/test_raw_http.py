@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 from aiohttp import web
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from .conftest import RunningServer, Serve
 

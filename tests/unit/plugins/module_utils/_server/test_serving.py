@@ -20,9 +20,9 @@ import typing as t
 
 import bcrypt
 import pytest
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.certificates import Authority
-from ansible_collections.attested.registry.tests.support.peers import free_port
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.servers.peers import free_port
 
 from .config.test_cli import ENVIRONMENT, IMAGE, PACKAGE, run, running
 from .conftest import Certificate

@@ -33,7 +33,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.plugins.module_utils._tls13.wire import number
-from ansible_collections.attested.registry.tests.support.tls13_peers import (
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import (
     Pair,
     certificate,
     certified_key,

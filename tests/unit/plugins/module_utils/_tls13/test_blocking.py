@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
-from ansible_collections.attested.registry.tests.support.tls13_peers import certified_key
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import certified_key
 
 BODY = bytes(range(256)) * 600
 

@@ -35,7 +35,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.events im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import (
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import (
     KEY_TYPES,
     KeyType,
     Pair,

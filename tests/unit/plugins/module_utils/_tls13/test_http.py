@@ -16,8 +16,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.client im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig, ServerConfig
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import AlertReceived, CertificateRejected
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.tests.support.tls13_peers import certificate, certified_key
-from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import certificate, certified_key
+from ansible_collections.attested.registry.tests.support.tls13.tls13_servers import OwnServer
 
 web = pytest.importorskip("aiohttp.web")
 urllib3 = pytest.importorskip("urllib3")

@@ -28,7 +28,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.hello imp
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Extension, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
-from ansible_collections.attested.registry.tests.support import tls13_rfc8448 as rfc8448
+from ansible_collections.attested.registry.tests.support.tls13 import tls13_rfc8448 as rfc8448
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519

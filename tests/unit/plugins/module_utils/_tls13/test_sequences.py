@@ -12,7 +12,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.engine im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import InternalError, TlsError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Group, HandshakeType
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, certified_key, inject, reach
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import Pair, certified_key, inject, reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

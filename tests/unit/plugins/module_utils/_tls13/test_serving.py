@@ -24,8 +24,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import certified_key
-from ansible_collections.attested.registry.tests.support.tls13_transports import Connection, Inner
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import certified_key
+from ansible_collections.attested.registry.tests.support.tls13.tls13_transports import Connection, Inner
 
 PLAIN = ServerConfig((certified_key(),))
 REQUIRED = ServerConfig((certified_key(),), client_certificate="required")

@@ -33,13 +33,17 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.events import PeerCertificate
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Group
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import (
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import (
     KEY_TYPES,
     KeyType,
     certificate,
     certified_key,
 )
-from ansible_collections.attested.registry.tests.support.tls13_servers import OwnServer, ssl_echo_server, write_pem
+from ansible_collections.attested.registry.tests.support.tls13.tls13_servers import (
+    OwnServer,
+    ssl_echo_server,
+    write_pem,
+)
 
 BIG = bytes(range(256)) * 4096 * 3
 

@@ -28,7 +28,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support.tls13_peers import Pair, certified_key, inject, reach
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import Pair, certified_key, inject, reach
 
 H = HandshakeType
 

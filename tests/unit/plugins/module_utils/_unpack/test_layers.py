@@ -47,10 +47,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import Recording
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.metadata import XattrPolicy
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.tar_bytes import END, header, member, pax
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.tar_bytes import END, header, member, pax
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Compression,
     compress,
     directory,
@@ -59,6 +57,8 @@ from ansible_collections.attested.registry.tests.support.tar_entries import (
     tar,
     whiteout,
 )
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 LONG = 30
 """Seconds that no test waits unless it fails."""
@@ -445,7 +445,7 @@ UNPACK_300_MB = """
     from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import (
         LayerSource, Options, open_root, unpack_layers,
     )
-    from ansible_collections.attested.registry.tests.support.tar_bytes import END, member
+    from ansible_collections.attested.registry.tests.support.images.tar_bytes import END, member
 
     ONE = member(b"file", os.urandom(2**20))  # each takes the place of the one before
     digest = hashlib.sha256()

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import FilesystemError, LayerInvalid
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree import reach
-from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, Ground
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     device,
     directory,

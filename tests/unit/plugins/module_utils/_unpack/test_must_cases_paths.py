@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid
-from ansible_collections.attested.registry.tests.support.layer_maker import Box
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     directory,
     fifo,

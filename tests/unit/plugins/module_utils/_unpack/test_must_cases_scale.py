@@ -19,8 +19,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.descent import Descent, Names
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.syscalls import exchange
-from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground, Status, survey
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, Ground, Status, survey
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     directory,
     fifo,

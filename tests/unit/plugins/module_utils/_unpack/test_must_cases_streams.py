@@ -21,8 +21,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     LimitExceeded,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import HEADER_BYTES, Limits
-from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, layer_source
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Compression,
     Entry,
     compress,

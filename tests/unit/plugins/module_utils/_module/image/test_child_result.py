@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.image.child_result import ChildResult
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import fork as forked
-from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
+from ansible_collections.attested.registry.tests.support.processes.descriptors import child_processes, open_descriptors
 
 
 @pytest.fixture(autouse=True)

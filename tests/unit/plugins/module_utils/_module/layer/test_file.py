@@ -19,8 +19,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     LimitExceeded,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import Limits
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 LAYER = images.layer([images.file("a", bytes(3_000_000)), images.file("b", b"")], compression="none")
 DIFF_ID = Digest.parse(LAYER.diff_id)

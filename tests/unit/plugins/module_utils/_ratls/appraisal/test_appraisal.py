@@ -45,7 +45,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import RelyingParty
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key_file import read_keys
-from ansible_collections.attested.registry.tests.support import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
 

@@ -26,8 +26,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
     TokenUntrusted,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
-from ansible_collections.attested.registry.tests.support import ratls_tokens
-from ansible_collections.attested.registry.tests.support.ratls_tokens import COMPONENT, platform_key, token
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import COMPONENT, platform_key, token
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -24,7 +24,10 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.source_file import FileSource
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.source_rsi import RsiSource
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.source_tsm import TsmSource
-from ansible_collections.attested.registry.tests.support.ratls_stand_ins import StandInRsiDevice, StandInTsmReports
+from ansible_collections.attested.registry.tests.support.attestation.ratls_stand_ins import (
+    StandInRsiDevice,
+    StandInTsmReports,
+)
 
 CHALLENGE = bytes(range(64))
 

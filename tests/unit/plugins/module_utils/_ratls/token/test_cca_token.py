@@ -21,8 +21,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca
     parse_token,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cose import to_be_signed
-from ansible_collections.attested.registry.tests.support import ratls_tokens
-from ansible_collections.attested.registry.tests.support.ratls_tokens import (
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import (
     COMPONENT,
     PLATFORM,
     REALM,

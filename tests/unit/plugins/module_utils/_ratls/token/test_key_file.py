@@ -16,8 +16,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence 
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import jwk
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key_file import MAX_KEY_FILE, read_keys
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.keys import ALGORITHMS, KeyInvalid
-from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import public_jwk
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.attestation.ratls_stand_in_veraison import public_jwk
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given

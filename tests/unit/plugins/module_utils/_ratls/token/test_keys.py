@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key
     Algorithm,
     KeyInvalid,
 )
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given

@@ -32,8 +32,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.session import media_type
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.veraison import VeraisonAppraiser
-from ansible_collections.attested.registry.tests.support import ratls_tokens
-from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation.ratls_stand_in_veraison import (
     NEW,
     NOW,
     OLD,
@@ -43,7 +43,7 @@ from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison
     nonce,
     public_jwk,
 )
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
 from hypothesis import given
 from hypothesis import strategies as st
 

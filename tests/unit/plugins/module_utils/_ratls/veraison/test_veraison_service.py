@@ -32,10 +32,10 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import read_veraison
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.veraison import VeraisonAppraiser
-from ansible_collections.attested.registry.tests.support import ratls_stand_in_veraison as stand_in
-from ansible_collections.attested.registry.tests.support import ratls_tokens
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison import (
+from ansible_collections.attested.registry.tests.support.attestation import ratls_stand_in_veraison as stand_in
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.attestation.ratls_stand_in_veraison import (
     OLD,
     StandInVeraison,
     nonce,
@@ -43,7 +43,7 @@ from ansible_collections.attested.registry.tests.support.ratls_stand_in_veraison
     serving,
     unsigned_jws,
 )
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
 
 TOKEN = ratls_tokens.token()
 PRESENTED = PresentedToken(parse_token(TOKEN), TOKEN, ratls_tokens.CHALLENGE)

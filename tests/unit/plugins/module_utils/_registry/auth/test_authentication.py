@@ -33,8 +33,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     Unauthorized,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error, redirect
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
 
 TAG = Selector.parse("1.0")
 USER = BasicAuth("u", "hunter2:x")

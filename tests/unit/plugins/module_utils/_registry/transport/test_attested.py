@@ -56,14 +56,14 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.transp
 from ansible_collections.attested.registry.plugins.module_utils._registry.url import Origin
 from ansible_collections.attested.registry.plugins.module_utils._tls13 import errors as tls13
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.tests.support.attesting_front import (
+from ansible_collections.attested.registry.tests.support.attestation.attesting_front import (
     AttestingFront,
     Deaf,
     accepting,
     make_realm,
 )
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, redirect
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, redirect
 
 TAG = Selector.parse("1.0")
 RETRIES = RetryPolicy(retries=2)

@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.transp
     is_known,
     parse_codings,
 )
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, error
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error
 from hypothesis import given
 from hypothesis import strategies as st
 

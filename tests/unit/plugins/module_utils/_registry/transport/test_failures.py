@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, Timeouts
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.failures import translate
 from ansible_collections.attested.registry.plugins.module_utils._registry.url import Origin
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply
 
 ONCE = RetryPolicy(retries=0)
 

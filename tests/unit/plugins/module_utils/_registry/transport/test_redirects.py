@@ -11,8 +11,8 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.digest impo
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RedirectRefused
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import TlsOptions
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, redirect
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, redirect
 
 DATA = b"content" * 100
 

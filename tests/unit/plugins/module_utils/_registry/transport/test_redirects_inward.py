@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.transp
     RedirectPolicy,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.url import Origin, Url
-from ansible_collections.attested.registry.tests.support.faulty_registry import error, redirect
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import error, redirect
 from hypothesis import given
 from hypothesis import strategies as st
 

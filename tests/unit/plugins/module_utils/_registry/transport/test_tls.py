@@ -18,8 +18,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     TlsFailed,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
-from ansible_collections.attested.registry.tests.support.certificates import Authority, server_context
-from ansible_collections.attested.registry.tests.support.faulty_registry import Reply, redirect
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, redirect
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.access.a
 from ansible_collections.attested.registry.plugins.module_utils._server.access.attested_client import AttestedClient
 from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
-from ansible_collections.attested.registry.tests.support import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 
 
 class Policies:

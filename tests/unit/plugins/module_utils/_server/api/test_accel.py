@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.api.accel import Accel
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import ServedFile
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import UsageError
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import RunningServer, Serve
 

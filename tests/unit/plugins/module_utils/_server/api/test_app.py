@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import Answer, RunningServer, Serve, read_answer
 

@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import Referrer, Repository
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import Answer, RunningServer, Serve
 from .test_app import ABSENT, assert_same_headers, error_of

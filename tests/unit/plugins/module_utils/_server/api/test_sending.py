@@ -23,7 +23,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.api import memory, sending
 from ansible_collections.attested.registry.plugins.module_utils._server.api.content_file import ContentFile
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import Certificate, RunningServer, Serve
 

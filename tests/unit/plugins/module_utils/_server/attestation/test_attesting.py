@@ -22,8 +22,14 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
     make_client_key,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.keys import CertifiedKey
-from ansible_collections.attested.registry.tests.support import images, ratls_tokens, tls13_peers
-from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
+from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation.attested_clients import (
+    Answer,
+    attested,
+    make_realm,
+)
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.tls13 import tls13_peers
 
 from ..attested import AttestedServer, relying_party
 from ..conftest import Certificate

@@ -35,8 +35,12 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
-from ansible_collections.attested.registry.tests.support import images
-from ansible_collections.attested.registry.tests.support.attested_clients import Answer, attested, make_realm
+from ansible_collections.attested.registry.tests.support.attestation.attested_clients import (
+    Answer,
+    attested,
+    make_realm,
+)
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..attested import PATIENCE, AttestedServer, Judge, relying_party
 from ..conftest import Certificate

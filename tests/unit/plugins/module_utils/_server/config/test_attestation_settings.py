@@ -26,8 +26,8 @@ from ansible_collections.attested.registry.plugins.module_utils._server.errors i
     UsageError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._server.main import main
-from ansible_collections.attested.registry.tests.support.attested_clients import make_realm
-from ansible_collections.attested.registry.tests.support.tls13_servers import write_pem
+from ansible_collections.attested.registry.tests.support.attestation.attested_clients import make_realm
+from ansible_collections.attested.registry.tests.support.tls13.tls13_servers import write_pem
 from hypothesis import given
 from hypothesis import strategies as st
 

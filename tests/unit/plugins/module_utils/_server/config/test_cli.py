@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server import l
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import LeftOut, Snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.content.summary import summary
 from ansible_collections.attested.registry.plugins.module_utils._server.main import main
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import Certificate
 

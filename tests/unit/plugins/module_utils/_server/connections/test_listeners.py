@@ -24,7 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.connecti
 )
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import Snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import CertificateError, ListenError
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import Certificate, Serve, mint
 

@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.access.p
 from ansible_collections.attested.registry.plugins.module_utils._server.api import app
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.pace import Delivery, Progress
 from ansible_collections.attested.registry.plugins.module_utils._server.libraries import web
-from ansible_collections.attested.registry.tests.support import images
+from ansible_collections.attested.registry.tests.support.images import images
 
 from ..conftest import Certificate, RunningServer, Serve
 

@@ -21,8 +21,8 @@ from ansible_collections.attested.registry.plugins.module_utils._server.content 
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import Snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import RootError
-from ansible_collections.attested.registry.tests.support import images, layout_corpus
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.images import images, layout_corpus
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 IMAGE = images.image([images.layer([images.file("a", b"1")])])
 MANY = images.index([IMAGE])

@@ -15,8 +15,8 @@ from ansible_collections.attested.registry.plugins.module_utils._server.content.
     Repository,
     Snapshot,
 )
-from ansible_collections.attested.registry.tests.support import layout_corpus
-from ansible_collections.attested.registry.tests.support.layout_corpus import CORPUS, Case
+from ansible_collections.attested.registry.tests.support.images import layout_corpus
+from ansible_collections.attested.registry.tests.support.images.layout_corpus import CORPUS, Case
 
 SOUND = [case for case in CORPUS if case.kind is None]
 BAD = [case for case in CORPUS if case.kind is not None]

@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.content 
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import Snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.content.verified_files import VerifiedFiles
-from ansible_collections.attested.registry.tests.support import images, layout_corpus
+from ansible_collections.attested.registry.tests.support.images import images, layout_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -12,7 +12,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.config im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys, library
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import DependencyMissing, UsageError
-from ansible_collections.attested.registry.tests.support.tls13_peers import KEY_TYPES, KeyType, certificate, pem
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import KEY_TYPES, KeyType, certificate, pem
 
 
 @pytest.mark.parametrize(("version", "found"), [(None, "none is"), ("37.0.4", "version 37.0.4 is"), ("odd", "odd is")])

@@ -16,7 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.li
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import CertificateRejected, UsageError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
-from ansible_collections.attested.registry.tests.support.tls13_peers import private_key
+from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import private_key
 from cryptography import __version__, x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID

@@ -28,8 +28,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.record.r
     TreeRecordReader,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
-from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, layer_source
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     device,
     directory,

@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
-from ansible_collections.attested.registry.tests.support.changeset_model import Invalid, Model, describe
-from ansible_collections.attested.registry.tests.support.layer_maker import RESOLVERS, Box, Ground
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.changeset_model import Invalid, Model, describe
+from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, Box, Ground
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     directory,
     file,

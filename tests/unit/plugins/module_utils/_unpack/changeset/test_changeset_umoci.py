@@ -16,10 +16,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.tests.support.compare_trees import differences, inventory
-from ansible_collections.attested.registry.tests.support.images import image, layer, write_layout
-from ansible_collections.attested.registry.tests.support.layer_maker import Box, Ground
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.compare_trees import differences, inventory
+from ansible_collections.attested.registry.tests.support.images.images import image, layer, write_layout
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, Ground
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     directory,
     fifo,

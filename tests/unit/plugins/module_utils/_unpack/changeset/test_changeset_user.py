@@ -9,8 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.layer_maker import (
+from ansible_collections.attested.registry.tests.support.images.layer_maker import (
     Box,
     Content,
     Ground,
@@ -18,7 +17,7 @@ from ansible_collections.attested.registry.tests.support.layer_maker import (
     ResolverName,
     call_as,
 )
-from ansible_collections.attested.registry.tests.support.tar_entries import (
+from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
     device,
     directory,
@@ -29,6 +28,7 @@ from ansible_collections.attested.registry.tests.support.tar_entries import (
     symlink,
     whiteout,
 )
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 NOBODY = 65534
 

@@ -20,7 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.changese
     parse_whiteout,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -41,10 +41,10 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline.writer_process import ProcessWriter
 from ansible_collections.attested.registry.plugins.module_utils._unpack.writer import Unpacked, Warn
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.descriptors import child_processes, open_descriptors
-from ansible_collections.attested.registry.tests.support.layer_maker import Box, layer_source
-from ansible_collections.attested.registry.tests.support.tar_entries import file
+from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, layer_source
+from ansible_collections.attested.registry.tests.support.images.tar_entries import file
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.descriptors import child_processes, open_descriptors
 
 # Seconds that no test waits unless it fails.
 LONG: t.Final = 30

@@ -30,9 +30,9 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.record.r
     TreeRecordReader,
     write_record,
 )
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.trees import MTIME, make_tree, no_warning
+from ansible_collections.attested.registry.tests.support.images.trees import MTIME, make_tree, no_warning
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -20,7 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.pax 
     parse_pax,
     parse_time,
 )
-from ansible_collections.attested.registry.tests.support.tar_bytes import record
+from ansible_collections.attested.registry.tests.support.images.tar_bytes import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -28,8 +28,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.head
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.reader import TarReader
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.stream import ByteStream
-from ansible_collections.attested.registry.tests.support import tar_entries
-from ansible_collections.attested.registry.tests.support.tar_bytes import (
+from ansible_collections.attested.registry.tests.support.images import tar_entries
+from ansible_collections.attested.registry.tests.support.images.tar_bytes import (
     BLOCK,
     END,
     GNU,

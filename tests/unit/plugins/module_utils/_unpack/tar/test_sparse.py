@@ -23,7 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.limits i
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.entry import Entry, Region, Sparse
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.reader import TarReader
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.stream import ByteStream
-from ansible_collections.attested.registry.tests.support.tar_bytes import (
+from ansible_collections.attested.registry.tests.support.images.tar_bytes import (
     BLOCK,
     END,
     USTAR,

@@ -21,8 +21,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.con
     kernel_resolver,
     walk,
 )
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.layer_maker import RESOLVERS, resolver_named
+from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, resolver_named
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 
 @pytest.fixture(params=RESOLVERS)

@@ -17,7 +17,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.des
     Names,
     visit_directories,
 )
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.met
     XattrPolicy,
     set_mtime,
 )
-from ansible_collections.attested.registry.tests.support.layer_maker import require_root
+from ansible_collections.attested.registry.tests.support.images.layer_maker import require_root
 
 CAPABILITY = "security.capability"
 CAP_NET_RAW = b"\x01\x00\x00\x02\x00\x20\x00\x00" + bytes(12)

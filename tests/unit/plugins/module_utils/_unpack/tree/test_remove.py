@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import FilesystemError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree import remove
-from ansible_collections.attested.registry.tests.support import children
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.processes import children
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_mounts = pytest.mark.skipif(not children.may_mount(), reason="needs mounts of its own")

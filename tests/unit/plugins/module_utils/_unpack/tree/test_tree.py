@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import FilesystemError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.metadata import Attributes, Attributor
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.tree import Tree
-from ansible_collections.attested.registry.tests.support.descriptors import open_descriptors
-from ansible_collections.attested.registry.tests.support.layer_maker import RESOLVERS, resolver_named
+from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, resolver_named
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
 
 
 @pytest.fixture(params=RESOLVERS)

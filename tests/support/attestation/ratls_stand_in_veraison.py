@@ -27,7 +27,7 @@ import urllib.parse
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.signing import SigningKey
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import encode_base64url
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.exchange import HttpAnswer
-from ansible_collections.attested.registry.tests.support.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
 
 NOW = 1_800_000_000.0
 URL = "https://veraison.example:8443"

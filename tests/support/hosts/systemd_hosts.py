@@ -4,7 +4,7 @@
 
 """Run a command with Debian or Ubuntu hosts that have a real systemd and sshd, without a container engine.
 
-    python -m ansible_collections.attested.registry.tests.support.systemd_hosts \\
+    python -m ansible_collections.attested.registry.tests.support.hosts.systemd_hosts \\
         --cache DIR --hosts one,two --suite trixie --registry DIR -- COMMAND...
 
 The environment variable TEST_INVENTORY of the command names an inventory of the hosts. The first host is in the group
@@ -27,9 +27,9 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from .debian_images import KEYRING, SUITE
+from ..images.debian_images import KEYRING, SUITE
+from ..servers.peers import PeerError, ended, run
 from .nspawn_host import Host, HostError, cgroup_roots
-from .peers import PeerError, ended, run
 from .systemd_base import SUITES, Suite, base_root
 
 _PROGRAMS: t.Final = {
@@ -44,7 +44,7 @@ _PROGRAMS: t.Final = {
     "openssl": "openssl",
     str(KEYRING): "debian-archive-keyring",
 }
-_TOP: t.Final = Path(__file__).resolve().parent.parent.parent
+_TOP: t.Final = Path(__file__).resolve().parents[3]
 _BRIDGE: t.Final = "atr-test"
 _PRIVATE: t.Final = "ATTESTED_TEST_HOSTS_PRIVATE"
 

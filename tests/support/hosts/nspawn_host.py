@@ -17,7 +17,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .peers import PeerError, run
+from ..servers.peers import PeerError, run
 
 _UP_SECONDS: t.Final = 60.0
 _DOWN_SECONDS: t.Final = 15.0

@@ -36,8 +36,8 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.serving import TlsServerProtocol
 
+from ..tls13.tls13_servers import OwnServer
 from .certificates import Certificate
-from .tls13_servers import OwnServer
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 

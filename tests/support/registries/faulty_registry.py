@@ -43,7 +43,7 @@ if t.TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
-    from .images import Content
+    from ..images.images import Content
 
 _INDEX_TYPE: t.Final = "application/vnd.oci.image.index.v1+json"
 

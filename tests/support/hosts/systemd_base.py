@@ -16,8 +16,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from .debian_images import KEYRING, SUITE, mirror
-from .peers import run
+from ..images.debian_images import KEYRING, SUITE, mirror
+from ..servers.peers import run
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.con
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.remove import remove_tree
 
-from .descriptors import open_descriptors
+from ..processes.descriptors import open_descriptors
 from .tar_entries import Compression, Entry, compress, tar
 
 ResolverName = t.Literal["openat2", "walk"]

@@ -16,9 +16,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from . import images
+from ..images import images
+from ..images.tar_entries import directory, file
 from .faulty_registry import Answering, FaultyRegistry, Reply, error, redirect
-from .tar_entries import directory, file
 
 # not compressible, so that a cut or a change in the layer affects this content
 _CONTENT: t.Final = random.Random(1).randbytes(200_000)

@@ -19,8 +19,8 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .attested_clients import AttestedHttp, attested, make_realm
-from .certificates import Authority, Certificate
+from ..attestation.attested_clients import AttestedHttp, attested, make_realm
+from ..attestation.certificates import Authority, Certificate
 from .peers import PeerError, ended, make_htpasswd
 
 SERVER: t.Final = "ansible_collections.attested.registry.plugins.module_utils._server"

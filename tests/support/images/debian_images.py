@@ -19,8 +19,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..servers.peers import DockerRegistry, run, skopeo_copy
 from . import images
-from .peers import DockerRegistry, run, skopeo_copy
 from .tar_entries import directory, fifo, file, hardlink, opaque, symlink, tar, whiteout
 
 SUITE = "bookworm"
