@@ -151,8 +151,8 @@ def test_an_update_that_fails_early_is_rolled_back_to_the_end(host: Host) -> Non
     assert "TimeoutStopSec=45" in (host.units / "main.service").read_text()
     before = (host.etc / "main.yml").read_bytes()
     message = host.play({"name": "main", "port": 1338}, _registry_server_unit_file="/nonexistent/unit").message
-    assert message.startswith("The registry server main could not be brought up to date (Write the service unit: ")
-    assert "are back, and running" in message
+    assert message.startswith("Updating the registry server main failed (Write the service unit: ")
+    assert "are restored and running" in message
     assert (host.etc / "main.yml").read_bytes() == before
 
 
@@ -181,5 +181,5 @@ def test_content_is_not_removed_when_another_instance_serves_it_or_a_part_of_it_
 def test_a_service_that_never_started_is_stopped_with_its_socket(host: Host) -> None:
     host.break_units("main.service")
     message = host.play({"name": "main", "port": 443}).message
-    assert "There was no earlier release to go back to; it is stopped." in message
+    assert "There is no previous release to restore; the service is stopped." in message
     assert host.asked()[-1] == "stop main.socket"

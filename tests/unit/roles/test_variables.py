@@ -35,7 +35,7 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "host-with-port": ({"host": ["0.0.0.0:80"]}, "registry_server_host must be an address, or a list"),
     "no-host": ({"host": []}, "registry_server_host must be an address, or a list"),
     "host-number": ({"host": 5}, "registry_server_host must be a list"),
-    "port-too-big": ({"port": 99999}, "registry_server_port must be from 1 to 65535"),
+    "port-too-big": ({"port": 99999}, "registry_server_port (99999) must be from 1 to 65535"),
     "port-word": ({"port": "http"}, "registry_server_port"),
     "port-bool": ({"port": True}, "registry_server_port must be a whole number"),
     "listen-text": ({"listen": "0.0.0.0:80"}, "registry_server_listen must be a list"),
@@ -58,48 +58,61 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "root-climbs": ({"root": "/srv/../etc"}, "registry_server_root (/srv/../etc) must be"),
     "wheels": ({"wheel_dir": "/nonexistent"}, "registry_server_wheel_dir (/nonexistent) must be"),
     "source": ({"source": "/nonexistent"}, "registry_server_source (/nonexistent) must be"),
-    "source-delete": ({"source_delete": True}, "registry_server_source_delete needs registry_server_source"),
+    "source-delete": (
+        {"source_delete": True},
+        "registry_server_source_delete is true, which needs registry_server_source",
+    ),
     "tls-yes": ({"tls": True}, "registry_server_tls must be one of"),
-    "no-certificate": ({"tls": "tls", "key_content": _KEY}, "the server needs a certificate and its key"),
+    "no-certificate": (
+        {"tls": "tls", "key_content": _KEY},
+        "registry_server_tls is tls, which needs a certificate and its key",
+    ),
+    "certificate-without-tls": ({**_TLS, "tls": "no-tls"}, "registry_server_tls is no-tls, which uses no certificate"),
+    "certificate-twice": ({**_TLS, "self_signed": True}, "registry_server_self_signed is true, so the role generates"),
     "swapped": (
         {"tls": "tls", "cert_content": _KEY, "key_content": _CERT},
         "registry_server_cert_file or _content must",
     ),
     "key-in-file": ({"tls": "tls", "cert_content": _CERT, "key_file": _KEY}, "registry_server_key_file"),
     "key-in-path": ({"tls": "tls", "cert_content": _CERT, "key_path": _KEY}, "registry_server_key_path must be"),
-    "key-list": ({**_TLS, "key_content": [_KEY]}, "registry_server_key_content must be a text"),
-    "key-encrypted": ({**_TLS, "key_content": _KEY.replace("BEGIN", "BEGIN ENCRYPTED")}, "without a password"),
-    "key-twice": ({**_TLS, "key_path": "/etc/key.pem"}, "Only one of registry_server_key_file"),
+    "key-list": ({**_TLS, "key_content": [_KEY]}, "registry_server_key_content must be a string"),
+    "key-encrypted": ({**_TLS, "key_content": _KEY.replace("BEGIN", "BEGIN ENCRYPTED")}, "that is not encrypted"),
+    "key-twice": ({**_TLS, "key_path": "/etc/key.pem"}, "registry_server_key_path are mutually exclusive"),
     "password-not-hashed": ({"htpasswd_content": f"bob:{_SECRET}"}, "registry_server_htpasswd_file or _content must"),
     "unit-list": ({"unit_options": ["MemoryMax=1G"]}, "registry_server_unit_options"),
     "unit-continued": (
         {"unit_options": {"Environment": "A=x\\"}},
-        "without a backslash at its end; look at Environment",
+        "that do not end in a backslash; correct Environment",
     ),
-    "unit-name-newline": ({"unit_options": {"Nice\n": 1}}, "registry_server_unit_options must have names"),
-    "unit-lines": ({"unit_options": {"Environment": f"A={_SECRET}\nUser=root"}}, "look at Environment"),
+    "unit-name-newline": ({"unit_options": {"Nice\n": 1}}, "registry_server_unit_options must map directives"),
+    "unit-lines": ({"unit_options": {"Environment": f"A={_SECRET}\nUser=root"}}, "correct Environment"),
     "workers-zero": ({"workers": 0}, "workers must be a whole number from 1 to 256"),
     "watch-negative": ({"watch": -1}, "watch must be a number from 0"),
     "users-without-passwords": ({"allow": [{"users": ["bob"], "repositories": ["*"]}]}, "allow names users"),
     "no-network": ({"allow": [{"networks": ["10.0.0.0/99"], "repositories": ["*"]}]}, "allow rule 1: networks"),
     "accel": ({"accel": "files"}, "registry_server_accel must be"),
-    "realm-list": ({"realm": ["a"]}, "registry_server_realm must be a text"),
+    "realm-list": ({"realm": ["a"]}, "registry_server_realm must be a string"),
     "anchors-text": ({**_ATTESTED, "trust_anchors": "cpak.pem"}, "registry_server_trust_anchors must be a list"),
     "anchors-missing": (
         {**_ATTESTED, "trust_anchors": ["/nonexistent.pem"]},
         "the controller cannot read: /nonexistent",
     ),
-    "anchors-empty": ({**_ATTESTED, "trust_anchors": None, "reference_values": []}, "the server needs one or more of"),
+    "anchors-empty": (
+        {**_ATTESTED, "trust_anchors": None, "reference_values": []},
+        "registry_server_tls is ra-tls, which needs at least one of",
+    ),
+    "anchors-without-ra-tls": ({"trust_anchors": ["cpak.pem"]}, "registry_server_tls is no-tls, which uses none of"),
+    "anchors-without-path": ({**_ATTESTED, "trust_anchors": [{"instance_id": "00"}]}, "a mapping whose path is one"),
     "lifecycle": ({"lifecycle": "secured"}, "registry_server_lifecycle must be a list"),
     "veraison": (
         {**_ATTESTED, "veraison": {"url": f"https://bob:{_SECRET}@veraison.example", "pin": ["x"]}},
-        "registry_server_veraison.url must be https:// with a host, without user and password",
+        "registry_server_veraison.url must be an https:// URL without user and password",
     ),
     "images-text": ({"images": f"password={_SECRET}"}, "registry_server_images"),
     "image-with-tag": ({"images": [{**_IMAGE, "repository": "app:1"}]}, "registry_server_images[0].repository must be"),
     "image-float": (
         {"images": [_IMAGE, {**_IMAGE, "reference": 1.10}]},
-        "images[1].reference is a number with a point",
+        "images[1].reference is a number (1.1); put it in quotes",
     ),
     "image-newline": ({"images": [{**_IMAGE, "repository": "app\n"}]}, "registry_server_images[0].repository must be"),
     "image-climbs": ({"images": [{**_IMAGE, "name": "../app"}]}, "registry_server_images[0].name must be"),
@@ -220,7 +233,7 @@ def test_a_wrong_variable_is_named_before_the_host_is_touched(output: Output, na
 
 @pytest.mark.parametrize("name", _RIGHT)
 def test_what_is_right_is_not_refused(output: Output, name: str) -> None:
-    assert output.messages[name].startswith("The role needs a host that runs systemd")
+    assert output.messages[name].startswith("The role registry_server needs a host that runs systemd")
 
 
 def test_no_output_of_a_refused_variable_holds_a_secret(output: Output) -> None:

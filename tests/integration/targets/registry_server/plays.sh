@@ -54,7 +54,7 @@ same "$(main_pid)" "$pid" "the process after a refusal"
 get "$url/v2/" >/dev/null
 
 say "a configuration that does not start is rolled back"
-refused "are back, and running.*Address already in use" deploy.yml -e "$(deploy '"registry_server_admin": "0.0.0.0:1337"')"
+refused "are restored and running.*Address already in use" deploy.yml -e "$(deploy '"registry_server_admin": "0.0.0.0:1337"')"
 same "$(on one cat /etc/registry_server/main.yml /opt/registry_server/instances/main/applied)" "$before" "what is in place"
 get "$url/v2/com.example.app/manifests/stable" >/dev/null
 
@@ -64,7 +64,7 @@ changed=$work/changed/ansible_collections/attested/registry
 mkdir -p "$changed"
 cp -r "$collection"/{galaxy.yml,meta,plugins,roles} "$changed"
 echo 'import os; os.environ.get("NOTIFY_SOCKET") and os._exit(77)' >>"$changed/plugins/module_utils/_server/api/app.py"
-ANSIBLE_COLLECTIONS_PATH=$work/changed refused "are back, and running.*status=77" deploy.yml -e "$(deploy)"
+ANSIBLE_COLLECTIONS_PATH=$work/changed refused "are restored and running.*status=77" deploy.yml -e "$(deploy)"
 same "$(on one readlink -f /opt/registry_server/instances/main/current)" "$release" "the release"
 get "$url/v2/com.example.app/manifests/stable" >/dev/null
 

@@ -17,7 +17,7 @@ refuses() { refused "$1" "$others/deploy.yml" -e "{$2}"; }
 untouched() { if on one "ls -d /opt/registry_server /etc/registry_server /srv/images 2>/dev/null"; then die "something was made"; fi; }
 
 say "an image that cannot be brought is found before anything is installed"
-refuses "Bringing the images .* would fail, and nothing was installed: the registry 127.0.0.1:9 cannot be reached: .*refused" \
+refuses "The images of registry_server_images cannot be pulled, and nothing was changed: the registry 127.0.0.1:9 cannot be reached: .*refused" \
   "\"registry_server_images\": [{\"registry\": \"127.0.0.1:9\", $image}]"
 untouched
 
@@ -27,12 +27,12 @@ refuses "would share the group of the same name, which the role did not create" 
 on one groupdel registry-server
 refuses "The account root cannot run .* is privileged" "\"registry_server_user\": \"root\""
 refuses "The account nobody cannot run .* is privileged or shared" "\"registry_server_user\": \"nobody\""
-refuses "registry_server_groups names groups that one does not have: no-such-group" "\"registry_server_groups\": [\"no-such-group\"]"
+refuses "registry_server_groups lists groups that one does not have: no-such-group" "\"registry_server_groups\": [\"no-such-group\"]"
 untouched
 
 say "a host that reaches no index is told of the wheels"
 on one "cp /etc/pip.conf /root/pip.conf; printf 'index-url = http://127.0.0.1:9/simple\nretries = 0\n' >>/etc/pip.conf"
-refuses "Installing the Python libraries .* failed .ERROR: .*give the wheels in registry_server_wheel_dir" "\"registry_server_name\": \"main\""
+refuses "Installing the Python libraries .* failed .ERROR: .*set registry_server_wheel_dir to a directory with the wheels" "\"registry_server_name\": \"main\""
 on one mv /root/pip.conf /etc/pip.conf
 play "$others/absent.yml" -e '{"registry_server_remove_content": true}'
 untouched
@@ -69,7 +69,7 @@ refuses "refused by systemd-analyze verify, and nothing was changed: .*limit 'lo
 same "$(main_pid)" "$pid" "the process after a refusal"
 
 say "a play that fails shows no secret"
-refused "are back, and running" "$others/deploy.yml" -vvv --diff \
+refused "are restored and running" "$others/deploy.yml" -vvv --diff \
   -e "{$given, \"registry_server_admin\": \"0.0.0.0:1337\", \"registry_server_unit_options\": {\"Environment\": \"TOKEN=s3cret-token\"}}"
 cp "$work/out" "$work/rolled-back"
 refused "127.0.0.1:9.*refused" "$others/deploy.yml" -vvv --diff -e "{${given//$source_registry/127.0.0.1:9}}"
@@ -88,7 +88,7 @@ say "an instance that fails leaves the files of the one before it in the play al
 play two.yml -e first_port=1340
 on one "systemctl stop registry-server-second && systemd-run --quiet --unit=occupied python3 -m http.server 1338"
 until_true on one "ss -Hltn 'sport = :1338' | grep ."
-refused "Nothing was brought back" two.yml -e first_port=1341
+refused "Nothing was restored" two.yml -e first_port=1341
 get "http://$(address one):1341/v2/" >/dev/null
 on one "ls /etc/registry_server/first.yml /opt/registry_server/instances/first/applied /etc/systemd/system/registry-server-first.service" >/dev/null
 on one systemctl stop occupied
