@@ -58,7 +58,8 @@ hosts() {
     if [ "$version" = "$own" ]; then
       say "managed hosts' packages on Python $own: make unit runs them"
     else
-      count "managed hosts' packages on Python $version" unit_on "$version" "${HOSTS[@]}"
+      # what tries each of very many cases has run on one Python, in make unit
+      count "managed hosts' packages on Python $version" unit_on "$version" -m "not exhaustive" "${HOSTS[@]}"
     fi
   done
 }

@@ -109,6 +109,7 @@ class Host:
                 **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
                 "ANSIBLE_COLLECTIONS_PATH": str(_TOP),
                 "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_PIPELINING": "1",
                 "ANSIBLE_HOME": str(self.where / "home"),
                 "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
                 "PATH": f"{self.bin}:{os.environ['PATH']}",

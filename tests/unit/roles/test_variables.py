@@ -188,6 +188,7 @@ def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Map
     settings = {
         "ANSIBLE_COLLECTIONS_PATH": str(_TOP),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_HOME": str(where / "home"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
     }

@@ -84,6 +84,7 @@ class Work:
         return self._run(self._name, **self._options)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", ["kill", "EIO"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_blob(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
@@ -108,6 +109,7 @@ def test_oci_blob(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Pa
     walked(work, fault, prepare, check)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", ["kill", "EIO"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_layer_unpack(
@@ -145,6 +147,7 @@ def test_oci_layer_unpack(
     walked(work, fault, prepare, lambda: None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:

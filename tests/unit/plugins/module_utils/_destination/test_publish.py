@@ -256,6 +256,7 @@ def change_without_warnings(scenario: Scenario, path: Path) -> None:
         scenario.change(path)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_kill_at_any_step(
     ground: Path, monkeypatch: pytest.MonkeyPatch, trees: dict[str | None, t.Any], name: str
@@ -264,6 +265,7 @@ def test_a_kill_at_any_step(
     assert at_every_step(scenario, ground, trees, killed(scenario, monkeypatch)) >= 8
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["over foreign", "second", "roll back", "restore"])
 def test_a_kill_at_any_step_where_nothing_can_be_exchanged(
     ground: Path, monkeypatch: pytest.MonkeyPatch, trees: dict[str | None, t.Any], name: str

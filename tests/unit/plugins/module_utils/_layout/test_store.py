@@ -71,6 +71,7 @@ def killed_at(number: int, work: t.Callable[[], None]) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("is_new", [True, False])
 def test_killed_at_every_step(tmp_path: pathlib.Path, is_new: bool) -> None:
     """Readers find nothing, the old tags or the new ones, always whole; and the next run finishes the work."""

@@ -93,6 +93,7 @@ RACED: dict[str, list[Entry]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", RACED)
 def test_44_a_race_with_a_link_to_the_host_reaches_nothing(box: Box, kind: str) -> None:
     lower = [file("d/secret"), file("d/etc/passwd"), directory("d/etc/0"), symlink("away", str(box.victim))]
@@ -189,6 +190,7 @@ UPPER: dict[str, t.Callable[[int], t.Iterator[tuple[str, bytes]]]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", UPPER)
 def test_45_the_work_grows_with_the_layer_and_not_with_its_square(
     box: Box, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -209,6 +211,7 @@ def test_45_the_work_grows_with_the_layer_and_not_with_its_square(
     assert names[1] < 3 * unpacked.entries
 
 
+@pytest.mark.exhaustive
 def test_45_a_large_directory_takes_a_few_calls_for_each_entry(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box(ground, resolver="openat2")
     lower = archive(itertools.chain(((f"d/f{number}", FILE) for number in range(5_000, 50_000)), lower_names(5_000)))

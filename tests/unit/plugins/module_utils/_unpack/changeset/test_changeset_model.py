@@ -93,6 +93,7 @@ def modelled(layers: t.Sequence[t.Sequence[Entry]]) -> Model | None:
     return model
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=150, deadline=None)
 @given(LAYERS)
 def test_the_tree_is_the_model_s_tree(ground: Ground, layers: list[list[Entry]]) -> None:
@@ -106,6 +107,7 @@ def test_the_tree_is_the_model_s_tree(ground: Ground, layers: list[list[Entry]])
         box.check()
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=80, deadline=None)
 @given(LAYERS)
 def test_what_the_model_refuses_is_refused(ground: Ground, layers: list[list[Entry]]) -> None:

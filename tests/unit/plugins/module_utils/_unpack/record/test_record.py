@@ -445,6 +445,7 @@ def records(tree: Tree) -> bytes:
     return tree.record.read_bytes()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("xattrs", [False, True])
 def test_a_record_that_is_cut_off_anywhere_is_one_change(tree: Tree, xattrs: bool) -> None:
     tree.write(xattrs=xattrs)
