@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""call_module.py MODULE OPTIONS [--without LIBRARY]...: runs a module of the collection in this process.
+"""call_module.py MODULE OPTIONS [--without LIBRARY]...: run a module of the collection in this process.
 
 The options are JSON. Prints the module's result. A library named after --without cannot be imported, as if it were
 not installed.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What cannot be saved: hashing an image's layers in both forms and inflating them, each measured alone on one core."""
+"""The lower bound of an unpack: hashing an image's layers in both forms and inflating them, each on one core."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How fast RA-TLS is; README.md beside this file says how to run it and how to read it."""
+"""Measure the speed of RA-TLS; README.md in this directory describes how to run it and what the figures mean."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bulk transfer over loopback to and from a peer of Python's ssl in a process of its own: ours against Python's ssl."""
+"""Bulk transfer over loopback with a peer of Python's ssl in another process: our engine against Python's ssl."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How fast and how large the registry server is; README.md beside this file says how to run it and how to read it."""
+"""Measure speed and memory of the registry server; README.md in this directory describes how to run it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ansible_test_home.py HOME: makes a home directory in which ansible-test builds its environments from PyPI alone.
+"""ansible_test_home.py HOME: make a home directory in which ansible-test builds its environments from PyPI only.
 
 ansible-test downloads a pip bootstrap script from a host of its own, passes no PIP_* variable on, and takes every
 python3.X it finds on PATH for a working one. So this puts in place: its download cache, holding the pip it wants; a pip

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""coverage_gate.py COVERAGE.json --minimum PERCENT: a line a package; fails when a pure one is below the minimum."""
+"""coverage_gate.py COVERAGE.json --minimum PERCENT: print the coverage by package; fail if a pure one is below."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""find_pythons.py VERSION...: a line "VERSION PATH" for each of these versions of Python that is on this machine."""
+"""find_pythons.py VERSION...: print "VERSION PATH" for each of these versions of Python on this machine."""
 
 from __future__ import annotations
 

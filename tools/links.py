@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""links.py FILE.md...: fails, with a line each, for links to files, and to headings in them, that are not there."""
+"""links.py FILE.md...: print each link to a file or heading that does not exist, and fail if there is one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all unit tests have in common: the side of a managed host, and property tests that do not measure time."""
+"""Fixtures of all unit tests: modules return warnings as on a managed host, and property tests have no deadline."""
 
 from __future__ import annotations
 

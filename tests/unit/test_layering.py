@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which file may import what, and the other rules that every file under plugins/ keeps; every file has a docstring."""
+"""Imports follow the layering; every file under plugins/ keeps the other rules, and every file has a docstring."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def make_root_tar(path: Path, packages: t.Sequence[str]) -> None:
 
 
 def change_layer() -> bytes:
-    """What the second release of the test image adds to, replaces in and removes from the first."""
+    """The files that the second release of the test image adds, replaces and removes."""
     return tar(
         [
             file("etc/debian_version", b"replaced\n", mtime=1_700_000_000.123456789),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A corpus of OCI layouts, for the tests of _layout and of the server: sound ones, and one for each way to be invalid.
+"""A corpus of OCI layouts for the tests of _layout and of the server: valid ones, and one for each defect.
 
     write_corpus(tmp_path / "registry")          # a registry directory with one layout a case
     for case in CORPUS:

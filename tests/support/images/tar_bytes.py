@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tar archives made byte by byte, for the tests of the reader: also all that a tar library refuses to write.
+"""Tar archives made byte by byte for the tests of the reader, including those that no tar library writes.
 
     archive = pax({b"path": b"long"}) + member(b"short", b"content", uid=base256(2**31, 8)) + END
 

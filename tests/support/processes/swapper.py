@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Another user who exchanges two entries of a directory all the time, to win a race against a task."""
+"""Exchange two entries of a directory continuously as another user, to win a race against a task."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What happens between a request and its answer: races of two requests, without threads of the test's own."""
+"""Run a function between a request and its answer, to test races of two requests without threads."""
 
 from __future__ import annotations
 

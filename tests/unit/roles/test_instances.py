@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role registry_server does to the files of its instances.
+"""The role registry_server changes, restores and removes the files of its own instance only.
 
 Its tasks are played as root on this machine, in directories of the test. Small scripts take the place
 of systemctl and of the commands that check the new configuration and units.
@@ -73,7 +73,7 @@ class Host:
         (self.bin / "log").write_text("")
 
     def asked(self) -> list[str]:
-        """What systemctl was asked to do since then, without questions."""
+        """The changes that systemctl was asked for since then, without queries."""
         lines = (self.bin / "log").read_text().replace(f"{_PREFIX}", "").splitlines()
         return [line for line in lines if line.split()[0] not in ("show", "is-enabled", "is-active", "daemon-reload")]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role registry_server says of itself, against what it does and what the server knows."""
+"""The documentation, templates and scripts of the role registry_server agree with each other and with the server."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_files_are_listed_with_what_tells_them_apart(tmp_path: Path) -> None:
     assert listing(str(tmp_path / "missing")) == {}
 
 
-def test_what_the_server_would_refuse_is_told() -> None:
+def test_settings_that_the_server_would_refuse_are_reported() -> None:
     problem = script("check_settings").problem
     assert problem(b"root: /srv/images\nlisten: ['[::]:1337']\n") == ""
     assert "workers must be a whole number" in problem(b"root: /srv/images\nworkers: 0\n")

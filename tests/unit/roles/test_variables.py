@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role registry_server says of wrong variables, and that no output of it holds a secret.
+"""The role registry_server names wrong variables before it changes the host, and prints no secret.
 
 One run of ansible-playbook plays the role on a host for each case, all of them this machine, with -vvv and --diff.
 """
@@ -159,7 +159,7 @@ _BRINGING: t.Final[dict[str, dict[str, t.Any]]] = {
 
 
 class Output(t.NamedTuple):
-    """What a play said: all of it, and the message of each host that failed."""
+    """The output of a play, and the message of each host that failed."""
 
     text: str
     messages: dict[str, str]
@@ -233,7 +233,7 @@ def test_a_wrong_variable_is_named_before_the_host_is_touched(output: Output, na
 
 
 @pytest.mark.parametrize("name", _RIGHT)
-def test_what_is_right_is_not_refused(output: Output, name: str) -> None:
+def test_valid_variables_are_accepted(output: Output, name: str) -> None:
     assert output.messages[name].startswith("The role registry_server needs a host that runs systemd")
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is in the tarball: all that a user needs, and nothing that merely lies in the checkout."""
+"""The tarball contains everything that a user needs, and no other file of the checkout."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def tarball(directory: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], str]:
-    """What tools/build.sh, which "make build" runs, makes and says."""
+    """The result and the output of tools/build.sh, which "make build" runs."""
     output = tmp_path_factory.mktemp("built")
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(output)}
     command = [str(checkout / "tools" / "build.sh"), str(output)]
@@ -121,7 +121,7 @@ def test_no_file_that_git_does_not_track_is_in_the_tarball(built: tuple[dict[str
     assert "plugins/modules/experiment.py" in said
 
 
-def test_a_change_that_is_not_committed_is_told(checkout: Path, tmp_path: Path) -> None:
+def test_a_change_that_is_not_committed_is_reported(checkout: Path, tmp_path: Path) -> None:
     changed = checkout / "README.md"
     before = changed.read_bytes()
     changed.write_bytes(before + b"more\n")

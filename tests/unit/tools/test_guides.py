@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names in guides are those of the code."""
+"""The rules for alerts in the guides name metrics that the server has."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Links of documents, checked by "make lint"."""
+"""tools/links.py reports links to files and headings that do not exist."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def test_a_link_that_leads_nowhere(page: Path, text: str, said: str) -> None:
     assert line.endswith(f": {said}")
 
 
-def test_the_line_of_a_link_is_told(page: Path) -> None:
+def test_the_line_of_a_broken_link_is_reported(page: Path) -> None:
     page.write_text("```\ncode\n```\n[x](none.md)")
     assert list(links.problems(page)) == [f"{page}:4: none.md leads to no file"]

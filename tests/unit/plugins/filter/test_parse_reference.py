@@ -60,7 +60,7 @@ def test_default_tag() -> None:
 @pytest.mark.parametrize(
     "text", ["", "Debian", "a b", "https://quay.io/app", None, 5, ["debian"], {"registry": "quay.io"}]
 )
-def test_what_is_no_reference(text: t.Any) -> None:
+def test_an_invalid_reference_is_refused(text: t.Any) -> None:
     with pytest.raises(AnsibleFilterError):
         parse(text)
 

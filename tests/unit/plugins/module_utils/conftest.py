@@ -30,7 +30,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def ground(memory: Path) -> t.Iterator[Ground]:
-    """What surrounds every root; that it stays as it is is checked after every test."""
+    """The files that surround every root; after each test they are checked to be unchanged."""
     require_root()
     base = Path(tempfile.mkdtemp(dir=memory))
     made = Ground(base)

@@ -34,7 +34,7 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class Run:
-    """What a module answered: its results, and all that it wrote."""
+    """The results of a module, and everything that it wrote."""
 
     results: dict[str, t.Any]
     output: str

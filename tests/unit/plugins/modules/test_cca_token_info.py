@@ -102,7 +102,7 @@ def test_each_check_can_fail_by_itself(info: t.Any, check: str, options: dict[st
     assert run["checks"][check]["reason"]
 
 
-def test_a_token_of_anybody_is_valid_only_for_who_allows_it(info: t.Any) -> None:
+def test_without_trust_anchors_a_token_is_valid_only_if_allowed(info: t.Any) -> None:
     """All checks pass that need nothing from elsewhere, and anybody can make a token that passes them."""
     run = info(reference_values=["ref.json"])
     assert (run["valid"], passed(run)["reference_values"]) == (None, True)
@@ -148,7 +148,7 @@ def test_a_wrong_binding_is_not_valid(info: t.Any) -> None:
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
 @pytest.mark.parametrize("strip", ["", "="])
-def test_base64_text_of_every_sort(info: t.Any, files: pathlib.Path, encode: t.Any, strip: str) -> None:
+def test_every_variant_of_base64_is_accepted(info: t.Any, files: pathlib.Path, encode: t.Any, strip: str) -> None:
     text = encode((files / "token.bin").read_bytes()).decode().rstrip(strip + "\n" if strip else None)
     assert info(content=text)["token"] == info()["token"]
 

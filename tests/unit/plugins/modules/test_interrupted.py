@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever ends a run at any call that writes, the next run makes up for it."""
+"""A run that fails or is killed at any writing system call is completed by the next run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tree(root: pathlib.Path) -> Tree:
 
 
 def content(path: pathlib.Path) -> t.Any:
-    """What a file holds, less the number of an inode in a note."""
+    """The content of a file, without the inode number in a record file."""
     if path.name.endswith(".oci-layers"):
         return {**json.loads(path.read_text()), "inode": None}
     return path.read_bytes() if path.is_file() else None

@@ -49,7 +49,7 @@ def test_a_name_without_a_host_is_one_of_docker_hub(task: t.Any) -> None:
 @pytest.mark.parametrize(
     "image", ["http://{0}/a:1", "https://u:secret@{0}/a", "docker://{0}/a", "{0}/A:1", "", "a:b:c"]
 )
-def test_what_is_no_name_of_an_image(task: t.Any, registry: FaultyRegistry, image: str) -> None:
+def test_an_invalid_image_name_is_refused(task: t.Any, registry: FaultyRegistry, image: str) -> None:
     run = task(image=image.format(registry.name))
     assert run["error"]["kind"] == "reference_invalid"
     assert ("scheme" in run["msg"]) == ("://" in image)

@@ -114,7 +114,7 @@ def test_a_wrong_beginning_is_thrown_away(blob: t.Any, dest: pathlib.Path, diges
     assert dest.read_bytes() == DATA
 
 
-def test_a_beginning_that_is_all_of_it_needs_only_to_be_checked(blob: t.Any, dest: pathlib.Path, digest: str) -> None:
+def test_a_complete_partial_file_is_only_verified(blob: t.Any, dest: pathlib.Path, digest: str) -> None:
     rest = partial(dest, digest)
     rest.write_bytes(DATA)
     rest.chmod(0o600)
@@ -173,7 +173,7 @@ def test_a_partial_file_that_others_could_change_is_not_used(
 
 @pytest.mark.parametrize("make", [os.mkfifo, bind, lambda path: path.symlink_to("/dev/zero")])
 @pytest.mark.parametrize("check", [True, False])
-def test_what_is_no_file_is_refused_as_destination(
+def test_a_destination_other_than_a_regular_file_is_refused(
     blob: t.Any, dest: pathlib.Path, make: t.Callable[[pathlib.Path], None], check: bool
 ) -> None:
     make(dest)
@@ -211,7 +211,7 @@ def test_a_replaced_file_keeps_what_it_had(blob: t.Any, dest: pathlib.Path) -> N
     assert after.st_mtime > 1e9
 
 
-def test_a_failed_replacement_is_made_up_for(
+def test_a_failed_replacement_is_completed_by_the_next_run(
     blob: t.Any, dest: pathlib.Path, digest: str, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dest.write_bytes(OTHER)
@@ -239,7 +239,7 @@ def test_a_directory_as_destination(blob: t.Any, dest: pathlib.Path) -> None:
     assert "it is a directory" in run["msg"]
 
 
-def test_what_another_task_did_meanwhile_is_not_done_again(
+def test_a_file_downloaded_by_another_task_is_not_downloaded_again(
     blob: t.Any, dest: pathlib.Path, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dest.write_bytes(OTHER)
@@ -276,12 +276,12 @@ def test_a_directory_that_another_task_removes_is_made_again(
     assert (dest / "b").read_bytes() == DATA
 
 
-def test_a_directory_that_was_made_in_vain_is_removed(blob: t.Any, dest: pathlib.Path) -> None:
+def test_directories_created_by_a_failed_task_are_removed(blob: t.Any, dest: pathlib.Path) -> None:
     assert blob(dest=str(dest / "a/b"), digest="sha256:" + "0" * 64).failed
     assert not dest.exists()
 
 
-def test_what_is_no_directory_above_the_destination(blob: t.Any, dest: pathlib.Path) -> None:
+def test_a_file_above_the_destination_is_refused(blob: t.Any, dest: pathlib.Path) -> None:
     dest.write_bytes(b"")
     for check in (True, False):
         run = blob(dest=str(dest / "a/b"), check=check)

@@ -81,7 +81,7 @@ def test_an_index_is_followed_to_the_platform(
     assert image["platforms"] == ["linux/amd64", "linux/arm64"]
 
 
-def test_a_platform_that_is_not_offered_says_which_are(
+def test_an_error_about_a_missing_platform_lists_the_offered_ones(
     info: t.Any, registry: FaultyRegistry, old: images.Image
 ) -> None:
     registry.publish("team/app", {"both": images.index([old])})
@@ -152,7 +152,7 @@ def test_bad_input_is_refused_in_words(
     assert "Traceback" not in run.output
 
 
-def test_what_is_missing_is_said_with_all_its_facts(info: t.Any, registry: FaultyRegistry) -> None:
+def test_an_error_about_a_missing_tag_has_all_fields(info: t.Any, registry: FaultyRegistry) -> None:
     run = info(reference="2")
     assert run.failed
     facts = {"kind": "not_found", "registry": registry.name, "repository": "team/app", "reference": "2", "status": 404}
@@ -168,7 +168,7 @@ def test_a_registry_that_is_not_there(info: t.Any) -> None:
     assert run["error"]["kind"] == "connection"
 
 
-def test_a_lie_about_a_digest_is_found_out(info: t.Any, registry: FaultyRegistry, old: images.Image) -> None:
+def test_a_wrong_digest_is_detected(info: t.Any, registry: FaultyRegistry, old: images.Image) -> None:
     registry.on(f"/blobs/{old.config.digest}", Reply(body=old.config.data.replace(b"amd64", b"arm64")))
     run = info(reference="1", retries=0)
     assert run.failed

@@ -152,7 +152,7 @@ def test_a_registry_that_does_not_answer_head_gets_one_request_more(unpack: t.An
 
 
 def unpack_again(unpack: t.Any, registry: FaultyRegistry) -> t.Any:
-    """As unpack, with the rules of the registry kept."""
+    """Unpack without clearing the rules of the registry."""
     rules = registry._rules[:]
     original = registry.clear
 
@@ -321,13 +321,13 @@ def test_a_kept_tree_that_was_changed_is_not_trusted(
     assert motd(dest) == "hello\n"
 
 
-def test_nothing_is_kept_if_so_wished(unpack: t.Any, back: t.Any) -> None:
+def test_keep_generations_0_keeps_no_tree(unpack: t.Any, back: t.Any) -> None:
     unpack("1")
     unpack("2", keep_generations=0)
     assert back().failed
 
 
-def test_a_directory_of_somebody_else(unpack: t.Any, back: t.Any, dest: pathlib.Path) -> None:
+def test_a_foreign_directory_is_refused_unless_forced(unpack: t.Any, back: t.Any, dest: pathlib.Path) -> None:
     dest.mkdir()
     (dest / "precious").touch()
     for check in (True, False):
@@ -373,7 +373,7 @@ def test_without_a_parent_there_is_nothing_to_remove_or_bring_back(
     assert not (tmp_path / "a").exists()
 
 
-def test_parents_that_were_made_in_vain_are_removed(unpack: t.Any, tmp_path: pathlib.Path) -> None:
+def test_parents_created_by_a_failed_task_are_removed(unpack: t.Any, tmp_path: pathlib.Path) -> None:
     assert unpack("nosuch", dest=str(tmp_path / "a/b/tree")).failed
     assert not (tmp_path / "a").exists()
 
@@ -387,9 +387,7 @@ def test_a_parent_that_another_task_removes_is_made_again(
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_nothing_is_there_below_a_directory_that_would_not_be_made(
-    back: t.Any, tmp_path: pathlib.Path, check: bool
-) -> None:
+def test_absent_below_a_missing_directory_changes_nothing(back: t.Any, tmp_path: pathlib.Path, check: bool) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     for path in ("missing/../x/new", "dangling/new"):
         assert back("absent", dest=str(tmp_path / path), check=check)["changed"] is False
@@ -496,7 +494,7 @@ def _retyped(config_type: str | None, *, docker: bool = True, **more: t.Any) -> 
 
 
 @pytest.mark.parametrize("config_type", GENERIC)
-def test_an_old_docker_image_with_a_config_of_no_particular_type(
+def test_an_old_docker_image_with_a_generic_config_type_is_unpacked(
     unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, config_type: str | None
 ) -> None:
     image = _retyped(config_type)
@@ -519,7 +517,7 @@ def test_an_old_docker_image_with_a_config_of_no_particular_type(
         images.image([], docker=True, config_content=images.Content(b"no JSON", "application/octet-stream")),
     ],
 )
-def test_an_artifact_of_no_particular_type_has_no_tree(
+def test_an_artifact_with_a_generic_config_type_is_refused(
     unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, artifact: images.Image
 ) -> None:
     registry.publish("team/app", {"thing": artifact})
@@ -651,7 +649,7 @@ def test_remove(unpack: t.Any, back: t.Any, dest: pathlib.Path, old: images.Imag
         assert back("absent", check=check)["changed"] is False
 
 
-def test_what_is_not_ours_is_not_removed(back: t.Any, dest: pathlib.Path) -> None:
+def test_a_foreign_directory_is_not_removed(back: t.Any, dest: pathlib.Path) -> None:
     dest.mkdir()
     (dest / "precious").touch()
     for check in (True, False):

@@ -167,7 +167,7 @@ def test_nothing_but_the_note_stays_beside_the_directory(apply: t.Any, dest: pat
     assert sorted(path.name for path in dest.parent.iterdir()) == [".tree.oci-layers", "tree"]
 
 
-def test_what_killed_runs_left_is_removed_also_by_one_that_changes_nothing(
+def test_leftovers_of_killed_runs_are_removed_by_every_run(
     apply: t.Any, dest: pathlib.Path, base: images.Layer
 ) -> None:
     apply(base)
@@ -191,7 +191,7 @@ planted = pytest.mark.parametrize(
 
 @planted
 @pytest.mark.parametrize("name", [".tree.oci-layers", ".tree.oci-layers.lock"])
-def test_what_is_no_file_of_this_user_is_not_trusted(
+def test_a_record_or_lock_file_of_another_kind_or_user_is_refused(
     apply: t.Any, dest: pathlib.Path, base: images.Layer, name: str, how: str
 ) -> None:
     dest.mkdir()
@@ -285,7 +285,7 @@ def test_missing_parents_are_made(apply: t.Any, dest: pathlib.Path, base: images
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_parents_are_not_made_in_vain(apply: t.Any, dest: pathlib.Path, base: images.Layer, check: bool) -> None:
+def test_a_failed_task_leaves_no_parents(apply: t.Any, dest: pathlib.Path, base: images.Layer, check: bool) -> None:
     assert apply(base, dest=str(dest.parent / "a/b/tree"), diff_id=OTHER_ID, check=check).failed
     assert list(dest.parent.iterdir()) == []
 

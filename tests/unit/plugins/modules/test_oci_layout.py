@@ -40,7 +40,7 @@ def layout(run_module: t.Any, registry: FaultyRegistry, dest: pathlib.Path) -> t
     def run(**options: t.Any) -> t.Any:
         settings = {"registry": registry.name, "repository": "team/app", "dest": str(dest), "retries": 0}
         result = run_module("oci_layout", **{**settings, **options})
-        # a failure that nobody foresaw is never what a test expects
+        # no test expects an internal error
         assert result.results.get("error", {}).get("kind") != "internal", result["msg"]
         return result
 
@@ -289,7 +289,7 @@ def test_a_new_layout_is_not_there_before_it_is_complete(
 @pytest.mark.parametrize(
     "rest", [b"x" * 1000, LAYER.data, LAYER.data + b"more", b""], ids=["wrong", "all", "more", "none"]
 )
-def test_whatever_is_left_of_an_earlier_run(layout: t.Any, dest: pathlib.Path, rest: bytes) -> None:
+def test_any_partial_file_of_an_earlier_run_is_completed(layout: t.Any, dest: pathlib.Path, rest: bytes) -> None:
     place = partial(dest, LAYER.digest)
     place.parent.mkdir(parents=True)
     place.parent.chmod(0o700)
@@ -306,7 +306,7 @@ def test_wrong_content_never_gets_a_name(layout: t.Any, dest: pathlib.Path, regi
 
 
 @pytest.mark.parametrize("reference", ["nosuch", f"sha256:{'0' * 64}"])
-def test_what_is_not_there_leaves_nothing_behind(layout: t.Any, dest: pathlib.Path, reference: str) -> None:
+def test_a_missing_image_leaves_nothing_behind(layout: t.Any, dest: pathlib.Path, reference: str) -> None:
     for check in (True, False):
         assert layout(reference=reference, check=check)["error"]["kind"] == "not_found"
     assert not dest.parent.parent.exists()
@@ -341,7 +341,7 @@ def test_two_runs_at_once(layout: t.Any, dest: pathlib.Path, registry: FaultyReg
     assert layout(reference="1.0", lock_timeout=0)["changed"] is True
 
 
-def test_who_waited_for_a_directory_that_went_away_makes_it_again(dest: pathlib.Path) -> None:
+def test_a_lock_on_a_removed_directory_is_taken_again(dest: pathlib.Path) -> None:
     from ansible_collections.attested.registry.plugins.module_utils._layout.lock import locked_directory
 
     entered = threading.Event()
@@ -436,7 +436,7 @@ def test_a_partial_file_that_others_could_change_is_refused(layout: t.Any, dest:
 
 
 @pytest.mark.parametrize("how", ["hard link", "symlink", "fifo", "socket", "owner"])
-def test_what_is_no_partial_file_of_this_user_gives_way(
+def test_a_partial_file_of_another_kind_or_user_is_replaced(
     layout: t.Any, dest: pathlib.Path, how: str, tmp_path: pathlib.Path
 ) -> None:
     rest = partial(dest, LAYER.digest)
@@ -787,7 +787,7 @@ def test_one_platform_by_digest(layout: t.Any, dest: pathlib.Path) -> None:
     assert files(dest) == files_of(ARM64)
 
 
-def test_a_config_that_is_none(layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
+def test_an_invalid_config_is_refused(layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
     bad = images.image([AMD64.layers[0]], config_content=images.Content(b"[]", images.OCI_CONFIG))
     registry.publish("team/app", {"bad": bad})
     for check in (True, False):

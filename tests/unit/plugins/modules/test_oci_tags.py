@@ -127,7 +127,7 @@ def test_n_has_to_be_positive(tags: t.Any, n: int) -> None:
 
 @pytest.mark.parametrize("option", ["timeout", "connect_timeout", "total_timeout"])
 @pytest.mark.parametrize("value", [0, -1, "nan", "inf", 1e300])
-def test_what_is_no_time_to_wait_names_its_option(tags: t.Any, option: str, value: t.Any) -> None:
+def test_an_invalid_timeout_is_an_error_that_names_its_option(tags: t.Any, option: str, value: t.Any) -> None:
     run = tags(**{option: value})
     assert run.failed
     assert run["error"] == {"kind": "option_invalid", "option": option, "minimum": 0, "maximum": 1_000_000}

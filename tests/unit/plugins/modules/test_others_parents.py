@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What another user who owns the parent of a layout or of a blob can do while root works there."""
+"""A user who owns the parent of a layout or a blob cannot lead root out of it by exchanging entries."""
 
 from __future__ import annotations
 

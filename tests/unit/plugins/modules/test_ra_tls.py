@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every module that speaks to a registry, over RA-TLS to our own TLS server and relying party."""
+"""Every module that uses a registry works over RA-TLS and returns its attestation."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_second_run_is_one_head_over_one_connection(
     assert front.connections == len({found.token.digest for found in front.attestations})
 
 
-def test_a_task_that_asks_nobody_has_nothing_to_show(run: t.Any, front: AttestingFront) -> None:
+def test_a_task_without_requests_returns_no_attestation(run: t.Any, front: AttestingFront) -> None:
     run("oci_blob")
     again = run("oci_blob")
     assert not again["changed"]

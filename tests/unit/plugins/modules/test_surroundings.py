@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules in processes of their own, in surroundings that a host may have: signals, mounts, users, locales."""
+"""Modules work with unusual signals, mounts, users and locales, in processes of their own."""
 
 from __future__ import annotations
 

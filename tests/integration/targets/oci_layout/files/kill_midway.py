@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kills a command that fills a layout in the middle of a layer, runs it again, and says what that took.
+"""Kill a command that fills a layout in the middle of a layer, run it again, and print how much it downloaded.
 
 kill_midway.py LAYOUT -- COMMAND...        {address} in the command is that of a registry with the image app:2.0
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a command while the collection's own server serves a directory of layouts.
+"""Run a command while the collection's server serves a directory of layouts.
 
 with_server.py ROOT WORK -- COMMAND...     {address} in the command is where it serves
 """

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The clients that people have, against the server in a process of its own, by every way to reach it.
+"""skopeo, umoci, curl, docker-registry as a pull-through mirror and the modules use the server over each transport.
 
-skopeo, umoci after skopeo, docker-registry as a mirror that pulls through, curl, our own modules; and nginx
-in front, which sends the blobs itself.
+The same holds with nginx in front of the server, which sends the blobs itself.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def served(request: pytest.FixtureRequest, servers: dict[str, Served]) -> Served
 
 
 def skopeo_options(way: Way, place: Path, prefix: str = "") -> list[str]:
-    """What skopeo has to know of this way; prefix is "src-" when it copies."""
+    """The options of skopeo for this way; prefix is "src-" for skopeo copy."""
     if way.authority is None:
         return [f"--{prefix}tls-verify=false"]
     files = place / f"certs-{way.name}"
@@ -133,7 +132,7 @@ def test_umoci_unpacks_what_skopeo_copied(served: Served, place: Path, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["basic", "certificate"])
-def test_skopeo_is_not_let_in_without_showing_who_it_is(servers: dict[str, Served], place: Path, name: str) -> None:
+def test_skopeo_without_credentials_is_refused(servers: dict[str, Served], place: Path, name: str) -> None:
     options = skopeo_options(servers["tls"].way, place)
     # asyncio cuts a connection with a bad handshake before OpenSSL's alert is out
     refused = {"basic": "unauthorized|authentication required", "certificate": "certificate|EOF|reset"}
@@ -409,7 +408,7 @@ def test_nginx_sends_parts_of_blobs(nginx: Served) -> None:
     assert nginx.get(BLOB, If_None_Match=f'"{BASE.digest}"').status == 304
 
 
-def test_nginx_shows_nobody_the_files(nginx: Served) -> None:
+def test_nginx_serves_no_file_directly(nginx: Served) -> None:
     inside = f"/registry-files/{NAME}"
     for path in (f"{inside}/index.json", f"{inside}/blobs/{BASE.digest.replace(':', '/')}", "/registry-files/"):
         assert nginx.get(path).status == 404

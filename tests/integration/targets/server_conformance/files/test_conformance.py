@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the conformance suite of the OCI distribution specification (1.1) asks of a registry that is only read from.
+"""The server passes the pull tests of the conformance suite of the OCI distribution specification (1.1).
 
 Its workflows "pull" and "content discovery", test for test, against the server in a process of its own; and, for the
 images that the suite would push and pull back, a layout that holds the same. The suite itself is content with less when

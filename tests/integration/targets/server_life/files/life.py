@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""life.py SCENARIO WORK: starts the server as its users do, puts it under load, and looks whether it lives on.
+"""life.py SCENARIO WORK: start the server as a command, put it under load, and check that it keeps serving.
 
 Prints what was seen; a scenario that fails ends with a traceback. Nothing here tries a request again.
 """
@@ -264,7 +264,7 @@ def attested_reload(work: Path) -> str:
 
 
 def broken_update(work: Path) -> str:
-    """What breaks in an update goes on being served; what is new is served."""
+    """After an update, broken repositories stay served and new ones are served."""
     root = layouts(work)
     images.write_layout(root / "other", {"1": SMALL})
     with running(root) as server:
@@ -426,7 +426,7 @@ def idle_connections(work: Path) -> str:
 
 
 def slow_reader(work: Path) -> str:
-    """Who takes nothing or sends half a head is cut, plain and with TLS; who takes little, but enough, is not."""
+    """Clients that read nothing or send half a head are cut, plain and with TLS; slow ones above the limit are not."""
     root = layouts(work)
     made = certificates.Authority(work).server()
     trust = ssl.create_default_context(cafile=str(work / "authority.pem"))

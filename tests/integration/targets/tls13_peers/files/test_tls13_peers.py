@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The TLS engine with OpenSSL's s_client and s_server, and GnuTLS's gnutls-cli and gnutls-serv, at the other end."""
+"""The TLS engine interoperates with OpenSSL (s_client, s_server) and GnuTLS (gnutls-cli, gnutls-serv)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def take(folder: int, *, seconds: float = 0) -> int | None:
     return lock_file(folder, "lock", path="shown/lock", deadline=time.monotonic() + seconds)
 
 
-def test_one_at_a_time_and_nothing_stays(folder: int, tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_and_leaves_no_file(folder: int, tmp_path: Path) -> None:
     first = take(folder)
     assert first is not None
     assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
@@ -49,7 +49,7 @@ def test_one_at_a_time_and_nothing_stays(folder: int, tmp_path: Path) -> None:
     unlock_file(folder, "lock", second)
 
 
-def test_whoever_waited_has_a_file_that_is_there(folder: int, tmp_path: Path) -> None:
+def test_a_waiter_gets_a_lock_file_that_still_exists(folder: int, tmp_path: Path) -> None:
     first = take(folder)
     assert first is not None
     found: list[bool] = []
@@ -70,7 +70,7 @@ def test_whoever_waited_has_a_file_that_is_there(folder: int, tmp_path: Path) ->
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_that_somebody_removes_again_and_again_is_not_waited_for_without_end(
+def test_waiting_for_a_lock_file_that_is_always_removed_ends(
     folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flock, taken = fcntl.flock, []
@@ -86,7 +86,7 @@ def test_a_file_that_somebody_removes_again_and_again_is_not_waited_for_without_
     assert len(taken) > 1
 
 
-def test_what_a_killed_run_left_is_taken(folder: int, tmp_path: Path) -> None:
+def test_the_lock_file_of_a_killed_run_is_reused(folder: int, tmp_path: Path) -> None:
     (tmp_path / "lock").touch(0o600)
     fd = take(folder)
     assert fd is not None
@@ -110,7 +110,7 @@ def test_a_file_of_another_user_is_refused(folder: int, tmp_path: Path) -> None:
         take(folder)
 
 
-def test_a_directory_that_is_gone_is_told(folder: int, tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error(folder: int, tmp_path: Path) -> None:
     tmp_path.rmdir()
     with pytest.raises(FileNotFoundError):
         take(folder)

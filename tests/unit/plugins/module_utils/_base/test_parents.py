@@ -61,7 +61,7 @@ def test_the_umask_counts(tmp_path: Path, umask: int, mode: int) -> None:
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [mode, mode]
 
 
-def test_what_another_run_makes_meanwhile_is_taken_and_stays(tmp_path: Path) -> None:
+def test_a_directory_created_by_another_run_is_used_and_kept(tmp_path: Path) -> None:
     with Parents(str(tmp_path / "a/b")) as parents:
         (tmp_path / "a").mkdir()
         parents.make()
@@ -93,7 +93,7 @@ def test_links_in_circles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["nothing", "nothing/at/all", "a/nothing"])
-def test_nothing_is_made_through_a_link_to_nothing(tmp_path: Path, target: str) -> None:
+def test_nothing_is_created_through_a_dangling_link(tmp_path: Path, target: str) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to(target)
     for path in ("link", "link/b", "link/b/c"):
@@ -108,7 +108,7 @@ def test_nothing_is_made_for_a_path_that_leads_up_again(tmp_path: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("owner", ["of the link", "of its directory"])
-def test_a_link_of_another_user_leads_to_nothing_that_is_not_theirs(tmp_path: Path, owner: str) -> None:
+def test_a_link_of_another_user_out_of_their_directories_is_refused(tmp_path: Path, owner: str) -> None:
     home, target = tmp_path / "home", tmp_path / "target"
     home.mkdir()
     target.mkdir()
@@ -141,7 +141,7 @@ def test_a_link_that_is_put_in_the_way_is_not_followed(tmp_path: Path, monkeypat
 
 
 @needs_root
-def test_what_is_exchanged_meanwhile_is_not_removed(tmp_path: Path) -> None:
+def test_a_directory_exchanged_by_another_user_is_not_removed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     (victim / "b").mkdir(parents=True)
     with Parents(str(tmp_path / "a/b")) as parents:
@@ -174,7 +174,7 @@ def risk(path: Path) -> str | None:
 
 
 @needs_root
-def test_a_directory_of_ones_own_is_no_risk(base: Path) -> None:
+def test_a_directory_of_the_same_user_is_no_risk(base: Path) -> None:
     assert risk(base) is None
 
 
@@ -249,7 +249,7 @@ def test_links_of_root_are_followed(base: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("target", ["/etc", "../data", "loop", "../home/to_data"])
-def test_a_link_of_another_user_does_not_lead_to_what_is_not_theirs(base: Path, target: str) -> None:
+def test_a_link_of_another_user_to_a_foreign_directory_is_refused(base: Path, target: str) -> None:
     (base / "data").mkdir()
     (base / "home/to_data").symlink_to("../data")
     give(base / "home/to_data")
@@ -264,7 +264,7 @@ def test_a_link_of_another_user_does_not_lead_to_what_is_not_theirs(base: Path, 
 
 
 @needs_root
-def test_a_link_of_root_in_another_users_directory_counts_as_theirs(base: Path) -> None:
+def test_a_link_of_root_in_another_users_directory_is_not_trusted(base: Path) -> None:
     (base / "data").mkdir()
     (base / "home/link").symlink_to("../data")
     with pytest.raises(ParentRefused, match=f"user id {children.NOBODY} can change"):
@@ -272,7 +272,7 @@ def test_a_link_of_root_in_another_users_directory_counts_as_theirs(base: Path) 
 
 
 @needs_root
-def test_a_link_of_another_user_in_a_sticky_directory_counts_as_theirs(base: Path) -> None:
+def test_a_link_of_another_user_in_a_sticky_directory_is_not_trusted(base: Path) -> None:
     (base / "tmp").mkdir()
     (base / "tmp").chmod(0o1777)
     (base / "data").mkdir()
@@ -285,7 +285,7 @@ def test_a_link_of_another_user_in_a_sticky_directory_counts_as_theirs(base: Pat
 
 
 @needs_root
-def test_a_link_of_another_user_may_lead_to_what_is_theirs(base: Path) -> None:
+def test_a_link_of_another_user_to_their_own_directory_is_followed(base: Path) -> None:
     (base / "more/theirs").mkdir(parents=True)
     give(base / "more/theirs")
     (base / "home/link").symlink_to(base / "more/theirs")
@@ -306,9 +306,7 @@ def test_a_path_that_leads_up_from_where_a_link_of_another_user_led_is_refused(b
 
 
 @needs_root
-def test_a_link_that_is_exchanged_between_two_looks_counts_as_what_was_read(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_owner_and_target_are_read_from_the_same_link(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose link it is and where it leads are read of the same link."""
     (base / "data").mkdir()
     (base / "tmp").mkdir()
@@ -336,7 +334,7 @@ def test_no_link_is_followed_where_none_may_be(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_whoever_owns_the_directory_itself_is_told_from_who_can_replace_it(base: Path) -> None:
+def test_the_owner_of_the_directory_and_who_can_replace_it_are_distinguished(base: Path) -> None:
     with Parents(str(base / "home")) as parents:
         assert (parents.risk_above, parents.risk) == (None, f"{base}/home belongs to the user id {children.NOBODY}")
     with Parents(str(base / "home/new")) as parents:

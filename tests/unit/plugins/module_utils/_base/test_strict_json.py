@@ -77,7 +77,7 @@ def test_what_is_json_reads_back(value: object) -> None:
         (b'{"\\ud83d": 1, "\\ude00": 2}', "surrogate"),
     ],
 )
-def test_what_other_parsers_let_pass_is_refused(data: bytes, reason: str) -> None:
+def test_invalid_json_that_other_parsers_accept_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(JsonInvalid) as caught:
         load(data, what="the document")
     assert reason in caught.value.message

@@ -63,7 +63,7 @@ def opened(path: Path, **options: t.Any) -> Destination:
 
 
 def references(path: Path) -> list[str | None]:
-    """What is current, and what is kept."""
+    """The references of the current generation and the kept ones."""
     with Destination.inspect(str(path), warn=no_warning) as view:
         stamps = [view.current, *(generation.stamp for generation in view.generations)]
     return [stamp and stamp.reference for stamp in stamps]
@@ -103,7 +103,7 @@ def test_looking_leaves_no_state_directory(app: Path) -> None:
     assert os.listdir(app.parent) == []
 
 
-def test_what_is_not_published_is_removed(app: Path) -> None:
+def test_a_staging_tree_that_is_not_published_is_removed(app: Path) -> None:
     publish(app, "v1")
     before = everything(app)
     with opened(app) as destination:
@@ -127,7 +127,7 @@ def test_as_many_generations_stay_as_are_asked_for(app: Path, keep: int, kept: l
     assert len(os.listdir(state_directory(app) / "generations")) == 1 + len(kept)
 
 
-def test_what_cannot_be_removed_only_warns_until_it_can(app: Path) -> None:
+def test_a_generation_that_cannot_be_removed_is_a_warning(app: Path) -> None:
     publish(app, "v1")
     publish(app, "v2")
     file = state_directory(app) / "generations/1/rootfs/etc/common"
@@ -168,7 +168,7 @@ def test_a_foreign_directory_needs_force_and_is_kept(app: Path) -> None:
     assert references(app) == ["v2", None]
 
 
-def test_an_empty_directory_is_nobodys(app: Path) -> None:
+def test_an_empty_directory_needs_no_force(app: Path) -> None:
     app.mkdir()
     assert publish(app, "v1").previous is None
     assert references(app) == ["v1"]
@@ -200,7 +200,7 @@ def test_an_image_without_files_can_be_replaced_and_brought_back(app: Path) -> N
     assert os.listdir(app) == []
 
 
-def test_what_a_user_deleted_is_drift_and_comes_again(app: Path) -> None:
+def test_a_deleted_tree_is_drift_and_is_unpacked_again(app: Path) -> None:
     publish(app, "v1")
     publish(app, "v2")
     shutil.rmtree(app)
@@ -327,7 +327,7 @@ def test_removing_a_foreign_directory_needs_force(app: Path) -> None:
     assert os.listdir(app.parent) == []
 
 
-def test_what_nobody_knows_in_the_state_directory_stays(app: Path) -> None:
+def test_unknown_files_in_the_state_directory_stay(app: Path) -> None:
     publish(app, "v1")
     (state_directory(app) / "notes").write_text("mine")
     with opened(app, create=False) as destination:
@@ -338,7 +338,7 @@ def test_what_nobody_knows_in_the_state_directory_stays(app: Path) -> None:
 
 
 @needs_root
-def test_the_state_directory_must_be_private_and_ones_own(app: Path) -> None:
+def test_the_state_directory_must_be_private(app: Path) -> None:
     publish(app, "v1")
     directory = state_directory(app)
     for mode in (0o750, 0o701, 0o707):
@@ -447,7 +447,7 @@ def test_a_stamp_that_cannot_be_stored_fails_before_anything_changes(app: Path) 
     assert references(app) == ["v1"]
 
 
-def test_generations_that_nobody_knows_are_removed(app: Path) -> None:
+def test_unknown_generations_are_removed(app: Path) -> None:
     publish(app, "v1")
     directory = state_directory(app)
     for name in ("generations/9/rootfs/x", "generations/junk", "staging-1/rootfs", "trash-2/etc"):
@@ -481,7 +481,7 @@ def hold(app: Path, *, uid: int = 0) -> tuple[children.Child, t.Callable[[], Non
     return child, release
 
 
-def test_a_second_run_waits_and_then_says_who_has_the_lock(app: Path) -> None:
+def test_a_second_run_waits_and_then_names_the_holder_of_the_lock(app: Path) -> None:
     publish(app, "v1")
     child, release = hold(app)
     with pytest.raises(Locked) as caught, opened(app, lock_timeout=0.12):
@@ -535,7 +535,7 @@ def test_a_lock_whose_directory_was_removed_meanwhile_counts_for_nothing(
 
 
 @pytest.mark.parametrize("how", ["exchanged", "removed"])
-def test_a_state_directory_that_is_replaced_all_the_time_ends_the_waiting(
+def test_waiting_for_a_state_directory_that_is_always_replaced_ends(
     app: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     def removed(place: object, name: str) -> int:
@@ -577,7 +577,7 @@ def test_the_lock_of_a_killed_run_is_free(app: Path) -> None:
         assert destination.current == make_stamp("v1")
 
 
-def test_who_holds_the_lock_may_be_unknown(app: Path) -> None:
+def test_an_unreadable_lock_file_names_no_holder(app: Path) -> None:
     publish(app, "v1")
     with opened(app):
         for content in (b"", b"[]", b"{", b'{"pid": 1}', b"\xff" * 5000):
@@ -644,7 +644,7 @@ def test_inspecting_without_a_lock_file_is_possible(app: Path) -> None:
 
 
 @pytest.mark.parametrize("happened", [False, True])
-def test_an_interrupted_change_is_seen_as_it_will_be_settled(app: Path, happened: bool) -> None:
+def test_inspecting_an_interrupted_change_shows_the_settled_state(app: Path, happened: bool) -> None:
     publish(app, "v1")
     publish(app, "v2")
     directory = state_directory(app)
@@ -670,7 +670,7 @@ def test_an_interrupted_change_is_seen_as_it_will_be_settled(app: Path, happened
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o555, 0o500, 0o755])
-def test_an_ordinary_user_publishes_trees_that_nobody_may_write_to(app: Path, mode: int) -> None:
+def test_an_ordinary_user_publishes_trees_without_write_permission(app: Path, mode: int) -> None:
     os.chown(app.parent, children.NOBODY, children.NOBODY)
 
     def change() -> list[t.Any]:
@@ -690,7 +690,7 @@ def test_an_ordinary_user_publishes_trees_that_nobody_may_write_to(app: Path, mo
 
 
 @needs_root
-def test_an_ordinary_user_is_told_what_is_not_permitted(ground: Path) -> None:
+def test_a_missing_permission_is_an_error_that_names_the_path(ground: Path) -> None:
     def fail() -> list[t.Any]:
         with pytest.raises(FilesystemError) as caught:
             publish(ground / "app", "v1")
@@ -866,7 +866,7 @@ def test_a_staged_tree_is_recorded_with_the_digests_given(app: Path) -> None:
         assert {change.what for change in destination.drift("content").changes} == {"content", "xattrs"}
 
 
-def test_the_lock_file_says_who_has_it(app: Path) -> None:
+def test_the_lock_file_names_its_holder(app: Path) -> None:
     with opened(app):
         holder = json.loads((state_directory(app) / "lock").read_bytes())
     assert holder["pid"] == os.getpid()

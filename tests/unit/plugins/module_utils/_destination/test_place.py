@@ -75,7 +75,7 @@ def test_a_parent_must_be_a_directory(tmp_path: Path) -> None:
             open_place(str(tmp_path / path))
 
 
-def test_a_link_to_nothing_is_no_parent(tmp_path: Path) -> None:
+def test_a_dangling_link_is_no_parent(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     assert "there is no directory" in refused(str(tmp_path / "dangling/app"))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What another user who owns the parent of a destination can do while root works there."""
+"""A user who owns the parent of a destination cannot lead root out of it by exchanging entries."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def ignored(message: str) -> None:
 
 
 def entries(path: Path) -> dict[str, t.Any]:
-    """All below a directory, with owners and modes."""
+    """Everything below a directory, with owners and modes."""
     return {str(found): (found.lstat().st_uid, found.lstat().st_mode) for found in sorted(path.rglob("*"))}
 
 
 def evil_directory(home: Path) -> Path:
-    """What another user puts in the place of the state directory: names that lead to what is root's."""
+    """Put directories and links to files of root in the place of the state directory."""
     evil = home / "evil"
     evil.mkdir(mode=0o700)
     (evil / "generations").symlink_to(home.parent / "roots")

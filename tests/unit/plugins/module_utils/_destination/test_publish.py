@@ -148,7 +148,7 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, t.Any]:
-    """What the destination looks like with each version."""
+    """The tree at the destination for each version."""
     found: dict[str | None, t.Any] = {None: None, "gone": None}
     for version in ("v0", "v1", "v2", "foreign"):
         path = tmp_path_factory.mktemp(version)
@@ -185,7 +185,7 @@ def check_state_directory(path: Path, expected: str | None) -> None:
 
 
 def settle_and_check(path: Path, scenario: Scenario, trees: dict[str | None, t.Any], there: t.Any) -> None:
-    """What a run without an incident finds, and what it leaves."""
+    """Check what the next run finds and what it leaves."""
     with Destination.inspect(str(path), warn=no_warning, force=True) as view:
         seen = view.current and view.current.reference
     with Destination(str(path), warn=no_warning, create=False, force=True) as destination:

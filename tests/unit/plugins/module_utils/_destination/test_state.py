@@ -88,7 +88,7 @@ def test_a_state_that_cannot_be_is_refused_with_the_reason(fields: dict[str, t.A
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b'{"format":1,"format":1}', b"[" * 100])
-def test_what_is_no_state_and_no_stamp_is_refused(data: bytes) -> None:
+def test_an_invalid_state_or_stamp_is_refused(data: bytes) -> None:
     with pytest.raises(StampInvalid):
         parse_state(data)
     with pytest.raises(StampInvalid):

@@ -54,7 +54,7 @@ def compare(checker: Checker, path: pathlib.Path, digest: Digest) -> None:
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_what_is_right_is_recorded_and_then_known(path: pathlib.Path, threads: int) -> None:
+def test_a_matching_file_is_recorded_and_not_checked_again(path: pathlib.Path, threads: int) -> None:
     book, before = Book(), open_descriptors()
     with Checker(threads=threads, ledger=book) as checker:
         start = time.time_ns()
@@ -67,7 +67,7 @@ def test_what_is_right_is_recorded_and_then_known(path: pathlib.Path, threads: i
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_what_is_wrong_is_raised_and_not_recorded(path: pathlib.Path, threads: int) -> None:
+def test_a_wrong_file_is_an_error_and_not_recorded(path: pathlib.Path, threads: int) -> None:
     book, before = Book(), open_descriptors()
     with Checker(threads=threads, ledger=book) as checker, pytest.raises(WrongDigest):
         compare(checker, path, Digest.of(b""))
@@ -98,7 +98,7 @@ def test_files_under_way_are_bounded(path: pathlib.Path) -> None:
             checker.finish(check)
 
 
-def test_what_is_under_way_is_broken_off(path: pathlib.Path) -> None:
+def test_closing_the_checker_stops_running_checks(path: pathlib.Path) -> None:
     os.truncate(path, 1 << 40)
     before, reading = open_descriptors(), threading.Event()
 

@@ -35,7 +35,7 @@ def test_bad_content_is_one_problem_and_every_wrong_size_another() -> None:
     assert {problem.fields["path"] for problem in faults.problems()} == {"/layout"}
 
 
-def test_what_a_thread_finds_wrong_is_not_offered(tmp_path: pathlib.Path) -> None:
+def test_content_with_a_problem_is_not_offered(tmp_path: pathlib.Path) -> None:
     layout = images.write_layout(tmp_path / "layout", {"1": IMAGE})
     layout_corpus.flip(BIG.digest)(layout)
     with Checker(threads=1) as checker:

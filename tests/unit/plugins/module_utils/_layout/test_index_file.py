@@ -94,7 +94,7 @@ def test_what_is_not_known_stays() -> None:
     }
 
 
-def test_what_belongs_to_other_content_goes() -> None:
+def test_fields_about_the_previous_content_are_removed() -> None:
     index = index_of({**tagged(ONE, "a"), "platform": {"architecture": "amd64", "os": "linux"}, "data": None})
     assert written(index.with_tag("a", descriptor(TWO))) == [tagged(TWO, "a")]
 
@@ -110,7 +110,7 @@ def test_untagged_entries_are_removed_by_digest_and_named_ones_are_spared() -> N
     assert written(index.without_untagged(descriptor(ONE).digest)) == [tagged(ONE, "not a tag"), tagged(ONE, "a")]
 
 
-def test_a_file_that_nobody_could_read_is_not_written() -> None:
+def test_an_index_above_the_size_limit_is_not_written() -> None:
     index = IndexFile.empty().with_tag("a", descriptor(ONE, padding="x" * (4 * 1024 * 1024)))
     with pytest.raises(DocumentRefused, match="is the limit"):
         index.to_bytes()

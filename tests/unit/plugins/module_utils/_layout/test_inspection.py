@@ -106,7 +106,7 @@ def test_faults(layout: pathlib.Path, change: Build, kind: str, digest: str | No
     assert caught.value.kind == kind
 
 
-def test_expected_and_actual_are_told(layout: pathlib.Path) -> None:
+def test_problems_contain_expected_and_actual_values(layout: pathlib.Path) -> None:
     images.write_blob(layout, BASE.digest, b"short")
     assert inspect(layout).problems[0].fields == {
         "path": str(layout),
@@ -119,7 +119,7 @@ def test_expected_and_actual_are_told(layout: pathlib.Path) -> None:
     assert (fields["expected"], fields["actual"]) == (BASE.digest, images.digest_of(b"x" * BASE.size))
 
 
-def test_what_is_wrong_is_not_offered_and_the_rest_is(layout: pathlib.Path) -> None:
+def test_only_content_without_problems_is_offered(layout: pathlib.Path) -> None:
     _flip(BASE.digest)(layout)
     assert as_sets(inspect(layout)) == ({IMAGE.digest}, {IMAGE.config.digest, TOP.digest})
     _flip(IMAGE.digest)(layout)
@@ -214,7 +214,7 @@ def test_a_manifest_has_a_limit_and_just_below_is_fine(tmp_path: pathlib.Path) -
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"schemaVersion":2}'])
-def test_manifests_that_are_none(tmp_path: pathlib.Path, data: bytes) -> None:
+def test_invalid_manifests_are_a_problem(tmp_path: pathlib.Path, data: bytes) -> None:
     content = images.Content(data, images.OCI_MANIFEST)
     inspection = inspect(images.write_layout(tmp_path / "layout", {"1": content}))
     assert kinds(inspection) == ["document_invalid"]

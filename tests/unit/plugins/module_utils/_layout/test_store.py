@@ -34,7 +34,7 @@ STEPS = ("rename", "mkdir", "open", "fsync", "fchmod", "unlink", "rmdir")
 
 
 def add(path: pathlib.Path, tag: str, content: images.Content) -> None:
-    """What a task does, without a registry."""
+    """Add an image and a tag as a task does, without a registry."""
     with opened_store(str(path), timeout=5) as store:
         for text, data in content.blobs().items():
             digest = Digest.parse(text)

@@ -68,7 +68,7 @@ def test_the_last_of_two_equal_tags_counts(tmp_path: pathlib.Path) -> None:
     assert inspect_layout(_write(tmp_path, ("1.0", ONE), ("1.0", ONE))).warnings == ()
 
 
-def test_names_that_hold_no_tag_are_told_and_harmless(tmp_path: pathlib.Path) -> None:
+def test_names_without_a_tag_are_a_warning(tmp_path: pathlib.Path) -> None:
     inspection = inspect_layout(_write(tmp_path, ("evil\nname", ONE), ("1.0", TWO)))
     assert set(inspection.layout.tags) == {"1.0"}
     assert inspection.problems == ()

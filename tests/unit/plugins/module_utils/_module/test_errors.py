@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack import e
 
 
 class Failed(Exception):
-    """What fail_json was called with."""
+    """Raised by fail_json, with its arguments."""
 
     def __init__(self, results: dict[str, t.Any]) -> None:
         super().__init__(results)
@@ -90,7 +90,7 @@ def test_no_memory() -> None:
     assert "memory" in found["msg"]
 
 
-def test_what_was_not_foreseen_asks_for_a_report() -> None:
+def test_an_unexpected_error_asks_for_a_report() -> None:
     found = report(KeyError("x" * 1000))
     assert found["error"] == {"kind": "internal", "exception": "KeyError"}
     assert "please report" in found["msg"]

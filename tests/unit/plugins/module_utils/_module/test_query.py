@@ -16,11 +16,11 @@ from ansible_collections.attested.registry.plugins.module_utils._module.query im
 
 
 class Failed(Exception):
-    """What fail_json raises here."""
+    """Raised by fail_json."""
 
 
 class Module:
-    """What a query wants of an AnsibleModule."""
+    """The part of AnsibleModule that a query uses."""
 
     def fail_json(self, **result: t.Any) -> t.NoReturn:
         raise Failed(result)

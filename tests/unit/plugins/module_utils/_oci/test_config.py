@@ -174,7 +174,7 @@ def test_errors_name_the_field(change: dict[str, t.Any], field: str) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{", b'{"os": "linux", "os": "linux"}', b"\xff"])
-def test_what_is_no_config(raw: bytes) -> None:
+def test_an_invalid_config_is_refused(raw: bytes) -> None:
     with pytest.raises(JsonInvalid, match="the image config"):
         ImageConfig.parse(raw)
 

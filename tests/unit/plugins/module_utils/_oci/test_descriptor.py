@@ -115,7 +115,7 @@ def test_sizes(size: int) -> None:
         ({"ſize": 1}, "ſize"),
     ],
 )
-def test_what_is_no_descriptor(change: dict[str, t.Any], field: str) -> None:
+def test_an_invalid_descriptor_is_refused(change: dict[str, t.Any], field: str) -> None:
     with pytest.raises(DocumentInvalid) as caught:
         Descriptor.from_json({**PLAIN, **change}, where="layers[0]")
     assert "layers[0]" in caught.value.message

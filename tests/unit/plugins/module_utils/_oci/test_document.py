@@ -271,7 +271,7 @@ def test_number_of_layers() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b'"x"', b"1", b"{}", b'{"schemaVersion": 2, "schemaVersion": 2}'])
-def test_what_is_no_document(raw: bytes) -> None:
+def test_an_invalid_document_is_refused(raw: bytes) -> None:
     with pytest.raises((DocumentInvalid, JsonInvalid)):
         parse_document(raw, media_type=None)
 

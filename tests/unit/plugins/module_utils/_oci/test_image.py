@@ -127,7 +127,7 @@ def test_result_without_an_index() -> None:
     assert result["index_digest"] is None
 
 
-def test_a_layer_that_cannot_be_unpacked_is_shown_all_the_same() -> None:
+def test_a_layer_of_an_unknown_type_is_shown() -> None:
     image = make_image()
     odd = dataclasses.replace(
         image, manifest=make_manifest(json.dumps(CONFIG).encode(), layer_type="application/vnd.example.signature")

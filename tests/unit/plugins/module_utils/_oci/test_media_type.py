@@ -41,7 +41,7 @@ def test_layers(media_type: str, compression: str, nondistributable: bool) -> No
 @pytest.mark.parametrize(
     "media_type", ["", "application/octet-stream", OCI + "layer.v1.tar+xz", OCI + "manifest.v1+json", "text/plain\n"]
 )
-def test_what_is_no_layer(media_type: str) -> None:
+def test_other_media_types_are_no_layer(media_type: str) -> None:
     assert not m.is_layer(media_type)
     assert not m.is_nondistributable(media_type)
     with pytest.raises(Unsupported, match="not a filesystem changeset"):

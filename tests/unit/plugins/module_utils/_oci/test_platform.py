@@ -79,7 +79,7 @@ def test_parse_normalises(text: str, normalised: str) -> None:
         5,
     ],
 )
-def test_what_is_no_platform(text: object) -> None:
+def test_an_invalid_platform_is_refused(text: object) -> None:
     with pytest.raises(ReferenceInvalid, match="linux/amd64 or linux/arm/v7"):
         Platform.parse(text)  # type: ignore[arg-type]
 

@@ -175,7 +175,7 @@ def test_familiar(text: str, familiar: str) -> None:
         b"ubuntu",
     ],
 )
-def test_what_is_no_reference(text: object) -> None:
+def test_an_invalid_reference_is_refused(text: object) -> None:
     with pytest.raises(ReferenceInvalid) as caught:
         Reference.parse(text)  # type: ignore[arg-type]
     assert caught.value.message.isprintable()
@@ -301,7 +301,7 @@ def test_selector(text: str, tag: str | None, digest: str | None, path: str) -> 
         1,
     ],
 )
-def test_what_is_no_selector(text: object) -> None:
+def test_an_invalid_selector_is_refused(text: object) -> None:
     with pytest.raises(ReferenceInvalid) as caught:
         Selector.parse(text)  # type: ignore[arg-type]
     assert caught.value.message.isprintable()

@@ -53,7 +53,7 @@ def test_each_connection_is_answered_with_a_token_of_its_own() -> None:
     assert len(set(source.challenges)) == 2
 
 
-def test_what_the_result_of_a_task_says() -> None:
+def test_the_result_of_a_task_describes_the_token() -> None:
     shown = Attester(FreshTokens(), "ec-p256").answer([Challenge().authority])
     assert shown.as_result() == {
         "evidence": "command",
@@ -66,7 +66,7 @@ def test_what_the_result_of_a_task_says() -> None:
     assert repr(shown.evidence.token[:8])[2:-1] not in repr(shown)
 
 
-def test_a_source_that_gives_another_challenge_is_found_out_before_the_server_does() -> None:
+def test_evidence_for_another_challenge_is_refused_by_the_client() -> None:
     with pytest.raises(EvidenceUnavailable, match="the token does not contain the challenge of this connection"):
         Attester(FreshTokens(bytes(64)), "ec-p256").answer([Challenge().authority])
 
@@ -80,7 +80,7 @@ def test_a_token_in_a_file_is_shown_and_does_not_pass(tmp_path: pathlib.Path) ->
         check_answer(challenge.answer_for(shown.key.public_key), shown.token.realm.challenge)
 
 
-def test_what_is_no_token_is_not_shown(tmp_path: pathlib.Path) -> None:
+def test_an_invalid_token_is_not_presented(tmp_path: pathlib.Path) -> None:
     (tmp_path / "token").write_bytes(b"not a token")
     with pytest.raises(TokenInvalid):
         Attester(FileSource(str(tmp_path / "token")), "ec-p256").answer([Challenge().authority])

@@ -89,7 +89,7 @@ def relying(**values: object) -> RelyingParty:
 EVERY = "every realm on a trusted platform is accepted"
 
 
-def test_trust_anchors_alone_let_every_realm_of_the_platform_in_and_say_so(one: Realm, two: Realm) -> None:
+def test_trust_anchors_alone_accept_every_realm_of_the_platform_with_a_warning(one: Realm, two: Realm) -> None:
     party = relying(trust_anchors=[one.anchor])
     attested = one.connect(party)
     assert attested.platform_authenticated
@@ -99,7 +99,7 @@ def test_trust_anchors_alone_let_every_realm_of_the_platform_in_and_say_so(one: 
         two.connect(party)
 
 
-def test_reference_values_decide_who_connects(one: Realm, two: Realm) -> None:
+def test_reference_values_decide_which_realms_connect(one: Realm, two: Realm) -> None:
     party = relying(trust_anchors=[one.anchor, two.anchor], reference_values=[one.reference])
     assert party.warnings == ()
     assert party.may_see(one.connect(party), "any/thing")
@@ -108,7 +108,7 @@ def test_reference_values_decide_who_connects(one: Realm, two: Realm) -> None:
     assert str(caught.value.fields["token"]).startswith("sha256:")
 
 
-def test_policies_alone_let_all_connect_and_decide_who_sees_what(one: Realm, two: Realm) -> None:
+def test_with_policies_alone_every_realm_connects_and_sees_what_they_allow(one: Realm, two: Realm) -> None:
     policies = [{"repositories": ["team/*"], "reference_values": [one.reference]}]
     party = relying(trust_anchors=[one.anchor, two.anchor], policies=policies)
     assert party.warnings == ()
@@ -143,7 +143,7 @@ def test_a_challenge_is_good_for_one_judgement(one: Realm) -> None:
         party.judge(shown.certificate, Challenge())
 
 
-def test_nobody_to_trust_is_no_service(one: Realm) -> None:
+def test_settings_without_an_appraiser_are_refused(one: Realm) -> None:
     policies = [{"repositories": ["*"], "realms": [{"rim": one.rim}]}]
     for values in ({}, {"lifecycle": ["secured"]}, dict.fromkeys(SETTINGS)):
         with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
@@ -167,7 +167,7 @@ def test_unauthenticated_evidence_is_a_choice_with_a_warning(one: Realm, two: Re
     assert not party.may_see(two.connect(party), "a")
 
 
-def test_a_policy_that_cannot_accept_anybody_is_told(one: Realm) -> None:
+def test_a_policy_that_accepts_no_realm_is_a_warning(one: Realm) -> None:
     policy = {"repositories": ["*"], "realms": [{"rim": one.rim}], "instance_ids": [one.instance]}
     party = relying(allow_unauthenticated_evidence=True, policies=[policy])
     assert "accepts no realm" in party.warnings[-1]
@@ -196,7 +196,7 @@ def full(one: Realm, authority: Authority, **veraison: object) -> dict[str, obje
     }
 
 
-def test_what_is_read_from_the_same_is_equal_and_from_other_things_not(
+def test_relying_parties_are_equal_if_their_settings_and_files_are(
     one: Realm, two: Realm, tmp_path: pathlib.Path
 ) -> None:
     authority = Authority(tmp_path)
@@ -246,7 +246,7 @@ def test_it_can_be_pickled_and_starts_nothing(one: Realm, tmp_path: pathlib.Path
     assert one.connect(pickle.loads(pickle.dumps(plain))).platform_authenticated  # noqa: S301
 
 
-def test_nobody_is_asked_before_there_is_a_token(one: Realm, tmp_path: pathlib.Path) -> None:
+def test_reading_settings_makes_no_connection(one: Realm, tmp_path: pathlib.Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as service:
         service.setblocking(False)
         relying(**full(one, Authority(tmp_path), url=f"https://127.0.0.1:{service.getsockname()[1]}"))
@@ -324,7 +324,7 @@ def test_results_that_say_nothing_of_the_platform_do_not_authenticate_it() -> No
             relying(veraison={"url": "https://veraison.example", "pin": PIN, **weak})
 
 
-def test_a_service_that_is_overheard_is_told() -> None:
+def test_plain_http_to_veraison_is_a_warning() -> None:
     service = {"url": "http://veraison.example", "pin": PIN, "allow_http": True}
     assert "anybody on the network path can read the tokens" in relying(veraison=service).warnings[-1]
     for url in ("https://veraison.example", "http://127.0.0.1:8080"):

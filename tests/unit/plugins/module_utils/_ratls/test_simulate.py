@@ -58,7 +58,9 @@ def test_evidence_says_that_it_is_simulated(realm: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("profile", ["old", "new"])
 @pytest.mark.parametrize(("algorithm", "curve"), [("sha-256", "P-256"), ("sha-384", "P-521"), ("sha-512", "P-384")])
-def test_every_sort_of_realm(tmp_path: pathlib.Path, profile: str, algorithm: str, curve: str) -> None:
+def test_realms_of_every_profile_hash_and_curve(
+    tmp_path: pathlib.Path, profile: str, algorithm: str, curve: str
+) -> None:
     directory = str(tmp_path / "realm")
     assert (
         simulate.main(["make", directory, "--profile", profile, "--hash-algorithm", algorithm, "--curve", curve]) == 0
@@ -118,7 +120,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_keys_that_are_none_are_not_shown(realm: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_errors_about_invalid_keys_do_not_show_them(realm: pathlib.Path, tmp_path: pathlib.Path) -> None:
     for data in (b"secret", b"-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"):
         with pytest.raises(ConfigurationInvalid, match="Reading the signing key realm.key failed") as caught:
             SigningKey.from_pem(data, path="realm.key")

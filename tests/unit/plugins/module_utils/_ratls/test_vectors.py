@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the specifications give as examples."""
+"""Examples of the specifications are parsed, verified and written as they state."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Blobs with a Content-Encoding: that of what is stored, that of a proxy, or none that is true; and web pages."""
+"""A blob with a Content-Encoding is decoded only if its digest says so; web pages in its place are named."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_size_on_both_sides_saves_a_second_download(server, connect) -> None
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_cut_is_carried_on_with(server, connect, pack) -> None:
-    """What is stored goes on by Range; what was compressed comes again, and what is here is left out."""
+    """A stored coding resumes by Range; a transport coding starts again, and the part received before is skipped."""
     blob = described(server, LAYER)
     reply = {"body": pack(LAYER), "headers": {"Content-Encoding": "gzip"}} if pack is not bytes else {}
     server.on("/blobs/", Reply(**{"headers": {"Content-Encoding": "gzip"}, **reply}))

@@ -306,7 +306,7 @@ def test_a_long_retry_after_is_waited_for_within_the_total(server, connect, blob
 
 
 @pytest.mark.parametrize("stated", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_retry_after_of_for_ever(server, connect, blob, world, stated) -> None:
+def test_an_unreasonable_retry_after_is_an_error(server, connect, blob, world, stated) -> None:
     server.on("/blobs/", error(503, headers={"Retry-After": stated}))
     with pytest.raises(ServerFailed, match="asks to retry in"):
         read(connect(server), blob)
@@ -338,7 +338,7 @@ def test_a_drip_is_an_error(server, connect, blob, world) -> None:
 
 
 @pytest.mark.parametrize("timeout", [2, 20])
-def test_timeout_bounds_how_long_a_slow_body_is_put_up_with(server, connect, blob, world, timeout) -> None:
+def test_the_read_timeout_bounds_a_slow_body(server, connect, blob, world, timeout) -> None:
     server.on("/blobs/", Reply(drip=True))
     world.step = 0.25
     before = world.time

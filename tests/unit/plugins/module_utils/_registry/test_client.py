@@ -116,7 +116,7 @@ def test_secrets_are_in_no_message(serve, connect, caplog) -> None:
 
 @pytest.mark.parametrize("credentials", [BasicAuth("u", "hunter2-" * 5), Token("hunter2-" * 50)])
 def test_an_answer_that_repeats_credentials_is_not_quoted(serve, connect, credentials) -> None:
-    """As servers do that are made for looking at requests, and those with a debugging middleware."""
+    """Servers that echo requests for debugging do that."""
     server = serve(auth="basic", users={"u": "other"})
 
     def echo(request):
@@ -182,7 +182,7 @@ def test_foreign_layers_when_allowed(foreign, connect) -> None:
     assert other.requests[1].header("Range") == "bytes=100-"
 
 
-def test_a_foreign_server_that_wants_credentials_gets_none(foreign, connect) -> None:
+def test_a_foreign_server_gets_no_credentials(foreign, connect) -> None:
     server, other, layer = foreign
     challenge = f'Bearer realm="{other.url}/token",service="x"'
     other.on("", error(401, headers={"WWW-Authenticate": challenge}))

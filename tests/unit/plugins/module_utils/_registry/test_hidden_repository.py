@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Registries that ask for credentials at /v2/ alone, and say of what is not public that it is not there."""
+"""Credentials are sent to registries that answer 404 instead of 401 for private repositories."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_what_was_learnt_is_known_from_then_on(hide, connect) -> None:
 
 
 @pytest.mark.parametrize("reply", [error(404, "NAME_UNKNOWN"), error(403, "DENIED"), error(429, "TOOMANYREQUESTS")])
-def test_a_request_that_is_refused_after_another_has_learnt(hide, connect, monkeypatch, reply) -> None:
+def test_a_request_uses_the_credentials_that_another_request_found(hide, connect, monkeypatch, reply) -> None:
     """Both go out without credentials; the one that is answered last is repeated with them all the same."""
     server = hide(reply)
     client = connect(server, credentials=USER, retry=ONCE)
@@ -216,7 +216,7 @@ def test_the_scope_is_of_the_repository_whatever_v2_asks_for(serve, connect, ima
 
 
 def test_a_mirror(hide, serve, connect, image, tmp_path, warnings) -> None:
-    """With the credentials that the auth file has for it."""
+    """A mirror that hides repositories gets the credentials that the auth file has for it."""
     mirror, origin = hide(error(404)), serve()
     path = tmp_path / "auth.json"
     path.write_text(json.dumps({"auths": {mirror.name: {"username": "u", "password": "hunter2:x"}}}))
@@ -237,7 +237,7 @@ def test_missing_with_credentials(hide, connect) -> None:
 
 
 @pytest.mark.parametrize("reply", [error(403, "DENIED"), Reply(401, b"")])
-def test_credentials_that_nobody_asks_for(serve, connect, reply) -> None:
+def test_credentials_without_a_usable_challenge_are_not_sent(serve, connect, reply) -> None:
     server = serve()
     server.on("/v2/.", reply)
     why = (

@@ -127,7 +127,7 @@ def test_content_types_that_fit(server, connect, image, content_type) -> None:
     ("body", "kind"),
     [(b"", JsonInvalid), (b"<html>", ProtocolBroken), (b"{}", CollectionError), (b'{"schemaVersion": 1}', Unsupported)],
 )
-def test_what_is_no_manifest(server, connect, body, kind) -> None:
+def test_an_invalid_manifest_is_refused(server, connect, body, kind) -> None:
     server.on("/manifests/", Reply(body=body, drop=("Docker-Content-Digest", "Content-Type")))
     with pytest.raises(kind) as raised:
         connect(server).manifest("app", select("1.0"))
@@ -154,7 +154,7 @@ def test_truncated_is_fetched_again(server, connect, image, world) -> None:
     assert len(world.pauses) == 2
 
 
-def test_truncated_for_ever(server, connect) -> None:
+def test_a_manifest_that_is_always_truncated_is_an_error(server, connect) -> None:
     server.on("/manifests/", Reply(cut=20))
     with pytest.raises(ConnectionFailed, match="ended after 20 of"):
         connect(server, retry=RetryPolicy(retries=1)).manifest("app", select("1.0"))
@@ -233,7 +233,7 @@ def test_head_that_may_be_answered_later_is_tried_again_first(server, connect, s
     assert len(server.requests) == 3
 
 
-def test_head_that_is_told_when_to_come_back(server, connect) -> None:
+def test_head_with_retry_after_is_retried_and_then_an_error(server, connect) -> None:
     server.on("/manifests/", Reply(status=429, body=b"", headers={"Retry-After": "1"}), method="HEAD")
     with pytest.raises(RateLimited):
         connect(server, retry=RetryPolicy(retries=1)).head_manifest("app", select("1.0"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Registries that redirect requests to another registry, which wants tokens of its own."""
+"""A registry that redirects requests to another registry, which wants its own tokens, can be used."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_storage_gets_nothing(gateway, real, serve, connect, tmp_path) -> None:
     assert [one.header("Authorization") for one in storage.requests] == [None]
 
 
-def test_a_registry_that_asks_for_ever(gateway, real, connect) -> None:
+def test_a_registry_that_always_asks_for_a_token_is_given_up(gateway, real, connect) -> None:
     real.on("/v2/", Reply(401, b"", {"WWW-Authenticate": f'Bearer realm="{real.url}/token"'}))
     with pytest.raises(Unauthorized):
         connect(gateway).manifest("app", TAG)
@@ -165,7 +165,7 @@ def test_missing_there(gateway, real, connect) -> None:
     ],
 )
 def test_pages_of_tags(gateway, real, connect, link) -> None:
-    """Each is asked of the registry of the task, whatever the other one calls itself and the repository."""
+    """Each page is requested from the registry of the task, whatever names the other registry uses."""
     names = ("a", "b", "c")
 
     def reply(request):
@@ -190,7 +190,7 @@ def test_a_page_of_tags_at_a_third_registry(gateway, real, connect, link) -> Non
 @pytest.mark.parametrize("auth", ["basic", "bearer"])
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_back_to_the_registry(serve, image, connect, auth, status) -> None:
-    """What another server redirects to carries no credentials, so none are called rejected."""
+    """A request that another server redirected carries no credentials, so the error does not call them rejected."""
     registry, other = serve(auth=auth, users={"u": "hunter2:x"}, anonymous=False), serve()
     registry.publish("app", {"1.0": image})
     registry.on("/app/manifests/", lambda asked: redirect(other.url + "/v2/back") if sent(asked) else None)
@@ -217,7 +217,7 @@ def test_back_to_the_registry_before_credentials_are_known(serve, image, connect
     assert [sent(one) for one in registry.requests] == [False, False, True]
 
 
-def test_back_to_the_registry_again_and_again(serve, connect) -> None:
+def test_a_redirect_back_to_the_registry_gets_credentials_once(serve, connect) -> None:
     registry, other = serve(auth="basic", users={"u": "hunter2:x"}), serve()
     registry.on("/app/manifests/", redirect(other.url + "/v2/back"))
     other.on("/v2/back", redirect(registry.url + "/v2/back/manifests/1.0"))

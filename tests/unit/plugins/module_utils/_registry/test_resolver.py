@@ -191,7 +191,7 @@ def test_docker_types(connect, server) -> None:
     assert str(found.digest) == image.digest
 
 
-def test_what_was_fetched_before_is_used(connect, server, image) -> None:
+def test_a_manifest_that_was_fetched_before_is_not_fetched_again(connect, server, image) -> None:
     server.publish("app", {"1.0": image})
     client = connect(server)
     fetched = client.manifest("app", TAG)

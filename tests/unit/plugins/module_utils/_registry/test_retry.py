@@ -100,7 +100,7 @@ def test_a_long_retry_after_within_the_deadline_is_waited_for(world) -> None:
     assert world.pauses == [3600]
 
 
-def test_what_will_not_pass_is_raised_at_once(world) -> None:
+def test_a_permanent_failure_is_raised_at_once(world) -> None:
     error = failure(transient=False)
     with pytest.raises(RegistryError) as raised:
         Attempts(RetryPolicy(), effects=world.effects(), deadline=None).wait_or_raise(error)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Token services whose tokens are good for one request, while layers come in parallel."""
+"""Tokens that are valid for one request only do not make parallel downloads fail."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SOCKS proxies (RFC 1928), with PySocks where it is installed."""
+"""SOCKS proxies (RFC 1928) are used if PySocks is installed, and named in the error otherwise."""
 
 from __future__ import annotations
 

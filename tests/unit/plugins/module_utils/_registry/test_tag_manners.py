@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manners in which registries list tags: no tag may be lost, none listed twice, and no part be called the whole."""
+"""However a registry pages its tags, none is lost or listed twice, and a part is never reported as the whole."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUSHED = ("z1", "a1", "latest", "B2", "b2", "m3", "a0", "1.0")
 
 @dataclass(frozen=True)
 class Manner:
-    """How a registry lists: link has the fields n, last and next; refuses is the least n that is refused."""
+    """How a registry pages: link names the fields n, last and next; refuses is the smallest n that it refuses."""
 
     order: tuple[str, ...] = PUSHED
     knows_n: bool = True

@@ -80,7 +80,7 @@ def test_total_and_no_kinder_than_json(data: bytes, size: int) -> None:
         *(b'{"a": NaN}', b'{"a": tru}', b'{"a": -}', b'{"tags": ]}', b"{]", b'{"tags": ["a"}', b"\xef\xbb\xbf{}"),
     ],
 )
-def test_what_is_no_list(body: bytes) -> None:
+def test_an_invalid_list_is_refused(body: bytes) -> None:
     with pytest.raises(TagListInvalid):
         list(tag_names([body]))
 
@@ -136,14 +136,14 @@ def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: py
         *(b"{%s%s}" % (b'"": [1], ' * 50_000, b'"": 1'), b'{"x": {%s%s}}' % (b'"": {"": []}, ' * 50_000, b'"": 1')),
     ],
 )
-def test_what_comes_often_is_taken_many_at_a_time(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+def test_repeated_tokens_are_scanned_in_bulk(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     """A step for each of them would take minutes for a list that is as long as it may be."""
     monkeypatch.setattr(module, "MAX_STEPS", 200)
     assert list(tag_names(pieces(body, 65536))) == (json.loads(body).get("tags") or [])
 
 
 @pytest.mark.parametrize("item", [b"[[]]", b'{"": {"": {}}}', b"[{}, [{}]]"])
-def test_what_cannot_is_bounded(monkeypatch: pytest.MonkeyPatch, item: bytes) -> None:
+def test_the_effort_for_nested_values_is_bounded(monkeypatch: pytest.MonkeyPatch, item: bytes) -> None:
     monkeypatch.setattr(module, "MAX_STEPS", 1000)
     body = b'{"x": [%s], "tags": ["a"]}' % b",".join([item] * 20)
     effort = Effort()

@@ -138,7 +138,7 @@ def test_names_twice_are_listed_once(serve, connect) -> None:
     assert connect(server).tags("app") == TagList(("a", "b", "c"))
 
 
-def test_what_is_no_tag_is_left_out(serve, connect, warnings) -> None:
+def test_invalid_tags_are_left_out(serve, connect, warnings) -> None:
     server = serve()
     server.on("", page("ok", "-bad", "\x1b[2J", "x" * 200, ""))
     assert connect(server).tags("app") == TagList(("ok",))
@@ -165,7 +165,7 @@ def test_a_list_that_ends_in_half_a_character(serve, connect, warnings, names, n
     assert all(text.isprintable() for text in warnings)
 
 
-def test_the_page_after_what_is_no_tag(serve, connect, warnings) -> None:
+def test_the_page_after_an_invalid_tag_is_requested(serve, connect, warnings) -> None:
     server = serve()
     server.on("", page("a", "-bad"))
     server.on("last=a", page("b"))
@@ -174,7 +174,7 @@ def test_the_page_after_what_is_no_tag(serve, connect, warnings) -> None:
 
 
 @pytest.mark.parametrize(("count", "more"), [(500, "481"), (5000, "at least 980")])
-def test_warnings_do_not_go_on_for_ever(serve, connect, warnings, count, more) -> None:
+def test_the_number_of_warnings_is_bounded(serve, connect, warnings, count, more) -> None:
     server = serve()
     server.on("last=b", page(*[f"-{number}" for number in range(count)]))
     server.on("list$", page("b", "", "", "", link='<list?last=b>; rel="next"'))
@@ -220,7 +220,7 @@ def test_too_many_tags(serve, connect, monkeypatch) -> None:
         connect(fill(serve())).tags("app")
 
 
-def test_the_same_full_page_again_and_again(serve, connect, monkeypatch) -> None:
+def test_the_same_full_page_twice_is_an_error(serve, connect, monkeypatch) -> None:
     monkeypatch.setattr(tags_module, "PAGE", 2)
     server = serve()
     server.on("n=", page("a", "b"))
@@ -246,7 +246,7 @@ def test_links_that_are_not_followed(serve, connect, link, why) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"tags": "a"}', b'{"tags": [1]}', b'{"tags": {}}', b"<html>"])
-def test_what_is_no_list(serve, connect, body) -> None:
+def test_an_invalid_list_is_refused(serve, connect, body) -> None:
     server = serve()
     server.on("", Reply(status=200, body=body))
     with pytest.raises(ProtocolBroken, match="Cannot list the tags of app"):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of attested servers share."""
+"""An attested server for tests, with a judge that a test controls."""
 
 from __future__ import annotations
 
@@ -97,18 +97,18 @@ class AttestedServer:
             return str(caught.value.fields["alert"])
 
     def counted(self) -> dict[str, int]:
-        """What became of the clients, of those results that there were."""
+        """The number of clients by result, without results that did not occur."""
         self.settle()
         found = {result: int(self.counters.get("attestations", result)) for result in ATTESTED}
         found["handshake_failures"] = int(self.counters.get("handshake_failures"))
         return {result: count for result, count in found.items() if count}
 
     def settle(self) -> None:
-        """What is under way in the thread of the server is done."""
+        """Wait until the thread of the server has done its pending work."""
         self.running.call(asyncio.sleep(0))
 
     def until(self, comes: t.Callable[[], bool]) -> None:
-        """Until something has come that cannot say so."""
+        """Wait until a condition holds that no event announces."""
         for dummy in range(PATIENCE * 100):
             if comes():
                 return

@@ -89,7 +89,7 @@ class RunningServer:
             return read_answer(connection.getresponse())
 
     def pages(self, path: str, name: str) -> list[str]:
-        """All items of the list of this name, from the page at path on, by the links that lead to the next one."""
+        """All items of a list, from the page at path on, by following its links."""
         found: list[str] = []
         following: str | None = path
         while following is not None:
@@ -126,7 +126,7 @@ class Certificate:
     key: pathlib.Path
 
     def trust(self) -> ssl.SSLContext:
-        """What a client needs to trust it."""
+        """A TLS context that trusts it."""
         return ssl.create_default_context(cafile=str(self.cert))
 
 

@@ -156,7 +156,7 @@ def test_metrics(tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certif
     assert "attested_registry_attestation_seconds_count 2.0" in text
 
 
-def test_a_service_that_does_not_answer_lets_nobody_in(
+def test_without_an_answer_of_veraison_no_client_is_admitted(
     tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certificate
 ) -> None:
     realm = make_realm(tmp_path / "realm")
@@ -205,7 +205,7 @@ def test_new_files_take_effect_and_broken_ones_do_not(
         assert now(other, realm, new.cert)
 
 
-def test_what_has_not_changed_is_as_it_was(
+def test_unchanged_files_give_equal_access_files(
     tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certificate
 ) -> None:
     realm = make_realm(tmp_path / "realm")

@@ -57,7 +57,7 @@ def test_each_address_in_its_turn() -> None:
     run(test)
 
 
-def test_one_that_is_cancelled_as_its_place_is_taken_gives_no_turn_back() -> None:
+def test_a_waiter_cancelled_while_it_is_displaced_returns_no_turn() -> None:
     async def test() -> None:
         crowd = Crowd(FairQueue(at_once=1, waiting=2, waiting_of_one=2))
         tasks = await crowd.come("a0", "a1", "a2")
@@ -93,7 +93,7 @@ def test_no_address_takes_all_places_to_wait() -> None:
     run(test)
 
 
-def test_without_an_address_nobody_keeps_out_one_that_has_one() -> None:
+def test_waiters_without_address_do_not_displace_others() -> None:
     async def test() -> None:
         crowd = Crowd(FairQueue(at_once=1, waiting=4, waiting_of_one=2))
         tasks = await crowd.come(*(f"-{number}" for number in range(5)), "a1")
@@ -136,7 +136,7 @@ def test_without_addresses_all_places_can_be_taken() -> None:
     run(test)
 
 
-def test_whoever_goes_away_has_no_turn() -> None:
+def test_a_cancelled_waiter_gets_no_turn() -> None:
     async def test() -> None:
         crowd = Crowd(FairQueue(at_once=1, waiting=10, waiting_of_one=10))
         tasks = await crowd.come("a0", "a1", "b1", "b2")
@@ -156,7 +156,7 @@ def test_whoever_goes_away_has_no_turn() -> None:
 
 
 @pytest.mark.parametrize("others", [(), ("b1",)], ids=["the-last", "one-of-two"])
-def test_whoever_goes_away_just_when_its_turn_comes(others: tuple[str, ...]) -> None:
+def test_a_waiter_cancelled_at_its_turn_passes_the_turn_on(others: tuple[str, ...]) -> None:
     async def test() -> None:
         crowd = Crowd(FairQueue(at_once=1, waiting=10, waiting_of_one=10))
         dummy, gone, *rest = await crowd.come("a0", "b0", *others)

@@ -75,9 +75,7 @@ def test_a_worker_that_cannot_be_started_is_an_error_that_a_reload_survives(
         asyncio.run(serve())
 
 
-def test_a_worker_that_comes_late_is_told_that_others_have_taken_over(
-    fleet: WorkerPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_started_during_a_reload_is_retired(fleet: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     generation = fleet_module._Generation(CONTENT)
     ends: list[socket.socket] = []
 
@@ -100,7 +98,7 @@ def test_a_worker_that_comes_late_is_told_that_others_have_taken_over(
         assert end.recv(16) == RETIRE
 
 
-def test_workers_that_go_on_failing_are_replaced_for_ever(fleet: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_workers_are_always_replaced(fleet: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     delays = []
 
     async def replace(dummy: object, delay: float) -> None:

@@ -72,7 +72,7 @@ def test_a_server_that_cannot_start_says_so_as_an_error(tmp_path: pathlib.Path, 
 
 
 @pytest.mark.parametrize("journal", [True, False])
-def test_what_the_journal_gets_has_a_priority_and_no_time(tmp_path: pathlib.Path, journal: bool) -> None:
+def test_lines_for_the_journal_have_a_priority_and_no_time(tmp_path: pathlib.Path, journal: bool) -> None:
     script = (
         f"import logging\nfrom {PACKAGE}.connections.access_log import set_up_logging\nset_up_logging('info', 'text')\n"
         "logging.getLogger('attested.registry').warning('odd')\nlogging.getLogger('asyncio').error('worse')\n"

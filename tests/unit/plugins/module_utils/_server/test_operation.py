@@ -64,7 +64,7 @@ def test_a_snapshot_goes_from_process_to_process(tmp_path: pathlib.Path) -> None
     assert found.repositories["app"].tags["1"] is found.repositories["app"].manifests[IMAGE.digest]
 
 
-def test_a_repository_that_is_as_it_was_is_not_sent_again(tmp_path: pathlib.Path) -> None:
+def test_an_unchanged_repository_is_not_transferred_again(tmp_path: pathlib.Path) -> None:
     images.write_layout(tmp_path / "app", {str(number): IMAGE for number in range(20)})
     previous = load_snapshot(str(tmp_path))
     images.write_layout(tmp_path / "new", {"1": IMAGE})
@@ -91,7 +91,7 @@ def snapshots(root: pathlib.Path) -> Snapshot:
     return load_snapshot(str(root))
 
 
-def test_what_breaks_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> None:
+def test_broken_repositories_stay_served_and_removed_ones_do_not(tmp_path: pathlib.Path) -> None:
     for name in ("broken", "removed", "kept"):
         images.write_layout(tmp_path / name, {"1": IMAGE})
     old = snapshots(tmp_path)
@@ -114,7 +114,7 @@ def test_what_breaks_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> N
     assert keep_served(None, found) is found
 
 
-def test_what_is_below_an_unreadable_directory_stays_and_what_is_removed_goes(tmp_path: pathlib.Path) -> None:
+def test_repositories_below_an_unreadable_directory_stay_served(tmp_path: pathlib.Path) -> None:
     for name in ("shut/app", "emptied/app"):
         images.write_layout(tmp_path / name, {"1": IMAGE})
     old = snapshots(tmp_path)
@@ -145,7 +145,7 @@ def test_a_snapshot_with_nothing_broken_is_taken_as_it_is() -> None:
 
 
 class TestWatch:
-    def test_a_change_is_told_once_and_when_it_has_come_to_rest(self, tmp_path: pathlib.Path) -> None:
+    def test_a_change_is_reported_once_after_it_has_settled(self, tmp_path: pathlib.Path) -> None:
         images.write_layout(tmp_path / "team" / "app", {"1": IMAGE})
         watch = Watch(str(tmp_path))
         assert not watch.has_changed()
@@ -203,7 +203,7 @@ class TestConnections:
 
 
 class TestCounters:
-    def test_what_a_writer_counted_stays_when_it_is_gone(self) -> None:
+    def test_counts_of_an_ended_worker_are_kept(self) -> None:
         board = Board(1)
         counters = board.take()
         assert not board.has_room
@@ -270,7 +270,7 @@ class TestCounters:
 
 
 class TestPace:
-    def test_only_who_has_something_to_take_and_does_not_is_too_slow(self) -> None:
+    def test_a_client_is_too_slow_only_with_data_outstanding(self) -> None:
         pace = SlowReaderCheck(seconds=10, minimum=100)
         looks = [
             (Delivery(0, 50), 0.0, False),
@@ -340,7 +340,7 @@ class TestNotifier:
             assert manager.recv(1000) == b"WATCHDOG=1"
 
     @pytest.mark.parametrize("address", ["", "relative", "/no/such/socket"])
-    def test_nobody_listens(self, address: str) -> None:
+    def test_a_notification_without_listener_is_ignored(self, address: str) -> None:
         notify.Notifier({"NOTIFY_SOCKET": address}).ready("works")
 
     @pytest.mark.parametrize(

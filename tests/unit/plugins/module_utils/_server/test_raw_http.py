@@ -68,7 +68,7 @@ LAST = b"Connection: close\r\n\r\n"
         b"GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_what_is_no_http(server: RunningServer, request_: bytes) -> None:
+def test_requests_other_than_http_are_refused(server: RunningServer, request_: bytes) -> None:
     _refused(server.raw(request_), 400)
     assert server.get("/v2/").status == 200
 
@@ -171,7 +171,7 @@ def test_connect_without_a_target(server: RunningServer, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("tail", [b"zz\r\n", b"\0\1\2", b"GET http://x:aa/ HTTP/1.1\r\n" + LAST])
 @pytest.mark.parametrize("protocol", [b"websocket", b"foo"])
-def test_what_follows_an_upgrade_does_not_take_the_answer_away(
+def test_bytes_after_an_upgrade_request_do_not_prevent_the_answer(
     server: RunningServer, protocol: bytes, tail: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: " + protocol + b"\r\n\r\n"
@@ -180,7 +180,7 @@ def test_what_follows_an_upgrade_does_not_take_the_answer_away(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_malformed_body_is_no_fault_of_ours(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_malformed_body_is_logged_as_no_error(server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     head = b"PUT /v2/app/manifests/1.0 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(server.address, timeout=30) as sock:
         sock.sendall(head)
@@ -192,7 +192,7 @@ def test_a_malformed_body_is_no_fault_of_ours(server: RunningServer, caplog: pyt
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_whatever_the_parser_raises_is_a_bad_request(
+def test_any_exception_of_the_parser_is_status_400(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*dummy: object) -> None:

@@ -36,7 +36,7 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 class Answer(t.NamedTuple):
-    """What came back."""
+    """Status, headers and body of a response."""
 
     status: int
     headers: http.client.HTTPMessage

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Peers and networks that do not play by the rules: only typed errors, and never connected on a changed transcript."""
+"""Hostile peers and networks cause typed errors only, and a changed transcript never leads to a connection."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def test_client_hellos(changes: dict[str, t.Any], alert: Alert | None) -> None:
     ],
 )
 def test_client_hellos_that_are_answered(extensions: dict[int, bytes], alert: Alert) -> None:
-    """What is looked at once there is a share; still before the ServerHello, so the alert has no protection."""
+    """Checks that follow the key share but precede the ServerHello, so the alert is not protected."""
     share = ext.write_shares([(29, KeyShare(Group.X25519).share)])
     server, hello = client_hello(extensions={**extensions, E.KEY_SHARE: share})
     with pytest.raises(TlsError) as failure:
@@ -554,7 +554,7 @@ def test_a_key_whose_signatures_are_dear_to_check(exponent: int, is_good: bool) 
     from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    # nobody has the private key to it, nor needs it: a wrong signature costs as much as a right one
+    # no private key is needed: checking a wrong signature takes as long as checking a right one
     key = rsa.RSAPublicNumbers(exponent, 2**2048 - 1).public_key()
     assert bool(keys.schemes_of(key)) is is_good
 
@@ -580,7 +580,7 @@ def test_any_certificate(content: bytes) -> None:
 @given(mutations())
 @MANY
 def test_a_changed_certificate(mutate: t.Callable[[bytes], bytes]) -> None:
-    """Whatever the parser of certificates says of it, it is a typed error."""
+    """Any exception of the certificate parser becomes a typed error."""
     pair = new_pair()
     reach(pair, pair.server, TlsState.WAIT_CERT)
     content = mutate(certificate("ec-p256"))

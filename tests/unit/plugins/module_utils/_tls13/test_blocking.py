@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The blocking socket when the other end goes away, drips or does not read."""
+"""The blocking socket keeps its timeouts when the other end disconnects, drips or does not read."""
 
 from __future__ import annotations
 

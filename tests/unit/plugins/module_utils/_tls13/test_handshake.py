@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Our client against our server: whatever both have in common works, whatever they have not has its alert."""
+"""Client and server agree on every common group, suite and certificate, and alert if there is none in common."""
 
 from __future__ import annotations
 

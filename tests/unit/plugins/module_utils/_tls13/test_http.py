@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""requests and urllib3 over the blocking socket, aiohttp over the asyncio server: the seams that RA-TLS uses."""
+"""requests and urllib3 work over the blocking socket, and aiohttp over the asyncio server, as RA-TLS uses them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BIG = bytes(range(256)) * 40_000
 
 
 class Connection(urllib3.connection.HTTPSConnection):  # type: ignore[misc,name-defined]
-    """What a connection class for urllib3 comes to."""
+    """A connection class for urllib3 over the blocking socket."""
 
     def connect(self) -> None:
         mine = certified_key("ec-p384")

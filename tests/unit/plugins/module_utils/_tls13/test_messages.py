@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The wire format: what is written is read back, and nothing else than the typed errors comes of any bytes."""
+"""Messages (RFC 8446, 4) are read as they were written; any other bytes cause typed errors only."""
 
 from __future__ import annotations
 

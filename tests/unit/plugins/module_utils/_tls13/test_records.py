@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records: sizes, padding, early data, and what happens to changed ones."""
+"""Records (RFC 8446, 5) keep the limits on size, padding and early data, and changed ones are refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def forged(inner: bytes, keys: TrafficKeys = KEYS) -> bytes:
 @pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
 @pytest.mark.parametrize("into", [True, False])
 def test_there_and_back(suite: Suite, monkeypatch: pytest.MonkeyPatch, *, into: bool) -> None:
-    """With cryptography before 47 too, whose AEADs have no encrypt_into and decrypt_into."""
+    """AEADs of cryptography before 47 have no encrypt_into and decrypt_into."""
     keys = TrafficKeys.derive(suite, bytes(suite.hash_length))
     if not into:
         cipher = suite.cipher(keys.key)
@@ -176,7 +176,7 @@ def test_rejected_early_data_is_skipped_within_a_bound(keys: TrafficKeys | None)
 
 
 @pytest.mark.parametrize("keys", [KEYS, None])
-def test_early_data_of_nothing_has_a_bound_too(keys: TrafficKeys | None) -> None:
+def test_empty_records_of_early_data_are_bounded(keys: TrafficKeys | None) -> None:
     reader = reader_of(keys)
     reader.skip_early_data()
     with pytest.raises(ProtocolError):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The key schedule, the transcript and the records against the traces of RFC 8448."""
+"""Key schedule, transcript and records are those of the traces in RFC 8448."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A peer with the right keys that sends any records in any order, from any moment of a handshake on."""
+"""A peer with the right keys that sends any records in any order at any moment causes typed errors only."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_any_records_at_any_moment(role: str, state: TlsState, sequence: list[tu
     if error is not None:
         assert engine.state is TlsState.FAILED
         assert not engine._reader.is_protected
-    # nobody without a Finished of this handshake gets any further
+    # no connection without a Finished of this handshake
     assert state is TlsState.CONNECTED or not engine.is_connected
     # what it answers is bounded by what it was sent
     assert len(engine.data_to_send()) < 4096

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The asyncio server when clients, judges and applications fail at any moment."""
+"""The asyncio server stays usable when clients, judges and applications fail at any moment."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(test: t.Callable[[], t.Coroutine[t.Any, t.Any, None]]) -> None:
 
 
 @pytest.mark.parametrize("stage", ["start", "hello", "judging", "connected", "closed", "failed", "draining"])
-def test_the_application_is_told_once_of_each_end(stage: str) -> None:
+def test_connection_lost_is_called_once(stage: str) -> None:
     """connection_lost after connection_made or not at all, and no task stays, whenever the client goes away."""
     made: list[Inner] = []
 
@@ -91,9 +91,7 @@ def test_the_application_is_told_once_of_each_end(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["hello", "judged"])
-def test_a_client_that_has_reset_the_connection_cannot_be_told_why_it_is_refused(
-    stage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_that_has_reset_the_connection_gets_no_alert(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The transport learns of a reset when it reads next, and it does not while the client is judged."""
     reports: list[TlsError] = []
 
@@ -173,7 +171,7 @@ def test_what_an_application_does_after_an_error_is_dropped() -> None:
     run(test)
 
 
-def test_a_judge_that_is_cancelled_accepts_nobody() -> None:
+def test_a_judge_that_is_cancelled_rejects_the_client() -> None:
     async def cancelled(*dummy: object) -> None:
         raise asyncio.CancelledError
 
@@ -221,7 +219,7 @@ def test_nothing_reaches_the_application_while_the_client_is_judged() -> None:
     run(test)
 
 
-def test_nothing_is_read_while_anybody_wants_so() -> None:
+def test_nothing_is_read_until_every_pause_is_over() -> None:
     async def test() -> None:
         connection = Connection(PLAIN)
         connection.pump()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The blocking socket and the asyncio server over loopback, with each other and with Python's ssl."""
+"""The blocking socket and the asyncio server interoperate with each other and with Python's ssl."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_server_of_python_with_client_certificates(
         assert connection.engine.peer_chain == (certificate(server_key),)
 
 
-def test_server_of_python_that_wants_a_certificate_and_gets_none(tmp_path: pathlib.Path) -> None:
+def test_a_server_that_requires_a_certificate_rejects_a_client_without_one(tmp_path: pathlib.Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*write_pem(tmp_path))
     context.verify_mode = ssl.CERT_REQUIRED
@@ -206,7 +206,7 @@ def send_and_read(connection: TlsSocket) -> None:
         pass
 
 
-def test_a_judge_that_fails_accepts_nobody() -> None:
+def test_a_judge_that_fails_rejects_the_client() -> None:
     async def broken(*dummy: object) -> None:
         raise RuntimeError("secret")
 
@@ -218,7 +218,7 @@ def test_a_judge_that_fails_accepts_nobody() -> None:
         assert "secret" not in str(server.errors)
 
 
-def test_no_judge_accepts_nobody() -> None:
+def test_without_a_judge_every_client_is_rejected() -> None:
     with OwnServer(required, judge=None) as server:  # type: ignore[arg-type]
         connection = connect(server.port)
         with pytest.raises(AlertReceived):
@@ -311,7 +311,7 @@ def test_garbage_gets_an_alert() -> None:
         assert server.reported.wait(10)
 
 
-def test_many_at_once_of_which_half_are_not_good() -> None:
+def test_valid_clients_are_served_beside_invalid_ones() -> None:
     with OwnServer(required) as server:
         good, bad = [], []
         for number in range(20):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every message in every state: what the table does not have is unexpected_message, and the end of the connection."""
+"""A message that the table of a state does not list ends the connection with unexpected_message (RFC 8446, A)."""
 
 from __future__ import annotations
 

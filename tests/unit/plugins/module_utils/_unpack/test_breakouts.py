@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cases by which other projects test their unpackers, with what comes out here.
+"""The break-out cases of other projects' unpackers stay inside the root.
 
 The names are theirs: cd is containerd, um umoci, mb moby, cs containers/storage, sj filepath-securejoin. The entries
 are made anew from what the cases are about.

@@ -70,7 +70,7 @@ UPPER = tar([file("etc/issue", b"upper"), whiteout("link")])
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> t.Iterator[None]:
-    """Whatever happens, all threads end and no descriptor is left."""
+    """Check that all threads have ended and no descriptor is left open."""
     threads = threading.enumerate()
     descriptors = open_descriptors()
     yield
@@ -120,7 +120,7 @@ def unpack(
 
 
 def drift(root: Path, record: t.BinaryIO) -> Drift:
-    """What differs between a tree and its record, contents included."""
+    """The differences between a tree and its record, contents included."""
     record.seek(0)
     descriptor = open_root(root)
     try:
@@ -157,7 +157,7 @@ def test_a_wrong_media_type_is_a_warning(root: Path) -> None:
     assert (root / "etc/motd").is_file()
 
 
-def test_a_compression_that_nobody_declared(root: Path) -> None:
+def test_an_undeclared_compression_is_detected(root: Path) -> None:
     source = layer(LAYER, compression="zstd")
     unpack(root, LayerSource(source.name, None, source.diff_id, source.open))
     assert (root / "etc/motd").is_file()
@@ -229,7 +229,7 @@ def test_failures(bad: LayerSource, kind: type[CollectionError], position: int, 
     assert caught.value.fields["layer"] == "bad"
 
 
-def test_an_error_of_a_source_that_is_not_ours_passes_as_it_is(root: Path) -> None:
+def test_other_exceptions_of_a_source_are_not_converted(root: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         unpack(root, layer(LAYER, pieces=broken_source(b"", ZeroDivisionError())))
 
@@ -381,7 +381,7 @@ def test_a_full_disk(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not children.may_mount(), reason="needs mounts of its own")
-def test_a_disk_that_is_really_full(root: Path) -> None:
+def test_a_full_tmpfs_is_an_error(root: Path) -> None:
     def fill() -> tuple[dict[str, str | int], int]:
         children.mount_tmpfs(root, "size=1m")
         with pytest.raises(NoSpace) as caught:
@@ -483,7 +483,7 @@ def test_memory_does_not_grow_with_the_layer(root: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"no tar at all" * 100, b"\x1f\x8b\x08\x00" + bytes(2000)])
-def test_bytes_that_were_never_asked_for_are_the_explanation_of_all_that_follows(damaged: bytes, root: Path) -> None:
+def test_a_wrong_diff_id_explains_errors_of_the_archive(damaged: bytes, root: Path) -> None:
     def pieces() -> t.Iterator[bytes]:
         yield damaged
         yield from (bytes(100_000) for dummy in range(30))
@@ -525,7 +525,7 @@ def test_attributes_that_are_kept_until_the_end_are_limited(
     assert caught.value.fields["limit"] == "xattr_bytes"
 
 
-def test_without_owners_no_file_runs_as_somebody_else(root: Path) -> None:
+def test_without_ownership_setuid_and_setgid_are_cleared(root: Path) -> None:
     unpack(root, layer(tar([file("su", b"x", mode=0o6755), directory("shared", mode=0o2775)])))
     assert stat.S_IMODE((root / "su").stat().st_mode) == 0o755
     assert stat.S_IMODE((root / "shared").stat().st_mode) == 0o2775

@@ -30,7 +30,7 @@ def test_bytes_up_to_the_limit() -> None:
     assert caught.value.as_result() == {"kind": "limit_exceeded", "limit": "max_unpacked_bytes", "maximum": 1000}
 
 
-def test_layers_that_exceed_the_ratio_share_what_is_let_pass() -> None:
+def test_layers_above_the_ratio_share_one_allowance() -> None:
     budget = Budget(Limits(ratio=100))
     budget.check_ratio(compressed=1, unpacked=RATIO_FLOOR // 2)
     budget.begin_layer()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an unpacker gets wrong, by the number of the class: owners, modes, xattrs, times, devices (31 to 35)."""
+"""Known mistakes of unpackers do not occur: owners, modes, xattrs, times, devices (classes 31 to 35)."""
 
 from __future__ import annotations
 

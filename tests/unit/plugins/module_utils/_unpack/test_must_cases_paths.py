@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an unpacker gets wrong, by the number of the class: names, links and parents (1 to 18, and 37)."""
+"""Known mistakes of unpackers do not occur: names, links and parents (classes 1 to 18, and 37)."""
 
 from __future__ import annotations
 

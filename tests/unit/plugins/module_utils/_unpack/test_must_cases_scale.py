@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an unpacker gets wrong, by the number of the class: races, amounts and surroundings (44 and 45)."""
+"""Known mistakes of unpackers do not occur: races, large images, unusual hosts (classes 44 and 45)."""
 
 from __future__ import annotations
 

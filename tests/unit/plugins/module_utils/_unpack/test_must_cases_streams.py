@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an unpacker gets wrong, by the number of the class: archives and compressed streams that lie (39 to 43)."""
+"""Known mistakes of unpackers do not occur: forged archives and compressed streams (classes 39 to 43)."""
 
 from __future__ import annotations
 

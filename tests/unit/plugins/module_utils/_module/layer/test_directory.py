@@ -45,7 +45,7 @@ def test_an_empty_directory_has_no_layers(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("length", [221, 222, 223, 239, 243])
-def test_a_long_name_leaves_room_for_all_that_is_beside_it(tmp_path: pathlib.Path, length: int) -> None:
+def test_a_long_name_leaves_room_for_the_files_beside_it(tmp_path: pathlib.Path, length: int) -> None:
     name = "ä" * (length // 2) + "a" * (length % 2)
     with LayeredDirectory(str(tmp_path / name)) as directory:
         with directory.opened(lock_timeout=0) as root:

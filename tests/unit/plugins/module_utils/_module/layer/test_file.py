@@ -42,13 +42,13 @@ def read(layer: LayerFile) -> bytes:
         return b"".join(pieces)
 
 
-def test_hands_out_what_it_verified(path: pathlib.Path) -> None:
+def test_reads_the_verified_file(path: pathlib.Path) -> None:
     with LayerFile(str(path)) as layer:
         verify(layer)
         assert read(layer) == LAYER.data
 
 
-def test_a_file_that_is_replaced_in_between_does_not_matter(path: pathlib.Path) -> None:
+def test_a_file_replaced_after_verification_is_read_as_verified(path: pathlib.Path) -> None:
     with LayerFile(str(path)) as layer:
         verify(layer)
         path.unlink()
@@ -57,7 +57,7 @@ def test_a_file_that_is_replaced_in_between_does_not_matter(path: pathlib.Path) 
 
 
 @pytest.mark.parametrize("change", ["first byte", "last byte", "longer", "shorter", "empty"])
-def test_a_file_that_is_changed_in_between_is_not_handed_out(path: pathlib.Path, change: str) -> None:
+def test_a_file_changed_after_verification_is_refused(path: pathlib.Path, change: str) -> None:
     data = bytearray(LAYER.data)
     if change.endswith("byte"):
         data[0 if change.startswith("first") else -1] ^= 1
@@ -76,7 +76,7 @@ def test_a_file_that_is_changed_in_between_is_not_handed_out(path: pathlib.Path,
         assert LAYER.data.startswith(seen)
 
 
-def test_another_layer_is_found_out(path: pathlib.Path) -> None:
+def test_another_layer_is_detected(path: pathlib.Path) -> None:
     path.write_bytes(images.layer([], compression="none").data)
     with LayerFile(str(path)) as layer, pytest.raises(DiffIdMismatch):
         verify(layer)
@@ -89,7 +89,7 @@ def test_limits_hold_while_verifying(path: pathlib.Path) -> None:
                 verify(layer, limits=limits)
 
 
-def test_what_is_no_file(tmp_path: pathlib.Path) -> None:
+def test_only_regular_files_are_accepted(tmp_path: pathlib.Path) -> None:
     with pytest.raises(LayerInvalid, match="not a regular file"):
         LayerFile(str(tmp_path))
     with pytest.raises(FilesystemError):

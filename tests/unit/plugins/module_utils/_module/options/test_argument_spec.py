@@ -64,7 +64,7 @@ def documented_options(name: str) -> set[str]:
 
 
 def without(facts: dict[str, t.Any], name: str) -> dict[str, t.Any]:
-    """What is said of an option but for one thing, of its suboptions too, which have one name in both."""
+    """The specification of an option and its suboptions without one field."""
     kept = {"options" if key == "suboptions" else key: value for key, value in facts.items() if key != name}
     if "options" in kept:
         kept["options"] = {option: without(more, name) for option, more in kept["options"].items()}
@@ -99,7 +99,7 @@ def test_the_sources_of_evidence_and_the_keys_are_those_there_are() -> None:
     assert options["timeout"]["default"] == DEFAULT_TIMEOUT
 
 
-def test_what_is_returned_of_attestation_is_the_same_everywhere() -> None:
+def test_the_return_value_ratls_is_documented_identically() -> None:
     """Results cannot be documented in a fragment."""
     found = []
     for name in MODULES:

@@ -23,7 +23,7 @@ RATLS = {"evidence": "rsi", "path": None, "argv": None, "key_type": "ec-p256", "
 
 
 class Module:
-    """What the connection wants of an AnsibleModule."""
+    """The part of AnsibleModule that the connection uses."""
 
     def __init__(self, **params: t.Any) -> None:
         spec = {**REGISTRY, **IMAGE}
@@ -88,9 +88,7 @@ def opened(module: Module) -> None:
         ({"registry": "https://registry.example.com", "tls": "ra-tls", "ratls": RATLS}, "ra-tls"),
     ],
 )
-def test_plain_http_is_for_loopback_and_for_those_who_ask(
-    made: list[Seen], options: dict[str, t.Any], mode: str
-) -> None:
+def test_plain_http_is_used_for_loopback_or_by_option(made: list[Seen], options: dict[str, t.Any], mode: str) -> None:
     opened(Module(**options))
     assert made[0].options["tls"].mode == mode
 
@@ -144,7 +142,7 @@ def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
         ({"registry": "localhost", "mirrors": ["http://mirror.example.com"]}, "plain HTTP"),
     ],
 )
-def test_what_gives_up_protection_is_warned_about(options: dict[str, t.Any], warning: str | None) -> None:
+def test_options_that_reduce_protection_are_warned_about(options: dict[str, t.Any], warning: str | None) -> None:
     module = Module(**options)
     opened(module)
     assert len(module.warnings) == (warning is not None)
@@ -200,7 +198,7 @@ def test_the_platform_is_that_of_the_host_unless_said(monkeypatch: pytest.Monkey
 
 
 def test_an_auth_file_that_is_named_has_to_be_right(tmp_path: t.Any) -> None:
-    """Whether or not the registry asks for credentials, and whoever else gives some."""
+    """It is read even if the registry asks for no credentials or other options give some."""
     (tmp_path / "bad.json").write_text("hunter2")
     for name, why in (("absent.json", "does not exist"), ("bad.json", "not the JSON")):
         for options in ({}, {"username": "me", "password": "secret"}, {"mirrors": ["mirror.example.com"]}):
@@ -208,7 +206,7 @@ def test_an_auth_file_that_is_named_has_to_be_right(tmp_path: t.Any) -> None:
                 opened(Module(auth_file=str(tmp_path / name), **options))
 
 
-def test_trouble_in_the_usual_places_is_said_once(
+def test_a_bad_file_in_a_default_place_is_one_warning(
     made: list[Seen], monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any
 ) -> None:
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))

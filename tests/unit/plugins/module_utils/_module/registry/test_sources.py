@@ -89,7 +89,7 @@ def test_what_the_mirror_lacks_comes_from_the_origin(
     assert warnings == []
 
 
-def test_a_mirror_that_lies_is_passed_over(
+def test_a_mirror_with_wrong_content_is_skipped(
     source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
 ) -> None:
     for server in (mirror, origin):

@@ -76,13 +76,13 @@ def chain(directory: str, **options: t.Any) -> AppraiserChain:
 
 
 def connect(directory: str, to: AppraiserChain) -> Attestation:
-    """What client and server do in one handshake."""
+    """Do what client and server do in one handshake."""
     challenge = Challenge()
     shown = Attester(SimulatedSource(directory), "ec-p256").answer([challenge.authority])
     return RelyingParty(to).judge(shown.certificate, challenge, now=NOW)
 
 
-def test_a_realm_that_proves_what_it_is_gets_in(realm: str) -> None:
+def test_a_realm_with_valid_evidence_is_accepted(realm: str) -> None:
     attested = connect(realm, chain(realm))
     assert [verdict.appraiser for verdict in attested.verdicts] == ["lifecycle", "trust_anchors", "reference_values"]
     assert attested.platform_authenticated
@@ -91,7 +91,7 @@ def test_a_realm_that_proves_what_it_is_gets_in(realm: str) -> None:
     assert attested.verdicts[0].reason == "secured"
 
 
-def test_another_realm_does_not_and_the_reason_is_for_the_log(realm: str, other_realm: str) -> None:
+def test_another_realm_is_refused_with_a_reason_for_the_log(realm: str, other_realm: str) -> None:
     with pytest.raises(TokenUntrusted, match="not signed with a key that is trusted") as caught:
         connect(other_realm, chain(realm))
     assert str(caught.value.fields["token"]).startswith("sha256:")
@@ -103,7 +103,7 @@ def chain_anchors(directory: str) -> TrustAnchors:
     return TrustAnchors(TrustAnchor(key) for key in read_keys(content(directory, "cpak.pem"), what="cpak.pem"))
 
 
-def test_platforms_that_are_not_secured_stay_outside(tmp_path: pathlib.Path) -> None:
+def test_platforms_that_are_not_secured_are_refused(tmp_path: pathlib.Path) -> None:
     debug = make_realm(tmp_path / "debug", "--lifecycle", "0x4000")
     with pytest.raises(AppraisalFailed, match=r"in the state non_platform_rot_debug \(0x4000\); only these") as caught:
         connect(debug, chain(debug))
@@ -111,7 +111,7 @@ def test_platforms_that_are_not_secured_stay_outside(tmp_path: pathlib.Path) -> 
     assert connect(debug, chain(debug, lifecycle=("secured", "non_platform_rot_debug")))
 
 
-def test_what_a_log_says_of_a_realm(realm: str) -> None:
+def test_facts_of_a_realm_for_the_log(realm: str) -> None:
     attested = connect(realm, chain(realm))
     assert attested.facts() == {
         "token": attested.token.digest,
@@ -133,7 +133,7 @@ def test_others_such_as_veraison_come_last_and_can_refuse(realm: str) -> None:
     assert asked == ["no", "yes"]
 
 
-def test_nothing_configured_is_no_service(realm: str) -> None:
+def test_a_chain_without_appraisers_is_refused(realm: str) -> None:
     with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
         AppraiserChain([])
     with pytest.raises(ConfigurationInvalid, match="no setting says which realms are accepted"):
@@ -176,7 +176,7 @@ def answer(challenge: Challenge, realm: str) -> bytes:
     return Attester(SimulatedSource(realm), "ec-p256").answer([challenge.authority]).certificate
 
 
-def test_a_recorded_certificate_does_not_do_for_another_connection(realm: str) -> None:
+def test_a_recorded_certificate_is_refused_on_another_connection(realm: str) -> None:
     first, second = Challenge(), Challenge()
     recorded = answer(first, realm)
     assert RelyingParty(chain(realm)).judge(recorded, first, now=NOW)
@@ -186,7 +186,7 @@ def test_a_recorded_certificate_does_not_do_for_another_connection(realm: str) -
         RelyingParty(chain(realm)).judge(recorded, first, now=NOW)
 
 
-def test_a_token_does_not_do_for_the_key_of_somebody_else(realm: str) -> None:
+def test_a_token_is_refused_with_another_key(realm: str) -> None:
     challenge = Challenge()
     token = Attester(SimulatedSource(realm), "ec-p256").answer([challenge.authority]).evidence.token
     stolen = make_certificate(make_client_key("ec-p256"), token)
@@ -204,7 +204,7 @@ def test_a_wrong_answer_uses_the_challenge_up(realm: str) -> None:
         RelyingParty(chain(realm)).judge(right, challenge, now=NOW)
 
 
-def test_what_is_no_certificate_or_no_token_is_refused_first(realm: str) -> None:
+def test_an_invalid_certificate_or_token_is_refused(realm: str) -> None:
     with pytest.raises(CertificateInvalid):
         RelyingParty(chain(realm)).judge(b"", Challenge(), now=NOW)
     no_token = make_certificate(process_key("ec-p256"), b"no token")

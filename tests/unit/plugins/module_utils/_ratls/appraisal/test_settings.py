@@ -303,7 +303,7 @@ def test_the_keys_for_one_platform_come_before_those_for_all() -> None:
     assert list(anchors.candidates(parse_token(token()).platform)) == keys
 
 
-def test_a_platform_that_nobody_knows_is_named() -> None:
+def test_a_platform_without_trust_anchor_is_named() -> None:
     anchors = settings.read_trust_anchors([{"path": "cpak.pem", "instance_id": "01" + OTHER}], read_file=read_file)
     with pytest.raises(TokenUntrusted, match=f"no trust anchor for the instance {INSTANCE.hex()}") as caught:
         anchors.verify(parse_token(token()))

@@ -72,7 +72,7 @@ def test_rsa_is_the_default() -> None:
     assert client_key.process_key() is client_key.process_key("rsa-2048")
 
 
-def test_a_process_has_one_key_of_a_type_whoever_asks_first() -> None:
+def test_threads_of_a_process_share_one_key_of_each_type() -> None:
     client_key._process_key.cache_clear()
     found: list[ClientKey] = []
     threads = [threading.Thread(target=lambda: found.append(client_key.process_key("ec-p256"))) for dummy in range(8)]
@@ -142,7 +142,7 @@ def test_other_keys_are_refused() -> None:
     wrong(certificate(dsa.generate_private_key(2048)), "its key is not RSA")
 
 
-def test_a_curve_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_curve_is_refused() -> None:
     known, unknown = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d03017f")
     wrong(certificate().replace(known, unknown), "its key type is unknown")
 
@@ -187,13 +187,13 @@ def test_the_extension_has_to_be_there_once_and_not_critical() -> None:
     wrong(twice, "a duplicate extension")
 
 
-def test_a_harmless_extension_more_is_let_be() -> None:
+def test_other_extensions_are_ignored() -> None:
     more = ((EXTENSION, False), (x509.BasicConstraints(False, None), False))
     assert read_certificate(certificate(extensions=more), now=NOW).token == TOKEN
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_other_extensions_hold_is_not_looked_into() -> None:
+def test_values_of_other_extensions_are_not_parsed() -> None:
     country_of_three_letters = bytes.fromhex("3012a410300e310c300a06035504061303474552")
     for value in (country_of_three_letters, b"nonsense", b"0\x82\x70\x00" + b"\x82\x00" * 0x3800):
         names = x509.UnrecognizedExtension(x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, value)

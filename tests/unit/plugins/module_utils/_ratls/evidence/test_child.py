@@ -62,7 +62,7 @@ def test_a_status_that_is_lost_is_a_failure(tmp_path: t.Any) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_status_that_somebody_else_took_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exit_status_that_was_collected_elsewhere_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def taken(*dummy: object) -> t.Any:
         raise ChildProcessError
 

@@ -49,7 +49,7 @@ def test_a_file_gives_its_token_and_a_warning(tmp_path: pathlib.Path) -> None:
     assert "does not prove that the realm is running now" in evidence.warnings[0]
 
 
-def test_files_that_are_none(tmp_path: pathlib.Path) -> None:
+def test_unsuitable_files_are_refused(tmp_path: pathlib.Path) -> None:
     refused(FileSource(str(tmp_path / "absent")), "No such file or directory; name a file that holds a CCA token")
     refused(FileSource(str(tmp_path)), "not a regular file")
     assert "a\\x00b" in refused(FileSource("a\0b"), "the path is invalid").message
@@ -133,7 +133,7 @@ def test_a_command_may_take_a_day() -> None:
 
 
 def test_a_command_that_may_not_be_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with sudo, after which the program is of another user."""
+    """A program that runs sudo belongs to another user and cannot be killed."""
     started: list[int] = []
 
     def not_permitted(pid: int, dummy: int) -> None:
@@ -155,7 +155,7 @@ def test_a_command_that_closes_its_output_and_stays_is_killed() -> None:
 
 
 @pytest.mark.parametrize("argv", [(), ("",), ("a\0b",), ("true", "\0")])
-def test_commands_that_are_none(argv: tuple[str, ...]) -> None:
+def test_invalid_commands_are_refused(argv: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationInvalid, match="empty or contains a NUL"):
         CommandSource(argv)
 
@@ -202,14 +202,14 @@ def test_the_same_size_again_is_no_reason_to_go_round_in_circles(device: str) ->
     refused(RsiSource(device, never), "reports a token of 4096 bytes")
 
 
-def test_the_real_ioctl_of_what_is_no_device(device: str, tmp_path: pathlib.Path) -> None:
+def test_the_real_ioctl_on_a_regular_file_is_refused(device: str, tmp_path: pathlib.Path) -> None:
     refused(RsiSource(device), "Inappropriate ioctl for device")
     refused(RsiSource(str(tmp_path / "absent")), "No such file or directory.; check that this host is a realm")
 
 
 @pytest.mark.parametrize("make", [FileSource, RsiSource, TsmSource])
 @pytest.mark.parametrize("path", ["a\0b", "\ud800"])
-def test_paths_that_can_be_none(make: t.Any, path: str) -> None:
+def test_invalid_paths_are_refused(make: t.Any, path: str) -> None:
     refused(make(path), "the path is invalid")
 
 

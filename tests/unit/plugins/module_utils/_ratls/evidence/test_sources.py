@@ -51,6 +51,6 @@ def test_every_kind_is_known() -> None:
         ({"kind": "file", "path": "/x", "argv": []}, "takes no argv"),
     ],
 )
-def test_what_does_not_fit_together(options: dict[str, t.Any], why: str) -> None:
+def test_options_that_do_not_fit_the_kind_are_refused(options: dict[str, t.Any], why: str) -> None:
     with pytest.raises(ConfigurationInvalid, match=why):
         make_source(**options)

@@ -244,7 +244,7 @@ PLATFORM_SIGNED, REALM_SIGNED = (
         b"\xd9\x01\x8f\xa3" + encode(PLATFORM_TOKEN) + encode(PLATFORM_SIGNED) + token()[4:],
     ],
 )
-def test_collections_that_are_none(value: bytes) -> None:
+def test_invalid_collections_are_refused(value: bytes) -> None:
     with pytest.raises(TokenInvalid, match="in the collection of tokens"):
         parse_token(value)
 
@@ -286,7 +286,7 @@ def part(
         (TaggedValue(18, part(payload=b"\xa1")), "ends before"),
     ],
 )
-def test_halves_that_are_no_cose_sign1(signed: t.Any, reason: str) -> None:
+def test_halves_other_than_cose_sign1_are_refused(signed: t.Any, reason: str) -> None:
     with pytest.raises(TokenInvalid, match=reason):
         parse_token(signing.collection(PLATFORM_SIGNED, encode(signed)))
 

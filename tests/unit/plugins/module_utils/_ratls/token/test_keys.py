@@ -149,7 +149,7 @@ def cose(**changes: object) -> bytes:
         (b"\xa5\x01\x02" + cose()[1:], "more than once"),
     ],
 )
-def test_cose_keys_that_are_none(data: bytes, reason: str) -> None:
+def test_invalid_cose_keys_are_refused(data: bytes, reason: str) -> None:
     with pytest.raises(KeyInvalid, match=reason):
         keys.from_cose_key(data)
 

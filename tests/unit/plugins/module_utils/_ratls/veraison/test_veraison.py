@@ -91,7 +91,7 @@ def test_a_service_that_takes_its_time_is_asked_again() -> None:
     assert [method for method, dummy in service.requests] == ["POST", "POST", "GET", "GET", "GET", "DELETE"]
 
 
-def test_a_service_that_never_ends_is_left() -> None:
+def test_polling_a_session_ends_at_the_timeout() -> None:
     service = StandInVeraison()
     service.polls = ["processing"] * 1000
     refused(service, "it took more than 20 seconds; check whether the service is overloaded")
@@ -255,13 +255,13 @@ CLAIMS = {"iat": NOW}
         "a" * 300000,
     ],
 )
-def test_what_is_no_result(result: object) -> None:
+def test_an_invalid_result_is_refused(result: object) -> None:
     service = StandInVeraison()
     service.result = result
     refused(service, "Having the attestation verified by Veraison failed: ")
 
 
-def test_a_recorded_result_does_not_do_for_another_token() -> None:
+def test_a_recorded_result_is_refused_for_another_token() -> None:
     recorded = StandInVeraison()
     appraiser(recorded).appraise(PRESENTED)
     service = StandInVeraison()
@@ -333,7 +333,7 @@ def test_the_location_may_be_absolute_and_stays_below_a_path() -> None:
         ({"accept": [1, "text/plain", 'application/eat-collection; profile="other"']}, "does not accept CCA tokens"),
     ],
 )
-def test_sessions_that_are_none(session: dict[str, t.Any], reason: str) -> None:
+def test_invalid_sessions_are_refused(session: dict[str, t.Any], reason: str) -> None:
     service = StandInVeraison()
     service.session = session
     refused(service, reason)
@@ -458,7 +458,7 @@ def test_without_the_pinned_key_no_token_is_sent_and_the_service_is_left_alone_f
     assert pinned.appraise(PRESENTED)
 
 
-def test_nobody_waits_for_ever_while_somebody_else_fetches_the_key() -> None:
+def test_waiting_for_the_key_that_another_thread_fetches_is_bounded() -> None:
     entered, leave = threading.Event(), threading.Event()
 
     class Stuck(StandInVeraison):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a real HTTP server, which stands in for Veraison, can do to the one who asks it."""
+"""Answers of Veraison over real HTTP are bounded in time and size, and any broken answer is an error."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_the_session_is_at_the_service_or_nowhere(authority: Authority, location
     assert service.veraison.methods == ["POST"]
 
 
-def test_two_locations_are_none(service: Service) -> None:
+def test_two_location_headers_are_refused(service: Service) -> None:
     def twice(peer: stand_in.Peer, data: bytes) -> None:
         peer.write(data.replace(b"\r\n\r\n", b"\r\nLocation: session/5678\r\n\r\n", 1))
 
@@ -201,7 +201,7 @@ def test_errors_and_redirects_end_it(service: Service, what: str, requests: list
     assert not any("elsewhere" in url for dummy, url in service.veraison.requests)
 
 
-def test_what_the_service_says_of_a_problem_is_told(service: Service) -> None:
+def test_the_problem_document_of_the_service_is_quoted(service: Service) -> None:
     challenge = nonce(PRESENTED.realm_challenge)
     problem = {"title": "Bad\nRequest", "detail": f"no endorsements for {challenge}", "status": 400}
     service.veraison.statuses = {"POST": 400}
@@ -216,7 +216,7 @@ def test_what_the_service_says_of_a_problem_is_told(service: Service) -> None:
     service.refused("with status 400;")
 
 
-def test_a_service_that_polls_for_ever_is_left_in_time(service: Service) -> None:
+def test_polling_ends_at_the_timeout(service: Service) -> None:
     service.veraison.polls = ["processing"] * 1000
     service.refused("took more than 0.5 seconds", timeout=0.5)
     assert service.asks("GET") >= 1
@@ -236,7 +236,7 @@ BODIES = [
 
 @pytest.mark.parametrize("what", ["NEW", "POST"])
 @pytest.mark.parametrize(("body", "reason"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES])
-def test_bodies_that_are_none(service: Service, what: str, body: bytes, reason: str) -> None:
+def test_invalid_bodies_are_refused(service: Service, what: str, body: bytes, reason: str) -> None:
     service.veraison.documents = {what: body}
     service.refused(reason)
     assert service.veraison.methods[-1] == ("POST" if (what, len(body) > MAX_BODY) == ("NEW", True) else "DELETE")
@@ -379,7 +379,7 @@ def test_proxies_of_the_environment_are_not_used(service: Service, monkeypatch: 
         assert service.appraiser().appraise(PRESENTED)
 
 
-def test_a_session_that_stays_is_told(service: Service) -> None:
+def test_a_session_that_is_not_deleted_is_reported(service: Service) -> None:
     service.veraison.statuses = {"DELETE": 500}
     assert "was not deleted" in service.appraiser().appraise(PRESENTED).warnings[0]
 

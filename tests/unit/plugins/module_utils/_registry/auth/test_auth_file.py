@@ -124,7 +124,7 @@ def test_an_empty_entry_does_not_hide_another_way_of_writing_its_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["registrytoken", "identitytoken"])
-def test_what_is_no_token_is_not_sent(name: str) -> None:
+def test_an_invalid_token_is_not_sent(name: str) -> None:
     with pytest.raises(ConfigurationError, match="token from the auth file /x/auth.json .*a line end") as raised:
         find({"auths": {"r.example": {name: "hunter2\n"}}}, "r.example")
     assert "hunter2" not in str(raised.value)
@@ -299,7 +299,7 @@ def test_the_first_file_that_knows(tmp_path) -> None:
         b'{"credHelpers": {"r": "absent"}}',
     ],
 )
-def test_trouble_where_nobody_named_the_file(tmp_path, content: bytes) -> None:
+def test_a_bad_file_in_a_default_place_is_a_warning(tmp_path, content: bytes) -> None:
     """A warning, and the next file is asked; an error where there is nobody to warn."""
     (tmp_path / "bad").write_bytes(content)
     (tmp_path / "good").write_text(json.dumps({"auths": {"r": auth("u:p")}}))
@@ -347,7 +347,7 @@ def test_a_required_file_has_to_exist(tmp_path) -> None:
         AuthFiles([str(tmp_path / "absent")], required=True).credentials_for("r", None)
 
 
-def test_files_that_are_none(tmp_path) -> None:
+def test_unsuitable_files_are_refused(tmp_path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with open(tmp_path / "large", "wb") as stream:
         stream.truncate(MAX_BYTES + 1)

@@ -106,11 +106,11 @@ def test_challenges(headers: list[str], expected: list[Challenge]) -> None:
     ],
 )
 def test_leniently(text: str, expected: list[Challenge]) -> None:
-    """As far as skopeo reads it or farther; what of it is not needed does not matter."""
+    """Headers that skopeo can read are read as well; parameters that are not needed may be malformed."""
     assert list(parse_challenges([text])) == expected
 
 
-def test_no_more_than_can_be_of_use() -> None:
+def test_the_number_and_size_of_challenges_are_bounded() -> None:
     many = parse_challenges([", ".join(f"S{number}" for number in range(40)), "Basic"])
     assert len(many) == MAX_CHALLENGES
     assert len(parse_challenges(["Basic realm=" + "a" * 40000])[0].parameters["realm"]) < 40000

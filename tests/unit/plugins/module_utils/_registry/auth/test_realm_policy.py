@@ -184,7 +184,7 @@ def test_no_address_is_ever_entitled(number: int) -> None:
 
 
 @given(st.text("0123456789abcdefx.:[]-", max_size=30))
-def test_what_resolvers_take_for_local_is_refused(host: str) -> None:
+def test_spellings_of_addresses_that_resolvers_accept_are_refused(host: str) -> None:
     import socket
 
     try:

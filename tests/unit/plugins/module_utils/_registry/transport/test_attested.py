@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pulls over RA-TLS from our own TLS server and relying party, and from servers that are none."""
+"""Pulls over RA-TLS attest each connection to the registry; servers without RA-TLS are refused with the reason."""
 
 from __future__ import annotations
 
@@ -466,7 +466,7 @@ def test_other_connections_need_no_cryptography(serve) -> None:
 # evidence
 
 
-def test_evidence_that_cannot_be_had_is_said_as_it_is(serve, front, pull, tmp_path) -> None:
+def test_an_error_of_the_evidence_source_is_reported_unchanged(serve, front, pull, tmp_path) -> None:
     server = front(serve())
     with pytest.raises(EvidenceUnavailable, match=r"Getting an attestation token .file. failed: the file .*absent"):
         pull(server, source=make_source("file", path=str(tmp_path / "absent"))).ping()
@@ -611,7 +611,7 @@ def test_a_refusal_through_a_proxy_is_the_registrys(serve, front, pull, authorit
             pull(server, host="registry.example", proxies=proxies, source=source).ping()
 
 
-def test_a_proxy_that_lets_nobody_through(serve, front, pull) -> None:
+def test_a_proxy_that_refuses_the_tunnel_is_reported(serve, front, pull) -> None:
     server = front(serve())
     with Tunnel(server.port, answer=b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as proxy:
         proxies = Proxies(https=f"http://127.0.0.1:{proxy.port}")

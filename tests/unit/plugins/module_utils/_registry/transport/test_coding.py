@@ -76,7 +76,7 @@ def test_several_members_and_several_codings() -> None:
 
 
 def test_pieces_stay_small() -> None:
-    """What would fill the memory comes in parts, of which a reader takes as many as it likes."""
+    """Content that would fill the memory is decoded in parts, on demand."""
     bomb = decoded([gzip.compress(bytes(50_000_000))], ("gzip",), limit=50_000_000)
     assert all(len(next(bomb)) <= PIECE for dummy in range(20))
 
@@ -87,7 +87,7 @@ def packed_nothing(size: int) -> bytes:
     return gzip.compress(stream[:3] + b"\x08" + stream[4:10] + b"a" * size + b"\0" + stream[10:])
 
 
-def test_what_is_between_two_codings_is_limited_too() -> None:
+def test_the_size_between_two_codings_is_limited() -> None:
     """Three codings would make hours of work of a megabyte, and not a byte of content."""
     assert b"".join(decoded([packed_nothing(LIMIT - 100)], ("gzip", "gzip"), limit=LIMIT)) == b""
     with pytest.raises(ContentTooLong):
@@ -151,7 +151,7 @@ def test_an_error(serve, connect) -> None:
         connect(server).tags("app")
 
 
-def test_a_body_that_is_not_compressed_after_all(serve, connect) -> None:
+def test_an_uncompressed_body_with_a_content_encoding_is_accepted(serve, connect) -> None:
     server = serve()
     server.on("", Reply(status=200, body=b'{"tags": ["a"]}', headers={"Content-Encoding": "gzip"}))
     assert connect(server).tags("app").tags == ("a",)

@@ -166,7 +166,7 @@ def test_a_connection_that_the_server_closed_meanwhile(serve, connect) -> None:
         assert client.ping()
 
 
-def test_statuses_that_nobody_expects(serve, connect) -> None:
+def test_unexpected_statuses_are_an_error(serve, connect) -> None:
     server = serve()
     server.on("", Reply(status=418, body=b""))
     with pytest.raises(ProtocolBroken, match="answers 418.*address of a registry"):

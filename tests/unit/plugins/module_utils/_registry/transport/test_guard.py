@@ -31,7 +31,7 @@ def test_slow_is_an_error_after_the_window(world) -> None:
     assert raised.value.transient
 
 
-def test_fast_enough_for_ever(world) -> None:
+def test_a_steady_rate_above_the_minimum_never_fails(world) -> None:
     watch = guard(world, minimum_rate=100, read=10)
     watch.allow(10**9)
     for dummy in range(1000):
@@ -47,7 +47,7 @@ def test_each_window_counts_for_itself(world) -> None:
         watch.received(1, 10.0)
 
 
-def test_what_comes_without_waiting_is_never_slow(world) -> None:
+def test_data_that_arrives_without_waiting_is_never_slow(world) -> None:
     watch = guard(world, minimum_rate=10**9)
     watch.allow(10**6)
     for dummy in range(1000):

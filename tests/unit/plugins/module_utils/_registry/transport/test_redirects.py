@@ -106,7 +106,7 @@ def test_a_loop(server, connect, digest) -> None:
 
 @pytest.mark.parametrize("times", [1, 10])
 def test_to_the_very_same_url(server, connect, digest, times) -> None:
-    """As load balancers do that set a cookie or wake a backend; skopeo, crane, oras and curl follow it."""
+    """Load balancers that set a cookie or start a backend do that; skopeo, crane, oras and curl follow it."""
     server.on("/blobs/", redirect(""), times=times - 1)
     server.on("/blobs/", redirect(f"/v2/app/blobs/{digest}"), times=1)
     assert read(connect(server), digest) == DATA

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Redirects that lead further inside than the registry: by address, by name, after a proxy, and what permits them."""
+"""Redirects further into a network than the registry are refused, by address and by name, unless permitted."""
 
 from __future__ import annotations
 

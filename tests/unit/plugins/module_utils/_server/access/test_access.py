@@ -77,7 +77,7 @@ def server(tmp_path: pathlib.Path, serve: Serve, access: NamedUsers) -> RunningS
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-def test_nobody_gets_in_without_a_name(server: RunningServer, path: str, method: str) -> None:
+def test_clients_without_credentials_are_refused(server: RunningServer, path: str, method: str) -> None:
     answer = server.get(path, method=method)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, CHALLENGE)
     assert answer.headers["cache-control"] == "no-store"
@@ -89,13 +89,13 @@ def test_the_answer_to_strangers_is_the_same_for_what_is_there_and_what_is_not(s
     assert len({(answer.status, answer.body, answer.headers["content-length"]) for answer in answers}) == 1
 
 
-def test_a_refused_name_is_asked_for_before_a_body_is_looked_at(server: RunningServer) -> None:
+def test_credentials_are_checked_before_the_body(server: RunningServer) -> None:
     answer = server.get("/v2/open/manifests/1", method="PUT", body="data")
     assert (answer.status, answer.headers["connection"]) == (401, "close")
 
 
 @pytest.mark.parametrize(("user", "status"), [("alice", 200), ("bob", 404)])
-def test_what_is_hidden_is_unknown(server: RunningServer, user: str, status: int) -> None:
+def test_hidden_repositories_answer_as_unknown_ones(server: RunningServer, user: str, status: int) -> None:
     references = ("tags/list", "manifests/1", f"manifests/{OTHER.digest}", f"blobs/{LAYER.digest}")
     for reference in (*references, f"referrers/{IMAGE.digest}"):
         answer = server.get(f"/v2/hidden/{reference}", Authorization=user)
@@ -146,7 +146,7 @@ def test_no_shared_cache_keeps_an_answer(server: RunningServer, path: str, cache
         assert answer.headers["cache-control"] == cache
 
 
-def test_two_names_are_none(server: RunningServer) -> None:
+def test_two_authorization_headers_are_refused(server: RunningServer) -> None:
     head = b"GET /v2/open/manifests/1 HTTP/1.1\r\nHost: x\r\nAuthorization: bob\r\nAuthorization: alice\r\n"
     answer = server.raw(head + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -164,7 +164,7 @@ def test_the_peer_is_known(server: RunningServer, access: NamedUsers) -> None:
     assert access.peers == [Peer("127.0.0.1")]
 
 
-def test_open_access_is_as_none(tmp_path: pathlib.Path, serve: Serve) -> None:
+def test_open_access_ignores_credentials(tmp_path: pathlib.Path, serve: Serve) -> None:
     images.write_layout(tmp_path / "app", {"1": IMAGE})
     answer = serve(tmp_path, access=OpenAccess()).get(f"/v2/app/blobs/{IMAGE.digest}", Authorization="Basic nonsense")
     assert (answer.status, answer.body) == (200, IMAGE.data)

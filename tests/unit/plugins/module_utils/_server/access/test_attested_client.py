@@ -49,7 +49,7 @@ def test_a_realm_is_asked_about_once(realm: AttestedClient, policies: Policies) 
     assert policies.asked == ["app", "other"]
 
 
-def test_what_is_remembered_has_an_end(realm: AttestedClient, policies: Policies) -> None:
+def test_the_number_of_remembered_decisions_is_bounded(realm: AttestedClient, policies: Policies) -> None:
     for dummy in range(2):
         assert all(realm.may_see(f"a{number}") for number in range(10_000))
     assert len(realm._seen) < 10_000
@@ -68,6 +68,6 @@ def test_rules_and_policies_have_both_to_allow_it(realm: AttestedClient) -> None
     assert sees("198.51.100.1") == []
 
 
-def test_without_a_realm_nothing_is_seen_where_there_has_to_be_one() -> None:
+def test_with_attestation_a_client_without_realm_sees_nothing() -> None:
     access = RestrictedAccess(passwords=None, rules=None, attested=True)
     assert not access.may_see(Identity("joe", Peer("192.0.2.1", "CN=host1")), "app")

@@ -134,7 +134,7 @@ def run(work: t.Coroutine[t.Any, t.Any, t.Any]) -> t.Any:
     return asyncio.run(work)
 
 
-def test_a_right_password_is_looked_at_once_and_again_later(file: CountingFile) -> None:
+def test_a_right_password_is_cached_for_a_while(file: CountingFile) -> None:
     now = 0.0
     checked = Passwords(file, realm="here", clock=lambda: now)
 
@@ -165,7 +165,7 @@ def test_the_challenge(file: CountingFile, header: str | None) -> None:
     checked.close()
 
 
-def test_unknown_users_cost_as_much_as_known_ones(file: CountingFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_users_take_as_long_as_known_ones(file: CountingFile, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = []
 
     class Library:
@@ -244,7 +244,7 @@ def test_rules(rule: Rule, repository: str, seen: bool) -> None:
     assert access.may_see(JOE, repository) is seen
 
 
-def test_rules_about_what_a_peer_does_not_have() -> None:
+def test_rules_do_not_match_a_peer_without_the_attribute() -> None:
     nobody = Identity(None, Peer(None, None))
     for rule in (Rule(users=("*",)), Rule(subjects=("*",)), Rule(networks=("0.0.0.0/0", "::/0"))):
         assert not RestrictedAccess(passwords=None, rules=(rule,)).may_see(nobody, "a")
@@ -252,7 +252,7 @@ def test_rules_about_what_a_peer_does_not_have() -> None:
     assert RestrictedAccess(passwords=None, rules=None).may_see(nobody, "a")
 
 
-def test_without_passwords_nobody_is_asked() -> None:
+def test_without_a_password_file_credentials_are_ignored() -> None:
     assert RestrictedAccess(passwords=None, rules=()).authenticate("Basic x", JOE.peer) == Identity(None, JOE.peer)
 
 

@@ -38,7 +38,7 @@ def test_blobs_are_left_to_nginx(server: RunningServer, range_: str) -> None:
         assert "content-range" not in answer.headers
 
 
-def test_all_else_is_answered_here(server: RunningServer, tmp_path: pathlib.Path) -> None:
+def test_other_requests_are_answered_by_the_server(server: RunningServer, tmp_path: pathlib.Path) -> None:
     blob = f"/v2/team/app/blobs/{LARGE.digest}"
     head = server.get(blob, method="HEAD")
     assert (head.status, head.headers["content-length"]) == (200, str(LARGE.size))
@@ -57,7 +57,7 @@ def test_all_else_is_answered_here(server: RunningServer, tmp_path: pathlib.Path
 @pytest.mark.parametrize(
     "prefix", ["", "files/", "/a/../b", "//host/", "/a b", "/a\r\nX: y", "/a?b", "/%2e", "http://x/"]
 )
-def test_prefixes_that_are_none(prefix: str) -> None:
+def test_invalid_prefixes_are_refused(prefix: str) -> None:
     with pytest.raises(UsageError, match="X-Accel-Redirect"):
         Accel(prefix, root="/root")
 

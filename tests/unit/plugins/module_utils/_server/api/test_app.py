@@ -170,7 +170,7 @@ def test_accept_changes_nothing(server: RunningServer) -> None:
     assert (answer.status, answer.body) == (200, MANY.data)
 
 
-def test_what_mirrors_are_asked_for_more_is_ignored(server: RunningServer) -> None:
+def test_the_query_parameter_ns_of_mirrors_is_ignored(server: RunningServer) -> None:
     answer = server.get("/v2/app/manifests/latest?ns=registry.example")
     assert (answer.status, answer.body) == (200, MANY.data)
     assert server.get(f"/v2/app/blobs/{LAYER.digest}?ns=registry.example").body == LAYER.data

@@ -131,7 +131,7 @@ def test_referrers_of_a_subject_that_is_not_there_itself(server: RunningServer) 
 
 
 @pytest.mark.parametrize("digest", [images.digest_of(b"?"), images.digest_of(b"?", "sha512")])
-def test_referrers_of_nothing(server: RunningServer, digest: str) -> None:
+def test_an_unknown_digest_has_no_referrers(server: RunningServer, digest: str) -> None:
     assert manifests_of(server.get(f"/v2/app/referrers/{digest}")) == []
     assert manifests_of(server.get(f"/v2/z/referrers/{SUBJECT}")) == []
 

@@ -104,7 +104,7 @@ def test_changed_before_the_request(
 
 
 @pytest.mark.parametrize("cached", [0, 1, 1000, None], ids=["nothing", "one", "some", "unknown"])
-def test_what_is_not_in_memory_yet_is_sent_all_the_same(
+def test_content_outside_the_page_cache_is_sent_completely(
     layout: pathlib.Path,
     serve: Serve,
     certificate: Certificate,
@@ -270,7 +270,7 @@ def test_content_that_cannot_be_opened_for_now_is_not_called_unknown(
     assert server.get(f"/v2/app/blobs/{content.digest}").body == content.data
 
 
-def test_short_content_is_read_once_and_its_file_looked_at_each_time(
+def test_short_content_is_cached_and_its_file_checked_each_time(
     server: RunningServer, layout: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/v2/app/blobs/{SMALL.digest}"

@@ -215,7 +215,7 @@ def test_the_challenge_of_another_connection(start: Start, realm: pathlib.Path) 
     assert len({authorities[0] for authorities in seen}) == 1
 
 
-def test_a_certificate_that_was_good_once(start: Start, realm: pathlib.Path) -> None:
+def test_a_certificate_is_not_accepted_a_second_time(start: Start, realm: pathlib.Path) -> None:
     server = start(**trusting(realm))
     kept: list[CertifiedKey | None] = []
 
@@ -224,9 +224,9 @@ def test_a_certificate_that_was_good_once(start: Start, realm: pathlib.Path) -> 
         return kept[0]
 
     assert server.get("/v2/", keep).status == 200
-    # whoever has copied both the certificate and its key
+    # an attacker with copies of the certificate and its key
     assert server.alert(lambda authorities: kept[0]) == "certificate_unknown"
-    # and whoever has seen the certificate alone
+    # an attacker with a copy of the certificate only
     stolen = CertifiedKey(t.cast(CertifiedKey, kept[0]).chain, tls13_peers.private_key("ec-p256"))
     assert server.alert(lambda authorities: stolen) == "decrypt_error"
     assert server.counted() == {"accepted": 1, "rejected": 2}

@@ -160,7 +160,7 @@ def test_a_judge_that_takes_too_long(
     server.until_open(0)
     assert "appraisal took longer than 1 s;" in caplog.text
     judge.may_go_on.set()
-    # what it says when nobody listens any more lets nobody in
+    # a verdict after the time limit admits no client
     server.until(lambda: server.counters.get("attestation_sum") > 0)
     assert server.counted() == {"failed": 1}
     assert server.get("/v2/", attested(realm)).status == 200
@@ -183,7 +183,7 @@ def test_a_client_that_goes_away_while_it_is_judged(start: Start, judge: Judge, 
     assert server.counted() == {"handshake_failures": 1, "accepted": 1}
 
 
-def test_a_refusal_for_whoever_has_gone_is_no_fault(
+def test_refusing_a_client_that_has_disconnected_is_no_error(
     start: Start, judge: Judge, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start()
@@ -237,7 +237,7 @@ def test_too_many_clients(start: Start, judge: Judge, realm: pathlib.Path, caplo
     assert server.counted() == {"busy": 2, "accepted": len(waiting)}
 
 
-def test_a_crowd_of_which_half_is_invalid(start: Start, judge: Judge, realm: pathlib.Path) -> None:
+def test_valid_clients_are_served_in_a_crowd_of_invalid_ones(start: Start, judge: Judge, realm: pathlib.Path) -> None:
     server = start()
     judge.may_go_on.set()
     other = make_realm(realm.parent / "other", "--name", "other")
@@ -259,7 +259,7 @@ def test_a_crowd_of_which_half_is_invalid(start: Start, judge: Judge, realm: pat
     assert server.counted() == {"accepted": 100, "rejected": 100}
 
 
-def test_a_fault_of_the_judge_lets_nobody_in(
+def test_a_judge_that_fails_admits_no_client(
     start: Start, judge: Judge, realm: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*dummy: object) -> t.NoReturn:
@@ -294,7 +294,7 @@ def test_a_slow_reader_is_not_kept_in_memory(start: Start, judge: Judge, realm: 
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_a_connection_that_is_over_leaves_nothing(
+def test_a_closed_connection_is_freed(
     start: Start, judge: Judge, realm: pathlib.Path, monkeypatch: pytest.MonkeyPatch, good: bool
 ) -> None:
     judge.may_go_on.set()
@@ -340,7 +340,7 @@ def test_closing_cuts_clients_that_are_judged(start: Start, judge: Judge, realm:
     server.until_open(0)
 
 
-def test_not_every_refusal_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_repeated_refusals_are_logged_below_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "attested.registry")
     now = 0.0
     log = AttestationLog(lambda: now)

@@ -131,7 +131,7 @@ CONFLICTS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize(("words", "why"), CONFLICTS.values(), ids=CONFLICTS.keys())
-def test_what_does_not_go_together(words: tuple[str, ...], why: str) -> None:
+def test_conflicting_settings_are_refused(words: tuple[str, ...], why: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_command(words)
     assert why in caught.value.message

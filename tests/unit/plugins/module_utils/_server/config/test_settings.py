@@ -185,14 +185,14 @@ CONFLICTS = {
 
 
 @pytest.mark.parametrize(("words", "why"), CONFLICTS.values(), ids=CONFLICTS.keys())
-def test_what_does_not_go_together(words: list[str], why: str) -> None:
+def test_conflicting_settings_are_refused(words: list[str], why: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_command(words if why == "root" else ["-r", "/srv", *words])
     assert why in caught.value.message
 
 
 @pytest.mark.parametrize("rule", ["{users: [joe]}", "{subjects: [CN=x]}"])
-def test_rules_about_what_nobody_is_asked_for(tmp_path: pathlib.Path, rule: str) -> None:
+def test_rules_need_the_credentials_that_they_name(tmp_path: pathlib.Path, rule: str) -> None:
     with pytest.raises(UsageError):
         parse_command(["--config", write(tmp_path, f"root: /srv\nallow: [{rule}]\n")])
 

@@ -138,7 +138,7 @@ def test_a_port_that_is_taken_between_binding_and_listening() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a..b", "\u00fc" * 70, "::ffff"])
-def test_addresses_that_are_not_ours(host: str) -> None:
+def test_foreign_addresses_cannot_be_bound(host: str) -> None:
     with pytest.raises(ListenError) as caught:
         bind(host, 0)
     assert caught.value.message.endswith("choose another --host or --port.")

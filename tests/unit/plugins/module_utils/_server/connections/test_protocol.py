@@ -82,7 +82,7 @@ def test_nothing_that_a_client_sends_can_forge_a_line(
     assert len(line.split(" ")[3]) <= 600
 
 
-def test_a_fault_of_ours(
+def test_an_internal_error_is_status_500_without_details(
     server: RunningServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*dummy: object) -> None:
@@ -164,7 +164,7 @@ def noise(tmp_path: pathlib.Path, serve: Serve) -> RunningServer:
     return serve(tmp_path)
 
 
-def test_a_connection_that_is_closed_does_not_wait_for_ever_for_its_client(noise: RunningServer) -> None:
+def test_closing_a_connection_does_not_wait_for_its_client(noise: RunningServer) -> None:
     http = noise.listener._http
     with taking_nothing(noise) as connection:
 
@@ -182,7 +182,7 @@ def test_a_connection_that_is_closed_does_not_wait_for_ever_for_its_client(noise
     assert http.counters.get("cut", "slow") == 1
 
 
-def test_a_server_that_ends_cuts_who_takes_nothing(noise: RunningServer) -> None:
+def test_a_stopping_server_cuts_clients_that_read_nothing(noise: RunningServer) -> None:
     with taking_nothing(noise):
         noise.call(noise.listener.close(0.1))
         until_gone(noise)
@@ -218,7 +218,7 @@ def test_a_client_that_does_not_end_tls_is_not_waited_for(
         until_gone(server)
 
 
-def test_a_connection_whose_socket_is_gone_does_not_keep_the_others_from_being_looked_at(
+def test_a_connection_without_socket_does_not_stop_the_checks_of_others(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     http = server.listener._http
@@ -316,7 +316,7 @@ def test_a_client_that_reads_steadily_gets_a_long_answer(
     assert http.counters.get("cut", "stuck") == 0
 
 
-def test_an_answer_of_which_the_client_takes_something_makes_progress() -> None:
+def test_an_answer_makes_progress_while_the_client_reads() -> None:
     progress = Progress(seconds=10)
     assert not progress.is_stuck(None, 100, begun=False)
     progress.begin(100)

@@ -83,7 +83,7 @@ def test_part_of_a_layout_is_a_bad_layout(tmp_path: pathlib.Path, part: str) -> 
     assert set(left_out(load(tmp_path))) == {"app"}
 
 
-def test_what_is_bad_is_left_out_and_the_rest_served(tmp_path: pathlib.Path) -> None:
+def test_invalid_layouts_are_left_out_and_the_others_served(tmp_path: pathlib.Path) -> None:
     good = images.write_layout(tmp_path / "good", {"1": IMAGE})
     for digest in (IMAGE.config.digest, IMAGE.layers[0].digest):
         images.blob_path(images.write_layout(tmp_path / "two-problems", {"1": IMAGE}), digest).unlink()
@@ -249,7 +249,7 @@ def test_the_number_of_threads_changes_nothing(tmp_path: pathlib.Path, workers: 
     assert len(snapshot.repositories["app0"].blobs) == 14
 
 
-def test_progress_is_told_by_the_bytes_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_reported_by_the_bytes_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_progress, "_STEP", 300_000)
     large = [images.layer([images.file("a", bytes([n]) * 100_000)], compression="none") for n in range(10)]
     images.write_layout(tmp_path / "app", {"1": images.image(large)})
@@ -260,7 +260,7 @@ def test_progress_is_told_by_the_bytes_read(tmp_path: pathlib.Path, monkeypatch:
     assert "3 GiB" in told[-1]
 
 
-def test_small_registries_tell_nothing(tmp_path: pathlib.Path) -> None:
+def test_loading_a_small_registry_reports_no_progress(tmp_path: pathlib.Path) -> None:
     images.write_layout(tmp_path / "app", {"1": IMAGE})
     told: list[str] = []
     load_snapshot(str(tmp_path), progress=told.append)

@@ -95,7 +95,7 @@ def test_referrers_are_described_as_the_specification_says(snapshot: Snapshot) -
     assert set(referrers(snapshot.repositories["subject_absent"])) == {signature.digest}
 
 
-def test_absent_layers_are_told(snapshot: Snapshot) -> None:
+def test_absent_layers_are_reported(snapshot: Snapshot) -> None:
     (warning,) = (text for text in snapshot.warnings if text.startswith("nondistributable: "))
     assert f"1 nondistributable layers are absent, such as {layout_corpus.FOREIGN.digest}" in warning
     assert layout_corpus.FOREIGN.digest not in snapshot.repositories["nondistributable"].blobs

@@ -69,7 +69,7 @@ ALL = sorted([BIG.digest, IMAGE.config.digest])
 
 
 @pytest.mark.usefixtures("later")
-def test_what_is_unchanged_is_not_read_again(registry: Registry) -> None:
+def test_unchanged_files_are_not_hashed_again(registry: Registry) -> None:
     first = registry.load()
     assert sorted(registry.read) == ALL
     inode = registry.cache.stat().st_ino
@@ -96,14 +96,14 @@ def test_without_a_cache_everything_is_read(registry: Registry) -> None:
     assert sorted(registry.read) == ALL
 
 
-def test_what_changed_shortly_before_is_read_again(registry: Registry) -> None:
+def test_files_changed_shortly_before_are_hashed_again(registry: Registry) -> None:
     registry.load()
     registry.load()
     assert sorted(registry.read) == ALL
 
 
 @pytest.mark.usefixtures("later")
-def test_what_changed_is_read_again(registry: Registry) -> None:
+def test_changed_files_are_hashed_again(registry: Registry) -> None:
     registry.load()
     path = images.blob_path(registry.layout, BIG.digest)
     before = path.stat()
@@ -117,7 +117,7 @@ def test_what_changed_is_read_again(registry: Registry) -> None:
 
 
 @pytest.mark.usefixtures("later")
-def test_the_cache_is_believed_and_full_is_not_taken_in(registry: Registry) -> None:
+def test_the_cache_is_trusted_unless_verify_is_full(registry: Registry) -> None:
     layout_corpus.flip(BIG.digest)(registry.layout)
     files = VerifiedFiles()
     identity = FileIdentity.of(images.blob_path(registry.layout, BIG.digest).stat())
@@ -140,7 +140,7 @@ def test_one_file_under_two_digests_is_two_things(registry: Registry) -> None:
 
 
 @pytest.mark.usefixtures("later")
-def test_what_is_gone_is_forgotten(registry: Registry) -> None:
+def test_removed_files_are_removed_from_the_cache(registry: Registry) -> None:
     registry.load()
     size = registry.cache.stat().st_size
     images.write_layout(registry.root / "other", {"1": layout_corpus.IMAGE})
@@ -237,7 +237,7 @@ UNUSABLE: dict[str, t.Callable[[pathlib.Path], object]] = {
 
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_a_file_that_cannot_be_used_is_made_anew(registry: Registry, name: str) -> None:
+def test_an_unusable_cache_is_replaced(registry: Registry, name: str) -> None:
     registry.load()
     UNUSABLE[name](registry.cache)
     snapshot = registry.load()
@@ -269,7 +269,7 @@ def test_a_file_of_another_user_is_not_used(registry: Registry, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("later")
-def test_a_file_that_cannot_be_written_is_told_and_harmless(registry: Registry) -> None:
+def test_a_cache_that_cannot_be_written_is_a_warning(registry: Registry) -> None:
     registry.cache = registry.cache / "nowhere"
     snapshot = registry.load()
     assert set(snapshot.repositories) == {"app"}
@@ -298,7 +298,7 @@ on_disk = settings(deadline=None, max_examples=50, suppress_health_check=[Health
 
 @on_disk
 @given(entries=st.lists(st.tuples(digests, identities)))
-def test_what_was_saved_is_known_and_nothing_else(
+def test_saved_entries_are_known_and_no_others(
     tmp_path: pathlib.Path, entries: list[tuple[Digest, FileIdentity]]
 ) -> None:
     path = str(tmp_path / "cache")

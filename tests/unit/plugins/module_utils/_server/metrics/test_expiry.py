@@ -50,7 +50,7 @@ def test_the_first_of_a_chain_to_expire(tmp_path: pathlib.Path) -> None:
     assert expiry_of(str(tmp_path / "chain")) == end_in(2030).timestamp()
 
 
-def test_what_cannot_be_read_has_no_end(tmp_path: pathlib.Path) -> None:
+def test_an_unreadable_certificate_has_no_expiry_date(tmp_path: pathlib.Path) -> None:
     assert expiry_of(None) is None
     assert expiry_of(str(tmp_path / "none")) is None
     for data in (b"", b"\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):

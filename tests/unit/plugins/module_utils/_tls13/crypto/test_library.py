@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Without cryptography, or with an old one, connections say what is missing; everything can be imported."""
+"""Every file can be imported without cryptography; connections name the library if it is missing or too old."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates of servers as the client judges them."""
+"""The client verifies certificates of servers (RFC 5280, RFC 6125): chain, names, validity, key usage, algorithms."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_names_that_do_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "under_score.example.org", "a b", "bücher.example", "x" * 300])
-def test_names_that_are_none(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(UsageError):
         check([LEAF], name)
 
@@ -244,7 +244,7 @@ CHAIN = (Made("leaf", [names("localhost"), (SERVER_AUTH, False)], issuer=MIDDLE,
 @given(st.integers(0, 1), st.floats(0, 1), st.integers(1, 255), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_any_changed_certificate(which: int, where: float, value: int, longer: bool) -> None:
-    """Whatever breaks inside of the library when it looks closer is a typed error."""
+    """Any exception of the library during verification becomes a typed error."""
     chain = list(CHAIN)
     changed = bytearray(chain[which])
     at = min(int(where * len(changed)), len(changed) - 1)

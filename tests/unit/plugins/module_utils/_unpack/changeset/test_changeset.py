@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What unpack_layers promises besides the tree: errors, digests, warnings, descriptors, trees that exist already."""
+"""unpack_layers reports errors, digests and warnings, closes its descriptors, and applies layers to existing trees."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random layers, in which names collide all the time, against a model of the rules."""
+"""Random layers with many colliding names give the tree that a model of the changeset rules gives."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Images as they are really built, unpacked by umoci 0.4.7 as well: both trees are the same.
+"""Images built as in practice give the same tree as umoci 0.4.7.
 
 What is left out here, because umoci does otherwise: it gives directories that no entry describes, and the root, the
 time of the unpack; it keeps the attributes of a directory that the layer hides and then implies anew; it cannot link to

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unpacks by an ordinary user, who may neither give files away nor make devices."""
+"""An ordinary user unpacks what permissions allow; owners and devices are errors, extended attributes warnings."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def user_box(box: Box) -> UserBox:
     return UserBox(box.ground, resolver=box.resolver)
 
 
-def test_every_kind_of_entry_belongs_to_the_user_and_runs_as_nobody_else(user_box: UserBox) -> None:
+def test_every_kind_of_entry_belongs_to_the_user_without_setuid_and_setgid(user_box: UserBox) -> None:
     user_box.unpack_as_user(
         [
             *[directory("./", mode=0o711, uid=1, mtime=2), directory("d", mode=0o1777, uid=5, mtime=3)],

@@ -53,7 +53,7 @@ def test_a_whiteout_hides_something(name: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([b"a", b"b", b"c", b"1/a"]))))
-def test_what_a_layer_made_is_known_however_much_it_is(made: list[tuple[int, bytes]]) -> None:
+def test_all_names_that_a_layer_made_are_remembered(made: list[tuple[int, bytes]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whiteout, "RECENT_ENTRIES", 3)
         pruner = Pruner(touch=lambda directory: None, imply=lambda inode: None)
@@ -75,12 +75,12 @@ def test_no_name_hides_its_own_directory_or_the_one_above(name: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [b".wh..wh.plnk", b".wh..wh.aufs", b".wh..wh.orph", b".wh..wh.", b".wh..wh..opq2"])
-def test_what_is_bookkeeping_of_aufs(name: bytes) -> None:
+def test_names_of_aufs_metadata(name: bytes) -> None:
     assert is_aufs_metadata(name)
 
 
 @pytest.mark.parametrize("name", [OPAQUE, b".wh.plnk", b".wh..wh", b"x.wh..wh.plnk", b""])
-def test_what_is_no_bookkeeping_of_aufs(name: bytes) -> None:
+def test_other_names_are_no_aufs_metadata(name: bytes) -> None:
     assert not is_aufs_metadata(name)
 
 
@@ -140,7 +140,7 @@ def test_emptying_keeps_the_directory_itself(pruned: Pruned) -> None:
     assert pruned.implied == []
 
 
-def test_what_the_layer_made_stays_and_what_leads_there_is_implied(pruned: Pruned, tmp_path: Path) -> None:
+def test_files_of_the_same_layer_stay_with_their_parents(pruned: Pruned, tmp_path: Path) -> None:
     pruned.make("d/e/f/new")
     pruned.add("d/g")
     pruned.remove("d")

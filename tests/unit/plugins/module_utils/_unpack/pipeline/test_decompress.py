@@ -408,7 +408,7 @@ def test_no_piece_is_large_however_much_comes_out(data: bytes) -> None:
 
 
 class OldDecompressor:
-    """As in zstandard before 0.19: what its decompressobj makes cannot tell where a frame ends."""
+    """A decompressor of zstandard before 0.19, whose decompressobj() does not report the end of a frame."""
 
     def __init__(self, **dummy: t.Any) -> None:
         self.decompressobj = object
@@ -456,7 +456,7 @@ def test_everything_works_where_no_library_can_be_imported(monkeypatch: pytest.M
 
 
 class TestSource:
-    def test_what_was_looked_at_is_still_there(self) -> None:
+    def test_peek_consumes_nothing(self) -> None:
         source = CompressedInput(iter((b"a", b"", b"bc", b"defg")))
         assert source.peek(2) == b"ab"
         assert source.consumed == 0
@@ -465,7 +465,7 @@ class TestSource:
         assert bytes(source.take(10)) == b"cdefg"
         assert (bytes(source.take(1)), source.peek(1), source.consumed) == (b"", b"", 7)
 
-    def test_what_is_given_back_comes_again(self) -> None:
+    def test_bytes_given_back_are_returned_again(self) -> None:
         source = CompressedInput(iter((b"abcdef", b"gh")))
         source.take(4)
         source.give_back(3)

@@ -147,7 +147,7 @@ class TestAhead:
         ahead.close()
         ahead.close()
 
-    def test_close_lets_go_of_whoever_iterates(self) -> None:
+    def test_close_ends_the_iteration(self) -> None:
         """The source is stalled, and gives up as soon as somebody closes what reads it."""
         stalled = threading.Event()
         closing = threading.Event()
@@ -187,7 +187,7 @@ class TestAhead:
         assert ended(reader)
 
     def test_stages_that_follow_each_other_end_from_the_first_to_the_last(self) -> None:
-        """What _apply does on an error: nobody may wait for somebody who is gone."""
+        """The order in which _apply closes stages after an error; no stage may wait for one that has ended."""
         for dummy in range(20):
             first = Ahead((bytes(BATCH_BYTES) for dummy in range(10_000)), name="first")
             second = Ahead(flatten(first), name="second")
@@ -208,7 +208,7 @@ class TestDiffIdHash:
         diff_id.check()
         diff_id.close()
 
-    def test_of_nothing(self) -> None:
+    def test_the_digest_of_no_data(self) -> None:
         DiffIdHash(Digest.of(b"")).check()
 
     def test_the_wrong_digest_names_both(self) -> None:
@@ -292,7 +292,7 @@ class TestInflated:
                 pass
 
     def test_bombs_at_the_limit_fill_no_queue(self) -> None:
-        """Whatever comes out at once waits in the decompressor, not in every place of the queue."""
+        """A burst of output waits in the decompressor; the queue does not hold one in each place."""
         burst = b"".join(zstd_bomb(size=16 * 2**20))[:-4] + (131072 << 3 | 3).to_bytes(3, "little") + b"\0"
         padding = b"\x50\x2a\x4d\x18" + (20_000).to_bytes(4, "little") + bytes(20_000)
 

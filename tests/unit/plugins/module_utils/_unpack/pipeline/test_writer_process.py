@@ -170,7 +170,7 @@ def test_a_process_that_is_killed_is_an_error(tmp_path: Path) -> None:
         apart_writer.apply(iter((b"die", *[bytes(SLOT_BYTES)] * 20)))
 
 
-def test_what_is_given_up_ends_at_once(tmp_path: Path) -> None:
+def test_the_process_ends_when_its_writer_is_given_up(tmp_path: Path) -> None:
     def breaking() -> t.Iterator[bytes]:
         yield b"some"
         raise ZeroDivisionError
@@ -290,7 +290,7 @@ class TestRing:
         sender.close()
         sender.close()
 
-    def test_a_ring_that_nobody_took(self) -> None:
+    def test_an_unused_ring_can_be_closed(self) -> None:
         Ring().close()
 
 

@@ -205,7 +205,7 @@ def test_content_is_compared_only_at_its_level(tree: Tree) -> None:
     assert sorted(tree.changes("content")) == [("etc/common", "content"), ("link", "target")]
 
 
-def test_a_size_says_enough_about_content(tree: Tree) -> None:
+def test_a_changed_size_is_reported_instead_of_changed_content(tree: Tree) -> None:
     tree.write()
     rewrite(tree.root / "etc/common", "short")
     assert tree.changes("content") == [("etc/common", "size")]
@@ -321,7 +321,7 @@ def test_a_deep_tree_is_recorded_and_compared(public: Path) -> None:
     assert len(change.path) <= 1024
 
 
-def test_what_is_mounted_is_left_out(tree: Tree) -> None:
+def test_mounts_are_not_recorded(tree: Tree) -> None:
     (tree.root / "proc").mkdir()
     (tree.root / "etc/resolv.conf").write_text("")
     tree.write()
@@ -412,7 +412,7 @@ def test_an_error_of_the_disk_while_hashing_is_raised(tree: Tree, monkeypatch: p
 
 
 @needs_root
-def test_an_ordinary_user_is_told_what_cannot_be_compared(public: Path) -> None:
+def test_an_ordinary_user_gets_a_warning_for_files_that_cannot_be_read(public: Path) -> None:
     tree = Tree(public)
     os.chown(public, children.NOBODY, children.NOBODY)
 
@@ -559,7 +559,7 @@ def test_memory_does_not_grow_with_the_tree(public: Path) -> None:
     assert peak(500) < peak(20) + 200_000
 
 
-def test_a_file_that_is_none_is_not_hashed(tmp_path: Path) -> None:
+def test_only_regular_files_are_hashed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     fd = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(OSError, match="not a regular file"):

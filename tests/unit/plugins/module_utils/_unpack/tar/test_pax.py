@@ -172,7 +172,7 @@ def test_integers(value: bytes, expected: int) -> None:
     [b"", b"-", b"+1", b" 1", b"1 ", b"1\n", b"0x1", b"1_0", b"1.0", b"1e3", "٣".encode(), b"9" * 41, b"9" * 100_000],
     ids=lambda value: repr(value[:9]),
 )
-def test_what_is_no_integer(value: bytes) -> None:
+def test_an_invalid_integer_is_refused(value: bytes) -> None:
     with pytest.raises(LayerInvalid, match="has a size that is not a number") as caught:
         parse_integer(value, "size")
     assert len(caught.value.message) < 300
@@ -229,7 +229,7 @@ def test_times(value: bytes, expected: int) -> None:
     ],
     ids=lambda value: repr(value[:9]),
 )
-def test_what_is_no_time(value: bytes) -> None:
+def test_an_invalid_time_is_refused(value: bytes) -> None:
     with pytest.raises(LayerInvalid, match="has a time that is not a number") as caught:
         parse_time(value)
     assert len(caught.value.message) < 300

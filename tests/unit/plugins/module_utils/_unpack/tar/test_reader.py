@@ -115,7 +115,7 @@ def test_numbers(field: bytes, value: int) -> None:
         b"abcdefgh",
     ],
 )
-def test_what_is_no_number(field: bytes) -> None:
+def test_an_invalid_number_is_refused(field: bytes) -> None:
     with pytest.raises(LayerInvalid, match="has a gid that is not an octal number"):
         parse_number(field, "gid")
 
@@ -380,7 +380,7 @@ def test_content_of_any_length(size: int) -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 512, 100_000])
-def test_what_is_not_taken_is_passed_over(piece: int) -> None:
+def test_content_that_is_not_read_is_skipped(piece: int) -> None:
     archive = member(b"a", bytes(2000)) + member(b"b", b"x" * 513) + member(b"c", b"last") + END
     reader = TarReader(ByteStream(archive[start : start + piece] for start in range(0, len(archive), piece)))
     found = []
@@ -574,7 +574,7 @@ def test_extended_attributes_as_go_writes_them() -> None:
 
 
 def total(archive: bytes, size: int) -> int | None:
-    """How many bytes of content an archive has, or none if it is broken."""
+    """The number of bytes of content in an archive; None if it is broken."""
     reader = TarReader(ByteStream(archive[start : start + size] for start in range(0, len(archive), size)))
     found = 0
     try:

@@ -75,7 +75,7 @@ def expanded(regions: Regions, size: int) -> bytes:
 
 
 def written(entry: Entry, content: bytes, *, piece: int = 100) -> bytes:
-    """What a sparse entry's file contains, holes included."""
+    """The content of the file of a sparse entry, holes included."""
     assert entry.sparse is not None
     return expanded(_cut(entry.sparse, content), entry.sparse.size)
 
@@ -102,7 +102,7 @@ def test_every_format_says_the_same(make: Maker, regions: Regions, size: int) ->
 
 
 @every_format
-def test_content_that_is_not_read_is_passed_over(make: Maker) -> None:
+def test_content_that_is_not_read_is_skipped(make: Maker) -> None:
     archive = make(b"file", *FILES["26 regions"]) + member(b"next") + END
     reader = TarReader(ByteStream(iter((archive,))))
     assert [entry.path for entry in reader.entries()] == [b"file", b"next"]
@@ -264,7 +264,7 @@ def test_a_name_alone_does_not_make_a_file_sparse() -> None:
     assert (entry.path, entry.sparse, content) == (b"name", None, b"content")
 
 
-def test_sparse_records_of_what_is_no_file_do_not_count() -> None:
+def test_sparse_records_of_other_entries_are_ignored() -> None:
     records = {b"GNU.sparse.size": b"5", b"GNU.sparse.map": b"0,5", b"GNU.sparse.name": b"name"}
     [(entry, dummy)] = read(pax(records) + member(b"dir", typeflag=b"5") + END)
     assert (entry.path, entry.kind, entry.sparse) == (b"dir", "directory", None)

@@ -158,7 +158,7 @@ def test_times_to_the_nanosecond(mtime: int, expected: int, place: Place) -> Non
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("seconds", [2**40, 2**55, 2**63, 2**94])
-def test_times_that_nothing_can_hold_are_clamped(seconds: int, sign: int, place: Place) -> None:
+def test_times_out_of_range_are_clamped(seconds: int, sign: int, place: Place) -> None:
     found = place.set_open(attributes(mtime=sign * seconds * 10**9)).st_mtime_ns
     assert 0 <= sign * found <= seconds * 10**9
     assert abs(found) >= 2**31 * 10**9
@@ -178,7 +178,7 @@ def test_extended_attributes_of_any_bytes(place: Place, monkeypatch: pytest.Monk
     "name", ["security.selinux", "system.nfs4_acl", "trusted.overlay.opaque", "user.overlay.redirect"]
 )
 @pytest.mark.parametrize("policy", ["keep", "require"])
-def test_what_belongs_to_the_host_is_left_out(
+def test_attributes_of_the_host_are_not_set(
     name: str, policy: XattrPolicy, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = Calls(monkeypatch)
@@ -238,7 +238,7 @@ def test_attributes_of_a_lower_layer_are_cleared(tmp_path: Path, monkeypatch: py
     assert removed == ["user.a"]
 
 
-def test_what_cannot_be_cleared_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attributes_that_cannot_be_removed_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(dummy: int, name: str) -> None:
         raise OSError(errno.EPERM if name == "security.label" else errno.EIO, "refused")
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_cleared_stays(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("number", [errno.ENOTSUP, errno.EIO])
-def test_a_file_system_without_extended_attributes_has_none_to_clear(
+def test_clearing_attributes_tolerates_file_systems_without_them(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(dummy: int) -> list[str]:

@@ -110,7 +110,7 @@ def test_an_ordinary_user_removes_directories_that_deny_everything(public: Path,
 
 
 @needs_root
-def test_what_belongs_to_somebody_else_is_an_error_that_names_it(public: Path) -> None:
+def test_a_file_of_another_user_is_an_error_that_names_it(public: Path) -> None:
     (public / "a/b").mkdir(parents=True)
     (public / "a/b/file").write_text("")
 
@@ -138,7 +138,7 @@ def test_an_immutable_file_is_an_error_that_says_how_to_clear_it(tmp_path: Path)
 
 
 @needs_mounts
-def test_what_is_mounted_in_the_tree_stays(tmp_path: Path) -> None:
+def test_mounts_in_the_tree_are_not_removed(tmp_path: Path) -> None:
     (tmp_path / "a/mount").mkdir(parents=True)
 
     def fail() -> tuple[dict[str, t.Any], list[str]]:
@@ -167,7 +167,7 @@ class Intruder:
         self._rmdir(name, dir_fd=dir_fd)
 
 
-def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_added_during_the_removal_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = tmp_path / "tree/inner"
     inner.mkdir(parents=True)
     visits = iter(range(3))
@@ -176,7 +176,7 @@ def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path, monkeypatch: pyt
     assert os.listdir(tmp_path) == []
 
 
-def test_who_adds_for_ever_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removing_a_directory_that_always_fills_again_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = tmp_path / "tree/inner"
     inner.mkdir(parents=True)
     Intruder(monkeypatch, (inner / "late").touch)

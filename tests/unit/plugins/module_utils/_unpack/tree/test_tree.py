@@ -53,7 +53,7 @@ def test_nothing_is_made_without_being_asked_for(tree: Tree, tmp_path: Path, pat
     assert sorted(os.listdir(tmp_path)) == ["dangling", "file", "to_file"]
 
 
-def test_what_was_returned_stays_open_until_it_is_released(tree: Tree, tmp_path: Path) -> None:
+def test_a_returned_directory_stays_open_until_it_is_released(tree: Tree, tmp_path: Path) -> None:
     gc.collect()  # what earlier tests left would be closed in the middle of this one
     before = len(open_descriptors())
     first = tree.directory(b"first", make=True)
@@ -69,7 +69,7 @@ def test_what_was_returned_stays_open_until_it_is_released(tree: Tree, tmp_path:
     assert where(tree.directory(b"first").descriptor) == str(tmp_path / "first")
 
 
-def test_only_so_many_directories_are_kept_open(tree: Tree) -> None:
+def test_the_number_of_open_directories_is_bounded(tree: Tree) -> None:
     gc.collect()  # what earlier tests left would be closed in the middle of this one
     before = len(open_descriptors())
     for number in range(500):
