@@ -10,6 +10,7 @@ import asyncio
 import http.client
 import json
 import logging
+import os
 import pathlib
 import socket
 import ssl
@@ -19,8 +20,11 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.api.app import Application
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.listeners import (
     bind,
+    bind_unix,
     listen,
+    passed_by_systemd,
     tls_context,
+    url_of,
 )
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import Snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import CertificateError, ListenError
@@ -198,3 +202,37 @@ def test_closing_takes_no_longer_than_its_grace(tmp_path: pathlib.Path, serve: S
     assert busy.getresponse().read(10) == bytes(10)
     server.call(asyncio.wait_for(server.listener.close(2), 3.5))
     busy.close()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": "{pid}", "LISTEN_FDS": "0"},
+        {"LISTEN_PID": "{pid}"},
+    ],
+)
+def test_sockets_of_systemd_that_were_not_passed_are_an_error(environment: dict[str, str]) -> None:
+    mine = {name: value.replace("{pid}", str(os.getpid())) for name, value in environment.items()}
+    with pytest.raises(ListenError, match="systemd"):
+        passed_by_systemd(mine)
+
+
+def test_a_unix_socket_has_its_mode_and_is_replaced_only_if_unused(tmp_path: pathlib.Path) -> None:
+    path = str(tmp_path / "socket")
+    with bind_unix(path, 0o600) as sock:
+        sock.listen()
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        assert url_of(sock, tls=False) == f"unix:{path}"
+        with pytest.raises(ListenError, match="in use"):
+            bind_unix(path, 0o600)
+    with bind_unix(path, 0o660):
+        assert os.stat(path).st_mode & 0o777 == 0o660
+
+
+def test_a_file_is_not_replaced_by_a_unix_socket(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ListenError, match="is not a socket"):
+        bind_unix(str(tmp_path / "file"), 0o600)
+    assert (tmp_path / "file").read_text() == "mine"

@@ -22,6 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._server.access.h
 from ansible_collections.attested.registry.plugins.module_utils._server.access.passwords import Passwords
 from ansible_collections.attested.registry.plugins.module_utils._server.api import app
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.pace import Delivery, Progress
+from ansible_collections.attested.registry.plugins.module_utils._server.connections.protocol import plain_address
 from ansible_collections.attested.registry.plugins.module_utils._server.libraries import web
 from ansible_collections.attested.registry.tests.support.images import images
 
@@ -329,3 +330,9 @@ def test_an_answer_makes_progress_while_the_client_reads() -> None:
     # the kernel does not tell about a unix socket
     progress.begin(200)
     assert not progress.is_stuck(None, 300, begun=True)
+
+
+def test_addresses_are_shown_in_plain_form() -> None:
+    assert plain_address("::ffff:192.0.2.1") == "192.0.2.1"
+    assert plain_address("fe80::1%eth0") == "fe80::1"
+    assert plain_address("::ffff:1") == "::ffff:1"
