@@ -59,6 +59,9 @@ class Peer(t.Protocol):
     def write(self, data: bytes) -> object:
         """Send bytes. Raises OSError when the client has closed the connection."""
 
+    def until_closed(self) -> object:
+        """Wait until the client closes the connection."""
+
 
 Manner = t.Callable[[Peer, bytes], None]
 
@@ -182,7 +185,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             f"{name}: {value}\r\n" for name, value in fields.items()
         )
         data = head.encode() + b"\r\n" + answer.body
-        self.server.veraison.manners.get(what, _as_it_is)(self.wfile, data)
+        self.server.veraison.manners.get(what, _as_it_is)(self, data)
+
+    def write(self, data: bytes) -> object:
+        return self.wfile.write(data)
+
+    def until_closed(self) -> object:
+        return self.rfile.read()
 
     do_POST = do_GET = do_DELETE = _reply  # noqa: N815
 
@@ -242,6 +251,31 @@ def exactly(sent: bytes) -> Manner:
         peer.write(sent)
 
     return send
+
+
+def in_pieces(*pieces: bytes) -> Manner:
+    """Return a manner that sends these bytes with a pause between the pieces, and keeps the connection open."""
+
+    def send(peer: Peer, data: bytes) -> None:
+        for piece in pieces:
+            peer.write(piece)
+            threading.Event().wait(0.05)
+        peer.until_closed()
+
+    return send
+
+
+def and_stays(peer: Peer, data: bytes) -> None:
+    """Send the answer and keep the connection open."""
+    peer.write(data)
+    peer.until_closed()
+
+
+def headers_without_end(peer: Peer, data: bytes) -> None:
+    """Send an answer whose headers never end."""
+    peer.write(b"HTTP/1.1 201 Created\r\n")
+    while True:
+        peer.write(b"A: a\r\n" * 10_000)
 
 
 def without_end(peer: Peer, data: bytes) -> None:

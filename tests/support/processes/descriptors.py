@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 
 
 def open_descriptors() -> frozenset[str]:
@@ -24,3 +26,17 @@ def child_processes() -> frozenset[int]:
         with open(f"/proc/self/task/{task}/children") as children:
             found.update(map(int, children.read().split()))
     return frozenset(found)
+
+
+def connections_to(port: int) -> frozenset[str]:
+    """Return the open descriptors of this process whose other end is a port of an IP address."""
+    return frozenset(name for name in os.listdir("/proc/self/fd") if _peer_port(name) == port)
+
+
+def _peer_port(name: str) -> int | None:
+    with contextlib.suppress(OSError):  # closed meanwhile, or not connected
+        if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+            with socket.socket(fileno=os.dup(int(name))) as sock:
+                peer = sock.getpeername()
+                return int(peer[1]) if isinstance(peer, tuple) else None
+    return None

@@ -4,30 +4,48 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""A small HTTP/1.1 client with one deadline over all, on http.client; called by session.py and keys.py."""
+"""An HTTP client with one deadline over all, on aiohttp; called by session.py and keys.py.
+
+Each request has its own connection and its own event loop, so it may be sent from any thread that runs no event loop.
+The only file of this package that imports aiohttp; without it every file can still be imported.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
-import http.client
-import io
-import socket
+import os
+import re
 import ssl
-import time
 import typing as t
-import urllib.parse
 from dataclasses import dataclass, field
 
 from ..._base.text import visible
-from ..errors import ConfigurationInvalid, VeraisonFailed
+from ..errors import ConfigurationInvalid, DependencyMissing, VeraisonFailed
 from .ear import veraison_error
-from .exchange import DEFAULT_PORTS, MAX_BODY, HttpAnswer
+from .exchange import MAX_BODY, HttpAnswer
+
+try:
+    import aiohttp
+    from aiohttp import TCPConnector
+    from yarl import URL
+
+    _FOUND = tuple(map(int, re.findall(r"[0-9]+", aiohttp.__version__)[:2]))
+except ImportError:
+    _FOUND = (0, 0)
+    TCPConnector = object  # type: ignore[misc, assignment]
 
 USER_AGENT: t.Final = "attested.registry"
-_MAX_WIRE: t.Final = MAX_BODY + 256 * 1024  # a body with status line, headers and chunk framing
-_PIECE: t.Final = 64 * 1024
-_CONNECT_SECONDS: t.Final = 5.0  # for each address of a host
+
+# the oldest release that the registry server runs with
+_OLDEST: t.Final = (3, 11)
+
+# a body with status line, headers and chunk framing
+_MAX_WIRE: t.Final = MAX_BODY + 256 * 1024
+
+_MAX_HEADERS: t.Final = 100
+_RUNS: t.Final = "check that the service is running"
 
 
 @dataclass(frozen=True)
@@ -40,33 +58,36 @@ class HttpClient:
 
     ca: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        """Raise DependencyMissing if aiohttp is absent or too old."""
+        if _FOUND < _OLDEST:
+            wanted = f"aiohttp >= {'.'.join(map(str, _OLDEST))}"
+            raise DependencyMissing(
+                f"Verification by Veraison needs the Python library {wanted}, which cannot be imported; install it.",
+                library=wanted,
+            )
+
     def __call__(
         self, method: str, url: str, *, headers: t.Mapping[str, str], body: bytes | None, timeout: float
     ) -> HttpAnswer:
         """Send a request; see Http."""
-        end = time.monotonic() + timeout
-        parts = urllib.parse.urlsplit(url)
         try:
-            with _open(parts, self.ca, end=end) as sock:
-                return _exchange(_Socket(sock, end=end), method, parts, headers, body)
-        except ssl.SSLCertVerificationError as exc:
+            return asyncio.run(asyncio.wait_for(_exchange(method, url, headers, body, self.ca), timeout))
+        except asyncio.TimeoutError:
+            raise veraison_error(f"it did not answer a {method} in time", _RUNS) from None
+        except (aiohttp.ClientConnectorDNSError, UnicodeError):
+            raise veraison_error("its name cannot be resolved", "check the name and the resolver") from None
+        except aiohttp.ClientConnectorCertificateError as exc:
             raise veraison_error(
-                f"its certificate was rejected ({visible(exc.verify_message)})",
+                f"its certificate was rejected ({visible(getattr(exc.certificate_error, 'verify_message', ''))})",
                 "give the authority that issued it (ca_path), or a name that it contains (url)",
             ) from None
-        except (ssl.SSLEOFError, http.client.IncompleteRead, http.client.RemoteDisconnected):
+        except aiohttp.ClientOSError as exc:
+            raise _connection_error(exc) from None
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
             raise veraison_error("it closed the connection early", _RUNS) from None
-        except ssl.SSLError as exc:
-            raise veraison_error(f"TLS with it failed ({visible(exc.reason or 'for no reason')})", _RUNS) from None
-        except socket.timeout:
-            raise veraison_error(f"it did not answer a {method} in time", _RUNS) from None
-        except OSError as exc:
-            raise veraison_error(f"it cannot be reached ({exc.strerror or type(exc).__name__})", _RUNS) from None
-        except (http.client.HTTPException, ValueError):
+        except (aiohttp.ClientError, ValueError):
             raise veraison_error("its answer is not HTTP", "check the address of the service") from None
-
-
-_RUNS: t.Final = "check that the service is running"
 
 
 def check_authorities(ca: str, path: str) -> None:
@@ -92,114 +113,110 @@ def _context(ca: str | None) -> ssl.SSLContext:
     return context
 
 
-class _Wire(io.RawIOBase):
-    """Reads from a socket until a deadline, at most _MAX_WIRE bytes, however the other end behaves."""
+class _Connector(TCPConnector):
+    """Opens the connection of one request."""
 
-    def __init__(self, sock: socket.socket, *, end: float) -> None:
-        self._sock, self._end, self._allowed = sock, end, _MAX_WIRE
+    wire: _Wire
 
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: t.Any) -> int:
-        """Read as io.RawIOBase does. Raises OSError, and VeraisonFailed after too many bytes."""
-        self._sock.settimeout(_seconds_left(self._end))
-        count = self._sock.recv_into(buffer)
-        self._allowed -= count
-        if self._allowed < 0:
-            raise _length_error()
-        return count
+    async def connect(self, *arguments: t.Any, **options: t.Any) -> t.Any:
+        """Open a connection, as aiohttp.BaseConnector does, with a _Wire in it."""
+        connection: t.Any = await super().connect(*arguments, **options)
+        self.wire = _Wire(connection.transport, connection.protocol)
+        return connection
 
 
-class _Socket:
-    """The part of a socket that http.client uses, with one deadline over all calls in place of a timeout for each."""
+class _Wire(asyncio.Protocol):
+    """Stands between a connection and aiohttp: the protocol of the one, the transport of the other.
 
-    def __init__(self, sock: socket.socket, *, end: float) -> None:
-        self._sock, self._end = sock, end
+    It adds what aiohttp lacks: a limit of all bytes, 1xx answers and headers included; a close that does not wait for
+    the other end, as that of TLS does while it keeps the socket; and an end of the wait for a body after garbage in it.
+    """
 
-    def makefile(self, dummy: str) -> t.BinaryIO:
-        """Return a buffered reader."""
-        return t.cast("t.BinaryIO", io.BufferedReader(_Wire(self._sock, end=self._end), _PIECE))
+    def __init__(self, transport: asyncio.Transport, protocol: t.Any) -> None:
+        self.content: aiohttp.StreamReader | None = None
+        self._transport, self._protocol, self._allowed = transport, protocol, _MAX_WIRE
+        protocol.transport = self
+        transport.set_protocol(self)
 
-    def sendall(self, data: bytes) -> None:
-        """Send all data. Raises OSError."""
-        rest = memoryview(data)
-        while rest:
-            self._sock.settimeout(_seconds_left(self._end))
-            rest = rest[self._sock.send(rest) :]
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._transport, name)
 
     def close(self) -> None:
-        """Do nothing: http.client closes the socket when the answer has begun, and it is still read then."""
+        """Close the connection at once."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on data within the limit."""
+        self._allowed -= len(data)
+        if self._allowed >= 0:
+            self._protocol.data_received(data)
+        else:
+            (self._protocol if self.content is None else self.content).set_exception(_length_error())
+            self.close()
+
+    def eof_received(self) -> None:
+        """Pass on the end of the data."""
+        self._protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass on the end of the connection, and end the body."""
+        if not self._protocol.is_eof():
+            # aiohttp would send a GET or DELETE again after an error of its own
+            self._protocol.set_exception(exc or aiohttp.ClientPayloadError())
+        self._protocol.connection_lost(exc)
+        if self.content is not None and not self.content.is_eof() and self.content.exception() is None:
+            self.content.set_exception(ValueError("the body is malformed"))
+
+    def pause_writing(self) -> None:
+        """Pass on that the buffer is full."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that the buffer has room."""
+        self._protocol.resume_writing()
 
 
-def _open(parts: urllib.parse.SplitResult, ca: str | None, *, end: float) -> socket.socket:
-    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
-    sock = _connect_any(host, port, end)
-    try:
-        if parts.scheme == "https":
-            sock.settimeout(_seconds_left(end))
-            return _context(ca).wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _connect_any(host: str, port: int, end: float) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError):
-        raise veraison_error("its name cannot be resolved", "check the name and the resolver") from None
-    for place in found[:-1]:
-        with contextlib.suppress(OSError):  # try the next address
-            return _connect(place, end)
-    return _connect(found[-1], end)
-
-
-def _connect(place: tuple[t.Any, ...], end: float) -> socket.socket:
-    family, kind, protocol, dummy, address = place
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.settimeout(min(_seconds_left(end), _CONNECT_SECONDS))
-        sock.connect(address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _exchange(
-    sock: _Socket,
-    method: str,
-    parts: urllib.parse.SplitResult,
-    headers: t.Mapping[str, str],
-    body: bytes | None,
+async def _exchange(
+    method: str, url: str, headers: t.Mapping[str, str], body: bytes | None, ca: str | None
 ) -> HttpAnswer:
-    sender = http.client.HTTPConnection(parts.hostname or "")
-    sender.sock = sock  # _Socket has the methods that it uses
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    own = {"Host": parts.netloc, "User-Agent": USER_AGENT, "Connection": "close"}
-    sender.request(method, target, body=body, headers={**own, **headers})
-    answer = sender.getresponse()
-    if answer.length is not None and answer.length > MAX_BODY:
+    own = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
+    connector = _Connector(ssl=_context(ca), resolver=aiohttp.ThreadedResolver())
+    no_limits = aiohttp.ClientTimeout()
+    async with aiohttp.ClientSession(connector=connector, timeout=no_limits, auto_decompress=False) as session:
+        answer = await session.request(
+            method, URL(url, encoded=True), headers={**own, **headers}, data=body, allow_redirects=False
+        )
+        connector.wire.content = answer.content
+        with contextlib.closing(answer):
+            return await _read(answer)
+
+
+async def _read(answer: aiohttp.ClientResponse) -> HttpAnswer:
+    if len(answer.raw_headers) > _MAX_HEADERS:
+        raise ValueError("there are too many headers")
+    if (answer.content_length or 0) > MAX_BODY:
         raise _length_error()
-    # http.client detects a body shorter than its Content-Length only in a read without a size
-    data = answer.read() if answer.length is not None else answer.read(MAX_BODY + 1)
-    if len(data) > MAX_BODY:
-        raise _length_error()
+    data = bytearray()
+    async for piece in answer.content.iter_any():
+        data += piece
+        if len(data) > MAX_BODY:
+            raise _length_error()
     found: dict[str, str] = {}
-    for name, value in answer.getheaders():
+    for name, value in answer.headers.items():
         found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
-    return HttpAnswer(answer.status, found, data)
+    return HttpAnswer(answer.status, found, bytes(data))
 
 
-def _seconds_left(end: float) -> float:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise socket.timeout
-    return left
+def _connection_error(exc: aiohttp.ClientOSError) -> VeraisonFailed:
+    """Return the error for a connection that failed, from the error of the system or of TLS below that of aiohttp."""
+    error = exc.__cause__ if isinstance(exc.__cause__, OSError) else exc
+    if isinstance(error, ssl.SSLEOFError) or (isinstance(error, ConnectionResetError) and not error.errno):
+        return veraison_error("it closed the connection early", _RUNS)
+    if isinstance(error, ssl.SSLError):
+        return veraison_error(f"TLS with it failed ({visible(error.reason or 'for no reason')})", _RUNS)
+    return veraison_error(
+        f"it cannot be reached ({os.strerror(error.errno) if error.errno else type(error).__name__})", _RUNS
+    )
 
 
 def _length_error() -> VeraisonFailed:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
+import gzip
 import json
+import logging
 import os
 import pathlib
 import socket
@@ -21,10 +24,12 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
     AppraisalFailed,
     ConfigurationInvalid,
+    DependencyMissing,
     VeraisonFailed,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import thumbprint
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison import http_client
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.exchange import MAX_BODY
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.http_client import (
     USER_AGENT,
@@ -44,6 +49,7 @@ from ansible_collections.attested.registry.tests.support.attestation.ratls_stand
     unsigned_jws,
 )
 from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key
+from ansible_collections.attested.registry.tests.support.processes.descriptors import connections_to
 
 TOKEN = ratls_tokens.token()
 PRESENTED = PresentedToken(parse_token(TOKEN), TOKEN, ratls_tokens.CHALLENGE)
@@ -89,11 +95,18 @@ def make_service(authority: Authority) -> Service:
 
 
 @pytest.fixture
-def service(authority: Authority) -> t.Iterator[Service]:
+def service(authority: Authority, caplog: pytest.LogCaptureFixture) -> t.Iterator[Service]:
+    """A service; at the end the client has closed all its connections and logged no warning."""
     made = make_service(authority)
-    with serving(made.veraison, server_context(authority.server())) as url:
-        made.url = url
-        yield made
+    gc.disable()
+    try:
+        with serving(made.veraison, server_context(authority.server())) as url:
+            made.url = url
+            yield made
+            assert not connections_to(int(url.rpartition(":")[2]))
+    finally:
+        gc.enable()
+    assert [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING] == []
 
 
 def test_a_token_is_verified_over_https(service: Service) -> None:
@@ -250,7 +263,20 @@ WIRES = [
     ("HTTP/3", stand_in.exactly(b"HTTP/3 x\r\n\r\n"), "not HTTP"),
     ("endless", stand_in.without_end, f"longer than {MAX_BODY} bytes"),
     ("announced", stand_in.exactly(HEAD + b"Content-Length: 99999999999999\r\n\r\n"), "longer than"),
-    ("chunk", stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "it closed the connection early"),
+    ("cut in the status", stand_in.exactly(b"HTTP/1.1 20"), "it closed the connection early"),
+    ("cut after the status", stand_in.exactly(b"HTTP/1.1 201 Created\r\n"), "it closed the connection early"),
+    ("cut in a header", stand_in.exactly(HEAD + b"Content-Length: 0"), "it closed the connection early"),
+    ("cut before the empty line", stand_in.exactly(HEAD + b"Content-Length: 0\r\n"), "it closed the connection early"),
+    ("longer than announced", stand_in.exactly(HEAD + b"Content-Length: 2\r\n\r\n{}{}"), "not HTTP"),
+    ("negative length", stand_in.exactly(HEAD + b"Content-Length: -2\r\n\r\n{}"), "not HTTP"),
+    ("two lengths", stand_in.exactly(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}{}"), "not HTTP"),
+    (
+        "length and chunks",
+        stand_in.exactly(HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+        "not HTTP",
+    ),
+    ("chunk", stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "not HTTP"),
+    ("later chunk", stand_in.in_pieces(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"zz\r\n"), "not HTTP"),
     (
         "short chunk",
         stand_in.exactly(HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"),
@@ -263,6 +289,7 @@ WIRES = [
     ),
     ("long line", stand_in.exactly(b"HTTP/1.1 201 Created\r\nA: " + b"a" * 70_000 + b"\r\n\r\n"), "not HTTP"),
     ("many headers", stand_in.exactly(b"HTTP/1.1 201 Created\r\n" + b"A: a\r\n" * 200 + b"\r\n"), "not HTTP"),
+    ("endless headers", stand_in.headers_without_end, f"longer than {MAX_BODY} bytes|not HTTP"),
     ("goes on", stand_in.exactly(b"HTTP/1.1 100 Continue\r\n\r\n" * 60_000), f"longer than {MAX_BODY} bytes"),
     ("ragged end", stand_in.exactly(HEAD + b"\r\n{"), "failed|JSON"),
 ]
@@ -362,6 +389,36 @@ def test_old_versions_of_tls_are_refused(authority: Authority) -> None:
         service.refused("TLS with it failed")
 
 
+def test_interim_responses_are_skipped(service: Service) -> None:
+    def first(peer: stand_in.Peer, data: bytes) -> None:
+        peer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLocation: session/5\r\n\r\n" + data)
+
+    service.veraison.manners = {"NEW": first, "POST": first, "DELETE": first}
+    assert service.appraiser().appraise(PRESENTED).warnings == ()
+
+
+def test_an_answer_is_not_decompressed(service: Service) -> None:
+    bomb = gzip.compress(bytes(100 * MAX_BODY))
+    service.veraison.documents, service.veraison.headers = {"KEYS": bomb}, {"KEYS": {"content-encoding": "gzip"}}
+    client = HttpClient(service.authority.path.read_text())
+    address = service.url + "/.well-known/veraison/verification"
+    assert client("GET", address, headers={}, body=None, timeout=30).body == bomb
+
+
+def test_the_client_closes_a_connection_that_the_service_keeps_open(service: Service) -> None:
+    service.veraison.manners = dict.fromkeys(("NEW", "POST", "DELETE"), stand_in.and_stays)
+    assert service.appraiser().appraise(PRESENTED).warnings == ()
+
+
+@pytest.mark.parametrize("what", ["GET", "DELETE"])
+def test_no_request_is_sent_twice(service: Service, what: str) -> None:
+    service.veraison.manners = {what: stand_in.nothing}
+    service.veraison.polls = ["processing"]
+    with contextlib.suppress(VeraisonFailed):
+        service.appraiser().appraise(PRESENTED)
+    assert service.asks(what) == 1
+
+
 def test_http_works_on_the_loopback_interface(authority: Authority) -> None:
     service = make_service(authority)
     with serving(service.veraison) as url:
@@ -377,6 +434,17 @@ def test_proxies_of_the_environment_are_not_used(service: Service, monkeypatch: 
         for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"):
             monkeypatch.setitem(os.environ, name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
         assert service.appraiser().appraise(PRESENTED)
+
+
+def test_neither_cookies_nor_passwords_of_the_user_are_sent(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    service.veraison.headers = {"NEW": {"set-cookie": "name=value"}}
+    assert service.appraiser().appraise(PRESENTED)
+    assert not {"Cookie", "Authorization"} & set(service.veraison.sent)
 
 
 def test_a_session_that_is_not_deleted_is_reported(service: Service) -> None:
@@ -413,3 +481,15 @@ def test_an_answer_without_a_length_is_read_to_its_end(authority: Authority) -> 
         assert (answer.status, answer.body, answer.headers) == (200, b"{}", {"a": "1, 2"})
         with pytest.raises(VeraisonFailed, match="longer than"):
             HttpClient()("GET", url + "/x", headers={}, body=None, timeout=30)
+
+
+@pytest.mark.parametrize("found", [(0, 0), (3, 10)])
+def test_the_missing_library_is_named(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, found: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(http_client, "_FOUND", found)
+    service = make_service(authority)
+    service.url = "https://veraison.example"
+    with pytest.raises(DependencyMissing, match=r"needs the Python library aiohttp >= 3\.11") as caught:
+        service.appraiser()
+    assert caught.value.fields == {"library": "aiohttp >= 3.11"}
