@@ -223,9 +223,10 @@ class Changeset:
         self._attributor.set_symlink(parent.descriptor, name, _attributes(entry))
 
     def _make_hardlink(self, parent: Directory, name: bytes, entry: Entry) -> bool:
-        """Link to entry.target below the root; the attributes in the header of a hard link do not count.
+        """Link to entry.target, which is resolved inside the root as every path is: a hard link cannot leave the tree.
 
-        Return whether a link was made: a link to a skipped device node is skipped too.
+        Attributes in the header of a hard link do not count. Return whether a link was made: a link to a skipped device
+        node is skipped too.
         """
         directory, target = split_path(entry.target)
         found = self._find(directory, target)
