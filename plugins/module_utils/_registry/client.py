@@ -31,11 +31,11 @@ if t.TYPE_CHECKING:
     from .._oci.platform import Platform
     from .._oci.reference import Selector
     from .auth.credentials import Credentials, CredentialSource
-    from .auth.realm_policy import RealmPolicy
     from .blobs import BlobStream
     from .foreign import ForeignSource
     from .manifest_head import ManifestHead
     from .manifests import Fetched, ManifestReader
+    from .realm_policy import RealmPolicy
     from .tags import TagList
 
 USER_AGENT: t.Final = "attested.registry (Ansible collection)"
@@ -259,7 +259,7 @@ class Registry:
         return blob_size(self._caller, operation, self._endpoint.blob(repository, str(digest)), digest)
 
     def _policy(self) -> RealmPolicy:
-        from .auth.realm_policy import RealmPolicy
+        from .realm_policy import RealmPolicy
 
         return RealmPolicy(self._endpoint.origin, self._trusted)
 

@@ -15,17 +15,17 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.text import visible
-from .auth.realm_policy import NotEntitled
 from .errors import NotFound, RedirectRefused, RegistryError
+from .realm_policy import NotEntitled
 from .transport.statuses import status_error
 from .transport.transport import Request
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:
-    from .auth.realm_policy import RealmPolicy
     from .caller import Call
     from .effects import Effects
     from .errors import Operation
+    from .realm_policy import RealmPolicy
     from .transport.answer import Answer
     from .transport.transport import Transport
 

@@ -21,12 +21,12 @@ from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
 if t.TYPE_CHECKING:
     from ..effects import Effects
     from ..errors import Operation
+    from ..realm_policy import RealmPolicy
     from ..transport.answer import Answer
     from ..transport.transport import Transport
     from ..url import Url
     from .challenge import Challenge
     from .credentials import Credentials, CredentialSource
-    from .realm_policy import RealmPolicy
     from .schemes import Scheme
     from .token_service import TokenService
 

@@ -74,8 +74,8 @@ class Logins:
 
     def make(self, origin: Origin) -> Authenticator:
         """Return the authenticator of an origin; create it if it does not exist."""
+        from ..realm_policy import RealmPolicy
         from .authentication import Authenticator
-        from .realm_policy import RealmPolicy
 
         own = origin == self.endpoint.origin
         with self._lock:
@@ -92,7 +92,7 @@ class Logins:
 
     def _source_for(self, origin: Origin) -> CredentialSource:
         """Return the credentials for another registry: none over plain HTTP, unless it is on this host."""
-        from .realm_policy import Reach, address_reach
+        from ..realm_policy import Reach, address_reach
 
         host = origin.host.rstrip(".")
         # other local names may be looked up in the DNS

@@ -21,21 +21,21 @@ from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..._base.text import visible
 from ..errors import REPORT, ProtocolBroken, RealmRefused, RegistryError, Unauthorized
+from ..realm_policy import NotEntitled
 from ..transport.answer import is_markup
 from ..transport.statuses import login_advice, status_error
 from ..transport.transport import Request
 from ..url import Url
 from .credentials import BasicAuth, IdentityToken
-from .realm_policy import NotEntitled
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject
     from ..effects import Effects
     from ..errors import Operation
+    from ..realm_policy import RealmPolicy
     from ..transport.answer import Answer
     from ..transport.transport import Transport
     from .credentials import Credentials
-    from .realm_policy import RealmPolicy
 
 CLIENT_ID: t.Final = "attested.registry"
 MAX_BODY: t.Final = 1024 * 1024

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from ..._base.text import visible
-from ..auth.realm_policy import Reach, address_reach, is_local_name
 from ..errors import ConfigurationError
+from ..realm_policy import Reach, address_reach, is_local_name
 from ..url import UrlInvalid, parse_authority
 
 if t.TYPE_CHECKING:

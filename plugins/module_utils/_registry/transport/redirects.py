@@ -8,7 +8,7 @@
 
 Otherwise a registry could make this client read the metadata service of a cloud or a network behind a firewall. The
 transport calls RedirectHops before each redirect, with the URL and with the address of the connection. Token services
-and foreign layers have rules of their own, see auth/realm_policy.py.
+and foreign layers have rules of their own, see realm_policy.py.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.text import visible
-from ..auth.realm_policy import Reach, address_reach, is_listed, is_local_name
 from ..errors import RedirectRefused
+from ..realm_policy import Reach, address_reach, is_listed, is_local_name
 from ..url import UrlInvalid, literal_address
 
 if t.TYPE_CHECKING:

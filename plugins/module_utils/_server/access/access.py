@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .identity import Identity
+from ..identity import Identity
 
 if t.TYPE_CHECKING:
     from ..config.rules import Rule
-    from .identity import Peer
+    from ..identity import Peer
     from .passwords import Passwords
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import typing as t
 
 from ..access.access import OpenAccess
-from ..access.identity import Peer
 from ..errors import Refusal
+from ..identity import Peer
 from ..libraries import web
 from .accel import Accel
 from .answers import PRIVATE, PUBLIC, content_headers, error_answer, json_answer
@@ -29,8 +29,8 @@ from .target import parse_artifact_types, parse_page, parse_target
 
 if t.TYPE_CHECKING:
     from ..access.access import Access
-    from ..access.identity import Identity
     from ..content.snapshot import ServedFile, Snapshot
+    from ..identity import Identity
     from .answers import Headers
     from .ranges import Span
     from .target import Target

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from .value_types import Text, Texts
 
 if t.TYPE_CHECKING:
-    from ..access.identity import Identity
+    from ..identity import Identity
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _MAX_RULES: t.Final = 1000

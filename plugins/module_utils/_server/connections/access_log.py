@@ -26,7 +26,7 @@ from ..journal import JournalFormatter, is_journal
 
 if t.TYPE_CHECKING:
     from ..access.attested_client import AttestedClient
-    from ..access.identity import Peer
+    from ..identity import Peer
     from ..libraries import web
 
 _ACCESS: t.Final = logging.getLogger("attested.registry.access")

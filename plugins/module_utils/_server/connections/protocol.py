@@ -21,11 +21,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.text import visible
-from ..access.identity import Peer
 from ..access.passwords import parse_basic
 from ..api.answers import error_answer, written
 from ..api.request_head import MAX_HEAD, MAX_RANGE
 from ..errors import Refusal
+from ..identity import Peer
 from ..libraries import MALFORMED, NO_URL, web
 from ..metrics.counters import Board
 from .access_log import Form, body_bytes, log_request

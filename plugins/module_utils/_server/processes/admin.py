@@ -20,7 +20,7 @@ from ..metrics.counters import Board
 if t.TYPE_CHECKING:
     import socket
 
-    from ..access.identity import Peer
+    from ..identity import Peer
     from ..metrics.metrics import Metrics, State
 
 _CONNECTIONS: t.Final = 64

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth import realm_policy as realm_module
+from ansible_collections.attested.registry.plugins.module_utils._registry import realm_policy as realm_module
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFiles
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
     Anonymous,
@@ -21,7 +21,6 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.auth.c
     IdentityToken,
     Token,
 )
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.realm_policy import Reach
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConfigurationError,
     Denied,
@@ -33,6 +32,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     Unauthorized,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
+from ansible_collections.attested.registry.plugins.module_utils._registry.realm_policy import Reach
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.realm_policy import Reach, address_reach
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import Operation, RedirectRefused
+from ansible_collections.attested.registry.plugins.module_utils._registry.realm_policy import Reach, address_reach
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport import redirects
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.redirects import (

@@ -14,9 +14,9 @@ from ansible_collections.attested.registry.plugins.module_utils._server.access.a
     OpenAccess,
     RestrictedAccess,
 )
-from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import Refusal
+from ansible_collections.attested.registry.plugins.module_utils._server.identity import Identity, Peer
 from ansible_collections.attested.registry.tests.support.images import images
 
 from ..api.test_app import error_of

@@ -13,8 +13,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._server.access.access import RestrictedAccess
 from ansible_collections.attested.registry.plugins.module_utils._server.access.attested_client import AttestedClient
-from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
+from ansible_collections.attested.registry.plugins.module_utils._server.identity import Identity, Peer
 from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 
 

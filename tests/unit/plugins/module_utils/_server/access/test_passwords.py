@@ -21,11 +21,11 @@ from ansible_collections.attested.registry.plugins.module_utils._server.access.h
     PasswordFile,
     parse_htpasswd,
 )
-from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Identity, Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.access.passwords import Passwords, parse_basic
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.tls import subject_of
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import PasswordFileError, Refusal
+from ansible_collections.attested.registry.plugins.module_utils._server.identity import Identity, Peer
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,8 +12,8 @@ import json
 import logging
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._server.access.identity import Peer
 from ansible_collections.attested.registry.plugins.module_utils._server.connections.access_log import log_request
+from ansible_collections.attested.registry.plugins.module_utils._server.identity import Peer
 from ansible_collections.attested.registry.tests.support.images import images
 
 IMAGE = images.image([images.layer([images.file("a", b"1")])])

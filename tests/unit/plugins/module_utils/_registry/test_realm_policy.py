@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.realm_policy import (
+from ansible_collections.attested.registry.plugins.module_utils._registry.realm_policy import (
     NotEntitled,
     Reach,
     RealmPolicy,

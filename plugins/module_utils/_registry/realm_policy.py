@@ -7,7 +7,7 @@
 """Decide which hosts a registry may send this client to, for tokens and foreign layers.
 
 Prevents server-side request forgery: a registry must not direct requests into networks more internal than its own.
-Called by token_service.py and foreign.py; transport/redirects.py uses the same classes of addresses.
+Called by auth/token_service.py and foreign.py; transport/redirects.py uses the same classes of addresses.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from ..url import UrlInvalid, literal_address, parse_authority
+from .url import UrlInvalid, literal_address, parse_authority
 
 if t.TYPE_CHECKING:
-    from ..url import IpAddress, Origin, Url
+    from .url import IpAddress, Origin, Url
 
 _LOCAL_NAMES: t.Final = ("localhost", "localhost.localdomain")
 

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Peer of a connection and identity of a request, on which access.py and rules.py base their decisions."""
+"""Peer of a connection and identity of a request, on which access/access.py and config/rules.py base decisions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from .attested_client import AttestedClient
+    from .access.attested_client import AttestedClient
 
 
 @dataclass(frozen=True)
