@@ -44,6 +44,34 @@ BELOW = {
     "filter": ("_oci",),
     "doc_fragments": (),
 }
+# which rooms, the folders of a package, each room imports besides itself; files on top of a package belong to no room
+ROOMS = {
+    "_tls13/crypto": (),
+    "_ratls/token": (),
+    "_ratls/evidence": ("token",),
+    "_ratls/appraisal": ("evidence", "token"),
+    "_ratls/veraison": ("appraisal", "token"),
+    "_registry/transport": (),
+    "_registry/auth": ("transport",),
+    "_unpack/tar": (),
+    "_unpack/tree": (),
+    "_unpack/changeset": ("tar", "tree"),
+    "_unpack/record": ("tree",),
+    "_unpack/pipeline": (),
+    "_server/config": (),
+    "_server/content": ("config",),
+    "_server/access": ("config",),
+    "_server/metrics": ("content",),
+    "_server/api": ("access", "config", "content"),
+    "_server/attestation": ("access", "config", "metrics"),
+    "_server/connections": ("access", "api", "attestation", "config", "metrics"),
+    "_server/processes": ("access", "api", "attestation", "config", "connections", "content", "metrics"),
+    "_module/options": (),
+    "_module/registry": ("options",),
+    "_module/image": ("options", "registry"),
+    "_module/layer": ("options",),
+    "_module/layout": ("options", "registry"),
+}
 MAY_IMPORT_ANSIBLE = ("_module", "modules", "filter")
 THIRD_PARTY = {
     "_module": {"jmespath"},
@@ -206,6 +234,25 @@ def test_no_files_import_each_other() -> None:
         tuple(graphlib.TopologicalSorter({path: files_below(path) for path in UTILS}).static_order())
     except graphlib.CycleError as exc:
         pytest.fail(" -> ".join(label(path) for path in exc.args[1]))
+
+
+def room_of(path: Path) -> str | None:
+    parts = path.relative_to(PLUGINS / "module_utils").parts
+    return "/".join(parts[:2]) if len(parts) > 2 else None
+
+
+def test_rooms_import_only_those_listed() -> None:
+    """And are listed below those that they import, so rooms do not import each other."""
+    found: dict[str, set[str]] = {}
+    for path in UTILS:
+        room = room_of(path)
+        if room is not None:
+            package = package_of(path)
+            below = {room_of(file) for file in files_below(path) if package_of(file) == package}
+            found.setdefault(room, set()).update(other for other in below if other not in (room, None))
+    assert found == {room: {f"{room.partition('/')[0]}/{name}" for name in below} for room, below in ROOMS.items()}
+    order = list(ROOMS)
+    assert all(order.index(other) < order.index(room) for room, below in found.items() for other in below)
 
 
 @pytest.mark.parametrize("path", FILES, ids=label)
