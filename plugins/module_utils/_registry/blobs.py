@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from .._oci.digest import Digest, Verifier
 from .._oci.errors import OciError, SizeMismatch
 from .caller import Call
-from .content_range import parse_content_range
 from .errors import REPORT, TRY_AGAIN, ConnectionFailed, NotFound, ProtocolBroken, RegistryError
 from .retry import is_refusal
 from .transport.coding import CodingInvalid, decoded, is_known, parse_codings, which_has_digest
@@ -41,6 +40,17 @@ MAX_UNKNOWN: t.Final = 1 << 40
 MAX_DECODED: t.Final = 1 << 34
 # a strong entity tag (RFC 9110, 8.8.3)
 _ETAG: t.Final = re.compile(r'"[!#-~\x80-\xff]{0,1022}"')
+# a Content-Range header of bytes (RFC 9110, 14.4)
+_RANGE: t.Final = re.compile(r"bytes[ \t]+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ContentRange:
+    """The part of a body that an answer 206 holds: first byte, last byte, and the total length if stated."""
+
+    first: int
+    last: int
+    total: int | None
 
 
 @dataclass(frozen=True)
@@ -304,6 +314,18 @@ class BlobStream:
         )
 
 
+def parse_content_range(value: str | None) -> ContentRange | None:
+    """Read a Content-Range header of bytes (RFC 9110, 14.4); None if it is not valid. Total."""
+    match = _RANGE.fullmatch((value or "").strip())
+    if match is None:
+        return None
+    first, last = int(match.group(1)), int(match.group(2))
+    total = None if match.group(3) == "*" else int(match.group(3))
+    if first > last or (total is not None and last >= total):
+        return None
+    return ContentRange(first, last, total)
+
+
 def _describe_blob(operation: Operation, digest: Digest) -> str:
     """Return the blob, its repository and its registry as text for messages."""
     doing = operation.doing
@@ -354,4 +376,4 @@ def _describes(answer: Answer, digest: Digest) -> bool:
     return not (answer.header("Content-Type") or "text/").lower().startswith("text/")
 
 
-__all__ = ("MAX_UNKNOWN", "BlobRequest", "BlobStream", "blob_size")
+__all__ = ("MAX_UNKNOWN", "BlobRequest", "BlobStream", "ContentRange", "blob_size", "parse_content_range")

@@ -25,10 +25,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .auth.logins import Logins
-    from .effects import Effects
     from .endpoint import Endpoint
     from .errors import Operation
-    from .options import RetryPolicy, Timeouts
+    from .options import Effects, RetryPolicy, Timeouts
     from .transport.answer import Answer
     from .transport.transport import Transport
     from .url import Url

@@ -14,10 +14,9 @@ import typing as t
 from .auth.credentials import Anonymous, BasicAuth, Fixed, IdentityToken, Token
 from .auth.logins import Logins
 from .caller import Call, Caller
-from .effects import Effects
 from .endpoint import Endpoint
 from .errors import Operation
-from .options import RetryPolicy, Timeouts, TlsOptions
+from .options import Effects, RetryPolicy, Timeouts, TlsOptions
 from .transport.proxies import Proxies
 from .transport.transport import Transport
 

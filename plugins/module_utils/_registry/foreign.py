@@ -23,8 +23,8 @@ from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:
     from .caller import Call
-    from .effects import Effects
     from .errors import Operation
+    from .options import Effects
     from .realm_policy import RealmPolicy
     from .transport.answer import Answer
     from .transport.transport import Transport

@@ -4,16 +4,23 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Options of the client: TLS, timeouts and retries. _module/registry/connection.py makes them from module options."""
+"""Options of the client: TLS, timeouts and retries, and its side effects besides the network, which tests replace.
+
+_module/registry/connection.py makes the options from those of a module.
+"""
 
 from __future__ import annotations
 
+import random
+import time
 import typing as t
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._ratls.attester import Attester
 
 # seconds that a server may ask this client to wait if the task sets no total_timeout
@@ -103,4 +110,17 @@ class RetryPolicy:
             raise ConfigurationError("The number of retries must not be negative.")
 
 
-__all__ = ("LONG_WAIT", "Nearness", "RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")
+@dataclass(frozen=True)
+class Effects:
+    """Clock, sleep and randomness of this package; tests substitute their own.
+
+    clock returns monotonic seconds, now returns seconds since 1970, jitter a number in [0, 1).
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+__all__ = ("LONG_WAIT", "Effects", "Nearness", "RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")

@@ -13,9 +13,8 @@ import re
 import typing as t
 
 if t.TYPE_CHECKING:
-    from .effects import Effects
     from .errors import RegistryError
-    from .options import RetryPolicy
+    from .options import Effects, RetryPolicy
 
 # statuses 5xx that a retry does not change
 _PERMANENT: t.Final = (501, 505)

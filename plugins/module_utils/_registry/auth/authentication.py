@@ -19,8 +19,8 @@ from .credentials import Anonymous, BasicAuth, Fixed, Token
 from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
 
 if t.TYPE_CHECKING:
-    from ..effects import Effects
     from ..errors import Operation
+    from ..options import Effects
     from ..realm_policy import RealmPolicy
     from ..transport.answer import Answer
     from ..transport.transport import Transport

@@ -22,9 +22,9 @@ from .credentials import Anonymous, Fixed, Token
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..effects import Effects
     from ..endpoint import Endpoint
     from ..errors import Operation
+    from ..options import Effects
     from ..transport.answer import Answer
     from ..transport.transport import Transport
     from ..url import Origin, Url

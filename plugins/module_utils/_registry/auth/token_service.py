@@ -30,8 +30,8 @@ from .credentials import BasicAuth, IdentityToken
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject
-    from ..effects import Effects
     from ..errors import Operation
+    from ..options import Effects
     from ..realm_policy import RealmPolicy
     from ..transport.answer import Answer
     from ..transport.transport import Transport

@@ -27,9 +27,8 @@ from .redirects import RedirectHops, RedirectPolicy
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..effects import Effects
     from ..errors import Operation
-    from ..options import Nearness, Timeouts, TlsOptions
+    from ..options import Effects, Nearness, Timeouts, TlsOptions
     from ..url import Origin, Url
     from .attested import AttestedTls
     from .connection import Pool

@@ -13,8 +13,7 @@ from contextlib import ExitStack
 import hypothesis
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
-from ansible_collections.attested.registry.plugins.module_utils._registry.effects import Effects
-from ansible_collections.attested.registry.plugins.module_utils._registry.options import TlsOptions
+from ansible_collections.attested.registry.plugins.module_utils._registry.options import Effects, TlsOptions
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 

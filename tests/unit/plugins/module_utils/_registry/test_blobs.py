@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch, SizeMismatch
+from ansible_collections.attested.registry.plugins.module_utils._registry.blobs import ContentRange, parse_content_range
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     NotFound,
@@ -25,6 +26,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, Timeouts
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
+from hypothesis import given
+from hypothesis import strategies as st
 
 DATA = random.Random(1).randbytes(300_000)
 
@@ -466,3 +469,30 @@ def test_head_after_a_redirect_to_storage(serve, server, connect, blob) -> None:
     server.on("/blobs/", redirect(f"{storage.url}/v2/app/blobs/{blob.digest}"))
     assert connect(server).head_blob("app", blob.digest) == len(DATA)
     assert storage.requests[0].method == "HEAD"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("bytes 0-9/10", ContentRange(0, 9, 10)),
+        ("Bytes  5-9/*", ContentRange(5, 9, None)),
+        (None, None),
+        ("", None),
+        ("bytes */10", None),
+        ("bytes 5-4/10", None),
+        ("bytes 5-10/10", None),
+        ("bytes 18446744073709452785-5/10", None),
+        ("bytes -5-9/10", None),
+        ("bytes 0x0-9/10", None),
+        ("items 0-9/10", None),
+        ("bytes 0-9/10, bytes 0-9/10", None),
+    ],
+)
+def test_content_range(value: str | None, expected: ContentRange | None) -> None:
+    assert parse_content_range(value) == expected
+
+
+@given(st.text())
+def test_content_range_is_total(value: str) -> None:
+    found = parse_content_range(value)
+    assert found is None or found.first <= found.last

@@ -2,15 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Link headers (RFC 8288) give the next page, and Content-Range headers (RFC 9110, 14.4) the range received."""
+"""Link headers (RFC 8288) give the next page."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._registry.content_range import (
-    ContentRange,
-    parse_content_range,
-)
 from ansible_collections.attested.registry.plugins.module_utils._registry.link import LinkInvalid, next_link
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,30 +64,3 @@ def test_total(headers: list[str]) -> None:
     except LinkInvalid:
         return
     assert target is None or any(target in header for header in headers)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("bytes 0-9/10", ContentRange(0, 9, 10)),
-        ("Bytes  5-9/*", ContentRange(5, 9, None)),
-        (None, None),
-        ("", None),
-        ("bytes */10", None),
-        ("bytes 5-4/10", None),
-        ("bytes 5-10/10", None),
-        ("bytes 18446744073709452785-5/10", None),
-        ("bytes -5-9/10", None),
-        ("bytes 0x0-9/10", None),
-        ("items 0-9/10", None),
-        ("bytes 0-9/10, bytes 0-9/10", None),
-    ],
-)
-def test_content_range(value: str | None, expected: ContentRange | None) -> None:
-    assert parse_content_range(value) == expected
-
-
-@given(st.text())
-def test_content_range_is_total(value: str) -> None:
-    found = parse_content_range(value)
-    assert found is None or found.first <= found.last
