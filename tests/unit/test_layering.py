@@ -91,7 +91,7 @@ REACHED = {
     "oci_image_info": 117,
     "oci_image_unpack": 175,
     "oci_layer_unpack": 57,
-    "oci_layout": 146,
+    "oci_layout": 145,
     "oci_tags": 115,
 }
 

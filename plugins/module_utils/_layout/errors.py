@@ -4,14 +4,37 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The errors of reading an OCI layout.
+"""The errors of reading and writing an OCI layout.
 
-write_errors.py has those of writing one. walk.py reports most of them for single files of a layout.
+walk.py reports most of those of reading for single files of a layout; lock.py, store.py, partial.py and view.py raise
+those of writing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import typing as t
+
 from .._base.errors import CollectionError
+from .._base.text import visible
+
+_FULL: t.Final = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES: t.Final = {
+    errno.ENOSPC: "free some space there, or put the layout on a larger file system",
+    errno.EDQUOT: "raise the quota, or put the layout on another file system",
+    errno.EROFS: "mount that file system read-write",
+    errno.EACCES: "run the task as a user that may write there",
+    errno.EPERM: "run the task as a user that may write there",
+    errno.ELOOP: "it is a symbolic link, and links are not followed; put the content itself in its place",
+    errno.ENOTDIR: "a link or a file stands where a directory should; put the directory itself in its place",
+    **dict.fromkeys(
+        (errno.EBADF, errno.ENOLCK),
+        "the file system cannot lock a file; mount NFS with local_lock=flock, or use another one",
+    ),
+    errno.EXDEV: "all of a layout must be on one file system, so move what is mounted inside of it",
+}
 
 
 class LayoutError(CollectionError):
@@ -80,6 +103,44 @@ class Unreadable(LayoutError):
     kind = "unreadable"
 
 
+class NotALayout(LayoutError):
+    """The directory holds something else than a layout. Fields: path."""
+
+    kind = "destination"
+
+
+class Locked(LayoutError):
+    """Another run holds the lock of the layout. Fields: path."""
+
+    kind = "locked"
+
+
+class WriteFailed(LayoutError):
+    """The operating system refused to write to the layout. Fields: path, errno (its symbolic name)."""
+
+    kind = "filesystem"
+
+
+class NoSpace(WriteFailed):
+    """The file system of the layout or the quota is full."""
+
+    kind = "no_space"
+
+
+@contextlib.contextmanager
+def write_errors(doing: str, path: str) -> t.Iterator[None]:
+    """Raise every OSError of the block as WriteFailed or NoSpace; doing is the action in the continuous form."""
+    try:
+        yield
+    except OSError as exc:
+        number = exc.errno or 0
+        name = errno.errorcode.get(number, str(number))
+        remedy = _REMEDIES.get(number, "check the file system and the permissions there")
+        shown = visible(path)
+        kind = NoSpace if number in _FULL else WriteFailed
+        raise kind(f"{doing} {shown} failed: {os.strerror(number)}; {remedy}.", path=shown, errno=name) from exc
+
+
 __all__ = (
     "BlobMissing",
     "ConfigMissing",
@@ -88,8 +149,13 @@ __all__ = (
     "IndexMissing",
     "LayoutError",
     "LayoutInvalid",
+    "Locked",
     "ManifestMissing",
+    "NoSpace",
+    "NotALayout",
     "Unreadable",
+    "WriteFailed",
     "WrongDigest",
     "WrongSize",
+    "write_errors",
 )

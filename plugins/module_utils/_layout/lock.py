@@ -21,8 +21,8 @@ import typing as t
 from .._base.lock_file import lock_as_older_versions_do, lock_file, unlock_file
 from .._base.parents import Parents
 from .._base.text import visible
+from .errors import Locked, NotALayout, write_errors
 from .view import STATE
-from .write_errors import Locked, NotALayout, write_errors
 
 _LOCK: t.Final = "lock"
 _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -18,7 +18,7 @@ import typing as t
 
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
-from .write_errors import write_errors
+from .errors import write_errors
 
 if t.TYPE_CHECKING:
     from hashlib import _Hash

@@ -17,10 +17,10 @@ import typing as t
 
 from .._oci.digest import ALGORITHMS
 from .._oci.errors import OciError
+from .errors import NoSpace, write_errors
 from .lock import LockedDirectory, locked_directory
 from .partial import Partial, partial_name
 from .view import STATE, LayoutView
-from .write_errors import NoSpace, write_errors
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest

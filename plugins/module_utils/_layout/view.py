@@ -20,11 +20,10 @@ from .._base.strict_json import MAX_BYTES, load_object
 from .._base.text import quote, visible
 from .content import check_digest, read_document
 from .directory import LayoutDirectory
-from .errors import LayoutInvalid, WrongDigest
+from .errors import LayoutInvalid, NotALayout, WrongDigest, write_errors
 from .index_file import IndexFile
 from .inspection import LAYOUT_VERSION
 from .partial import digest_of_blob, digest_of_partial
-from .write_errors import NotALayout, write_errors
 
 if t.TYPE_CHECKING:
     from types import TracebackType

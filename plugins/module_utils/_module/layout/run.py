@@ -15,10 +15,9 @@ from dataclasses import replace
 from ..._base.lock_file import LockFileRefused
 from ..._base.parents import ParentRefused, Parents, risk_warning
 from ..._base.text import visible
-from ..._layout.errors import LayoutError
+from ..._layout.errors import LayoutError, write_errors
 from ..._layout.store import opened_store
 from ..._layout.view import LayoutView
-from ..._layout.write_errors import write_errors
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import check_tag
 from ..._oci.platform import Platform

@@ -15,12 +15,11 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
-from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
+from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError, NoSpace, WriteFailed
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._layout.orphans import find_orphans
 from ansible_collections.attested.registry.plugins.module_utils._layout.store import opened_store
 from ansible_collections.attested.registry.plugins.module_utils._layout.view import LayoutView
-from ansible_collections.attested.registry.plugins.module_utils._layout.write_errors import NoSpace, WriteFailed
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
