@@ -232,7 +232,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     QUERY,
     registry_module,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.options.wanted import (
+from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import (
     wanted_platform,
     wanted_selector,
 )

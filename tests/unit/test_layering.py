@@ -88,8 +88,8 @@ THIRD_PARTY = {
 REACHED = {
     "cca_token_info": 33,
     "oci_blob": 120,
-    "oci_image_info": 117,
-    "oci_image_unpack": 175,
+    "oci_image_info": 116,
+    "oci_image_unpack": 174,
     "oci_layer_unpack": 57,
     "oci_layout": 145,
     "oci_tags": 115,

@@ -15,9 +15,9 @@ import typing as t
 from dataclasses import replace
 
 from ..._base.errors import CollectionError
+from ..options.image_options import wanted_platform, wanted_selector
 from ..options.ranges import check_minimum
 from ..options.tree_options import TreeOptions
-from ..options.wanted import wanted_platform, wanted_selector
 from .lookup import ImageRequest
 from .quick_check import QuickCheck
 from .results import image_results

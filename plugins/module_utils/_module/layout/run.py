@@ -22,7 +22,7 @@ from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import check_tag
 from ..._oci.platform import Platform
 from ..._oci.reference import DEFAULT_TAG, Selector
-from ..options.host import host_platform
+from ..options.image_options import host_platform
 from ..options.ranges import check_seconds
 from ..registry.connection import opened_source
 from .attributes import FileAttributes

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.image import present as image_present
-from ansible_collections.attested.registry.plugins.module_utils._module.options import host
+from ansible_collections.attested.registry.plugins.module_utils._module.options import image_options
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import fork as forked
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
@@ -472,7 +472,7 @@ def test_an_image_for_a_level_of_the_processor(
     registry.publish("team/app", {"v3": images.index([old], changes={"manifests": [entry]})})
     _on(monkeypatch, "x86_64")
     cpuinfo = tmp_path / "cpuinfo"
-    monkeypatch.setattr(host, "_CPUINFO", str(cpuinfo))
+    monkeypatch.setattr(image_options, "_CPUINFO", str(cpuinfo))
     v2 = "cx16 lahf_lm pni popcnt sse4_1 sse4_2 ssse3"
     for features in ("", v2, "abm avx avx2 bmi1 bmi2 f16c fma movbe xsave"):
         cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu {features}\n\nprocessor\t: 1\nflags\t\t: {v2}\n")

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import IMAGE, REGISTRY
-from ansible_collections.attested.registry.plugins.module_utils._module.options.wanted import wanted_platform
+from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError

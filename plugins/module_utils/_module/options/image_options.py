@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The platform of the target host. Called for tasks that do not set the option platform."""
+"""The options reference and platform as values, and the platform of the target host, which is the default."""
 
 from __future__ import annotations
 
@@ -13,10 +13,25 @@ import typing as t
 
 from ..._oci.platform import Platform
 from ..._oci.processor import highest_variant, parse_features
+from ..._oci.reference import Selector
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 _CPUINFO: t.Final = "/proc/cpuinfo"
-# The first 2 kB describe the first processor. Reading the whole file is slow on hosts with hundreds of processors.
 _ENOUGH: t.Final = 16 * 1024
+
+
+def wanted_selector(module: AnsibleModule) -> Selector:
+    """Return the option reference, parsed. Raises ReferenceInvalid."""
+    return Selector.parse(module.params["reference"])
+
+
+def wanted_platform(module: AnsibleModule) -> Platform:
+    """Return the option platform, parsed; the platform of this host if it is not set. Raises ReferenceInvalid."""
+    if module.params["platform"] is not None:
+        return Platform.parse(module.params["platform"])
+    return host_platform()
 
 
 def host_platform() -> Platform:
@@ -34,4 +49,4 @@ def _read_cpuinfo() -> str:
         return ""
 
 
-__all__ = ("host_platform",)
+__all__ = ("host_platform", "wanted_platform", "wanted_selector")
