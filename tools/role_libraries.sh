@@ -7,7 +7,7 @@
 #                                 each Python that has a list
 #
 # Needs uv on PATH, which resolves for another Python than its own; pip judges the markers of requirements by its own. A list has the
-# hashes of the wheels that pip takes on x86_64 and aarch64, on systems with an old glibc and with a new one.
+# hashes of the wheels that pip takes on x86_64 and aarch64, on systems with glibc 2.28, for which cbor2 has wheels, and with a newer one.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 
 # cryptography refuses 3.9.0, which is what both uv and pip take 3.9 for.
 resolve() {
-  printf '%s\n' 'aiohttp>=3.11' PyYAML prometheus-client bcrypt 'cryptography>=45' |
+  printf '%s\n' 'aiohttp>=3.11' PyYAML prometheus-client bcrypt 'cryptography>=45' 'cbor2>=5.9' |
     uv pip compile --quiet --no-header --no-annotate --only-binary :all: --python-platform x86_64-manylinux_2_28 \
       --python-version "${1/%3.9/3.9.2}" -
 }
@@ -38,7 +38,7 @@ pinned() {
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# What the registry server runs with on CPython $1: exactly these versions and files, wheels for Linux with glibc, x86_64 and aarch64.
+# What the registry server runs with on CPython $1: exactly these versions and files, wheels for Linux with glibc 2.28 or later, x86_64 and aarch64.
 # Made by tools/role_libraries.sh.
 END
   while read -r requirement; do
@@ -55,7 +55,6 @@ fi
 for python; do
   resolve "$python" >"$work/$python.in"
   for architecture in x86_64 aarch64; do
-    download "$python" "$architecture" 2014 _2_17
     download "$python" "$architecture" 2014 _2_17 _2_28
     download "$python" "$architecture" 2014 _2_17 _2_28 _2_34
   done
