@@ -237,6 +237,7 @@ requirements:
   - requests >= 2.25.0
   - PySocks (if the proxy in the environment is a SOCKS proxy)
   - cryptography >= 45.0.0 (for O(tls=ra-tls))
+  - cbor2 >= 5.9.0 (for O(tls=ra-tls))
 """
 
     # Modules list this fragment before the one above, because repository is not required here.

@@ -30,6 +30,7 @@ attributes:
     platforms: posix
 requirements:
   - cryptography >= 38.0.0
+  - cbor2 >= 5.9.0
 options:
   path:
     description:
@@ -206,6 +207,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.errors i
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import QUERY, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import require_cryptography
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import require_cbor2
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.lifecycle import LIFECYCLE_STATES
 
@@ -228,6 +230,7 @@ def run(module: AnsibleModule) -> Results:
     """Verify the token and return the results of the module."""
     query = Query(module, module.params["query"])
     require_cryptography()
+    require_cbor2()
     data = token_bytes(module.params)
     token = parse_token(data)
     checks = run_checks(token, module.params)

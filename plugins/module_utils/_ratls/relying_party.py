@@ -36,6 +36,7 @@ from .appraisal.settings import ReadFile, read_lifecycle, read_policies, read_tr
 from .challenge import Challenge, check_answer
 from .errors import RatlsError
 from .plain_data import SettingsMap, choice
+from .token.cbor import require_cbor2
 from .token.cca_token import parse_token
 from .veraison.settings import read_veraison
 
@@ -107,6 +108,7 @@ def read_relying_party(values: t.Mapping[str, object], *, read_file: ReadFile) -
     With policies and without reference values every realm of a trusted platform may connect and sees what the policies
     allow. The network is not used. Raises ConfigurationInvalid, DependencyMissing, and what read_file raises.
     """
+    require_cbor2()
     given = {name: value for name, value in values.items() if value is not None}
     fields = SettingsMap(SettingsMap.of(given, "ra-tls", SETTINGS).value, "")
     anchors = fields.one("trust_anchors", lambda value, dummy: read_trust_anchors(value, read_file=read_file))

@@ -4,23 +4,40 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""A strict decoder and encoder of CBOR (RFC 8949) for CCA tokens.
+"""A strict wrapper of cbor2 for the CBOR (RFC 8949) of CCA tokens, and the only file of this package that imports it.
 
-It exists because cbor2 keeps the last of duplicate keys, treats 1, 1.0 and true as one key, builds objects from tags
-and ignores trailing bytes. A token has few types of values, so a complete decoder is small. Called by cose.py, keys.py
-and evidence/signing.py.
+cbor2 keeps the last of two equal keys, treats 1, 1.0 and true as one key, builds objects of the tags that it knows,
+and ignores trailing bytes. So the form of the bytes is checked before cbor2 reads them, and the value that it read is
+encoded again and compared with them. Called by cose.py, keys.py and evidence/signing.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.metadata
+import os
+import re
+import traceback
 import typing as t
 from dataclasses import dataclass
+
+from ..errors import DependencyMissing
+
+IMPORT_ERROR: str | None = None
+try:
+    import cbor2
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+# Hostile bytes kill older versions: Debian 12's 5.4.6 dies of a string in tag 256, and those before 5.9 recurse without
+# a limit (CVE-2026-26209).
+MINIMUM_CBOR2: t.Final = "5.9.0"
 
 
 @dataclass(frozen=True)
 class TaggedValue:
-    """A value with a tag. The decoder interprets no tag."""
+    """A value with a tag, which is not interpreted."""
 
     tag: int
     value: Cbor
@@ -30,37 +47,167 @@ CborKey = t.Union[int, str]
 # The values of a token. Arrays are tuples; bool is a subclass of int, so it is tested first.
 Cbor = t.Union[int, bytes, str, None, "tuple[Cbor, ...]", "dict[CborKey, Cbor]", TaggedValue]
 
-MAX_DEPTH: t.Final = 8  # a token needs 4
-_LEAST_TEXT: t.Final = 8  # characters; shorter data may as well be broken CBOR
-MAX_ITEMS: t.Final = 1024  # a token of 32 software components needs about 400
+# a token needs 4
+MAX_DEPTH: t.Final = 8
+# a token of 32 software components needs about 400
+MAX_ITEMS: t.Final = 1024
+# COSE_Sign1 (RFC 9052) and the CCA token collection (draft-ffm-rats-cca-token)
+TAGS: t.Final = frozenset((18, 399))
+# characters; shorter data may as well be broken CBOR
+_LEAST_TEXT: t.Final = 8
 
-_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)  # RFC 8949, 3.1
-_CONSTANTS: t.Final[t.Mapping[int, bool | None]] = {20: False, 21: True, 22: None}
+_BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(2, 8)  # RFC 8949, 3.1
+# false, true and null
+_CONSTANTS: t.Final = frozenset((20, 21, 22))
+_CUT: t.Final = "it ends before its last value"
 
 
 class CborInvalid(ValueError):
     """Bytes are not the CBOR that is accepted here; the message is the reason, without a full stop."""
 
 
+def require_cbor2() -> None:
+    """Raise DependencyMissing if cbor2 is absent, too old or cannot be imported."""
+    wanted = f"cbor2 >= {MINIMUM_CBOR2}"
+    if IMPORT_ERROR is not None:
+        error = DependencyMissing(
+            f"Remote attestation needs the Python library {wanted}, which cannot be imported; install it.",
+            library=wanted,
+        )
+        error.traceback = IMPORT_ERROR
+        raise error
+    version = _found_version()
+    if _release(version) < _release(MINIMUM_CBOR2):
+        raise DependencyMissing(
+            f"Remote attestation needs the Python library {wanted} and {version[:20]} was found in {_place()}, which "
+            "malformed tokens can crash; upgrade it.",
+            library=wanted,
+        )
+
+
+@functools.cache
+def _found_version() -> str:
+    # the library does not tell it
+    try:
+        return importlib.metadata.version("cbor2")
+    except importlib.metadata.PackageNotFoundError:
+        return "an unknown version"
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"[0-9]+", version)[:2]))
+
+
+def _place() -> str:
+    return os.path.dirname(os.path.dirname(cbor2.__file__))
+
+
 def decode(data: bytes) -> Cbor:
     """Decode the one value that fills the bytes: preferred serialization (RFC 8949, 4.1), definite lengths only.
 
-    Accepts integers of 64 bits, byte strings, text, arrays, maps, tags, false, true and null, but no floating point
-    numbers and no other simple values. Keys are integers or text, without duplicates. Nesting is limited to MAX_DEPTH
-    and the number of values to MAX_ITEMS; the caller limits the size. Raises CborInvalid and nothing else.
+    Accepts integers of 64 bits, byte strings, text, arrays, maps, the tags in TAGS, false, true and null, but no
+    floating point numbers and no other simple values. Keys are integers or text, without duplicates. Nesting is limited
+    to MAX_DEPTH and the number of values to MAX_ITEMS; the caller limits the size. Raises CborInvalid and
+    DependencyMissing, and nothing else.
     """
+    require_cbor2()
     try:
-        reader = _Reader(data)
-        value = reader.value(0)
-        if reader.at != len(data):
-            left = len(data) - reader.at
-            raise CborInvalid(f"{left} {'byte follows' if left == 1 else 'bytes follow'} the end of the CBOR value")
+        _check_form(data)
+        return _read(data)
     except CborInvalid:
         other = _other_format(data)
         if other is None:
             raise
         raise CborInvalid(f"it is {other}, not CBOR") from None
+
+
+def _check_form(data: bytes) -> None:
+    """Check that the bytes are one well-formed value (RFC 8949, appendix C) made only of what decode accepts.
+
+    No version of cbor2 may see anything else: a fraction of "1e999999999" (tag 30) keeps 5.9.0 busy for hours, and
+    shared values in a set (tags 28, 29, 258) every version. 5.9.0, the last one for Python 3.9, has no option for that.
+    """
+    at = values = 0
+    # how many values are still to come, for each level of nesting
+    missing = [1]
+    while missing:
+        if not missing[-1]:
+            missing.pop()
+            continue
+        missing[-1] -= 1
+        values += 1
+        if values > MAX_ITEMS:
+            raise CborInvalid(f"it has more than {MAX_ITEMS} values")
+        if len(missing) > MAX_DEPTH + 1:
+            raise CborInvalid(f"it is nested more than {MAX_DEPTH} levels deep")
+        major, argument, at = _head(data, at)
+        if major in (_BYTES, _TEXT):
+            at += argument
+        elif major in (_ARRAY, _MAP, _TAG):
+            missing.append({_ARRAY: argument, _MAP: 2 * argument, _TAG: 1}[major])
+    left = len(data) - at
+    if left < 0:
+        raise CborInvalid(_CUT)
+    if left > 0:
+        raise CborInvalid(f"{left} {'byte follows' if left == 1 else 'bytes follow'} the end of the CBOR value")
+
+
+def _head(data: bytes, at: int) -> tuple[int, int, int]:
+    """Return the major type of the value at a position, its argument, and the position after them (RFC 8949, 3)."""
+    if at >= len(data):
+        raise CborInvalid(_CUT)
+    major, argument = data[at] >> 5, data[at] & 31
+    end = at + 1
+    if argument >= 24:
+        if major == _SIMPLE or argument > 27:
+            raise CborInvalid(f"the byte {data[at]:#04x} does not start a value that a token may contain")
+        least = (24, 1 << 8, 1 << 16, 1 << 32)[argument - 24]
+        end += 1 << (argument - 24)
+        argument = int.from_bytes(data[at + 1 : end], "big")
+        if end > len(data):
+            raise CborInvalid(_CUT)
+        if argument < least:
+            raise CborInvalid("a number or a length is not in its shortest form")
+    if major == _TAG and argument not in TAGS:
+        raise CborInvalid(f"the tag {argument} cannot be in a token")
+    if major == _SIMPLE and argument not in _CONSTANTS:
+        raise CborInvalid(f"the simple value {argument} cannot be in a token")
+    return major, argument, end
+
+
+def _read(data: bytes) -> Cbor:
+    """Read bytes whose form is checked."""
+    try:
+        value = _plain(cbor2.loads(data, max_depth=MAX_DEPTH + 1))
+        again = encode(value)
+    except CborInvalid:
+        raise
+    except Exception as exc:
+        is_text = isinstance(exc.__cause__, UnicodeDecodeError)
+        raise CborInvalid("a text is not UTF-8" if is_text else "one of its values cannot be read") from None
+    if again != data:
+        # nothing else that passes _check_form has two encodings
+        raise CborInvalid("a key occurs more than once in a map")
     return value
+
+
+def _plain(value: object) -> Cbor:
+    """Return a value of cbor2 in the types of Cbor. Inside of tags cbor2 has its own immutable maps, and tuples."""
+    if value is None or isinstance(value, (bool, int, bytes, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_plain, value))
+    if isinstance(value, t.Mapping):
+        return {_plain_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, cbor2.CBORTag):
+        return TaggedValue(value.tag, _plain(value.value))
+    raise CborInvalid("one of its values cannot be in a token")
+
+
+def _plain_key(key: object) -> CborKey:
+    if not isinstance(key, (int, str)) or isinstance(key, bool):
+        raise CborInvalid("the key of a map is neither an integer nor text")
+    return key
 
 
 def _other_format(data: bytes) -> str | None:
@@ -83,110 +230,27 @@ def _is_der(data: bytes) -> bool:
     return len(data) == 2 + count + size
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.at = 0
-        self._items = 0
-
-    def value(self, depth: int) -> Cbor:
-        """Read the next value. Raises CborInvalid."""
-        self._items += 1
-        if self._items > MAX_ITEMS:
-            raise CborInvalid(f"it has more than {MAX_ITEMS} values")
-        if depth > MAX_DEPTH:
-            raise CborInvalid(f"it is nested more than {MAX_DEPTH} levels deep")
-        major, argument = self._head()
-        if major == _UNSIGNED:
-            return argument
-        if major == _NEGATIVE:
-            return -1 - argument
-        if major == _BYTES:
-            return self._take(argument)
-        if major == _TEXT:
-            return self._text(argument)
-        if major == _SIMPLE:
-            return self._constant(argument)
-        return self._compound(major, argument, depth)
-
-    def _compound(self, major: int, argument: int, depth: int) -> Cbor:
-        if major == _TAG:
-            return TaggedValue(argument, self.value(depth + 1))
-        if argument > len(self._data) - self.at:
-            raise CborInvalid("it ends before its last value")
-        if major == _ARRAY:
-            return tuple(self.value(depth + 1) for dummy in range(argument))
-        return self._map(argument, depth + 1)
-
-    def _map(self, count: int, depth: int) -> dict[CborKey, Cbor]:
-        result: dict[CborKey, Cbor] = {}
-        for dummy in range(count):
-            key = self.value(depth)
-            if not isinstance(key, (int, str)) or isinstance(key, bool):
-                raise CborInvalid("the key of a map is neither an integer nor text")
-            if key in result:
-                raise CborInvalid(
-                    f"{'a text key' if isinstance(key, str) else f'the key {key}'} occurs more than once in a map"
-                )
-            result[key] = self.value(depth)
-        return result
-
-    def _head(self) -> tuple[int, int]:
-        first = self._take(1)[0]
-        major, short = first >> 5, first & 31
-        if short < 24:
-            return major, short
-        if major == _SIMPLE or short > 27:
-            raise CborInvalid(f"the byte {first:#04x} does not start a value that a token may contain")
-        argument = int.from_bytes(self._take(1 << (short - 24)), "big")
-        if argument < (24, 1 << 8, 1 << 16, 1 << 32)[short - 24]:
-            raise CborInvalid("a number or a length is not in its shortest form")
-        return major, argument
-
-    def _take(self, count: int) -> bytes:
-        end = self.at + count
-        if end > len(self._data):
-            raise CborInvalid("it ends before its last value")
-        taken = self._data[self.at : end]
-        self.at = end
-        return taken
-
-    def _text(self, count: int) -> str:
-        try:
-            return self._take(count).decode("utf-8")
-        except UnicodeDecodeError:
-            raise CborInvalid("a text is not UTF-8") from None
-
-    def _constant(self, number: int) -> bool | None:
-        if number not in _CONSTANTS:
-            raise CborInvalid(f"the simple value {number} cannot be in a token")
-        return _CONSTANTS[number]
-
-
 def encode(value: Cbor) -> bytes:
-    """Return the preferred serialization of a value; the order of maps is kept."""
-    if value is None or isinstance(value, bool):
-        return bytes([0xF6 if value is None else 0xF5 if value else 0xF4])
-    if isinstance(value, int):
-        return head(_UNSIGNED, value) if value >= 0 else head(_NEGATIVE, -1 - value)
-    if isinstance(value, bytes):
-        return head(_BYTES, len(value)) + value
-    if isinstance(value, str):
-        data = value.encode("utf-8")
-        return head(_TEXT, len(data)) + data
-    if isinstance(value, tuple):
-        return head(_ARRAY, len(value)) + b"".join(map(encode, value))
-    if isinstance(value, TaggedValue):
-        return head(_TAG, value.tag) + encode(value.value)
-    return head(_MAP, len(value)) + b"".join(encode(key) + encode(item) for key, item in value.items())
+    """Return the preferred serialization of a value; the order of maps is kept. Raises DependencyMissing."""
+    require_cbor2()
+    return cbor2.dumps(value, default=_encode_tagged)
 
 
-def head(major: int, argument: int) -> bytes:
-    """Encode a major type and the shortest form of its argument (RFC 8949, 3)."""
-    if argument < 24:
-        return bytes([major << 5 | argument])
-    size = next(size for size in (1, 2, 4, 8) if argument < 1 << 8 * size)
-    return bytes([major << 5 | 23 + size.bit_length()]) + argument.to_bytes(size, "big")
+def _encode_tagged(encoder: cbor2.CBOREncoder, value: TaggedValue) -> None:
+    encoder.encode(cbor2.CBORTag(value.tag, value.value))
 
 
-__all__ = ("MAX_DEPTH", "MAX_ITEMS", "Cbor", "CborInvalid", "CborKey", "TaggedValue", "decode", "encode", "head")
+__all__ = (
+    "IMPORT_ERROR",
+    "MAX_DEPTH",
+    "MAX_ITEMS",
+    "MINIMUM_CBOR2",
+    "TAGS",
+    "Cbor",
+    "CborInvalid",
+    "CborKey",
+    "TaggedValue",
+    "decode",
+    "encode",
+    "require_cbor2",
+)

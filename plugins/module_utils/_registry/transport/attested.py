@@ -18,6 +18,7 @@ import warnings
 from ..._ratls.crypto import MINIMUM_CRYPTOGRAPHY, OLDEST_CRYPTOGRAPHY, require_cryptography
 from ..._ratls.errors import ChallengeInvalid
 from ..._ratls.evidence.client_key import process_key
+from ..._ratls.token.cbor import require_cbor2
 from ..._tls13.blocking import TlsSocket
 from ..._tls13.client import ClientEngine
 from ..._tls13.config import ClientConfig
@@ -113,6 +114,7 @@ class AttestedTls:
             MINIMUM_CRYPTOGRAPHY if options.validate_certs else OLDEST_CRYPTOGRAPHY,
             purpose="A connection with ra-tls",
         )
+        require_cbor2()
         self.latest: AttestedIdentity | None = None
         self._attester = t.cast("Attester", options.attester)
         # before there is a connection: generating an RSA key takes long, and servers have timeouts

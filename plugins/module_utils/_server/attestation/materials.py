@@ -11,6 +11,7 @@ Called by credentials.py, at the start and at each reload.
 
 from __future__ import annotations
 
+import sys
 import typing as t
 from dataclasses import dataclass, field
 
@@ -75,7 +76,8 @@ def read_relying(settings: Settings) -> RelyingParty | None:
     try:
         return read_relying_party({name: _as_plain_data(getattr(settings, name)) for name in SETTINGS}, read_file=_read)
     except RatlsDependencyMissing as exc:
-        raise DependencyMissing(exc.message) from None
+        wanted = str(exc.fields["library"]).replace(" ", "")
+        raise DependencyMissing(f"{exc.message[:-1]}, with {sys.executable} -m pip install '{wanted}'.") from None
     except RatlsError as exc:
         raise AttestationError(exc.message) from None
 

@@ -12,8 +12,10 @@ import pathlib
 import sys
 import typing as t
 
+import cbor2
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
 from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key, realm_key, token
 
@@ -212,3 +214,22 @@ def test_an_old_library_is_named(info: t.Any, monkeypatch: pytest.MonkeyPatch) -
     assert "cryptography >= 38.0.0 and 37.0.4 was found; upgrade it" in run["msg"]
     assert "import" not in run["msg"]
     assert run["error"] == {"kind": "dependency_missing", "library": "cryptography >= 38.0.0"}
+
+
+def test_a_missing_reader_of_cbor_is_named(info: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cbor, "IMPORT_ERROR", "Traceback: no module named cbor2")
+    run = info()
+    assert run.failed
+    assert "cbor2 >= 5.9.0, which cannot be imported; install it" in run["msg"]
+    assert f"{sys.executable} -m pip install 'cbor2>=5.9.0'" in run["msg"]
+    assert "ansible_python_interpreter" in run["msg"]
+    assert run["error"] == {"kind": "dependency_missing", "library": "cbor2 >= 5.9.0"}
+
+
+def test_an_old_reader_of_cbor_is_named_with_its_place(info: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cbor, "_found_version", lambda: "5.4.6")
+    run = info()
+    place = pathlib.Path(cbor2.__file__).parents[1]
+    assert f"cbor2 >= 5.9.0 and 5.4.6 was found in {place}, which malformed tokens can crash; upgrade it" in run["msg"]
+    assert f"{sys.executable} -m pip install 'cbor2>=5.9.0'" in run["msg"]
+    assert run["error"] == {"kind": "dependency_missing", "library": "cbor2 >= 5.9.0"}

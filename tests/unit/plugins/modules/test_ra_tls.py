@@ -13,6 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import make_source
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
 from ansible_collections.attested.registry.tests.support.attestation.attesting_front import (
     AttestingFront,
     accepting,
@@ -188,6 +189,20 @@ def test_cryptography_is_missing(run: t.Any, monkeypatch: pytest.MonkeyPatch) ->
     done = run("oci_tags")
     assert done["error"] == {"kind": "dependency_missing", "library": "cryptography >= 45.0.0"}
     assert "cannot be imported; install it" in done["msg"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_reader_of_tokens_is_missing(
+    run: t.Any, front: AttestingFront, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cbor, "IMPORT_ERROR", "Traceback")
+    done = run(name)
+    assert {key: done["error"][key] for key in ("kind", "library")} == {
+        "kind": "dependency_missing",
+        "library": "cbor2 >= 5.9.0",
+    }
+    assert "cannot be imported; install it" in done["msg"]
+    assert front.connections == 0
 
 
 def test_certificates_that_are_not_checked(run: t.Any, tmp_path: pathlib.Path) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbo
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cose import to_be_signed
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import decode_base64url, from_jwk
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.keys import ALGORITHMS, from_coordinates
+from ansible_collections.attested.registry.tests.support.attestation import cbor_oracle
 
 
 def test_the_signed_message_of_rfc_9052_appendix_c_2_1() -> None:
@@ -62,8 +63,6 @@ RFC_8949_APPENDIX_A: list[tuple[str, t.Any]] = [
     ("f4", False),
     ("f5", True),
     ("f6", None),
-    ("c11a514b67b0", TaggedValue(1, 1363896240)),
-    ("d818456449455446", TaggedValue(24, b"dIETF")),
     ("40", b""),
     ("4401020304", b"\x01\x02\x03\x04"),
     ("60", ""),
@@ -75,6 +74,10 @@ RFC_8949_APPENDIX_A: list[tuple[str, t.Any]] = [
     ("a0", {}),
     ("a201020304", {1: 2, 3: 4}),
     ("a26161016162820203", {"a": 1, "b": (2, 3)}),
+]
+RFC_8949_TAGGED: list[tuple[str, t.Any]] = [
+    ("c11a514b67b0", TaggedValue(1, 1363896240)),
+    ("d818456449455446", TaggedValue(24, b"dIETF")),
 ]
 RFC_8949_NOT_HERE = [
     "f90000",
@@ -91,13 +94,23 @@ RFC_8949_NOT_HERE = [
 
 
 @pytest.mark.parametrize(("data", "value"), RFC_8949_APPENDIX_A)
-def test_the_examples_of_rfc_8949(data: str, value: t.Any) -> None:
-    decoded = cbor.decode(bytes.fromhex(data))
+@pytest.mark.parametrize("codec", [cbor, cbor_oracle], ids=["cbor", "oracle"])
+def test_the_examples_of_rfc_8949(codec: t.Any, data: str, value: t.Any) -> None:
+    decoded = codec.decode(bytes.fromhex(data))
     assert (decoded, type(decoded)) == (value, type(value))
-    assert cbor.encode(value).hex() == data
+    assert codec.encode(value).hex() == data
+
+
+@pytest.mark.parametrize(("data", "value"), RFC_8949_TAGGED)
+def test_the_tags_of_rfc_8949_are_written_and_not_read(data: str, value: TaggedValue) -> None:
+    assert cbor_oracle.decode(bytes.fromhex(data)) == value
+    assert cbor.encode(value).hex() == cbor_oracle.encode(value).hex() == data
+    with pytest.raises(CborInvalid, match=f"the tag {value.tag} cannot be in a token"):
+        cbor.decode(bytes.fromhex(data))
 
 
 @pytest.mark.parametrize("data", RFC_8949_NOT_HERE)
-def test_the_examples_of_rfc_8949_that_no_token_holds(data: str) -> None:
+@pytest.mark.parametrize("codec", [cbor, cbor_oracle], ids=["cbor", "oracle"])
+def test_the_examples_of_rfc_8949_that_no_token_holds(codec: t.Any, data: str) -> None:
     with pytest.raises(CborInvalid):
-        cbor.decode(bytes.fromhex(data))
+        codec.decode(bytes.fromhex(data))

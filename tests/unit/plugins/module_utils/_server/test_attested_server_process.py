@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import typing as t
 import urllib.request
 
@@ -225,19 +226,40 @@ def trusting(realm: pathlib.Path) -> tuple[t.Any, ...]:
     return ("--trust-anchors", realm / "cpak.pem", "-j", realm / "reference.json")
 
 
-def test_without_cryptography(tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certificate) -> None:
-    (tmp_path / "cryptography.py").write_text("raise ImportError('not here')\n")
-    environment = {**ENVIRONMENT, "PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"}
+def check_config(libraries: pathlib.Path, *words: t.Any) -> tuple[int, str]:
+    """The exit code and the standard error of the server with these libraries in front of those that are installed."""
+    environment = {**ENVIRONMENT, "PYTHONPATH": f"{libraries}:{ENVIRONMENT['PYTHONPATH']}"}
+    done = subprocess.run(
+        command(*words, "--check-config"), env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
 
-    def start(*words: t.Any) -> tuple[int, str]:
-        done = subprocess.run(
-            command("-r", root, *words, "--check-config"), env=environment, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stderr
 
-    assert start("-p", 0) == (0, "")
-    code, line = start(*ra_tls(certificate), "--trust-anchors", "/nowhere")
-    assert (code, line.count("\n"), "cryptography" in line) == (1, 1, True)
+@pytest.mark.parametrize("library", ["cryptography", "cbor2"])
+def test_without_a_library_of_attestation(
+    tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certificate, library: str
+) -> None:
+    (tmp_path / f"{library}.py").write_text("raise ImportError('not here')\n")
+    assert check_config(tmp_path, "-r", root, "-p", 0) == (0, "")
+    code, line = check_config(tmp_path, "-r", root, *ra_tls(certificate), "--trust-anchors", "/nowhere")
+    assert (code, line.count("\n"), library in line) == (1, 1, True)
+
+
+def test_an_old_cbor2_is_named_and_never_called(
+    tmp_path: pathlib.Path, root: pathlib.Path, certificate: Certificate
+) -> None:
+    (tmp_path / "cbor2").mkdir()
+    (tmp_path / "cbor2/__init__.py").write_text("import os\nloads = dumps = CBORDecoder = lambda *a, **b: os.abort()\n")
+    (tmp_path / "cbor2-5.4.6.dist-info").mkdir()
+    (tmp_path / "cbor2-5.4.6.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: cbor2\nVersion: 5.4.6\n")
+    assert check_config(tmp_path, "-r", root, "-p", 0) == (0, "")
+    realm = make_realm(tmp_path / "realm")
+    code, line = check_config(tmp_path, "-r", root, *ra_tls(certificate), *trusting(realm))
+    assert (code, line.count("\n")) == (1, 1)
+    assert (
+        f"cbor2 >= 5.9.0 and 5.4.6 was found in {tmp_path}, which malformed tokens can crash; upgrade it, with " in line
+    )
+    assert f"{sys.executable} -m pip install 'cbor2>=5.9.0'." in line
 
 
 def test_a_server_that_stops_lets_answers_end(

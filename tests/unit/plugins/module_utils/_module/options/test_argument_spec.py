@@ -26,6 +26,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.evidence import EVIDENCE_KINDS
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import DEFAULT_TIMEOUT
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import MINIMUM_CBOR2
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.connection import MINIMUM_REQUESTS
 
 TOP = pathlib.Path(__file__).resolve().parents[6]
@@ -142,15 +143,19 @@ def test_the_action_group_has_the_modules_that_speak_to_a_registry() -> None:
 
 
 def test_minimum_versions_are_the_same_everywhere() -> None:
-    required = dict(re.findall(r"^([a-z]+)>=([0-9.]+)$", (TOP / "requirements.txt").read_text(), re.MULTILINE))
+    required = dict(re.findall(r"^([a-z0-9]+)>=([0-9.]+)$", (TOP / "requirements.txt").read_text(), re.MULTILINE))
     assert required == {
         "requests": MINIMUM_REQUESTS,
         "jmespath": query.MINIMUM_JMESPATH,
         "cryptography": MINIMUM_CRYPTOGRAPHY,
+        "cbor2": MINIMUM_CBOR2,
     }
     fragment = registry_fragment.ModuleDocFragment
     assert f"requests >= {MINIMUM_REQUESTS}" in fragment.DOCUMENTATION
     assert f"cryptography >= {MINIMUM_CRYPTOGRAPHY}" in fragment.DOCUMENTATION
+    assert f"cbor2 >= {MINIMUM_CBOR2}" in fragment.DOCUMENTATION
+    assert f"cbor2 >= {MINIMUM_CBOR2}" in documentation("cca_token_info")["requirements"]
+    assert f"cbor2>={MINIMUM_CBOR2}" in (TOP / "requirements-server.txt").read_text().splitlines()
     assert f"jmespath >= {query.MINIMUM_JMESPATH}" in fragment.QUERY
 
 

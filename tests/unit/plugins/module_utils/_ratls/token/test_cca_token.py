@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca
     parse_token,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cose import to_be_signed
-from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
+from ansible_collections.attested.registry.tests.support.attestation import cbor_oracle, ratls_tokens
 from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import (
     COMPONENT,
     PLATFORM,
@@ -209,13 +209,13 @@ def test_as_many_components_as_there_may_be() -> None:
 def doubled(claims: t.Mapping[t.Any, t.Any], label: int) -> bytes:
     """The claims with one of them twice, the same both times."""
     pairs = b"".join(encode(key) + encode(value) for key, value in claims.items())
-    return cbor.head(5, len(claims) + 1) + pairs + encode(label) + encode(claims[label])
+    return cbor_oracle.head(5, len(claims) + 1) + pairs + encode(label) + encode(claims[label])
 
 
 @pytest.mark.parametrize(("half", "label"), TYPED)
 def test_no_claim_may_be_there_twice(half: str, label: int) -> None:
     data = resigned(half, lambda claims: doubled(claims, label))
-    with pytest.raises(TokenInvalid, match=rf"in the {half} token, the key {label} occurs more than once in a map"):
+    with pytest.raises(TokenInvalid, match=f"in the {half} token, a key occurs more than once in a map"):
         parse_token(data)
 
 
@@ -233,6 +233,7 @@ PLATFORM_SIGNED, REALM_SIGNED = (
         PLATFORM_SIGNED,
         encode({PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED}),
         encode(TaggedValue(398, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED})),
+        encode(TaggedValue(18, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED})),
         encode(TaggedValue(399, TaggedValue(399, {PLATFORM_TOKEN: PLATFORM_SIGNED, REALM_TOKEN: REALM_SIGNED}))),
         encode(TaggedValue(399, (PLATFORM_SIGNED, REALM_SIGNED))),
         encode(TaggedValue(399, {PLATFORM_TOKEN: PLATFORM_SIGNED})),
@@ -267,7 +268,8 @@ def part(
     ("signed", "reason"),
     [
         (part(), "no COSE_Sign1 tag"),
-        (TaggedValue(17, part()), "no COSE_Sign1 tag"),
+        (TaggedValue(399, part()), "no COSE_Sign1 tag"),
+        (TaggedValue(17, part()), "the tag 17 cannot be in a token"),
         (TaggedValue(18, part()[:3]), "array of the four parts"),
         (TaggedValue(18, {}), "array of the four parts"),
         (TaggedValue(18, part(unprotected={1: -35})), "unprotected header is not an empty map"),

@@ -28,6 +28,7 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
     TokenInvalid,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import make_source
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     AttestationRejected,
     ConfigurationError,
@@ -450,10 +451,11 @@ def test_every_error_of_tls_becomes_one_sentence(kind) -> None:
         assert ".;" not in found.message
 
 
-def test_other_connections_need_no_cryptography(serve) -> None:
+@pytest.mark.parametrize("library", ["cryptography", "cbor2"])
+def test_other_connections_need_no_library_of_attestation(serve, library) -> None:
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
-        "sys.modules['cryptography'] = None\n"
+        f"sys.modules[{library!r}] = None\n"
         "package = 'ansible_collections.attested.registry.plugins.module_utils._registry'\n"
         "from importlib import import_module as load\n"
         "tls = load(package + '.options').TlsOptions('no-tls')\n"
@@ -508,6 +510,24 @@ def test_cryptography_is_too_old_to_check_a_server(pull, serve, monkeypatch, ver
     why = f"A connection with ra-tls needs the Python library cryptography >= 45.0.0 and {version} was found; upgrade"
     with pytest.raises(DependencyMissing, match=why):
         pull(serve()).ping()
+
+
+def test_cbor2_is_missing(pull, serve, monkeypatch) -> None:
+    monkeypatch.setattr(cbor, "IMPORT_ERROR", "Traceback: no cbor2")
+    server = serve()
+    with pytest.raises(DependencyMissing, match="cbor2 >= 5.9.0, which cannot be imported; install it") as raised:
+        pull(server).ping()
+    assert raised.value.as_result() == {"kind": "dependency_missing", "library": "cbor2 >= 5.9.0"}
+    assert raised.value.traceback == "Traceback: no cbor2"
+    assert server.connections == 0
+
+
+def test_cbor2_is_too_old_to_read_tokens(pull, serve, monkeypatch) -> None:
+    monkeypatch.setattr(cbor, "_found_version", lambda: "5.4.6")
+    server = serve()
+    with pytest.raises(DependencyMissing, match="cbor2 >= 5.9.0 and 5.4.6 was found in .*; upgrade it"):
+        pull(server).ping()
+    assert server.connections == 0
 
 
 # other hosts and proxies
