@@ -44,7 +44,7 @@ unit_on() {
   local version=$1
   shift
   CORE=$(core_for "$version") PYTHON=${python[$version]} tools/venv.sh "python-$version" &&
-    "$BUILD/python-$version-venv/bin/python" -m pytest -p no:cacheprovider --numprocesses=auto --dist=loadfile --quiet "$@"
+    "$BUILD/python-$version-venv/bin/python" -m pytest -p no:cacheprovider --numprocesses=auto --dist=loadfile --no-loadscope-reorder --quiet "$@"
 }
 
 sanity_of() {

@@ -39,6 +39,7 @@ esac
 """
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(
         tuple(map(int, core_version.split(".")[:2])) < (2, 19), reason="the collection needs ansible-core 2.19"

@@ -21,6 +21,8 @@ import pytest
 from ansible.release import __version__ as core_version
 from ansible_collections.attested.registry.plugins.module_utils._oci import digest
 
+pytestmark = pytest.mark.slow
+
 _TOP: t.Final = Path(digest.__file__).parents[6]
 _SECRET: t.Final = "s3cret"
 _KEY: t.Final = f"-----BEGIN PRIVATE KEY-----\n{_SECRET}\n"

@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SECRET = "-----BEGIN PRIVATE KEY-----\n"
 # as people leave them: beside what they belong to, ignored by git or not, with telling names or not

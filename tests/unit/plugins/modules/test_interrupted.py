@@ -19,6 +19,8 @@ from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.processes.interruptions import interruptions
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
+pytestmark = pytest.mark.slow
+
 DATA = bytes(range(256)) * 40
 OLD = images.image([images.layer([images.file("old")])])
 NEW = images.image([images.layer([images.file("new")])])

@@ -22,6 +22,8 @@ from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.processes import children
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
+pytestmark = pytest.mark.slow
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_mounts = pytest.mark.skipif(not children.may_mount(), reason="needs mounts of its own")
 

@@ -36,6 +36,8 @@ from ansible_collections.attested.registry.tests.support.images.trees import (
 )
 from ansible_collections.attested.registry.tests.support.processes import children
 
+pytestmark = pytest.mark.slow
+
 CHANGING = ("mkdir", "rmdir", "unlink", "rename", "fsync", "chmod", "fchmod")
 WRITING = os.O_WRONLY | os.O_RDWR
 
