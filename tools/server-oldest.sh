@@ -17,5 +17,5 @@ if [ "${wanted[*]}" != "$(cat "$oldest/wanted" 2>/dev/null)" ]; then
   printf '%s\n' "${wanted[*]}" >"$oldest/wanted"
 fi
 say "- the server with ${wanted[*]}"
-if [ $# -eq 0 ]; then set -- tests/unit/plugins/module_utils/_server; fi
+if [ $# -eq 0 ]; then set -- tests/unit/plugins/module_utils/{_server,_ratls/veraison}; fi
 PYTHONPATH=$oldest exec python -m pytest -q "$@"
