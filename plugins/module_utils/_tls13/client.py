@@ -33,7 +33,7 @@ from .messages import (
     read_encrypted_extensions,
 )
 from .names import TLS12, TLS13, Alert, ContentType, Extension, Group, HandshakeType
-from .state import TlsState
+from .state import TlsState, Trigger
 from .wire import numbers
 
 if t.TYPE_CHECKING:
@@ -67,8 +67,7 @@ class ClientEngine(Engine):
         Raises UsageError without a request, and NegotiationFailed if the server accepts no signature of the key.
         """
         self._decide(TlsState.CHOOSING)
-        self._guard(lambda: self._finish(certified_key))
-        self._guard(self._run)
+        self._guard(lambda: self._resume(Trigger.PROVIDE_CERTIFICATE, certified_key))
 
     def _forget_secrets(self) -> None:
         super()._forget_secrets()
@@ -96,7 +95,7 @@ class ClientEngine(Engine):
         self._transcript.add(hello)
         self._writer.write(ContentType.HANDSHAKE, hello, version=version)
 
-    def _on_server_hello(self, body: bytes, message: bytes) -> None:
+    def _on_server_hello(self, body: bytes, message: bytes) -> TlsState:
         hello = read_server_hello(body)
         self._at_boundary()
         suite = self._check_hello(hello)
@@ -104,10 +103,7 @@ class ClientEngine(Engine):
             raise _illegal_parameter("chooses another cipher suite than the HelloRetryRequest")
         self.suite = suite
         self._transcript.start(suite)
-        if hello.is_retry:
-            self._on_retry(hello, message)
-        else:
-            self._on_answer(hello, message)
+        return self._retry(hello, message) if hello.is_retry else self._agree(hello, message)
 
     def _check_hello(self, hello: ServerHello) -> Suite:
         """Check the rules for ServerHello and HelloRetryRequest (RFC 8446, sections 4.1.3 and 4.2.1)."""
@@ -125,7 +121,7 @@ class ClientEngine(Engine):
             raise _illegal_parameter("chooses a cipher suite that was not offered")
         return SUITES[hello.suite]
 
-    def _on_retry(self, hello: ServerHello, message: bytes) -> None:
+    def _retry(self, hello: ServerHello, message: bytes) -> TlsState:
         """Handle a HelloRetryRequest (RFC 8446, section 4.1.4)."""
         if self.state is TlsState.WAIT_SH2:
             raise ProtocolError("The server sent a second HelloRetryRequest.", alert=Alert.UNEXPECTED_MESSAGE)
@@ -145,7 +141,7 @@ class ClientEngine(Engine):
         self._ccs_left += 1
         self._send_compatibility_record()
         self._send_hello(version=TLS12)
-        self.state = TlsState.WAIT_SH2
+        return TlsState.WAIT_SH2
 
     def _replace_share(self, number: int) -> None:
         if number not in self._config.groups or number in self._shares:
@@ -153,7 +149,7 @@ class ClientEngine(Engine):
         group = Group(number)
         self._shares = {group: KeyShare(group)}
 
-    def _on_answer(self, hello: ServerHello, message: bytes) -> None:
+    def _agree(self, hello: ServerHello, message: bytes) -> TlsState:
         allowed = (Extension.SUPPORTED_VERSIONS, Extension.KEY_SHARE)
         ext.check_allowed(hello.extensions, allowed, "ServerHello", answers=True)
         group, share = ext.read_share(ext.require(hello.extensions, Extension.KEY_SHARE, "ServerHello"))
@@ -167,9 +163,9 @@ class ClientEngine(Engine):
         secrets = self._schedule.enter_handshake(shared, self._transcript.digest())
         self._protect_reading(secrets.server)
         self._protect_writing(secrets.client)
-        self.state = TlsState.WAIT_EE
+        return TlsState.WAIT_EE
 
-    def _on_encrypted_extensions(self, body: bytes, message: bytes) -> None:
+    def _on_encrypted_extensions(self, body: bytes, message: bytes) -> TlsState:
         """Handle EncryptedExtensions (RFC 8446, section 4.3.1)."""
         extensions = read_encrypted_extensions(body)
         offered = {Extension.SUPPORTED_GROUPS, Extension.SERVER_NAME, Extension.ALPN} & self._hello.extensions.keys()
@@ -181,7 +177,7 @@ class ClientEngine(Engine):
         if Extension.ALPN in extensions:
             self.protocol = self._protocol(ext.read_protocols(extensions[Extension.ALPN]))
         self._transcript.add(message)
-        self.state = TlsState.WAIT_CERT_CR
+        return TlsState.WAIT_CERT_CR
 
     def _protocol(self, chosen: tuple[bytes, ...]) -> str:
         """Return the chosen application protocol: exactly one of those offered (RFC 7301, section 3.1)."""
@@ -190,44 +186,46 @@ class ClientEngine(Engine):
                 return name
         raise _illegal_parameter("chooses an application protocol that was not offered")
 
-    def _on_certificate_request(self, body: bytes, message: bytes) -> None:
+    def _on_certificate_request(self, body: bytes, message: bytes) -> TlsState:
         request = read_certificate_request(body)
         if request.context:
             raise _illegal_parameter("asks for a certificate with a context, which the handshake does not have")
         self._request = request
         self._transcript.add(message)
-        self.state = TlsState.WAIT_CERT
+        return TlsState.WAIT_CERT
 
-    def _on_certificate(self, body: bytes, message: bytes) -> None:
+    def _on_certificate(self, body: bytes, message: bytes) -> TlsState:
         chain = read_certificate(body)
         if not chain:
             raise ProtocolError("The server sent no certificate.", alert=Alert.DECODE_ERROR)
         self._peer_key, self._claimed_chain = leaf_key(chain[0]), chain
         self._transcript.add(message)
-        self.state = TlsState.WAIT_CV
+        return TlsState.WAIT_CV
 
-    def _on_certificate_verify(self, body: bytes, message: bytes) -> None:
+    def _on_certificate_verify(self, body: bytes, message: bytes) -> TlsState:
         scheme, signature = read_certificate_verify(body)
         digest = self._transcript.digest()
         key = t.cast("PublicKey", self._peer_key)
         verify(key, scheme, signature, context=SERVER_CONTEXT, transcript_hash=digest)
         self._transcript.add(message)
-        self.state = TlsState.JUDGING
         self._events.append(PeerCertificate(self._claimed_chain))
+        return TlsState.JUDGING
 
-    def _on_finished(self, body: bytes, message: bytes) -> None:
-        super()._on_finished(body, message)
+    def _on_finished(self, body: bytes, message: bytes) -> TlsState:
+        self._verify_finished(body, message)
         schedule = t.cast(KeySchedule, self._schedule)
         self._secrets = schedule.enter_application(self._transcript.digest())
         self._schedule = None
         self._protect_reading(self._secrets.server)
         if self._request is None:
-            self._finish(None)
-            return
-        self.state = TlsState.CHOOSING
+            return self._finish(None)
         self._events.append(CertificateRequested(self._request.authorities, self._request.schemes))
+        return TlsState.CHOOSING
 
-    def _finish(self, certified_key: CertifiedKey | None) -> None:
+    def _on_provide_certificate(self, certified_key: CertifiedKey | None) -> TlsState:
+        return self._finish(certified_key)
+
+    def _finish(self, certified_key: CertifiedKey | None) -> TlsState:
         """Send the flight from Certificate, if requested, to Finished (RFC 8446, section 2)."""
         flight = b"" if self._request is None else self._certificate(self._request, certified_key)
         mac = finished_mac(t.cast(Suite, self.suite), self._write_secret, self._transcript.digest())
@@ -235,7 +233,7 @@ class ClientEngine(Engine):
         self._send_handshake(flight + encode_finished(mac))
         self._protect_writing(self._secrets.client)
         self._secrets = Secrets(b"", b"")
-        self._enter_connected()
+        return self._complete()
 
     def _certificate(self, request: CertificateRequest, certified_key: CertifiedKey | None) -> bytes:
         certificate = encode_certificate(certified_key.chain if certified_key else ())
@@ -257,26 +255,26 @@ class ClientEngine(Engine):
             self._ccs_due = False
             self._send_change_cipher_spec()
 
-    def _on_new_session_ticket(self, body: bytes, message: bytes) -> None:
+    def _on_new_session_ticket(self, body: bytes, message: bytes) -> TlsState:
         """Check and discard a ticket (RFC 8446, section 4.6.1): no session is resumed."""
         check_new_session_ticket(body)
         self._count_idle()
+        return TlsState.CONNECTED
 
-    _TABLE: t.ClassVar[Table] = {
-        TlsState.WAIT_SH: {HandshakeType.SERVER_HELLO: _on_server_hello},
-        TlsState.WAIT_SH2: {HandshakeType.SERVER_HELLO: _on_server_hello},
-        TlsState.WAIT_EE: {HandshakeType.ENCRYPTED_EXTENSIONS: _on_encrypted_extensions},
-        TlsState.WAIT_CERT_CR: {
-            HandshakeType.CERTIFICATE_REQUEST: _on_certificate_request,
-            HandshakeType.CERTIFICATE: _on_certificate,
-        },
-        TlsState.WAIT_CERT: {HandshakeType.CERTIFICATE: _on_certificate},
-        TlsState.WAIT_CV: {HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify},
-        TlsState.WAIT_FINISHED: {HandshakeType.FINISHED: _on_finished},
-        TlsState.CONNECTED: {
-            HandshakeType.NEW_SESSION_TICKET: _on_new_session_ticket,
-            HandshakeType.KEY_UPDATE: Engine._on_key_update,
-        },
+    TABLE: t.ClassVar[Table] = {
+        (TlsState.WAIT_SH, HandshakeType.SERVER_HELLO): (_on_server_hello, (TlsState.WAIT_SH2, TlsState.WAIT_EE)),
+        (TlsState.WAIT_SH2, HandshakeType.SERVER_HELLO): (_on_server_hello, (TlsState.WAIT_EE,)),
+        (TlsState.WAIT_EE, HandshakeType.ENCRYPTED_EXTENSIONS): (_on_encrypted_extensions, (TlsState.WAIT_CERT_CR,)),
+        (TlsState.WAIT_CERT_CR, HandshakeType.CERTIFICATE_REQUEST): (_on_certificate_request, (TlsState.WAIT_CERT,)),
+        (TlsState.WAIT_CERT_CR, HandshakeType.CERTIFICATE): (_on_certificate, (TlsState.WAIT_CV,)),
+        (TlsState.WAIT_CERT, HandshakeType.CERTIFICATE): (_on_certificate, (TlsState.WAIT_CV,)),
+        (TlsState.WAIT_CV, HandshakeType.CERTIFICATE_VERIFY): (_on_certificate_verify, (TlsState.JUDGING,)),
+        (TlsState.JUDGING, Trigger.ACCEPT_PEER): (Engine._on_accept_peer, (TlsState.WAIT_FINISHED,)),
+        (TlsState.WAIT_FINISHED, HandshakeType.FINISHED): (_on_finished, (TlsState.CHOOSING, TlsState.CONNECTED)),
+        (TlsState.CHOOSING, Trigger.PROVIDE_CERTIFICATE): (_on_provide_certificate, (TlsState.CONNECTED,)),
+        (TlsState.CONNECTED, HandshakeType.NEW_SESSION_TICKET): (_on_new_session_ticket, (TlsState.CONNECTED,)),
+        (TlsState.CONNECTED, HandshakeType.KEY_UPDATE): (Engine._on_key_update, (TlsState.CONNECTED,)),
+        (TlsState.CONNECTED, Trigger.CLOSE_NOTIFY): (Engine._on_close_notify, (TlsState.CLOSED,)),
     }
 
 

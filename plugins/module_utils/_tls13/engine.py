@@ -35,10 +35,17 @@ from .events import Closed, Data, Event, HandshakeComplete
 from .messages import encode_key_update, read_key_update
 from .names import Alert, ContentType, Group, HandshakeType
 from .records import MessageBuffer, Record, TlsRecordReader, TlsRecordWriter
-from .state import OPEN, PAUSED, TlsState
+from .state import OPEN, PAUSED, TlsState, Trigger
 
-Handler = t.Callable[[t.Any, bytes, bytes], None]
-Table = t.Mapping[TlsState, t.Mapping[HandshakeType, Handler]]
+# a method of an engine that returns the next state; it takes the body of a message and the whole message, or the values
+# of a trigger
+Handler = t.Callable[..., TlsState]
+
+# the handler of each transition and the states that may follow
+Table = t.Mapping[
+    tuple[TlsState, t.Union[HandshakeType, Trigger]],
+    tuple[Handler, tuple[TlsState, ...]],
+]
 
 
 class Engine:
@@ -51,7 +58,7 @@ class Engine:
     decision nothing is parsed.
     """
 
-    _TABLE: t.ClassVar[Table] = {}
+    TABLE: t.ClassVar[Table] = {}
 
     def __init__(self) -> None:
         require_cryptography()
@@ -164,9 +171,7 @@ class Engine:
         Raises UsageError in any other state than JUDGING, and TlsError for errors in the bytes that follow.
         """
         self._decide(TlsState.JUDGING)
-        self.peer_chain = self._claimed_chain
-        self.state = TlsState.WAIT_FINISHED
-        self._guard(self._run)
+        self._guard(lambda: self._resume(Trigger.ACCEPT_PEER))
 
     def reject_peer(self, error: TlsError) -> t.NoReturn:
         """Reject the certificate of the other end: raise error and send its alert, certificate_unknown if it has none.
@@ -226,6 +231,27 @@ class Engine:
             level = 1 if alert is Alert.CLOSE_NOTIFY else 2
             self._writer.write(ContentType.ALERT, bytes([level, alert]))
 
+    def _step(self, trigger: int | Trigger, *values: object) -> None:
+        """Make the transition of a handshake message or trigger.
+
+        Raises TlsError, and RuntimeError if the handler leads to a state that the table does not list.
+        """
+        transition = self.TABLE.get((self.state, t.cast(HandshakeType, trigger)))
+        if transition is None:
+            raise _unexpected_message(f"a handshake message of type {trigger} while this end was {self.state.value}")
+        handler, following = transition
+        state = handler(self, *values)
+        if state not in following:
+            # the handler may have reported a handshake that did not happen
+            self._events.clear()
+            raise RuntimeError(f"the table does not lead from {self.state.name} to {state.name}")
+        self.state = state
+
+    def _resume(self, trigger: Trigger, *values: object) -> None:
+        """Make a transition that the caller decided, and process the bytes that arrived meanwhile."""
+        self._step(trigger, *values)
+        self._run()
+
     def _run(self) -> None:
         while self.state not in PAUSED:
             if self.state is TlsState.CLOSED:
@@ -233,32 +259,27 @@ class Engine:
                 return
             message = self._messages.next(limits.of_message) if self._messages else None
             if message is not None:
-                self._on_message(*message)
+                kind, whole = message
+                self._step(kind, whole[4:], whole)
                 continue
             record = self._reader.next()
             if record is None:
                 return
-            self._on_record(record)
+            self._process_record(record)
 
-    def _on_message(self, kind: int, message: bytes) -> None:
-        handler = self._TABLE.get(self.state, {}).get(t.cast(HandshakeType, kind))
-        if handler is None:
-            raise _unexpected_message(f"a handshake message of type {kind} while this end was {self.state.value}")
-        handler(self, message[4:], message)
-
-    def _on_record(self, record: Record) -> None:
+    def _process_record(self, record: Record) -> None:
         if record.kind is ContentType.APPLICATION_DATA:
-            self._on_data(record.content)
+            self._process_data(record.content)
         elif record.kind is ContentType.CHANGE_CIPHER_SPEC:
-            self._on_change_cipher_spec(bytes(record.content))
+            self._process_change_cipher_spec(bytes(record.content))
         elif record.kind is ContentType.ALERT:
-            self._on_alert(record)
+            self._process_alert(record)
         elif not record.protected and self._reader.is_protected:
             raise _unexpected_message("a record without protection")
         else:
             self._messages.add(record.content)
 
-    def _on_change_cipher_spec(self, content: bytes) -> None:
+    def _process_change_cipher_spec(self, content: bytes) -> None:
         """Drop a change_cipher_spec between the first ClientHello and the other end's Finished (RFC 8446, section 5).
 
         One is accepted, or two with a HelloRetryRequest: the compatibility mode sends no more (appendix D.4).
@@ -268,7 +289,7 @@ class Engine:
             raise _unexpected_message("change_cipher_spec")
         self._ccs_left -= 1
 
-    def _on_alert(self, record: Record) -> None:
+    def _process_alert(self, record: Record) -> None:
         content = bytes(record.content)
         # a client may fail before it has keys: until a record was opened, its alert may be unprotected
         if not record.protected and self._reader.is_protected and (self._reader.opened or self.state in OPEN):
@@ -281,14 +302,13 @@ class Engine:
         if warning and self._messages:
             raise _unexpected_message("an alert in the middle of a handshake message")
         if content[1] == Alert.CLOSE_NOTIFY and self.state is TlsState.CONNECTED:
-            self.state = TlsState.CLOSED
-            self._events.append(Closed())
+            self._step(Trigger.CLOSE_NOTIFY)
         elif content[1] == Alert.USER_CANCELED:
             self._count_idle()
         else:
             raise alert_received(content[1], self.state)
 
-    def _on_data(self, content: memoryview) -> None:
+    def _process_data(self, content: memoryview) -> None:
         if self.state is not TlsState.CONNECTED or self._messages:
             raise _unexpected_message("application data")
         if not content:
@@ -306,7 +326,15 @@ class Engine:
                 maximum=limits.IDLE_MESSAGES,
             )
 
-    def _on_key_update(self, body: bytes, message: bytes) -> None:
+    def _on_accept_peer(self) -> TlsState:
+        self.peer_chain = self._claimed_chain
+        return TlsState.WAIT_FINISHED
+
+    def _on_close_notify(self) -> TlsState:
+        self._events.append(Closed())
+        return TlsState.CLOSED
+
+    def _on_key_update(self, body: bytes, message: bytes) -> TlsState:
         """Handle a KeyUpdate (RFC 8446, section 4.6.3)."""
         requested = read_key_update(body)
         self._at_boundary()
@@ -316,8 +344,9 @@ class Engine:
         self._reader.protect(TrafficKeys.derive(suite, self._read_secret))
         if requested and not self._write_closed:
             self.update_keys()
+        return TlsState.CONNECTED
 
-    def _on_finished(self, body: bytes, message: bytes) -> None:
+    def _verify_finished(self, body: bytes, message: bytes) -> None:
         """Verify a Finished (RFC 8446, section 4.4.4) with the handshake traffic secret."""
         wanted = finished_mac(t.cast(Suite, self.suite), self._read_secret, self._transcript.digest())
         if len(body) != len(wanted):
@@ -335,10 +364,10 @@ class Engine:
         if self._messages:
             raise _unexpected_message("a handshake message in the record of one that changes keys")
 
-    def _enter_connected(self) -> None:
-        self.state = TlsState.CONNECTED
+    def _complete(self) -> TlsState:
         self._ccs_left = 0
         self._events.append(HandshakeComplete())
+        return TlsState.CONNECTED
 
     def _protect_reading(self, secret: bytes) -> None:
         self._read_secret = secret

@@ -32,7 +32,7 @@ from .messages import (
 )
 from .names import TLS13, Alert, Extension, Group, HandshakeType
 from .negotiation import check_hello, choose_certified_key, choose_group, choose_protocol, choose_suite, server_name
-from .state import TlsState
+from .state import TlsState, Trigger
 from .wire import number
 
 if t.TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ServerEngine(Engine):
         super()._forget_secrets()
         self._client_secret = b""
 
-    def _on_client_hello(self, body: bytes, message: bytes) -> None:
+    def _on_client_hello(self, body: bytes, message: bytes) -> TlsState:
         hello = read_client_hello(body)
         self._at_boundary()
         check_hello(hello)
@@ -70,9 +70,8 @@ class ServerEngine(Engine):
         self._transcript.add(message)
         self._transcript.start(self.suite)
         if self._first is None and share is None:
-            self._retry(hello, group)
-            return
-        self._answer(hello, group, self._share(hello, group, share))
+            return self._retry(hello, group)
+        return self._answer(hello, group, self._share(hello, group, share))
 
     def _share(self, hello: ClientHello, group: Group, share: bytes | None) -> bytes:
         """Check the share; after a HelloRetryRequest there must be only that of its group (RFC 8446, section 4.1.2)."""
@@ -84,7 +83,7 @@ class ServerEngine(Engine):
             )
         return share
 
-    def _retry(self, hello: ClientHello, group: Group) -> None:
+    def _retry(self, hello: ClientHello, group: Group) -> TlsState:
         """Send a HelloRetryRequest (RFC 8446, section 4.1.4)."""
         self._first, self.group = hello, group
         extensions: dict[int, bytes] = {
@@ -100,9 +99,9 @@ class ServerEngine(Engine):
         self._ccs_left += 1
         if Extension.EARLY_DATA in hello.extensions:
             self._reader.skip_early_data()
-        self.state = TlsState.WAIT_CH2
+        return TlsState.WAIT_CH2
 
-    def _answer(self, hello: ClientHello, group: Group, share: bytes) -> None:
+    def _answer(self, hello: ClientHello, group: Group, share: bytes) -> TlsState:
         """Send the flight from ServerHello to Finished (RFC 8446, section 2)."""
         suite = t.cast(Suite, self.suite)
         certified_key, scheme = choose_certified_key(self._config, hello)
@@ -127,7 +126,7 @@ class ServerEngine(Engine):
         self._protect_writing(application.server)
         self._client_secret = application.client
         self.group, self._first = group, None
-        self.state = TlsState.WAIT_FINISHED if self._config.client_certificate == "none" else TlsState.WAIT_CERT
+        return TlsState.WAIT_FINISHED if self._config.client_certificate == "none" else TlsState.WAIT_CERT
 
     def _send_hello(self, hello: ClientHello, pair: KeyShare) -> None:
         extensions: dict[int, bytes] = {
@@ -156,43 +155,50 @@ class ServerEngine(Engine):
         self._transcript.add(message)
         return message
 
-    def _on_certificate(self, body: bytes, message: bytes) -> None:
+    def _on_certificate(self, body: bytes, message: bytes) -> TlsState:
         """Handle the client's Certificate (RFC 8446, sections 4.4.2 and 4.4.2.4)."""
         chain = read_certificate(body)
         self._transcript.add(message)
         if chain:
             self._peer_key = leaf_key(chain[0])
             self._claimed_chain = chain
-            self.state = TlsState.WAIT_CV
-            return
+            return TlsState.WAIT_CV
         if self._config.client_certificate == "required":
             raise CertificateRejected(
                 "The client has no certificate, which this server requires.", alert=Alert.CERTIFICATE_REQUIRED
             )
-        self.state = TlsState.WAIT_FINISHED
+        return TlsState.WAIT_FINISHED
 
-    def _on_certificate_verify(self, body: bytes, message: bytes) -> None:
+    def _on_certificate_verify(self, body: bytes, message: bytes) -> TlsState:
         scheme, signature = read_certificate_verify(body)
         digest = self._transcript.digest()
         key = t.cast("PublicKey", self._peer_key)
         verify(key, scheme, signature, context=CLIENT_CONTEXT, transcript_hash=digest)
         self._transcript.add(message)
-        self.state = TlsState.JUDGING
         self._events.append(PeerCertificate(self._claimed_chain))
+        return TlsState.JUDGING
 
-    def _on_finished(self, body: bytes, message: bytes) -> None:
-        super()._on_finished(body, message)
+    def _on_finished(self, body: bytes, message: bytes) -> TlsState:
+        self._verify_finished(body, message)
         self._protect_reading(self._client_secret)
         self._client_secret = b""
-        self._enter_connected()
+        return self._complete()
 
-    _TABLE: t.ClassVar[Table] = {
-        TlsState.WAIT_CH: {HandshakeType.CLIENT_HELLO: _on_client_hello},
-        TlsState.WAIT_CH2: {HandshakeType.CLIENT_HELLO: _on_client_hello},
-        TlsState.WAIT_CERT: {HandshakeType.CERTIFICATE: _on_certificate},
-        TlsState.WAIT_CV: {HandshakeType.CERTIFICATE_VERIFY: _on_certificate_verify},
-        TlsState.WAIT_FINISHED: {HandshakeType.FINISHED: _on_finished},
-        TlsState.CONNECTED: {HandshakeType.KEY_UPDATE: Engine._on_key_update},
+    TABLE: t.ClassVar[Table] = {
+        (TlsState.WAIT_CH, HandshakeType.CLIENT_HELLO): (
+            _on_client_hello,
+            (TlsState.WAIT_CH2, TlsState.WAIT_CERT, TlsState.WAIT_FINISHED),
+        ),
+        (TlsState.WAIT_CH2, HandshakeType.CLIENT_HELLO): (
+            _on_client_hello,
+            (TlsState.WAIT_CERT, TlsState.WAIT_FINISHED),
+        ),
+        (TlsState.WAIT_CERT, HandshakeType.CERTIFICATE): (_on_certificate, (TlsState.WAIT_CV, TlsState.WAIT_FINISHED)),
+        (TlsState.WAIT_CV, HandshakeType.CERTIFICATE_VERIFY): (_on_certificate_verify, (TlsState.JUDGING,)),
+        (TlsState.JUDGING, Trigger.ACCEPT_PEER): (Engine._on_accept_peer, (TlsState.WAIT_FINISHED,)),
+        (TlsState.WAIT_FINISHED, HandshakeType.FINISHED): (_on_finished, (TlsState.CONNECTED,)),
+        (TlsState.CONNECTED, HandshakeType.KEY_UPDATE): (Engine._on_key_update, (TlsState.CONNECTED,)),
+        (TlsState.CONNECTED, Trigger.CLOSE_NOTIFY): (Engine._on_close_notify, (TlsState.CLOSED,)),
     }
 
 

@@ -18,9 +18,14 @@ certificate before the Finished is read. In CHOOSING a client has the server's F
 the caller provides a certificate, which for RA-TLS contains a token made for the challenge in the request. Bytes that
 arrive meanwhile stay in the buffer of the record layer.
 
-Each engine has a table from state and message type to a handler; a message without an entry is unexpected_message.
-CLOSED means that the other end sent close_notify. FAILED is final: every call that receives, sends or decides raises
-the first error again, and data_to_send still returns the alert.
+Each engine has a table of its transitions: from a state and a handshake message, or a trigger, to a handler and the
+states that may follow. A message without an entry is unexpected_message. A handler that leads to another state is a
+bug, and ends the connection with internal_error. tools/tls_states.py draws the tables, and docs/architecture.md shows
+the graphs.
+
+CLOSED means that the other end sent close_notify. FAILED is not in the tables, because every error leads to it from
+every state. It is final: every call that receives, sends or decides raises the first error again, and data_to_send
+still returns the alert.
 """
 
 from __future__ import annotations
@@ -48,10 +53,21 @@ class TlsState(enum.Enum):
     FAILED = "failed"
 
 
+class Trigger(enum.Enum):
+    """What starts a transition besides a handshake message. The value is its name in the graphs.
+
+    Not an IntEnum: no type of a handshake message may be equal to a trigger.
+    """
+
+    ACCEPT_PEER = "accept_peer()"
+    PROVIDE_CERTIFICATE = "provide_certificate()"
+    CLOSE_NOTIFY = "close_notify"
+
+
 # the states that wait for a decision, in which nothing is parsed
 PAUSED: t.Final = (TlsState.JUDGING, TlsState.CHOOSING)
 
 # the states after the handshake
 OPEN: t.Final = (TlsState.CONNECTED, TlsState.CLOSED)
 
-__all__ = ("OPEN", "PAUSED", "TlsState")
+__all__ = ("OPEN", "PAUSED", "TlsState", "Trigger")
