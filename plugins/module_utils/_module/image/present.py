@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import replace
 
 from ..._destination.destination import Destination
 from .lookup import look_up
@@ -25,7 +24,7 @@ if t.TYPE_CHECKING:
     from ..registry.sources import ImageSource
     from .lookup import FoundImage, ImageRequest
     from .stopwatch import Stopwatch
-    from .tree import DesiredTree, TreePlace, Warn
+    from .tree import DesiredTree, Json, TreePlace, Warn
 
 
 def ensure_present(
@@ -44,37 +43,64 @@ def ensure_present(
     unpacked. Raises RegistryError, UnpackError, OciError.
     """
     with place.open(create=True) as view:
-        stamp = view.current
+        stamp, before = view.current, describe_current(view, view.current)
         with watch.stage("resolve"):
             found = look_up(source, request, known=stamp, warn=place.warn, head=head)
-        report = _predict(view, stamp, found, desired)
+        drift = None if stamp is None else view.drift(desired.drift)
         is_right = stamp is not None and view.exists and found.is_in(stamp) and desired.fits(stamp)
-        if is_right and not report.drift:
-            return replace(report, changed=False, before=report.after, generation=view.current_generation)
-        view.check_replaceable()
-        kept = None if is_right else _find_kept(view, found, desired)
-        if kept is not None:
-            report = replace(report, generation=kept.number)
-        if not isinstance(view, Destination):
-            return report
-        if kept is not None:
-            with watch.stage("publish"):
-                view.restore(kept.number)
-            return report
-        with watch.stage("resolve"):
-            image = found.image or source.resolve(request.repository, request.selector, platform=request.platform)
-        return _unpack(view, source, request, desired, image, report, watch, drifted=is_right, warn=place.warn)
+        changed = bool(drift) or not is_right
+        if changed:
+            tree = _change(view, source, request, desired, found, watch, drifted=is_right, warn=place.warn)
+        else:
+            tree = _Tree(found.shown, view.current_generation)
+        after = desired.describe(tree.image)
+        return Report(
+            changed=changed,
+            before=before if changed else after,
+            after=after,
+            image=tree.image,
+            previous_digest=digest_of(stamp),
+            generation=tree.generation,
+            drift=drift,
+            entries=tree.entries,
+            bytes=tree.bytes,
+            downloaded=tree.downloaded,
+        )
 
 
-def _predict(view: View, stamp: Stamp | None, found: FoundImage, desired: DesiredTree) -> Report:
-    return Report(
-        changed=True,
-        before=describe_current(view, stamp),
-        after=desired.describe(found.shown),
-        image=found.shown,
-        previous_digest=digest_of(stamp),
-        drift=None if stamp is None else view.drift(desired.drift),
-    )
+class _Tree(t.NamedTuple):
+    """The tree after the task, as Report describes it; in check mode as it would be."""
+
+    image: Json
+    generation: int | None = None
+    entries: int = 0
+    bytes: int = 0
+    downloaded: int = 0
+
+
+def _change(
+    view: View,
+    source: ImageSource,
+    request: ImageRequest,
+    desired: DesiredTree,
+    found: FoundImage,
+    watch: Stopwatch,
+    *,
+    drifted: bool,
+    warn: Warn,
+) -> _Tree:
+    """Restore a kept tree or unpack the image. drifted says that the current tree has the image and has changed."""
+    view.check_replaceable()
+    kept = None if drifted else _find_kept(view, found, desired)
+    if not isinstance(view, Destination):
+        return _Tree(found.shown, None if kept is None else kept.number)
+    if kept is not None:
+        with watch.stage("publish"):
+            view.restore(kept.number)
+        return _Tree(found.shown, kept.number)
+    with watch.stage("resolve"):
+        image = found.image or source.resolve(request.repository, request.selector, platform=request.platform)
+    return _unpack(view, source, request, desired, image, watch, drifted=drifted, warn=warn)
 
 
 def _find_kept(view: View, found: FoundImage, desired: DesiredTree) -> Generation | None:
@@ -94,15 +120,14 @@ def _unpack(
     request: ImageRequest,
     desired: DesiredTree,
     image: Image,
-    report: Report,
     watch: Stopwatch,
     *,
     drifted: bool,
     warn: Warn,
-) -> Report:
+) -> _Tree:
     from ..._unpack.layers import unpack_layers
 
-    shown, downloaded = image.as_dict(), source.downloaded
+    downloaded = source.downloaded
     layers = [_layer_source(source, request.repository, layer, watch) for layer in image.layers]
     with view.staging() as staging:
         options, recording = desired.options.for_unpack(), staging.recording
@@ -111,14 +136,8 @@ def _unpack(
         stamp = _make_stamp(image, request, desired, entries=unpacked.entries, size=unpacked.size)
         with watch.stage("publish"):
             outcome = view.publish(staging, stamp, keep=desired.keep, drifted=drifted)
-    return replace(
-        report,
-        after=desired.describe(shown),
-        image=shown,
-        generation=outcome.generation,
-        entries=unpacked.entries,
-        bytes=unpacked.size,
-        downloaded=source.downloaded - downloaded,
+    return _Tree(
+        image.as_dict(), outcome.generation, unpacked.entries, unpacked.size, downloaded=source.downloaded - downloaded
     )
 
 
