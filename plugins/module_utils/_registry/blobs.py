@@ -152,7 +152,7 @@ class BlobStream:
             try:
                 yield from self._pieces_of(answer, skip)
             finally:
-                if self.received - start >= self._caller.retry.progress:
+                if self.received - start >= self._caller.options.retry.progress:
                     attempts.progressed()
         return True
 

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from .auth.logins import Logins
     from .endpoint import Endpoint
     from .errors import Operation
-    from .options import Effects, RetryPolicy, Timeouts
+    from .options import ClientOptions
     from .transport.answer import Answer
     from .transport.transport import Transport
     from .url import Url
@@ -63,33 +63,27 @@ class Caller:
     def __init__(
         self,
         endpoint: Endpoint,
+        options: ClientOptions,
         *,
         transport: Transport,
         logins: Logins,
-        timeouts: Timeouts,
-        retry: RetryPolicy,
-        effects: Effects,
-        warn: Callable[[str], None],
     ) -> None:
         self.endpoint = endpoint
-        self.retry = retry
-        self.effects = effects
+        self.options = options
         self._transport = transport
         self._logins = logins
-        self._timeouts = timeouts
-        self._warn = warn
         self._warned: set[str] = set()
         self._deadline: float | None = None
 
     def deadline(self) -> float | None:
         """Return when all work must be done, by the monotonic clock; the first call starts the total timeout."""
-        if self._deadline is None and self._timeouts.total is not None:
-            self._deadline = self.effects.clock() + self._timeouts.total
+        if self._deadline is None and self.options.timeouts.total is not None:
+            self._deadline = self.options.effects.clock() + self.options.timeouts.total
         return self._deadline
 
     def attempts(self, deadline: float | None) -> Attempts:
         """Return a new counter of attempts for one operation."""
-        return Attempts(self.retry, effects=self.effects, deadline=deadline)
+        return Attempts(self.options.retry, effects=self.options.effects, deadline=deadline)
 
     def open(self, call: Call) -> Answer:
         """Make a call once and return its answer, body unread, with one of call.statuses. Raises RegistryError."""
@@ -117,7 +111,7 @@ class Caller:
         own = answer.url.origin == self.endpoint.origin
         via = None if own else f"{self.endpoint.origin.authority} redirects to"
         raise status_error(
-            answer, call.operation, used=used, now=self.effects.now(), sent=value, via=via, unsent=unsent
+            answer, call.operation, used=used, now=self.options.effects.now(), sent=value, via=via, unsent=unsent
         )
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
@@ -140,7 +134,7 @@ class Caller:
             text = rest.partition(" ")[2].strip().strip('"').strip()
             if code == "299" and text and text not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 self._warned.add(text)
-                self._warn(f"{self.endpoint.name} warns: {visible(text, limit=500)}")
+                self.options.warn(f"{self.endpoint.name} warns: {visible(text, limit=500)}")
 
 
 def _read(answer: Answer, limit: int) -> bytes:

@@ -14,14 +14,13 @@ import typing as t
 from .auth.credentials import Anonymous, BasicAuth, Fixed, IdentityToken, Token
 from .auth.logins import Logins
 from .caller import Call, Caller
-from .endpoint import Endpoint
 from .errors import Operation
-from .options import Effects, RetryPolicy, Timeouts, TlsOptions
+from .options import ClientOptions
 from .transport.proxies import Proxies
 from .transport.transport import Transport
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from hashlib import _Hash
 
     from .._oci.descriptor import Descriptor
@@ -31,6 +30,7 @@ if t.TYPE_CHECKING:
     from .._oci.reference import Selector
     from .auth.credentials import Credentials, CredentialSource
     from .blobs import BlobStream
+    from .endpoint import Endpoint
     from .foreign import ForeignSource
     from .manifest_head import ManifestHead
     from .manifests import Fetched, ManifestReader
@@ -43,12 +43,12 @@ USER_AGENT: t.Final = "attested.registry (Ansible collection)"
 class Registry:
     """A client of one registry over the distribution API. A context manager; threads may share it.
 
-    registry is "host[:port][/prefix]". credentials are looked up when the registry asks for them. other_credentials are
+    credentials are looked up when the registry asks for them. other_credentials are
     for other registries that it redirects to; if credentials is a source for all registries, it is used for them too.
     trusted_realm_hosts ("host" or "host:port") may receive credentials if a registry names them as its token service.
     The registry may redirect to trusted_redirect_hosts even if they are more internal than itself. foreign_urls permits
-    fetching layers from URLs that an image, and not the registry, names. warn receives sentences for users, never
-    secrets. No connection is made and no library imported before the first request.
+    fetching layers from URLs that an image, and not the registry, names. No connection is made and no
+    library imported before the first request.
 
     Every operation raises RegistryError and the errors of _oci; all of them have kind and fields. Repository names
     follow distribution-spec; on Docker Hub "debian" is "library/debian".
@@ -56,53 +56,36 @@ class Registry:
 
     def __init__(
         self,
-        registry: str,
+        endpoint: Endpoint,
+        options: ClientOptions | None = None,
         *,
-        tls: TlsOptions | None = None,
         credentials: Credentials | CredentialSource | None = None,
         other_credentials: CredentialSource | None = None,
-        timeouts: Timeouts | None = None,
-        retry: RetryPolicy | None = None,
         proxies: Proxies | None = None,
         trusted_realm_hosts: Sequence[str] = (),
         trusted_redirect_hosts: Sequence[str] = (),
         foreign_urls: bool = False,
-        warn: Callable[[str], None] | None = None,
         user_agent: str = USER_AGENT,
-        effects: Effects | None = None,
     ) -> None:
-        tls, timeouts, effects = tls or TlsOptions(), timeouts or Timeouts(), effects or Effects()
-        self._endpoint = Endpoint.parse(registry, mode=tls.mode)
-        self._effects, self._warn = effects, warn or _ignore
+        self._endpoint, self._options = endpoint, options or ClientOptions()
         self._foreign_urls, self._trusted = foreign_urls, tuple(trusted_realm_hosts)
         self._transport = Transport(
-            registry=self._endpoint.origin,
-            tls=tls,
-            timeouts=timeouts,
+            endpoint.origin,
+            self._options,
             proxies=proxies or Proxies(),
             user_agent=user_agent,
-            effects=effects,
-            warn=self._warn,
             trusted_redirect_hosts=tuple(trusted_redirect_hosts),
         )
         source = _source(credentials)
         logins = Logins(
-            self._endpoint,
+            endpoint,
             source=source,
             others=other_credentials or (Fixed(Anonymous()) if isinstance(source, Fixed) else source),
             transport=self._transport,
             trusted_realm_hosts=self._trusted,
-            effects=effects,
+            effects=self._options.effects,
         )
-        self._caller = Caller(
-            self._endpoint,
-            transport=self._transport,
-            logins=logins,
-            timeouts=timeouts,
-            retry=retry or RetryPolicy(),
-            effects=effects,
-            warn=self._warn,
-        )
+        self._caller = Caller(endpoint, self._options, transport=self._transport, logins=logins)
         self._lock, self._downloaded = threading.Lock(), 0
         # by repository, the requested image, which messages about its blobs name
         self._asked: dict[str, str] = {}
@@ -167,8 +150,7 @@ class Registry:
 
         repository = self.repository(repository)
         operation = self._operation("list the tags", repository)
-        lister = TagLister(self._caller, operation, repository=repository, warn=self._warn)
-        return lister.read(n=n, last=last)
+        return TagLister(self._caller, operation, repository=repository).read(n=n, last=last)
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
         """List the first 100 or so tags of a repository by one request, without retries."""
@@ -187,7 +169,7 @@ class Registry:
         self._asked[repository] = str(selector)
         from .manifest_head import head_manifest
 
-        return head_manifest(self._caller, operation, selector, repository=repository, warn=self._warn)
+        return head_manifest(self._caller, operation, selector, repository=repository)
 
     def manifest(self, repository: str, selector: Selector) -> Fetched:
         """Get a manifest or index, verified against the selector's digest; its tag must lead to that digest."""
@@ -215,7 +197,7 @@ class Registry:
             self._reader(repository),
             lambda descriptor: self._read_config(repository, descriptor, operation),
             platform,
-            self._warn,
+            self._options.warn,
         )
         return resolver.resolve(fetched, registry=self.name, repository=repository, selector=selector)
 
@@ -268,7 +250,7 @@ class Registry:
     def _reader(self, repository: str) -> ManifestReader:
         from .manifests import ManifestReader
 
-        return ManifestReader(self._caller, repository=repository, warn=self._warn, deadline=self._caller.deadline())
+        return ManifestReader(self._caller, repository=repository)
 
     def _read_config(self, repository: str, descriptor: Descriptor, operation: Operation) -> bytes:
         from .blobs import BlobRequest, BlobStream
@@ -288,7 +270,8 @@ class Registry:
             return None
         from .foreign import ForeignSource
 
-        return ForeignSource(descriptor.urls, self._foreign_urls, self._transport, self._policy(), self._effects)
+        effects = self._options.effects
+        return ForeignSource(descriptor.urls, self._foreign_urls, self._transport, self._policy(), effects)
 
     def _count(self, size: int) -> None:
         with self._lock:
@@ -301,10 +284,6 @@ def _source(credentials: Credentials | CredentialSource | None) -> CredentialSou
     if isinstance(credentials, (Anonymous, BasicAuth, IdentityToken, Token)):
         return Fixed(credentials)
     return credentials
-
-
-def _ignore(text: str) -> None:
-    """Drop a warning."""
 
 
 __all__ = ("USER_AGENT", "Registry")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote as percent_encode
 
+from .._base.loopback import is_loopback
 from .._base.text import quote
 from .._oci.names import check_repository
 from .errors import ConfigurationError
-from .url import Origin, Url, UrlInvalid, parse_authority
+from .url import DEFAULT_PORTS, Origin, Url, UrlInvalid, split_authority
 
 if t.TYPE_CHECKING:
     from .options import TlsMode
@@ -43,13 +44,13 @@ class Endpoint:
     prefix: str
 
     @classmethod
-    def parse(cls, text: str, *, mode: TlsMode) -> Endpoint:
+    def parse(cls, text: str, *, mode: TlsMode | None = None, preferred: TlsMode | None = None) -> Endpoint:
         """Read the registry option: "host[:port][/prefix]", with or without the scheme of the mode.
 
-        Raises ConfigurationError.
+        Without a mode, the scheme decides whether to use TLS. Without a scheme, the preferred mode does, and without
+        that plain HTTP is used on the loopback interface and TLS elsewhere. Raises ConfigurationError.
         """
-        scheme = "http" if mode == "no-tls" else "https"
-        rest = _strip_scheme(text, scheme)
+        scheme, rest = _split_scheme(text, mode)
         authority, dummy, path = rest.rstrip("/").partition("/")
         prefix = f"/{path}" if path else ""
         if "@" in authority:
@@ -59,16 +60,26 @@ class Endpoint:
         if not _PREFIX.fullmatch(prefix) or any(part in (".", "..") for part in prefix.split("/")):
             raise _registry_error(text, "the part after the host must be a path of letters, digits and . _ ~ -")
         try:
-            host, port = parse_authority(authority, scheme=scheme)
+            host, port = split_authority(authority)
         except UrlInvalid as exc:
             raise _registry_error(text, str(exc)) from None
-        origin = Origin(scheme, host, port)
-        shown = f"[{host}]" if ":" in host else host
-        if authority.rpartition("]")[2].partition(":")[2]:
-            shown = f"{shown}:{port}"
+        if scheme is None:
+            scheme = _scheme(preferred or ("no-tls" if is_loopback(host) else "tls"))
+        origin = Origin(scheme, host, port or DEFAULT_PORTS[scheme])
         if origin.authority in DOCKER_HUB_NAMES:
-            return cls(DOCKER_HUB + prefix, Origin(scheme, DOCKER_HUB_API, port), prefix)
-        return cls(shown + prefix, origin, prefix)
+            return cls(DOCKER_HUB + prefix, replace(origin, host=DOCKER_HUB_API), prefix)
+        shown = f"[{host}]" if ":" in host else host
+        return cls(f"{shown}{prefix}" if port is None else f"{shown}:{port}{prefix}", origin, prefix)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this is a registry on this host, by name or address."""
+        return is_loopback(self.origin.host)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether connections use TLS."""
+        return self.origin.scheme == "https"
 
     @property
     def is_docker_hub(self) -> bool:
@@ -99,20 +110,26 @@ class Endpoint:
         return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", query or None)
 
 
-def _strip_scheme(text: str, scheme: str) -> str:
+def _scheme(mode: TlsMode) -> str:
+    return "http" if mode == "no-tls" else "https"
+
+
+def _split_scheme(text: str, mode: TlsMode | None) -> tuple[str | None, str]:
+    """Return the scheme of the mode, or of the text without a mode, and the rest of the text."""
+    scheme = None if mode is None else _scheme(mode)
     if not isinstance(text, str) or not text or len(text) > _MAX_NAME:
         raise ConfigurationError(f"The registry must be a host with an optional port, of 1 to {_MAX_NAME} characters.")
     given, separator, rest = text.partition("://")
     if not separator:
-        return text
+        return scheme, text
     if given.lower() not in _MODES:
         raise _registry_error(text, "its scheme is neither http nor https")
-    if given.lower() != scheme:
+    if scheme is not None and given.lower() != scheme:
         raise ConfigurationError(
             f"The registry is given with {given.lower()}:// while the option tls is {_MODES[scheme]}; "
             f"leave the scheme out, or set tls to {_MODES[given.lower()]}."
         )
-    return rest
+    return given.lower(), rest
 
 
 def _registry_error(text: str, why: str) -> ConfigurationError:

@@ -42,9 +42,7 @@ class ManifestHead:
     media_type: str | None
 
 
-def head_manifest(
-    caller: Caller, operation: Operation, selector: Selector, *, repository: str, warn: Callable[[str], None]
-) -> ManifestHead:
+def head_manifest(caller: Caller, operation: Operation, selector: Selector, *, repository: str) -> ManifestHead:
     """HEAD a manifest. For a tag with a digest, a digest is returned only if the tag leads to it.
 
     An answer that refuses HEAD, or describes an error message instead of the manifest, gives no result: firewalls and
@@ -59,7 +57,7 @@ def head_manifest(
         if is_refusal(exc):
             return ManifestHead(None, None)
         raise
-    digest = stated_digest(answer, caller.endpoint, repository, warn)
+    digest = stated_digest(answer, caller.endpoint, repository, caller.options.warn)
     if selector.digest is not None and digest != selector.digest:
         digest = None
     media_type = parse_content_type(answer.header("Content-Type"))

@@ -22,8 +22,6 @@ from .caller import Call
 from .manifest_head import ACCEPT_HEADER, ManifestHead, manifest_path, stated_digest
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._oci.descriptor import Descriptor
     from .._oci.index import Index
     from .._oci.manifest import Manifest
@@ -46,11 +44,11 @@ class Fetched:
 class ManifestReader:
     """Gets and verifies the manifests of one repository."""
 
-    def __init__(self, caller: Caller, *, repository: str, warn: Callable[[str], None], deadline: float | None) -> None:
+    def __init__(self, caller: Caller, *, repository: str) -> None:
         self._caller = caller
         self._repository = repository
-        self._warn = warn
-        self._deadline = deadline
+        self._warn = caller.options.warn
+        self._deadline = caller.deadline()
 
     def get(self, operation: Operation, selector: Selector) -> Fetched:
         """GET a manifest; a tag with a digest must lead to that digest.

@@ -123,4 +123,28 @@ class Effects:
     jitter: Callable[[], float] = random.random
 
 
-__all__ = ("LONG_WAIT", "Effects", "Nearness", "RetryPolicy", "Timeouts", "TlsMode", "TlsOptions")
+def _ignore(text: str) -> None:
+    """Drop a warning."""
+
+
+@dataclass(frozen=True)
+class ClientOptions:
+    """The options that all parts of a client share. warn receives sentences for users, never secrets."""
+
+    tls: TlsOptions = TlsOptions()
+    timeouts: Timeouts = Timeouts()
+    retry: RetryPolicy = RetryPolicy()
+    effects: Effects = Effects()
+    warn: Callable[[str], None] = _ignore
+
+
+__all__ = (
+    "LONG_WAIT",
+    "ClientOptions",
+    "Effects",
+    "Nearness",
+    "RetryPolicy",
+    "Timeouts",
+    "TlsMode",
+    "TlsOptions",
+)

@@ -27,7 +27,7 @@ from .transport.answer import is_markup
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from .caller import Caller
     from .errors import Operation
@@ -92,11 +92,11 @@ class _Page:
 class TagLister:
     """Lists the tags of one repository, page by page."""
 
-    def __init__(self, caller: Caller, operation: Operation, *, repository: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, caller: Caller, operation: Operation, *, repository: str) -> None:
         self._caller = caller
         self._operation = operation
         self._repository = repository
-        self._warn = warn
+        self._warn = caller.options.warn
         self._unusable: set[str] = set()
         self._budget = MAX_BYTES
         self._effort = Effort()

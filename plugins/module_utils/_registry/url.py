@@ -15,8 +15,8 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import urljoin
 
 MAX_URL: t.Final = 16 * 1024
+DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
 
-_DEFAULT_PORTS: t.Final = {"http": 80, "https": 443}
 _UNSAFE: t.Final = re.compile(r'[^!-~]|["<>\\^`{|}]')
 _UNSENDABLE: t.Final = re.compile(r"[^!-~]")
 _KEPT: t.Final = "".join(map(chr, (*range(0x20), *range(0x21, 0x80))))
@@ -47,7 +47,7 @@ class Origin:
     def authority(self) -> str:
         """The host, and the port unless it is the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
@@ -137,13 +137,19 @@ def _percent_encode(location: str) -> str:
 
 
 def parse_authority(text: str, *, scheme: str) -> tuple[str, int]:
+    """Split as split_authority() does, with the default port of the scheme. Raises UrlInvalid."""
+    host, port = split_authority(text)
+    return host, port or DEFAULT_PORTS[scheme]
+
+
+def split_authority(text: str) -> tuple[str, int | None]:
     """Split "host", "host:port" or "[IPv6]:port" into lower-case host and port. Raises UrlInvalid."""
     match = _AUTHORITY.fullmatch(text)
     if match is None:
         raise UrlInvalid("it has no valid host and port; an IPv6 address must be in brackets")
     host, digits = match.groups()
-    port = int(digits) if digits else _DEFAULT_PORTS[scheme]
-    if not 0 < port < 65536:
+    port = int(digits) if digits else None
+    if port is not None and not 0 < port < 65536:
         raise UrlInvalid("its port is not between 1 and 65535")
     if host.startswith("["):
         address = _literal(host[1:-1])
@@ -180,4 +186,13 @@ def _is_latin(text: str) -> bool:
     return all(ord(char) < 256 for char in text)
 
 
-__all__ = ("MAX_URL", "Origin", "Url", "UrlInvalid", "literal_address", "parse_authority")
+__all__ = (
+    "DEFAULT_PORTS",
+    "MAX_URL",
+    "Origin",
+    "Url",
+    "UrlInvalid",
+    "literal_address",
+    "parse_authority",
+    "split_authority",
+)

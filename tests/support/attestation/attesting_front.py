@@ -6,8 +6,8 @@
 
 realm = make_realm(tmp_path / "realm")                     # a simulated one
 with FaultyRegistry() as registry, AttestingFront(registry.port, certificate, accepting(realm)) as front:
-    options = TlsOptions("ra-tls", ca_path=..., attester=Attester(make_source("simulated", path=str(realm))))
-    Registry(f"127.0.0.1:{front.port}", tls=options).ping()
+    tls = TlsOptions("ra-tls", ca_path=..., attester=Attester(make_source("simulated", path=str(realm))))
+    Registry(Endpoint.parse(f"127.0.0.1:{front.port}", mode="ra-tls"), ClientOptions(tls=tls)).ping()
 """
 
 from __future__ import annotations

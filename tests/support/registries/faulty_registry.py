@@ -7,7 +7,7 @@
     with FaultyRegistry() as registry:
         registry.publish("debian", {"1.0": images.image([...])})
         registry.on("/blobs/", Reply(cut=1000), times=1)      # the first blob is cut after 1000 bytes
-        Registry(registry.name, tls=TlsOptions("no-tls")).blob(...)
+        Registry(Endpoint.parse(registry.name)).blob(...)
         assert registry.requests[-1].header("Range") == "bytes=1000-"
 
 It implements /v2/, tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their digests, OCI errors,

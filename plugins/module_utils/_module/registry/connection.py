@@ -16,13 +16,12 @@ import os
 import typing as t
 from base64 import b64encode
 from dataclasses import replace
-from ipaddress import ip_address
 
 from ..._base.errors import CollectionError
 from ..._registry.auth.credentials import BasicAuth, IdentityToken, Token
 from ..._registry.client import Registry
 from ..._registry.endpoint import Endpoint
-from ..._registry.options import RetryPolicy, Timeouts, TlsOptions
+from ..._registry.options import ClientOptions, RetryPolicy, Timeouts, TlsOptions
 from ..._registry.transport.proxies import Proxies
 from ..options.ranges import check_minimum, check_seconds
 from .attestation import make_attester
@@ -31,13 +30,12 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._registry.auth.auth_file import AuthFiles
-    from ..._registry.auth.credentials import Credentials
+    from ..._registry.auth.credentials import Credentials, CredentialSource
     from ..._registry.options import TlsMode
     from .sources import ImageSource
 
 # A credential helper may request the credentials from a cloud service.
 _HELPER_SECONDS: t.Final = 60
-_SCHEMES: t.Final[t.Mapping[str, TlsMode]] = {"http": "no-tls", "https": "tls"}
 
 
 @contextlib.contextmanager
@@ -52,15 +50,26 @@ def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
     check_minimum(params, 0, "retries", "minimum_throughput")
     files = _Files(module)
     files.check()
-    origin = _registry(module, files, params["registry"], mode=_mode(params["registry"], params), is_mirror=False)
+    endpoint = Endpoint.parse(params["registry"], mode=params["tls"], preferred=_preferred_mode(params))
+    mirrors = [Endpoint.parse(name) for name in params["mirrors"]]
+    # with a mirror over HTTPS, ca_path may be meant for the mirror
+    tls = _tls_options(params, endpoint, system_too=any(mirror.uses_tls for mirror in mirrors))
+    if params["tls"] == "ra-tls":
+        tls = replace(tls, mode="ra-tls", attester=make_attester(params["ratls"]))
+    origin = _registry(
+        module,
+        files,
+        endpoint,
+        tls,
+        credentials=_credentials(params) or files,
+        foreign_urls=bool(params.get("foreign_layers")),
+    )
     source: ImageSource = origin
-    if params["mirrors"]:
+    if mirrors:
         from .sources import MirroredSource
 
-        mirrors = [
-            _registry(module, files, name, mode=_mirror_mode(name), is_mirror=True) for name in params["mirrors"]
-        ]
-        source = MirroredSource(mirrors, origin, warn=module.warn)
+        others = [_mirror(module, files, mirror, endpoint) for mirror in mirrors]
+        source = MirroredSource(others, origin, warn=module.warn)
     try:
         yield source
     except CollectionError as exc:
@@ -72,54 +81,53 @@ def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
         source.close()
 
 
-def _registry(module: AnsibleModule, files: _Files, name: str, *, mode: TlsMode, is_mirror: bool) -> Registry:
+def _registry(
+    module: AnsibleModule,
+    files: _Files,
+    endpoint: Endpoint,
+    tls: TlsOptions,
+    *,
+    credentials: Credentials | CredentialSource,
+    foreign_urls: bool,
+) -> Registry:
     params = module.params
-    registry = Registry(
-        name,
-        tls=_mirror_tls_options(params, name, mode=mode) if is_mirror else _tls_options(params, mode=mode),
-        credentials=files if is_mirror else _credentials(params) or files,
+    timeouts = Timeouts(
+        connect=params["connect_timeout"],
+        read=params["timeout"],
+        total=params["total_timeout"],
+        minimum_rate=params["minimum_throughput"],
+    )
+    _warn_of_exposure(module, endpoint)
+    return Registry(
+        endpoint,
+        ClientOptions(tls=tls, timeouts=timeouts, retry=RetryPolicy(retries=params["retries"]), warn=module.warn),
+        credentials=credentials,
         other_credentials=files,
-        timeouts=Timeouts(
-            connect=params["connect_timeout"],
-            read=params["timeout"],
-            total=params["total_timeout"],
-            minimum_rate=params["minimum_throughput"],
-        ),
-        retry=RetryPolicy(retries=params["retries"]),
         proxies=Proxies.from_environment(os.environ),
         trusted_realm_hosts=params["trusted_realm_hosts"],
         trusted_redirect_hosts=params["trusted_redirect_hosts"],
-        foreign_urls=bool(params.get("foreign_layers")) and not is_mirror,
-        warn=module.warn,
+        foreign_urls=foreign_urls,
     )
-    _warn_of_exposure(module, registry.name, mode=mode)
-    return registry
 
 
-def _tls_options(params: t.Mapping[str, t.Any], *, mode: TlsMode) -> TlsOptions:
-    options = TlsOptions(
-        mode="tls" if mode == "ra-tls" else mode,
-        # with a mirror over HTTPS, ca_path may be meant for the mirror
-        system_too=any(_mirror_mode(name) == "tls" for name in params["mirrors"]),
+def _mirror(module: AnsibleModule, files: _Files, endpoint: Endpoint, origin: Endpoint) -> Registry:
+    """Return the client of a mirror: ca_path adds to the CAs of the system, client_cert is for the same host only."""
+    params = module.params
+    if endpoint.origin.host.rstrip(".") != origin.origin.host.rstrip("."):
+        params = {**params, "client_cert": None, "client_key": None}
+    tls = _tls_options(params, endpoint, system_too=True)
+    return _registry(module, files, endpoint, tls, credentials=files, foreign_urls=False)
+
+
+def _tls_options(params: t.Mapping[str, t.Any], endpoint: Endpoint, *, system_too: bool) -> TlsOptions:
+    return TlsOptions(
+        mode="tls" if endpoint.uses_tls else "no-tls",
+        system_too=system_too,
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],
         validate_certs=params["validate_certs"],
     )
-    if mode != "ra-tls":
-        return options
-    return replace(options, mode=mode, attester=make_attester(params["ratls"]))
-
-
-def _mirror_tls_options(params: t.Mapping[str, t.Any], name: str, *, mode: TlsMode) -> TlsOptions:
-    """Return the options for a mirror: ca_path adds to the CAs of the system, client_cert is for the same host only."""
-    if _host(name) != _host(params["registry"]):
-        params = {**params, "client_cert": None, "client_key": None}
-    return replace(_tls_options(params, mode=mode), system_too=True)
-
-
-def _host(name: str) -> str:
-    return Endpoint.parse(name.rpartition("://")[2], mode="tls").origin.host.rstrip(".")
 
 
 def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
@@ -184,46 +192,23 @@ def _secrets(credentials: Credentials) -> list[str]:
     return [credentials.token] if isinstance(credentials, (Token, IdentityToken)) else []
 
 
-def _mode(name: str, params: t.Mapping[str, t.Any]) -> TlsMode:
-    if params["tls"] is not None:
-        return t.cast("TlsMode", params["tls"])
-    means_tls = any(params[option] is not None for option in ("ca_path", "client_cert", "client_key"))
-    return _scheme_mode(name) or ("tls" if means_tls else _default_mode(name))
+def _preferred_mode(params: t.Mapping[str, t.Any]) -> TlsMode | None:
+    """Return tls if the task has options for TLS, so that it is used even on the loopback interface."""
+    return "tls" if any(params[option] is not None for option in ("ca_path", "client_cert", "client_key")) else None
 
 
-def _mirror_mode(name: str) -> TlsMode:
-    return _scheme_mode(name) or _default_mode(name)
-
-
-def _scheme_mode(name: str) -> TlsMode | None:
-    scheme, separator, dummy = name.partition("://")
-    return _SCHEMES.get(scheme.lower()) if separator else None
-
-
-def _default_mode(name: str) -> TlsMode:
-    return "no-tls" if _is_loopback(name) else "tls"
-
-
-def _is_loopback(name: str) -> bool:
-    host = Endpoint.parse(name.rpartition("://")[2], mode="no-tls").origin.host
-    if host.rstrip(".") == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _warn_of_exposure(module: AnsibleModule, name: str, *, mode: TlsMode) -> None:
-    if mode == "no-tls" and not _is_loopback(name):
+def _warn_of_exposure(module: AnsibleModule, endpoint: Endpoint) -> None:
+    if not endpoint.uses_tls and not endpoint.is_loopback:
         secrets = any(module.params[option] is not None for option in ("password", "token", "auth_file"))
         what = "all traffic, the credentials included" if secrets else "all traffic"
         module.warn(
-            f"The connection to {name} is plain HTTP (tls: no-tls): anybody on the network can read and change {what}."
+            f"The connection to {endpoint.name} is plain HTTP (tls: no-tls): anybody on the network can read and "
+            f"change {what}."
         )
-    if mode != "no-tls" and not module.params["validate_certs"]:
+    if endpoint.uses_tls and not module.params["validate_certs"]:
         module.warn(
-            f"The certificate of {name} is not verified (validate_certs: false): anybody on the network can pose as it."
+            f"The certificate of {endpoint.name} is not verified (validate_certs: false): anybody on the network can "
+            "pose as it."
         )
 
 

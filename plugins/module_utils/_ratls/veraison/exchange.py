@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
+from ..._base.loopback import is_loopback
 from ..errors import ConfigurationInvalid
 from .ear import veraison_error
 
@@ -56,14 +56,14 @@ class ServiceUrl:
             raise _url_error("it is not an https address")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
             raise _url_error("it has credentials, a query or a fragment")
-        if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname):
             raise _url_error("it is http, so anybody on the network path could answer in place of the service")
         return cls(text.rstrip("/"))
 
     @property
     def is_private(self) -> bool:
         """Whether the network path to the service is protected from eavesdropping."""
-        return self.uses_tls or _is_loopback(urllib.parse.urlsplit(self.url).hostname or "")
+        return self.uses_tls or is_loopback(urllib.parse.urlsplit(self.url).hostname or "")
 
     @property
     def uses_tls(self) -> bool:
@@ -99,13 +99,6 @@ def _split(text: str, *, base: str = "") -> urllib.parse.SplitResult | None:
 
 def _origin(parts: urllib.parse.SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _url_error(why: str) -> ConfigurationInvalid:

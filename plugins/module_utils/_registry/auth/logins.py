@@ -16,6 +16,7 @@ import re
 import threading
 import typing as t
 
+from ..._base.loopback import is_loopback
 from ..errors import RegistryError
 from .credentials import Anonymous, Fixed, Token
 
@@ -92,12 +93,7 @@ class Logins:
 
     def _source_for(self, origin: Origin) -> CredentialSource:
         """Return the credentials for another registry: none over plain HTTP, unless it is on this host."""
-        from ..realm_policy import Reach, address_reach
-
-        host = origin.host.rstrip(".")
-        # other local names may be looked up in the DNS
-        local = host == "localhost" or address_reach(host) is Reach.LOOPBACK
-        return self._others if origin.scheme == "https" or local else Fixed(Anonymous())
+        return self._others if origin.scheme == "https" or is_loopback(origin.host) else Fixed(Anonymous())
 
 
 class Login:

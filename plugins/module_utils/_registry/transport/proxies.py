@@ -62,7 +62,7 @@ class Proxies:
         Raises ConfigurationError, which shows no part of the URL.
         """
         proxy = self.https if origin.scheme == "https" else self.http
-        if proxy is None or _is_loopback(origin.host) or any(_excludes(entry, origin) for entry in self.no_proxy):
+        if proxy is None or _is_local(origin.host) or any(_excludes(entry, origin) for entry in self.no_proxy):
             return None
         return _check_url(proxy if "://" in proxy else f"http://{proxy}")
 
@@ -127,7 +127,7 @@ def _split_port(entry: str) -> tuple[str, str | None]:
     return entry, None
 
 
-def _is_loopback(host: str) -> bool:
+def _is_local(host: str) -> bool:
     return is_local_name(host) or address_reach(host) is Reach.LOOPBACK
 
 

@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import Operation
-    from ..options import Effects, Nearness, Timeouts, TlsOptions
+    from ..options import ClientOptions, Nearness
     from ..url import Origin, Url
     from .attested import AttestedTls
     from .connection import Pool
@@ -74,24 +74,18 @@ class Transport:
 
     def __init__(
         self,
-        *,
         registry: Origin,
-        tls: TlsOptions,
-        timeouts: Timeouts,
+        options: ClientOptions,
+        *,
         proxies: Proxies,
         user_agent: str,
-        effects: Effects,
-        warn: Callable[[str], None],
         trusted_redirect_hosts: tuple[str, ...] = (),
     ) -> None:
         self._registry = registry
         self._redirects = RedirectPolicy(registry, trusted_redirect_hosts)
-        self._tls = tls
-        self._timeouts = timeouts
+        self._options = options
         self._proxies = proxies
         self._user_agent = user_agent
-        self._effects = effects
-        self._warn = warn
         self._attested: AttestedTls | None = None
         self._pools: dict[_PoolKey, Pool] = {}
         self._lock = threading.Lock()
@@ -144,13 +138,14 @@ class Transport:
             is_new = text not in self._warned
             self._warned.add(text)
         if is_new:
-            self._warn(text)
+            self._options.warn(text)
 
     def _send(self, request: Request, url: Url, *, authorization: str | None, hops: Hops | None) -> Answer:
         # imported late: a run that needs no registry should not spend time on importing requests
         from .connection import CONNECTION_ERRORS, Exchange
 
-        guard = Guard(request.operation, timeouts=self._timeouts, deadline=request.deadline, clock=self._effects.clock)
+        timeouts, clock = self._options.timeouts, self._options.effects.clock
+        guard = Guard(request.operation, timeouts=timeouts, deadline=request.deadline, clock=clock)
         proxy = self._proxies.for_origin(url.origin)
         check = None if hops is None or proxy is not None else _peer_check(hops, url)
         exchange = Exchange(guard, _request_target(url, proxy), check_peer=check)
@@ -186,18 +181,19 @@ class Transport:
     def _make_pool(self, origin: Origin, near: Nearness) -> Pool:
         from .connection import Pool, require_requests
 
-        verify = self._tls.validate_certs or near == "other"
-        if near == "registry" and self._tls.mode == "ra-tls":
+        tls = self._options.tls
+        verify = tls.validate_certs or near == "other"
+        if near == "registry" and tls.mode == "ra-tls":
             require_requests()
             from .attested import AttestedTls
 
-            self._attested = AttestedTls(self._tls, origin, warn=self._warn)
+            self._attested = AttestedTls(tls, origin, warn=self._options.warn)
             return Pool(None, verify=verify, secure=self._attested.secure)
         if origin.scheme != "https":
             return Pool(None, verify=verify)
         from .tls import make_context
 
-        return Pool(make_context(self._tls, near=near), verify=verify)
+        return Pool(make_context(tls, near=near), verify=verify)
 
 
 def _peer_check(hops: Hops, url: Url) -> Callable[[str], None]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import typing as t
 from contextlib import ExitStack
@@ -13,7 +14,12 @@ from contextlib import ExitStack
 import hypothesis
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
-from ansible_collections.attested.registry.plugins.module_utils._registry.options import Effects, TlsOptions
+from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
+from ansible_collections.attested.registry.plugins.module_utils._registry.options import (
+    ClientOptions,
+    Effects,
+    TlsOptions,
+)
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
@@ -22,6 +28,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 PLAIN = TlsOptions("no-tls")
+SHARED = {field.name for field in dataclasses.fields(ClientOptions)}
 
 
 class World:
@@ -68,8 +75,10 @@ def connect(world: World, warnings: list[str]) -> t.Iterator[t.Callable[..., Reg
 
         def make(server: FaultyRegistry | str, **options: t.Any) -> Registry:
             name = server if isinstance(server, str) else server.name
-            settings = {"tls": PLAIN, "effects": world.effects(), "warn": warnings.append, **options}
-            return stack.enter_context(Registry(name, **settings))
+            shared: dict[str, t.Any] = {"tls": PLAIN, "effects": world.effects(), "warn": warnings.append}
+            shared |= {field: options.pop(field) for field in SHARED & options.keys()}
+            endpoint = Endpoint.parse(name, mode=shared["tls"].mode)
+            return stack.enter_context(Registry(endpoint, ClientOptions(**shared), **options))
 
         yield make
 

@@ -22,6 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.platform im
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
+from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
     DependencyMissing,
@@ -76,7 +77,7 @@ def test_ipv6(image) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         port = listener.getsockname()[1]
-        with Registry(f"[::1]:{port}", tls=TlsOptions("no-tls")) as client:
+        with Registry(Endpoint.parse(f"[::1]:{port}", mode="no-tls")) as client:
             client.ping()
         thread.join()
     assert f"Host: [::1]:{port}".encode() in got[0]
@@ -380,7 +381,8 @@ PACKAGE = "ansible_collections.attested.registry.plugins.module_utils._registry"
 
 
 def test_no_library_is_loaded_before_a_request() -> None:
-    code = f"from {PACKAGE}.client import Registry\nRegistry('localhost:1')\n"
+    code = f"from {PACKAGE}.client import Registry\nfrom {PACKAGE}.endpoint import Endpoint\n"
+    code += "Registry(Endpoint.parse('localhost:1'))\n"
     code += "print(sorted({'requests', 'urllib3', 'ssl', 'http.client', 'socket'} & set(sys.modules)))"
     assert run(code).strip() == "[]"
 
@@ -393,10 +395,10 @@ import {PACKAGE}.client as client
 for name in sorted(os.listdir(os.path.dirname(client.__file__))):
     if name.endswith(".py"):
         importlib.import_module("{PACKAGE}." + name[:-3])
-from {PACKAGE}.options import TlsOptions
+from {PACKAGE}.endpoint import Endpoint
 from {PACKAGE}.errors import DependencyMissing
 try:
-    client.Registry("localhost:1", tls=TlsOptions("no-tls")).ping()
+    client.Registry(Endpoint.parse("localhost:1", mode="no-tls")).ping()
 except DependencyMissing as exc:
     print(exc.message, "ImportError" in exc.traceback or "ModuleNotFound" in exc.traceback)
 """

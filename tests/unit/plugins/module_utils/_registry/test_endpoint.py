@@ -62,6 +62,22 @@ def test_refused(text: str, mode: str, words: str) -> None:
     assert "pw" not in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "preferred", "base"),
+    [
+        ("localhost:1337", None, "http://localhost:1337/v2/"),
+        ("127.0.0.1", None, "http://127.0.0.1/v2/"),
+        ("localhost", "tls", "https://localhost/v2/"),
+        ("http://localhost", "tls", "http://localhost/v2/"),
+        ("HTTPS://localhost:5000", None, "https://localhost:5000/v2/"),
+        ("a.localhost", None, "https://a.localhost/v2/"),
+        ("http://example.org", None, "http://example.org/v2/"),
+    ],
+)
+def test_without_a_mode_scheme_preference_and_host_decide_in_this_order(text: str, preferred: str, base: str) -> None:
+    assert Endpoint.parse(text, preferred=preferred).base().text == base  # type: ignore[arg-type]
+
+
 def test_urls_carry_the_prefix() -> None:
     endpoint = Endpoint.parse("host:5000/mirror", mode="no-tls")
     assert endpoint.manifest("a/b", "1.0").text == "http://host:5000/mirror/v2/a/b/manifests/1.0"

@@ -17,7 +17,9 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
 from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
+from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
+from ansible_collections.attested.registry.plugins.module_utils._registry.options import ClientOptions
 
 RATLS = {"evidence": "rsi", "path": None, "argv": None, "key_type": "ec-p256", "timeout": 5.0}
 
@@ -38,7 +40,7 @@ class Module:
 class Seen(t.NamedTuple):
     """A registry that was made."""
 
-    name: str
+    shared: ClientOptions
     options: dict[str, t.Any]
 
 
@@ -48,9 +50,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Seen]:
     found: list[Seen] = []
     real = Registry.__init__
 
-    def remember(self: Registry, name: str, **options: t.Any) -> None:
-        found.append(Seen(name, options))
-        real(self, name, **options)
+    def remember(self: Registry, endpoint: Endpoint, shared: ClientOptions, **options: t.Any) -> None:
+        assert endpoint.uses_tls == (shared.tls.mode != "no-tls")
+        found.append(Seen(shared, options))
+        real(self, endpoint, shared, **options)
 
     monkeypatch.setattr(Registry, "__init__", remember)
     return found
@@ -90,7 +93,7 @@ def opened(module: Module) -> None:
 )
 def test_plain_http_is_used_for_loopback_or_by_option(made: list[Seen], options: dict[str, t.Any], mode: str) -> None:
     opened(Module(**options))
-    assert made[0].options["tls"].mode == mode
+    assert made[0].shared.tls.mode == mode
 
 
 @pytest.mark.parametrize("options", [{"tls": "tls"}, {"tls": "ra-tls", "ratls": RATLS}], ids=["tls", "ra-tls"])
@@ -102,7 +105,7 @@ def test_a_scheme_that_contradicts_the_option_is_refused(options: dict[str, t.An
 def test_mirrors_are_shown_no_attestation(made: list[Seen]) -> None:
     mirrors = ["mirror.example.com", "127.0.0.1:5001"]
     opened(Module(registry="registry.example.com", tls="ra-tls", ratls=RATLS, mirrors=mirrors))
-    origin, *others = (seen.options["tls"] for seen in made)
+    origin, *others = (seen.shared.tls for seen in made)
     assert (origin.attester.source.kind, origin.attester.key_type) == ("rsi", "ec-p256")
     assert [(tls.mode, tls.attester) for tls in others] == [("tls", None), ("no-tls", None)]
 
@@ -111,7 +114,7 @@ def test_mirrors_on_other_hosts_are_shown_no_client_certificate(made: list[Seen]
     certificate = {"ca_path": "/ca", "client_cert": "/cert", "client_key": "/key"}
     mirrors = ["mirror.example.com", "REGISTRY.example.com:5000/cache", "https://localhost:5001"]
     opened(Module(registry="registry.example.com", mirrors=mirrors, **certificate))
-    seen = [one.options["tls"] for one in made]
+    seen = [one.shared.tls for one in made]
     own, other = ("/cert", "/key"), (None, None)
     assert [(tls.client_cert, tls.client_key) for tls in seen] == [own, other, own, other]
     assert all((tls.ca_path, tls.system_too) == ("/ca", True) for tls in seen)
@@ -122,7 +125,7 @@ def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
     made: list[Seen], mirrors: list[str], alone: bool
 ) -> None:
     opened(Module(registry="registry.example.com", mirrors=mirrors, ca_path="/ca"))
-    assert made[0].options["tls"].system_too is not alone
+    assert made[0].shared.tls.system_too is not alone
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_mirrors_get_no_credentials_of_the_options(made: list[Seen]) -> None:
         assert "secret" not in str(vars(mirror.options["credentials"]))
         assert not hasattr(mirror.options["credentials"], "password")
         assert mirror.options["foreign_urls"] is False
-    assert [mirror.options["tls"].mode for mirror in mirrors] == ["tls", "no-tls"]
+    assert [mirror.shared.tls.mode for mirror in mirrors] == ["tls", "no-tls"]
 
 
 def test_options_reach_the_client(made: list[Seen]) -> None:
@@ -177,11 +180,11 @@ def test_options_reach_the_client(made: list[Seen]) -> None:
             foreign_layers=True,
         )
     )
-    options = made[0].options
-    assert (options["tls"].ca_path, options["tls"].client_cert, options["tls"].client_key) == ("/ca", "/cert", "/key")
-    timeouts = options["timeouts"]
+    shared, options = made[0]
+    assert (shared.tls.ca_path, shared.tls.client_cert, shared.tls.client_key) == ("/ca", "/cert", "/key")
+    timeouts = shared.timeouts
     assert (timeouts.read, timeouts.connect, timeouts.total, timeouts.minimum_rate) == (7, 8, 9, 10)
-    assert options["retry"].retries == 11
+    assert shared.retry.retries == 11
     assert options["trusted_realm_hosts"] == ["auth.example.com"]
     assert options["trusted_redirect_hosts"] == ["storage.example.com"]
     assert options["foreign_urls"] is True

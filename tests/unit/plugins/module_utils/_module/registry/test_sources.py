@@ -15,8 +15,9 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.errors impo
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
+from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound
-from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
+from ansible_collections.attested.registry.plugins.module_utils._registry.options import ClientOptions, RetryPolicy
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply, error
 
@@ -42,12 +43,13 @@ def warnings() -> list[str]:
     return []
 
 
+def connect(name: str) -> Registry:
+    return Registry(Endpoint.parse(name, mode="no-tls"), ClientOptions(retry=RetryPolicy(retries=0)))
+
+
 @pytest.fixture
 def source(mirror: FaultyRegistry, origin: FaultyRegistry, warnings: list[str]) -> t.Iterator[MirroredSource]:
-    def connect(server: FaultyRegistry) -> Registry:
-        return Registry(server.name, tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
-
-    found = MirroredSource([connect(mirror)], connect(origin), warn=warnings.append)
+    found = MirroredSource([connect(mirror.name)], connect(origin.name), warn=warnings.append)
     yield found
     found.close()
 
@@ -153,9 +155,8 @@ def test_a_mirror_out_of_reach_is_named_once_and_not_asked_again(
     origin: FaultyRegistry, image: images.Image, warnings: list[str]
 ) -> None:
     origin.publish("app", {"1": image})
-    dead = Registry("127.0.0.1:1", tls=TlsOptions("no-tls"), retry=RetryPolicy(retries=0))
-    near = Registry(origin.name, tls=TlsOptions("no-tls"))
-    source = MirroredSource([dead], near, warn=warnings.append)
+    dead = connect("127.0.0.1:1")
+    source = MirroredSource([dead], connect(origin.name), warn=warnings.append)
     assert source.head_manifest("app", TAG).digest is not None
     assert str(source.resolve("app", TAG, platform=AMD64).digest) == image.digest
     assert read(source, image.config.digest) == image.config.data

@@ -458,8 +458,8 @@ def test_other_connections_need_no_library_of_attestation(serve, library) -> Non
         f"sys.modules[{library!r}] = None\n"
         "package = 'ansible_collections.attested.registry.plugins.module_utils._registry'\n"
         "from importlib import import_module as load\n"
-        "tls = load(package + '.options').TlsOptions('no-tls')\n"
-        f"print(load(package + '.client').Registry({serve().name!r}, tls=tls).ping())"
+        f"endpoint = load(package + '.endpoint').Endpoint.parse({serve().name!r}, mode='no-tls')\n"
+        "print(load(package + '.client').Registry(endpoint).ping())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "registry/2.0\n"
