@@ -44,9 +44,10 @@ class CollectionError(Exception):
 
 
 class JsonInvalid(CollectionError):
-    """The bytes are not strict JSON, which the specifications require."""
+    """The bytes are not strict JSON, which the specifications require. reason is a clause about them, as "it"."""
 
     kind = "json_invalid"
+    reason = ""
 
 
 __all__ = ("CollectionError", "JsonInvalid")

@@ -35,18 +35,18 @@ def load(data: bytes, *, what: str, max_bytes: int = MAX_BYTES, max_depth: int =
     and lone surrogates. what names the content in messages. Raises JsonInvalid and nothing else.
     """
     if len(data) > max_bytes:
-        raise JsonInvalid(f"Reading {what} failed: it has {len(data)} bytes, and {max_bytes} is the limit.")
+        raise _error(what, f"it has {len(data)} bytes, and {max_bytes} is the limit")
     try:
         value: JsonValue = _DECODER.decode(data.decode("utf-8"))
         _check(value, max_depth)
     except UnicodeDecodeError as exc:
-        raise JsonInvalid(f"Reading {what} failed: it is not UTF-8 at byte {exc.start}.") from None
+        raise _error(what, f"it is not UTF-8 at byte {exc.start}") from None
     except RecursionError:
-        raise JsonInvalid(f"Reading {what} failed: it is nested more than {max_depth} levels deep.") from None
+        raise _error(what, f"it is nested more than {max_depth} levels deep") from None
     except json.JSONDecodeError as exc:
-        raise JsonInvalid(f"Reading {what} failed: it is not JSON ({exc.msg}, character {exc.pos}).") from None
+        raise _error(what, f"it is not JSON ({exc.msg}, character {exc.pos})") from None
     except _Refused as exc:
-        raise JsonInvalid(f"Reading {what} failed: {exc}.") from None
+        raise _error(what, str(exc)) from None
     return value
 
 
@@ -54,8 +54,14 @@ def load_object(data: bytes, *, what: str, max_bytes: int = MAX_BYTES) -> JsonOb
     """Parse a document that must be a JSON object. Raises JsonInvalid, as load() does."""
     value = load(data, what=what, max_bytes=max_bytes)
     if not isinstance(value, dict):
-        raise JsonInvalid(f"Reading {what} failed: it is not a JSON object.")
+        raise _error(what, "it is not a JSON object")
     return value
+
+
+def _error(what: str, reason: str) -> JsonInvalid:
+    error = JsonInvalid(f"Reading {what} failed: {reason}.")
+    error.reason = reason
+    return error
 
 
 class _Refused(Exception):

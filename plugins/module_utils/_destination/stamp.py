@@ -118,9 +118,9 @@ def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
 def load_format(data: bytes, *, maximum: int, max_depth: int = 16) -> JsonObject:
     """Return the JSON object in data if it has the format that this version writes. Raises StampInvalid."""
     try:
-        fields = load(data, what="it", max_bytes=maximum, max_depth=max_depth)
+        fields = load(data, what="the file", max_bytes=maximum, max_depth=max_depth)
     except JsonInvalid as exc:
-        raise StampInvalid(exc.message.replace("Reading it failed: ", "").rstrip(".")) from None
+        raise StampInvalid(exc.reason) from None
     if not isinstance(fields, dict):
         raise StampInvalid("it is not a JSON object")
     version = fields.get("format")

@@ -57,7 +57,11 @@ class NegotiationFailed(TlsError):
 
 
 class CertificateRejected(TlsError):
-    """This end rejects the other end's certificate or its proof of possession of the key."""
+    """This end rejects the other end's certificate or its proof of possession of the key.
+
+    Fields, if the check of the chain failed: reason, a clause about the certificate, as "it"; cause, one of "expired",
+    "name" (it is for another name) and "chain".
+    """
 
     kind = "tls_certificate"
     default = Alert.BAD_CERTIFICATE

@@ -41,6 +41,11 @@ REJECTIONS: t.Final = (
     Alert.UNSUPPORTED_CERTIFICATE,
 )
 
+_GIVE_CA: t.Final = "give the certificate of the authority that signed it in the option ca_path"
+_CERTIFICATE_REMEDIES: t.Final[t.Mapping[object, str]] = {
+    "name": "use a name that the certificate is for",
+    "expired": "renew the certificate, or correct the clock of this host",
+}
 _NO_RA_TLS: t.Final = "check that this is the port of an RA-TLS server, or try `tls: tls`"
 
 
@@ -131,13 +136,9 @@ def _explain_no_challenge(exc: NoChallenge, operation: Operation, who: str) -> R
 
 
 def _explain_untrusted(exc: tls13.CertificateRejected, operation: Operation, who: str) -> RegistryError:
-    detail = _quote_message(exc).partition(" not accepted: ")[2].partition("; check ")[0] or _quote_message(exc)
-    advice = "give the certificate of the authority that signed it in the option ca_path"
-    if "subjectAltName" in detail:
-        detail = "it is for another name"
-        advice = "use a name that the certificate is for"
-    elif exc.alert is Alert.CERTIFICATE_EXPIRED:
-        advice = "renew the certificate, or correct the clock of this host"
+    reason = exc.fields.get("reason")
+    detail = _quote_message(exc) if reason is None else visible(str(reason), limit=300)
+    advice = _CERTIFICATE_REMEDIES.get(exc.fields.get("cause"), _GIVE_CA)
     return operation.error(TlsFailed, f"the certificate of {who} is not trusted ({detail})", advice)
 
 

@@ -81,11 +81,17 @@ class ServerVerifier:
         now = time or datetime.datetime.now(datetime.timezone.utc)
         if now.tzinfo is None:
             now = now.replace(tzinfo=datetime.timezone.utc)
-        expired = leaf.not_valid_after_utc < now
-        what = "it has expired" if expired else f"the check of its chain says: {reason}"
+        cause, reason = "chain", f"the check of its chain says: {reason}"
+        if leaf.not_valid_after_utc < now:
+            cause, reason = "expired", "it has expired"
+        elif "subjectAltName" in reason:
+            cause, reason = "name", "it is for another name"
         return CertificateRejected(
-            f"The certificate of the server {name!r} was not accepted: {what}; check ca_path, the name and the clocks.",
-            alert=Alert.CERTIFICATE_EXPIRED if expired else Alert.UNKNOWN_CA,
+            f"The certificate of the server {name!r} was not accepted: {reason}; "
+            "check ca_path, the name and the clocks.",
+            alert=Alert.CERTIFICATE_EXPIRED if cause == "expired" else Alert.UNKNOWN_CA,
+            reason=reason,
+            cause=cause,
         )
 
 
