@@ -23,9 +23,9 @@ from .lists import catalog_answer, referrers_answer, tags_answer
 from .lookup import find_content, find_repository, unknown
 from .memory import Memory
 from .ranges import parse_range
-from .request_head import MAX_RANGE, check_head, check_method, ends_connection
+from .request_head import MAX_RANGE, check_head, ends_connection, read_target
 from .sending import SMALL, send
-from .target import parse_artifact_types, parse_page, parse_target
+from .target import parse_artifact_types, parse_page
 
 if t.TYPE_CHECKING:
     from ..access.access import Access
@@ -80,8 +80,7 @@ class Application:
             # authentication comes before any lookup, so that no answer reveals what exists
             peer = peer or Peer(request.remote or None)
             identity = self._access.authenticate(request.headers.get("Authorization"), peer)
-            check_method(request)
-            answer = await self._answer(request, parse_target(request.raw_path), identity, zero_copy=zero_copy)
+            answer = await self._answer(request, read_target(request), identity, zero_copy=zero_copy)
         except Refusal as refusal:
             answer = error_answer(refusal)
         if ends_connection(request):

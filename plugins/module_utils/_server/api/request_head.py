@@ -14,10 +14,11 @@ import itertools
 import typing as t
 
 from ..errors import Refusal
-from .target import is_api
+from .target import OutsideApi, parse_target
 
 if t.TYPE_CHECKING:
     from ..libraries import web
+    from .target import Target
 
 # bytes of a head without its Range header
 MAX_HEAD: t.Final = 16 * 1024
@@ -52,9 +53,19 @@ def check_head(request: web.BaseRequest) -> None:
         raise Refusal(431, "UNSUPPORTED", f"The head of the request is longer than {MAX_HEAD} bytes.")
 
 
-def check_method(request: web.BaseRequest) -> None:
-    """Refuse methods other than GET and HEAD for API paths, and every request with a body. Raises Refusal."""
-    if request.method not in _METHODS and is_api(request.raw_path):
+def read_target(request: web.BaseRequest) -> Target:
+    """Return the target; refuse methods other than GET and HEAD below /v2, and every body. Raises Refusal."""
+    try:
+        target = parse_target(request.raw_path)
+    except Refusal as exc:
+        _check_method(request, is_api=not isinstance(exc, OutsideApi))
+        raise
+    _check_method(request, is_api=True)
+    return target
+
+
+def _check_method(request: web.BaseRequest, *, is_api: bool) -> None:
+    if is_api and request.method not in _METHODS:
         message = f"This registry is read-only: the method {request.method[:20]} is not supported."
         raise Refusal(405, "UNSUPPORTED", message, headers={"Allow": ", ".join(_METHODS)})
     if _has_body(request):
@@ -76,4 +87,4 @@ def ends_connection(request: web.BaseRequest) -> bool:
     return "Upgrade" in request.headers and request.headers["Upgrade"].lower() != "h2c"
 
 
-__all__ = ("MAX_HEAD", "MAX_RANGE", "check_head", "check_method", "ends_connection")
+__all__ = ("MAX_HEAD", "MAX_RANGE", "check_head", "ends_connection", "read_target")

@@ -50,17 +50,12 @@ class Page(t.NamedTuple):
     last: str | None
 
 
-def is_api(raw: str) -> bool:
-    """Tell whether a request target is below /v2, with a known endpoint or not. True if it cannot be decoded."""
-    try:
-        path, dummy = _split_target(raw)
-    except Refusal:
-        return True
-    return path == API or path.startswith(API + "/")
+class OutsideApi(Refusal):
+    """The path of a request is not below /v2."""
 
 
 def parse_target(raw: str) -> Target:
-    """Parse the target of a request line (distribution-spec, "Endpoints"). Raises only Refusal.
+    """Parse the target of a request line (distribution-spec, "Endpoints"). Raises only Refusal, such as OutsideApi.
 
     Percent escapes are decoded once; escaped separators are refused. Name and reference are not validated: they are
     only used as keys of the snapshot.
@@ -82,7 +77,8 @@ def _parse(raw: str) -> Target:
         name, dummy, kind = head.rpartition("/")
         if kind in _KINDS:
             return Target(_KINDS[kind], name, reference, query)
-    raise Refusal(404, "UNSUPPORTED", f"This registry has no endpoint {quote(path)}.")
+    refusal = Refusal if path.startswith(API + "/") else OutsideApi
+    raise refusal(404, "UNSUPPORTED", f"This registry has no endpoint {quote(path)}.")
 
 
 # cached, because clients request the same targets again
@@ -162,4 +158,13 @@ def _decode_path(path: str) -> str:
     raise Refusal(400, "NAME_INVALID", f"The path {quote(path)} has escapes that are not allowed in names.")
 
 
-__all__ = ("API", "MAX_ENTRIES", "Page", "Target", "is_api", "parse_artifact_types", "parse_page", "parse_target")
+__all__ = (
+    "API",
+    "MAX_ENTRIES",
+    "OutsideApi",
+    "Page",
+    "Target",
+    "parse_artifact_types",
+    "parse_page",
+    "parse_target",
+)
