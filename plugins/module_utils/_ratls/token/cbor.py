@@ -142,13 +142,11 @@ def _check_form(data: bytes) -> None:
             raise CborInvalid(f"it is nested more than {MAX_DEPTH} levels deep")
         major, argument, at = _head(data, at)
         if major in (_BYTES, _TEXT):
-            at += argument
+            at = _end_of_string(data, at, argument, is_text=major == _TEXT)
         elif major in (_ARRAY, _MAP, _TAG):
             missing.append({_ARRAY: argument, _MAP: 2 * argument, _TAG: 1}[major])
     left = len(data) - at
-    if left < 0:
-        raise CborInvalid(_CUT)
-    if left > 0:
+    if left:
         raise CborInvalid(f"{left} {'byte follows' if left == 1 else 'bytes follow'} the end of the CBOR value")
 
 
@@ -175,6 +173,19 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     return major, argument, end
 
 
+def _end_of_string(data: bytes, at: int, size: int, *, is_text: bool) -> int:
+    """Return the position after a string. Text is decoded here, because 5.9.0 never frees text that is not UTF-8."""
+    end = at + size
+    if end > len(data):
+        raise CborInvalid(_CUT)
+    if is_text:
+        try:
+            data[at:end].decode("utf-8")
+        except UnicodeDecodeError:
+            raise CborInvalid("a text is not UTF-8") from None
+    return end
+
+
 def _read(data: bytes) -> Cbor:
     """Read bytes whose form is checked."""
     try:
@@ -182,9 +193,8 @@ def _read(data: bytes) -> Cbor:
         again = encode(value)
     except CborInvalid:
         raise
-    except Exception as exc:
-        is_text = isinstance(exc.__cause__, UnicodeDecodeError)
-        raise CborInvalid("a text is not UTF-8" if is_text else "one of its values cannot be read") from None
+    except Exception:
+        raise CborInvalid("one of its values cannot be read") from None
     if again != data:
         # nothing else that passes _check_form has two encodings
         raise CborInvalid("a key occurs more than once in a map")

@@ -237,6 +237,8 @@ HOSTILE = {
     "a map of 2**60": "bb1000000000000000",
     "a map of 2**63": "bb8000000000000000" + "00" * 100,
     "an array of 65536": "9a00010000" + "00" * 100,
+    "a text that is not UTF-8": "62ff00",
+    "half a surrogate": "63eda080",
     "not a number": "f97e00",
     "infinity": "f97c00",
     "undefined": "f7",
