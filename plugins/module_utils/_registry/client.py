@@ -34,8 +34,8 @@ if t.TYPE_CHECKING:
     from .foreign import ForeignSource
     from .manifest_head import ManifestHead
     from .manifests import Fetched, ManifestReader
+    from .name_list import NameList
     from .realm_policy import RealmPolicy
-    from .tags import TagList
 
 USER_AGENT: t.Final = "attested.registry (Ansible collection)"
 
@@ -144,13 +144,13 @@ class Registry:
         answer, dummy = self._caller.document(call, limit=1024 * 1024)
         return answer.header("Docker-Distribution-API-Version")
 
-    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
         """List the tags of a repository after last: n of them, or all."""
-        from .tags import TagLister
+        from .name_list import NameLister
 
         repository = self.repository(repository)
         operation = self._operation("list the tags", repository)
-        return TagLister(self._caller, operation, repository=repository).read(n=n, last=last)
+        return NameLister(self._caller, operation, repository=repository).read(n=n, last=last)
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
         """List the first 100 or so tags of a repository by one request, without retries."""

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Find the next page in Link headers (RFC 8288), read as leniently as other clients read them. Called by tags.py."""
+"""Find the next page in Link headers (RFC 8288), as leniently as other clients read them. Called by name_list.py."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from ..._oci.reference import Selector
     from ..._registry.client import Registry
     from ..._registry.manifests import Fetched
-    from ..._registry.tags import TagList
+    from ..._registry.name_list import NameList
 
 _T = t.TypeVar("_T")
 Warn = t.Callable[[str], None]
@@ -63,7 +63,7 @@ class ImageSource(t.Protocol):
     def repository(self, name: str) -> str:
         """See Registry."""
 
-    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
         """See Registry."""
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ class MirroredSource:
         """Return the full name of a repository at the origin."""
         return self._origin.repository(name)
 
-    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> TagList:
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
         """List the tags of the origin, because a mirror may have only some of them."""
         return self._origin.tags(repository, n=n, last=last)
 

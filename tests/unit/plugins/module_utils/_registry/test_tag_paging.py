@@ -11,9 +11,9 @@ import typing as t
 from dataclasses import dataclass, replace
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._registry import tags as tags_module
+from ansible_collections.attested.registry.plugins.module_utils._registry import name_list as module
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ProtocolBroken, RegistryError
-from ansible_collections.attested.registry.plugins.module_utils._registry.tags import TagList
+from ansible_collections.attested.registry.plugins.module_utils._registry.name_list import NameList
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error
 
 PUSHED = ("z1", "a1", "latest", "B2", "b2", "m3", "a0", "1.0")
@@ -82,11 +82,11 @@ MANNERS = {
 
 
 @pytest.fixture
-def listing(serve, connect, monkeypatch) -> t.Callable[..., t.Callable[..., TagList]]:
+def listing(serve, connect, monkeypatch) -> t.Callable[..., t.Callable[..., NameList]]:
     """Gives the method tags of a client of a registry with some manners."""
-    monkeypatch.setattr(tags_module, "_LESS", (3, 2, None))
+    monkeypatch.setattr(module, "_LESS", (3, 2, None))
 
-    def start(manner: Manner) -> t.Callable[..., TagList]:
+    def start(manner: Manner) -> t.Callable[..., NameList]:
         server = serve()
         server.on("/tags/list", manner.reply)
         client = connect(server)
@@ -146,8 +146,8 @@ def test_a_page_that_was_cut_without_a_word(listing, limit) -> None:
     """A registry with a limit of its own and no Link: a round number of names may not be all."""
     names = tuple(f"t{number:03}" for number in range(limit + 20))
     tags = listing(Manner(names, limit=limit, link=None))
-    assert tags() == TagList(names)
-    assert tags(n=limit + 10) == TagList(names[: limit + 10], names[limit + 9])
+    assert tags() == NameList(names)
+    assert tags(n=limit + 10) == NameList(names[: limit + 10], names[limit + 9])
 
 
 @pytest.mark.parametrize("n", [7, 30, 50, 60])
@@ -169,7 +169,7 @@ def test_pages_of_a_list_that_is_cut_without_a_word(listing, knows_n, n) -> None
 def test_a_round_number_that_is_all(listing) -> None:
     names = tuple(f"t{number:03}" for number in range(50))
     for manner in (Manner(names, link=None), Manner(names, link=None, knows_n=False, knows_last=False)):
-        assert listing(manner)() == TagList(names)
+        assert listing(manner)() == NameList(names)
 
 
 def test_a_large_n_is_asked_for_in_parts(serve, connect) -> None:
@@ -177,7 +177,7 @@ def test_a_large_n_is_asked_for_in_parts(serve, connect) -> None:
     names = tuple(f"t{number:04}" for number in range(350))
     server = serve()
     server.on("/tags/list", Manner(names, refuses=101, limit=100).reply)
-    assert connect(server).tags("app", n=300) == TagList(names[:300], names[299])
+    assert connect(server).tags("app", n=300) == NameList(names[:300], names[299])
     assert [request.query.get("n") for request in server.requests] == [["300"], ["100"], ["100"], ["100"]]
 
 
@@ -223,7 +223,7 @@ def test_a_long_list_is_read_as_a_stream(serve, connect) -> None:
 
 
 def test_all_pages_together_are_bounded(serve, connect, monkeypatch) -> None:
-    monkeypatch.setattr(tags_module, "MAX_BYTES", 5000)
+    monkeypatch.setattr(module, "MAX_BYTES", 5000)
     server = serve()
     server.on("/tags/list", Manner(tuple(f"t{number:04}" for number in range(2000)), limit=100).reply)
     with pytest.raises(ProtocolBroken, match="more than 5000 bytes in total"):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._registry import tags as tags_module
+from ansible_collections.attested.registry.plugins.module_utils._registry import name_list as module
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound, ProtocolBroken
-from ansible_collections.attested.registry.plugins.module_utils._registry.tags import TagList
+from ansible_collections.attested.registry.plugins.module_utils._registry.name_list import NameList
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 NAMES = tuple(f"v{number:02}" for number in range(25))
@@ -34,26 +34,26 @@ def targets(server) -> list[str]:
 
 def test_all(serve, connect) -> None:
     server = fill(serve())
-    assert connect(server).tags("app") == TagList(NAMES)
+    assert connect(server).tags("app") == NameList(NAMES)
     assert targets(server) == ["/v2/app/tags/list"]
 
 
 def test_all_by_link(serve, connect) -> None:
     server = fill(serve(page=10))
-    assert connect(server).tags("app") == TagList(NAMES)
+    assert connect(server).tags("app") == NameList(NAMES)
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize(
     ("n", "last", "expected"),
     [
-        (10, None, TagList(NAMES[:10], "v09")),
-        (10, "v09", TagList(NAMES[10:20], "v19")),
-        (10, "v19", TagList(NAMES[20:])),
-        (100, None, TagList(NAMES)),
-        (5, "v24", TagList(())),
-        (0, None, TagList(())),
-        (1, None, TagList(("v00",), "v00")),
+        (10, None, NameList(NAMES[:10], "v09")),
+        (10, "v09", NameList(NAMES[10:20], "v19")),
+        (10, "v19", NameList(NAMES[20:])),
+        (100, None, NameList(NAMES)),
+        (5, "v24", NameList(())),
+        (0, None, NameList(())),
+        (1, None, NameList(("v00",), "v00")),
     ],
 )
 @pytest.mark.parametrize("limit", [None, 3])
@@ -62,8 +62,8 @@ def test_n_and_last(serve, connect, n, last, expected, limit) -> None:
 
 
 def test_exactly_n_without_a_link_may_not_be_all(serve, connect) -> None:
-    assert connect(fill(serve())).tags("app", n=25) == TagList(NAMES, "v24")
-    assert connect(fill(serve(page=3))).tags("app", n=25) == TagList(NAMES)
+    assert connect(fill(serve())).tags("app", n=25) == NameList(NAMES, "v24")
+    assert connect(fill(serve(page=3))).tags("app", n=25) == NameList(NAMES)
 
 
 def test_a_short_page_with_a_link_goes_on(serve, connect) -> None:
@@ -71,15 +71,15 @@ def test_a_short_page_with_a_link_goes_on(serve, connect) -> None:
     server.on("last=b", page("c"))
     server.on("last=a", page(link='</v2/app/tags/list?last=b>; rel="next"'))
     server.on("list$", page("a", link='<list?last=a>; rel="next"'))
-    assert connect(server).tags("app") == TagList(("a", "c"))
+    assert connect(server).tags("app") == NameList(("a", "c"))
 
 
 def test_full_pages_without_link_go_on_by_last(serve, connect) -> None:
     """n is what the caller wants in all; the server hands out less at a time only with a Link."""
     server = fill(serve())
     server.on("", Reply(drop=("Link",)))
-    assert connect(server).tags("app", n=10) == TagList(NAMES[:10], "v09")
-    assert connect(server).tags("app", n=10, last="v09") == TagList(NAMES[10:20], "v19")
+    assert connect(server).tags("app", n=10) == NameList(NAMES[:10], "v09")
+    assert connect(server).tags("app", n=10, last="v09") == NameList(NAMES[10:20], "v19")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
@@ -112,36 +112,36 @@ def test_both_orders_of_the_specification_are_kept(serve, connect, names) -> Non
 
 
 def test_a_list_that_is_too_long_for_one_answer(serve, connect, monkeypatch) -> None:
-    monkeypatch.setattr(tags_module, "MAX_PAGE_BYTES", 2000)
-    monkeypatch.setattr(tags_module, "PAGE", 100)
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", 2000)
+    monkeypatch.setattr(module, "PAGE", 100)
     names = tuple(f"v{number:03}" for number in range(450))
     server = fill(serve(), names)
-    assert connect(server).tags("app") == TagList(names)
+    assert connect(server).tags("app") == NameList(names)
     assert len(server.requests) == 1 + 5
     server.clear()
     server.on("n=", Reply(drop=("Link",)))
-    assert connect(server).tags("app") == TagList(names)
+    assert connect(server).tags("app") == NameList(names)
 
 
 def test_null_is_an_empty_list(serve, connect) -> None:
     server = serve()
     server.on("", Reply(status=200, body=b'{"name":"app","tags":null}'))
-    assert connect(server).tags("app") == TagList(())
+    assert connect(server).tags("app") == NameList(())
     server.on("", Reply(status=200, body=b'{"name":"app"}'))
-    assert connect(server).tags("app") == TagList(())
+    assert connect(server).tags("app") == NameList(())
 
 
 def test_names_twice_are_listed_once(serve, connect) -> None:
     server = serve()
     server.on("last=b", page("b", "c"))
     server.on("list$", page("a", "b", link='<list?last=b>; rel="next"'))
-    assert connect(server).tags("app") == TagList(("a", "b", "c"))
+    assert connect(server).tags("app") == NameList(("a", "b", "c"))
 
 
 def test_invalid_tags_are_left_out(serve, connect, warnings) -> None:
     server = serve()
     server.on("", page("ok", "-bad", "\x1b[2J", "x" * 200, ""))
-    assert connect(server).tags("app") == TagList(("ok",))
+    assert connect(server).tags("app") == NameList(("ok",))
     assert len(warnings) == 4
     assert all(text.isprintable() for text in warnings)
 
@@ -178,7 +178,7 @@ def test_the_number_of_warnings_is_bounded(serve, connect, warnings, count, more
     server = serve()
     server.on("last=b", page(*[f"-{number}" for number in range(count)]))
     server.on("list$", page("b", "", "", "", link='<list?last=b>; rel="next"'))
-    assert connect(server).tags("app") == TagList(("b",))
+    assert connect(server).tags("app") == NameList(("b",))
     assert len(set(warnings)) == len(warnings) == 21
     assert warnings[1] == 'The registry lists "-0" in app, which is not a valid tag name; it is skipped.'
     assert warnings[-1] == f"The registry lists {more} more in app that are not valid tag names; they are skipped."
@@ -196,7 +196,7 @@ def test_loops_end(serve, connect, link) -> None:
 
 
 def test_pages_without_end_end(serve, connect, monkeypatch) -> None:
-    monkeypatch.setattr(tags_module, "MAX_PAGES", 10)
+    monkeypatch.setattr(module, "MAX_PAGES", 10)
     server = serve()
     server.on("", lambda request: page(f"a{len(server.requests)}", link=f'<list?x={len(server.requests)}>; rel="next"'))
     with pytest.raises(ProtocolBroken, match="or have no end"):
@@ -211,20 +211,20 @@ def test_pages_that_bring_nothing_new_end_soon(serve, connect, names, n) -> None
     server.on("", lambda request: page(*names, link=f'<list?last={len(server.requests)}>; rel="next"'))
     with pytest.raises(ProtocolBroken, match="form a loop or have no end"):
         connect(server).tags("app", n=n)
-    assert len(server.requests) <= 1 + tags_module.MAX_IDLE
+    assert len(server.requests) <= 1 + module.MAX_IDLE
 
 
 def test_too_many_tags(serve, connect, monkeypatch) -> None:
-    monkeypatch.setattr(tags_module, "MAX_TAGS", 10)
+    monkeypatch.setattr(module, "MAX_NAMES", 10)
     with pytest.raises(ProtocolBroken, match="more than 10"):
         connect(fill(serve())).tags("app")
 
 
 def test_the_same_full_page_twice_is_an_error(serve, connect, monkeypatch) -> None:
-    monkeypatch.setattr(tags_module, "PAGE", 2)
+    monkeypatch.setattr(module, "PAGE", 2)
     server = serve()
     server.on("n=", page("a", "b"))
-    server.on("list$", Reply(status=200, body=b"x" * (tags_module.MAX_PAGE_BYTES + 1)))
+    server.on("list$", Reply(status=200, body=b"x" * (module.MAX_PAGE_BYTES + 1)))
     with pytest.raises(ProtocolBroken, match="sends the same page again"):
         connect(server).tags("app")
 
@@ -260,7 +260,7 @@ def test_unknown_repository(serve, connect) -> None:
 
 def test_endless_page(serve, connect, monkeypatch) -> None:
     server = serve()
-    monkeypatch.setattr(tags_module, "MAX_PAGE_BYTES", 500_000)
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", 500_000)
     server.on("", Reply(status=200, body=b" " * 65536, endless=True))
     with pytest.raises(ProtocolBroken, match="longer than"):
         connect(server).tags("app", n=5)

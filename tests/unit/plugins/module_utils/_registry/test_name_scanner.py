@@ -10,13 +10,13 @@ import itertools
 import json
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._registry import tag_names as module
-from ansible_collections.attested.registry.plugins.module_utils._registry.tag_names import (
+from ansible_collections.attested.registry.plugins.module_utils._registry import name_scanner as module
+from ansible_collections.attested.registry.plugins.module_utils._registry.name_scanner import (
     MAX_TOKEN,
     Effort,
-    TagListInvalid,
-    TagNameScanner,
-    tag_names,
+    NameListInvalid,
+    NameScanner,
+    scan_names,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ def pieces(data: bytes, size: int) -> list[bytes]:
 
 
 def scanned(data: bytes, size: int) -> list[str]:
-    scanner = TagNameScanner()
+    scanner = NameScanner()
     found = [name for piece in pieces(data, size) for name in scanner.feed(piece)]
     return [*found, *scanner.feed(b"", final=True)]
 
@@ -49,7 +49,7 @@ def test_any_list_in_any_pieces(others, tags, size, ascii_only, indented) -> Non
 def test_total_and_no_kinder_than_json(data: bytes, size: int) -> None:
     try:
         found = scanned(data, size)
-    except TagListInvalid:
+    except NameListInvalid:
         return
     value = json.loads(data)
     assert found == (value.get("tags") or [])
@@ -81,8 +81,8 @@ def test_total_and_no_kinder_than_json(data: bytes, size: int) -> None:
     ],
 )
 def test_an_invalid_list_is_refused(body: bytes) -> None:
-    with pytest.raises(TagListInvalid):
-        list(tag_names([body]))
+    with pytest.raises(NameListInvalid):
+        list(scan_names([body]))
 
 
 LONG = MAX_TOKEN + 100_000
@@ -93,37 +93,37 @@ LONG = MAX_TOKEN + 100_000
 )
 def test_memory_is_bounded(body: bytes) -> None:
     """The body goes on, and nothing waits for its end."""
-    with pytest.raises(TagListInvalid, match=r"not JSON$|levels deep"):
-        list(tag_names(itertools.chain(pieces(body, 65536), itertools.repeat(b" "))))
+    with pytest.raises(NameListInvalid, match=r"not JSON$|levels deep"):
+        list(scan_names(itertools.chain(pieces(body, 65536), itertools.repeat(b" "))))
 
 
 def test_a_list_that_arrives_byte_by_byte_is_scanned_in_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each scan begins with the unfinished token, so a scan for each byte of a long one would be quadratic."""
     fed: list[int] = []
-    feed = TagNameScanner.feed
+    feed = NameScanner.feed
 
-    def watched(self: TagNameScanner, piece: bytes, *, final: bool = False):
+    def watched(self: NameScanner, piece: bytes, *, final: bool = False):
         fed.append(len(piece))
         return feed(self, piece, final=final)
 
-    monkeypatch.setattr(TagNameScanner, "feed", watched)
+    monkeypatch.setattr(NameScanner, "feed", watched)
     body = b'{"x": "' + b"a" * 200_000 + b'", "tags": ["one"]}'
-    assert list(tag_names(pieces(body, 1))) == ["one"]
+    assert list(scan_names(pieces(body, 1))) == ["one"]
     assert sum(fed) == len(body)
     assert len(fed) <= 4
 
 
 def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     scanned: list[int] = []
-    feed = TagNameScanner.feed
+    feed = NameScanner.feed
 
-    def watched(self: TagNameScanner, piece: bytes, *, final: bool = False):
+    def watched(self: NameScanner, piece: bytes, *, final: bool = False):
         scanned.append(self.waiting + len(piece))
         return feed(self, piece, final=final)
 
-    monkeypatch.setattr(TagNameScanner, "feed", watched)
+    monkeypatch.setattr(NameScanner, "feed", watched)
     body = b'{"x": ["' + b'", "'.join([b"a" * 1_000_000] * 4) + b'"], "tags": ["one"]}'
-    assert list(tag_names(pieces(body, 65536))) == ["one"]
+    assert list(scan_names(pieces(body, 65536))) == ["one"]
     assert sum(scanned) <= 3 * len(body)
 
 
@@ -139,7 +139,7 @@ def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: py
 def test_repeated_tokens_are_scanned_in_bulk(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     """A step for each of them would take minutes for a list that is as long as it may be."""
     monkeypatch.setattr(module, "MAX_STEPS", 200)
-    assert list(tag_names(pieces(body, 65536))) == (json.loads(body).get("tags") or [])
+    assert list(scan_names(pieces(body, 65536))) == (json.loads(body).get("tags") or [])
 
 
 @pytest.mark.parametrize("item", [b"[[]]", b'{"": {"": {}}}', b"[{}, [{}]]"])
@@ -147,7 +147,7 @@ def test_the_effort_for_nested_values_is_bounded(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "MAX_STEPS", 1000)
     body = b'{"x": [%s], "tags": ["a"]}' % b",".join([item] * 20)
     effort = Effort()
-    assert list(tag_names([body], effort)) == ["a"]
-    lists = itertools.chain.from_iterable(tag_names([body], effort) for dummy in range(30))
-    with pytest.raises(TagListInvalid, match="more than 1000 JSON tokens"):
+    assert list(scan_names([body], effort)) == ["a"]
+    lists = itertools.chain.from_iterable(scan_names([body], effort) for dummy in range(30))
+    with pytest.raises(NameListInvalid, match="more than 1000 JSON tokens"):
         list(lists)

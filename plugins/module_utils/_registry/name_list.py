@@ -22,7 +22,7 @@ from .._oci.names import is_tag
 from .caller import Call
 from .errors import REPORT, ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
-from .tag_names import Effort, TagListInvalid, tag_names
+from .name_scanner import Effort, NameListInvalid, scan_names
 from .transport.answer import is_markup
 from .url import Url, UrlInvalid
 
@@ -40,7 +40,7 @@ MAX_BYTES: t.Final = 512 * 1024 * 1024
 MAX_PAGES: t.Final = 10_000
 # consecutive pages without a new tag
 MAX_IDLE: t.Final = 5
-MAX_TAGS: t.Final = 1_000_000
+MAX_NAMES: t.Final = 1_000_000
 # the maximum of common registries
 PAGE: t.Final = 1000
 
@@ -57,7 +57,7 @@ _MAX_NAME: t.Final = 256
 
 
 @dataclass(frozen=True)
-class TagList:
+class NameList:
     """Tags, and the tag to continue after: the last one in the registry's order, None if there are no more.
 
     A complete list, without n and last, is sorted if the registry has no order; otherwise tags are in the registry's
@@ -89,7 +89,7 @@ class _Page:
         return len(self.names) == self.size
 
 
-class TagLister:
+class NameLister:
     """Lists the tags of one repository, page by page."""
 
     def __init__(self, caller: Caller, operation: Operation, *, repository: str) -> None:
@@ -102,7 +102,7 @@ class TagLister:
         self._effort = Effort()
         self._deadline = caller.deadline()
 
-    def read(self, *, n: int | None, last: str | None) -> TagList:
+    def read(self, *, n: int | None, last: str | None) -> NameList:
         """Return the first n tags after last, or all of them if n is None. Raises RegistryError.
 
         Pages continue by Link, however short they are. If a server sends no Link, a page that may have been cut
@@ -113,16 +113,16 @@ class TagLister:
         finally:
             self._count_more_unusable()
 
-    def _read(self, n: int | None, last: str | None) -> TagList:
+    def _read(self, n: int | None, last: str | None) -> NameList:
         if last is not None:
             return self._read_after(last, n)
         if n is None:
-            return TagList(tuple(_in_valid_order(self._read_all())))
+            return NameList(tuple(_in_valid_order(self._read_all())))
         page = self._first_page(n, None)
         if self._is_whole(page):
             return _make_list(sorted(self._filter_valid(page.names)), n)
         found = self._collect(page, n)
-        return found if found.last is not None else TagList(tuple(_in_valid_order(list(found.tags))))
+        return found if found.last is not None else NameList(tuple(_in_valid_order(list(found.tags))))
 
     def _is_whole(self, page: _Page) -> bool:
         """Tell whether the first page is the whole list of a server that ignores n; the list is then cut here, by name.
@@ -143,7 +143,7 @@ class TagLister:
             return False
         return not set(self._fetch_page(page.following, page.size).names) <= set(page.names)
 
-    def _read_after(self, last: str, n: int | None) -> TagList:
+    def _read_after(self, last: str, n: int | None) -> NameList:
         page = self._first_page(n, last)
         # a server that ignores n may still apply last, and then this is not its whole list
         first = page if page.is_everything and last in page.names else self._first_page(page.size, None)
@@ -153,7 +153,7 @@ class TagLister:
             return self._skip_to(page, last, n)
         return self._collect(page, n, without=last)
 
-    def _skip_to(self, page: _Page, last: str, n: int | None) -> TagList:
+    def _skip_to(self, page: _Page, last: str, n: int | None) -> NameList:
         """Skip the tags up to last in the full list of a server that ignores last."""
         names = self._read_all()
         if not self._has_order(page, len(names)):
@@ -186,7 +186,7 @@ class TagLister:
         except TooLong:
             return self._read_names_from(self._first_page(PAGE, None), None)[0]
 
-    def _collect(self, page: _Page, n: int | None, *, without: str | None = None) -> TagList:
+    def _collect(self, page: _Page, n: int | None, *, without: str | None = None) -> NameList:
         names, more = self._read_names_from(page, n, without=without)
         return _make_list(names, n, more=more)
 
@@ -203,8 +203,8 @@ class TagLister:
             fresh = [name for name in self._filter_valid(page.names) if name not in found and name != without]
             found.update(dict.fromkeys(fresh))
             idle = 0 if fresh else idle + 1
-            if len(found) > MAX_TAGS:
-                raise self._list_error(f"it has more than {MAX_TAGS} tags")
+            if len(found) > MAX_NAMES:
+                raise self._list_error(f"it has more than {MAX_NAMES} tags")
             if page.following is None or (wanted is not None and len(found) >= wanted):
                 return list(found), page.following is not None
             if idle >= MAX_IDLE or page.following in seen or len(seen) >= MAX_PAGES:
@@ -249,11 +249,11 @@ class TagLister:
         if is_markup(head):
             raise answer.page_error()
         try:
-            for name in tag_names(self._within_budget(chain((head,), content)), self._effort):
+            for name in scan_names(self._within_budget(chain((head,), content)), self._effort):
                 names.append(name[:_MAX_NAME])
-                if len(names) > MAX_TAGS:
-                    raise self._list_error(f"it has more than {MAX_TAGS} tags")
-        except TagListInvalid as exc:
+                if len(names) > MAX_NAMES:
+                    raise self._list_error(f"it has more than {MAX_NAMES} tags")
+        except NameListInvalid as exc:
             raise self._list_error(str(exc)) from None
         return names
 
@@ -309,7 +309,7 @@ class TagLister:
         return self._operation.error(ProtocolBroken, f"the tag list of the registry cannot be used: {why}", REPORT)
 
 
-def _by_name(names: list[str], last: str, n: int | None) -> TagList:
+def _by_name(names: list[str], last: str, n: int | None) -> NameList:
     """Return the n names after last in ASCII order."""
     return _make_list([name for name in sorted(set(names)) if name > last], n)
 
@@ -319,10 +319,10 @@ def _in_valid_order(names: list[str]) -> list[str]:
     return names if names == sorted(names, key=str.lower) else sorted(names)
 
 
-def _make_list(names: list[str], wanted: int | None, *, more: bool = False) -> TagList:
+def _make_list(names: list[str], wanted: int | None, *, more: bool = False) -> NameList:
     tags = tuple(names if wanted is None else names[:wanted])
     more = more or len(tags) < len(names)
-    return TagList(tags, tags[-1] if more and tags else None)
+    return NameList(tags, tags[-1] if more and tags else None)
 
 
-__all__ = ("MAX_BYTES", "MAX_IDLE", "MAX_PAGES", "MAX_PAGE_BYTES", "MAX_TAGS", "PAGE", "TagList", "TagLister")
+__all__ = ("MAX_BYTES", "MAX_IDLE", "MAX_NAMES", "MAX_PAGES", "MAX_PAGE_BYTES", "PAGE", "NameList", "NameLister")

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Read the names of a tag list (distribution-spec, "Listing Tags") while it is received. Called by tags.py.
+"""Read the names of a tag list (distribution-spec, "Listing Tags") while it is received. Called by name_list.py.
 
 Some registries send tens of megabytes, with a description of each manifest beside the names. The scanner accepts the
 full grammar of JSON (RFC 8259) and keeps only the strings of the array "tags".
@@ -47,7 +47,7 @@ _NAMES: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS},)+")
 _BLANK: t.Final = re.compile(r"[ \t\r\n]*")
 
 
-class TagListInvalid(Exception):
+class NameListInvalid(Exception):
     """The bytes are not a tag list; the text says why."""
 
 
@@ -58,13 +58,13 @@ class Effort:
         self._left = MAX_STEPS
 
     def step(self) -> None:
-        """Count one token. Raises TagListInvalid if none is left."""
+        """Count one token. Raises NameListInvalid if none is left."""
         self._left -= 1
         if self._left < 0:
-            raise TagListInvalid(f"it has more than {MAX_STEPS} JSON tokens beside the names")
+            raise NameListInvalid(f"it has more than {MAX_STEPS} JSON tokens beside the names")
 
 
-class TagNameScanner:
+class NameScanner:
     """The scanner's state between two pieces of a tag list: the open containers and the expected token.
 
     expected is one of: value, item (a value or "]"), key, name (a key or "}"), colon, more ("," or the end of the
@@ -86,11 +86,11 @@ class TagNameScanner:
         return len(self._rest)
 
     def feed(self, piece: bytes, *, final: bool = False) -> Iterator[str]:
-        """Scan the next bytes and yield the names that they complete. Raises TagListInvalid."""
+        """Scan the next bytes and yield the names that they complete. Raises NameListInvalid."""
         try:
             self._rest += self._decoder.decode(piece, final)
         except UnicodeDecodeError:
-            raise TagListInvalid("it is not UTF-8") from None
+            raise NameListInvalid("it is not UTF-8") from None
         text, at = self._rest, 0
         while True:
             several = self._match_several(text, at)
@@ -108,9 +108,9 @@ class TagNameScanner:
                 yield name
         self._rest = text[at:]
         if len(self._rest) > MAX_TOKEN or (final and not _BLANK.fullmatch(self._rest)):
-            raise TagListInvalid("it is not JSON")
+            raise NameListInvalid("it is not JSON")
         if final and self._expected != "end":
-            raise TagListInvalid("it is not JSON: it ends too early")
+            raise NameListInvalid("it is not JSON: it ends too early")
 
     def _match_several(self, text: str, at: int) -> re.Match[str] | None:
         """Match several members or items that end in a comma, if they are as simple as nearly all are."""
@@ -135,7 +135,7 @@ class TagNameScanner:
             self._take_key(string)
             return None
         if self._expected not in ("value", "item"):
-            raise TagListInvalid("it is not JSON")
+            raise NameListInvalid("it is not JSON")
         is_name = self._is_in_tags()
         self._check_value(null=match.group(3) == "null", is_name=is_name, is_string=string is not None)
         self._close_value()
@@ -146,7 +146,7 @@ class TagNameScanner:
         if mark in "{[" and expected in ("value", "item"):
             self._check_container(mark)
             if len(self._open) == MAX_DEPTH:
-                raise TagListInvalid(f"it is nested more than {MAX_DEPTH} levels deep")
+                raise NameListInvalid(f"it is nested more than {MAX_DEPTH} levels deep")
             self._open.append(mark)
             self._expected = "name" if mark == "{" else "item"
         elif mark == ":" and expected == "colon":
@@ -157,13 +157,13 @@ class TagNameScanner:
             self._open.pop()
             self._close_value()
         else:
-            raise TagListInvalid("it is not JSON")
+            raise NameListInvalid("it is not JSON")
 
     def _take_key(self, string: str) -> None:
         if len(self._open) == 1:
             self._key = str(json.loads(string))
             if self._key == "tags" and self._has_tags:
-                raise TagListInvalid('the name "tags" is given twice')
+                raise NameListInvalid('the name "tags" is given twice')
             self._has_tags = self._has_tags or self._key == "tags"
         self._expected = "colon"
 
@@ -175,24 +175,24 @@ class TagNameScanner:
 
     def _check_container(self, mark: str) -> None:
         if not self._open and mark != "{":
-            raise TagListInvalid("it is not a JSON object")
+            raise NameListInvalid("it is not a JSON object")
         if self._is_in_tags() or (self._key == "tags" and len(self._open) == 1 and mark != "["):
-            raise TagListInvalid("tags is not a list of strings")
+            raise NameListInvalid("tags is not a list of strings")
 
     def _check_value(self, *, null: bool, is_name: bool, is_string: bool) -> None:
         if not self._open:
-            raise TagListInvalid("it is not a JSON object")
+            raise NameListInvalid("it is not a JSON object")
         wrong = self._key == "tags" and len(self._open) == 1 and not null
         if wrong or (is_name and not is_string):
-            raise TagListInvalid("tags is not a list of strings")
+            raise NameListInvalid("tags is not a list of strings")
 
 
-def tag_names(pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator[str]:
-    """Yield the strings of the array "tags" of a JSON object; none if it is null or absent. Raises TagListInvalid.
+def scan_names(pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator[str]:
+    """Yield the strings of the array "tags" of a JSON object; none if it is null or absent. Raises NameListInvalid.
 
     effort limits the time that this and other lists take together.
     """
-    scanner = TagNameScanner(effort)
+    scanner = NameScanner(effort)
     gathered = bytearray()
     for piece in pieces:
         gathered += piece
@@ -202,4 +202,4 @@ def tag_names(pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator
     yield from scanner.feed(bytes(gathered), final=True)
 
 
-__all__ = ("MAX_DEPTH", "MAX_STEPS", "MAX_TOKEN", "Effort", "TagListInvalid", "TagNameScanner", "tag_names")
+__all__ = ("MAX_DEPTH", "MAX_STEPS", "MAX_TOKEN", "Effort", "NameListInvalid", "NameScanner", "scan_names")
