@@ -23,14 +23,6 @@ options:
     default: localhost:1337
     aliases:
       - host
-  repository:
-    description:
-      - The name of the repository inside the registry, for example V(library/debian).
-    type: str
-    required: true
-    aliases:
-      - app_name
-      - name
   tls:
     description:
       - The protocol for connections to O(registry).
@@ -240,7 +232,18 @@ requirements:
   - cbor2 >= 5.9.0 (for O(tls=ra-tls))
 """
 
-    # Modules list this fragment before the one above, because repository is not required here.
+    REPOSITORY = r"""
+options:
+  repository:
+    description:
+      - The name of the repository inside the registry, for example V(library/debian).
+    type: str
+    required: true
+    aliases:
+      - app_name
+      - name
+"""
+
     IMAGE = r"""
 options:
   image:

@@ -22,6 +22,7 @@ author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry
+  - attested.registry.registry.repository
   - ansible.builtin.files
   - attested.registry.attributes
   - attested.registry.attributes.files
@@ -135,7 +136,10 @@ from ansible_collections.attested.registry.plugins.module_utils._module.blob_fil
     blob_size,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    REPOSITORY,
+    registry_module,
+)
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
@@ -182,6 +186,7 @@ def _labelling(module: AnsibleModule, path: str, found: Content | None) -> t.Cal
 def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
+        REPOSITORY,
         {
             "digest": {"type": "str", "required": True},
             "dest": {"type": "path", "required": True},

@@ -17,6 +17,7 @@ author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry
+  - attested.registry.registry.repository
   - attested.registry.registry.query
   - attested.registry.attributes
   - attested.registry.attributes.info_module
@@ -51,6 +52,7 @@ options:
       - regex
     default: fnmatch
 seealso:
+  - module: attested.registry.oci_catalog
   - module: attested.registry.oci_image_info
 """
 
@@ -144,13 +146,12 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    LISTING,
     QUERY,
+    REPOSITORY,
     registry_module,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.options.pattern import (
-    compile_pattern,
-    seems_regex,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.pattern import NamePattern
 from ansible_collections.attested.registry.plugins.module_utils._module.options.ranges import check_minimum
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
@@ -166,30 +167,17 @@ def run(module: AnsibleModule) -> Results:
     params = module.params
     check_minimum(params, 1, "n")
     query = Query(module, params["query"])
-    matches = compile_pattern(params["pattern"], kind=params["pattern_type"])
+    pattern = NamePattern(params["pattern"], kind=params["pattern_type"])
     with opened_source(module) as source:
         found = source.tags(params["repository"], n=params["n"], last=params["last"])
         attested = attestation_results(source)
-    tags = [tag for tag in found.tags if matches(tag)]
-    if found.tags and not tags and params["pattern_type"] == "fnmatch" and seems_regex(params["pattern"]):
-        module.warn(
-            f"The pattern '{params['pattern'][:200]}' matches none of the {len(found.tags)} tags and looks like a "
-            "regular expression; set pattern_type to regex if it is one."
-        )
+    tags = pattern.select(found.names, what="tags", warn=module.warn)
     return query.apply_to({"tags": tags, "count": len(tags), "last": found.last, **attested})
 
 
 def main() -> t.NoReturn:
     """Run the module."""
-    module = registry_module(
-        QUERY,
-        {
-            "n": {"type": "int"},
-            "last": {"type": "str"},
-            "pattern": {"type": "str"},
-            "pattern_type": {"type": "str", "choices": ["fnmatch", "regex"], "default": "fnmatch"},
-        },
-    )
+    module = registry_module(REPOSITORY, LISTING, QUERY)
     with reported_errors(module, doing="listing tags"):
         results = run(module)
     module.exit_json(changed=False, **results)

@@ -42,6 +42,11 @@ def check_repository(text: str) -> str:
     return text
 
 
+def is_repository(text: str) -> bool:
+    """Tell whether text follows distribution-spec <name> and has at most 255 characters."""
+    return len(text) <= MAX_REPOSITORY and re.fullmatch(_REPOSITORY, text) is not None
+
+
 def is_tag(text: object) -> bool:
     """Tell whether text follows distribution-spec <reference> as a tag."""
     return isinstance(text, str) and re.fullmatch(_TAG, text) is not None
@@ -74,4 +79,4 @@ def _repository_fault(text: str) -> str:
     )
 
 
-__all__ = ("MAX_REPOSITORY", "MAX_TAG", "check_repository", "check_tag", "is_tag")
+__all__ = ("MAX_REPOSITORY", "MAX_TAG", "check_repository", "check_tag", "is_repository", "is_tag")

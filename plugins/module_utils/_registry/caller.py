@@ -105,14 +105,18 @@ class Caller:
         if answer.status in call.statuses:
             self._pass_on_warnings(answer)
             return answer
+        from .auth.challenge import parse_challenges
+        from .auth.schemes import lacks_scope
         from .transport.statuses import status_error
 
         used, value, unsent = login.used(answer)
         own = answer.url.origin == self.endpoint.origin
         via = None if own else f"{self.endpoint.origin.authority} redirects to"
-        raise status_error(
+        error = status_error(
             answer, call.operation, used=used, now=self.options.effects.now(), sent=value, via=via, unsent=unsent
         )
+        error.lacks_scope = lacks_scope(parse_challenges(answer.header_lines("WWW-Authenticate")))
+        raise error
 
     def document(self, call: Call, *, limit: int) -> tuple[Answer, bytes]:
         """Make a call, with retries, and read its body of at most limit bytes. Raises RegistryError."""

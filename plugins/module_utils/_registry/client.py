@@ -146,11 +146,18 @@ class Registry:
 
     def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
         """List the tags of a repository after last: n of them, or all."""
-        from .name_list import NameLister
+        from .listings import list_tags
 
         repository = self.repository(repository)
         operation = self._operation("list the tags", repository)
-        return NameLister(self._caller, operation, repository=repository).read(n=n, last=last)
+        return list_tags(self._caller, operation, repository=repository, n=n, last=last)
+
+    def catalog(self, *, n: int | None = None, last: str | None = None) -> NameList:
+        """List the repositories of the registry after last: n of them, or all. Raises NotOffered if it has no list."""
+        from .listings import list_repositories
+
+        operation = Operation(f"list the repositories of {self.name}", self.name)
+        return list_repositories(self._caller, operation, n=n, last=last)
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
         """List the first 100 or so tags of a repository by one request, without retries."""

@@ -105,9 +105,16 @@ class Endpoint:
 
     def tags(self, repository: str, *, n: int | None, last: str | None) -> Url:
         """Return the URL of a page of tags."""
-        pairs = [("n", None if n is None else str(n)), ("last", last)]
-        query = "&".join(f"{name}={percent_encode(value, safe='')}" for name, value in pairs if value is not None)
-        return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", query or None)
+        return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", _page_query(n, last))
+
+    def catalog(self, *, n: int | None, last: str | None) -> Url:
+        """Return the URL of a page of repositories."""
+        return Url(self.origin, f"{self.prefix}/v2/_catalog", _page_query(n, last))
+
+
+def _page_query(n: int | None, last: str | None) -> str | None:
+    pairs = [("n", None if n is None else str(n)), ("last", last)]
+    return "&".join(f"{name}={percent_encode(value, safe='')}" for name, value in pairs if value is not None) or None
 
 
 def _scheme(mode: TlsMode) -> str:

@@ -31,12 +31,14 @@ class RegistryError(CollectionError):
     Fields, where known: registry, repository, reference, status, code (of distribution-spec), url (without user
     information and query), retry_after (in whole seconds). transient says that a retry may help; the attribute
     retry_after is how many seconds the server asked to wait. why is the reason alone, without operation and advice.
+    lacks_scope says that a token was refused because it does not permit the operation.
     """
 
     kind = "registry"
     transient = False
     retry_after: float | None = None
     why: str | None = None
+    lacks_scope = False
 
 
 class ConfigurationError(RegistryError):
@@ -91,6 +93,12 @@ class NotFound(RegistryError):
     """The registry has no such repository, manifest or blob."""
 
     kind = "not_found"
+
+
+class NotOffered(RegistryError):
+    """The registry does not offer this operation."""
+
+    kind = "unsupported"
 
 
 class RateLimited(RegistryError):
@@ -195,6 +203,7 @@ __all__ = (
     "Denied",
     "DependencyMissing",
     "NotFound",
+    "NotOffered",
     "Operation",
     "ProtocolBroken",
     "RateLimited",

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""List the tags of a repository (distribution-spec, "Listing Tags") from registries that differ in behaviour.
+"""List tags (distribution-spec, "Listing Tags") or repositories (_catalog) of registries that differ in behaviour.
 
 They differ in order (lexical or by push), in pages (by n and last, by a token of their own, or none), in sending Link,
 and in limits, which refuse a large n or silently shorten the page. A list is reported as complete only if the registry
@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from .._base.text import quote
-from .._oci.names import is_tag
 from .caller import Call
 from .errors import REPORT, ProtocolBroken, RegistryError, TooLong
 from .link import LinkInvalid, next_link
@@ -27,7 +26,7 @@ from .transport.answer import is_markup
 from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .caller import Caller
     from .errors import Operation
@@ -38,7 +37,7 @@ MAX_PAGE_BYTES: t.Final = 128 * 1024 * 1024
 # of all pages
 MAX_BYTES: t.Final = 512 * 1024 * 1024
 MAX_PAGES: t.Final = 10_000
-# consecutive pages without a new tag
+# consecutive pages without a new name
 MAX_IDLE: t.Final = 5
 MAX_NAMES: t.Final = 1_000_000
 # the maximum of common registries
@@ -52,20 +51,39 @@ _ROUND: t.Final = 50
 _MAX_WARNINGS: t.Final = 20
 # invalid names that are kept to count them
 _MAX_UNUSABLE: t.Final = 1000
-# characters that are kept of a name; a tag has at most 128
+# characters that are kept of a name; a repository has at most 255
 _MAX_NAME: t.Final = 256
 
 
 @dataclass(frozen=True)
 class NameList:
-    """Tags, and the tag to continue after: the last one in the registry's order, None if there are no more.
+    """Names, and the name to continue after: the last one in the registry's order, None if there are no more.
 
-    A complete list, without n and last, is sorted if the registry has no order; otherwise tags are in the registry's
+    A complete list, without n and last, is sorted if the registry has no order; otherwise names are in the registry's
     order. Servers that never send a Link do not tell whether a full page is the last one; last is set for it.
     """
 
-    tags: tuple[str, ...]
+    names: tuple[str, ...]
     last: str | None = None
+
+
+@dataclass(frozen=True)
+class ListKind:
+    """What is listed: key is the member of the documents that has the names, url the address of a page by n and last.
+
+    title and noun name the list and one of its names in messages; place and lacks say where names are and that one is
+    not there. page is the number of names to request at a time if all are wanted; None leaves it to the registry.
+    """
+
+    key: str
+    title: str
+    noun: str
+    plural: str
+    place: str
+    lacks: str
+    is_valid: Callable[[str], bool]
+    url: Callable[[int | None, str | None], Url]
+    page: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ class _Page:
 
     @property
     def is_everything(self) -> bool:
-        """Whether the server ignores n and lists all tags at once, as distribution 2.8 does, in no order."""
+        """Whether the server ignores n and lists all names at once, as distribution 2.8 does, in no order."""
         return self.size is not None and len(self.names) > self.size and (self.following is None or self.is_guess)
 
     @property
@@ -90,12 +108,12 @@ class _Page:
 
 
 class NameLister:
-    """Lists the tags of one repository, page by page."""
+    """Lists the names of one kind, page by page."""
 
-    def __init__(self, caller: Caller, operation: Operation, *, repository: str) -> None:
+    def __init__(self, caller: Caller, operation: Operation, kind: ListKind) -> None:
         self._caller = caller
         self._operation = operation
-        self._repository = repository
+        self._kind = kind
         self._warn = caller.options.warn
         self._unusable: set[str] = set()
         self._budget = MAX_BYTES
@@ -103,7 +121,7 @@ class NameLister:
         self._deadline = caller.deadline()
 
     def read(self, *, n: int | None, last: str | None) -> NameList:
-        """Return the first n tags after last, or all of them if n is None. Raises RegistryError.
+        """Return the first n names after last, or all of them if n is None. Raises RegistryError.
 
         Pages continue by Link, however short they are. If a server sends no Link, a page that may have been cut
         continues after its last name.
@@ -122,7 +140,7 @@ class NameLister:
         if self._is_whole(page):
             return _make_list(sorted(self._filter_valid(page.names)), n)
         found = self._collect(page, n)
-        return found if found.last is not None else NameList(tuple(_in_valid_order(list(found.tags))))
+        return found if found.last is not None else NameList(tuple(_in_valid_order(list(found.names))))
 
     def _is_whole(self, page: _Page) -> bool:
         """Tell whether the first page is the whole list of a server that ignores n; the list is then cut here, by name.
@@ -154,15 +172,14 @@ class NameLister:
         return self._collect(page, n, without=last)
 
     def _skip_to(self, page: _Page, last: str, n: int | None) -> NameList:
-        """Skip the tags up to last in the full list of a server that ignores last."""
+        """Skip the names up to last in the full list of a server that ignores last."""
         names = self._read_all()
         if not self._has_order(page, len(names)):
             return _by_name(names, last, n)
         if last not in names:
             if names != sorted(names):
                 self._warn(
-                    f"{self._repository} has no tag {quote(last)}; the list continues after that name in alphabetical "
-                    "order."
+                    f"{self._kind.lacks} {quote(last)}; the list continues after that name in alphabetical order."
                 )
             return _by_name(names, last, n)
         return _make_list(names[names.index(last) + 1 :], n)
@@ -176,13 +193,13 @@ class NameLister:
         return count > 1 and self._applies_n()
 
     def _applies_n(self) -> bool:
-        """Tell whether the server applies n; the repository has more than one tag."""
+        """Tell whether the server applies n; there is more than one name."""
         return len(self._first_page(1, None).names) == 1
 
     def _read_all(self) -> list[str]:
-        """Return all tags in the order of the server, in pages if one answer would be too long."""
+        """Return all names in the order of the server, in pages if one answer would be too long."""
         try:
-            return self._read_names_from(self._first_page(None, None), None)[0]
+            return self._read_names_from(self._first_page(self._kind.page, None), None)[0]
         except TooLong:
             return self._read_names_from(self._first_page(PAGE, None), None)[0]
 
@@ -204,7 +221,7 @@ class NameLister:
             found.update(dict.fromkeys(fresh))
             idle = 0 if fresh else idle + 1
             if len(found) > MAX_NAMES:
-                raise self._list_error(f"it has more than {MAX_NAMES} tags")
+                raise self._list_error(f"it has more than {MAX_NAMES} {self._kind.plural}")
             if page.following is None or (wanted is not None and len(found) >= wanted):
                 return list(found), page.following is not None
             if idle >= MAX_IDLE or page.following in seen or len(seen) >= MAX_PAGES:
@@ -213,17 +230,21 @@ class NameLister:
             before, page = page, self._fetch_page(page.following, page.size)
             if before.is_guess and set(page.names) <= set(before.names):
                 # a server that gave all wanted names, invalid ones included, may have no more and have cut nothing
-                if before.is_full and page.names == before.names and (page.size != wanted or self._applies_n()):
+                if (
+                    before.is_full
+                    and page.names == before.names
+                    and (page.size not in (wanted, self._kind.page) or self._applies_n())
+                ):
                     raise self._list_error("the registry sends the same page again")
                 return list(found), False
 
     def _first_page(self, size: int | None, last: str | None) -> _Page:
-        """Get the first page; ask for fewer tags if the server refuses that many."""
+        """Get the first page; ask for fewer names if the server refuses that many."""
         sizes = (size, *(less for less in _LESS if size is not None and (less is None or less < size)))
         refusal: RegistryError | None = None
         for asked in sizes:
             try:
-                return self._fetch_page(self._caller.endpoint.tags(self._repository, n=asked, last=last), asked)
+                return self._fetch_page(self._kind.url(asked, last), asked)
             except RegistryError as exc:
                 if exc.fields.get("status") not in _REFUSALS or exc.transient:
                     raise
@@ -237,9 +258,9 @@ class NameLister:
         if target is not None:
             return _Page(url, size, names, target, is_guess=False)
         # an invalid name is not sent back: it may be huge, or contain characters that a URL cannot
-        usable = next(filter(is_tag, reversed(names)), None)
+        usable = next(filter(self._kind.is_valid, reversed(names)), None)
         may_be_cut = usable is not None and (len(names) == size or len(names) % _ROUND == 0)
-        following = self._caller.endpoint.tags(self._repository, n=size, last=usable) if may_be_cut else None
+        following = self._kind.url(size, usable) if may_be_cut else None
         return _Page(url, size, names, following, is_guess=following is not None)
 
     def _read_names(self, answer: Answer) -> list[str]:
@@ -249,10 +270,10 @@ class NameLister:
         if is_markup(head):
             raise answer.page_error()
         try:
-            for name in scan_names(self._within_budget(chain((head,), content)), self._effort):
+            for name in scan_names(self._kind.key, self._within_budget(chain((head,), content)), self._effort):
                 names.append(name[:_MAX_NAME])
                 if len(names) > MAX_NAMES:
-                    raise self._list_error(f"it has more than {MAX_NAMES} tags")
+                    raise self._list_error(f"it has more than {MAX_NAMES} {self._kind.plural}")
         except NameListInvalid as exc:
             raise self._list_error(str(exc)) from None
         return names
@@ -268,14 +289,15 @@ class NameLister:
         return list(filter(self._is_usable, names))
 
     def _is_usable(self, name: str) -> bool:
-        if is_tag(name):
+        if self._kind.is_valid(name):
             return True
         if name in self._unusable or len(self._unusable) == _MAX_UNUSABLE:
             return False
         self._unusable.add(name)
         if len(self._unusable) <= _MAX_WARNINGS:
             self._warn(
-                f"The registry lists {quote(name)} in {self._repository}, which is not a valid tag name; it is skipped."
+                f"The registry lists {quote(name)} in {self._kind.place}, which is not a valid {self._kind.noun} name; "
+                "it is skipped."
             )
         return False
 
@@ -285,7 +307,8 @@ class NameLister:
         if more > 0:
             count = f"at least {more}" if len(self._unusable) == _MAX_UNUSABLE else str(more)
             self._warn(
-                f"The registry lists {count} more in {self._repository} that are not valid tag names; they are skipped."
+                f"The registry lists {count} more in {self._kind.place} that are not valid {self._kind.noun} names; "
+                "they are skipped."
             )
 
     def _linked_page(self, answer: Answer, url: Url) -> Url | None:
@@ -306,7 +329,9 @@ class NameLister:
         return Url(url.origin, url.path if target.path == answer.url.path else target.path, target.query)
 
     def _list_error(self, why: str) -> ProtocolBroken:
-        return self._operation.error(ProtocolBroken, f"the tag list of the registry cannot be used: {why}", REPORT)
+        return self._operation.error(
+            ProtocolBroken, f"the {self._kind.title} of the registry cannot be used: {why}", REPORT
+        )
 
 
 def _by_name(names: list[str], last: str, n: int | None) -> NameList:
@@ -320,9 +345,19 @@ def _in_valid_order(names: list[str]) -> list[str]:
 
 
 def _make_list(names: list[str], wanted: int | None, *, more: bool = False) -> NameList:
-    tags = tuple(names if wanted is None else names[:wanted])
-    more = more or len(tags) < len(names)
-    return NameList(tags, tags[-1] if more and tags else None)
+    listed = tuple(names if wanted is None else names[:wanted])
+    more = more or len(listed) < len(names)
+    return NameList(listed, listed[-1] if more and listed else None)
 
 
-__all__ = ("MAX_BYTES", "MAX_IDLE", "MAX_NAMES", "MAX_PAGES", "MAX_PAGE_BYTES", "PAGE", "NameList", "NameLister")
+__all__ = (
+    "MAX_BYTES",
+    "MAX_IDLE",
+    "MAX_NAMES",
+    "MAX_PAGES",
+    "MAX_PAGE_BYTES",
+    "PAGE",
+    "ListKind",
+    "NameList",
+    "NameLister",
+)

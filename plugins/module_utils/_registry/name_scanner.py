@@ -4,15 +4,16 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Read the names of a tag list (distribution-spec, "Listing Tags") while it is received. Called by name_list.py.
+"""Read the names of a tag list (distribution-spec, "Listing Tags") or a catalog while it is received.
 
 Some registries send tens of megabytes, with a description of each manifest beside the names. The scanner accepts the
-full grammar of JSON (RFC 8259) and keeps only the strings of the array "tags".
+full grammar of JSON (RFC 8259) and keeps only the strings of one array of the document. Called by name_list.py.
 """
 
 from __future__ import annotations
 
 import codecs
+import functools
 import json
 import re
 import typing as t
@@ -38,17 +39,15 @@ _ARRAY: t.Final = rf"\[{_WS}(?:{_SCALAR}{_WS}(?:,{_WS}{_SCALAR}{_WS})*)?\]"
 _MEMBER: t.Final = rf"{_STRING}{_WS}:{_WS}(?:{_SCALAR}|{_ARRAY})"
 _OBJECT: t.Final = rf"{{{_WS}(?:{_MEMBER}{_WS}(?:,{_WS}{_MEMBER}{_WS})*)?}}"
 _VALUE: t.Final = rf"(?:{_SCALAR}|{_ARRAY}|{_OBJECT})"
-# patterns for many tokens at once: members of nested objects, members of the document other than "tags", items of
-# other arrays, and items of "tags"
+# patterns for many tokens at once: members of nested objects, items of other arrays, and names
 _MEMBERS: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS}:{_WS}{_VALUE}{_WS},)+")
-_OTHERS: t.Final = re.compile(rf'(?:{_WS}"(?!tags"){_PLAIN}"{_WS}:{_WS}{_VALUE}{_WS},)+')
 _ITEMS: t.Final = re.compile(rf"(?:{_WS}{_VALUE}{_WS},)+")
 _NAMES: t.Final = re.compile(rf"(?:{_WS}{_STRING}{_WS},)+")
 _BLANK: t.Final = re.compile(r"[ \t\r\n]*")
 
 
 class NameListInvalid(Exception):
-    """The bytes are not a tag list; the text says why."""
+    """The bytes are not a list of names; the text says why."""
 
 
 class Effort:
@@ -65,20 +64,24 @@ class Effort:
 
 
 class NameScanner:
-    """The scanner's state between two pieces of a tag list: the open containers and the expected token.
+    """The scanner's state between two pieces of a document: the open containers and the expected token.
+
+    wanted is the member of the document that has the names.
 
     expected is one of: value, item (a value or "]"), key, name (a key or "}"), colon, more ("," or the end of the
     container), end.
     """
 
-    def __init__(self, effort: Effort | None = None) -> None:
+    def __init__(self, wanted: str, effort: Effort | None = None) -> None:
+        self._wanted = wanted
+        self._others = _other_members(wanted)
         self._effort = effort or Effort()
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._rest = ""
         self._open: list[str] = []
         self._expected = "value"
         self._key = ""
-        self._has_tags = False
+        self._has_names = False
 
     @property
     def waiting(self) -> int:
@@ -96,7 +99,7 @@ class NameScanner:
             several = self._match_several(text, at)
             if several is not None:
                 at = several.end()
-                yield from json.loads(f"[{several.group()[:-1]}]") if self._is_in_tags() else ()
+                yield from json.loads(f"[{several.group()[:-1]}]") if self._is_in_names() else ()
             match = _TOKEN.match(text, at)
             # a token at the end of the text may continue in the next piece
             if match is None or (match.end() == len(text) and not final):
@@ -117,9 +120,9 @@ class NameScanner:
         if not self._open:
             return None
         if self._expected in ("key", "name"):
-            pattern, following = (_MEMBERS if len(self._open) > 1 else _OTHERS), "key"
+            pattern, following = (_MEMBERS if len(self._open) > 1 else self._others), "key"
         elif self._expected in ("value", "item") and self._open[-1] == "[":
-            pattern, following = (_NAMES if self._is_in_tags() else _ITEMS), "value"
+            pattern, following = (_NAMES if self._is_in_names() else _ITEMS), "value"
         else:
             return None
         match = pattern.match(text, at)
@@ -136,7 +139,7 @@ class NameScanner:
             return None
         if self._expected not in ("value", "item"):
             raise NameListInvalid("it is not JSON")
-        is_name = self._is_in_tags()
+        is_name = self._is_in_names()
         self._check_value(null=match.group(3) == "null", is_name=is_name, is_string=string is not None)
         self._close_value()
         return str(json.loads(string)) if is_name else None
@@ -162,37 +165,43 @@ class NameScanner:
     def _take_key(self, string: str) -> None:
         if len(self._open) == 1:
             self._key = str(json.loads(string))
-            if self._key == "tags" and self._has_tags:
-                raise NameListInvalid('the name "tags" is given twice')
-            self._has_tags = self._has_tags or self._key == "tags"
+            if self._key == self._wanted and self._has_names:
+                raise NameListInvalid(f'the name "{self._wanted}" is given twice')
+            self._has_names = self._has_names or self._key == self._wanted
         self._expected = "colon"
 
     def _close_value(self) -> None:
         self._expected = "more" if self._open else "end"
 
-    def _is_in_tags(self) -> bool:
-        return self._key == "tags" and self._open == ["{", "["]
+    def _is_in_names(self) -> bool:
+        return self._key == self._wanted and self._open == ["{", "["]
 
     def _check_container(self, mark: str) -> None:
         if not self._open and mark != "{":
             raise NameListInvalid("it is not a JSON object")
-        if self._is_in_tags() or (self._key == "tags" and len(self._open) == 1 and mark != "["):
-            raise NameListInvalid("tags is not a list of strings")
+        if self._is_in_names() or (self._key == self._wanted and len(self._open) == 1 and mark != "["):
+            raise NameListInvalid(f"{self._wanted} is not a list of strings")
 
     def _check_value(self, *, null: bool, is_name: bool, is_string: bool) -> None:
         if not self._open:
             raise NameListInvalid("it is not a JSON object")
-        wrong = self._key == "tags" and len(self._open) == 1 and not null
+        wrong = self._key == self._wanted and len(self._open) == 1 and not null
         if wrong or (is_name and not is_string):
-            raise NameListInvalid("tags is not a list of strings")
+            raise NameListInvalid(f"{self._wanted} is not a list of strings")
 
 
-def scan_names(pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator[str]:
-    """Yield the strings of the array "tags" of a JSON object; none if it is null or absent. Raises NameListInvalid.
+@functools.cache
+def _other_members(wanted: str) -> re.Pattern[str]:
+    """Return a pattern for many members of the document at once, without the one that has the names."""
+    return re.compile(rf'(?:{_WS}"(?!{wanted}"){_PLAIN}"{_WS}:{_WS}{_VALUE}{_WS},)+')
+
+
+def scan_names(wanted: str, pieces: Iterable[bytes], effort: Effort | None = None) -> Iterator[str]:
+    """Yield the strings of the array wanted of a JSON object; none if it is null or absent. Raises NameListInvalid.
 
     effort limits the time that this and other lists take together.
     """
-    scanner = NameScanner(effort)
+    scanner = NameScanner(wanted, effort)
     gathered = bytearray()
     for piece in pieces:
         gathered += piece

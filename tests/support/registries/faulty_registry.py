@@ -10,9 +10,9 @@
         Registry(Endpoint.parse(registry.name)).blob(...)
         assert registry.requests[-1].header("Range") == "bytes=1000-"
 
-It implements /v2/, tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their digests, OCI errors,
-keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic authentication and tokens (``auth=``), and its own token service
-at /token.
+It implements /v2/, the catalog and tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their
+digests, OCI errors, keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic authentication and tokens (``auth=``), and
+its own token service at /token.
 
 Rules inject faults: ``on(pattern, reply, times=..., method=...)``. The pattern is a regular expression that is searched
 in the path with its query; the newest matching rule that is not used up answers in place of the registry. The reply is
@@ -64,7 +64,7 @@ class FaultyRegistry:
     ``auth``: None, "basic" or "bearer". ``users``: names and passwords. ``realm``: the token service in challenges
     (default: this server's own /token). ``expires_in``: the stated lifetime of tokens. ``anonymous``: whether the token
     service issues tokens without credentials. ``refresh_tokens``: identity tokens that the token service accepts.
-    ``page``: the maximum number of tags in a page. ``ranges``: whether Range is supported. ``host``: the host in
+    ``page``: the maximum number of names in a page. ``ranges``: whether Range is supported. ``host``: the host in
     ``name``, such as "localhost", or another loopback address to listen on.
     """
 
@@ -210,12 +210,15 @@ class FaultyRegistry:
     def _answer_correctly(self, request: Request) -> Reply:
         if request.path == "/token":
             return self._token(request)
-        match = re.fullmatch(r"(?:/[^/]+)*?/v2/(?:(.+)/(tags|manifests|blobs)/(.+))?", request.path)
+        match = re.fullmatch(r"(?:/[^/]+)*?/v2/(?:_catalog|(.+)/(tags|manifests|blobs)/(.+))?", request.path)
         if match is None:
             return error(404, "UNKNOWN", "no such route")
-        refusal = self._refusal(request, match.group(1))
+        catalog = request.path.endswith("/_catalog")
+        refusal = self._refusal(request, _scope(match.group(1), catalog=catalog))
         if refusal is not None:
             return refusal
+        if catalog:
+            return self._page("/v2/_catalog", {}, "repositories", self.repositories, request)
         if match.group(1) is None:
             return Reply(200, b"{}", {"Docker-Distribution-API-Version": "registry/2.0"})
         repository = self.repositories.get(match.group(1))
@@ -223,31 +226,32 @@ class FaultyRegistry:
             return error(404, "NAME_UNKNOWN", "repository name not known to registry")
         kind, reference = match.group(2), unquote(match.group(3))
         if kind == "tags":
-            return self._tags(match.group(1), repository, request)
+            name = match.group(1)
+            return self._page(f"/v2/{name}/tags/list", {"name": name}, "tags", repository.tags, request)
         return (
             repository.manifest(reference) if kind == "manifests" else repository.blob(reference, request, self.ranges)
         )
 
-    def _tags(self, name: str, repository: _Repository, request: Request) -> Reply:
-        tags = sorted(repository.tags)
+    def _page(
+        self, path: str, document: Mapping[str, t.Any], key: str, all_names: t.Iterable[str], request: Request
+    ) -> Reply:
         last = request.query.get("last", [""])[0]
-        tags = [tag for tag in tags if not last or tag > last]
+        names = [name for name in sorted(all_names) if not last or name > last]
         limits = [int(value) for value in request.query.get("n", [])] + ([self.page] if self.page else [])
         headers = {"Content-Type": "application/json"}
-        if limits and len(tags) > min(limits):
-            tags = tags[: min(limits)]
-            if tags:
-                target = f"/v2/{name}/tags/list?n={min(limits)}&last={quote(tags[-1])}"
+        if limits and len(names) > min(limits):
+            names = names[: min(limits)]
+            if names:
+                target = f"{path}?n={min(limits)}&last={quote(names[-1], safe='')}"
                 headers["Link"] = f'<{target}>; rel="next"'
-        return Reply(200, json.dumps({"name": name, "tags": tags}).encode(), headers)
+        return Reply(200, json.dumps({**document, key: names}).encode(), headers)
 
-    def _refusal(self, request: Request, repository: str | None) -> Reply | None:
+    def _refusal(self, request: Request, scope: str | None) -> Reply | None:
         given = request.header("Authorization") or ""
         if self.auth is None or (self.auth == "basic" and self._user(given) is not None):
             return None
         if self.auth == "basic":
             return error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="test"'})
-        scope = None if repository is None else f"repository:{repository}:pull"
         with self._lock:
             granted = self.tokens.get(given.partition(" ")[2]) if given.lower().startswith("bearer ") else None
         if granted is not None and (scope is None or scope in granted):
@@ -316,6 +320,13 @@ class _Repository:
             return Reply(416, b"", {**headers, "Content-Range": f"bytes */{len(data)}"})
         headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         return Reply(206, data[start:], headers)
+
+
+def _scope(repository: str | None, *, catalog: bool) -> str | None:
+    """Return the scope that a token needs for a request; None for /v2/."""
+    if catalog:
+        return "registry:catalog:*"
+    return None if repository is None else f"repository:{repository}:pull"
 
 
 def _document_type(data: bytes) -> str | None:

@@ -31,7 +31,6 @@ Options = dict[str, dict[str, t.Any]]
 # The options of the fragment attested.registry.registry.
 REGISTRY: t.Final[Options] = {
     "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
-    "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
     "tls": {"type": "str", "choices": ["no-tls", "tls", "ra-tls"]},
     "ratls": {
         "type": "dict",
@@ -65,6 +64,11 @@ REGISTRY: t.Final[Options] = {
     "retries": {"type": "int", "default": 4},
 }
 
+# The options of the fragment attested.registry.registry.repository.
+REPOSITORY: t.Final[Options] = {
+    "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
+}
+
 # The options of the fragment attested.registry.registry.image.
 IMAGE: t.Final[Options] = {
     "image": {"type": "str"},
@@ -85,6 +89,14 @@ TREE: t.Final[Options] = {
     "max_entries": {"type": "int", "default": 10000000},
     "max_ratio": {"type": "int", "default": 2000},
     "lock_timeout": {"type": "float", "default": 60},
+}
+
+# The options of the modules that list names.
+LISTING: t.Final[Options] = {
+    "n": {"type": "int"},
+    "last": {"type": "str"},
+    "pattern": {"type": "str"},
+    "pattern_type": {"type": "str", "choices": ["fnmatch", "regex"], "default": "fnmatch"},
 }
 
 # The options of the fragment attested.registry.registry.query.
@@ -174,4 +186,15 @@ def merge(*parts: Options) -> Options:
     return {name: dict(option) for part in parts for name, option in part.items()}
 
 
-__all__ = ("IMAGE", "QUERY", "REGISTRY", "TREE", "Options", "local_module", "merge", "registry_module")
+__all__ = (
+    "IMAGE",
+    "LISTING",
+    "QUERY",
+    "REGISTRY",
+    "REPOSITORY",
+    "TREE",
+    "Options",
+    "local_module",
+    "merge",
+    "registry_module",
+)

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The options pattern and pattern_type of oci_tags."""
+"""The options pattern and pattern_type of the modules that list names."""
 
 from __future__ import annotations
 
@@ -23,13 +23,31 @@ class PatternInvalid(CollectionError):
     kind = "pattern_invalid"
 
 
-def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], bool]:
-    """Return a function that tells whether a tag matches. Without a pattern every tag matches. Raises PatternInvalid.
+class NamePattern:
+    """The pattern that listed names must match; None matches every name. Raises PatternInvalid.
 
-    An fnmatch pattern must match the whole tag, a regular expression any part of it.
+    An fnmatch pattern must match the whole name, a regular expression any part of it.
     """
-    if pattern is None:
-        return lambda tag: True
+
+    def __init__(self, pattern: str | None, *, kind: Kind) -> None:
+        self._pattern = pattern
+        self._kind = kind
+        self._matches = None if pattern is None else _compile(pattern, kind)
+
+    def select(self, names: t.Collection[str], *, what: str, warn: t.Callable[[str], None]) -> list[str]:
+        """Return the names that match. Warn if none does and the pattern looks like one of the other kind."""
+        if self._pattern is None or self._matches is None:
+            return list(names)
+        found = list(filter(self._matches, names))
+        if names and not found and self._kind == "fnmatch" and _seems_regex(self._pattern):
+            warn(
+                f"The pattern '{self._pattern[:200]}' matches none of the {len(names)} {what} and looks like a "
+                "regular expression; set pattern_type to regex if it is one."
+            )
+        return found
+
+
+def _compile(pattern: str, kind: Kind) -> t.Callable[[str], t.Any]:
     try:
         expression = re.compile(fnmatch.translate(pattern) if kind == "fnmatch" else pattern)
     except (re.error, RecursionError, OverflowError) as exc:
@@ -37,13 +55,12 @@ def compile_pattern(pattern: str | None, *, kind: Kind) -> t.Callable[[str], boo
             f"The pattern '{pattern[:200]}' is not a regular expression: {exc}; correct it or use fnmatch.",
             pattern=pattern[:200],
         ) from None
-    match = expression.fullmatch if kind == "fnmatch" else expression.search
-    return lambda tag: match(tag) is not None
+    return expression.fullmatch if kind == "fnmatch" else expression.search
 
 
-def seems_regex(pattern: str) -> bool:
-    """Tell whether an fnmatch pattern looks like a regular expression: it has characters that no tag can have."""
+def _seems_regex(pattern: str) -> bool:
+    """Tell whether an fnmatch pattern looks like a regular expression: it has characters that no name can have."""
     return re.search(r"[\^$\\|+(){}]|\.\*", pattern) is not None
 
 
-__all__ = ("Kind", "PatternInvalid", "compile_pattern", "seems_regex")
+__all__ = ("Kind", "NamePattern", "PatternInvalid")

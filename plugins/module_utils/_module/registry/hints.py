@@ -45,7 +45,7 @@ def _registry_hints(params: Params, given: Params) -> t.Iterator[str]:
         return
     if not given.keys() & {"registry", "host"}:
         yield f"{params['registry']} is the default of the option registry, so set registry if you mean another one"
-    head, slash, rest = (params["repository"] or "").partition("/")
+    head, slash, rest = (params.get("repository") or "").partition("/")
     if slash and (head == "localhost" or "." in head):
         yield f"if {visible(head)} is a host, give registry: {visible(head)} and repository: {visible(rest)}"
 

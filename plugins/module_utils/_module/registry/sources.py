@@ -66,6 +66,9 @@ class ImageSource(t.Protocol):
     def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
         """See Registry."""
 
+    def catalog(self, *, n: int | None = None, last: str | None = None) -> NameList:
+        """See Registry."""
+
     def first_tags(self, repository: str) -> tuple[str, ...]:
         """See Registry."""
 
@@ -138,6 +141,10 @@ class MirroredSource:
     def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
         """List the tags of the origin, because a mirror may have only some of them."""
         return self._origin.tags(repository, n=n, last=last)
+
+    def catalog(self, *, n: int | None = None, last: str | None = None) -> NameList:
+        """List the repositories of the origin."""
+        return self._origin.catalog(n=n, last=last)
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
         """List the first tags of the origin."""

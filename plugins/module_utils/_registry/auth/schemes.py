@@ -111,10 +111,16 @@ def _challenge_error(
 
 def wider_scopes(challenges: Sequence[Challenge]) -> frozenset[str]:
     """Return the scopes that a refused token lacks; empty if it was refused for another reason (RFC 6750, 3.1)."""
-    for one in challenges:
-        if one.scheme == "bearer" and one.parameters.get("error") == "insufficient_scope":
-            return _scopes(one)
-    return frozenset()
+    return next((_scopes(one) for one in challenges if _is_insufficient(one)), frozenset())
+
+
+def lacks_scope(challenges: Sequence[Challenge]) -> bool:
+    """Tell whether a token was refused because it does not permit the operation (RFC 6750, 3.1)."""
+    return any(map(_is_insufficient, challenges))
+
+
+def _is_insufficient(challenge: Challenge) -> bool:
+    return challenge.scheme == "bearer" and challenge.parameters.get("error") == "insufficient_scope"
 
 
 def _bearer(challenge: Challenge, repository: str | None) -> BearerScheme:
@@ -130,4 +136,4 @@ def _scopes(challenge: Challenge) -> frozenset[str]:
     return frozenset(challenge.parameters.get("scope", "")[:MAX_SCOPE].split())
 
 
-__all__ = ("MAX_SCOPE", "BasicScheme", "BearerScheme", "Scheme", "choose_scheme", "wider_scopes")
+__all__ = ("MAX_SCOPE", "BasicScheme", "BearerScheme", "Scheme", "choose_scheme", "lacks_scope", "wider_scopes")

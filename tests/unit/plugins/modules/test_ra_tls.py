@@ -63,15 +63,23 @@ def run(
     platform = {"platform": "linux/amd64"}
     own: dict[str, dict[str, t.Any]] = {
         "oci_tags": {},
+        "oci_catalog": {},
         "oci_image_info": {"reference": "1.0", **platform},
         "oci_blob": {"digest": new.layers[0].digest, "dest": dest},
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
     }
-    return lambda name, **changes: run_module(name, **{**options, **own[name], **changes})
+
+    def start(name: str, **changes: t.Any) -> t.Any:
+        given = {**options, **own[name], **changes}
+        if name == "oci_catalog":
+            del given["repository"]
+        return run_module(name, **given)
+
+    return start
 
 
-MODULES = ["oci_tags", "oci_image_info", "oci_blob", "oci_image_unpack", "oci_layout"]
+MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_blob", "oci_image_unpack", "oci_layout"]
 THAT_CHANGE = ["oci_image_unpack", "oci_layout"]
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tag names are read from a JSON list while it arrives, with bounded memory and work."""
+"""Names are read from a JSON list while it arrives, with bounded memory and work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pieces(data: bytes, size: int) -> list[bytes]:
 
 
 def scanned(data: bytes, size: int) -> list[str]:
-    scanner = NameScanner()
+    scanner = NameScanner("tags")
     found = [name for piece in pieces(data, size) for name in scanner.feed(piece)]
     return [*found, *scanner.feed(b"", final=True)]
 
@@ -43,6 +43,12 @@ def scanned(data: bytes, size: int) -> list[str]:
 def test_any_list_in_any_pieces(others, tags, size, ascii_only, indented) -> None:
     text = json.dumps({**others, "tags": tags}, ensure_ascii=ascii_only, indent=1 if indented else None)
     assert scanned(text.encode("utf-8", "surrogatepass"), size) == (tags or [])
+
+
+def test_the_names_are_those_of_the_wanted_member() -> None:
+    body = b'{"tags": ["a"], "repositories": ["b", "c"], "x": ["d"]}'
+    assert list(scan_names("repositories", pieces(body, 3))) == ["b", "c"]
+    assert list(scan_names("tags", [body])) == ["a"]
 
 
 @given(st.binary() | st.text('{}[]",:tags\\u0 1e-.nul').map(str.encode), st.integers(1, 5))
@@ -82,7 +88,7 @@ def test_total_and_no_kinder_than_json(data: bytes, size: int) -> None:
 )
 def test_an_invalid_list_is_refused(body: bytes) -> None:
     with pytest.raises(NameListInvalid):
-        list(scan_names([body]))
+        list(scan_names("tags", [body]))
 
 
 LONG = MAX_TOKEN + 100_000
@@ -94,7 +100,7 @@ LONG = MAX_TOKEN + 100_000
 def test_memory_is_bounded(body: bytes) -> None:
     """The body goes on, and nothing waits for its end."""
     with pytest.raises(NameListInvalid, match=r"not JSON$|levels deep"):
-        list(scan_names(itertools.chain(pieces(body, 65536), itertools.repeat(b" "))))
+        list(scan_names("tags", itertools.chain(pieces(body, 65536), itertools.repeat(b" "))))
 
 
 def test_a_list_that_arrives_byte_by_byte_is_scanned_in_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +114,7 @@ def test_a_list_that_arrives_byte_by_byte_is_scanned_in_large_pieces(monkeypatch
 
     monkeypatch.setattr(NameScanner, "feed", watched)
     body = b'{"x": "' + b"a" * 200_000 + b'", "tags": ["one"]}'
-    assert list(scan_names(pieces(body, 1))) == ["one"]
+    assert list(scan_names("tags", pieces(body, 1))) == ["one"]
     assert sum(fed) == len(body)
     assert len(fed) <= 4
 
@@ -123,7 +129,7 @@ def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: py
 
     monkeypatch.setattr(NameScanner, "feed", watched)
     body = b'{"x": ["' + b'", "'.join([b"a" * 1_000_000] * 4) + b'"], "tags": ["one"]}'
-    assert list(scan_names(pieces(body, 65536))) == ["one"]
+    assert list(scan_names("tags", pieces(body, 65536))) == ["one"]
     assert sum(scanned) <= 3 * len(body)
 
 
@@ -139,7 +145,7 @@ def test_an_unfinished_token_is_not_scanned_again_for_each_piece(monkeypatch: py
 def test_repeated_tokens_are_scanned_in_bulk(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     """A step for each of them would take minutes for a list that is as long as it may be."""
     monkeypatch.setattr(module, "MAX_STEPS", 200)
-    assert list(scan_names(pieces(body, 65536))) == (json.loads(body).get("tags") or [])
+    assert list(scan_names("tags", pieces(body, 65536))) == (json.loads(body).get("tags") or [])
 
 
 @pytest.mark.parametrize("item", [b"[[]]", b'{"": {"": {}}}', b"[{}, [{}]]"])
@@ -147,7 +153,7 @@ def test_the_effort_for_nested_values_is_bounded(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "MAX_STEPS", 1000)
     body = b'{"x": [%s], "tags": ["a"]}' % b",".join([item] * 20)
     effort = Effort()
-    assert list(scan_names([body], effort)) == ["a"]
-    lists = itertools.chain.from_iterable(scan_names([body], effort) for dummy in range(30))
+    assert list(scan_names("tags", [body], effort)) == ["a"]
+    lists = itertools.chain.from_iterable(scan_names("tags", [body], effort) for dummy in range(30))
     with pytest.raises(NameListInvalid, match="more than 1000 JSON tokens"):
         list(lists)

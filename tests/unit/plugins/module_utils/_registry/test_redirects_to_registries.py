@@ -175,7 +175,7 @@ def test_pages_of_tags(gateway, real, connect, link) -> None:
         return Reply(200, json.dumps({"tags": [names[start]]}).encode(), headers)
 
     real.on("/v2/team/app/tags/list", reply)
-    assert connect(gateway).tags("app").tags == names
+    assert connect(gateway).tags("app").names == names
     assert {one.path for one in gateway.requests} == {"/v2/app/tags/list"}
     assert len(gateway.requests) == 3
 

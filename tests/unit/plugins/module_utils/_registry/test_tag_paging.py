@@ -98,7 +98,7 @@ def listing(serve, connect, monkeypatch) -> t.Callable[..., t.Callable[..., Name
 @pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
 def test_all(listing, manner) -> None:
     found = listing(manner)()
-    assert (sorted(found.tags), found.last) == (sorted(PUSHED), None)
+    assert (sorted(found.names), found.last) == (sorted(PUSHED), None)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_page_after_page(listing, manner, n) -> None:
     last = None
     for dummy in range(12):
         part = tags(n=n, last=last)
-        assert len(part.tags) <= n
-        found += part.tags
+        assert len(part.names) <= n
+        found += part.names
         last = part.last
         if last is None:
             break
@@ -131,14 +131,14 @@ def test_some_and_then_the_rest(listing, manner, n) -> None:
     tags = listing(manner)
     first = tags(n=n)
     rest = tags(last=first.last)
-    assert sorted(first.tags + rest.tags) == sorted(PUSHED)
-    assert (len(first.tags), rest.last) == (n, None)
+    assert sorted(first.names + rest.names) == sorted(PUSHED)
+    assert (len(first.names), rest.last) == (n, None)
 
 
 @pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
 def test_what_is_continued_after_is_the_last_that_was_listed(listing, manner) -> None:
     part = listing(manner)(n=3)
-    assert part.last == part.tags[-1]
+    assert part.last == part.names[-1]
 
 
 @pytest.mark.parametrize("limit", [50, 100])
@@ -159,7 +159,7 @@ def test_pages_of_a_list_that_is_cut_without_a_word(listing, knows_n, n) -> None
     last = None
     for dummy in range(12):
         part = tags(n=n, last=last)
-        found += part.tags
+        found += part.names
         last = part.last
         if last is None:
             break
@@ -184,7 +184,7 @@ def test_a_large_n_is_asked_for_in_parts(serve, connect) -> None:
 def test_any_n_is_refused(serve, connect) -> None:
     server = serve()
     server.on("/tags/list", Manner(refuses=1, status=400).reply)
-    assert len(connect(server).tags("app", n=3).tags) == 3
+    assert len(connect(server).tags("app", n=3).names) == 3
 
 
 def test_the_refusal_is_shown_if_less_does_not_help(serve, connect) -> None:
@@ -206,7 +206,7 @@ def test_a_registry_that_pays_no_attention_to_last_and_gives_no_more_than_n(serv
 def test_a_registry_that_gives_last_alone_again(listing) -> None:
     tags = listing(MANNERS["last is included"])
     second = tags(n=1, last=tags(n=1).last)
-    assert second.tags == (PUSHED[1],)
+    assert second.names == (PUSHED[1],)
     with pytest.raises(ProtocolBroken):
         tags(n=1, last=second.last)
 
@@ -219,7 +219,7 @@ def test_a_long_list_is_read_as_a_stream(serve, connect) -> None:
     assert len(body) > 8 * 1024 * 1024
     server = serve()
     server.on("", Reply(status=200, body=body))
-    assert connect(server).tags("app").tags == tuple(names)
+    assert connect(server).tags("app").names == tuple(names)
 
 
 def test_all_pages_together_are_bounded(serve, connect, monkeypatch) -> None:
@@ -234,7 +234,7 @@ def test_all_pages_together_are_bounded(serve, connect, monkeypatch) -> None:
 def test_a_huge_name_is_not_sent_back(serve, connect, warnings) -> None:
     server = serve()
     server.on("", Reply(status=200, body=json.dumps({"tags": ["a", "x" * 500_000]}).encode()))
-    assert connect(server).tags("app", n=2).tags == ("a",)
+    assert connect(server).tags("app", n=2).names == ("a",)
     assert len(warnings[0]) < 300
     assert [request.query.get("last") for request in server.requests] == [None, ["a"], None]
 
@@ -244,6 +244,6 @@ def test_a_tag_that_is_gone(serve, connect, warnings, order) -> None:
     """No word is needed where the list is in the order of the names anyway."""
     server = serve()
     server.on("", Manner(order, knows_last=False, link=TOKEN, limit=3).reply)
-    assert connect(server).tags("app", last="a00").tags == ("a1", "b2", "latest", "m3", "z1")
+    assert connect(server).tags("app", last="a00").names == ("a1", "b2", "latest", "m3", "z1")
     expected = 'app has no tag "a00"; the list continues after that name in alphabetical order.'
     assert warnings == ([] if order is LEXICAL else [expected])

@@ -92,23 +92,23 @@ def test_a_server_that_knows_neither_n_nor_last(serve, connect, n) -> None:
     last = None
     for dummy in range(6):
         part = client.tags("app", n=n, last=last)
-        assert len(part.tags) <= n
-        found += part.tags
+        assert len(part.names) <= n
+        found += part.names
         last = part.last
         if last is None:
             break
     assert found == ["1.0", "a", "b", "multi"]
     assert last is None
-    assert client.tags("app").tags == ("1.0", "a", "b", "multi")
-    assert client.tags("app", last="a").tags == ("b", "multi")
-    assert client.tags("app", last="aa").tags == ("b", "multi")
+    assert client.tags("app").names == ("1.0", "a", "b", "multi")
+    assert client.tags("app", last="a").names == ("b", "multi")
+    assert client.tags("app", last="aa").names == ("b", "multi")
 
 
 @pytest.mark.parametrize("names", [("A", "B", "a", "b"), ("A", "a", "b", "C")])
 def test_both_orders_of_the_specification_are_kept(serve, connect, names) -> None:
     server = serve()
     server.on("", page(*names))
-    assert connect(server).tags("app").tags == names
+    assert connect(server).tags("app").names == names
 
 
 def test_a_list_that_is_too_long_for_one_answer(serve, connect, monkeypatch) -> None:
@@ -160,7 +160,7 @@ def test_a_list_that_ends_in_half_a_character(serve, connect, warnings, names, n
     server = fill(serve(), names)
     if not knows_n_and_last:
         server.on("", page(*names))
-    assert connect(server).tags("app", n=n).tags == expected
+    assert connect(server).tags("app", n=n).names == expected
     assert len(warnings) == len(names) - len(expected)
     assert all(text.isprintable() for text in warnings)
 
@@ -169,7 +169,7 @@ def test_the_page_after_an_invalid_tag_is_requested(serve, connect, warnings) ->
     server = serve()
     server.on("", page("a", "-bad"))
     server.on("last=a", page("b"))
-    assert connect(server).tags("app", n=2).tags == ("a", "b")
+    assert connect(server).tags("app", n=2).names == ("a", "b")
     assert len(warnings) == 1
 
 

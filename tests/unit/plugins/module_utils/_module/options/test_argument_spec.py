@@ -33,6 +33,7 @@ TOP = pathlib.Path(__file__).resolve().parents[6]
 MODULES = sorted(path.stem for path in (TOP / "plugins/modules").glob("*.py"))
 FRAGMENTS = {
     "registry": (registry_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.REGISTRY),
+    "registry.repository": (registry_fragment.ModuleDocFragment.REPOSITORY, argument_spec.REPOSITORY),
     "registry.image": (registry_fragment.ModuleDocFragment.IMAGE, argument_spec.IMAGE),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
     "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
@@ -107,7 +108,7 @@ def test_the_return_value_ratls_is_documented_identically() -> None:
         if "attested.registry.registry" in documentation(name)["extends_documentation_fragment"]:
             module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
             found.append(yaml.safe_load(module.RETURN)["ratls"])
-    assert len(found) == 5
+    assert len(found) == 6
     assert all(one == found[0] for one in found)
 
 

@@ -181,5 +181,5 @@ def test_tags_are_those_of_the_origin(
 ) -> None:
     mirror.publish("app", {"old": image})
     origin.publish("app", {"1": image})
-    assert source.tags("app").tags == ("1",)
+    assert source.tags("app").names == ("1",)
     assert mirror.requests == []

@@ -241,7 +241,7 @@ def test_insufficient_scope(start, connect) -> None:
         return None
 
     server.on("/tags/", picky)
-    assert connect(server).tags("app").tags == ("1",)
+    assert connect(server).tags("app").names == ("1",)
     assert [request.query["scope"] for request in server.sent("/token")] == [["repository:app:pull"], wide.split()]
 
 

@@ -129,7 +129,7 @@ def test_a_manifest(serve, connect, image, coding) -> None:
 def test_a_tag_list(serve, connect, coding) -> None:
     server = serve()
     server.on("", compressed(json.dumps({"tags": ["a", "b"]}).encode(), coding))
-    assert connect(server).tags("app").tags == ("a", "b")
+    assert connect(server).tags("app").names == ("a", "b")
 
 
 def test_a_token(serve, connect, image) -> None:
@@ -154,7 +154,7 @@ def test_an_error(serve, connect) -> None:
 def test_an_uncompressed_body_with_a_content_encoding_is_accepted(serve, connect) -> None:
     server = serve()
     server.on("", Reply(status=200, body=b'{"tags": ["a"]}', headers={"Content-Encoding": "gzip"}))
-    assert connect(server).tags("app").tags == ("a",)
+    assert connect(server).tags("app").names == ("a",)
 
 
 @pytest.mark.parametrize(
