@@ -244,7 +244,7 @@ options:
       - name
 """
 
-    IMAGE = r"""
+    NAME = r"""
 options:
   image:
     description:
@@ -279,6 +279,10 @@ options:
     description:
       - The digest of the image, in place of O(reference).
     type: str
+"""
+
+    IMAGE = r"""
+options:
   platform:
     description:
       - The platform to select from a multi-platform image (an index), as C(os/architecture) or

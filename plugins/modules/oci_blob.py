@@ -130,10 +130,10 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import (
     BlobFile,
-    Content,
     Download,
-    blob_diff,
     blob_size,
+    file_results,
+    place,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
@@ -162,25 +162,17 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             if module.check_mode:
                 done = Download(blob_size(source, params["repository"], file.digest), 0)
             else:
-                done = file.download(source, params["repository"], prepare=_labelling(module, file.path, found))
+                done = place(
+                    module,
+                    file,
+                    lambda offset, state: source.blob(
+                        params["repository"], file.digest, offset=offset, digest_state=state
+                    ),
+                    before=found,
+                )
             attested = attestation_results(source)
-    after = Content(file.digest, done.size)
-    diff = blob_diff(file.path, before=found if done.changed else after, after=after)
-    attributes = module.load_file_common_arguments(params)
-    with file.reached() as path:
-        changed = module.set_fs_attributes_if_different({**attributes, "path": path}, done.changed, diff)
     results = {"digest": str(file.digest), "size": done.size, "resumed_from": done.resumed_from}
-    return {"changed": changed, "diff": diff, **results, **attested}
-
-
-def _labelling(module: AnsibleModule, path: str, found: Content | None) -> t.Callable[[str], None]:
-    """Return a function that sets the SELinux context of the policy for path on a new file."""
-
-    def label(partial: str) -> None:
-        if found is None and module.selinux_enabled():
-            module.set_context_if_different(partial, module.selinux_default_context(path), False)
-
-    return label
+    return {**file_results(module, file, before=found, done=done), **results, **attested}
 
 
 def main() -> t.NoReturn:

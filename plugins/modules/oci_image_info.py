@@ -18,6 +18,7 @@ description:
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
+  - attested.registry.registry.name
   - attested.registry.registry.image
   - attested.registry.registry
   - attested.registry.registry.query
@@ -29,6 +30,7 @@ attributes:
     support: full
     platforms: posix
 seealso:
+  - module: attested.registry.oci_manifest
   - module: attested.registry.oci_tags
   - module: attested.registry.oci_image_unpack
 """

@@ -21,6 +21,7 @@ description:
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
+  - attested.registry.registry.name
   - attested.registry.registry.image
   - attested.registry.registry
   - attested.registry.tree

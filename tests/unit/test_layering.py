@@ -93,6 +93,7 @@ REACHED = {
     "oci_image_unpack": 176,
     "oci_layer_unpack": 57,
     "oci_layout": 147,
+    "oci_manifest": 126,
     "oci_tags": 117,
 }
 

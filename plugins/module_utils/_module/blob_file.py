@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The file of oci_blob: its verified content, the download that resumes, and the atomic replacement."""
+"""The file of oci_blob and oci_manifest: its verified content, the download that resumes, the atomic replacement."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ from .._unpack.tree.reach import inside
 from .opened_again import opened_again
 
 if t.TYPE_CHECKING:
-    from .registry.sources import ImageSource
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .registry.sources import ImageSource, Stream
 
 _PIECE: t.Final = 1024 * 1024
 _LOCK_SECONDS: t.Final = 60.0
 _OPEN: t.Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE: t.Final = _OPEN | os.O_CREAT | os.O_EXCL
 
+# Opens the verified bytes from an offset on, given the hash object of those before.
+OpenStream = t.Callable[[int, t.Any], "Stream"]
 # Called with a relative path of the complete file before it is renamed, to set attributes that rename keeps.
 Prepare = t.Callable[[str], None]
 
 
 class BlobFileError(CollectionError):
-    """The destination of a blob, or the file of an unfinished download, is unusable; field path."""
+    """The destination, or the file of an unfinished download, is unusable; field path."""
 
     kind = "destination"
 
@@ -54,9 +58,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Download:
-    """The outcome of a download: the size of the blob, and how many bytes came from an earlier, interrupted download.
+    """The outcome of a download: the size of the content, and how many bytes an earlier, interrupted download left.
 
-    changed is False if another task put the blob in place while this one waited for the lock.
+    changed is False if another task put the content in place while this one waited for the lock.
     """
 
     size: int
@@ -66,7 +70,7 @@ class Download:
 
 @dataclass(frozen=True)
 class _Partial:
-    """The open file that a blob is downloaded to, in the open directory folder.
+    """The open file that the content is downloaded to, in the open directory folder.
 
     can_be_found tells whether the next run can resume it: the name is the expected one, not a random one.
     """
@@ -91,17 +95,18 @@ class _Partial:
 
 
 class BlobFile:
-    """The destination file for the blob with a given digest, and the file of the unfinished download beside it.
+    """The destination file for content with a given digest, and the file of the unfinished download beside it.
 
     The file appears in one step, after all of it has been verified. Its directory may be missing. Raises BlobFileError
     if the destination cannot be a file, ParentRefused if its directory must not be created or a symbolic link of
-    another user is on the path. warning is a message about other users who can replace the file, None if there are
-    none.
+    another user is on the path. what names the content in messages. warning is a message about other users who can
+    replace the file, None if there are none.
     """
 
-    def __init__(self, path: str, digest: Digest) -> None:
+    def __init__(self, path: str, digest: Digest, *, what: str = "blob") -> None:
         self.path = path
         self.digest = digest
+        self._what = what
         self._resumed_from = 0
         self._identity_read: tuple[int, ...] | None = None
         self._directory, self._name = os.path.split(path)
@@ -131,35 +136,50 @@ class BlobFile:
 
     def _content(self, folder: int) -> Content | None:
         self._identity_read = _identity(folder, self._name)
-        try:
-            # before open(), because opening a device can have side effects
-            self._check_regular(os.stat(self._name, dir_fd=folder))
-            descriptor = os.open(self._name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-            with open(descriptor, "rb", buffering=0) as file:
-                self._check_regular(os.fstat(file.fileno()))
+        with self._translate_errors("reading"), contextlib.suppress(FileNotFoundError):
+            with self._open_regular(folder) as file:
                 hasher = self.digest.new_hash()
                 size = _hash(file.fileno(), hasher)
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise filesystem_error(exc, doing="reading", path=self.path) from exc
-        return Content(Digest(self.digest.algorithm, hasher.hexdigest()), size)
+            return Content(Digest(self.digest.algorithm, hasher.hexdigest()), size)
+        return None
 
-    def download(self, source: ImageSource, repository: str, *, prepare: Prepare) -> Download:
-        """Download the blob, resuming an unfinished download, and put it in place.
+    @contextlib.contextmanager
+    def _open_regular(self, folder: int) -> t.Iterator[t.IO[bytes]]:
+        """Open the existing file. Raises OSError, FileNotFoundError if there is none, and BlobFileError."""
+        # before open(), because opening a device can have side effects
+        self._check_regular(os.stat(self._name, dir_fd=folder))
+        descriptor = os.open(self._name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        with open(descriptor, "rb", buffering=0) as file:
+            self._check_regular(os.fstat(descriptor))
+            yield file
+
+    def read(self, limit: int) -> bytes | None:
+        """Return the content of the existing file, None if it is longer than limit or has another digest.
+
+        Raises as content() does.
+        """
+        data = b""
+        with self._parents() as parents, self._translate_errors("reading"), contextlib.suppress(FileNotFoundError):
+            if not parents.missing:
+                with self._open_regular(parents.fd) as file:
+                    data = file.read(limit + 1)
+        return data if Digest.of(data, self.digest.algorithm) == self.digest else None
+
+    def download(self, open_stream: OpenStream, *, prepare: Prepare) -> Download:
+        """Download the content, resuming an unfinished download, and put it in place.
 
         If the connection fails, the received bytes are kept; if the digest is wrong, they are discarded. If the digest
         is wrong after a resumed download, the download starts again from zero. A file that is replaced passes its
         owner, mode and extended attributes on.
 
-        Raises what ImageSource.blob raises, Locked, BlobFileError, FilesystemError.
+        Raises what open_stream and its stream raise, Locked, BlobFileError, FilesystemError.
         """
         with opened_again(self._open_to_download) as partial:
             done = self._find_completed(partial.folder)
             if done is not None:
                 partial.remove()
                 return done
-            done = self._download_to(partial, source, repository)
+            done = self._download_to(partial, open_stream)
             self._put_in_place(partial, prepare)
         return done
 
@@ -191,47 +211,47 @@ class BlobFile:
         if not stat.S_ISREG(status.st_mode):
             raise self._refusal("it exists and is not a regular file", "give another path")
 
-    def _download_to(self, partial: _Partial, source: ImageSource, repository: str) -> Download:
+    def _download_to(self, partial: _Partial, open_stream: OpenStream) -> Download:
         try:
-            return self._fill(partial.fd, source, repository)
+            return self._fill(partial.fd, open_stream)
         except BaseException as exc:
             is_wrong = not isinstance(exc, CollectionError) or isinstance(exc, OciError)
             if is_wrong or not partial.can_be_found or not os.fstat(partial.fd).st_size:
                 partial.remove()
             raise
 
-    def _fill(self, descriptor: int, source: ImageSource, repository: str) -> Download:
+    def _fill(self, descriptor: int, open_stream: OpenStream) -> Download:
         try:
-            return self._resume(descriptor, source, repository)
+            return self._resume(descriptor, open_stream)
         except OciError:
             if not self._resumed_from:
                 raise
         with self._translate_errors("emptying the unfinished download beside"):
             os.ftruncate(descriptor, 0)
-        return self._resume(descriptor, source, repository)
+        return self._resume(descriptor, open_stream)
 
-    def _resume(self, descriptor: int, source: ImageSource, repository: str) -> Download:
+    def _resume(self, descriptor: int, open_stream: OpenStream) -> Download:
         hasher = self.digest.new_hash()
         with self._translate_errors("reading the unfinished download beside"):
             self._resumed_from = _hash(descriptor, hasher)
-        with source.blob(repository, self.digest, offset=self._resumed_from, digest_state=hasher) as stream:
+        with open_stream(self._resumed_from, hasher) as stream:
             self._write(descriptor, stream)
         return Download(os.fstat(descriptor).st_size, self._resumed_from)
 
     def _write(self, descriptor: int, pieces: t.Iterable[bytes]) -> None:
         for piece in pieces:
-            with self._translate_errors("writing the blob beside"):
+            with self._translate_errors(f"writing the {self._what} beside"):
                 try:
                     _write_all(descriptor, piece)
                 except OSError:
                     os.ftruncate(descriptor, 0)
                     raise
-        with self._translate_errors("writing the blob beside"):
+        with self._translate_errors(f"writing the {self._what} beside"):
             os.fsync(descriptor)
 
     def _put_in_place(self, partial: _Partial, prepare: Prepare) -> None:
         """Set the attributes of the file, then rename it. After a failure the next run can resume it as before."""
-        with self._translate_errors("putting the blob at"):
+        with self._translate_errors(f"putting the {self._what} at"):
             try:
                 _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
                 with inside(partial.folder):
@@ -276,7 +296,7 @@ class BlobFile:
 
     def _refusal(self, why: str, remedy: str) -> BlobFileError:
         shown = printable(self.path)
-        return BlobFileError(f"The blob cannot be written to {shown}: {why}; {remedy}.", path=shown)
+        return BlobFileError(f"The {self._what} cannot be written to {shown}: {why}; {remedy}.", path=shown)
 
 
 def _identity(folder: int, name: str) -> tuple[int, ...] | None:
@@ -328,7 +348,27 @@ def _open_partial(folder: int, name: str) -> _Partial:
     return _Partial(folder, name, os.open(name, _CREATE, 0o600, dir_fd=folder), False)
 
 
-def blob_diff(path: str, *, before: Content | None, after: Content) -> dict[str, t.Any]:
+def place(module: AnsibleModule, file: BlobFile, open_stream: OpenStream, *, before: Content | None) -> Download:
+    """Download the content to the file; a new file gets the SELinux context of the policy. Raises as download()."""
+
+    def label(partial: str) -> None:
+        if before is None and module.selinux_enabled():
+            module.set_context_if_different(partial, module.selinux_default_context(file.path), False)
+
+    return file.download(open_stream, prepare=label)
+
+
+def file_results(module: AnsibleModule, file: BlobFile, *, before: Content | None, done: Download) -> dict[str, t.Any]:
+    """Set the attributes of the file by the options of the task; return the results changed and diff."""
+    after = Content(file.digest, done.size)
+    diff = _diff(file.path, before=before if done.changed else after, after=after)
+    attributes = module.load_file_common_arguments(module.params)
+    with file.reached() as path:
+        changed = module.set_fs_attributes_if_different({**attributes, "path": path}, done.changed, diff)
+    return {"changed": changed, "diff": diff}
+
+
+def _diff(path: str, *, before: Content | None, after: Content) -> dict[str, t.Any]:
     """Return the diff of the file for a blob."""
     return {
         "before_header": path_text(path),
@@ -370,4 +410,4 @@ def _write_all(descriptor: int, piece: bytes) -> None:
         written += os.write(descriptor, memoryview(piece)[written:])
 
 
-__all__ = ("BlobFile", "BlobFileError", "Content", "Download", "blob_diff", "blob_size")
+__all__ = ("BlobFile", "BlobFileError", "Content", "Download", "OpenStream", "blob_size", "file_results", "place")

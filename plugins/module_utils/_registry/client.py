@@ -178,6 +178,17 @@ class Registry:
 
         return head_manifest(self._caller, operation, selector, repository=repository)
 
+    def look_up(self, repository: str, selector: Selector) -> ManifestHead:
+        """Ask for digest, media type and size of a manifest by HEAD alone; the digest is not None.
+
+        Raises NotFound if the registry does not have it, DigestMismatch if the tag does not lead to the digest.
+        """
+        from .manifest_head import require_head
+
+        repository = self.repository(repository)
+        operation = self._operation(f"look up the manifest {selector}", repository, str(selector))
+        return require_head(self._caller, operation, selector, repository=repository)
+
     def manifest(self, repository: str, selector: Selector) -> Fetched:
         """Get a manifest or index, verified against the selector's digest; its tag must lead to that digest."""
         repository = self.repository(repository)

@@ -6,20 +6,20 @@
 
 """Ask for the digest of a manifest by HEAD (distribution-spec, "Checking if content exists in the registry").
 
-Called by Registry.head_manifest(); manifests.py uses the same headers and checks.
+Called by Registry.head_manifest() and Registry.look_up(); manifests.py uses the same headers and checks.
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._base.text import quote
 from .._oci.digest import Digest
-from .._oci.errors import DigestError
+from .._oci.errors import DigestError, DigestMismatch
 from .._oci.media_type import ACCEPT, is_index, is_manifest, parse_content_type
 from .caller import Call
-from .errors import RegistryError
+from .errors import ProtocolBroken, RegistryError
 from .retry import is_refusal
 
 if t.TYPE_CHECKING:
@@ -40,6 +40,7 @@ class ManifestHead:
 
     digest: Digest | None
     media_type: str | None
+    size: int | None = None
 
 
 def head_manifest(caller: Caller, operation: Operation, selector: Selector, *, repository: str) -> ManifestHead:
@@ -49,19 +50,55 @@ def head_manifest(caller: Caller, operation: Operation, selector: Selector, *, r
     registries treat HEAD and GET differently, and the following GET reports the reason. Raises RegistryError for other
     failures, see is_refusal().
     """
-    url = caller.endpoint.manifest(repository, manifest_path(selector))
-    call = Call(operation, url, "HEAD", headers=ACCEPT_HEADER, deadline=caller.deadline())
     try:
-        answer, dummy = caller.document(call, limit=0)
+        head = _ask(caller, operation, selector, repository=repository)
     except RegistryError as exc:
         if is_refusal(exc):
             return ManifestHead(None, None)
         raise
-    digest = stated_digest(answer, caller.endpoint, repository, caller.options.warn)
-    if selector.digest is not None and digest != selector.digest:
-        digest = None
+    return head if selector.digest in (None, head.digest) else replace(head, digest=None)
+
+
+def require_head(caller: Caller, operation: Operation, selector: Selector, *, repository: str) -> ManifestHead:
+    """HEAD a manifest and return its digest at least. A tag with a digest must lead to that digest.
+
+    Raises RegistryError, also if the answer states no digest, and DigestMismatch.
+    """
+    head = _ask(caller, operation, selector, repository=repository)
+    if head.digest is None:
+        raise operation.error(
+            ProtocolBroken,
+            f"{caller.endpoint.name} does not state its digest in answer to HEAD",
+            "read the manifest itself",
+        )
+    if selector.digest not in (None, head.digest):
+        raise mismatch_error(operation, selector, expected=selector.digest, actual=head.digest)
+    return head
+
+
+def _ask(caller: Caller, operation: Operation, selector: Selector, *, repository: str) -> ManifestHead:
+    url = caller.endpoint.manifest(repository, manifest_path(selector))
+    call = Call(operation, url, "HEAD", headers=ACCEPT_HEADER, deadline=caller.deadline())
+    answer, dummy = caller.document(call, limit=0)
     media_type = parse_content_type(answer.header("Content-Type"))
-    return ManifestHead(digest, media_type if is_manifest(media_type) or is_index(media_type) else None)
+    digest = stated_digest(answer, caller.endpoint, repository, caller.options.warn)
+    if not (is_manifest(media_type) or is_index(media_type)):
+        return ManifestHead(digest, None)
+    # a Content-Encoding is that of a proxy, and the length is that of what it compressed
+    return ManifestHead(digest, media_type, None if answer.header_lines("Content-Encoding") else answer.length)
+
+
+def mismatch_error(operation: Operation, selector: Selector, *, expected: Digest, actual: Digest) -> DigestMismatch:
+    """Return the error for a manifest with another digest than that of the selector."""
+    if selector.tag is None:
+        return operation.wrong_digest(expected=expected, actual=str(actual))
+    message = operation.sentence(
+        f"the tag {selector.tag} now leads to {actual}, not to {expected}",
+        "give the tag alone, the digest alone, or the new digest of the tag",
+    )
+    error = DigestMismatch(message, expected=str(expected), actual=str(actual))
+    operation.annotate(error)
+    return error
 
 
 def manifest_path(selector: Selector) -> str:
@@ -84,4 +121,12 @@ def stated_digest(answer: Answer, endpoint: Endpoint, repository: str, warn: Cal
         return None
 
 
-__all__ = ("ACCEPT_HEADER", "ManifestHead", "head_manifest", "manifest_path", "stated_digest")
+__all__ = (
+    "ACCEPT_HEADER",
+    "ManifestHead",
+    "head_manifest",
+    "manifest_path",
+    "mismatch_error",
+    "require_head",
+    "stated_digest",
+)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from .._base.errors import CollectionError, JsonInvalid
 from .._oci.digest import Digest
 from .._oci.document import parse_document
-from .._oci.errors import DigestMismatch, OciError, SizeMismatch
+from .._oci.errors import OciError, SizeMismatch
 from .caller import Call
-from .manifest_head import ACCEPT_HEADER, ManifestHead, manifest_path, stated_digest
+from .manifest_head import ACCEPT_HEADER, ManifestHead, manifest_path, mismatch_error, stated_digest
 
 if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
@@ -65,7 +65,7 @@ class ManifestReader:
         answer, body = self._caller.document(call, limit=MAX_BYTES)
         digest = Digest.of(body) if selector.digest is None else Digest.of(body, selector.digest.algorithm)
         if selector.digest is not None and digest != selector.digest:
-            raise _mismatch_error(operation, selector, expected=selector.digest, actual=digest)
+            raise mismatch_error(operation, selector, expected=selector.digest, actual=digest)
         self._check_header(answer, body, operation)
         return self._parse(operation, body, digest, answer.header("Content-Type"), strict=selector.digest is None)
 
@@ -108,16 +108,6 @@ class ManifestReader:
         actual = None if stated is None else Digest.of(body, stated.algorithm)
         if stated is not None and actual != stated:
             raise operation.wrong_digest(expected=stated, actual=str(actual))
-
-
-def _mismatch_error(operation: Operation, selector: Selector, *, expected: Digest, actual: Digest) -> DigestMismatch:
-    if selector.tag is None:
-        return operation.wrong_digest(expected=expected, actual=str(actual))
-    message = operation.sentence(
-        f"the tag {selector.tag} now leads to {actual}, not to {expected}",
-        "give the tag alone, the digest alone, or the new digest of the tag",
-    )
-    return _annotate(operation, DigestMismatch(message, expected=str(expected), actual=str(actual)))
 
 
 E = t.TypeVar("E", bound=CollectionError)

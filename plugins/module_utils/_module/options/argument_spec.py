@@ -69,13 +69,18 @@ REPOSITORY: t.Final[Options] = {
     "repository": {"type": "str", "required": True, "aliases": ["app_name", "name"]},
 }
 
-# The options of the fragment attested.registry.registry.image.
-IMAGE: t.Final[Options] = {
+# The options of the fragment attested.registry.registry.name.
+NAME: t.Final[Options] = {
     "image": {"type": "str"},
     "repository": {"type": "str", "required": False, "aliases": ["app_name", "name"]},
     "reference": {"type": "str", "default": "latest"},
     "tag": {"type": "str"},
     "digest": {"type": "str"},
+}
+
+# The options of the fragments attested.registry.registry.name and attested.registry.registry.image.
+IMAGE: t.Final[Options] = {
+    **NAME,
     "platform": {"type": "str"},
     "foreign_layers": {"type": "bool", "default": False},
 }
@@ -113,6 +118,7 @@ def registry_module(
     *options: Options,
     required_if: t.Sequence[t.Sequence[t.Any]] = (),
     required_one_of: t.Sequence[t.Sequence[str]] = (),
+    mutually_exclusive: t.Sequence[tuple[str, str]] = (),
     add_file_common_args: bool = False,
 ) -> AnsibleModule:
     """Return the AnsibleModule of a task that connects to a registry, with the options of REGISTRY and options.
@@ -124,7 +130,7 @@ def registry_module(
     module = AnsibleModule(
         argument_spec=spec,
         required_together=_TOGETHER,
-        mutually_exclusive=_EXCLUSIVE,
+        mutually_exclusive=[*_EXCLUSIVE, *mutually_exclusive],
         required_by=_REQUIRED_BY,
         required_if=required_if,
         required_one_of=required_one_of,
@@ -189,6 +195,7 @@ def merge(*parts: Options) -> Options:
 __all__ = (
     "IMAGE",
     "LISTING",
+    "NAME",
     "QUERY",
     "REGISTRY",
     "REPOSITORY",

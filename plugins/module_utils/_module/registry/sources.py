@@ -75,6 +75,9 @@ class ImageSource(t.Protocol):
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
         """See Registry."""
 
+    def look_up(self, repository: str, selector: Selector) -> ManifestHead:
+        """See Registry."""
+
     def manifest(self, repository: str, selector: Selector) -> Fetched:
         """See Registry."""
 
@@ -162,6 +165,10 @@ class MirroredSource:
             if head.digest is not None:
                 return head
         return self._origin.head_manifest(repository, selector)
+
+    def look_up(self, repository: str, selector: Selector) -> ManifestHead:
+        """Return the head from the first registry that has the manifest."""
+        return self._ask_in_order(repository, lambda registry, name: registry.look_up(name, selector))
 
     def manifest(self, repository: str, selector: Selector) -> Fetched:
         """Return the manifest from the first registry that has it."""

@@ -104,11 +104,16 @@ def test_an_image_in_place_of_a_tag(task: t.Any, registry: FaultyRegistry, optio
 
 
 @pytest.mark.parametrize("option", ["repository", "name", "app_name"])
-@pytest.mark.parametrize("module", [*MODULES, "oci_tags", "oci_blob"])
+@pytest.mark.parametrize("module", [*MODULES, "oci_tags", "oci_blob", "oci_manifest"])
 def test_an_image_in_place_of_a_repository(
     run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, module: str, option: str
 ) -> None:
-    more = {"oci_tags": {}, "oci_image_info": {}, "oci_blob": {"dest": "/x", "digest": IMAGE.digest}}
+    more = {
+        "oci_tags": {},
+        "oci_image_info": {},
+        "oci_manifest": {},
+        "oci_blob": {"dest": "/x", "digest": IMAGE.digest},
+    }
     more = more.get(module, {"dest": str(tmp_path / "x")})
     run = run_module(module, registry=registry.name, **{option: "quay.io/org/app:1.0"}, **more)
     assert run["error"]["kind"] == "reference_invalid"
@@ -170,6 +175,7 @@ def test_a_forgotten_registry(run_module: t.Any, tmp_path: pathlib.Path) -> None
     for module, more in (
         ("oci_tags", {}),
         ("oci_image_info", {}),
+        ("oci_manifest", {}),
         ("oci_image_unpack", {"dest": str(tmp_path / "tree")}),
         ("oci_layout", {"dest": str(tmp_path / "layout")}),
         ("oci_blob", {"dest": str(tmp_path / "blob"), "digest": IMAGE.digest}),

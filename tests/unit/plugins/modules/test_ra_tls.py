@@ -65,6 +65,7 @@ def run(
         "oci_tags": {},
         "oci_catalog": {},
         "oci_image_info": {"reference": "1.0", **platform},
+        "oci_manifest": {"reference": "1.0"},
         "oci_blob": {"digest": new.layers[0].digest, "dest": dest},
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
@@ -79,7 +80,7 @@ def run(
     return start
 
 
-MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_blob", "oci_image_unpack", "oci_layout"]
+MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_manifest", "oci_blob", "oci_image_unpack", "oci_layout"]
 THAT_CHANGE = ["oci_image_unpack", "oci_layout"]
 
 

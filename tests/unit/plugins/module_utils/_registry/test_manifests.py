@@ -203,7 +203,7 @@ def test_the_repository_name_cannot_change_the_url(server, connect, name) -> Non
 
 def test_head(server, connect, image) -> None:
     head = connect(server).head_manifest("app", select("1.0"))
-    assert head == ManifestHead(Digest.parse(image.digest), image.media_type)
+    assert head == ManifestHead(Digest.parse(image.digest), image.media_type, len(image.data))
     assert [request.method for request in server.requests] == ["HEAD"]
 
 

@@ -34,7 +34,11 @@ MODULES = sorted(path.stem for path in (TOP / "plugins/modules").glob("*.py"))
 FRAGMENTS = {
     "registry": (registry_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.REGISTRY),
     "registry.repository": (registry_fragment.ModuleDocFragment.REPOSITORY, argument_spec.REPOSITORY),
-    "registry.image": (registry_fragment.ModuleDocFragment.IMAGE, argument_spec.IMAGE),
+    "registry.name": (registry_fragment.ModuleDocFragment.NAME, argument_spec.NAME),
+    "registry.image": (
+        registry_fragment.ModuleDocFragment.IMAGE,
+        {name: option for name, option in argument_spec.IMAGE.items() if name not in argument_spec.NAME},
+    ),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
     "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
 }
@@ -108,7 +112,7 @@ def test_the_return_value_ratls_is_documented_identically() -> None:
         if "attested.registry.registry" in documentation(name)["extends_documentation_fragment"]:
             module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
             found.append(yaml.safe_load(module.RETURN)["ratls"])
-    assert len(found) == 6
+    assert len(found) == 7
     assert all(one == found[0] for one in found)
 
 

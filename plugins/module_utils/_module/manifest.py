@@ -1,0 +1,129 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The steps of oci_manifest: find the manifest, in the file of an earlier run if it is there, and keep it in a file."""
+
+from __future__ import annotations
+
+import typing as t
+from base64 import b64encode
+from contextlib import nullcontext
+
+from .._base.strict_json import load
+from .._oci.digest import Digest, Verifier
+from .._oci.document import parse_document
+from .._oci.index import Index
+from .._oci.platform import Platform
+from .._registry.errors import NotFound
+from .._registry.manifests import MAX_BYTES, Fetched
+from .blob_file import BlobFile, Download, file_results, place
+from .options.image_options import wanted_selector
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible.module_utils.basic import AnsibleModule
+
+    from .._oci.descriptor import Descriptor
+    from .._oci.reference import Selector
+    from .registry.sources import ImageSource
+
+Results = dict[str, t.Any]
+
+
+def read_manifest(module: AnsibleModule, source: ImageSource) -> Results:
+    """Return the results of the module. Raises what the source, parse_document() and BlobFile raise."""
+    params, selector = module.params, wanted_selector(module)
+    platform = None if params["platform"] is None else Platform.parse(params["platform"])
+    try:
+        if params["head"]:
+            return {"changed": False, **_look_up(source, params["repository"], selector)}
+        fetched = _find_kept(params, source, selector) or source.manifest(params["repository"], selector)
+    except NotFound:
+        if params["fail_if_missing"]:
+            raise
+        return {"changed": False, "exists": False}
+    if platform is not None:
+        image = source.resolve(params["repository"], selector, platform=platform, fetched=fetched)
+        fetched = Fetched(image.digest, image.manifest)
+    kept = {"changed": False} if params["dest"] is None else _keep(module, fetched)
+    return {**_describe(fetched), **kept}
+
+
+def _look_up(source: ImageSource, repository: str, selector: Selector) -> Results:
+    head = source.look_up(repository, selector)
+    return {"exists": True, "digest": str(head.digest), "media_type": head.media_type, "size": head.size}
+
+
+def _find_kept(params: t.Mapping[str, t.Any], source: ImageSource, selector: Selector) -> Fetched | None:
+    """Return the manifest in the file of an earlier run, if the reference leads to it; a tag is asked for by HEAD."""
+    if params["dest"] is None or params["platform"] is not None:
+        return None
+    digest, media_type = selector.digest, None
+    if selector.tag is not None:
+        head = source.head_manifest(params["repository"], selector)
+        digest, media_type = head.digest, head.media_type
+    raw = None if digest is None else _file(params["dest"], digest).read(MAX_BYTES)
+    if raw is None:
+        return None
+    document = parse_document(raw, media_type=media_type, strict=False, what=f"the manifest {digest}")
+    return Fetched(selector.digest or Digest.of(raw), document)
+
+
+def _keep(module: AnsibleModule, fetched: Fetched) -> Results:
+    """Bring the file to the bytes of the manifest, and return the results changed and diff."""
+    file = _file(module.params["dest"], fetched.digest)
+    if file.warning is not None:
+        module.warn(file.warning)
+    found = file.content()
+    if found is not None and found.digest == file.digest:
+        done = Download(found.size, 0, changed=False)
+    elif module.check_mode:
+        done = Download(len(fetched.document.raw), 0)
+    else:
+        done = place(module, file, lambda offset, state: nullcontext(_rest(fetched, offset, state)), before=found)
+    return file_results(module, file, before=found, done=done)
+
+
+def _file(path: str, digest: Digest) -> BlobFile:
+    return BlobFile(path, digest, what="manifest")
+
+
+def _rest(fetched: Fetched, offset: int, state: t.Any) -> Iterator[bytes]:
+    """Yield the bytes from an offset on. Raises OciError if the bytes in state are not those before it."""
+    rest = fetched.document.raw[offset:]
+    verifier = Verifier(
+        fetched.digest, len(fetched.document.raw), what="the unfinished manifest", state=state, received=offset
+    )
+    verifier.update(rest)
+    verifier.finish()
+    yield rest
+
+
+def _describe(fetched: Fetched) -> Results:
+    document = fetched.document
+    return {
+        "exists": True,
+        "digest": str(fetched.digest),
+        "media_type": document.media_type,
+        "size": len(document.raw),
+        "document": load(document.raw, what=f"the manifest {fetched.digest}"),
+        "content": b64encode(document.raw).decode("ascii"),
+        "children": [_describe_child(entry) for entry in document.manifests] if isinstance(document, Index) else [],
+    }
+
+
+def _describe_child(entry: Descriptor) -> Results:
+    return {
+        "digest": str(entry.digest),
+        "media_type": entry.media_type,
+        "size": entry.size,
+        "platform": None if entry.platform is None else str(entry.platform),
+        "annotations": dict(entry.annotations),
+    }
+
+
+__all__ = ("read_manifest",)
