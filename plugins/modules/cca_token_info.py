@@ -197,6 +197,7 @@ query_result:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.attested.registry.plugins.module_utils._base.crypto import require_cryptography
 from ansible_collections.attested.registry.plugins.module_utils._module.cca_token import (
     describe,
     is_valid,
@@ -206,7 +207,6 @@ from ansible_collections.attested.registry.plugins.module_utils._module.cca_toke
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import QUERY, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
-from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import require_cryptography
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import require_cbor2
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.lifecycle import LIFECYCLE_STATES

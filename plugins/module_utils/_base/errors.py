@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The root of all errors of the collection, and the error for JSON that is not strict.
+"""The root of all errors of the collection, and those that several packages raise.
 
 Every package derives its errors from CollectionError; _module/errors.py turns them into failed results.
 """
@@ -50,4 +50,11 @@ class JsonInvalid(CollectionError):
     reason = ""
 
 
-__all__ = ("CollectionError", "JsonInvalid")
+class DependencyMissing(CollectionError):
+    """A Python library is missing or too old. Field: library. traceback is that of the failed import."""
+
+    kind = "dependency_missing"
+    traceback: str | None = None
+
+
+__all__ = ("CollectionError", "DependencyMissing", "JsonInvalid")

@@ -15,18 +15,8 @@ import platform
 import sys
 import typing as t
 
-from .._base.errors import CollectionError
-
-
-class LibraryMissing(CollectionError):
-    """A Python library that an option requires is missing on this host; field library."""
-
-    kind = "dependency_missing"
-
-
-def is_dependency(error: CollectionError) -> bool:
-    """Tell whether the error reports a missing library, by its kind: each package has its own error class."""
-    return error.kind == LibraryMissing.kind
+if t.TYPE_CHECKING:
+    from .._base.errors import CollectionError
 
 
 def dependency_message(error: CollectionError) -> str:
@@ -44,4 +34,4 @@ def _python() -> str:
     return t.cast("str | None", sys.executable) or f"version {platform.python_version()}"
 
 
-__all__ = ("LibraryMissing", "dependency_message", "is_dependency")
+__all__ = ("dependency_message",)

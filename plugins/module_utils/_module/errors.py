@@ -13,9 +13,9 @@ import errno
 import os
 import typing as t
 
-from .._base.errors import CollectionError
+from .._base.errors import CollectionError, DependencyMissing
 from .._base.text import path_text
-from .dependencies import dependency_message, is_dependency
+from .dependencies import dependency_message
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -32,7 +32,7 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
     try:
         yield
     except CollectionError as exc:
-        message = dependency_message(exc) if is_dependency(exc) else exc.message
+        message = dependency_message(exc) if exc.kind == DependencyMissing.kind else exc.message
         _fail(module, message, exc.as_result())
     except MemoryError:
         _fail(

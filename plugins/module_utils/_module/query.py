@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._base.errors import CollectionError
-from .dependencies import LibraryMissing
+from .._base.errors import CollectionError, DependencyMissing
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -33,7 +32,7 @@ class QueryInvalid(CollectionError):
 class Query:
     """A compiled JMESPath expression; construct it before any work is done, so that a wrong expression fails early.
 
-    If expression is None, the results are not changed. Raises QueryInvalid, LibraryMissing.
+    If expression is None, the results are not changed. Raises QueryInvalid, DependencyMissing.
     """
 
     def __init__(self, module: AnsibleModule, expression: str | None) -> None:
@@ -75,9 +74,9 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 
-def _missing_error(why: str) -> LibraryMissing:
+def _missing_error(why: str) -> DependencyMissing:
     wanted = f"jmespath >= {MINIMUM_JMESPATH}"
-    return LibraryMissing(f"The option query needs the Python library {wanted} {why}.", library="jmespath")
+    return DependencyMissing(f"The option query needs the Python library {wanted} {why}.", library="jmespath")
 
 
 def _invalid_error(expression: str, error: Exception, *, fault: str) -> QueryInvalid:

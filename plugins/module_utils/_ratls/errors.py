@@ -17,13 +17,6 @@ class RatlsError(CollectionError):
     kind = "ratls"
 
 
-class DependencyMissing(RatlsError):
-    """A Python library is absent or too old. Field: library."""
-
-    kind = "dependency_missing"
-    traceback: str | None = None
-
-
 class ConfigurationInvalid(RatlsError):
     """A setting of attestation cannot be used: a key, a URL, a source of evidence, a policy."""
 
@@ -77,7 +70,6 @@ __all__ = (
     "CertificateInvalid",
     "ChallengeInvalid",
     "ConfigurationInvalid",
-    "DependencyMissing",
     "EvidenceUnavailable",
     "RatlsError",
     "TokenInvalid",

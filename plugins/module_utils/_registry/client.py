@@ -50,8 +50,8 @@ class Registry:
     fetching layers from URLs that an image, and not the registry, names. No connection is made and no
     library imported before the first request.
 
-    Every operation raises RegistryError and the errors of _oci; all of them have kind and fields. Repository names
-    follow distribution-spec; on Docker Hub "debian" is "library/debian".
+    Every operation raises RegistryError, DependencyMissing and the errors of _oci; all of them have kind and fields.
+    Repository names follow distribution-spec; on Docker Hub "debian" is "library/debian".
     """
 
     def __init__(

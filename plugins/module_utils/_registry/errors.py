@@ -129,13 +129,6 @@ class RedirectRefused(RegistryError):
     kind = "redirect"
 
 
-class DependencyMissing(RegistryError):
-    """A Python library is missing or too old. Fields: library. traceback is that of the failed import."""
-
-    kind = "dependency_missing"
-    traceback: str | None = None
-
-
 @dataclass(frozen=True)
 class Operation:
     """What the client is doing, for messages and fields: "Cannot <doing>: <why>; <advice>.".
@@ -201,7 +194,6 @@ __all__ = (
     "ConfigurationError",
     "ConnectionFailed",
     "Denied",
-    "DependencyMissing",
     "NotFound",
     "NotOffered",
     "Operation",

@@ -15,8 +15,8 @@ import collections
 import hmac
 import typing as t
 
+from .._base.crypto import require_cryptography
 from . import limits
-from .crypto.library import require_cryptography
 from .crypto.protection import KEY_RECORDS
 from .crypto.schedule import TrafficKeys, Transcript, finished_mac, next_secret
 from .crypto.suites import Suite

@@ -102,13 +102,6 @@ class InternalError(TlsError):
     kind = "tls_internal"
 
 
-class DependencyMissing(TlsError):
-    """The Python library cryptography is absent or too old."""
-
-    kind = "dependency_missing"
-    default = None
-
-
 def alert_received(number: int, state: TlsState) -> AlertReceived:
     """Return the error for a received alert; state is the state of this end."""
     known = number in Alert.__members__.values()
@@ -136,7 +129,6 @@ __all__ = (
     "AlertReceived",
     "CertificateRejected",
     "DecodeError",
-    "DependencyMissing",
     "InternalError",
     "LimitExceeded",
     "NegotiationFailed",

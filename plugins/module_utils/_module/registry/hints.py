@@ -20,7 +20,7 @@ from ..._base.text import visible
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import is_tag
 from ..._oci.reference import DEFAULT_TAG, Reference
-from ..._registry.errors import ConfigurationError, DependencyMissing, NotFound, RegistryError
+from ..._registry.errors import ConfigurationError, NotFound, RegistryError
 from ..options.given import given_options
 
 if t.TYPE_CHECKING:
@@ -33,7 +33,7 @@ _SHOWN: t.Final = 5
 
 def add_hints(error: CollectionError, params: Params, source: ImageSource) -> None:
     """Append the hints that apply to the message of error, if it is a RegistryError."""
-    if not isinstance(error, RegistryError) or isinstance(error, (ConfigurationError, DependencyMissing)):
+    if not isinstance(error, RegistryError) or isinstance(error, ConfigurationError):
         return
     given = given_options()
     for hint in (*_registry_hints(params, given), *_tag_hints(error, params, given, source)):

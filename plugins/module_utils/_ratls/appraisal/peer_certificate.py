@@ -12,7 +12,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from .. import crypto
+from ..._base import crypto
 from ..errors import CertificateInvalid
 from ..evidence.certificate import EXTENSION_OID
 from .extensions import extensions_of

@@ -12,7 +12,7 @@ import datetime
 import hashlib
 import typing as t
 
-from .. import crypto
+from ..._base import crypto
 from ..errors import CertificateInvalid
 from ..token.cca_token import MAX_TOKEN
 

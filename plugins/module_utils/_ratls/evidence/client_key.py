@@ -13,7 +13,7 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
-from .. import crypto
+from ..._base import crypto
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

@@ -12,7 +12,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from .. import crypto
+from ..._base import crypto
 from ..errors import ConfigurationInvalid
 from ..token import platform_claims, realm_claims
 from ..token.cbor import Cbor, CborKey, TaggedValue, encode

@@ -22,7 +22,7 @@ import traceback
 import typing as t
 from dataclasses import dataclass
 
-from ..errors import DependencyMissing
+from ..._base.errors import DependencyMissing
 
 IMPORT_ERROR: str | None = None
 try:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._base import crypto
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
-from .. import crypto
 from ..errors import ConfigurationInvalid
 from .jwk import from_jwk
 from .keys import EcKey, KeyInvalid, from_cose_key, from_point, from_public

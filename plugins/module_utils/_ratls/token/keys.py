@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .. import crypto
+from ..._base import crypto
 from ..errors import TokenInvalid
 from .cbor import Cbor, CborInvalid, decode
 

@@ -21,8 +21,9 @@ import ssl
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._base.errors import DependencyMissing
 from ..._base.text import visible
-from ..errors import ConfigurationInvalid, DependencyMissing, VeraisonFailed
+from ..errors import ConfigurationInvalid, VeraisonFailed
 from .ear import veraison_error
 from .exchange import MAX_BODY, HttpAnswer
 

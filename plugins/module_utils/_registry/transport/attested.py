@@ -15,7 +15,7 @@ import errno
 import typing as t
 import warnings
 
-from ..._ratls.crypto import MINIMUM_CRYPTOGRAPHY, OLDEST_CRYPTOGRAPHY, require_cryptography
+from ..._base.crypto import MINIMUM_CRYPTOGRAPHY, OLDEST_CRYPTOGRAPHY, require_cryptography
 from ..._ratls.errors import ChallengeInvalid
 from ..._ratls.evidence.client_key import process_key
 from ..._ratls.token.cbor import require_cbor2
@@ -106,7 +106,7 @@ class AttestedTls:
     """RA-TLS to one registry: TLS 1.3, with a new attestation for the challenge of every connection.
 
     latest is the attestation of the newest connection. warn receives each warning about the evidence once. Threads may
-    share it. Raises ConfigurationError, and DependencyMissing of _ratls.
+    share it. Raises ConfigurationError, and DependencyMissing.
     """
 
     def __init__(self, options: TlsOptions, origin: Origin, *, warn: t.Callable[[str], None]) -> None:

@@ -20,8 +20,8 @@ import traceback
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._base.errors import CollectionError
-from ..errors import ConfigurationError, DependencyMissing
+from ..._base.errors import CollectionError, DependencyMissing
+from ..errors import ConfigurationError
 
 if t.TYPE_CHECKING:
     import ssl

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._base.errors import DependencyMissing
 from ..._ratls.errors import ConfigurationInvalid, RatlsError, VeraisonFailed
-from ..._ratls.errors import DependencyMissing as RatlsDependencyMissing
 from ..._tls13.config import ServerConfig
 from ..._tls13.errors import CertificateRejected
 from ..._tls13.names import Alert
@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from .materials import ServerCertificate
 
 # faults on our side: no verdict about the client
-_FAULTS: t.Final = (ConfigurationInvalid, RatlsDependencyMissing, VeraisonFailed)
+_FAULTS: t.Final = (ConfigurationInvalid, DependencyMissing, VeraisonFailed)
 
 # the alert without a verdict about the client, which may try again
 _NOT_JUDGED: t.Final = Alert.INTERNAL_ERROR

@@ -15,13 +15,12 @@ import sys
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._base.errors import DependencyMissing as LibraryMissing
 from ..._base.text import visible
 from ..._ratls.bounded_file import NotReadable, read_bounded
-from ..._ratls.errors import DependencyMissing as RatlsDependencyMissing
 from ..._ratls.errors import RatlsError
 from ..._ratls.relying_party import SETTINGS, RelyingParty, read_relying_party
 from ..._tls13.crypto.keys import CertifiedKey, load_certified_key
-from ..._tls13.errors import DependencyMissing as TlsDependencyMissing
 from ..._tls13.errors import TlsError
 from ..errors import AttestationError, CertificateError, DependencyMissing
 
@@ -52,8 +51,8 @@ class ServerCertificate:
             return cls((chain, key), load_certified_key(chain, key))
         except NotReadable as exc:
             raise _certificate_error(settings, str(exc), "check both paths and that this user may read them") from None
-        except TlsDependencyMissing as exc:
-            raise DependencyMissing(exc.message) from None
+        except LibraryMissing as exc:
+            raise _dependency_error(exc) from None
         except TlsError as exc:
             why = exc.message[:1].lower() + exc.message[1:].rstrip(".")
             raise _certificate_error(settings, why, "provide a matching pair in PEM, with an unencrypted key") from None
@@ -66,6 +65,11 @@ def _certificate_error(settings: Settings, why: str, what_to_do: str) -> Certifi
     )
 
 
+def _dependency_error(exc: LibraryMissing) -> DependencyMissing:
+    wanted = str(exc.fields["library"]).replace(" ", "")
+    return DependencyMissing(f"{exc.message[:-1]}, with {sys.executable} -m pip install '{wanted}'.")
+
+
 def read_relying(settings: Settings) -> RelyingParty | None:
     """Make the relying party of the settings, without network access. Returns None unless tls is ra-tls.
 
@@ -75,9 +79,8 @@ def read_relying(settings: Settings) -> RelyingParty | None:
         return None
     try:
         return read_relying_party({name: _as_plain_data(getattr(settings, name)) for name in SETTINGS}, read_file=_read)
-    except RatlsDependencyMissing as exc:
-        wanted = str(exc.fields["library"]).replace(" ", "")
-        raise DependencyMissing(f"{exc.message[:-1]}, with {sys.executable} -m pip install '{wanted}'.") from None
+    except LibraryMissing as exc:
+        raise _dependency_error(exc) from None
     except RatlsError as exc:
         raise AttestationError(exc.message) from None
 

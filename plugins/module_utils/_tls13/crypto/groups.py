@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._base.crypto import curve25519, ec, serialization
 from ..errors import ProtocolError
 from ..names import Alert, Group
-from .library import curve25519, ec, serialization
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

@@ -8,24 +8,24 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ..errors import CertificateRejected, ProtocolError, UsageError
-from ..names import Alert, Scheme
-from .library import (
+from ..._base.crypto import (
     InvalidSignature,
     UnsupportedAlgorithm,
     ec,
     ed25519,
     hashes,
-    load_certificates,
     padding,
     require_cryptography,
     rsa,
     serialization,
     x509,
 )
+from ..errors import CertificateRejected, ProtocolError, UsageError
+from ..names import Alert, Scheme
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -44,6 +44,9 @@ RSA_EXPONENT: t.Final = 2**64
 
 SERVER_CONTEXT: t.Final = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT: t.Final = b"TLS 1.3, client CertificateVerify"
+
+# one certificate in a PEM text
+_CERTIFICATE: t.Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\s*")
 
 _RSA_ENCRYPTION: t.Final = "1.2.840.113549.1.1.1"
 
@@ -81,7 +84,7 @@ def load_certified_key(chain: bytes, key: bytes, *, password: bytes | None = Non
     """Load a certificate chain and its private key from PEM. Raises UsageError and DependencyMissing."""
     require_cryptography()
     try:
-        certificates = load_certificates(chain)
+        certificates = _load_certificates(chain)
         private = serialization.load_pem_private_key(key, password)
         matches = _spki(certificates[0].public_key()) == _spki(private.public_key())
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
@@ -92,6 +95,17 @@ def load_certified_key(chain: bytes, key: bytes, *, password: bytes | None = Non
         raise UsageError("A TLS certificate and its private key do not belong together; give the pair.")
     encoding = serialization.Encoding.DER
     return CertifiedKey(tuple(one.public_bytes(encoding) for one in certificates), key=t.cast("PrivateKey", private))
+
+
+def _load_certificates(pem: bytes) -> list[x509.Certificate]:
+    """Return all certificates of a PEM text in order, at least one. Raises ValueError and x509.InvalidVersion."""
+    if hasattr(x509, "load_pem_x509_certificates"):
+        return x509.load_pem_x509_certificates(pem)
+    # cryptography before 39
+    found = [x509.load_pem_x509_certificate(one) for one in _CERTIFICATE.findall(pem)]
+    if not found:
+        raise ValueError("it holds no certificates")
+    return found
 
 
 def schemes_of(key: object) -> tuple[Scheme, ...]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._base.crypto import InvalidTag
 from ..errors import InternalError, ProtocolError
 from ..names import MAX_PLAINTEXT, TLS12, Alert, ContentType
 from ..wire import number
-from .library import InvalidTag
 from .schedule import TrafficKeys
 from .suites import TAG_LENGTH
 

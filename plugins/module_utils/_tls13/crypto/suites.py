@@ -12,7 +12,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from .library import aead
+from ..._base.crypto import aead
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305

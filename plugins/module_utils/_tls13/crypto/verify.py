@@ -12,9 +12,9 @@ import datetime
 import ipaddress
 import typing as t
 
+from ..._base.crypto import MINIMUM_CRYPTOGRAPHY, require_cryptography, verification, x509
 from ..errors import CertificateRejected, UsageError
 from ..names import Alert
-from .library import MINIMUM_FOR_VERIFIER, require_cryptography, verification, x509
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -33,7 +33,7 @@ class ServerVerifier:
     """
 
     def __init__(self, roots: bytes) -> None:
-        require_cryptography(MINIMUM_FOR_VERIFIER)
+        require_cryptography(MINIMUM_CRYPTOGRAPHY)
         try:
             self._roots = x509.load_pem_x509_certificates(roots)
         except (ValueError, x509.InvalidVersion):

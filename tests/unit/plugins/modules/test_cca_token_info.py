@@ -14,7 +14,7 @@ import typing as t
 
 import cbor2
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
+from ansible_collections.attested.registry.plugins.module_utils._base import crypto
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
 from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 from ansible_collections.attested.registry.tests.support.attestation.ratls_tokens import platform_key, realm_key, token

@@ -11,7 +11,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
+from ansible_collections.attested.registry.plugins.module_utils._base import crypto
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.sources import make_source
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
 from ansible_collections.attested.registry.tests.support.attestation.attesting_front import (

@@ -20,6 +20,7 @@ KINDS = {
     "SizeMismatch": "size_mismatch",
     "ReferenceInvalid": "reference_invalid",
     "JsonInvalid": "json_invalid",
+    "DependencyMissing": "dependency_missing",
     "DocumentInvalid": "manifest_invalid",
     "Unsupported": "unsupported",
     "PlatformNotFound": "platform_not_found",

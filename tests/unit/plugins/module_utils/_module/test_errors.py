@@ -11,12 +11,9 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
-from ansible_collections.attested.registry.plugins.module_utils._module.dependencies import LibraryMissing
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError, DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
-from ansible_collections.attested.registry.plugins.module_utils._ratls import errors as ratls_errors
-from ansible_collections.attested.registry.plugins.module_utils._registry import errors as registry_errors
 from ansible_collections.attested.registry.plugins.module_utils._unpack import errors as unpack_errors
 
 
@@ -48,15 +45,15 @@ def test_an_error_of_the_collection_says_itself_what_it_is() -> None:
 
 MISSING = [
     (
-        registry_errors.DependencyMissing("requests is missing; install it.", library="requests >= 2.25.0"),
+        DependencyMissing("requests is missing; install it.", library="requests >= 2.25.0"),
         "requests>=2.25.0",
     ),
     (
-        ratls_errors.DependencyMissing("cryptography is old; upgrade it.", library="cryptography >= 45"),
+        DependencyMissing("cryptography is old; upgrade it.", library="cryptography >= 45"),
         "cryptography>=45",
     ),
     (unpack_errors.CompressionUnavailable("Needs zstandard.", library="zstandard"), "zstandard"),
-    (LibraryMissing("Needs jmespath.", library="jmespath >= 0.10.0"), "jmespath>=0.10.0"),
+    (DependencyMissing("Needs jmespath.", library="jmespath >= 0.10.0"), "jmespath>=0.10.0"),
 ]
 
 

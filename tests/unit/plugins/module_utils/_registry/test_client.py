@@ -12,6 +12,7 @@ import sys
 import threading
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.media_type import (
@@ -25,7 +26,6 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.client
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
-    DependencyMissing,
     NotFound,
     RedirectRefused,
     RegistryError,
@@ -378,6 +378,7 @@ def run(code: str) -> str:
 
 
 PACKAGE = "ansible_collections.attested.registry.plugins.module_utils._registry"
+BASE = "ansible_collections.attested.registry.plugins.module_utils._base"
 
 
 def test_no_library_is_loaded_before_a_request() -> None:
@@ -396,7 +397,7 @@ for name in sorted(os.listdir(os.path.dirname(client.__file__))):
     if name.endswith(".py"):
         importlib.import_module("{PACKAGE}." + name[:-3])
 from {PACKAGE}.endpoint import Endpoint
-from {PACKAGE}.errors import DependencyMissing
+from {BASE}.errors import DependencyMissing
 try:
     client.Registry(Endpoint.parse("localhost:1", mode="no-tls")).ping()
 except DependencyMissing as exc:

@@ -14,10 +14,10 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     ConnectionFailed,
-    DependencyMissing,
     RedirectRefused,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions

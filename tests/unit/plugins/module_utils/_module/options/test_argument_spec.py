@@ -17,9 +17,9 @@ import yaml
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.attested.registry.plugins.doc_fragments import registry as registry_fragment
 from ansible_collections.attested.registry.plugins.doc_fragments import tree as tree_fragment
+from ansible_collections.attested.registry.plugins.module_utils._base.crypto import MINIMUM_CRYPTOGRAPHY
 from ansible_collections.attested.registry.plugins.module_utils._module import query
 from ansible_collections.attested.registry.plugins.module_utils._module.options import argument_spec
-from ansible_collections.attested.registry.plugins.module_utils._ratls.crypto import MINIMUM_CRYPTOGRAPHY
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import (
     DEFAULT_KEY_TYPE,
     KEY_TYPES,

@@ -15,7 +15,7 @@ import typing as t
 
 import cbor2
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import DependencyMissing
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token import cbor
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import CborInvalid, TaggedValue
 from ansible_collections.attested.registry.tests.support.attestation import cbor_oracle, ratls_tokens

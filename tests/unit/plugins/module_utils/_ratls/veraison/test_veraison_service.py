@@ -20,11 +20,11 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import PresentedToken
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
     AppraisalFailed,
     ConfigurationInvalid,
-    DependencyMissing,
     VeraisonFailed,
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token

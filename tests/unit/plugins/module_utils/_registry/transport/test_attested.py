@@ -17,13 +17,13 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base import crypto
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._ratls import crypto
 from ansible_collections.attested.registry.plugins.module_utils._ratls.attester import Attester
 from ansible_collections.attested.registry.plugins.module_utils._ratls.errors import (
-    DependencyMissing,
     EvidenceUnavailable,
     TokenInvalid,
 )

@@ -12,7 +12,7 @@ import ipaddress
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.library import MINIMUM_FOR_VERIFIER
+from ansible_collections.attested.registry.plugins.module_utils._base.crypto import MINIMUM_CRYPTOGRAPHY
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import CertificateRejected, UsageError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
@@ -24,7 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.skipif(
-    int(__version__.partition(".")[0]) < MINIMUM_FOR_VERIFIER, reason="cryptography is too old for the check of servers"
+    int(__version__.partition(".")[0]) < int(MINIMUM_CRYPTOGRAPHY.partition(".")[0]),
+    reason="cryptography is too old for the check of servers",
 )
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)

@@ -2,45 +2,42 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every file can be imported without cryptography; connections name the library if it is missing or too old."""
+"""Certificates and their keys are read in pairs; the library is named if it is missing or too old."""
 
 from __future__ import annotations
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base import crypto
+from ansible_collections.attested.registry.plugins.module_utils._base.errors import DependencyMissing
 from ansible_collections.attested.registry.plugins.module_utils._tls13.client import ClientEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.config import ClientConfig
-from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys, library
+from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto import keys
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
-from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import DependencyMissing, UsageError
+from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import UsageError
 from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import KEY_TYPES, KeyType, certificate, pem
 
 
-@pytest.mark.parametrize(("version", "found"), [(None, "none is"), ("37.0.4", "version 37.0.4 is"), ("odd", "odd is")])
-def test_what_is_missing(monkeypatch: pytest.MonkeyPatch, version: str | None, found: str) -> None:
-    monkeypatch.setattr(library, "VERSION", version)
+@pytest.mark.parametrize("version", ["37.0.4", "odd"])
+def test_a_library_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(crypto, "_found_version", version)
     for use in (lambda: ClientEngine(ClientConfig()), lambda: keys.load_certified_key(b"", b"")):
-        with pytest.raises(DependencyMissing, match=f"in version 38 or newer and .*{found} installed; run pip install"):
+        with pytest.raises(DependencyMissing, match=f"cryptography >= 38.0.0 and {version} was found; upgrade it"):
+            use()
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crypto, "IMPORT_ERROR", "Traceback")
+    for use in (lambda: ClientEngine(ClientConfig()), lambda: keys.load_certified_key(b"", b"")):
+        with pytest.raises(DependencyMissing, match=r"cryptography >= 38.0.0, which cannot be imported; install it"):
             use()
 
 
 @pytest.mark.parametrize("version", ["38.0.4", "43.0.3", "44.0.0"])
 def test_the_check_of_a_server_needs_a_newer_one(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    monkeypatch.setattr(library, "VERSION", version)
-    library.require_cryptography()
-    with pytest.raises(DependencyMissing, match=f"in version 45 or newer and version {version} is installed; run pip"):
+    monkeypatch.setattr(crypto, "_found_version", version)
+    crypto.require_cryptography()
+    with pytest.raises(DependencyMissing, match=f"cryptography >= 45.0.0 and {version} was found; upgrade it"):
         ServerVerifier(b"")
-
-
-def test_a_library_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "IS_USABLE", False)
-    with pytest.raises(DependencyMissing, match="which cannot be imported, is installed"):
-        library.require_cryptography()
-
-
-@pytest.mark.parametrize("version", ["45.0.0", "46.0.7", "50.0.2", "100.0.0"])
-def test_what_is_new_enough(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    monkeypatch.setattr(library, "VERSION", version)
-    library.require_cryptography(library.MINIMUM_FOR_VERIFIER)
 
 
 def test_certificates_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,14 +45,14 @@ def test_certificates_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = pem("ed25519")[0], pem("ec-p256")[0]
 
     class Old:
-        load_pem_x509_certificate = staticmethod(library.x509.load_pem_x509_certificate)
+        load_pem_x509_certificate = staticmethod(crypto.x509.load_pem_x509_certificate)
 
-    for x509 in (library.x509, Old()):
-        monkeypatch.setattr(library, "x509", x509)
-        assert len(library.load_certificates(b"a comment\n" + one + b"\n\n" + other)) == 2
+    for x509 in (crypto.x509, Old()):
+        monkeypatch.setattr(keys, "x509", x509)
+        assert len(keys._load_certificates(b"a comment\n" + one + b"\n\n" + other)) == 2
         for bad in (b"", b"nonsense", one[:-40]):
             with pytest.raises(ValueError):  # noqa: PT011 - the library has many texts
-                library.load_certificates(bad)
+                keys._load_certificates(bad)
 
 
 @pytest.mark.parametrize("kind", KEY_TYPES)

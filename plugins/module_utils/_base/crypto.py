@@ -4,10 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The only file of this package that imports cryptography; without it every file can still be imported.
+"""The only file that imports cryptography; without it every file can still be imported.
 
 Tokens, keys and the server run on Debian 12's version; only the check of a server's certificate
-(_tls13/crypto/verify.py) needs the extension policies of a newer one.
+(_tls13/crypto/verify.py) needs the extension policies of a newer one. Callers: _ratls and _tls13.
 """
 
 from __future__ import annotations
@@ -25,19 +25,26 @@ _found_version = "0"
 try:
     from cryptography import __version__ as _found_version
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric import x25519 as curve25519
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+    from cryptography.hazmat.primitives.ciphers import aead
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
-    x509 = hashes = serialization = ec = ed25519 = padding = rsa = None  # type: ignore[assignment]
-    InvalidSignature = UnsupportedAlgorithm = ValueError  # type: ignore[misc, assignment]
-    decode_dss_signature = encode_dss_signature = None  # type: ignore[assignment]
+    x509 = hashes = serialization = ec = ed25519 = padding = rsa = curve25519 = aead = t.cast(t.Any, None)
+    InvalidSignature = InvalidTag = UnsupportedAlgorithm = ValueError  # type: ignore[misc, assignment]
+    decode_dss_signature = encode_dss_signature = t.cast(t.Any, None)
+
+try:
+    from cryptography.x509 import verification
+except ImportError:  # before version 42
+    verification = t.cast(t.Any, None)
 
 
 def require_cryptography(minimum: str = OLDEST_CRYPTOGRAPHY, *, purpose: str = "Remote attestation") -> None:
-    """Raise DependencyMissing if cryptography is absent, too old or cannot be imported."""
+    """Raise DependencyMissing if cryptography is absent, too old or cannot be imported. purpose begins the message."""
     wanted = f"cryptography >= {minimum}"
     if _found_version != "0" and _release(_found_version) < _release(minimum):
         raise DependencyMissing(
@@ -62,7 +69,10 @@ __all__ = (
     "MINIMUM_CRYPTOGRAPHY",
     "OLDEST_CRYPTOGRAPHY",
     "InvalidSignature",
+    "InvalidTag",
     "UnsupportedAlgorithm",
+    "aead",
+    "curve25519",
     "decode_dss_signature",
     "ec",
     "ed25519",
@@ -72,5 +82,6 @@ __all__ = (
     "require_cryptography",
     "rsa",
     "serialization",
+    "verification",
     "x509",
 )
