@@ -4,17 +4,32 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The root of all errors of the collection, and those that several packages raise.
+"""The root of all errors of the collection, those that several packages raise, and what an errno means to users.
 
 Every package derives its errors from CollectionError; _module/errors.py turns them into failed results.
 """
 
 from __future__ import annotations
 
+import errno
 import typing as t
 
 if t.TYPE_CHECKING:
     _E = t.TypeVar("_E", bound="CollectionError")
+
+
+# the errno of a file system or a quota that is full
+FULL: t.Final = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES: t.Final[t.Mapping[int, str]] = {
+    errno.ENOSPC: "free some space there, or use a larger file system",
+    errno.EDQUOT: "raise the quota, or use another file system",
+    errno.EROFS: "mount that file system read-write, or use another one",
+    errno.EACCES: "run the task as a user that may write there (become: true)",
+    errno.EPERM: "run the task as a user that may write there (become: true)",
+    errno.ENAMETOOLONG: "the file system cannot hold that name; use another one",
+    errno.EMFILE: "raise the limit of open files of the user that runs the task",
+    errno.ENOLCK: "the file system cannot lock a file; mount NFS with local_lock=flock, or use another one",
+}
 
 
 class CollectionError(Exception):
@@ -57,4 +72,14 @@ class DependencyMissing(CollectionError):
     traceback: str | None = None
 
 
-__all__ = ("CollectionError", "DependencyMissing", "JsonInvalid")
+def errno_name(number: int) -> str:
+    """Return the symbolic name of an errno."""
+    return errno.errorcode.get(number, str(number))
+
+
+def errno_remedy(number: int, special: t.Mapping[int, str]) -> str:
+    """Return what a user can do if a system call fails with this errno; special has the remedies of the caller."""
+    return special.get(number) or _REMEDIES.get(number, "check the file system and the permissions there")
+
+
+__all__ = ("FULL", "CollectionError", "DependencyMissing", "JsonInvalid", "errno_name", "errno_remedy")

@@ -12,13 +12,13 @@ import os
 import sys
 
 
-def visible(text: str, *, limit: int = 200) -> str:
-    """Return text from outside in a form that is safe in a message or a log line.
+def visible(text: str | bytes, *, limit: int = 256) -> str:
+    """Return text from outside, or the name of a file, in a form that is safe in a message or a log line.
 
     Characters that are not printable (line ends, terminal escapes, bidirectional controls, lone surrogates) become
     backslash escapes. Text longer than limit characters is cut and ends in "...".
     """
-    text = path_text(text)
+    text = path_text(os.fsdecode(text) if isinstance(text, bytes) else text)
     shown = text[:limit]
     if not shown.isprintable():
         shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in shown)

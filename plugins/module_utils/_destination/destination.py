@@ -19,7 +19,8 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._base.parents import Parents
-from .._unpack.errors import UnpackError, printable
+from .._base.text import visible
+from .._unpack.errors import UnpackError
 from .._unpack.record.record import Recording
 from .._unpack.tree.confine import DIRECTORY
 from .._unpack.tree.syscalls import sync_filesystem
@@ -213,7 +214,7 @@ class Destination(View):
         The next run would not find what is written to this one.
         """
         if self._directory is None or not self._directory.is_there(self._place):
-            shown = printable(self._place.state_path)
+            shown = visible(self._place.state_path)
             why = f"its state directory {shown} was moved or replaced while the task ran"
             raise refusal(self.path, why, "check who else can write to the directory above it")
 

@@ -17,7 +17,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from .._unpack.errors import printable
+from .._base.text import visible
 from .._unpack.record.listing import (
     ListedEntry,
     describe_root,
@@ -135,7 +135,7 @@ class _DriftCollector:
             self.unread += 1
 
     def drift(self) -> Drift:
-        shown = ((printable(path, maximum=_MAX_PATH), ", ".join(whats)) for path, whats in self._changes.items())
+        shown = ((visible(path, limit=_MAX_PATH), ", ".join(whats)) for path, whats in self._changes.items())
         return Drift(tuple(Change(path, what) for path, what in shown), self._total)
 
 

@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents
-from .._unpack.errors import printable
+from .._base.text import visible
 from .._unpack.tree.confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
 from .lock import StateDirectory
@@ -121,7 +121,7 @@ class View:
         message = f"the stamp of the unpacked image cannot be read ({generation.problem})"
         if not self._force:
             raise refusal(self.path, message, "run the task with force: true to unpack the image again")
-        self._warn(f"The tree at {printable(self.path)} is treated as that of an unknown image: {message}.")
+        self._warn(f"The tree at {visible(self.path)} is treated as that of an unknown image: {message}.")
         return None
 
     @property

@@ -22,7 +22,8 @@ import time
 import typing as t
 
 from .._base.lock_file import lock
-from .._unpack.errors import DestinationError, Locked, printable
+from .._base.text import visible
+from .._unpack.errors import DestinationError, Locked
 from .os_errors import translated
 from .place import Place, refusal
 from .private import open_private
@@ -123,8 +124,8 @@ def _tries(deadline: float) -> t.Iterator[None]:
 
 
 def _replaced_error(place: Place) -> DestinationError:
-    why = f"its state directory {printable(place.state_path)} keeps being replaced"
-    return refusal(place.path, why, f"check who can write to {printable(place.parent)}")
+    why = f"its state directory {visible(place.state_path)} keeps being replaced"
+    return refusal(place.path, why, f"check who can write to {visible(place.parent)}")
 
 
 def _open_directory(place: Place, *, create: bool, deadline: float) -> int | None:
@@ -196,7 +197,7 @@ def _read_holder(fd: int) -> dict[str, str]:
         holder = None
     if not isinstance(holder, dict):
         return {}
-    return {name: printable(str(holder[name]), maximum=80) for name in ("pid", "host", "since") if name in holder}
+    return {name: visible(str(holder[name]), limit=80) for name in ("pid", "host", "since") if name in holder}
 
 
 def _locked_error(place: Place, fd: int, waited: float) -> Locked:
@@ -204,7 +205,7 @@ def _locked_error(place: Place, fd: int, waited: float) -> Locked:
     who = "another run"
     if len(holder) == 3:
         who = f"process {holder['pid']} on {holder['host']}, running since {holder['since']},"
-    shown = printable(place.path)
+    shown = visible(place.path)
     return Locked(
         f"Waiting for the destination {shown} failed: {who} still held its lock after {waited:.0f} seconds;"
         " wait until that has finished, or end it, and run the task again.",

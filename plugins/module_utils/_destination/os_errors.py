@@ -18,7 +18,8 @@ import errno
 import os
 import typing as t
 
-from .._unpack.errors import FilesystemError, NoSpace, filesystem_error, printable
+from .._base.text import visible
+from .._unpack.errors import FilesystemError, NoSpace, filesystem_error
 from .mounts import Mounts
 
 _LOWER_LAYER: t.Final = (
@@ -34,7 +35,7 @@ def translated(doing: str, path: str) -> t.Iterator[None]:
         yield
     except OSError as exc:
         if exc.errno == errno.EXDEV:
-            shown = printable(path)
+            shown = visible(path)
             raise FilesystemError(f"While {doing} {shown}: {_LOWER_LAYER}.", path=shown, errno="EXDEV") from exc
         raise filesystem_error(exc, doing=doing, path=path) from exc
 
@@ -47,8 +48,8 @@ def naming_filesystem(dest: str) -> t.Iterator[None]:
     except NoSpace as exc:
         if "filesystem" in exc.fields:
             raise
-        holder = printable(Mounts.read().holding(dest))
-        shown = printable(dest)
+        holder = visible(Mounts.read().holding(dest))
+        shown = visible(dest)
         raise NoSpace(
             f"{exc.message} The full file system is the one mounted at {holder}{_detail(dest)}, which holds the"
             f" destination {shown}; the destination is unchanged.",

@@ -19,7 +19,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents, risk_warning
-from .._unpack.errors import DestinationError, printable
+from .._base.text import visible
+from .._unpack.errors import DestinationError
 from .._unpack.tree.confine import DIRECTORY
 from .mounts import Mounts
 from .os_errors import translated
@@ -119,11 +120,11 @@ class Place:
         """
         for path in (self.canonical, self.state_path):
             for point in sorted(Mounts.read().below(path)):
-                mounted = printable(os.path.join(os.fsencode(path), point))
+                mounted = visible(os.path.join(os.fsencode(path), point))
                 raise DestinationError(
-                    f"{doing} {printable(self.path)} is refused, because a file system is mounted at {mounted}:"
+                    f"{doing} {visible(self.path)} is refused, because a file system is mounted at {mounted}:"
                     " unmount it first.",
-                    path=printable(self.path),
+                    path=visible(self.path),
                 )
 
     def check_holds_no_destination(self) -> None:
@@ -135,7 +136,7 @@ class Place:
             finally:
                 os.close(fd)
         if inner is not None:
-            why = f"it holds the destination {printable(os.path.join(self.path, inner[1:-4]))}"
+            why = f"it holds the destination {visible(os.path.join(self.path, inner[1:-4]))}"
             raise self._refusal(why, "choose another directory, or remove that one first with state: absent")
 
     def _refusal(self, why: str, remedy: str) -> DestinationError:
@@ -149,13 +150,13 @@ def state_name(name: str) -> str:
 
 def refusal(path: str, why: str, remedy: str) -> DestinationError:
     """Return the error that says why path cannot be a destination and what to do."""
-    shown = printable(path)
+    shown = visible(path)
     return DestinationError(f"The destination {shown} cannot be used: {why}; {remedy}.", path=shown)
 
 
 def destination_warning(path: str, risk: str | None) -> str | None:
     """Return the warning that other users can replace a destination, None if risk is None."""
-    return risk_warning(f"the destination {printable(path)} and what is kept beside it", risk)
+    return risk_warning(f"the destination {visible(path)} and what is kept beside it", risk)
 
 
 def open_place(path: str, parents: Parents | None = None) -> Place:
@@ -172,7 +173,7 @@ def open_place(path: str, parents: Parents | None = None) -> Place:
             return open_place(path, found)
     head, name = os.path.split(stripped)
     if parents.missing:
-        why = f"there is no directory {printable(head)}"
+        why = f"there is no directory {visible(head)}"
         raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
     with translated("opening the parent directory of", path):
         fd = os.open(".", DIRECTORY, dir_fd=parents.fd)
@@ -225,11 +226,11 @@ def _check_not_nested(path: str, parent: str, name: str) -> None:
     where = ""
     for component in [*parent.strip("/").split("/"), name]:
         if _STATE_NAME.match(component):
-            why = f"{printable(component)} is the name of a state directory of this collection"
+            why = f"{visible(component)} is the name of a state directory of this collection"
             raise refusal(path, why, "choose another directory")
     for component in parent.strip("/").split("/"):
         if component and _is_directory(f"{where}/{state_name(component)}"):
-            outer = printable(f"{where}/{component}")
+            outer = visible(f"{where}/{component}")
             raise refusal(path, f"it is inside the destination {outer}", "choose a directory outside of it")
         where = f"{where}/{component}"
 
@@ -244,7 +245,7 @@ def _is_directory(path: str) -> bool:
 def _check_not_public(path: str, parent: str, mode: int) -> None:
     # Descriptors and O_NOFOLLOW protect this process there, but any user could put another tree at the destination.
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        why = f"every local user can replace what is in {printable(parent)} (mode {stat.S_IMODE(mode):04o})"
+        why = f"every local user can replace what is in {visible(parent)} (mode {stat.S_IMODE(mode):04o})"
         raise refusal(path, why, "remove that permission (chmod o-w), or choose a directory of your own below it")
 
 

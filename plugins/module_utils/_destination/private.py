@@ -17,7 +17,7 @@ import errno
 import os
 import stat
 
-from .._unpack.errors import printable
+from .._base.text import visible
 from .._unpack.tree.descent import DIRECTORY
 from .place import Place, refusal
 
@@ -34,7 +34,7 @@ def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
             _check_private(place, os.stat(name, dir_fd=dir_fd, follow_symlinks=False), path=path)
         if exc.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-        why = f"{printable(path)}, where its state is kept, is not a directory"
+        why = f"{visible(path)}, where its state is kept, is not a directory"
         raise refusal(place.path, why, "move it away") from None
     try:
         _check_private(place, os.fstat(fd), path=path)
@@ -46,7 +46,7 @@ def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
 
 def _check_private(place: Place, status: os.stat_result, *, path: str) -> None:
     """Raise DestinationError unless status is that of a private directory of this user beside the destination."""
-    shown = printable(path)
+    shown = visible(path)
     if status.st_uid != os.geteuid():
         why = f"its state directory {shown} belongs to the user id {status.st_uid}, not {os.geteuid()}"
         raise refusal(place.path, why, "run the task as that user (become_user)")

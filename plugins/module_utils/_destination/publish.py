@@ -19,7 +19,8 @@ import stat
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._unpack.errors import DestinationError, UnpackError, printable
+from .._base.text import visible
+from .._unpack.errors import DestinationError, UnpackError
 from .._unpack.tree.remove import change_mode
 from .._unpack.tree.syscalls import exchange
 from .durable import inode_of_directory
@@ -130,10 +131,10 @@ def _announce(store: Store, plan: Plan) -> Pending:
         with store.opened(*source) as fd:
             root = os.stat(ROOTFS, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
-        shown = printable(store.place.path)
+        shown = visible(store.place.path)
         raise DestinationError(
             f"Bringing back generation {plan.generation} of {shown} failed, because its tree is missing in"
-            f" {printable(store.place.state_path)}: unpack its image again.",
+            f" {visible(store.place.state_path)}: unpack its image again.",
             path=shown,
         ) from None
     store.make_generations()
@@ -184,11 +185,11 @@ def _undo(store: Store, pending: Pending) -> None:
     place = store.place
     coming = _inode_of_tree(store, pending.generation)
     if coming not in (None, pending.root):
-        shown = printable(place.path)
+        shown = visible(place.path)
         raise DestinationError(
             f"The destination {shown} was copied or restored in the middle of a change, so it is unknown which"
-            f" tree is the old one; compare the tree there with {printable(place.state_path)}/{GENERATIONS}/"
-            f"{pending.generation}, move {printable(place.state_path)} away and run the task again with force: true.",
+            f" tree is the old one; compare the tree there with {visible(place.state_path)}/{GENERATIONS}/"
+            f"{pending.generation}, move {visible(place.state_path)} away and run the task again with force: true.",
             path=shown,
         )
     if pending.previous is not None and inode_of_directory(place.parent_fd, place.name) is None:

@@ -26,7 +26,8 @@ import contextlib
 import os
 import typing as t
 
-from .._unpack.errors import DestinationError, UnpackError, printable
+from .._base.text import visible
+from .._unpack.errors import DestinationError, UnpackError
 from .._unpack.tree.descent import DIRECTORY
 from .._unpack.tree.remove import remove_tree
 from . import stamp as stamps
@@ -101,7 +102,7 @@ class Store:
             raise self._state_error(STATE, str(exc)) from None
 
     def _state_error(self, name: str, reason: str) -> DestinationError:
-        shown, state = printable(self.place.path), printable(self.place.state_path)
+        shown, state = visible(self.place.path), visible(self.place.state_path)
         return DestinationError(
             f"The state of the destination {shown} cannot be used, because {state}/{name} is invalid:"
             f" {reason}; use the newest version of this collection, or move {state} away and run the task again with"
@@ -183,7 +184,7 @@ class Store:
         except FileNotFoundError:
             return
         except (OSError, UnpackError) as exc:
-            where = printable(f"{self.place.state_path}/{trash}")
+            where = visible(f"{self.place.state_path}/{trash}")
             self._warn(f"The leftover {where} could not be removed; the next run tries again. {exc}")
 
     def sweep(self, state: DestinationState) -> None:

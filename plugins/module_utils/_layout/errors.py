@@ -17,22 +17,13 @@ import errno
 import os
 import typing as t
 
-from .._base.errors import CollectionError
+from .._base.errors import FULL, CollectionError, errno_name, errno_remedy
 from .._base.text import visible
 
-_FULL: t.Final = (errno.ENOSPC, errno.EDQUOT)
 _REMEDIES: t.Final = {
-    errno.ENOSPC: "free some space there, or put the layout on a larger file system",
-    errno.EDQUOT: "raise the quota, or put the layout on another file system",
-    errno.EROFS: "mount that file system read-write",
-    errno.EACCES: "run the task as a user that may write there",
-    errno.EPERM: "run the task as a user that may write there",
     errno.ELOOP: "it is a symbolic link, and links are not followed; put the content itself in its place",
     errno.ENOTDIR: "a link or a file stands where a directory should; put the directory itself in its place",
-    **dict.fromkeys(
-        (errno.EBADF, errno.ENOLCK),
-        "the file system cannot lock a file; mount NFS with local_lock=flock, or use another one",
-    ),
+    errno.EBADF: "the file system cannot lock a file; mount NFS with local_lock=flock, or use another one",
     errno.EXDEV: "all of a layout must be on one file system, so move what is mounted inside of it",
 }
 
@@ -134,11 +125,10 @@ def write_errors(doing: str, path: str) -> t.Iterator[None]:
         yield
     except OSError as exc:
         number = exc.errno or 0
-        name = errno.errorcode.get(number, str(number))
-        remedy = _REMEDIES.get(number, "check the file system and the permissions there")
-        shown = visible(path)
-        kind = NoSpace if number in _FULL else WriteFailed
-        raise kind(f"{doing} {shown} failed: {os.strerror(number)}; {remedy}.", path=shown, errno=name) from exc
+        remedy, shown = errno_remedy(number, _REMEDIES), visible(path)
+        kind = NoSpace if number in FULL else WriteFailed
+        message = f"{doing} {shown} failed: {os.strerror(number)}; {remedy}."
+        raise kind(message, path=shown, errno=errno_name(number)) from exc
 
 
 __all__ = (

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from .._base.errors import CollectionError
 from .._base.lock_file import is_private, lock
 from .._base.parents import Parents, risk_warning
-from .._base.text import path_text
+from .._base.text import path_text, visible
 from .._oci.digest import Digest
 from .._oci.errors import OciError
-from .._unpack.errors import Locked, filesystem_error, printable
+from .._unpack.errors import Locked, filesystem_error
 from .._unpack.tree.reach import inside
 from .opened_again import opened_again
 
@@ -115,7 +115,7 @@ class BlobFile:
             raise self._refusal("it is a directory", "give the path of a file in it")
         with self._parents() as parents:
             parents.check()
-            self.warning = risk_warning(f"the file {printable(path)}", parents.risk)
+            self.warning = risk_warning(f"the file {visible(path)}", parents.risk)
 
     def content(self) -> Content | None:
         """Return digest and size of the existing file, None if there is none.
@@ -287,7 +287,7 @@ class BlobFile:
                 os.close(partial.fd)
 
     def _lock_error(self) -> Locked:
-        shown = printable(os.path.join(self._directory, self._partial))
+        shown = visible(os.path.join(self._directory, self._partial))
         return Locked(
             f"While downloading {self.digest}: another task has locked {shown} for {_LOCK_SECONDS:g} seconds; run the"
             " task again when the other task has ended.",
@@ -295,7 +295,7 @@ class BlobFile:
         )
 
     def _refusal(self, why: str, remedy: str) -> BlobFileError:
-        shown = printable(self.path)
+        shown = visible(self.path)
         return BlobFileError(f"The {self._what} cannot be written to {shown}: {why}; {remedy}.", path=shown)
 
 

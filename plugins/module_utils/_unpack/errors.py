@@ -13,8 +13,8 @@ import errno
 import os
 import typing as t
 
-from .._base.errors import CollectionError
-from .._base.text import path_text
+from .._base.errors import FULL, CollectionError, errno_name, errno_remedy
+from .._base.text import visible
 
 
 class UnpackError(CollectionError):
@@ -81,22 +81,16 @@ class OwnerNotMapped(OSError):
 
 
 _REMEDIES: t.Final = {
-    errno.ENOSPC: "free some space there, or choose a destination on a larger file system",
-    errno.EDQUOT: "raise the quota, or choose a destination on another file system",
-    errno.EROFS: "choose a destination on a file system that is mounted read-write",
-    errno.EACCES: "run the task as a user that may write there (become: true)",
     errno.EPERM: "run the task as root (become: true), or skip what needs root with ownership: false and devices: skip",
-    errno.ENAMETOOLONG: "the file system cannot hold that name; choose a destination on another one",
     errno.ENOSYS: "mount /proc, without which this needs Linux 6.6 or later",
-    errno.EMFILE: "raise the limit of open files of the user that runs the task",
 }
 
 
 def filesystem_error(error: OSError, *, doing: str, path: str | bytes) -> FilesystemError:
     """Return the FilesystemError for error, which was caught while doing something to path."""
     number = error.errno or 0
-    name = errno.errorcode.get(number, str(number))
-    shown = printable(path)
+    name = errno_name(number)
+    shown = visible(path)
     if isinstance(error, OwnerNotMapped):
         return FilesystemError(
             f"While {doing} {shown}: it belongs to the user id {error.uid} and the group id {error.gid}, and the user"
@@ -105,16 +99,9 @@ def filesystem_error(error: OSError, *, doing: str, path: str | bytes) -> Filesy
             path=shown,
             errno=name,
         )
-    remedy = _REMEDIES.get(number, "check the file system and the permissions there")
-    kind = NoSpace if number in (errno.ENOSPC, errno.EDQUOT) else FilesystemError
+    remedy = errno_remedy(number, _REMEDIES)
+    kind = NoSpace if number in FULL else FilesystemError
     return kind(f"While {doing} {shown}: {os.strerror(number)} ({name}); {remedy}.", path=shown, errno=name)
-
-
-def printable(path: str | bytes, *, maximum: int = 256) -> str:
-    """Return path as safe text: unprintable characters are escaped, and the length is at most maximum."""
-    text = path_text(os.fsdecode(path) if isinstance(path, bytes) else path)
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: maximum + 1])
-    return shown if len(shown) <= maximum else shown[: maximum - 3] + "..."
 
 
 __all__ = (
@@ -129,5 +116,4 @@ __all__ = (
     "OwnerNotMapped",
     "UnpackError",
     "filesystem_error",
-    "printable",
 )

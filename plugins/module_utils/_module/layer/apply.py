@@ -12,9 +12,10 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from ..._base.text import visible
 from ..._destination.place import refusal
 from ..._oci.media_type import layer_compression
-from ..._unpack.errors import DiffIdMismatch, printable
+from ..._unpack.errors import DiffIdMismatch
 from ..._unpack.layers import unpack_layers
 from .directory import LayeredDirectory, Note
 from .file import LayerFile
@@ -71,7 +72,7 @@ def ensure_applied(
                 directory.tidy()
             return ApplyOutcome(False, note.applied, note.applied)
         if check and not os.path.lexists(src):
-            warn(_MISSING_FILE.format(printable(src)))
+            warn(_MISSING_FILE.format(visible(src)))
             return ApplyOutcome(True, note.applied, note.ending(diff_id).applied)
         with LayerFile(src) as layer:
             _verify(layer, diff_id, compression=compression, limits=options.limits, dest=directory.path)
@@ -103,7 +104,7 @@ def _warn_of_incomplete(note: Note, diff_id: Digest, dest: str, warn: Warn) -> N
     others = [str(one) for one in note.begun if one != diff_id]
     if others:
         warn(
-            f"The directory {printable(dest)} contains parts of layers that were not applied completely: "
+            f"The directory {visible(dest)} contains parts of layers that were not applied completely: "
             f"{', '.join(others)}; apply them again."
         )
 
@@ -120,9 +121,9 @@ def _verify(layer: LayerFile, diff_id: Digest, *, compression: Compression | Non
         layer.verify(diff_id, compression=compression, limits=limits, warn=_ignore)
     except DiffIdMismatch as exc:
         raise DiffIdMismatch(
-            f"The layer file {printable(layer.path)} has the diff_id {exc.fields['actual']} and not {diff_id}; give"
-            f" the file and the diff_id of the same layer. Nothing in {printable(dest)} was changed.",
-            path=printable(layer.path),
+            f"The layer file {visible(layer.path)} has the diff_id {exc.fields['actual']} and not {diff_id}; give"
+            f" the file and the diff_id of the same layer. Nothing in {visible(dest)} was changed.",
+            path=visible(layer.path),
             **exc.fields,
         ) from None
 

@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from ..._base.errors import JsonInvalid
 from ..._base.lock_file import LockFileRefused, lock_as_older_versions_do, lock_file, unlock_file
 from ..._base.strict_json import JsonValue, load
+from ..._base.text import visible
 from ..._destination.durable import read_file, replace_file
 from ..._destination.os_errors import translated
 from ..._destination.place import Place, destination_warning, find_parents, open_place, refusal
 from ..._oci.digest import Digest
 from ..._oci.errors import DigestError
-from ..._unpack.errors import Locked, printable
+from ..._unpack.errors import Locked
 from ..._unpack.tree.confine import DIRECTORY
 from ..opened_again import opened_again
 
@@ -137,7 +138,7 @@ class LayeredDirectory:
             inode, applied, begun = _parse(data)
         except ValueError:
             raise refusal(
-                self.path, f"{printable(self._note_path)} is damaged", "remove it to have the layers applied again"
+                self.path, f"{visible(self._note_path)} is damaged", "remove it to have the layers applied again"
             ) from None
         return Note(applied, begun) if inode == root.inode else Note()
 
@@ -221,7 +222,7 @@ class LayeredDirectory:
             found = os.stat(self._note, dir_fd=self._place.parent_fd, follow_symlinks=False)
         except FileNotFoundError:
             return
-        shown = printable(self._note_path)
+        shown = visible(self._note_path)
         if not stat.S_ISREG(found.st_mode):
             raise refusal(self.path, f"{shown}, the record of applied layers, is not a regular file", "remove it")
         if found.st_uid not in (0, os.geteuid()):
@@ -233,7 +234,7 @@ class LayeredDirectory:
         return os.path.join(self._place.parent, self._note)
 
     def _lock_error(self, timeout: float) -> Locked:
-        shown = printable(self.path)
+        shown = visible(self.path)
         return Locked(
             f"While waiting for {shown}: another task has been applying a layer to it for {timeout:g} seconds; run"
             " the task again when the other task has ended, or raise lock_timeout.",

@@ -14,7 +14,8 @@ import os
 import stat
 import typing as t
 
-from ..._unpack.errors import LayerInvalid, filesystem_error, printable
+from ..._base.text import visible
+from ..._unpack.errors import LayerInvalid, filesystem_error
 from ..._unpack.layers import LayerSource
 from ..._unpack.limits import Budget, Limits
 from ..._unpack.pipeline.pipeline import DiffIdHash, inflate_layer
@@ -80,7 +81,7 @@ class LayerFile:
 
     def source(self, diff_id: Digest, *, compression: Compression | None) -> LayerSource:
         """Return the source to unpack the layer from. verify() must have been called before."""
-        return LayerSource(name=printable(self.path), compression=compression, diff_id=diff_id, open=self._open)
+        return LayerSource(name=visible(self.path), compression=compression, diff_id=diff_id, open=self._open)
 
     @contextlib.contextmanager
     def _open(self) -> t.Iterator[t.Iterator[bytes]]:
@@ -114,7 +115,7 @@ class LayerFile:
             yield piece
 
     def _change_error(self) -> LayerInvalid:
-        shown = printable(self.path)
+        shown = visible(self.path)
         return LayerInvalid(
             f"The layer file {shown} changed while it was being applied, so only a part of the layer is in place; find"
             " out what writes to the file, then run the task again.",
@@ -124,7 +125,7 @@ class LayerFile:
 
 def _check_regular(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        shown = printable(path)
+        shown = visible(path)
         raise LayerInvalid(f"The layer {shown} is not a regular file; give the path of a layer file.", path=shown)
 
 

@@ -26,7 +26,8 @@ import os
 import stat
 import typing as t
 
-from ..errors import LayerInvalid, UnpackError, filesystem_error, printable
+from ..._base.text import visible
+from ..errors import LayerInvalid, UnpackError, filesystem_error
 from ..limits import Budget
 from ..tar.entry import Entry
 from ..tar.reader import TarReader
@@ -103,7 +104,7 @@ class Changeset:
         try:
             action(*arguments)
         except UnpackError as exc:
-            raise exc.add_context(path=printable(path)) from exc.__cause__
+            raise exc.add_context(path=visible(path)) from exc.__cause__
         except OSError as exc:
             if exc.errno in _MISLED:
                 raise _entry_error(path, _MISLED[exc.errno]) from exc
@@ -234,7 +235,7 @@ class Changeset:
             self._skip(parent, name)
             return False
         if found is None or stat.S_ISDIR(found[1]):
-            raise _entry_error(entry.path, f"is a hard link to {printable(entry.target)}, where there is no file")
+            raise _entry_error(entry.path, f"is a hard link to {visible(entry.target)}, where there is no file")
         source = found[0]
         if (source.inode, target) == (parent.inode, name):
             raise _entry_error(entry.path, "is a hard link to itself")
@@ -245,7 +246,7 @@ class Changeset:
         try:
             self._make_replacing(parent, name, link)
         except FileNotFoundError as exc:
-            raise _entry_error(entry.path, f"is a hard link to {printable(entry.target)}, which it replaces") from exc
+            raise _entry_error(entry.path, f"is a hard link to {visible(entry.target)}, which it replaces") from exc
         return True
 
     def _make_node(self, parent: Directory, name: bytes, entry: Entry) -> bool:
@@ -323,7 +324,7 @@ def _attributes(entry: Entry) -> Attributes:
 
 
 def _entry_error(path: bytes, why: str) -> LayerInvalid:
-    shown = printable(path)
+    shown = visible(path)
     return LayerInvalid(f"The entry {shown} of the layer {why}; the image cannot be unpacked.", path=shown)
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import LayerInvalid, printable
+from ..._base.text import visible
+from ..errors import LayerInvalid
 from ..limits import PATH_BYTES
 
 Split = tuple[bytes, bytes]
@@ -30,7 +31,7 @@ def split_path(path: bytes) -> Split:
     if len(path) > PATH_BYTES:
         raise LayerInvalid(
             f"The layer has an entry whose path is {len(path)} bytes long, more than the {PATH_BYTES} that Linux can"
-            f" name: {printable(path, maximum=100)}."
+            f" name: {visible(path, limit=100)}."
         )
     clean = path.strip(b"/")
     if clean.startswith(b"./"):

@@ -17,7 +17,8 @@ import hashlib
 import os
 import typing as t
 
-from ..errors import LayerInvalid, printable
+from ..._base.text import visible
+from ..errors import LayerInvalid
 from ..tree.descent import Descent, Names
 from ..tree.inode_table import RECENT_ENTRIES, InodeTable, Scratch
 
@@ -51,7 +52,7 @@ def parse_whiteout(name: bytes) -> Whiteout | None:
     target = name[len(PREFIX) :]
     if target in (b"", b".", b".."):
         raise LayerInvalid(
-            f"The layer has a whiteout that names no file: {printable(name)}; the image is broken, build it again."
+            f"The layer has a whiteout that names no file: {visible(name)}; the image is broken, build it again."
         )
     return Whiteout(target, False)
 

@@ -17,7 +17,8 @@ import os
 import stat
 import typing as t
 
-from ..errors import OwnerNotMapped, printable
+from ..._base.text import visible
+from ..errors import OwnerNotMapped
 from .inode_table import InodeTable
 from .reach import change_mode, reached
 
@@ -153,7 +154,7 @@ class Attributor:
     def _warn_once(self, name: str, why: str) -> None:
         if name not in self._warned and len(self._warned) < 100:
             self._warned.add(name)
-            self._warn(f"The extended attribute {printable(name)} of the image was not set: {why}.")
+            self._warn(f"The extended attribute {visible(name)} of the image was not set: {why}.")
 
 
 def _change_owner(where: int | bytes, wanted: Attributes, **options: t.Any) -> None:

@@ -18,7 +18,8 @@ import os
 import stat
 import typing as t
 
-from ..errors import FilesystemError, filesystem_error, printable
+from ..._base.text import visible
+from ..errors import FilesystemError, filesystem_error
 from . import reach
 from .descent import Descent, Names
 
@@ -150,7 +151,7 @@ def change_mode(dir_fd: int, name: str | bytes, mode: int) -> None:
 def _removal_error(error: OSError, path_parts: list[bytes]) -> FilesystemError:
     path = b"/".join(path_parts)
     if error.errno == errno.EPERM and os.geteuid() == 0:
-        shown = printable(path)
+        shown = visible(path)
         return FilesystemError(
             f"While removing {shown}: {os.strerror(errno.EPERM)} (EPERM); if it or its directory carries the immutable"
             " or append-only attribute, clear that with chattr -R -i -a and run the task again.",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import pytest
@@ -28,7 +29,8 @@ KINDS = {
 
 
 def test_every_error_is_in_the_table() -> None:
-    assert {*base.__all__, *errors.__all__} == set(KINDS)
+    names = {*base.__all__, *errors.__all__} - {"FULL", "errno_name", "errno_remedy"}
+    assert names == set(KINDS)
 
 
 @pytest.mark.parametrize(("name", "kind"), sorted(KINDS.items()))
@@ -48,3 +50,13 @@ def test_context_fills_gaps_only() -> None:
 def test_errors_survive_pickling() -> None:
     error = pickle.loads(pickle.dumps(errors.DigestMismatch("What failed.", expected="a", actual="b")))
     assert error.as_result() == {"kind": "digest_mismatch", "expected": "a", "actual": "b"}
+
+
+def test_remedies_of_the_caller_come_first() -> None:
+    assert base.errno_remedy(errno.ENOSPC, {}) == "free some space there, or use a larger file system"
+    assert base.errno_remedy(errno.ENOSPC, {errno.ENOSPC: "wait"}) == "wait"
+    assert "check the file system" in base.errno_remedy(12345, {})
+
+
+def test_an_errno_has_its_symbolic_name() -> None:
+    assert [base.errno_name(number) for number in (errno.EROFS, 12345)] == ["EROFS", "12345"]

@@ -28,9 +28,10 @@ def test_visible_is_printable_and_bounded(text: str, limit: int) -> None:
         ("\u202ereversed", "\\u202ereversed"),
         ("\u2028line", "\\u2028line"),
         ("\ud800", "\\ud800"),
+        (b"name\n\xff\xc3\xbc", "name\\n\\udcff\u00fc"),
     ],
 )
-def test_visible(text: str, shown: str) -> None:
+def test_visible(text: str | bytes, shown: str) -> None:
     assert visible(text) == shown
 
 
