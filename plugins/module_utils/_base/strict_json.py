@@ -19,6 +19,8 @@ from .errors import JsonInvalid
 from .text import quote
 
 JsonValue = t.Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]
+# an object whose values are not examined, such as a result of a module
+Json = dict[str, t.Any]
 JsonObject = dict[str, JsonValue]
 
 # distribution-spec: registries should accept manifests of up to 4 MiB
@@ -123,4 +125,4 @@ _DECODER: t.Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_integer, parse_float=_real, parse_constant=_constant
 )
 
-__all__ = ("MAX_BYTES", "MAX_DEPTH", "JsonObject", "JsonValue", "load", "load_object")
+__all__ = ("MAX_BYTES", "MAX_DEPTH", "Json", "JsonObject", "JsonValue", "load", "load_object")

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
+import typing as t
+
+# takes a sentence for users, never a secret
+Warn = t.Callable[[str], None]
 
 
 def visible(text: str | bytes, *, limit: int = 256) -> str:
@@ -55,4 +59,4 @@ def describe(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-__all__ = ("describe", "path_text", "quote", "visible")
+__all__ = ("Warn", "describe", "path_text", "quote", "visible")

@@ -19,7 +19,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._base.parents import Parents
-from .._base.text import visible
+from .._base.text import Warn, visible
 from .._unpack.errors import UnpackError
 from .._unpack.record.record import Recording
 from .._unpack.tree.confine import DIRECTORY
@@ -32,7 +32,7 @@ from .place import refusal
 from .publish import Plan, settle, switch, take_away
 from .stamp import ForeignStamp, Stamp, StampInvalid
 from .state import DestinationState
-from .store import RECORD, ROOTFS, STAMP, Store, Warn
+from .store import RECORD, ROOTFS, STAMP, Store
 
 
 @dataclass(frozen=True)

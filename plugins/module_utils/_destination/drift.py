@@ -17,7 +17,7 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from .._base.text import visible
+from .._base.text import Warn, visible
 from .._unpack.record.listing import (
     ListedEntry,
     describe_root,
@@ -38,7 +38,6 @@ Level = t.Literal["none", "metadata", "content"]
 What = t.Literal[
     "added", "removed", "type", "size", "mode", "owner", "mtime", "content", "target", "xattrs", "unreadable", "record"
 ]
-Warn = t.Callable[[str], None]
 
 # The most changes that are listed; all are counted.
 MAX_CHANGES: t.Final = 100

@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.parents import Parents
-from .._base.text import visible
+from .._base.text import Warn, visible
 from .._unpack.tree.confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
 from .lock import StateDirectory
@@ -27,7 +27,7 @@ from .place import DestinationRoot, Place, destination_warning, open_place, refu
 from .publish import has_happened
 from .stamp import Stamp, StampInvalid
 from .state import DestinationState, Pending
-from .store import Store, Warn
+from .store import Store
 
 LOCK_TIMEOUT: t.Final = 60.0
 

@@ -26,7 +26,7 @@ import contextlib
 import os
 import typing as t
 
-from .._base.text import visible
+from .._base.text import Warn, visible
 from .._unpack.errors import DestinationError, UnpackError
 from .._unpack.tree.descent import DIRECTORY
 from .._unpack.tree.remove import remove_tree
@@ -52,8 +52,6 @@ ROOTFS: t.Final = "rootfs"
 _NEW_STATE: t.Final = f"{STATE}.new"
 _STAGING: t.Final = "staging-"
 _TRASH: t.Final = "trash-"
-
-Warn = t.Callable[[str], None]
 
 
 class Store:

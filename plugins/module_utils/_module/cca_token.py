@@ -25,10 +25,10 @@ from .._ratls.token.cca_token import MAX_TOKEN, CcaToken
 from .._ratls.token.key_file import MAX_KEY_FILE, read_keys
 
 if t.TYPE_CHECKING:
+    from .._base.strict_json import Json
     from .._ratls.token.platform_claims import PlatformClaims, SoftwareComponent
     from .._ratls.token.realm_claims import RealmClaims
 
-Json = dict[str, t.Any]
 
 _MAX_TEXT: t.Final = 2 * MAX_TOKEN  # base64 with line ends
 

@@ -27,7 +27,10 @@ from .pipeline.pipeline import Ahead, DiffIdHash, flatten, inflate_layer
 from .pipeline.writer_process import ProcessWriter
 from .record.record import Recording
 from .tree.confine import PathResolver, choose_resolver
-from .writer import Options, TreeWriter, Unpacked, Warn, Writer
+from .writer import Options, TreeWriter, Unpacked, Writer
+
+if t.TYPE_CHECKING:
+    from .._base.text import Warn
 
 
 @dataclasses.dataclass(frozen=True)

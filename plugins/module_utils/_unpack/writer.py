@@ -27,7 +27,9 @@ from .tree.inode_table import InodeTable, Scratch
 from .tree.metadata import Attributor, XattrPolicy
 from .tree.tree import IMPLIED, Tree
 
-Warn = t.Callable[[str], None]
+if t.TYPE_CHECKING:
+    from .._base.text import Warn
+
 
 _DIGEST_BYTES: t.Final = 32
 _RECORD_BUFFER: t.Final = 256 * 1024

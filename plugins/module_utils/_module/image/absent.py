@@ -15,8 +15,9 @@ from .diff import describe_foreign, describe_stamp
 from .tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
     from ..._destination.stamp import Stamp
-    from .tree import Json, TreePlace
+    from .tree import TreePlace
 
 
 def ensure_absent(place: TreePlace) -> Report:

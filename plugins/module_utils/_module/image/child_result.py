@@ -15,7 +15,8 @@ import typing as t
 
 from ..._unpack.pipeline.fork import fork, is_worth_it, wait
 
-Json = dict[str, t.Any]
+if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
 
 
 class ChildResult:

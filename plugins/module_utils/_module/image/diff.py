@@ -11,10 +11,10 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
     from ..._destination.drift import Drift
     from ..._destination.stamp import Stamp
 
-Json = dict[str, t.Any]
 
 _SHOWN_CHANGES: t.Final = 20
 # Fields of a config that describe its layers, which the diff shows by their digests.

@@ -16,15 +16,14 @@ from ..._oci.fields import Fields
 from ..._oci.platform import Platform, matches, other_platform, suits
 
 if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
+    from ..._base.text import Warn
     from ..._destination.stamp import Stamp
     from ..._oci.digest import Digest
     from ..._oci.image import Image
     from ..._oci.reference import Selector
     from ..._registry.manifests import ManifestHead
     from ..registry.sources import ImageSource
-
-Json = dict[str, t.Any]
-Warn = t.Callable[[str], None]
 
 
 @dataclass(frozen=True)

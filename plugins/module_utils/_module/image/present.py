@@ -16,6 +16,8 @@ from .lookup import look_up
 from .tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
+    from ..._base.text import Warn
     from ..._destination.inspection import Generation, View
     from ..._destination.stamp import Stamp
     from ..._oci.image import Image, Layer
@@ -24,7 +26,7 @@ if t.TYPE_CHECKING:
     from ..registry.sources import ImageSource
     from .lookup import FoundImage, ImageRequest
     from .stopwatch import Stopwatch
-    from .tree import DesiredTree, Json, TreePlace, Warn
+    from .tree import DesiredTree, TreePlace
 
 
 def ensure_present(

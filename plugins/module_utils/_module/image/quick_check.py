@@ -16,13 +16,12 @@ from .child_result import ChildResult
 from .tree import Report
 
 if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
     from ..._registry.manifests import ManifestHead
     from ..registry.sources import ImageSource
     from .lookup import ImageRequest
     from .stopwatch import Stopwatch
     from .tree import DesiredTree, TreePlace
-
-Json = dict[str, t.Any]
 
 
 class QuickCheck:

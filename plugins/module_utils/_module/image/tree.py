@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from .diff import describe_foreign, describe_image, describe_stamp
 
 if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
+    from ..._base.text import Warn
     from ..._destination.drift import Drift, Level
     from ..._destination.inspection import View
     from ..._destination.stamp import Stamp
     from ..options.tree_options import TreeOptions
-
-Json = dict[str, t.Any]
-Warn = t.Callable[[str], None]
 
 
 @dataclass(frozen=True)

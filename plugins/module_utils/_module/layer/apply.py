@@ -12,7 +12,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from ..._base.text import visible
+from ..._base.text import Warn, visible
 from ..._destination.place import refusal
 from ..._oci.media_type import layer_compression
 from ..._unpack.errors import DiffIdMismatch
@@ -27,7 +27,6 @@ if t.TYPE_CHECKING:
     from ..._unpack.pipeline.decompress import Compression
     from ..options.tree_options import TreeOptions
 
-Warn = t.Callable[[str], None]
 
 _MISSING_FILE: t.Final = (
     "The layer file {} does not exist; an earlier task may create it, so its content was not verified."

@@ -14,7 +14,7 @@ import os
 import stat
 import typing as t
 
-from ..._base.text import visible
+from ..._base.text import Warn, visible
 from ..._unpack.errors import LayerInvalid, filesystem_error
 from ..._unpack.layers import LayerSource
 from ..._unpack.limits import Budget, Limits
@@ -28,8 +28,6 @@ if t.TYPE_CHECKING:
 
 _PIECE: t.Final = 1024 * 1024
 _OPEN: t.Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-
-Warn = t.Callable[[str], None]
 
 
 class LayerFile:

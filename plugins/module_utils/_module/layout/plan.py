@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..._base.strict_json import MAX_BYTES
+from ..._base.strict_json import MAX_BYTES, Json
 from ..._oci.descriptor import Descriptor
 from ..._oci.digest import Digest, verify
 from ..._oci.document import parse_document
@@ -29,7 +29,6 @@ if t.TYPE_CHECKING:
     from ..registry.sources import ImageSource
     from .contents import Contents, Member
 
-Json = dict[str, t.Any]
 Document = t.Union["Manifest", Index]
 
 # Annotations of the entry of an image for one platform, so that the next run need not read the index again.

@@ -16,11 +16,10 @@ from ..._base.text import path_text
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
     from .plan import LayoutPlan
     from .pruning import Pruning
-
-Json = dict[str, t.Any]
 
 
 @dataclass(frozen=True)

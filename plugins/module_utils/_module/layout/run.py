@@ -34,11 +34,10 @@ from .results import LayoutOutcome, layout_results
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
     from ..._layout.store import LayoutStore
     from ..registry.sources import ImageSource
-
-Json = dict[str, t.Any]
 
 
 def run_layout(module: AnsibleModule) -> Json:

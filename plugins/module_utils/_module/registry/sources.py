@@ -18,6 +18,7 @@ from ..._registry.errors import ConnectionFailed, NotFound, TimedOut, TlsFailed
 from ..._registry.manifests import ManifestHead
 
 if t.TYPE_CHECKING:
+    from ..._base.text import Warn
     from ..._oci.digest import Digest
     from ..._oci.image import Image
     from ..._oci.platform import Platform
@@ -27,7 +28,6 @@ if t.TYPE_CHECKING:
     from ..._registry.name_list import NameList
 
 _T = t.TypeVar("_T")
-Warn = t.Callable[[str], None]
 
 
 class Stream(t.Protocol):

@@ -31,10 +31,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..._base.strict_json import JsonObject, JsonValue
+    from ..._base.text import Warn
     from .credential_helper import RunHelper
     from .credentials import Credentials
 
-    Warn = Callable[[str], None]
     T = t.TypeVar("T")
 
 MAX_BYTES: t.Final = 4 * 1024 * 1024

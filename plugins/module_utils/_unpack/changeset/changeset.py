@@ -26,7 +26,7 @@ import os
 import stat
 import typing as t
 
-from ..._base.text import visible
+from ..._base.text import Warn, visible
 from ..errors import LayerInvalid, UnpackError, filesystem_error
 from ..limits import Budget
 from ..tar.entry import Entry
@@ -39,7 +39,6 @@ from .file_content import CREATE, write_content, write_sparse
 from .whiteout import PREFIX, Pruner, is_aufs_metadata, parse_whiteout
 
 DevicePolicy = t.Literal["create", "skip", "fail"]
-Warn = t.Callable[[str], None]
 
 _NODES: t.Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
 # The width of Linux's device numbers.

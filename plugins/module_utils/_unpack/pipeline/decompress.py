@@ -18,6 +18,9 @@ import zlib
 
 from ..errors import CompressionUnavailable, LayerInvalid
 
+if t.TYPE_CHECKING:
+    from ..._base.text import Warn
+
 _zlib: t.Any
 zstandard: t.Any
 _standard_zstd: t.Any
@@ -42,7 +45,6 @@ except ImportError:  # before Python 3.14
     _standard_zstd = None
 
 Compression = t.Literal["none", "gzip", "zstd"]
-Warn = t.Callable[[str], None]
 
 # The largest piece of compressed data that is passed to a decompressor at once: its unconsumed rest is copied each
 # time.

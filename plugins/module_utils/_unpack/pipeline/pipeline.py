@@ -24,7 +24,9 @@ from ..errors import DiffIdMismatch
 from ..limits import Budget
 from .decompress import CompressedInput, Compression, decompress
 
-Warn = t.Callable[[str], None]
+if t.TYPE_CHECKING:
+    from ..._base.text import Warn
+
 
 # The size of a batch that one thread passes to the next: smaller ones cost more thread switches.
 BATCH_BYTES: t.Final = 512 * 1024

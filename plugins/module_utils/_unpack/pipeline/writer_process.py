@@ -21,11 +21,13 @@ import typing as t
 
 from .. import errors
 from ..errors import UnpackError
-from ..writer import Unpacked, Warn, Writer
+from ..writer import Unpacked, Writer
 from .fork import fork, wait
 from .ring import Closed, Receiver, Ring, Sender
 
-Json = dict[str, t.Any]
+if t.TYPE_CHECKING:
+    from ..._base.strict_json import Json
+    from ..._base.text import Warn
 
 
 class ProcessWriter:

@@ -17,12 +17,11 @@ import os
 import stat
 import typing as t
 
-from ..._base.text import visible
+from ..._base.text import Warn, visible
 from ..errors import OwnerNotMapped
 from .inode_table import InodeTable
 from .reach import change_mode, reached
 
-Warn = t.Callable[[str], None]
 XattrPolicy = t.Literal["keep", "require", "skip"]
 
 MODE_BITS: t.Final = 0o7777
