@@ -13,11 +13,11 @@ import binascii
 import hmac
 import typing as t
 
+from .._base.bounded_file import NotReadable, read_bounded
 from .._base.errors import CollectionError
 from .._base.text import visible
 from .._ratls.appraisal.reference_values import MAX_FILE, parse_reference_file
 from .._ratls.appraisal.trust_anchors import TrustAnchor, TrustAnchors
-from .._ratls.bounded_file import NotReadable, read_bounded
 from .._ratls.challenge import CHALLENGE_SIZE
 from .._ratls.errors import RatlsError
 from .._ratls.plain_data import hexadecimal

@@ -13,9 +13,9 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from ..._base.bounded_file import NotReadable, read_bounded, reason
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
-from ..bounded_file import NotReadable, read_bounded, reason
 from ..errors import ConfigurationInvalid
 from ..plain_data import SettingsMap, choice, hexadecimal, settings_error
 from ..token.claim_reader import HASH_NAMES, HASH_SIZES, HashName

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..._base.bounded_file import NotReadable, read_bounded
 from ..._base.text import visible
-from ..bounded_file import NotReadable, read_bounded
 from ..token.cca_token import MAX_TOKEN
 from .evidence import Evidence, EvidenceKind, evidence_error
 

@@ -17,8 +17,8 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
+from ..._base.bounded_file import reason
 from ..._base.text import visible
-from ..bounded_file import reason
 from ..challenge import CHALLENGE_SIZE
 from ..token.cca_token import MAX_TOKEN
 from .evidence import Evidence, EvidenceKind, evidence_error

@@ -15,9 +15,9 @@ import sys
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._base.bounded_file import NotReadable, read_bounded
 from ..._base.errors import DependencyMissing as LibraryMissing
 from ..._base.text import visible
-from ..._ratls.bounded_file import NotReadable, read_bounded
 from ..._ratls.errors import RatlsError
 from ..._ratls.relying_party import SETTINGS, RelyingParty, read_relying_party
 from ..._tls13.crypto.keys import CertifiedKey, load_certified_key
