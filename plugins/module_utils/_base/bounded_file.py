@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Reads whole files of bounded size: tokens, keys, certificates and reference values."""
+"""Read whole files of bounded size: tokens, keys, certificates, reference values, credentials."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ class NotReadable(Exception):
     """A file cannot be read as a whole; the message is the reason, without a full stop."""
 
 
+class FileMissing(NotReadable):
+    """There is no file at the path."""
+
+
 def read_bounded(path: str, *, limit: int) -> bytes:
-    """Return the content of a regular file of at most limit bytes. Raises NotReadable."""
+    """Return the content of a regular file of at most limit bytes. Raises NotReadable, such as FileMissing."""
     with contextlib.ExitStack() as stack:
         try:
             # O_NONBLOCK: opening a pipe must not wait for its other end
@@ -27,6 +31,8 @@ def read_bounded(path: str, *, limit: int) -> bytes:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise NotReadable("it is not a regular file")
             return _read(descriptor, limit)
+        except (FileNotFoundError, NotADirectoryError) as exc:
+            raise FileMissing(reason(exc)) from None
         except (OSError, ValueError) as exc:
             raise NotReadable(reason(exc)) from None
 
@@ -47,4 +53,4 @@ def reason(exc: OSError | ValueError) -> str:
     return strerror or "the path is invalid"
 
 
-__all__ = ("NotReadable", "read_bounded", "reason")
+__all__ = ("FileMissing", "NotReadable", "read_bounded", "reason")

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import binascii
 import os
-import stat
 import typing as t
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from ..._base.bounded_file import FileMissing, NotReadable, read_bounded
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
 from ..errors import ConfigurationError
@@ -203,25 +203,13 @@ def _try(lookup: Callable[[], T], warn: Warn | None) -> T | None:
 
 
 def _read(path: str) -> bytes | None:
-    """Return the content of a file, None if it does not exist. Does not block on a pipe or device."""
+    """Return the content of a file, None if it does not exist."""
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
+        return read_bounded(path, limit=MAX_BYTES)
+    except FileMissing:
         return None
-    except (OSError, ValueError) as exc:
-        raise _file_error(path, f"it cannot be opened ({getattr(exc, 'strerror', None) or 'invalid path'})") from None
-    try:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise _file_error(path, "it is not a regular file")
-        with open(number, "rb", closefd=False) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as exc:
-        raise _file_error(path, f"it cannot be read ({exc.strerror})") from None
-    finally:
-        os.close(number)
-    if len(data) > MAX_BYTES:
-        raise _file_error(path, f"it is larger than {MAX_BYTES} bytes")
-    return data
+    except NotReadable as exc:
+        raise _file_error(path, str(exc)) from None
 
 
 def _objects(value: JsonObject, name: str, path: str) -> JsonObject:
