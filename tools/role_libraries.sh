@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 
 # cryptography refuses 3.9.0, which is what both uv and pip take 3.9 for.
 resolve() {
-  printf '%s\n' 'aiohttp>=3.11' PyYAML prometheus-client bcrypt 'cryptography>=45' 'cbor2>=5.9' |
+  printf '%s\n' 'aiohttp>=3.11' 'pydantic>=2.10' PyYAML prometheus-client bcrypt 'cryptography>=45' 'cbor2>=5.9' |
     uv pip compile --quiet --no-header --no-annotate --only-binary :all: --python-platform x86_64-manylinux_2_28 \
       --python-version "${1/%3.9/3.9.2}" -
 }

@@ -10,7 +10,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 oldest=$BUILD/server-oldest
-mapfile -t wanted < <(sed -nE 's/^(aiohttp|bcrypt|cbor2|prometheus-client)>=/\1==/p' requirements-server.txt)
+mapfile -t wanted < <(sed -nE 's/^(aiohttp|bcrypt|cbor2|prometheus-client|pydantic)>=/\1==/p' requirements-server.txt)
 if [ "${wanted[*]}" != "$(cat "$oldest/wanted" 2>/dev/null)" ]; then
   rm -rf "$oldest"
   python -m pip install --quiet --only-binary :all: --target "$oldest" "${wanted[@]}"
