@@ -78,7 +78,7 @@ THIRD_PARTY = {
     "_module": {"jmespath"},
     "_registry": {"requests", "urllib3"},
     "_unpack": {"isal", "zstandard"},
-    "_server": {"aiohttp", "bcrypt", "prometheus_client", "yaml", "yarl"},
+    "_server": {"aiohttp", "bcrypt", "prometheus_client", "pydantic", "yaml", "yarl"},
     "_ratls": {"aiohttp", "cryptography", "cbor2", "yarl"},
     "_tls13": {"cryptography"},
 }

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Third-party libraries of the server, imported in this file only: aiohttp, PyYAML, bcrypt, prometheus-client.
+"""Third-party libraries of the server, imported in this file only.
 
 Every file can be imported without them; require_* raise DependencyMissing when a library is used.
 """
@@ -20,6 +20,12 @@ from .errors import DependencyMissing
 
 # older versions accept spaces in header names and folded headers, which proxies may interpret differently (RFC 9112, 5)
 OLDEST_AIOHTTP: t.Final = (3, 11)
+OLDEST_PYDANTIC: t.Final = (2, 10)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"[0-9]+", version)[:2]))
+
 
 try:
     from aiohttp import __version__ as AIOHTTP_VERSION
@@ -42,6 +48,28 @@ except ImportError:
 
         RequestHandler = Server = StreamResponse = object
 
+
+try:
+    from pydantic import VERSION as PYDANTIC_VERSION
+except ImportError:
+    PYDANTIC_VERSION = ""
+
+if _numbers(PYDANTIC_VERSION) >= OLDEST_PYDANTIC:
+    from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+else:
+
+    class _Absent:
+        """A stand-in, so that models can be defined without pydantic."""
+
+        def __init__(self, *args: t.Any, **options: t.Any) -> None:
+            pass
+
+        def __call__(self, function: t.Any) -> t.Any:
+            return function
+
+    AfterValidator = BeforeValidator = ConfigDict = Field = field_validator = _Absent  # type: ignore[assignment,misc]
+    BaseModel = object  # type: ignore[assignment,misc]
+    ValidationError = ValueError  # type: ignore[assignment,misc]
 
 yaml: types.ModuleType | None
 try:
@@ -67,12 +95,16 @@ def require_aiohttp() -> None:
     """Raise DependencyMissing unless a supported aiohttp is installed."""
     if not HAS_AIOHTTP:
         raise _missing_library("Starting the server", "aiohttp", "aiohttp")
-    if tuple(map(int, re.findall(r"[0-9]+", AIOHTTP_VERSION)[:2])) < OLDEST_AIOHTTP:
-        oldest = ".".join(map(str, OLDEST_AIOHTTP))
-        raise DependencyMissing(
-            f"Starting the server failed: the library aiohttp {AIOHTTP_VERSION} is older than {oldest} and accepts "
-            f"malformed requests; run pip install 'aiohttp>={oldest}' with {sys.executable}."
-        )
+    if _numbers(AIOHTTP_VERSION) < OLDEST_AIOHTTP:
+        raise _old_library("aiohttp", AIOHTTP_VERSION, OLDEST_AIOHTTP, " and accepts malformed requests")
+
+
+def require_pydantic() -> None:
+    """Raise DependencyMissing unless a supported pydantic is installed."""
+    if not PYDANTIC_VERSION:
+        raise _missing_library("Starting the server", "pydantic", "pydantic")
+    if _numbers(PYDANTIC_VERSION) < OLDEST_PYDANTIC:
+        raise _old_library("pydantic", PYDANTIC_VERSION, OLDEST_PYDANTIC)
 
 
 def require_yaml() -> t.Any:
@@ -103,15 +135,31 @@ def _missing_library(doing: str, name: str, package: str) -> DependencyMissing:
     )
 
 
+def _old_library(name: str, version: str, oldest: tuple[int, ...], effect: str = "") -> DependencyMissing:
+    wanted = ".".join(map(str, oldest))
+    return DependencyMissing(
+        f"Starting the server failed: the library {name} {version} is older than {wanted}{effect}; "
+        f"run pip install '{name}>={wanted}' with {sys.executable}."
+    )
+
+
 __all__ = (
     "HAS_AIOHTTP",
     "MALFORMED",
     "NO_URL",
+    "AfterValidator",
+    "BaseModel",
+    "BeforeValidator",
+    "ConfigDict",
+    "Field",
+    "ValidationError",
     "bcrypt",
+    "field_validator",
     "prometheus_client",
     "require_aiohttp",
     "require_bcrypt",
     "require_prometheus",
+    "require_pydantic",
     "require_yaml",
     "web",
     "yaml",

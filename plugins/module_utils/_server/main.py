@@ -81,7 +81,7 @@ def serve(settings: Settings) -> None:
     credentials.warn()
     _allow_many_files()
     with contextlib.ExitStack() as stack:
-        sockets = bind_all(settings.addresses, unix_mode=settings.unix_mode)
+        sockets = bind_all(settings.addresses, unix_mode=int(settings.unix_mode, 8))
         for sock in sockets:
             stack.enter_context(sock)
         stack.callback(_remove_unix_sockets, settings)

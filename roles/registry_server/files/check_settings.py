@@ -4,7 +4,8 @@
 
 """Validate a configuration, YAML on standard input, with the code of the server, and print the error, if any.
 
-Usage on the controller, before the host is changed: check_settings.py DIR, the parent of ansible_collections.
+Usage on the controller, before the host is changed: check_settings.py DIR, the parent of ansible_collections. The exit
+code is 6 if the Python of the controller lacks a library of the server; then only the host can validate.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import sys
 
 
 def problem(data: bytes) -> str:
-    """Return the error in a configuration, or "". Files that it names are not read."""
+    """Return the error in a configuration, or "". Files that it names are not read. Exits if a library is missing."""
     from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
-    from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import make_settings
-    from ansible_collections.attested.registry.plugins.module_utils._server.errors import ServerError
+    from ansible_collections.attested.registry.plugins.module_utils._server.config.conflicts import refuse_conflicts
+    from ansible_collections.attested.registry.plugins.module_utils._server.errors import DependencyMissing, ServerError
 
     try:
-        make_settings(parse_config(data))
+        refuse_conflicts(parse_config(data))
+    except DependencyMissing as exc:
+        raise SystemExit(exc.exit_code) from None
     except ServerError as exc:
         return exc.message
     except ValueError as exc:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import os
 import re
 import socket
+import subprocess
+import sys
 import tarfile
 import types
 import typing as t
@@ -20,7 +23,8 @@ import pytest
 import yaml
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.settings import _POLICY
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import VERAISON
-from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import FIELDS
+from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
+from ansible_collections.attested.registry.plugins.module_utils._server.errors import DependencyMissing
 
 TOP = Path(__file__).parents[3]
 ROLE = TOP / "roles" / "registry_server"
@@ -63,7 +67,8 @@ def test_every_variable_used_is_documented(options: dict[str, dict[str, t.Any]])
 def test_every_setting_of_the_server_has_a_variable(options: dict[str, dict[str, t.Any]]) -> None:
     passed = load("vars/main.yml")["_registry_server_passed"]
     assert {f"registry_server_{name}" for name in (*passed, *_WITH_FILES)} <= set(options)
-    assert set(FIELDS) == {*passed, *_OWN_SETTINGS, *_WITH_FILES, "root", "host", "port", "listen", "tls"}
+    renamed = {"root", "host", "port", "listen", "tls"}
+    assert set(Settings.model_fields) == {*passed, *_OWN_SETTINGS, *_WITH_FILES, *renamed}
 
 
 def test_what_judges_is_documented_as_it_is_read(options: dict[str, dict[str, t.Any]]) -> None:
@@ -75,7 +80,7 @@ def test_what_judges_is_documented_as_it_is_read(options: dict[str, dict[str, t.
 def test_the_libraries_of_each_python_are_pinned_by_hash(python: str) -> None:
     text = (ROLE / "files/requirements" / f"{python}.txt").read_text()
     wanted = re.findall(r"^([a-z0-9-]+)==(\S+)(.*?)(?=^\S|\Z)", text, re.M | re.S)
-    needed = {"aiohttp", "bcrypt", "cbor2", "cryptography", "prometheus-client", "pyyaml"}
+    needed = {"aiohttp", "bcrypt", "cbor2", "cryptography", "prometheus-client", "pydantic", "pydantic-core", "pyyaml"}
     assert {name for name, *dummy in wanted} >= needed
     assert [name for name, dummy, hashes in wanted if "--hash=sha256:" not in hashes] == []
     # pip judges markers by the Python that runs it, which on a controller is another one
@@ -144,6 +149,21 @@ def test_settings_that_the_server_would_refuse_are_reported() -> None:
     assert problem(b"root: /srv/images\nlisten: ['[::]:1337']\n") == ""
     assert "workers must be a whole number" in problem(b"root: /srv/images\nworkers: 0\n")
     assert "allow names users" in problem(b"root: /srv/images\nallow: [{users: [bob], repositories: ['*']}]\n")
+
+
+def test_without_the_libraries_of_the_server_the_controller_leaves_the_check_to_the_host(tmp_path: Path) -> None:
+    (tmp_path / "pydantic.py").write_text("raise ImportError('not here')\n")
+    done = subprocess.run(
+        [sys.executable, ROLE / "files/check_settings.py", TOP / "build"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        input=b"workers: 0\n",
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (DependencyMissing.exit_code, b"", b"")
+    accepted = load("tasks/validate_present.yml")
+    (check,) = [task for task in accepted if "check_settings" in str(task.get("ansible.builtin.command"))]
+    assert str(DependencyMissing.exit_code) in check["failed_when"]
 
 
 @pytest.fixture

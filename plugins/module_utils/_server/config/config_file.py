@@ -12,8 +12,9 @@ import typing as t
 
 from ..._base.text import quote, visible
 from ..errors import ConfigError
-from ..libraries import require_yaml
-from .fields import FIELDS
+from ..libraries import ValidationError, require_pydantic, require_yaml
+from .problems import first_problem
+from .settings import Settings
 
 _MAX_BYTES: t.Final = 1024 * 1024
 
@@ -26,7 +27,7 @@ class _DuplicateKey(Exception):
     """A mapping has the same key twice."""
 
 
-def read_config(path: str) -> dict[str, t.Any]:
+def read_config(path: str) -> Settings:
     """Read the settings of a YAML file and check each of them. Raises ConfigError, DependencyMissing."""
     try:
         with open(path, "rb") as file:
@@ -46,23 +47,18 @@ def _config_error(path: str, why: str, todo: str) -> ConfigError:
     return ConfigError(f"Reading the configuration file {visible(path)} failed: {why}; {todo}.")
 
 
-def parse_config(data: bytes) -> dict[str, t.Any]:
-    """Parse YAML text and check its settings. Raises ValueError with the reason and its place, and nothing else."""
+def parse_config(data: bytes) -> Settings:
+    """Parse YAML text and check each setting. Raises ValueError with the reason and its place, DependencyMissing."""
+    require_pydantic()
     found = _load(data)
     if found is None:
-        return {}
+        return Settings()
     if not isinstance(found, dict):
         raise ValueError("it is not a mapping of names to values")
-    values = {}
-    for key, value in found.items():
-        field = FIELDS.get(key) if isinstance(key, str) else None
-        if field is None:
-            raise ValueError(f"it has the unknown key {quote(key)}")
-        try:
-            values[key] = field.kind.check(value)
-        except ValueError as exc:
-            raise ValueError(f"{key} {exc}") from None
-    return values
+    try:
+        return Settings.model_validate(found)
+    except ValidationError as exc:
+        raise ValueError(first_problem(exc, Settings)) from None
 
 
 def _load(data: bytes) -> object:
@@ -73,11 +69,14 @@ def _load(data: bytes) -> object:
 
         def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Any:
             """Construct a mapping as SafeLoader does. Raises _DuplicateKey."""
-            keys = [self.construct_object(key, deep=True) for key, dummy in node.value]
-            for index, key in enumerate(keys):
-                if key in keys[:index]:
-                    mark = node.value[index][0].start_mark
-                    raise _DuplicateKey(f"the key {quote(key)} is given twice, again in line {mark.line + 1}")
+            keys = set()
+            for key_node, dummy in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if isinstance(key, t.Hashable):
+                    if key in keys:
+                        line = key_node.start_mark.line + 1
+                        raise _DuplicateKey(f"the key {quote(key)} is given twice, again in line {line}")
+                    keys.add(key)
             return super().construct_mapping(node, deep=deep)
 
     try:

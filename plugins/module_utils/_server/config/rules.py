@@ -13,29 +13,38 @@ import functools
 import ipaddress
 import re
 import typing as t
-from dataclasses import dataclass, fields
 
-from .value_types import Text, Texts
+from ..libraries import BeforeValidator, Field
+from .value_types import Items, MaybeTexts, StrictModel, Text, checked
 
 if t.TYPE_CHECKING:
     from ..identity import Identity
 
-Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _MAX_RULES: t.Final = 1000
+_parse_network: t.Final = functools.cache(ipaddress.ip_network)
 
 
-@dataclass(frozen=True)
-class Rule:
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as exc:
+        raise ValueError(f"is not a network such as 192.0.2.0/24 ({exc})") from None
+
+
+_MaybeNetworks = t.Optional[Items[t.Annotated[Text, checked(_check_network)]]]
+
+
+class Rule(StrictModel):
     """A rule that lets clients see repositories.
 
     repositories and subjects are shell patterns, in which * also matches slashes; subjects are those of client
     certificates. A client must match each of users, subjects and networks that is set, by one of its items.
     """
 
-    repositories: tuple[str, ...] = ("*",)
-    users: tuple[str, ...] | None = None
-    subjects: tuple[str, ...] | None = None
-    networks: tuple[str, ...] | None = None
+    repositories: Items[Text] = ("*",)
+    users: MaybeTexts = None
+    subjects: MaybeTexts = None
+    networks: _MaybeNetworks = None
 
     def is_about(self, repository: str) -> bool:
         """Tell whether the rule applies to the repository."""
@@ -71,51 +80,16 @@ def _is_in(networks: tuple[str, ...], address: str) -> bool:
     return any(parsed in _parse_network(text) for text in networks)
 
 
-@functools.cache
-def _parse_network(text: str) -> Network:
-    return ipaddress.ip_network(text)
+def _check_rules(value: object) -> object:
+    if not isinstance(value, (list, tuple)) or len(value) > _MAX_RULES:
+        raise ValueError(f"must be a list of at most {_MAX_RULES} rules")
+    for number, item in enumerate(value, 1):
+        if not item or not isinstance(item, (dict, Rule)):
+            raise ValueError(f"must be a list of rules, and rule {number} is not a mapping with keys")
+    return tuple(value)
 
 
-def _check_network(text: str) -> None:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as exc:
-        raise ValueError(f"is not a network such as 192.0.2.0/24 ({exc})") from None
-
-
-_PARTS: t.Final = {field.name: Texts() for field in fields(Rule)}
-_PARTS["networks"] = Texts(Text(_check_network))
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The type of the setting allow: a list of rules, which no switch can give."""
-
-    many: t.ClassVar[bool] = False
-
-    def parse(self, text: str) -> object:
-        """Raise ValueError, because no switch can give rules."""
-        raise ValueError("can only be set in the configuration file")
-
-    def check(self, value: object) -> tuple[Rule, ...]:
-        """Make rules of the mappings of the configuration file. Raises ValueError."""
-        if not isinstance(value, list) or len(value) > _MAX_RULES:
-            raise ValueError(f"must be a list of at most {_MAX_RULES} rules")
-        return tuple(_make_rule(number, item) for number, item in enumerate(value, 1))
-
-
-def _make_rule(number: int, item: object) -> Rule:
-    if not isinstance(item, dict) or not item:
-        raise ValueError(f"must be a list of rules, and rule {number} is not a mapping with keys")
-    parts: dict[str, tuple[str, ...]] = {}
-    for key, value in item.items():
-        if key not in _PARTS:
-            raise ValueError(f"has the unknown key {str(key)[:50]!r} in rule {number}")
-        try:
-            parts[key] = _PARTS[key].check(value)
-        except ValueError as exc:
-            raise ValueError(f"rule {number}: {key} {exc}") from None
-    return Rule(**parts)
-
+# None lets every client see all repositories
+Rules = t.Annotated[t.Optional[tuple[Rule, ...]], Field(fail_fast=True), BeforeValidator(_check_rules)]
 
 __all__ = ("Rule", "Rules")

@@ -432,7 +432,7 @@ def examples() -> list[dict[str, t.Any]]:
 
 def test_the_example_of_two_teams_does_what_the_documentation_says(tmp_path: pathlib.Path) -> None:
     (example,) = [block for block in examples() if "policies" in block]
-    assert parse_config(yaml.safe_dump(example).encode())
+    assert parse_config(yaml.safe_dump(example).encode()).policies
     team_b_rim = example["policies"][1]["realms"][0]["rim"]
     team_a, team_b = Realm(tmp_path / "a"), Realm(tmp_path / "b", "--rim", team_b_rim)
     files = {
@@ -463,7 +463,7 @@ def test_the_example_of_two_teams_does_what_the_documentation_says(tmp_path: pat
 
 def test_the_example_of_veraison_works(one: Realm, tmp_path: pathlib.Path) -> None:
     (example,) = [block for block in examples() if "veraison" in block]
-    assert parse_config(yaml.safe_dump({"root": "/srv", **example}).encode())
+    assert parse_config(yaml.safe_dump({"root": "/srv", **example}).encode()).veraison
     files = {**FILES, "veraison-ca.pem": Authority(tmp_path).path.read_bytes()}
 
     def read_file(path: str) -> bytes:

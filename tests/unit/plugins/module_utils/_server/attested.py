@@ -66,7 +66,7 @@ class AttestedServer:
     def __init__(
         self, root: pathlib.Path, certificate: Certificate, relying_party: RelyingParty | Judge, **options: t.Any
     ) -> None:
-        settings = Settings("/", tls="ra-tls", cert=str(certificate.cert), key=str(certificate.key))
+        settings = Settings(root="/", tls="ra-tls", cert=str(certificate.cert), key=str(certificate.key))
         found = ServerCertificate.read(settings)
         assert found is not None
         self._certificate = certificate

@@ -14,11 +14,9 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.settings import read_policies
 from ansible_collections.attested.registry.plugins.module_utils._server.attestation.materials import read_relying
-from ansible_collections.attested.registry.plugins.module_utils._server.config.attestation_settings import (
-    ATTESTATION_FIELDS,
-)
 from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
 from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
+from ansible_collections.attested.registry.plugins.module_utils._server.config.conflicts import ATTESTATION_SETTINGS
 from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import (
     AttestationError,
@@ -59,7 +57,7 @@ def write(folder: pathlib.Path, text: str) -> str:
 
 def test_every_setting_can_stand_in_the_file(tmp_path: pathlib.Path) -> None:
     settings = parse_command(["--config", write(tmp_path, FULL)]).settings
-    assert set(parse_config(FULL.encode())) == {*ATTESTATION_FIELDS, "root", "tls", "cert", "key"}
+    assert parse_config(FULL.encode()).model_fields_set == {*ATTESTATION_SETTINGS, "root", "tls", "cert", "key"}
     assert settings.trust_anchors == (
         "/cpak.pem",
         {"path": "/other.pem", "instance_id": "01", "implementation_id": "02"},
@@ -81,7 +79,7 @@ def test_switches() -> None:
         *("--allow-unauthenticated-evidence", "--attestation-seconds", "2.5", "--attestations", "3"),
     )
     assert parse_command([*RA_TLS, *words]).settings == Settings(
-        "/srv",
+        root="/srv",
         tls="ra-tls",
         cert="/c",
         key="/k",
@@ -260,7 +258,7 @@ NAMES = ("path", "instance_id", "url", "key", "pin", "ca_path", "timeout", "repo
 )
 def test_any_setting_is_read_or_refused(name: str, value: t.Any) -> None:
     with contextlib.suppress(ValueError):
-        settings = Settings("/", tls="ra-tls", **{name: ATTESTATION_FIELDS[name].kind.check(value)})
+        settings = Settings.model_validate({"root": "/", "tls": "ra-tls", name: value})
         with contextlib.suppress(AttestationError):
             assert read_relying(settings) is not None
 

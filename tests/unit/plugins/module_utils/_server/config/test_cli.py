@@ -190,17 +190,31 @@ def test_an_aiohttp_that_is_new_enough(version: str, monkeypatch: pytest.MonkeyP
     aio.require_aiohttp()
 
 
-def test_the_oldest_aiohttp_is_the_one_that_the_requirements_promise() -> None:
+def test_the_oldest_libraries_are_those_that_the_requirements_promise() -> None:
     text = (pathlib.Path(__file__).parents[6] / "requirements-server.txt").read_text()
     assert f"aiohttp>={'.'.join(map(str, aio.OLDEST_AIOHTTP))}.0\n" in text
+    assert f"pydantic>={'.'.join(map(str, aio.OLDEST_PYDANTIC))}.0\n" in text
 
 
-def test_every_file_can_be_imported_without_aiohttp(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    ("library", "text", "said"),
+    [
+        ("aiohttp", "raise ImportError('not here')", "aiohttp is not installed; install the package python3-aiohttp"),
+        (
+            "pydantic",
+            "raise ImportError('not here')",
+            "pydantic is not installed; install the package python3-pydantic",
+        ),
+        ("pydantic", "VERSION = '1.10.24'", "pydantic 1.10.24 is older than 2.10; run pip install 'pydantic>=2.10'"),
+        ("pydantic", "VERSION = '2.9.2'", "pydantic 2.9.2 is older than 2.10; run pip install 'pydantic>=2.10'"),
+    ],
+)
+def test_every_file_can_be_imported_without(library: str, text: str, said: str, tmp_path: pathlib.Path) -> None:
     package = pathlib.Path(aio.__file__).parent
     files = [path.relative_to(package) for path in package.rglob("*.py") if path.stem != "__main__"]
     names = [".".join(path.with_suffix("").parts) for path in files]
     assert "api.app" in names
-    (tmp_path / "aiohttp.py").write_text("raise ImportError('not here')\n")
+    (tmp_path / f"{library}.py").write_text(f"{text}\n")
     script = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
     done = subprocess.run(
         [sys.executable, "-c", script, *(f"{PACKAGE}.{name}" for name in names)],
@@ -218,7 +232,7 @@ def test_every_file_can_be_imported_without_aiohttp(tmp_path: pathlib.Path) -> N
         check=False,
     )
     assert (done.returncode, done.stderr.count("\n")) == (6, 1)
-    assert "aiohttp is not installed" in done.stderr
+    assert said in done.stderr
 
 
 def test_a_long_summary_is_cut() -> None:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -17,12 +19,9 @@ from ansible_collections.attested.registry.plugins.module_utils._server.config.a
     UnixAddress,
     parse_address,
 )
-from ansible_collections.attested.registry.plugins.module_utils._server.config.attestation_settings import (
-    ATTESTATION_FIELDS,
-)
 from ansible_collections.attested.registry.plugins.module_utils._server.config.cli import parse_command
 from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
-from ansible_collections.attested.registry.plugins.module_utils._server.config.fields import FIELDS
+from ansible_collections.attested.registry.plugins.module_utils._server.config.conflicts import ATTESTATION_SETTINGS
 from ansible_collections.attested.registry.plugins.module_utils._server.config.rules import Rule
 from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import (
@@ -77,9 +76,16 @@ def write(folder: pathlib.Path, text: str) -> str:
 
 def test_every_setting_can_stand_in_the_file(tmp_path: pathlib.Path) -> None:
     settings = parse_command(["--config", write(tmp_path, FULL)]).settings
-    assert set(parse_config(FULL.encode())) == set(FIELDS) - set(ATTESTATION_FIELDS)
-    assert settings.unix_mode == 0o600
-    assert settings.allow == (Rule(("team/*",), ("joe",), ("CN=*",), ("192.0.2.0/24", "2001:db8::/32")),)
+    assert parse_config(FULL.encode()).model_fields_set == set(Settings.model_fields) - set(ATTESTATION_SETTINGS)
+    assert settings.unix_mode == "0600"
+    assert settings.allow == (
+        Rule(
+            repositories=("team/*",),
+            users=("joe",),
+            subjects=("CN=*",),
+            networks=("192.0.2.0/24", "2001:db8::/32"),
+        ),
+    )
     assert settings.watch == 2.5
     assert settings.addresses == (
         TcpAddress("127.0.0.1", 1),
@@ -90,20 +96,20 @@ def test_every_setting_can_stand_in_the_file(tmp_path: pathlib.Path) -> None:
 
 
 def test_every_setting_but_rules_has_a_switch(tmp_path: pathlib.Path) -> None:
-    values = parse_config(FULL.encode())
+    in_file = parse_config(FULL.encode())
     words: list[str] = []
-    for name in values.keys() - {"allow", "unix_mode"}:
-        items = values[name] if isinstance(values[name], tuple) else (values[name],)
-        for item in items:
+    for name in in_file.model_fields_set - {"allow"}:
+        value = getattr(in_file, name)
+        for item in value if isinstance(value, tuple) else (value,):
             words += ["--" + name.replace("_", "-"), str(item)]
-    by_switches = parse_command([*words, "--unix-mode", "0600"]).settings
+    by_switches = parse_command(words).settings
     by_file = parse_command(["--config", write(tmp_path, FULL)]).settings
     assert {**vars(by_switches), "allow": by_file.allow} == vars(by_file)
 
 
 def test_defaults() -> None:
     command = parse_command(["-r", "dir"])
-    assert command.settings == Settings("dir")
+    assert command.settings == Settings(root="dir")
     assert command.settings.addresses == (TcpAddress("127.0.0.1", 1337),)
     assert not command.check_only
     assert parse_command(["-r", "dir", "--check-config"]).check_only
@@ -126,6 +132,33 @@ WRONG = {
     "a key of a rule twice": ("root: /srv\nallow: [{users: [a], users: [b]}]\n", '"users"'),
     "a number as a string": ('root: /srv\nport: "1"\n', "port must be a whole number from 0 to 65535"),
     "a truth value as a number": ("root: /srv\nworkers: true\n", "workers must be a whole number"),
+    "no value": ("root: /srv\nport:\n", "port has no value (null)"),
+    "no path": ("root: /srv\ncert: ~\n", "cert has no value (null)"),
+    "a part of a rule without a value": ("root: /srv\nallow: [{users: }]\n", "allow rule 1: users has no value (null)"),
+    "a part of a rule of the wrong type": (
+        "root: /srv\nallow: [{users: [a]}, {users: [a, 1]}]\n",
+        "allow rule 2: users must be a string, and is the number 1",
+    ),
+    "no items": ("root: /srv\nhost: []\n", "host must have from 1 to 1000 items"),
+    "too many items": (f"root: /srv\nhost: [{'a,' * 1001}]\n", "host must have from 1 to 1000 items"),
+    "too many rules": (f"root: /srv\nallow: [{'{users: [a]},' * 1001}]\n", "allow must be a list of at most 1000"),
+    "a rule as the list": ("root: /srv\nallow: {users: [a]}\n", "allow must be a list of at most 1000 rules"),
+    "a number as a key": ("root: /srv\n1: 2\n", "the unknown key the number 1"),
+    "null as a key": ("root: /srv\n~: 2\n", "the unknown key null"),
+    "a number as a key of a rule": ("root: /srv\nallow: [{1: 2}]\n", "the unknown key the number 1 in rule 1 of allow"),
+    "a key that is no text": ('root: /srv\n"\\ud800": 1\n', 'the unknown key "\\ud800"'),
+    "a list as a key": ("? [a]\n: b\n", "not valid YAML"),
+    "a merge": ("<<: {root: /srv}\n", "not valid YAML"),
+    "a date": ("root: 2026-01-01\n", "root must be a string, and is a value of type date"),
+    "bytes": ("root: !!binary aGk=\n", "root must be a string, and is a value of type bytes"),
+    "NUL": ('root: "/srv/\\0"\n', "root must not be empty or contain NUL"),
+    "a surrogate that is in no name": ('root: "/srv/\\ud800"\n', "root must not contain lone surrogates"),
+    "a word with a surrogate": ('root: /srv\nverify: "\\udcff"\n', "verify must be one of cached, full"),
+    "a huge number": (f"root: /srv\nport: {'9' * 400}\n", "and is a huge number"),
+    "a huge time": (f"root: /srv\nwatch: {'9' * 400}\n", "watch must be a number from 0 to 86400, and is a huge"),
+    "infinity": ("root: /srv\nwatch: .inf\n", "watch must be a number from 0 to 86400, and is a huge number"),
+    "a list in itself": ("root: /srv\nhost: &a [*a]\n", "host must be a string, and is an array"),
+    "too deep": (f"root: {'[' * 5000}", "nested too deeply"),
     "a fraction": ("root: /srv\nport: 1.5\n", "port must be a whole number"),
     "not a number": ("root: /srv\nwatch: .nan\n", "watch must be a number"),
     "a list as a string": ("root: [a]\n", "root must be a string"),
@@ -134,7 +167,7 @@ WRONG = {
     "a mode as a number": ("root: /srv\nunix_mode: 0660\n", "unix_mode must be a string"),
     "a bad address": ("root: /srv\nlisten: [nowhere]\n", 'listen "nowhere" is not ADDRESS:PORT'),
     "a bad network": ("root: /srv\nallow: [{networks: [192.0.2.1/24]}]\n", "rule 1: networks"),
-    "an unknown key of a rule": ("root: /srv\nallow: [{who: [a]}]\n", "'who' in rule 1"),
+    "an unknown key of a rule": ("root: /srv\nallow: [{who: [a]}]\n", '"who" in rule 1 of allow'),
     "an empty rule": ("root: /srv\nallow: [{}]\n", "rule 1 is not a mapping"),
     "a list": ("- root\n", "not a mapping"),
     "no YAML": ("root: [\n", "not valid YAML"),
@@ -155,10 +188,34 @@ def test_wrong_files(tmp_path: pathlib.Path, text: str, why: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("text", ["key: 271828", "htpasswd: {joe: 271828}", 'veraison: "https://joe:271828@host"'])
+def test_no_message_shows_what_may_be_secret(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a") as caught:
+        parse_config(text.encode())
+    assert "271828" not in str(caught.value)
+
+
+def test_a_path_that_is_not_utf_8_is_a_path() -> None:
+    assert parse_config(b'root: "/srv/\\udcff"\n').root == "/srv/\udcff"
+
+
+def test_aliases_cost_what_they_take_in_the_file() -> None:
+    levels = "".join(f"- {{a: &x{number} [{', '.join([f'*x{number - 1}'] * 9)}]}}\n" for number in range(1, 40))
+    assert parse_config(f"policies:\n- {{a: &x0 [a]}}\n{levels}".encode()).policies
+
+
+def problem(data: bytes) -> str:
+    try:
+        parse_config(data)
+    except ValueError as exc:
+        return str(exc)
+    return ""
+
+
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))))
 def test_any_file_is_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(ValueError):
-        assert set(parse_config(data)) <= set(FIELDS)
+        assert parse_config(data).model_fields_set <= set(Settings.model_fields)
 
 
 JSON = st.recursive(
@@ -168,10 +225,11 @@ JSON = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(FIELDS)), JSON)
-def test_any_value_is_taken_or_refused(name: str, value: t.Any) -> None:
-    with contextlib.suppress(ValueError):
-        FIELDS[name].kind.check(value)
+@given(st.sampled_from(sorted(Settings.model_fields)), JSON)
+def test_any_value_is_taken_or_refused_in_our_words(name: str, value: t.Any) -> None:
+    said = problem(json.dumps({name: value}).encode())
+    assert re.match(rf"{name}( rule [0-9]+: \w+)? |it has the unknown key |$", said)
+    assert not re.search("pydantic|Input|Value error|type=|\n", said.replace(json.dumps(value), ""))
 
 
 CONFLICTS = {
