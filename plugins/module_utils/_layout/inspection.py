@@ -19,7 +19,7 @@ from .directory import LayoutDirectory
 from .errors import LayoutError
 from .layout import Inspection, Layout
 from .stored import StoredContents
-from .walk import LAYOUT_VERSION, MAX_NESTING, Walk
+from .walk import MAX_NESTING, Walk
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,4 +62,4 @@ def load_layout(path: str) -> Layout:
     return inspection.layout
 
 
-__all__ = ("LAYOUT_VERSION", "MAX_NESTING", "begin_inspection", "inspect_layout", "load_layout")
+__all__ = ("MAX_NESTING", "begin_inspection", "inspect_layout", "load_layout")

@@ -15,15 +15,14 @@ import contextlib
 import os
 import typing as t
 
-from .._base.errors import CollectionError
-from .._base.strict_json import MAX_BYTES, load_object
-from .._base.text import quote, visible
+from .._base.strict_json import MAX_BYTES
+from .._base.text import visible
 from .content import check_digest, read_document
 from .directory import LayoutDirectory
-from .errors import LayoutInvalid, NotALayout, WrongDigest, write_errors
+from .errors import NotALayout, WrongDigest, write_errors
 from .index_file import IndexFile
-from .inspection import LAYOUT_VERSION
 from .partial import digest_of_blob, digest_of_partial
+from .version import check_version
 
 if t.TYPE_CHECKING:
     from types import TracebackType
@@ -137,7 +136,7 @@ class LayoutView:
             )
         version = _read_top_file(top, "oci-layout")
         if version is not None:
-            _check_version(version, path=self.path)
+            check_version(version, use="written to", path=self.path)
         index = _read_top_file(top, "index.json")
         if index is not None:
             self.index = IndexFile.parse(index)
@@ -170,18 +169,6 @@ def _read_top_file(top: LayoutDirectory, name: t.Literal["index.json", "oci-layo
         return read_document(file, what=name)
     finally:
         os.close(file.fd)
-
-
-def _check_version(data: bytes, *, path: str) -> None:
-    try:
-        version = load_object(data, what="oci-layout").get("imageLayoutVersion")
-    except CollectionError as exc:
-        raise LayoutInvalid(exc.message, path=path) from None
-    if version != LAYOUT_VERSION:
-        raise LayoutInvalid(
-            f"The layout has the version {quote(version)} in oci-layout, and only {LAYOUT_VERSION} can be written to.",
-            path=path,
-        )
 
 
 __all__ = ("STATE", "LayoutView")

@@ -17,8 +17,6 @@ import types
 import typing as t
 
 from .._base.errors import CollectionError
-from .._base.strict_json import load_object
-from .._base.text import quote
 from .._oci.document import parse_document
 from .._oci.index import Index
 from .._oci.media_type import OCI_INDEX, is_nondistributable
@@ -31,6 +29,7 @@ from .sparse import describe_sparse
 from .step import COPY_AGAIN, Step
 from .stored import StoredContents
 from .tags import read_tags
+from .version import check_version
 
 if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
@@ -40,8 +39,6 @@ if t.TYPE_CHECKING:
     from .directory import LayoutDirectory, OpenFile
     from .stored import FileIdentity
 
-# The version in the file oci-layout.
-LAYOUT_VERSION: t.Final = "1.0.0"
 # How deep indexes may be nested.
 MAX_NESTING: t.Final = 8
 
@@ -109,14 +106,7 @@ class Walk:
         data = self._read_top_file("oci-layout")
         if data is None:
             raise LayoutInvalid("There is no file oci-layout, so this is not an OCI layout; check the path.")
-        try:
-            version = load_object(data, what="oci-layout").get("imageLayoutVersion")
-        except CollectionError as exc:
-            raise LayoutInvalid(exc.message) from None
-        if version != LAYOUT_VERSION:
-            raise LayoutInvalid(
-                f"The layout has the version {quote(version)} in oci-layout, and only {LAYOUT_VERSION} can be read."
-            )
+        check_version(data, use="read")
 
     def _read_top(self) -> None:
         data = self._read_top_file("index.json")
@@ -231,4 +221,4 @@ def _check_again(step: Step, media_type: str, identity: FileIdentity) -> None:
         )
 
 
-__all__ = ("LAYOUT_VERSION", "MAX_NESTING", "Walk")
+__all__ = ("MAX_NESTING", "Walk")
