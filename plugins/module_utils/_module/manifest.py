@@ -18,7 +18,8 @@ from .._oci.document import parse_document
 from .._oci.index import Index
 from .._oci.platform import Platform
 from .._registry.errors import NotFound
-from .._registry.manifests import MAX_BYTES, Fetched
+from .._registry.fetched import Fetched
+from .._registry.manifests import MAX_BYTES
 from .blob_file import BlobFile, Download, file_results, place
 from .options.image_options import wanted_selector
 

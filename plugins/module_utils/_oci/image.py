@@ -43,6 +43,8 @@ class Layer:
 class Image:
     """An image of a registry, resolved to one platform, with verified manifest and config.
 
+    registry is "" for an image in a layout or archive, and repository is then its path.
+
     An artifact (a manifest whose config is not an image config) is an Image too, with config and platform None. It can
     be shown, but layers and require_config() raise Unsupported. platforms and index_digest describe the index that led
     here; they are empty and None without one. Raises DocumentInvalid if config and manifest have different numbers of
@@ -68,7 +70,7 @@ class Image:
                 f"Reading the image {self.repository} ({self.selector}) failed: "
                 f"its manifest has {layers} layers and its config {diff_ids} diff_ids; "
                 "the image is broken, so build and push it again.",
-                registry=self.registry,
+                registry=self.registry or None,
                 repository=self.repository,
                 reference=str(self.selector),
             )
@@ -84,7 +86,7 @@ class Image:
             raise Unsupported(
                 f"{self.repository} ({self.selector}) has no root filesystem: it is an artifact with a config of type "
                 f"{quote(self.manifest.config.media_type)}; name a container image instead.",
-                registry=self.registry,
+                registry=self.registry or None,
                 repository=self.repository,
                 reference=str(self.selector),
             )
@@ -108,8 +110,7 @@ class Image:
         diff_ids = self.config.diff_ids if self.config is not None else (None,) * len(self.manifest.layers)
         platforms = self.platforms or (() if self.platform is None else (self.platform,))
         return {
-            "registry": self.registry,
-            "repository": self.repository,
+            **image_names(self.registry, self.repository),
             "tag": self.selector.tag,
             "digest": str(self.digest),
             "media_type": self.manifest.media_type,
@@ -140,6 +141,15 @@ def parse_config(manifest: Manifest, raw: bytes) -> ImageConfig | None:
         return None
 
 
+def image_names(registry: str, repository: str) -> JsonObject:
+    """Return the members of the `image` value that say where the image is from; registry is "" for a layout."""
+    return {
+        "source": "registry" if registry else "layout",
+        "registry": registry or None,
+        "repository": repository,
+    }
+
+
 def _layer(descriptor: Descriptor, diff_id: Digest | None) -> JsonObject:
     return {
         "digest": str(descriptor.digest),
@@ -154,4 +164,4 @@ def _text(value: Digest | Platform | None) -> str | None:
     return None if value is None else str(value)
 
 
-__all__ = ("Image", "Layer", "parse_config")
+__all__ = ("Image", "Layer", "image_names", "parse_config")

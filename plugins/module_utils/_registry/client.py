@@ -31,9 +31,9 @@ if t.TYPE_CHECKING:
     from .auth.credentials import Credentials, CredentialSource
     from .blobs import BlobStream
     from .endpoint import Endpoint
+    from .fetched import Fetched, ManifestHead
     from .foreign import ForeignSource
-    from .manifest_head import ManifestHead
-    from .manifests import Fetched, ManifestReader
+    from .manifests import ManifestReader
     from .name_list import NameList
     from .realm_policy import RealmPolicy
 

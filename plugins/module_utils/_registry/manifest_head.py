@@ -12,7 +12,7 @@ Called by Registry.head_manifest() and Registry.look_up(); manifests.py uses the
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .._base.text import quote
 from .._oci.digest import Digest
@@ -20,6 +20,7 @@ from .._oci.errors import DigestError, DigestMismatch
 from .._oci.media_type import ACCEPT, is_index, is_manifest, parse_content_type
 from .caller import Call
 from .errors import ProtocolBroken, RegistryError
+from .fetched import ManifestHead
 from .retry import is_refusal
 
 if t.TYPE_CHECKING:
@@ -32,15 +33,6 @@ if t.TYPE_CHECKING:
     from .transport.answer import Answer
 
 ACCEPT_HEADER: t.Final = {"Accept": ", ".join(ACCEPT)}
-
-
-@dataclass(frozen=True)
-class ManifestHead:
-    """What a registry states about a manifest in answer to HEAD; None where it states nothing."""
-
-    digest: Digest | None
-    media_type: str | None
-    size: int | None = None
 
 
 def head_manifest(caller: Caller, operation: Operation, selector: Selector, *, repository: str) -> ManifestHead:
@@ -123,7 +115,6 @@ def stated_digest(answer: Answer, endpoint: Endpoint, repository: str, warn: Cal
 
 __all__ = (
     "ACCEPT_HEADER",
-    "ManifestHead",
     "head_manifest",
     "manifest_path",
     "mismatch_error",

@@ -12,33 +12,23 @@ Called by Registry.manifest() and by resolver.py.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._base.errors import CollectionError, JsonInvalid
 from .._oci.digest import Digest
 from .._oci.document import parse_document
 from .._oci.errors import OciError, SizeMismatch
 from .caller import Call
-from .manifest_head import ACCEPT_HEADER, ManifestHead, manifest_path, mismatch_error, stated_digest
+from .fetched import Fetched
+from .manifest_head import ACCEPT_HEADER, manifest_path, mismatch_error, stated_digest
 
 if t.TYPE_CHECKING:
     from .._oci.descriptor import Descriptor
-    from .._oci.index import Index
-    from .._oci.manifest import Manifest
     from .._oci.reference import Selector
     from .caller import Caller
     from .errors import Operation
     from .transport.answer import Answer
 
 MAX_BYTES: t.Final = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A manifest or index, and the digest computed from its bytes."""
-
-    digest: Digest
-    document: Manifest | Index
 
 
 class ManifestReader:
@@ -118,4 +108,4 @@ def _annotate(operation: Operation, error: E) -> E:
     return error
 
 
-__all__ = ("MAX_BYTES", "Fetched", "ManifestHead", "ManifestReader")
+__all__ = ("MAX_BYTES", "ManifestReader")

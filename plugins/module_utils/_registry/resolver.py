@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Resolve a manifest or index to the image for one platform (image-spec, image-index.md). Called by client.py."""
+"""Resolve a manifest or index to the image for one platform (image-spec, image-index.md).
+
+Called by client.py, and by _module/registry/layout_source.py for images that no registry has.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._base.errors import CollectionError, JsonInvalid
+from .._base.strict_json import MAX_BYTES
 from .._base.text import visible
 from .._oci.errors import DocumentInvalid, OciError, PlatformNotFound, Unsupported
 from .._oci.image import Image, parse_config
@@ -19,7 +23,6 @@ from .._oci.index import Index, select
 from .._oci.media_type import is_index
 from .._oci.platform import matches, other_platform, suits
 from .errors import NotFound
-from .manifests import MAX_BYTES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +34,7 @@ if t.TYPE_CHECKING:
     from .._oci.platform import Platform
     from .._oci.reference import Selector
     from .errors import Operation
-    from .manifests import Fetched, ManifestReader
+    from .fetched import Fetched
 
 MAX_NESTING: t.Final = 8
 # manifests that are read for one platform
@@ -40,12 +43,19 @@ MAX_CANDIDATES: t.Final = 32
 _MAX_SHOWN: t.Final = 40
 
 
+class ChildReader(t.Protocol):
+    """Reads the manifests that an index refers to: a ManifestReader, or the reader of a layout."""
+
+    def get_child(self, operation: Operation, descriptor: Descriptor) -> Fetched:
+        """Return the target of an index entry, verified against the descriptor. Raises NotFound, OciError."""
+
+
 @dataclass
 class ImageResolver:
     """Follows a fetched document to the image for one platform. read_config returns the verified bytes of a config."""
 
     operation: Operation
-    reader: ManifestReader
+    reader: ChildReader
     read_config: Callable[[Descriptor], bytes]
     wanted: Platform
     warn: Callable[[str], None]
@@ -208,4 +218,4 @@ class _Found:
     offered: Platform | None
 
 
-__all__ = ("MAX_CANDIDATES", "MAX_NESTING", "ImageResolver")
+__all__ = ("MAX_CANDIDATES", "MAX_NESTING", "ChildReader", "ImageResolver")

@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Which image the registry has now, compared with the stamp of the tree. Called by present.py and quick_check.py."""
+"""Which image the source has now, compared with the stamp of the tree. Called by present.py and quick_check.py."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.fields import Fields
+from ..._oci.image import image_names
 from ..._oci.platform import Platform, matches, other_platform, suits
 
 if t.TYPE_CHECKING:
@@ -22,7 +23,7 @@ if t.TYPE_CHECKING:
     from ..._oci.digest import Digest
     from ..._oci.image import Image
     from ..._oci.reference import Selector
-    from ..._registry.manifests import ManifestHead
+    from ..._registry.fetched import ManifestHead
     from ..registry.sources import ImageSource
 
 
@@ -112,7 +113,7 @@ def shown_as(image: Json, source: ImageSource, request: ImageRequest, *, digest:
 
     digest is the one that the reference resolves to: that of the manifest, or that of the index.
     """
-    names = {"registry": source.name, "repository": source.repository(request.repository)}
+    names = image_names(source.name, source.repository(request.repository))
     shown = {**image, **names, "tag": request.selector.tag}
     if digest == image["digest"] and image["index_digest"] is not None:
         shown = {**shown, "index_digest": None, "platforms": [image["platform"]]}

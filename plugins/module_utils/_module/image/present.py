@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from ..._destination.inspection import Generation, View
     from ..._destination.stamp import Stamp
     from ..._oci.image import Image, Layer
-    from ..._registry.manifests import ManifestHead
+    from ..._registry.fetched import ManifestHead
     from ..._unpack.layers import LayerSource
     from ..registry.sources import ImageSource
     from .lookup import FoundImage, ImageRequest

@@ -17,7 +17,7 @@ from .tree import Report
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
-    from ..._registry.manifests import ManifestHead
+    from ..._registry.fetched import ManifestHead
     from ..registry.sources import ImageSource
     from .lookup import ImageRequest
     from .stopwatch import Stopwatch

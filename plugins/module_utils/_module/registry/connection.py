@@ -32,15 +32,15 @@ if t.TYPE_CHECKING:
     from ..._registry.auth.auth_file import AuthFiles
     from ..._registry.auth.credentials import Credentials, CredentialSource
     from ..._registry.options import TlsMode
-    from .sources import ImageSource
+    from .sources import RegistrySource
 
 # A credential helper may request the credentials from a cloud service.
 _HELPER_SECONDS: t.Final = 60
 
 
 @contextlib.contextmanager
-def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
-    """Yield an ImageSource for the registry and the mirrors of the task's options. Raises RegistryError.
+def opened_source(module: AnsibleModule) -> t.Iterator[RegistrySource]:
+    """Yield a RegistrySource for the registry and the mirrors of the task's options. Raises RegistryError.
 
     No connection is made before the first request. The task warns about plain HTTP to other hosts and
     about validate_certs=false.
@@ -64,7 +64,7 @@ def opened_source(module: AnsibleModule) -> t.Iterator[ImageSource]:
         credentials=_credentials(params) or files,
         foreign_urls=bool(params.get("foreign_layers")),
     )
-    source: ImageSource = origin
+    source: RegistrySource = origin
     if mirrors:
         from .sources import MirroredSource
 

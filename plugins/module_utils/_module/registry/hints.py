@@ -24,14 +24,14 @@ from ..._registry.errors import ConfigurationError, NotFound, RegistryError
 from ..options.given import given_options
 
 if t.TYPE_CHECKING:
-    from .sources import ImageSource
+    from .sources import RegistrySource
 
 Params = t.Mapping[str, t.Any]
 
 _SHOWN: t.Final = 5
 
 
-def add_hints(error: CollectionError, params: Params, source: ImageSource) -> None:
+def add_hints(error: CollectionError, params: Params, source: RegistrySource) -> None:
     """Append the hints that apply to the message of error, if it is a RegistryError."""
     if not isinstance(error, RegistryError) or isinstance(error, ConfigurationError):
         return
@@ -50,7 +50,7 @@ def _registry_hints(params: Params, given: Params) -> t.Iterator[str]:
         yield f"if {visible(head)} is a host, give registry: {visible(head)} and repository: {visible(rest)}"
 
 
-def _tag_hints(error: CollectionError, params: Params, given: Params, source: ImageSource) -> t.Iterator[str]:
+def _tag_hints(error: CollectionError, params: Params, given: Params, source: RegistrySource) -> t.Iterator[str]:
     if not isinstance(error, NotFound) or "reference" not in params:
         return
     wanted = params["reference"] or DEFAULT_TAG
@@ -73,7 +73,7 @@ def _is_default_tag(given: Params) -> bool:
     return whole is None or (whole.tag, whole.digest) == (None, None)
 
 
-def _similar_tags(wanted: str, source: ImageSource, repository: str) -> str:
+def _similar_tags(wanted: str, source: RegistrySource, repository: str) -> str:
     try:
         tags = source.first_tags(repository)
     except CollectionError:

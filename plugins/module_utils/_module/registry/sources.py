@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Where modules get images from: a registry, or its mirrors and then the registry. Used by connection.py."""
+"""Where modules get images from: a registry, or its mirrors and then the registry. Used by connection.py.
+
+Another source is in layout_source.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from dataclasses import replace
 from ..._base.errors import CollectionError
 from ..._oci.descriptor import Descriptor
 from ..._registry.errors import ConnectionFailed, NotFound, TimedOut, TlsFailed
-from ..._registry.manifests import ManifestHead
 
 if t.TYPE_CHECKING:
     from ..._base.text import Warn
@@ -24,7 +26,7 @@ if t.TYPE_CHECKING:
     from ..._oci.platform import Platform
     from ..._oci.reference import Selector
     from ..._registry.client import Registry
-    from ..._registry.manifests import Fetched
+    from ..._registry.fetched import Fetched, ManifestHead
     from ..._registry.name_list import NameList
 
 _T = t.TypeVar("_T")
@@ -35,15 +37,15 @@ class Stream(t.Protocol):
 
     def __enter__(self) -> t.Iterator[bytes]: ...
 
-    def __exit__(self, *dummy: object) -> None: ...
+    def __exit__(self, *dummy: t.Any) -> bool | None: ...
 
 
 class ImageSource(t.Protocol):
-    """A source of images: a Registry, or a MirroredSource."""
+    """A source of images: a Registry, a MirroredSource or a LayoutSource."""
 
     @property
     def name(self) -> str:
-        """The name of the registry for messages and results."""
+        """The name of the registry for messages and results, "" for a layout."""
 
     @property
     def requests(self) -> int:
@@ -61,15 +63,6 @@ class ImageSource(t.Protocol):
         """Close all connections."""
 
     def repository(self, name: str) -> str:
-        """See Registry."""
-
-    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
-        """See Registry."""
-
-    def catalog(self, *, n: int | None = None, last: str | None = None) -> NameList:
-        """See Registry."""
-
-    def first_tags(self, repository: str) -> tuple[str, ...]:
         """See Registry."""
 
     def head_manifest(self, repository: str, selector: Selector) -> ManifestHead:
@@ -95,8 +88,21 @@ class ImageSource(t.Protocol):
         """See Registry."""
 
 
+class RegistrySource(ImageSource, t.Protocol):
+    """A source of images that is a registry: a Registry, or a MirroredSource."""
+
+    def tags(self, repository: str, *, n: int | None = None, last: str | None = None) -> NameList:
+        """See Registry."""
+
+    def catalog(self, *, n: int | None = None, last: str | None = None) -> NameList:
+        """See Registry."""
+
+    def first_tags(self, repository: str) -> tuple[str, ...]:
+        """See Registry."""
+
+
 class MirroredSource:
-    """An ImageSource that tries registries in order; the last is the origin, whose name and errors are reported.
+    """A RegistrySource that tries registries in order; the last is the origin, whose name and errors are reported.
 
     A mirror that fails is skipped with one warning per task; a mirror that lacks the content is skipped silently. A
     mirror that could not be reached is not tried again. Each Registry verifies what is addressed by digest.
@@ -275,4 +281,4 @@ class MirroredStream:
         return self.size is not None and self._received >= self.size
 
 
-__all__ = ("ImageSource", "MirroredSource", "MirroredStream", "Stream")
+__all__ = ("ImageSource", "MirroredSource", "MirroredStream", "RegistrySource", "Stream")

@@ -93,6 +93,7 @@ def test_result() -> None:
         index_digest=Digest.of(b"index"), platforms=(Platform("linux", "amd64"), Platform("linux", "arm64", "v8"))
     )
     assert image.as_dict() == {
+        "source": "registry",
         "registry": "localhost:5000",
         "repository": "com.example.app",
         "tag": "1.0",

@@ -25,7 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     RateLimited,
     Unauthorized,
 )
-from ansible_collections.attested.registry.plugins.module_utils._registry.manifest_head import ManifestHead
+from ansible_collections.attested.registry.plugins.module_utils._registry.fetched import ManifestHead
 from ansible_collections.attested.registry.plugins.module_utils._registry.manifests import MAX_BYTES
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy
 from ansible_collections.attested.registry.tests.support.images import images
