@@ -13,7 +13,7 @@ import typing as t
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-PURE = ("_base", "_destination", "_layout", "_oci", "_registry", "_server", "_unpack")
+PURE = ("_archive", "_base", "_destination", "_layout", "_oci", "_registry", "_server", "_unpack")
 
 
 def package_of(file_name: str) -> str | None:

@@ -302,6 +302,31 @@ options:
     default: false
 """
 
+    LAYOUT = r"""
+options:
+  layout:
+    description:
+      - The path of a layout or archive on the target host to take the image from, in place of O(image) or
+        O(repository). No request is sent. Manifest, config and layers are verified as if they came from a registry.
+      - It may be the directory of an OCI layout, an OCI archive (a tar archive of a layout), or an archive that
+        C(docker save) or C(podman save) wrote. The content tells which, not the name.
+      - An archive may be compressed with gzip or zstd. A compressed archive is decompressed to Ansible's temporary
+        directory in every run, in check mode too, unless O(reference) or O(digest) gives a digest that is there
+        already. An archive that is not compressed is read where it is.
+      - O(reference) is then a tag, a full name with a tag such as V(quay.io/org/app:1.0), a digest, or one of the first
+        two with a digest. Tags and names are those in the annotations C(org.opencontainers.image.ref.name) and
+        C(io.containerd.image.name) of C(index.json), or in C(RepoTags) of C(manifest.json). Without a reference, the
+        layout or archive must have only one image.
+      - A tag only says what the file says. To make sure that it is the intended image, give a digest.
+      - An archive of C(docker save) of docker before version 25, and of C(podman save), has no manifest. One is made of
+        the config and the layers. Its digest differs from that in a registry, but an image that was unpacked from a
+        registry counts as the same image.
+      - Mutually exclusive with O(image), O(repository), O(foreign_layers) and all options of the connection to a
+        registry, even if one of them is set by C(module_defaults).
+    type: path
+    version_added: 0.3.0
+"""
+
     QUERY = r"""
 options:
   query:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_image_info
-short_description: Show the manifest and config of an image in a registry
+short_description: Show the manifest and config of an image in a registry or an archive
 version_added: 0.1.0
 description:
   - Fetches the manifest and the image config of an image from an OCI registry, verifies both, and returns their
     content.
+  - With O(layout), it reads them from a layout or archive on the host, and no registry is needed.
   - The module downloads no layers, needs no container engine and changes nothing on the host.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry.name
   - attested.registry.registry.image
+  - attested.registry.registry.layout
   - attested.registry.registry
   - attested.registry.registry.query
   - attested.registry.attributes
@@ -51,6 +53,10 @@ EXAMPLES = r"""
   attested.registry.oci_image_info:
     image: quay.io/prometheus/busybox:latest
 
+- name: Show the only image of an archive that docker save wrote
+  attested.registry.oci_image_info:
+    layout: /srv/images/greeter.tar
+
 - name: Return a single value by a query
   attested.registry.oci_image_info:
     repository: com.example.greeter
@@ -76,14 +82,20 @@ image:
   returned: success, unless O(query) is given
   type: dict
   contains:
+    source:
+      description:
+        - V(registry), or V(layout) if the image came from a layout or archive on the host.
+      type: str
+      version_added: 0.3.0
+      sample: registry
     registry:
       description:
-        - The registry of the task, even if a mirror delivered the image.
+        - The registry of the task, even if a mirror delivered the image. V(null) with O(layout).
       type: str
       sample: localhost:1337
     repository:
       description:
-        - The repository, with C(library/) if Docker Hub implies it.
+        - The repository, with C(library/) if Docker Hub implies it. With O(layout), its path.
       type: str
       sample: com.example.greeter
     tag:
@@ -226,11 +238,13 @@ query_result:
   sample: [/usr/bin/greet]
 """
 
+import contextlib
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     IMAGE,
+    LAYOUT,
     QUERY,
     registry_module,
 )
@@ -245,21 +259,33 @@ from ansible_collections.attested.registry.plugins.module_utils._module.registry
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
     from ansible_collections.attested.registry.plugins.module_utils._module.query import Results
+    from ansible_collections.attested.registry.plugins.module_utils._module.registry.sources import ImageSource
 
 
 def run(module: AnsibleModule) -> Results:
     """Resolve the image and return the results of the module."""
     query = Query(module, module.params["query"])
-    selector, platform = wanted_selector(module), wanted_platform(module)
-    with opened_source(module) as source:
-        image = source.resolve(module.params["repository"], selector, platform=platform)
+    platform = wanted_platform(module)
+    with contextlib.ExitStack() as stack:
+        source: ImageSource
+        if module.params["layout"] is not None:
+            from ansible_collections.attested.registry.plugins.module_utils._module.registry.layout_source import (
+                opened_layout,
+            )
+
+            source = layout = stack.enter_context(opened_layout(module))
+            selector = layout.selector
+        else:
+            selector = wanted_selector(module)
+            source = stack.enter_context(opened_source(module))
+        image = source.resolve(module.params["repository"] or "", selector, platform=platform)
         attested = attestation_results(source)
     return query.apply_to({"image": image.as_dict(), **attested})
 
 
 def main() -> t.NoReturn:
     """Run the module."""
-    module = registry_module(IMAGE, QUERY, required_one_of=[("image", "repository")])
+    module = registry_module(IMAGE, LAYOUT, QUERY, required_one_of=[("image", "repository", "layout")])
     with reported_errors(module, doing="reading an image"):
         results = run(module)
     module.exit_json(changed=False, **results)

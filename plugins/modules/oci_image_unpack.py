@@ -9,10 +9,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_image_unpack
-short_description: Unpack an image from a registry
+short_description: Unpack an image from a registry or an archive
 version_added: 0.1.0
 description:
   - Fetches an image from an OCI registry and unpacks its layers to a directory, without a container engine.
+  - With O(layout), the image comes from a layout or archive on the host, and no registry is needed.
   - The manifest, the config, the digest and size of each layer, and the digest of each decompressed layer are verified.
     The tree is built beside O(dest) and replaces it in one atomic step after everything has been verified. If the task
     fails or the host crashes, O(dest) is unchanged.
@@ -23,6 +24,7 @@ author:
 extends_documentation_fragment:
   - attested.registry.registry.name
   - attested.registry.registry.image
+  - attested.registry.registry.layout
   - attested.registry.registry
   - attested.registry.tree
   - attested.registry.attributes
@@ -115,6 +117,12 @@ EXAMPLES = r"""
     image: docker.io/library/debian:12
     dest: /var/lib/machines/debian
 
+- name: Unpack an image from an archive that was copied to a host without a registry
+  attested.registry.oci_image_unpack:
+    layout: /srv/images/greeter.tar
+    reference: "1.0"
+    dest: /var/lib/machines/greeter
+
 - name: Print the digests before and after
   ansible.builtin.debug:
     msg: "{{ unpacked.dest }} was {{ unpacked.previous_digest or 'empty' }} and is {{ unpacked.image.digest }}"
@@ -170,14 +178,20 @@ image:
   returned: success
   type: dict
   contains:
+    source:
+      description:
+        - V(registry), or V(layout) if the image came from a layout or archive on the host.
+      type: str
+      version_added: 0.3.0
+      sample: registry
     registry:
       description:
-        - The registry that the image came from.
+        - The registry that the image came from, V(null) with O(layout).
       type: str
       sample: localhost:1337
     repository:
       description:
-        - The repository that the image came from.
+        - The repository that the image came from, with O(layout) its path.
       type: str
       sample: com.example.greeter
     tag:
@@ -357,6 +371,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.errors i
 from ansible_collections.attested.registry.plugins.module_utils._module.image.unpack import run_image_unpack
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     IMAGE,
+    LAYOUT,
     TREE,
     registry_module,
 )
@@ -375,7 +390,9 @@ OPTIONS: t.Final[Options] = {
 
 def main() -> t.NoReturn:
     """Run the module."""
-    module = registry_module(IMAGE, TREE, OPTIONS, required_if=[("state", "present", ("image", "repository"), True)])
+    module = registry_module(
+        IMAGE, LAYOUT, TREE, OPTIONS, required_if=[("state", "present", ("image", "repository", "layout"), True)]
+    )
     with reported_errors(module, doing=f"keeping an image in {module.params['dest']}"):
         results = run_image_unpack(module)
     module.exit_json(**results)

@@ -227,6 +227,12 @@ image:
   returned: success
   type: dict
   contains:
+    source:
+      description:
+        - V(registry), the kind of place that the image came from.
+      type: str
+      version_added: 0.3.0
+      sample: registry
     registry:
       description:
         - The registry that the image came from.

@@ -11,6 +11,7 @@ Most tasks find nothing to change, so what only the others need is imported wher
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ from .tree import DesiredTree, Report, TreePlace
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._oci.reference import Selector
+    from ..registry.layout_source import LayoutSource
     from ..registry.sources import ImageSource
 
 
@@ -46,14 +49,32 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
 def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
     desired = DesiredTree(TreeOptions.of(params), params["drift"], params["keep_generations"])
-    request = ImageRequest(params["repository"], wanted_selector(module), wanted_platform(module))
-    watch = Stopwatch()
-    with QuickCheck(place, request, desired, watch) as check:
-        from ..registry.connection import opened_source
+    platform, watch = wanted_platform(module), Stopwatch()
+    with contextlib.ExitStack() as stack:
+        layout = None if params["layout"] is None else _open_layout(module, stack)
+        selector = wanted_selector(module) if layout is None else _select(layout, watch)
+        request = ImageRequest(params["repository"] or "", selector, platform)
+        check = stack.enter_context(QuickCheck(place, request, desired, watch))
+        source = layout or _open_registry(module, stack)
+        report = check.ask(source) or _ensure(place, source, request, desired, check, watch)
+        return image_results(module, report, source=source, watch=watch)
 
-        with opened_source(module) as source:
-            report = check.ask(source) or _ensure(place, source, request, desired, check, watch)
-            return image_results(module, report, source=source, watch=watch)
+
+def _open_layout(module: AnsibleModule, stack: contextlib.ExitStack) -> LayoutSource:
+    from ..registry.layout_source import opened_layout
+
+    return stack.enter_context(opened_layout(module))
+
+
+def _select(layout: LayoutSource, watch: Stopwatch) -> Selector:
+    with watch.stage("resolve"):
+        return layout.selector
+
+
+def _open_registry(module: AnsibleModule, stack: contextlib.ExitStack) -> ImageSource:
+    from ..registry.connection import opened_source
+
+    return stack.enter_context(opened_source(module))
 
 
 def _ensure(

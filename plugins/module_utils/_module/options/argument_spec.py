@@ -22,7 +22,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..._oci.errors import ReferenceInvalid
 from .given import given_options
-from .naming import conversion_warnings, settle_names
+from .naming import conversion_warnings, settle_layout, settle_names
 from .ratls_options import attestation_problem
 
 # An argument spec as AnsibleModule takes it.
@@ -85,6 +85,9 @@ IMAGE: t.Final[Options] = {
     "foreign_layers": {"type": "bool", "default": False},
 }
 
+# The options of the fragment attested.registry.registry.layout.
+LAYOUT: t.Final[Options] = {"layout": {"type": "path"}}
+
 # The options of the fragment attested.registry.tree.
 TREE: t.Final[Options] = {
     "ownership": {"type": "bool", "default": True},
@@ -144,6 +147,7 @@ def registry_module(
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
     try:
+        settle_layout(module.params, given, spec, registry=REGISTRY)
         settle_names(module.params, given, spec)
     except ReferenceInvalid as exc:
         module.fail_json(msg=exc.message, error=exc.as_result())
@@ -194,6 +198,7 @@ def merge(*parts: Options) -> Options:
 
 __all__ = (
     "IMAGE",
+    "LAYOUT",
     "LISTING",
     "NAME",
     "QUERY",

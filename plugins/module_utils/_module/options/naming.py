@@ -48,8 +48,26 @@ def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> No
     if parts:
         params["reference"] = "@".join(parts)
     for option in ("reference", "tag", "digest"):
-        if names[option] is not None:
+        if names[option] is not None and params.get("layout") is None:
             _check_reference(params[option], option=option)
+
+
+def settle_layout(params: Params, given: t.Mapping[str, t.Any], spec: Spec, *, registry: Spec) -> None:
+    """With the option layout, refuse the options of a registry; without a reference, set it to None.
+
+    registry is the argument spec of the options of a registry. Raises ReferenceInvalid.
+    """
+    if params.get("layout") is None:
+        return
+    for option in ("image", "repository", "foreign_layers", *registry):
+        name = _given_name(option, given, spec) if option in spec else None
+        if name is not None:
+            raise ReferenceInvalid(
+                f"The options layout and {name} are mutually exclusive, even if module_defaults set {name}: with "
+                f"layout no registry is used; leave out {name}, or leave out layout."
+            )
+    if not any(_given_name(option, given, spec) for option in ("reference", "tag", "digest")):
+        params["reference"] = None
 
 
 def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Iterator[str]:
@@ -108,4 +126,4 @@ def _refuse_whole(text: str, *, option: str, kind: str) -> None:
     )
 
 
-__all__ = ("conversion_warnings", "settle_names")
+__all__ = ("conversion_warnings", "settle_layout", "settle_names")

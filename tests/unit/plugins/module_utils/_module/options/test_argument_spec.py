@@ -39,6 +39,7 @@ FRAGMENTS = {
         registry_fragment.ModuleDocFragment.IMAGE,
         {name: option for name, option in argument_spec.IMAGE.items() if name not in argument_spec.NAME},
     ),
+    "registry.layout": (registry_fragment.ModuleDocFragment.LAYOUT, argument_spec.LAYOUT),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
     "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
 }

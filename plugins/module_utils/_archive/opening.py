@@ -1,0 +1,94 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Open the images at a path: the directory of a layout, an OCI archive, or an archive of docker save.
+
+What it is, the content says and not the name. _module/registry/layout_source.py calls this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+from .._base.text import visible
+from .._layout.directory import LayoutDirectory
+from .._layout.errors import LayoutError, LayoutInvalid
+from .docker_save import DockerArchive
+from .layouts import LayoutArchive, LayoutFolder
+from .tar_file import TarFile, invalid_error
+
+if t.TYPE_CHECKING:
+    from .layouts import ImageFiles
+
+# Without O_NONBLOCK, opening a fifo would wait for a writer.
+_FLAGS: t.Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_HEAD: t.Final = 16
+
+
+@contextlib.contextmanager
+def opened_images(path: str, *, folder: t.Callable[[], str]) -> t.Iterator[ImageFiles]:
+    """Yield the images at a path. folder returns a private directory, in which a compressed archive is decompressed.
+
+    Raises LayoutError, CompressionUnavailable.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            fd = os.open(path, _FLAGS)
+        except OSError as exc:
+            raise LayoutInvalid(
+                f"Opening {visible(path)} failed: {exc.strerror}; the option layout must be the path of a layout, an "
+                "OCI archive or an archive of docker save that the user of the task may read.",
+                path=visible(path),
+            ) from None
+        stack.callback(os.close, fd)
+        try:
+            files = _open(fd, path, folder, stack)
+        except LayoutError as exc:
+            raise exc.add_context(path=visible(path)) from None
+        yield files
+
+
+def _open(fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack) -> ImageFiles:
+    kind = os.fstat(fd).st_mode
+    if stat.S_ISDIR(kind):
+        return LayoutFolder(stack.enter_context(LayoutDirectory(path, folder=fd)))
+    if stat.S_ISREG(kind):
+        return _open_archive(fd, path, folder, stack)
+    raise invalid_error(path, "it is neither a file nor a directory", "check the path")
+
+
+def _open_archive(fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack) -> ImageFiles:
+    from .._unpack.pipeline.decompress import detect
+
+    if detect(os.pread(fd, _HEAD, 0)) != "none":
+        from .decompressed import decompress_to_file
+
+        fd = decompress_to_file(fd, path=path, folder=folder(), stack=stack)
+    archive = TarFile(fd, path=path)
+    if "oci-layout" in archive.members:
+        return LayoutArchive(archive)
+    listing = archive.file("manifest.json")
+    if listing is not None:
+        return DockerArchive(archive, listing)
+    raise invalid_error(path, *_unknown(archive))
+
+
+def _unknown(archive: TarFile) -> tuple[str, str]:
+    why = "it has neither a file oci-layout (OCI archive) nor manifest.json (docker save)"
+    inner = [name for name in archive.members if name.endswith(("/oci-layout", "/manifest.json"))]
+    if inner:
+        below = os.path.dirname(min(inner, key=len))
+        return (
+            f"{why} at its top, but below {visible(below)}",
+            f"archive the content of that directory: tar -C {visible(below)} .",
+        )
+    return why, "check the path"
+
+
+__all__ = ("opened_images",)
