@@ -79,6 +79,20 @@ options:
         image is requested again.
     type: int
     default: 1
+  pull:
+    description:
+      - Whether to ask the registry for the digest of a tag in every run.
+      - V(always) asks, so a tag that leads to another image upgrades the tree.
+      - With V(missing), a tag is not asked for if O(dest) was unpacked from the same registry, repository and tag. The
+        task then needs no registry, unless the tree has drifted or other options require another unpack. It is then
+        unpacked from the same image again, by its digest.
+      - Has no effect on a reference with a digest, which is never asked for if it is there, and none with O(layout).
+    type: str
+    choices:
+      - always
+      - missing
+    default: always
+    version_added: 0.3.0
   drift:
     description:
       - How to detect changes that were made to the tree after it was unpacked. A tree that has drifted is repaired by
@@ -95,7 +109,8 @@ options:
     default: metadata
 notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. If the task names the image by a digest, it sends none. Authentication may need additional requests.
+    pull limits. If the task names the image by a digest, or with O(pull=missing), it sends none. Authentication may
+    need additional requests.
   - A task that changes nothing succeeds on a filesystem that is mounted read-only.
   - After a change of O(ownership), O(xattrs) or O(devices), the next run unpacks the image again.
   - Without root, set O(ownership=false).
@@ -384,6 +399,7 @@ OPTIONS: t.Final[Options] = {
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
     "force": {"type": "bool", "default": False},
     "keep_generations": {"type": "int", "default": 1},
+    "pull": {"type": "str", "choices": ["always", "missing"], "default": "always"},
     "drift": {"type": "str", "choices": ["none", "metadata", "content"], "default": "metadata"},
 }
 

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..._oci.digest import Digest
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.fields import Fields
 from ..._oci.image import image_names
@@ -20,7 +21,6 @@ if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._base.text import Warn
     from ..._destination.stamp import Stamp
-    from ..._oci.digest import Digest
     from ..._oci.image import Image
     from ..._oci.reference import Selector
     from ..._registry.fetched import ManifestHead
@@ -29,11 +29,15 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """The image that the task requests: repository, tag or digest, and platform."""
+    """The image that the task requests: repository, tag or digest, and platform.
+
+    With missing_only, a tag is not resolved again if the tree was unpacked from it (option pull).
+    """
 
     repository: str
     selector: Selector
     platform: Platform
+    missing_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,15 @@ class FoundImage:
     """The image that the reference resolves to now.
 
     shown is the return value image. Two images with the same config_digest and diff_ids have the same content. image is
-    None if the image is known only from the stamp of the tree.
+    None if the image is known only from the stamp of the tree. pinned is the digest to fetch it by if the tag was not
+    resolved.
     """
 
     shown: Json
     config_digest: Digest
     diff_ids: tuple[Digest, ...]
     image: Image | None
+    pinned: Digest | None = None
 
     def is_in(self, stamp: Stamp) -> bool:
         """Tell whether the tree with this stamp has the same content."""
@@ -61,12 +67,15 @@ def look_up(
 
     If an image for the same platform was unpacked before, a HEAD request is sent first: if the digest in its response
     is that of the stamp, no other request is needed. If the response has no digest, the manifest is fetched and hashed.
-    A selector with a digest needs no HEAD request.
+    A selector with a digest needs no HEAD request, nor does a tag with missing_only that the tree was unpacked from.
     """
     repository, selector = request.repository, request.selector
     if known is None or known.platform != str(request.platform):
         return _describe_resolved(source.resolve(repository, selector, platform=request.platform))
     digest = selector.digest
+    pinned = kept_digest(known.image, source, request)
+    if pinned is not None and _is_current(pinned, known, source, request, warn):
+        return replace(_find_in_stamp(source, request, known, pinned), pinned=pinned)
     if digest is None:
         digest = (head or source.head_manifest(repository, selector)).digest
     if digest is not None and _is_current(digest, known, source, request, warn):
@@ -75,6 +84,19 @@ def look_up(
     if _is_current(fetched.digest, known, source, request, warn):
         return _find_in_stamp(source, request, known, fetched.digest)
     return _describe_resolved(source.resolve(repository, selector, platform=request.platform, fetched=fetched))
+
+
+def kept_digest(image: Json, source: ImageSource, request: ImageRequest) -> Digest | None:
+    """Return the digest that the tag of the request had when the image was unpacked, None if it must be requested.
+
+    image is the return value image of the tree.
+    """
+    if not request.missing_only or request.selector.digest is not None:
+        return None
+    names = (image["registry"], image["repository"], image["tag"])
+    if names != (source.name, source.repository(request.repository), request.selector.tag):
+        return None
+    return Digest.parse(image["index_digest"] or image["digest"])
 
 
 def _is_current(digest: Digest, known: Stamp, source: ImageSource, request: ImageRequest, warn: Warn) -> bool:
@@ -124,4 +146,4 @@ def _describe_resolved(image: Image) -> FoundImage:
     return FoundImage(image.as_dict(), image.manifest.config.digest, image.require_config().diff_ids, image)
 
 
-__all__ = ("FoundImage", "ImageRequest", "is_for_platform", "look_up", "shown_as")
+__all__ = ("FoundImage", "ImageRequest", "is_for_platform", "kept_digest", "look_up", "shown_as")

@@ -12,6 +12,7 @@ import time
 import typing as t
 
 from ..._destination.destination import Destination
+from ..._oci.reference import Selector
 from .lookup import look_up
 from .tree import Report, describe_current, digest_of
 
@@ -101,8 +102,13 @@ def _change(
             view.restore(kept.number)
         return _Tree(found.shown, kept.number)
     with watch.stage("resolve"):
-        image = found.image or source.resolve(request.repository, request.selector, platform=request.platform)
+        image = found.image or _resolve_again(source, request, found)
     return _unpack(view, source, request, desired, image, watch, drifted=drifted, warn=warn)
+
+
+def _resolve_again(source: ImageSource, request: ImageRequest, found: FoundImage) -> Image:
+    pinned = None if found.pinned is None else source.manifest(request.repository, Selector(None, found.pinned))
+    return source.resolve(request.repository, request.selector, platform=request.platform, fetched=pinned)
 
 
 def _find_kept(view: View, found: FoundImage, desired: DesiredTree) -> Generation | None:

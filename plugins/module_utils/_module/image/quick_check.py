@@ -53,23 +53,30 @@ class QuickCheck:
     def ask(self, source: ImageSource) -> Report | None:
         """Return the report of an unchanged tree, None if a change may be needed. head keeps the registry's response.
 
-        If the reference has a digest, no request is sent. Raises RegistryError.
+        No request is sent if the reference has a digest, or with missing_only if the stamp has the tag. Raises
+        RegistryError.
         """
         if self._child is None or not self._child.is_running:
             return None
-        digest = self._request.selector.digest
+        request, digest = self._request, self._request.selector.digest
+        tree = self._child.result() if request.missing_only else None
+        if tree is not None and digest is None:
+            from .lookup import kept_digest
+
+            digest = kept_digest(tree["image"], source, request)
         if digest is None:
             with self._watch.stage("resolve"):
-                self.head = source.head_manifest(self._request.repository, self._request.selector)
+                self.head = source.head_manifest(request.repository, request.selector)
             digest = self.head.digest
-        tree = self._child.result()  # in any case, so that the child releases its lock
+        if not request.missing_only:
+            tree = self._child.result()  # in any case, so that the child releases its lock
         if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
         from .lookup import is_for_platform, shown_as
 
-        if not is_for_platform(tree["image"], source, self._request, digest=str(digest), warn=self._warn):
+        if not is_for_platform(tree["image"], source, request, digest=str(digest), warn=self._warn):
             return None
-        shown = shown_as(tree["image"], source, self._request, digest=str(digest))
+        shown = shown_as(tree["image"], source, request, digest=str(digest))
         described = self._desired.describe(shown)
         report = Report(changed=False, before=described, after=described, image=shown)
         return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])

@@ -53,7 +53,7 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     with contextlib.ExitStack() as stack:
         layout = None if params["layout"] is None else _open_layout(module, stack)
         selector = wanted_selector(module) if layout is None else _select(layout, watch)
-        request = ImageRequest(params["repository"] or "", selector, platform)
+        request = ImageRequest(params["repository"] or "", selector, platform, params["pull"] == "missing")
         check = stack.enter_context(QuickCheck(place, request, desired, watch))
         source = layout or _open_registry(module, stack)
         report = check.ask(source) or _ensure(place, source, request, desired, check, watch)

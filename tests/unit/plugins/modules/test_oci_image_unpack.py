@@ -657,3 +657,52 @@ def test_a_foreign_directory_is_not_removed(back: t.Any, dest: pathlib.Path) -> 
     assert (dest / "precious").exists()
     assert back("absent", force=True)["changed"] is True
     assert not dest.exists()
+
+
+# --- pull: missing ---
+
+
+def test_a_tag_that_is_there_is_not_asked_for(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, new: images.Image
+) -> None:
+    first = unpack("1", pull="missing")
+    assert first["changed"]
+    registry.publish("team/app", {"1": new})
+    for check in (True, False):
+        again = unpack("1", pull="missing", check=check)
+        assert (again["changed"], again["image"], registry.requests) == (False, first["image"], [])
+    assert unpack("1", pull="always")["changed"]
+    assert motd(dest) == "good morning\n"
+
+
+def test_another_tag_repository_or_platform_is_asked_for(
+    unpack: t.Any, registry: FaultyRegistry, old: images.Image
+) -> None:
+    registry.publish("team/other", {"1": old})
+    unpack("1")
+    for options in ({"reference": "2"}, {"repository": "team/other"}, {"platform": "linux/amd64/v2"}):
+        unpack(**{"reference": "1", **options}, pull="missing", check=True)
+        assert registry.requests
+
+
+def test_a_tree_that_drifted_is_repaired_with_the_same_image(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, old: images.Image, new: images.Image
+) -> None:
+    unpack("1")
+    registry.publish("team/app", {"1": new, "kept": old})
+    (dest / "etc/motd").write_text("changed\n")
+    for check in (True, False):
+        repaired = unpack("1", pull="missing", check=check)
+        assert (repaired["changed"], repaired["image"]["digest"], repaired["image"]["tag"]) == (True, old.digest, "1")
+    assert motd(dest) == "hello\n"
+    assert unpack("1", pull="missing")["changed"] is False
+
+
+def test_the_platform_of_an_index_is_not_asked_for_again(
+    unpack: t.Any, registry: FaultyRegistry, old: images.Image
+) -> None:
+    registry.publish("team/app", {"many": images.index([old])})
+    unpack("many")
+    again = unpack("many", pull="missing")
+    assert (again["changed"], registry.requests) == (False, [])
+    assert again["image"]["index_digest"] is not None
