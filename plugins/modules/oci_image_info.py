@@ -238,7 +238,6 @@ query_result:
   sample: [/usr/bin/greet]
 """
 
-import contextlib
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
@@ -248,36 +247,21 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     QUERY,
     registry_module,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import (
-    wanted_platform,
-    wanted_selector,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
-from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.image_source import opened_image
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
     from ansible_collections.attested.registry.plugins.module_utils._module.query import Results
-    from ansible_collections.attested.registry.plugins.module_utils._module.registry.sources import ImageSource
 
 
 def run(module: AnsibleModule) -> Results:
     """Resolve the image and return the results of the module."""
     query = Query(module, module.params["query"])
     platform = wanted_platform(module)
-    with contextlib.ExitStack() as stack:
-        source: ImageSource
-        if module.params["layout"] is not None:
-            from ansible_collections.attested.registry.plugins.module_utils._module.registry.layout_source import (
-                opened_layout,
-            )
-
-            source = layout = stack.enter_context(opened_layout(module))
-            selector = layout.selector
-        else:
-            selector = wanted_selector(module)
-            source = stack.enter_context(opened_source(module))
+    with opened_image(module) as (source, selector):
         image = source.resolve(module.params["repository"] or "", selector, platform=platform)
         attested = attestation_results(source)
     return query.apply_to({"image": image.as_dict(), **attested})

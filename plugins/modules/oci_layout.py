@@ -14,6 +14,7 @@ version_added: 0.2.0
 description:
   - Copies an image, or another artifact, from a registry to an OCI image layout, a directory that other tools and the
     registry server of this collection can read.
+  - With O(layout), the image comes from another layout or an archive on the host, and no registry is needed.
   - Only blobs that the layout lacks are downloaded. An interrupted download is resumed, also by the next run. A file
     gets its final name after its digest and size have been verified and it has been synced to disk.
   - The tag is set last, in one atomic step, so readers of the layout see either the old or the new image, complete.
@@ -21,6 +22,7 @@ description:
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
+  - attested.registry.registry.layout
   - attested.registry.registry
   - ansible.builtin.files
   - attested.registry.attributes
@@ -43,7 +45,7 @@ options:
   repository:
     description:
       - The name of the repository inside the registry, for example V(library/debian).
-      - This or O(image) is required with O(state=present).
+      - This, O(image) or O(layout) is required with O(state=present).
     type: str
     required: false
     aliases:
@@ -94,6 +96,18 @@ options:
       - The author of the image chooses these URLs.
     type: bool
     default: false
+  pull:
+    description:
+      - Whether to ask the registry for the digest of a tag in every run.
+      - With V(missing), a tag that the layout has is not asked for, whatever image it leads to. Missing files of that
+        image are downloaded by their digests.
+      - Has no effect on a reference with a digest, which is never asked for if it is there, and none with O(layout).
+    type: str
+    choices:
+      - always
+      - missing
+    default: always
+    version_added: 0.3.0
   dest:
     description:
       - The directory of the layout. It is created, with its missing parent directories, if it does not exist. If the
@@ -172,6 +186,12 @@ EXAMPLES = r"""
     image: docker.io/library/debian:12
     dest: /srv/registry/debian
 
+- name: Copy an image from an archive that docker save wrote
+  attested.registry.oci_layout:
+    layout: /srv/images/greeter.tar
+    reference: "1.0"
+    dest: /srv/registry/com.example.greeter
+
 - name: Set the tag stable of the layout to the next release, for one platform only
   attested.registry.oci_layout:
     repository: com.example.greeter
@@ -229,18 +249,18 @@ image:
   contains:
     source:
       description:
-        - V(registry), the kind of place that the image came from.
+        - V(registry), or V(layout) if the image came from a layout or archive on the host.
       type: str
       version_added: 0.3.0
       sample: registry
     registry:
       description:
-        - The registry that the image came from.
+        - The registry that the image came from, V(null) with O(layout).
       type: str
       sample: localhost:1337
     repository:
       description:
-        - The repository that the image came from.
+        - The repository that the image came from, with O(layout) its path.
       type: str
       sample: com.example.greeter
     digest:
@@ -382,7 +402,10 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.layout.run import run_layout
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    LAYOUT,
+    registry_module,
+)
 
 if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
@@ -395,6 +418,7 @@ OPTIONS: t.Final[Options] = {
     "digest": {"type": "str"},
     "platform": {"type": "str", "default": "all"},
     "foreign_layers": {"type": "bool", "default": False},
+    "pull": {"type": "str", "choices": ["always", "missing"], "default": "always"},
     "dest": {"type": "path", "required": True},
     "dest_tag": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -407,9 +431,10 @@ OPTIONS: t.Final[Options] = {
 def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
+        LAYOUT,
         OPTIONS,
         required_if=[
-            ("state", "present", ("image", "repository"), True),
+            ("state", "present", ("image", "repository", "layout"), True),
             ("state", "absent", ("image", "reference", "tag", "digest", "dest_tag"), True),
         ],
         add_file_common_args=True,

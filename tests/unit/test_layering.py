@@ -91,10 +91,10 @@ REACHED = {
     "cca_token_info": 33,
     "oci_blob": 122,
     "oci_catalog": 117,
-    "oci_image_info": 142,
+    "oci_image_info": 143,
     "oci_image_unpack": 191,
     "oci_layer_unpack": 57,
-    "oci_layout": 148,
+    "oci_layout": 167,
     "oci_manifest": 126,
     "oci_tags": 117,
 }

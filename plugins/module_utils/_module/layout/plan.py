@@ -40,7 +40,8 @@ FOR_PLATFORM: t.Final = "attested.registry.platform"
 class LayoutRequest:
     """The request of a task: the image, its platform (None for all) and its tag in the layout (None for no tag).
 
-    host selects the image to return if there are several.
+    host selects the image to return if there are several. With missing_only, a tag that the layout has is not resolved
+    again (option pull).
     """
 
     repository: str
@@ -50,6 +51,7 @@ class LayoutRequest:
     host: Platform
     foreign: bool
     rehash: bool
+    missing_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ def make_plan(
 ) -> LayoutPlan:
     """Resolve the image and find out which of its files the layout has.
 
-    Documents in the layout are not fetched again: one HEAD request tells whether the tag still has the same digest, and
-    a reference with a digest needs no request. With an earlier plan the reference is not resolved again. Raises what
-    ImageSource raises, LayoutError.
+    Documents in the layout are not fetched again: one HEAD request tells whether the tag still has the same digest. A
+    reference with a digest, and with missing_only a tag that the layout has, need no request. With an earlier plan the
+    reference is not resolved again. Raises what ImageSource raises, LayoutError.
     """
     return _Planner(source, view, request, warn).plan(earlier)
 
@@ -198,10 +200,17 @@ class _Planner:
         return None
 
     def _current_digest(self) -> Digest | None:
-        """Return the digest that the reference resolves to, None if the response to HEAD has no digest."""
+        """Return the digest that the reference resolves to, None if the response to HEAD has no digest.
+
+        Raises DigestError for a malformed annotation.
+        """
         selector = self._request.selector
         if selector.digest is not None:
             return selector.digest
+        entry = self._find_entry() if self._request.missing_only else None
+        if entry is not None:
+            index = entry.annotations.get(FROM_INDEX)
+            return entry.digest if index is None else Digest.parse(index)
         return self._source.head_manifest(self._request.repository, selector).digest
 
     def _show_image(self, contents: Contents, found: _FoundImage) -> tuple[Json | None, ImageFile | None]:

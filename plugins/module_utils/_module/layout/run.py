@@ -21,10 +21,10 @@ from ..._layout.view import LayoutView
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import check_tag
 from ..._oci.platform import Platform
-from ..._oci.reference import DEFAULT_TAG, Selector
+from ..._oci.reference import Selector
 from ..options.image_options import host_platform
 from ..options.ranges import check_seconds
-from ..registry.connection import opened_source
+from ..registry.image_source import opened_image
 from .attributes import FileAttributes
 from .fill import fill
 from .plan import LayoutPlan, LayoutRequest, make_plan
@@ -75,8 +75,8 @@ def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcom
 
 
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
-    request = _make_request(module)
-    with opened_source(module) as source:
+    with opened_image(module) as (source, selector):
+        request = _make_request(module, selector)
         with LayoutView(dest) as view:
             outcome = _plan_present(module, source, view, request)
             is_unfinished = view.is_unfinished
@@ -184,18 +184,18 @@ def _parse_names(module: AnsibleModule) -> tuple[Selector | None, str | None]:
     return selector, selector.tag
 
 
-def _make_request(module: AnsibleModule) -> LayoutRequest:
+def _make_request(module: AnsibleModule, selector: Selector) -> LayoutRequest:
     params = module.params
-    selector = Selector.parse(params["reference"] if params["reference"] is not None else DEFAULT_TAG)
     host = host_platform()
     return LayoutRequest(
-        repository=params["repository"],
+        repository=params["repository"] or "",
         selector=selector,
         platform=_parse_platform(params["platform"], host),
         tag=selector.tag if params["dest_tag"] is None else check_tag(params["dest_tag"]),
         host=host,
         foreign=params["foreign_layers"],
         rehash=params["validate"],
+        missing_only=params["pull"] == "missing",
     )
 
 

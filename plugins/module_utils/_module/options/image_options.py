@@ -13,7 +13,7 @@ import typing as t
 
 from ..._oci.platform import Platform
 from ..._oci.processor import highest_variant, parse_features
-from ..._oci.reference import Selector
+from ..._oci.reference import DEFAULT_TAG, Selector
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -23,8 +23,9 @@ _ENOUGH: t.Final = 16 * 1024
 
 
 def wanted_selector(module: AnsibleModule) -> Selector:
-    """Return the option reference, parsed. Raises ReferenceInvalid."""
-    return Selector.parse(module.params["reference"])
+    """Return the option reference, parsed; the tag latest if it is not set. Raises ReferenceInvalid."""
+    reference = module.params["reference"]
+    return Selector.parse(DEFAULT_TAG if reference is None else reference)
 
 
 def wanted_platform(module: AnsibleModule) -> Platform:

@@ -17,7 +17,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout import partial as partial_file
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
-from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 NOISE = random.Random(1).randbytes(400_000)
@@ -803,3 +803,89 @@ def test_mirrors(layout: t.Any, dest: pathlib.Path, registry: FaultyRegistry) ->
     assert run["image"]["registry"] == registry.name
     assert sound(dest) == {"2.0": LARGE.digest}
     assert registry.requests[-1].header("Range") is not None
+
+
+# --- from a layout or an archive ---
+
+
+SHAPES: dict[str, t.Callable[[], bytes]] = {
+    "archive": lambda: archives.oci_archive({"many": MANY, "2.0": LARGE}),
+    "gzip": lambda: archives.oci_archive({"many": MANY, "2.0": LARGE}, compression="gzip"),
+    "docker save, old": lambda: archives.docker_save_old({"app:many": AMD64, "app:2.0": LARGE}),
+    "docker save, new": lambda: archives.docker_save_new({"app:many": AMD64, "app:2.0": LARGE}),
+    "podman save": lambda: archives.podman_save({"app:many": AMD64, "app:2.0": LARGE}),
+}
+
+
+@pytest.fixture
+def copy(run_module: t.Any, dest: pathlib.Path) -> t.Any:
+    def run(source: pathlib.Path, **options: t.Any) -> t.Any:
+        return run_module("oci_layout", **{"layout": str(source), "dest": str(dest), **options})
+
+    return run
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_check_copy_check_copy(copy: t.Any, dest: pathlib.Path, tmp_path: pathlib.Path, shape: str) -> None:
+    source = tmp_path / "images.tar"
+    source.write_bytes(SHAPES[shape]())
+    assert copy(source, reference="many", check=True)["changed"]
+    assert not dest.exists()
+    done = copy(source, reference="many", platform="all")
+    assert done["changed"]
+    assert (done["tag"], done["image"]["source"], done["image"]["registry"]) == ("many", "layout", None)
+    assert sound(dest) == {"many": done["digest"]}
+    if shape in ("archive", "gzip"):
+        assert (done["digest"], files(dest)) == (MANY.digest, files_of(MANY))
+    for check in (True, False):
+        again = copy(source, reference="many", check=check)
+        assert (again["changed"], again["stats"]["requests"], again["blobs"]["downloaded"]) == (False, 0, 0)
+    assert copy(source, reference="2.0", dest_tag="next")["changed"]
+    assert set(sound(dest)) == {"many", "next"}
+
+
+def test_a_layout_is_copied_to_another(copy: t.Any, dest: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    source = images.write_layout(tmp_path / "source", {"many": MANY})
+    assert copy(source, platform="linux/arm64")["digest"] == ARM64.digest
+    assert files(dest) == files_of(ARM64)
+    assert not copy(source, platform="linux/arm64")["changed"]
+    assert not copy(dest, reference="many")["changed"]
+
+
+def test_an_untagged_image_is_copied_without_a_tag(copy: t.Any, dest: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    source = images.write_layout(tmp_path / "source", {}, untagged=[AMD64])
+    done = copy(source)
+    assert (done["changed"], done["tag"], done["digest"]) == (True, None, AMD64.digest)
+    assert not copy(source)["changed"]
+
+
+def test_a_damaged_blob_of_the_source_is_not_copied(copy: t.Any, dest: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    source = images.write_layout(tmp_path / "source", {"2.0": LARGE})
+    images.write_blob(source, LAYER.digest, LAYER.data[:-1] + b"x")
+    failed = copy(source)
+    assert failed["error"]["kind"] == "digest_mismatch"
+    assert not (dest / "index.json").exists()
+    images.blob_path(source, LAYER.digest).unlink()
+    assert copy(source)["error"]["kind"] == "blob_missing"
+
+
+# --- pull: missing ---
+
+
+@pytest.mark.parametrize("platform", ["all", "linux/amd64"])
+@pytest.mark.parametrize("tag", ["1.0", "many"])
+def test_a_tag_that_the_layout_has_is_not_asked_for(
+    layout: t.Any, registry: FaultyRegistry, dest: pathlib.Path, tag: str, platform: str
+) -> None:
+    first = layout(reference=tag, platform=platform, pull="missing")
+    assert first["changed"]
+    registry.publish("team/app", {tag: LARGE, "kept": images.index([AMD64, MANY])})
+    registry.clear()
+    for check in (True, False):
+        again = layout(reference=tag, platform=platform, pull="missing", check=check)
+        assert (again["changed"], again["digest"], registry.requests) == (False, first["digest"], [])
+    images.blob_path(dest, AMD64.layers[0].digest).unlink()
+    repaired = layout(reference=tag, platform=platform, pull="missing")
+    assert (repaired["changed"], repaired["digest"]) == (True, first["digest"])
+    assert layout(reference=tag, platform=platform)["changed"]
+    assert sound(dest) == {tag: LARGE.digest}
