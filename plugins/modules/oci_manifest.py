@@ -9,17 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_manifest
-short_description: Read a manifest or an index from a registry
+short_description: Read a manifest or an index from a registry or an archive
 version_added: 0.3.0
 description:
   - Fetches the manifest or index that a reference leads to, verifies it, and returns it as a document and as the bytes
     that the registry stores. With O(dest), it is also kept in a file.
+  - With O(layout), the module reads it from a layout or archive on the host, and no registry is needed.
   - With O(head=true), the module only asks for the digest, the media type and the size. Registries that limit pulls do
     not count such a request as one.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry.name
+  - attested.registry.registry.layout
   - attested.registry.registry
   - attested.registry.registry.query
   - ansible.builtin.files
@@ -51,7 +53,7 @@ options:
   head:
     description:
       - Only ask for RV(digest), RV(media_type) and RV(size), by a C(HEAD) request. The digest is then the one that the
-        registry states, and it is not verified.
+        registry states, and it is not verified. With O(layout), the manifest is read and verified.
       - Mutually exclusive with O(platform) and O(dest).
     type: bool
     default: false
@@ -83,6 +85,11 @@ EXAMPLES = r"""
     reference: "1.0"
     query: children[].platform
   register: platforms
+
+- name: Show the platforms of the only image of an archive
+  attested.registry.oci_manifest:
+    layout: /srv/images/greeter.tar
+    query: children[].platform
 
 - name: Ask for the digest of a tag without pulling
   attested.registry.oci_manifest:
@@ -224,13 +231,12 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.manifest import read_manifest
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    LAYOUT,
     NAME,
     QUERY,
     registry_module,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
-from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
-from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -240,17 +246,16 @@ if t.TYPE_CHECKING:
 def run(module: AnsibleModule) -> Results:
     """Read the manifest and return the results of the module."""
     query = Query(module, module.params["query"])
-    with opened_source(module) as source:
-        results = read_manifest(module, source)
-        attested = attestation_results(source)
+    results = read_manifest(module)
     kept: Results = {name: results.pop(name) for name in ("changed", "diff") if name in results}
-    return {**query.apply_to({**results, **attested}), **kept}
+    return {**query.apply_to(results), **kept}
 
 
 def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
         NAME,
+        LAYOUT,
         QUERY,
         {
             "platform": {"type": "str"},
@@ -258,7 +263,7 @@ def main() -> t.NoReturn:
             "dest": {"type": "path"},
             "fail_if_missing": {"type": "bool", "default": True},
         },
-        required_one_of=[("image", "repository")],
+        required_one_of=[("image", "repository", "layout")],
         mutually_exclusive=[("head", "platform"), ("head", "dest")],
         add_file_common_args=True,
     )

@@ -95,7 +95,7 @@ REACHED = {
     "oci_image_unpack": 191,
     "oci_layer_unpack": 57,
     "oci_layout": 167,
-    "oci_manifest": 126,
+    "oci_manifest": 150,
     "oci_tags": 117,
 }
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from base64 import b64encode
 from contextlib import nullcontext
@@ -21,7 +22,8 @@ from .._registry.errors import NotFound
 from .._registry.fetched import Fetched
 from .._registry.manifests import MAX_BYTES
 from .blob_file import BlobFile, Download, file_results, place
-from .options.image_options import wanted_selector
+from .registry.attestation import attestation_results
+from .registry.image_source import opened_image
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,20 +37,35 @@ if t.TYPE_CHECKING:
 Results = dict[str, t.Any]
 
 
-def read_manifest(module: AnsibleModule, source: ImageSource) -> Results:
+def read_manifest(module: AnsibleModule) -> Results:
     """Return the results of the module. Raises what the source, parse_document() and BlobFile raise."""
-    params, selector = module.params, wanted_selector(module)
+    with contextlib.ExitStack() as stack:
+        try:
+            source, selector = stack.enter_context(opened_image(module))
+        except NotFound:
+            if module.params["fail_if_missing"]:
+                raise
+            return _missing()
+        return {**_read(module, source, selector), **attestation_results(source)}
+
+
+def _missing() -> Results:
+    return {"changed": False, "exists": False}
+
+
+def _read(module: AnsibleModule, source: ImageSource, selector: Selector) -> Results:
+    params, repository = module.params, module.params["repository"] or ""
     platform = None if params["platform"] is None else Platform.parse(params["platform"])
     try:
         if params["head"]:
-            return {"changed": False, **_look_up(source, params["repository"], selector)}
-        fetched = _find_kept(params, source, selector) or source.manifest(params["repository"], selector)
+            return {"changed": False, **_look_up(source, repository, selector)}
+        fetched = _find_kept(params, source, selector) or source.manifest(repository, selector)
     except NotFound:
         if params["fail_if_missing"]:
             raise
-        return {"changed": False, "exists": False}
+        return _missing()
     if platform is not None:
-        image = source.resolve(params["repository"], selector, platform=platform, fetched=fetched)
+        image = source.resolve(repository, selector, platform=platform, fetched=fetched)
         fetched = Fetched(image.digest, image.manifest)
     kept = {"changed": False} if params["dest"] is None else _keep(module, fetched)
     return {**_describe(fetched), **kept}
@@ -65,7 +82,7 @@ def _find_kept(params: t.Mapping[str, t.Any], source: ImageSource, selector: Sel
         return None
     digest, media_type = selector.digest, None
     if selector.tag is not None:
-        head = source.head_manifest(params["repository"], selector)
+        head = source.head_manifest(params["repository"] or "", selector)
         digest, media_type = head.digest, head.media_type
     raw = None if digest is None else _file(params["dest"], digest).read(MAX_BYTES)
     if raw is None:

@@ -17,6 +17,7 @@ from functools import cached_property
 
 from ..._archive.content import read_all
 from ..._archive.entries import LayoutReference
+from ..._archive.errors import ImageNotFound
 from ..._archive.opening import opened_images
 from ..._base.errors import CollectionError
 from ..._base.text import path_text
@@ -69,10 +70,10 @@ class LayoutSource:
 
     @cached_property
     def selector(self) -> Selector:
-        """The selector of the option reference; with a digest in it, no file is read. Raises LayoutError."""
+        """The selector of the option reference; with a digest in it, no file is read. Raises NotFound, LayoutError."""
         reference = self._reference
         if reference.digest is None:
-            return reference.find(self._files.images, path=self._path)
+            return self._find(reference)
         from ..._oci.reference import Selector
 
         return Selector(reference.tag, reference.digest)
@@ -153,8 +154,14 @@ class LayoutSource:
         except BlobMissing:
             return None
 
+    def _find(self, reference: LayoutReference) -> Selector:
+        try:
+            return reference.find(self._files.images, path=self._path)
+        except ImageNotFound as exc:
+            raise NotFound(exc.message, **exc.fields) from None
+
     def _check_tag(self, operation: Operation, tag: str, digest: Digest) -> None:
-        leads_to = LayoutReference(tag, self._reference.full).find(self._files.images, path=self._path).digest
+        leads_to = self._find(LayoutReference(tag, self._reference.full)).digest
         if leads_to != digest:
             message = operation.sentence(
                 f"the tag {tag} leads to {leads_to}, not to {digest}",

@@ -12,7 +12,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 ARM = images.image([images.layer([images.file("f", b"arm")])], platform="linux/arm64")
@@ -252,3 +252,34 @@ def test_the_first_mirror_that_has_it(manifest: t.Any, registry: FaultyRegistry)
             run = manifest(mirrors=[empty.name, mirror.name], head=head)
             assert (run["digest"], run.warnings) == (AMD.digest, [])
     assert registry.requests == []
+
+
+# --- from a layout or an archive ---
+
+
+def test_reads_an_index_of_an_archive(run_module: t.Any, tmp_path: pathlib.Path, dest: pathlib.Path) -> None:
+    path = tmp_path / "images.tar"
+    path.write_bytes(archives.oci_archive({"multi": INDEX, "1.0": AMD}))
+
+    def run(**options: t.Any) -> t.Any:
+        return run_module("oci_manifest", layout=str(path), **options)
+
+    read = run(reference="multi")
+    assert (read["exists"], read["digest"], base64.b64decode(read["content"])) == (True, INDEX.digest, INDEX.data)
+    assert run(reference=ARM.digest)["digest"] == ARM.digest
+    assert run(reference="multi", platform="linux/arm64")["digest"] == ARM.digest
+    head = run(reference="multi", head=True)
+    assert (head["digest"], head["media_type"], head["size"]) == (INDEX.digest, INDEX.media_type, len(INDEX.data))
+    assert [run(reference="multi", dest=str(dest))["changed"] for dummy in range(2)] == [True, False]
+    assert dest.read_bytes() == INDEX.data
+
+
+@pytest.mark.parametrize("reference", ["2.0", "sha256:" + "0" * 64])
+def test_a_missing_image_of_an_archive(run_module: t.Any, tmp_path: pathlib.Path, reference: str) -> None:
+    path = tmp_path / "images.tar"
+    path.write_bytes(archives.oci_archive({"1.0": AMD}))
+    options = {"layout": str(path), "reference": reference}
+    assert run_module("oci_manifest", **options)["error"]["kind"] == "not_found"
+    for head in (True, False):
+        run = run_module("oci_manifest", **options, head=head, fail_if_missing=False)
+        assert (run["changed"], run["exists"]) == (False, False)
