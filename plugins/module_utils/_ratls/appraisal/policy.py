@@ -8,12 +8,10 @@
 
 from __future__ import annotations
 
-import fnmatch
-import functools
-import re
 import typing as t
 from dataclasses import dataclass
 
+from ..._base.patterns import matches_any
 from .appraisers import DEFAULT_LIFECYCLE
 from .version import parse_version
 
@@ -88,7 +86,7 @@ class Policy:
 
     def is_for(self, repository: str) -> bool:
         """Tell whether the policy applies to a repository."""
-        return any(_compile_pattern(pattern).fullmatch(repository) for pattern in self.repositories)
+        return matches_any(self.repositories, repository)
 
     def accepts(self, attestation: Attestation) -> bool:
         """Tell whether the policy accepts an attested realm."""
@@ -125,11 +123,6 @@ _T = t.TypeVar("_T")
 
 def _is_accepted(value: _T, accepted: tuple[_T, ...] | None) -> bool:
     return accepted is None or value in accepted
-
-
-@functools.lru_cache(maxsize=4096)
-def _compile_pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(pattern))
 
 
 __all__ = ("ComponentRule", "PlatformRules", "Policies", "Policy")

@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import ipaddress
-import re
 import typing as t
 
+from ..._base.patterns import matches_any
 from ..libraries import BeforeValidator, Field
 from .value_types import Items, MaybeTexts, StrictModel, Text, checked
 
@@ -48,7 +47,7 @@ class Rule(StrictModel):
 
     def is_about(self, repository: str) -> bool:
         """Tell whether the rule applies to the repository."""
-        return _matches(self.repositories, repository)
+        return matches_any(self.repositories, repository)
 
     def is_for(self, identity: Identity) -> bool:
         """Tell whether the rule lets the client see its repositories."""
@@ -56,19 +55,10 @@ class Rule(StrictModel):
         if self.users is not None and identity.user not in self.users:
             return False
         if self.subjects is not None and not (
-            peer.certificate_subject and _matches(self.subjects, peer.certificate_subject)
+            peer.certificate_subject and matches_any(self.subjects, peer.certificate_subject)
         ):
             return False
         return self.networks is None or bool(peer.address and _is_in(self.networks, peer.address))
-
-
-def _matches(patterns: tuple[str, ...], text: str) -> bool:
-    return any(_compile(pattern).fullmatch(text) for pattern in patterns)
-
-
-@functools.cache
-def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(pattern))
 
 
 @functools.lru_cache(maxsize=4096)
