@@ -12,6 +12,7 @@ import threading
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ..._oci.scope import covers
 from ..errors import RegistryError
 from ..transport.transport import Request
 from .challenge import parse_challenges
@@ -29,6 +30,8 @@ if t.TYPE_CHECKING:
     from .credentials import Credentials, CredentialSource
     from .schemes import Scheme
     from .token_service import TokenService
+
+    _TokenKey = tuple[BearerScheme, Credentials]
 
 # a token is renewed in the last tenth of its lifetime
 _MARGIN: t.Final = 0.1
@@ -65,8 +68,9 @@ class Authenticator:
     only at /v2/. In that case a 403, 404 or 429 to an anonymous request is inconclusive, and the client tries the
     configured credentials before it accepts the answer.
 
-    Threads share the tokens. A token may be valid for one request only, so a request whose token was refused gets a
-    token that no other thread uses before the refusal is accepted.
+    A token is used for all requests whose scopes its own scopes include. Threads share the tokens. A token may be valid
+    for one request only, so a request whose token was refused gets a token that no other thread uses before the refusal
+    is accepted.
     """
 
     def __init__(
@@ -88,7 +92,7 @@ class Authenticator:
         self._lock = threading.Lock()
         self._schemes: dict[str | None, Scheme] = {}
         self._credentials: dict[str | None, Credentials] = {}
-        self._tokens: dict[tuple[BearerScheme, Credentials], _Cached] = {}
+        self._tokens: dict[_TokenKey, _Cached] = {}
         self._service: TokenService | None = None
         self._peer: str | None = None
         self._at_base: tuple[Challenge, ...] | None = None
@@ -224,15 +228,25 @@ class Authenticator:
             return True
         if sent.own:
             return False
-        cached = self._tokens.get((scheme, credentials))
+        key, cached = self._find_token(scheme, credentials)
         if answer.status == 403:
             # another thread may have widened the scopes since this token was issued
             return bool(wider) and (cached is None or cached.value != sent.value)
         if cached is not None and cached.value == sent.value:
             if sent.fresh and not cached.shared:
                 return False
-            del self._tokens[scheme, credentials]
+            del self._tokens[key]
         return True
+
+    def _find_token(self, scheme: BearerScheme, credentials: Credentials) -> tuple[_TokenKey, _Cached | None]:
+        """Return the token for the scopes of a scheme, or one with wider scopes of the same service, and its key."""
+        key = scheme, credentials
+        if key not in self._tokens:
+            for held in self._tokens:
+                same = replace(held[0], scopes=scheme.scopes), held[1]
+                if same == key and covers(held[0].scopes, scheme.scopes):
+                    return held, self._tokens[held]
+        return key, self._tokens.get(key)
 
     def _token(
         self,
@@ -244,7 +258,7 @@ class Authenticator:
         own: bool,
     ) -> Authorization:
         now = self._effects.clock()
-        cached = self._tokens.get((scheme, credentials))
+        dummy, cached = self._find_token(scheme, credentials)
         if cached is not None and now < cached.renew_at and not own:
             cached.shared = True
             return Authorization(cached.value)

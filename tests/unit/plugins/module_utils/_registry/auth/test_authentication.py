@@ -600,3 +600,53 @@ def test_no_error_is_without_context(start, connect) -> None:
         "repository": "app",
         "reference": "1.0",
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        ("repository:app:pull,push", "repository:app:pull", 1),
+        ("repository:app:pull repository:app/other:pull", "repository:app/other:pull", 1),
+        ("repository:app:*", "repository:app:push", 1),
+        ("repository:app:pull", "repository:app:pull,push", 2),
+        ("repository:app:pull", "repository:app/other:pull", 2),
+    ],
+)
+def test_a_token_with_wider_scopes_is_used_again(start, connect, first, second, count) -> None:
+    server = start(auth="bearer")
+    for repository, scope in (("app", first), ("app/other", second)):
+        demand(server, repository, scope)
+    client = connect(server)
+    client.manifest("app", TAG)
+    client.manifest("app/other", TAG)
+    assert len(server.sent("/token")) == count
+
+
+def test_a_token_that_was_granted_less_than_requested_is_replaced(start, connect) -> None:
+    """The token for both repositories is good for the first alone, so the second one gets a token of its own."""
+    server = start(auth="bearer")
+    demand(server, "app", "repository:app:pull repository:app/other:pull")
+    demand(server, "app/other", "repository:app/other:pull", refuses=1)
+    client = connect(server)
+    client.manifest("app", TAG)
+    client.manifest("app/other", TAG)
+    assert [set(request.query["scope"]) for request in server.sent("/token")] == [
+        {"repository:app:pull", "repository:app/other:pull"},
+        {"repository:app/other:pull"},
+    ]
+
+
+def demand(server, repository: str, scope: str, *, refuses: int = 0) -> None:
+    """Let a repository ask for a token with a scope and, after that, refuse some of the tokens."""
+    refused = []
+
+    def answer(request):
+        if not request.header("Authorization"):
+            return challenge(f'Bearer realm="{server.url}/token",service="r",scope="{scope}"')
+        if len(refused) < refuses:
+            refused.append(request)
+            return challenge(f'Bearer realm="{server.url}/token",service="r",scope="{scope}",error="invalid_token"')
+        data, media_type = server.repositories[repository].manifests[server.repositories[repository].tags["1.0"]]
+        return Reply(status=200, body=data, headers={"Content-Type": media_type})
+
+    server.on(f"/v2/{repository}/manifests/", answer)
