@@ -43,6 +43,7 @@ BELOW = {
     "_module": ("_registry", "_destination", "_archive", "_unpack", "_layout", "_ratls", "_oci", "_base"),
     "modules": ("_module", "_ratls", "_oci", "_base"),
     "filter": ("_oci",),
+    "lookup": ("_module", "_oci", "_base"),
     "doc_fragments": (),
 }
 # which rooms, the folders of a package, each room imports besides itself; files on top of a package belong to no room
@@ -73,7 +74,7 @@ ROOMS = {
     "_module/layer": ("options",),
     "_module/layout": ("options", "registry"),
 }
-MAY_IMPORT_ANSIBLE = ("_module", "modules", "filter")
+MAY_IMPORT_ANSIBLE = ("_module", "modules", "filter", "lookup")
 THIRD_PARTY = {
     "_base": {"cryptography"},
     "_module": {"jmespath"},

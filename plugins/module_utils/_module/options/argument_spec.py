@@ -112,9 +112,11 @@ QUERY: t.Final[Options] = {"query": {"type": "str"}}
 
 # USER:PASSWORD@ before a host, with or without a scheme, but not the tag in NAME:TAG@DIGEST
 _LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!sha[0-9]+:)")
-_TOGETHER: t.Final = [("username", "password")]
-_EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
-_REQUIRED_BY: t.Final = {"client_key": "client_cert"}
+
+# Rules about the options of REGISTRY.
+TOGETHER: t.Final = [("username", "password")]
+EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
+REQUIRED_BY: t.Final = {"client_key": "client_cert"}
 
 
 def registry_module(
@@ -132,9 +134,9 @@ def registry_module(
     spec = merge(REGISTRY, *options)
     module = AnsibleModule(
         argument_spec=spec,
-        required_together=_TOGETHER,
-        mutually_exclusive=[*_EXCLUSIVE, *mutually_exclusive],
-        required_by=_REQUIRED_BY,
+        required_together=TOGETHER,
+        mutually_exclusive=[*EXCLUSIVE, *mutually_exclusive],
+        required_by=REQUIRED_BY,
         required_if=required_if,
         required_one_of=required_one_of,
         add_file_common_args=add_file_common_args,
@@ -197,6 +199,7 @@ def merge(*parts: Options) -> Options:
 
 
 __all__ = (
+    "EXCLUSIVE",
     "IMAGE",
     "LAYOUT",
     "LISTING",
@@ -204,6 +207,8 @@ __all__ = (
     "QUERY",
     "REGISTRY",
     "REPOSITORY",
+    "REQUIRED_BY",
+    "TOGETHER",
     "TREE",
     "Options",
     "local_module",

@@ -6,7 +6,7 @@
 
 """The registry client of a task, built from its options: protocol, credentials, timeouts, mirrors.
 
-Called by all modules that connect to a registry.
+Called by all modules and lookups that connect to a registry.
 """
 
 from __future__ import annotations
@@ -38,9 +38,33 @@ if t.TYPE_CHECKING:
 _HELPER_SECONDS: t.Final = 60
 
 
+class Task(t.Protocol):
+    """What this file uses of an AnsibleModule, which a lookup has not. no_log_values are masked in all output."""
+
+    params: dict[str, t.Any]
+    no_log_values: set[str]
+
+    def warn(self, warning: str) -> None:
+        """Add a warning to the result."""
+
+
 @contextlib.contextmanager
 def opened_source(module: AnsibleModule) -> t.Iterator[RegistrySource]:
-    """Yield a RegistrySource for the registry and the mirrors of the task's options. Raises RegistryError.
+    """Yield the source of make_source(); errors raised inside get hints for the user. Raises RegistryError."""
+    source = make_source(module)
+    try:
+        yield source
+    except CollectionError as exc:
+        from .hints import add_hints
+
+        add_hints(exc, module.params, source)
+        raise
+    finally:
+        source.close()
+
+
+def make_source(module: Task) -> RegistrySource:
+    """Return a RegistrySource for the registry and the mirrors of the task's options. Raises RegistryError.
 
     No connection is made before the first request. The task warns about plain HTTP to other hosts and
     about validate_certs=false.
@@ -64,25 +88,16 @@ def opened_source(module: AnsibleModule) -> t.Iterator[RegistrySource]:
         credentials=_credentials(params) or files,
         foreign_urls=bool(params.get("foreign_layers")),
     )
-    source: RegistrySource = origin
-    if mirrors:
-        from .sources import MirroredSource
+    if not mirrors:
+        return origin
+    from .sources import MirroredSource
 
-        others = [_mirror(module, files, mirror, endpoint) for mirror in mirrors]
-        source = MirroredSource(others, origin, warn=module.warn)
-    try:
-        yield source
-    except CollectionError as exc:
-        from .hints import add_hints
-
-        add_hints(exc, params, source)
-        raise
-    finally:
-        source.close()
+    others = [_mirror(module, files, mirror, endpoint) for mirror in mirrors]
+    return MirroredSource(others, origin, warn=module.warn)
 
 
 def _registry(
-    module: AnsibleModule,
+    module: Task,
     files: _Files,
     endpoint: Endpoint,
     tls: TlsOptions,
@@ -110,7 +125,7 @@ def _registry(
     )
 
 
-def _mirror(module: AnsibleModule, files: _Files, endpoint: Endpoint, origin: Endpoint) -> Registry:
+def _mirror(module: Task, files: _Files, endpoint: Endpoint, origin: Endpoint) -> Registry:
     """Return the client of a mirror: ca_path adds to the CAs of the system, client_cert is for the same host only."""
     params = module.params
     if endpoint.origin.host.rstrip(".") != origin.origin.host.rstrip("."):
@@ -142,7 +157,7 @@ def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
 class _Files:
     """A CredentialSource that reads the auth files of docker and podman, and masks their secrets in all output."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Task) -> None:
         self._module = module
         self._warned: set[str] = set()
 
@@ -197,7 +212,7 @@ def _preferred_mode(params: t.Mapping[str, t.Any]) -> TlsMode | None:
     return "tls" if any(params[option] is not None for option in ("ca_path", "client_cert", "client_key")) else None
 
 
-def _warn_of_exposure(module: AnsibleModule, endpoint: Endpoint) -> None:
+def _warn_of_exposure(module: Task, endpoint: Endpoint) -> None:
     if not endpoint.uses_tls and not endpoint.is_loopback:
         secrets = any(module.params[option] is not None for option in ("password", "token", "auth_file"))
         what = "all traffic, the credentials included" if secrets else "all traffic"
@@ -212,4 +227,4 @@ def _warn_of_exposure(module: AnsibleModule, endpoint: Endpoint) -> None:
         )
 
 
-__all__ = ("opened_source",)
+__all__ = ("Task", "make_source", "opened_source")

@@ -169,8 +169,9 @@ def test_the_readme_lists_what_there_is() -> None:
     readme = (TOP / "README.md").read_text()
     listed = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
     filters = sorted(path.stem for path in (TOP / "plugins/filter").glob("*.py"))
+    lookups = sorted(path.stem for path in (TOP / "plugins/lookup").glob("*.py"))
     roles = sorted(path.name for path in (TOP / "roles").iterdir())
-    assert sorted(listed) == sorted([*MODULES, *filters, *roles])
+    assert sorted(listed) == sorted([*MODULES, *filters, *lookups, *roles])
 
 
 def test_the_status_of_children_is_kept_whatever_started_the_task() -> None:
