@@ -41,6 +41,8 @@ if t.TYPE_CHECKING:
     from .tar_file import TarFile
 
 MAX_IMAGES: t.Final = 1024
+# Of all images together, since all are in memory.
+MAX_ALL_LAYERS: t.Final = 16384
 _TYPES: t.Final = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 _HEX_NAME: t.Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?")
 # What detect() needs.
@@ -62,17 +64,24 @@ class DockerArchive:
     def __init__(self, archive: TarFile, listing: Content) -> None:
         self.path = archive.path
         self._archive = archive
+        self._count = 0
         self._contents: dict[Digest, Content] = {}
         self._configs: dict[str, tuple[Descriptor, tuple[Digest, ...]]] = {}
         self._layers: dict[str, Descriptor] = {}
+        # by the name of a layer file, which several images may name: its media type, its size, and its digest if that
+        # is not the diff_id
+        self._looked_at: dict[str, tuple[str, int, Digest | None]] = {}
         try:
             listed = [self._read_image(fields) for fields in _parse_listing(listing)]
         except (OciError, JsonInvalid) as exc:
             raise DocumentRefused(exc.message) from None
         for image in listed:
             for name, diff_id in image.layers:
-                if not self._is_link(name):
-                    self._layers.setdefault(str(diff_id), self._describe_layer(name, diff_id))
+                if self._is_link(name):
+                    continue
+                content = self._file(name)
+                if str(diff_id) not in self._layers:
+                    self._layers[str(diff_id)] = self._describe_layer(name, content, diff_id)
         self.images = tuple(StoredImage(self._make_manifest(image), image.tags) for image in listed)
 
     @contextlib.contextmanager
@@ -91,6 +100,11 @@ class DockerArchive:
             raise DocumentRefused(
                 f"Reading manifest.json failed: it lists {len(layers)} layers for the config {quote(name)}, which has "
                 f"{len(diff_ids)}, and {MAX_LAYERS} is the limit; save the image again."
+            )
+        self._count += len(layers)
+        if self._count > MAX_ALL_LAYERS:
+            raise DocumentRefused(
+                f"Reading manifest.json failed: its images have more than {MAX_ALL_LAYERS} layers; save fewer images."
             )
         return _Listed(config, fields.texts("RepoTags") or (), tuple(zip(layers, diff_ids)))
 
@@ -113,18 +127,13 @@ class DockerArchive:
         member = self._archive.members.get(name)
         return member is not None and member.is_link
 
-    def _describe_layer(self, name: str, diff_id: Digest) -> Descriptor:
-        """Return the descriptor of a layer: of a compressed one, which is rare, the digest is computed."""
-        content = self._file(name)
-        compression = detect(next(content.pieces(), b"")[:_HEAD])
-        digest = diff_id
-        if compression != "none":
-            hashed = hashlib.sha256()
-            for piece in content.pieces():
-                hashed.update(piece)
-            digest = Digest("sha256", hashed.hexdigest())
+    def _describe_layer(self, name: str, content: Content, diff_id: Digest) -> Descriptor:
+        if name not in self._looked_at:
+            self._looked_at[name] = _look_at_layer(content)
+        media_type, size, stored_digest = self._looked_at[name]
+        digest = stored_digest or diff_id
         self._contents[digest] = content
-        return Descriptor(_TYPES[compression], digest, content.size)
+        return Descriptor(media_type, digest, size)
 
     def _make_manifest(self, image: _Listed) -> Descriptor:
         layers = [self._layer(name, diff_id).as_dict() for name, diff_id in image.layers]
@@ -149,6 +158,17 @@ class DockerArchive:
         return content
 
 
+def _look_at_layer(content: Content) -> tuple[str, int, Digest | None]:
+    """Return media type and size of a layer, and of a compressed one, which is rare, the digest."""
+    compression = detect(next(content.pieces(), b"")[:_HEAD])
+    if compression == "none":
+        return _TYPES[compression], content.size, None
+    hashed = hashlib.sha256()
+    for piece in content.pieces():
+        hashed.update(piece)
+    return _TYPES[compression], content.size, Digest("sha256", hashed.hexdigest())
+
+
 def _parse_listing(content: Content) -> list[Fields]:
     listed = load(read_all(content, what="manifest.json"), what="manifest.json")
     if not isinstance(listed, list) or not 0 < len(listed) <= MAX_IMAGES:
@@ -156,4 +176,4 @@ def _parse_listing(content: Content) -> list[Fields]:
     return [Fields.of(value, "manifest.json") for value in listed]
 
 
-__all__ = ("MAX_IMAGES", "DockerArchive")
+__all__ = ("MAX_ALL_LAYERS", "MAX_IMAGES", "DockerArchive")

@@ -268,6 +268,25 @@ def test_the_number_of_images_is_bounded(read: t.Any, monkeypatch: pytest.Monkey
     assert refused(read, old({"manifest.json": images.to_json(one * 3)})).kind == "document_invalid"
 
 
+def test_the_layers_of_all_images_are_bounded(read: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_save, "MAX_ALL_LAYERS", 3)
+    one = listing()
+    assert read(old({"manifest.json": images.to_json(one * 3)})).config == IMAGE.config.data
+    assert refused(read, old({"manifest.json": images.to_json(one * 4)})).kind == "document_invalid"
+
+
+def test_a_compressed_layer_is_hashed_once(read: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many images claim other diff_ids for it."""
+    layer, hashed, look = IMAGE.layers[0], [], docker_save._look_at_layer
+    monkeypatch.setattr(docker_save, "_look_at_layer", lambda content: hashed.append(content) or look(content))
+    lying = images.image([images.layer([images.file("it", b"lie")])])
+    path = listing()[0]["Layers"][0]
+    name = f"{lying.config.digest.partition(':')[2]}.json"
+    entries = [*listing(), {"Config": name, "RepoTags": ["lie:1"], "Layers": [path]}] * 3
+    found = read(old({path: layer.data, name: lying.config.data, "manifest.json": images.to_json(entries)}))
+    assert (len(found.digests), len(hashed)) == (6, 1)
+
+
 def test_a_config_has_the_digest_in_its_name(read: t.Any) -> None:
     name = listing()[0]["Config"]
     assert refused(read, old({name: OTHER.config.data})).kind == "wrong_digest"
