@@ -167,6 +167,7 @@ notes:
     A task that changes the layout holds a lock on the file C(lock) in it, which no other user can open.
   - A directory that contains only C(blobs) and C(index.json), as left by a killed task, is completed.
 seealso:
+  - module: attested.registry.oci_layout_info
   - module: attested.registry.oci_image_info
   - module: attested.registry.oci_image_unpack
   - name: OCI image layout specification

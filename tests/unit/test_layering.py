@@ -96,6 +96,7 @@ REACHED = {
     "oci_image_unpack": 192,
     "oci_layer_unpack": 57,
     "oci_layout": 168,
+    "oci_layout_info": 42,
     "oci_manifest": 151,
     "oci_tags": 118,
 }
