@@ -47,13 +47,22 @@ options:
     required: true
   dest:
     description:
+      - This or O(range) is required.
       - The file to write. A symbolic link is replaced, and its target is not changed. Anything else that is not a
         regular file is refused.
       - Missing parent directories are created with mode V(0755), reduced by the umask. If the task fails, it removes
         the directories that it created and that are empty.
       - An existing file is hashed, and left unchanged if its content has the digest already.
     type: path
-    required: true
+  range:
+    description:
+      - Return a part of the blob in place of writing a file, as V(0-1023), as V(1024-) up to the end, or as V(-512) for
+        the last bytes. The part has at most 1 MiB.
+      - A digest covers a whole blob, so a part cannot be verified, and the task emits a warning.
+      - Mutually exclusive with O(dest).
+      - If the registry does not support ranges, the task fails with the error kind C(unsupported).
+    type: str
+    version_added: 0.3.0
 seealso:
   - module: attested.registry.oci_image_info
   - module: attested.registry.oci_layer_unpack
@@ -72,6 +81,13 @@ EXAMPLES = r"""
     digest: "{{ app.image.layers[0].digest }}"
     dest: /var/tmp/layer.tar.gz
     mode: "0644"
+
+- name: Read the first bytes of the layer, unverified
+  attested.registry.oci_blob:
+    repository: com.example.app
+    digest: "{{ app.image.layers[0].digest }}"
+    range: 0-1
+  register: beginning
 """
 
 RETURN = r"""
@@ -83,14 +99,26 @@ digest:
   sample: sha256:733da0bad0eb61af50fb99692f420a636a3d42ff97ac2faa31d777b679e32e57
 size:
   description:
-    - The size of the blob in bytes.
+    - The size of the blob in bytes. V(null) if O(range) is given and the registry does not state it.
   returned: success
   type: int
   sample: 145
 resumed_from:
   description:
     - The number of bytes that were reused from an interrupted download, V(0) if there were none.
-  returned: success
+  returned: success, unless O(range) is given
+  type: int
+  sample: 0
+content:
+  description:
+    - The bytes of the part, encoded in Base64. They are not verified.
+  returned: if O(range) is given
+  type: str
+  sample: H4s=
+first:
+  description:
+    - The position of the first byte of RV(content) in the blob.
+  returned: if O(range) is given
   type: int
   sample: 0
 ratls:
@@ -135,6 +163,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.blob_fil
     file_results,
     place,
 )
+from ansible_collections.attested.registry.plugins.module_utils._module.blob_part import run_range
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     REPOSITORY,
@@ -149,7 +178,12 @@ if t.TYPE_CHECKING:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Bring the file to the requested state and return the results of the module."""
+    """Return the results of the module: those of a part of the blob, or of the file."""
+    return _run_file(module) if module.params["range"] is None else run_range(module)
+
+
+def _run_file(module: AnsibleModule) -> dict[str, t.Any]:
+    """Bring the file to the requested state."""
     params = module.params
     file = BlobFile(params["dest"], Digest.parse(params["digest"]))
     if file.warning is not None:
@@ -181,8 +215,11 @@ def main() -> t.NoReturn:
         REPOSITORY,
         {
             "digest": {"type": "str", "required": True},
-            "dest": {"type": "path", "required": True},
+            "dest": {"type": "path"},
+            "range": {"type": "str"},
         },
+        required_one_of=[("dest", "range")],
+        mutually_exclusive=[("dest", "range")],
         add_file_common_args=True,
     )
     with reported_errors(module, doing="downloading a blob"):

@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
     from .._oci.platform import Platform
     from .._oci.reference import Selector
     from .auth.credentials import Credentials, CredentialSource
+    from .blob_range import BlobPart, ByteRange
     from .blobs import BlobStream
     from .endpoint import Endpoint
     from .fetched import Fetched, ManifestHead
@@ -248,6 +249,16 @@ class Registry:
             foreign=None if known is None else self._foreign(known),
         )
         return BlobStream(self._caller, operation, request, count=self._count)
+
+    def blob_part(self, repository: str, digest: Digest, wanted: ByteRange) -> BlobPart:
+        """Read a part of a blob, which cannot be verified."""
+        from .blob_range import read_part
+
+        repository = self.repository(repository)
+        operation = self._operation(f"read the bytes {wanted} of the blob {digest}", repository, str(digest))
+        part = read_part(self._caller, operation, self._endpoint.blob(repository, str(digest)), wanted)
+        self._count(len(part.content))
+        return part
 
     def head_blob(self, repository: str, digest: Digest) -> int | None:
         """Return the size of a blob; None if the registry does not have it."""

@@ -101,6 +101,12 @@ class NotOffered(RegistryError):
     kind = "unsupported"
 
 
+class RangeInvalid(RegistryError):
+    """A blob does not have the requested range of bytes."""
+
+    kind = "range_invalid"
+
+
 class RateLimited(RegistryError):
     """The registry received too many requests."""
 
@@ -198,6 +204,7 @@ __all__ = (
     "NotOffered",
     "Operation",
     "ProtocolBroken",
+    "RangeInvalid",
     "RateLimited",
     "RealmRefused",
     "RedirectRefused",

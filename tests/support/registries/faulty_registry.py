@@ -311,15 +311,17 @@ class _Repository:
             "ETag": f'"{digest}"',
             "Accept-Ranges": "bytes",
         }
-        match = re.fullmatch(r"bytes=([0-9]+)-", request.header("Range") or "")
+        match = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", request.header("Range") or "")
         condition = request.header("If-Range")
         if match is None or not ranges or condition not in (None, headers["ETag"]):
             return Reply(200, data, headers)
-        start = int(match.group(1))
-        if start >= len(data):
+        first, last = match.groups()
+        start = int(first) if first else max(0, len(data) - int(last))
+        end = min(int(last) if first and last else len(data), len(data) - 1)
+        if start > end:
             return Reply(416, b"", {**headers, "Content-Range": f"bytes */{len(data)}"})
-        headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        return Reply(206, data[start:], headers)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+        return Reply(206, data[start : end + 1], headers)
 
 
 def _scope(repository: str | None, *, catalog: bool) -> str | None:

@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..._oci.image import Image
     from ..._oci.platform import Platform
     from ..._oci.reference import Selector
+    from ..._registry.blob_range import BlobPart, ByteRange
     from ..._registry.client import Registry
     from ..._registry.fetched import Fetched, ManifestHead
     from ..._registry.name_list import NameList
@@ -98,6 +99,9 @@ class RegistrySource(ImageSource, t.Protocol):
         """See Registry."""
 
     def first_tags(self, repository: str) -> tuple[str, ...]:
+        """See Registry."""
+
+    def blob_part(self, repository: str, digest: Digest, wanted: ByteRange) -> BlobPart:
         """See Registry."""
 
 
@@ -198,6 +202,10 @@ class MirroredSource:
         return MirroredStream(
             (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._skip
         )
+
+    def blob_part(self, repository: str, digest: Digest, wanted: ByteRange) -> BlobPart:
+        """Return the part from the first registry that has the blob."""
+        return self._ask_in_order(repository, lambda registry, name: registry.blob_part(name, digest, wanted))
 
     def head_blob(self, repository: str, digest: Digest) -> int | None:
         """Return the size from the first registry that has the blob."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import pathlib
@@ -325,3 +326,47 @@ def test_two_registries_share_the_download(blob: t.Any, dest: pathlib.Path, regi
     assert any(f"The mirror {mirror.name} was skipped" in text for text in run.warnings)
     assert registry.requests[-1].header("Range") is not None
     assert dest.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_part_is_returned_with_a_warning(
+    run_module: t.Any, registry: FaultyRegistry, digest: str, check: bool
+) -> None:
+    options = {"registry": registry.name, "repository": "team/app", "digest": digest}
+    run = run_module("oci_blob", **options, range="10-19", check=check)
+    assert (run["changed"], run["digest"], run["size"], run["first"]) == (False, digest, len(DATA), 10)
+    assert base64.b64decode(run["content"]) == DATA[10:20]
+    (warning,) = run.warnings
+    assert f"A part of the blob {digest} is not verified" in warning
+    assert len(registry.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("nonsense", "configuration"), ("99999999-", "range_invalid"), ("0-9999999", "configuration")]
+)
+def test_a_range_that_cannot_be_read(
+    run_module: t.Any, registry: FaultyRegistry, digest: str, value: str, kind: str
+) -> None:
+    run = run_module("oci_blob", registry=registry.name, repository="team/app", digest=digest, range=value)
+    assert run["error"]["kind"] == kind
+
+
+def test_either_a_part_or_a_file(blob: t.Any, run_module: t.Any, dest: pathlib.Path, digest: str) -> None:
+    assert "mutually exclusive" in blob(range="0-1")["msg"]
+    assert not dest.exists()
+    assert (
+        "one of the following is required: dest, range" in run_module("oci_blob", repository="a", digest=digest)["msg"]
+    )
+
+
+def test_the_first_mirror_that_has_the_blob(run_module: t.Any, registry: FaultyRegistry, digest: str) -> None:
+    with FaultyRegistry() as empty:
+        run = run_module(
+            "oci_blob",
+            registry=registry.name,
+            repository="team/app",
+            digest=digest,
+            range="-3",
+            mirrors=[empty.name],
+        )
+    assert base64.b64decode(run["content"]) == DATA[-3:]
