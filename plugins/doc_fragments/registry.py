@@ -321,7 +321,7 @@ options:
       - An archive of C(docker save) of docker before version 25, and of C(podman save), has no manifest. One is made of
         the config and the layers. Its digest differs from that in a registry, but an image that was unpacked from a
         registry counts as the same image.
-      - Mutually exclusive with O(image), O(repository), O(foreign_layers) and all options of the connection to a
+      - Mutually exclusive with O(image), O(repository), C(foreign_layers) and all options of the connection to a
         registry, even if one of them is set by C(module_defaults).
     type: path
     version_added: 0.3.0
