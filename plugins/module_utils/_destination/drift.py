@@ -41,7 +41,8 @@ What = t.Literal[
 
 # The most changes that are listed; all are counted.
 MAX_CHANGES: t.Final = 100
-_MAX_PATH: t.Final = 1024
+# 1024 with the "..." of a path that is cut
+_MAX_PATH: t.Final = 1021
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base.text import Warn
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import (
     LimitExceeded,
@@ -40,7 +41,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline
     Sender,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline.writer_process import ProcessWriter
-from ansible_collections.attested.registry.plugins.module_utils._unpack.writer import Unpacked, Warn
+from ansible_collections.attested.registry.plugins.module_utils._unpack.writer import Unpacked
 from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, layer_source
 from ansible_collections.attested.registry.tests.support.images.tar_entries import file
 from ansible_collections.attested.registry.tests.support.processes import children
