@@ -21,11 +21,15 @@ def open_descriptors() -> frozenset[str]:
 
 def child_processes() -> frozenset[int]:
     """Return the children of this process, zombies included. Compare with <=, for the same reason."""
-    found: set[int] = set()
-    for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children") as children:
-            found.update(map(int, children.read().split()))
-    return frozenset(found)
+    while True:
+        # A thread that ends meanwhile leaves its children to another one, whose file may be read already.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return frozenset(pid for task in os.listdir("/proc/self/task") for pid in _children_of(task))
+
+
+def _children_of(task: str) -> list[int]:
+    with open(f"/proc/self/task/{task}/children") as children:
+        return [int(pid) for pid in children.read().split()]
 
 
 def connections_to(port: int) -> frozenset[str]:
