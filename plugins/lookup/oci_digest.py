@@ -67,6 +67,7 @@ _raw:
 
 import typing as t
 
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.lookups import (
     check_options,
@@ -83,7 +84,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: t.Any = None, **kwargs: t.Any) -> list[str]:
         """Return the digest of each term, as documented in RETURN. Raises AnsibleLookupError."""
-        with reported_errors():
+        with reported_errors(AnsibleLookupError):
             params = check_options(kwargs, OPTIONS)
             return [self._look_up(term, params) for term in terms]
 

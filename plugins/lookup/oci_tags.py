@@ -81,6 +81,7 @@ _raw:
 
 import typing as t
 
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.attested.registry.plugins.module_utils._base.text import quote
 from ansible_collections.attested.registry.plugins.module_utils._module.options.pattern import NamePattern
@@ -105,7 +106,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: t.Any = None, **kwargs: t.Any) -> list[str]:
         """Return the tags of all terms, as documented in RETURN. Raises AnsibleLookupError."""
-        with reported_errors():
+        with reported_errors(AnsibleLookupError):
             params = check_options(kwargs, OPTIONS)
             check_minimum(params, 1, "newest")
             pattern = NamePattern(params["pattern"], kind=params["pattern_type"])

@@ -66,15 +66,12 @@ def check_options(given: t.Mapping[str, t.Any], own: Options) -> Params:
 
 
 @contextlib.contextmanager
-def reported_errors() -> t.Iterator[None]:
-    """Turn every error of the collection into one of the lookup."""
+def reported_errors(error: type[Exception]) -> t.Iterator[None]:
+    """Turn every error of the collection into error, which a controller alone has: AnsibleLookupError."""
     try:
         yield
     except CollectionError as exc:
-        # imported here because it needs the libraries of a controller
-        from ansible.errors import AnsibleLookupError
-
-        raise AnsibleLookupError(exc.message) from exc
+        raise error(exc.message) from exc
 
 
 @contextlib.contextmanager
@@ -97,7 +94,7 @@ def named_source(term: str, params: Params, *, warn: Warn) -> t.Iterator[tuple[R
         source.close()
         return
     while len(_kept) >= _MAX_KEPT:
-        _kept.pop(next(iter(_kept))).close()
+        _kept.pop(tuple(_kept)[0]).close()
     _kept[key] = source
 
 
