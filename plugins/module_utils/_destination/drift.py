@@ -129,12 +129,14 @@ class _DriftCollector:
                 self._changes[path] = [*whats]
 
     def add_hashed(self, path: bytes, readable: bool, *, again: bool) -> None:
+        """Add a file whose digest is another one, or count it if this user may not read it."""
         if readable:
             self.add(path, "content", again=again)
         else:
             self.unread += 1
 
     def drift(self) -> Drift:
+        """Return the changes as text, at most MAX_CHANGES, and their number."""
         shown = ((visible(path, limit=_MAX_PATH), ", ".join(whats)) for path, whats in self._changes.items())
         return Drift(tuple(Change(path, what) for path, what in shown), self._total)
 

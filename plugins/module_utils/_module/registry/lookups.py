@@ -43,6 +43,7 @@ class _LookupTask:
         self._warn = warn
 
     def warn(self, warning: str) -> None:
+        """Show a warning."""
         self._warn(warning)
 
 
@@ -93,8 +94,10 @@ def named_source(term: str, params: Params, *, warn: Warn) -> t.Iterator[tuple[R
     if params["total_timeout"] is not None:  # it limits all that one client does
         source.close()
         return
-    while len(_kept) >= _MAX_KEPT:
-        _kept.pop(tuple(_kept)[0]).close()
+    # closing a connection of the parent would end it for the parent, too
+    own = [kept for kept in _kept if kept[0] == os.getpid()]
+    while len(own) >= _MAX_KEPT:
+        _kept.pop(own.pop(0)).close()
     _kept[key] = source
 
 

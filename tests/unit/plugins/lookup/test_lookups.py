@@ -114,6 +114,22 @@ def test_few_clients_are_kept(registry: FaultyRegistry) -> None:
     assert len(lookups._kept) == lookups._MAX_KEPT
 
 
+class Inherited:
+    """A client that the parent of a forked process made."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_the_clients_of_the_parent_process_stay_open(registry: FaultyRegistry) -> None:
+    inherited = {(os.getppid(), str(number)): Inherited() for number in range(lookups._MAX_KEPT)}
+    lookups._kept.update(t.cast("t.Any", inherited))
+    digest(f"{registry.name}/team/app:1.9", tls="no-tls")
+    assert not any(client.is_closed for client in inherited.values())
+
+
 @pytest.mark.parametrize(
     ("term", "message"),
     [
