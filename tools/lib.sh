@@ -19,7 +19,7 @@ export TOP BUILD VENV USER_VENV LINKED COPIED
 # Nothing of the caller's own Ansible or Python set-up may change a result.
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_INVENTORY ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
 CALLER_PATH=${PATH//"$VENV/bin:"/}
-export PATH="$VENV/bin:$CALLER_PATH" PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+export PATH="$VENV/bin:$CALLER_PATH" PIP_DISABLE_PIP_VERSION_CHECK=1
 export ANSIBLE_CONFIG=$TOP/tools/ansible.cfg
 
 # Ansible refuses to work in the locale of a machine that has none set.

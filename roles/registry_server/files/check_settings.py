@@ -31,6 +31,5 @@ def problem(data: bytes) -> str:
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
     sys.path.insert(0, sys.argv[1])
     sys.stdout.write(problem(sys.stdin.buffer.read()))

@@ -13,10 +13,10 @@ import re
 import typing as t
 
 from ..errors import UsageError
-from ..libraries import ValidationError, require_pydantic
 from ..version import VERSION
 from .config_file import read_config
 from .conflicts import refuse_conflicts
+from .libraries import ValidationError, require_pydantic
 from .problems import first_problem
 from .settings import Settings
 from .value_types import MaybeText, setting

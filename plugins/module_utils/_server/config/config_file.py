@@ -12,7 +12,7 @@ import typing as t
 
 from ..._base.text import quote, visible
 from ..errors import ConfigError
-from ..libraries import ValidationError, require_pydantic, require_yaml
+from .libraries import ValidationError, require_pydantic, require_yaml
 from .problems import first_problem
 from .settings import Settings
 

@@ -16,7 +16,7 @@ from .value_types import MAX_ITEMS
 if t.TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from ..libraries import BaseModel, ValidationError
+    from .libraries import BaseModel, ValidationError
 
 # Values that are not shown: a user may give a secret in place of its file, or in a URL.
 _SECRET: t.Final = ("key", "htpasswd", "veraison")

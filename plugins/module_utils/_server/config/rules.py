@@ -13,7 +13,7 @@ import ipaddress
 import typing as t
 
 from ..._base.patterns import matches_any
-from ..libraries import BeforeValidator, Field
+from .libraries import BeforeValidator, Field
 from .value_types import Items, MaybeTexts, StrictModel, Text, checked
 
 if t.TYPE_CHECKING:

@@ -17,8 +17,8 @@ import typing as t
 
 from ..._base.text import quote
 from ..._ratls.token.lifecycle import LIFECYCLE_STATES
-from ..libraries import BeforeValidator
 from .addresses import MAX_PORT, Address, TcpAddress, parse_address
+from .libraries import BeforeValidator
 from .rules import Rules
 from .value_types import (
     Items,

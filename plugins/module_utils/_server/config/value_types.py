@@ -15,8 +15,8 @@ from __future__ import annotations
 import typing as t
 
 from ..._base.text import quote
-from ..libraries import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from .addresses import parse_address, parse_tcp
+from .libraries import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 _T = t.TypeVar("_T")
 MAX_ITEMS: t.Final = 1000

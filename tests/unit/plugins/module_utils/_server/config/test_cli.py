@@ -20,6 +20,7 @@ import urllib.request
 import ansible_collections.attested.registry
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server import libraries as aio
+from ansible_collections.attested.registry.plugins.module_utils._server.config.libraries import OLDEST_PYDANTIC
 from ansible_collections.attested.registry.plugins.module_utils._server.content.snapshot import LeftOut, Snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.content.summary import summary
 from ansible_collections.attested.registry.plugins.module_utils._server.main import main
@@ -168,7 +169,7 @@ def test_help() -> None:
 def test_without_aiohttp(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(aio, "HAS_AIOHTTP", False)
+    monkeypatch.setattr(aio, "AIOHTTP_VERSION", "")
     assert main(["--root", str(tmp_path)]) == 6
     assert "aiohttp" in capsys.readouterr().err
 
@@ -193,7 +194,7 @@ def test_an_aiohttp_that_is_new_enough(version: str, monkeypatch: pytest.MonkeyP
 def test_the_oldest_libraries_are_those_that_the_requirements_promise() -> None:
     text = (pathlib.Path(__file__).parents[6] / "requirements-server.txt").read_text()
     assert f"aiohttp>={'.'.join(map(str, aio.OLDEST_AIOHTTP))}.0\n" in text
-    assert f"pydantic>={'.'.join(map(str, aio.OLDEST_PYDANTIC))}.0\n" in text
+    assert f"pydantic>={'.'.join(map(str, OLDEST_PYDANTIC))}.0\n" in text
 
 
 @pytest.mark.parametrize(
