@@ -16,18 +16,15 @@ import sys
 def problem(data: bytes) -> str:
     """Return the error in a configuration, or "". Files that it names are not read. Exits if a library is missing."""
     from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
-    from ansible_collections.attested.registry.plugins.module_utils._server.config.conflicts import refuse_conflicts
-    from ansible_collections.attested.registry.plugins.module_utils._server.errors import DependencyMissing, ServerError
+    from ansible_collections.attested.registry.plugins.module_utils._server.config.conflicts import conflict
+    from ansible_collections.attested.registry.plugins.module_utils._server.errors import DependencyMissing
 
     try:
-        refuse_conflicts(parse_config(data))
+        return conflict(parse_config(data))
     except DependencyMissing as exc:
         raise SystemExit(exc.exit_code) from None
-    except ServerError as exc:
-        return exc.message
     except ValueError as exc:
         return str(exc)
-    return ""
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import typing as t
 from ..errors import UsageError
 from ..version import VERSION
 from .config_file import read_config
-from .conflicts import refuse_conflicts
+from .conflicts import conflict
 from .libraries import ValidationError, require_pydantic
 from .problems import first_problem
 from .settings import Settings
@@ -60,7 +60,9 @@ def parse_command(arguments: t.Sequence[str]) -> Command:
         parser.error(first_problem(exc, _Switches, switch))
     settings = Settings() if config is None else read_config(config)
     settings = settings.model_copy(update=_changes(switches, settings))
-    refuse_conflicts(settings)
+    problem = conflict(settings)
+    if problem:
+        raise UsageError(f"The settings are wrong: {problem}; correct the command line or the configuration file.")
     return Command(settings, check_only)
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import UsageError
-
 if t.TYPE_CHECKING:
     from .settings import Settings
 
@@ -28,11 +26,9 @@ ATTESTATION_SETTINGS: t.Final = (
 )
 
 
-def refuse_conflicts(settings: Settings) -> None:
-    """Raise UsageError for settings that are missing or contradict each other."""
-    for wrong, message in _conflicts(settings):
-        if wrong:
-            raise UsageError(f"The settings are wrong: {message}; correct the command line or the configuration file.")
+def conflict(settings: Settings) -> str:
+    """Return which settings are missing or contradict each other, "" if none: the first found, without a full stop."""
+    return next((message for wrong, message in _conflicts(settings) if wrong), "")
 
 
 def _conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
@@ -107,4 +103,4 @@ def _attestation_conflicts(settings: Settings) -> t.Iterator[tuple[bool, str]]:
     )
 
 
-__all__ = ("ATTESTATION_SETTINGS", "refuse_conflicts")
+__all__ = ("ATTESTATION_SETTINGS", "conflict")
