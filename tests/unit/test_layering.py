@@ -73,9 +73,11 @@ ROOMS = {
     "_module/image": ("options", "registry"),
     "_module/layer": ("options",),
     "_module/layout": ("options", "registry"),
+    "_module/archive": ("layout", "options", "registry"),
 }
 MAY_IMPORT_ANSIBLE = ("_module", "modules", "filter", "lookup")
 THIRD_PARTY = {
+    "_archive": {"zstandard"},
     "_base": {"cryptography"},
     "_module": {"jmespath"},
     "_registry": {"requests", "urllib3"},
@@ -90,14 +92,15 @@ THIRD_PARTY = {
 # Change a number knowingly.
 REACHED = {
     "cca_token_info": 33,
-    "oci_blob": 125,
+    "oci_archive": 173,
+    "oci_blob": 126,
     "oci_catalog": 119,
     "oci_image_info": 145,
     "oci_image_unpack": 193,
     "oci_layer_unpack": 57,
     "oci_layout": 169,
     "oci_layout_info": 42,
-    "oci_manifest": 152,
+    "oci_manifest": 153,
     "oci_tags": 119,
 }
 

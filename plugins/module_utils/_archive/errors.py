@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The errors of reading images from files, beside those of _layout."""
+"""The errors of reading images from files and writing them, beside those of _layout."""
 
 from __future__ import annotations
 
@@ -35,4 +35,10 @@ class ArchiveTooLarge(LayoutError):
     kind = "limit_exceeded"
 
 
-__all__ = ("ArchiveInvalid", "ArchiveTooLarge", "ImageAmbiguous", "ImageNotFound")
+class ArchiveRefused(LayoutError):
+    """The destination of an archive cannot be used, or has something else than an archive of images. Fields: path."""
+
+    kind = "destination"
+
+
+__all__ = ("ArchiveInvalid", "ArchiveRefused", "ArchiveTooLarge", "ImageAmbiguous", "ImageNotFound")

@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
     from .tar_file import TarFile
 
 # The full name of an image in the entries of containerd and of docker from version 25 on.
-_CONTAINERD_NAME: t.Final = "io.containerd.image.name"
+IMAGE_NAME: t.Final = "io.containerd.image.name"
 
 _TopName = t.Literal["index.json", "oci-layout"]
 
@@ -50,7 +50,13 @@ class LayoutArchive:
     def __init__(self, archive: TarFile) -> None:
         self.path = archive.path
         self._archive = archive
-        self.images = _read_images(self.path, archive.file("oci-layout"), archive.file("index.json"))
+        self.index = _read_index(self.path, archive.file("oci-layout"), archive.file("index.json"))
+        self.images = _list_images(self.index)
+
+    @property
+    def listing(self) -> Content | None:
+        """The manifest.json beside index.json, which docker reads, None if there is none. Raises ArchiveInvalid."""
+        return self._archive.file("manifest.json")
 
     @contextlib.contextmanager
     def opened(self, digest: Digest) -> t.Iterator[Content]:
@@ -68,7 +74,7 @@ class LayoutFolder:
         self.path = directory.path
         self._directory = directory
         with self._opened_top("oci-layout") as version, self._opened_top("index.json") as index:
-            self.images = _read_images(self.path, version, index)
+            self.images = _list_images(_read_index(self.path, version, index))
 
     @contextlib.contextmanager
     def opened(self, digest: Digest) -> t.Iterator[Content]:
@@ -107,7 +113,7 @@ def missing_error(path: str, digest: Digest) -> BlobMissing:
     )
 
 
-def _read_images(path: str, version: Content | None, index: Content | None) -> tuple[StoredImage, ...]:
+def _read_index(path: str, version: Content | None, index: Content | None) -> IndexFile:
     if version is None:
         raise LayoutInvalid(
             f"Reading {visible(path)} failed: it has no file oci-layout, so it is not an OCI layout; check the path.",
@@ -116,13 +122,16 @@ def _read_images(path: str, version: Content | None, index: Content | None) -> t
     check_version(read_all(version, what="oci-layout"), use="read", path=path)
     if index is None:
         raise IndexMissing(f"Reading {visible(path)} failed: there is no file index.json; copy the image again.")
-    found = IndexFile.parse(read_all(index, what="index.json"))
-    descriptors = [entry.descriptor for entry in found.entries]
+    return IndexFile.parse(read_all(index, what="index.json"))
+
+
+def _list_images(index: IndexFile) -> tuple[StoredImage, ...]:
+    descriptors = [entry.descriptor for entry in index.entries]
     return tuple(StoredImage(item, _names(item.annotations)) for item in descriptors)
 
 
 def _names(annotations: t.Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(annotations[key] for key in (REF_NAME, _CONTAINERD_NAME) if key in annotations)
+    return tuple(annotations[key] for key in (REF_NAME, IMAGE_NAME) if key in annotations)
 
 
-__all__ = ("ImageFiles", "LayoutArchive", "LayoutFolder", "blob_path", "missing_error")
+__all__ = ("IMAGE_NAME", "ImageFiles", "LayoutArchive", "LayoutFolder", "blob_path", "missing_error")

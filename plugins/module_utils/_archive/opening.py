@@ -59,11 +59,14 @@ def _open(fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.Exi
     if stat.S_ISDIR(kind):
         return LayoutFolder(stack.enter_context(LayoutDirectory(path, folder=fd)))
     if stat.S_ISREG(kind):
-        return _open_archive(fd, path, folder, stack)
+        return open_archive(fd, path, folder, stack)
     raise invalid_error(path, "it is neither a file nor a directory", "check the path")
 
 
-def _open_archive(fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack) -> ImageFiles:
+def open_archive(
+    fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack
+) -> LayoutArchive | DockerArchive:
+    """Return the images in an archive in a regular file, which the caller keeps open. Raises as opened_images()."""
     from .._unpack.pipeline.decompress import detect
 
     if detect(os.pread(fd, _HEAD, 0)) != "none":
@@ -91,4 +94,4 @@ def _unknown(archive: TarFile) -> tuple[str, str]:
     return why, "check the path"
 
 
-__all__ = ("opened_images",)
+__all__ = ("open_archive", "opened_images")

@@ -6,7 +6,7 @@
 
 """The lock on a layout, for one writer at a time: flock(2) on .oci_layout/lock in the layout.
 
-store.py takes it.
+store.py takes it. _archive/pending.py uses the same private directory for an archive.
 """
 
 from __future__ import annotations
@@ -71,20 +71,21 @@ def _enter(path: str, deadline: float, stack: contextlib.ExitStack) -> LockedDir
         _make_directory(name, parents.fd, stack)
     root = os.open(name, _DIRECTORY, dir_fd=parents.fd)
     stack.callback(os.close, root)
-    state = _open_state(path, root, stack)
+    state = open_private(path, STATE, root, stack)
     fd = lock_file(state, _LOCK, path=os.path.join(path, STATE, _LOCK), deadline=deadline)
     if fd is None:
         return None
     stack.callback(unlock_file, state, _LOCK, fd)
     if not lock_as_older_versions_do(root, deadline=deadline):
         return None
-    _check_same(os.stat(name, dir_fd=parents.fd, follow_symlinks=False), root)
-    _check_same(os.stat(STATE, dir_fd=root, follow_symlinks=False), state)
+    check_same(name, parents.fd, root)
+    check_same(STATE, root, state)
     return LockedDirectory(root, state)
 
 
-def _check_same(found: os.stat_result, fd: int) -> None:
-    if not os.path.samestat(found, os.fstat(fd)):
+def check_same(name: str, folder: int, fd: int) -> None:
+    """Raise FileNotFoundError unless name in an open directory is still the file or directory open as fd."""
+    if not os.path.samestat(os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(fd)):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
@@ -107,14 +108,19 @@ def _make_directory(name: str, folder: int, stack: contextlib.ExitStack) -> None
         stack.callback(_remove_empty, name, dir_fd=folder)
 
 
-def _open_state(path: str, root: int, stack: contextlib.ExitStack) -> int:
+def open_private(path: str, name: str, root: int, stack: contextlib.ExitStack) -> int:
+    """Open a directory in the open directory root that only this user can enter; make it if it is missing.
+
+    path is that of root, for messages. The stack closes it, and removes it if it is empty. Raises NotALayout if others
+    can enter it, OSError.
+    """
     with contextlib.suppress(FileExistsError):
-        os.mkdir(STATE, 0o700, dir_fd=root)
-    state = os.open(STATE, _DIRECTORY, dir_fd=root)
-    stack.callback(os.close, state)
-    stack.callback(_remove_empty, STATE, dir_fd=root)
-    _check_private(os.path.join(path, STATE), os.fstat(state), root)
-    return state
+        os.mkdir(name, 0o700, dir_fd=root)
+    private = os.open(name, _DIRECTORY, dir_fd=root)
+    stack.callback(os.close, private)
+    stack.callback(_remove_empty, name, dir_fd=root)
+    _check_private(os.path.join(path, name), os.fstat(private), root)
+    return private
 
 
 def _check_private(path: str, found: os.stat_result, root: int) -> None:
@@ -144,4 +150,4 @@ def _locked_error(path: str, timeout: float) -> Locked:
     )
 
 
-__all__ = ("LockedDirectory", "locked_directory")
+__all__ = ("LockedDirectory", "check_same", "locked_directory", "open_private")

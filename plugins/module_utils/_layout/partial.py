@@ -6,7 +6,7 @@
 
 """The file of an unfinished download of a blob, which a later run continues.
 
-store.py opens and publishes it, _module/layout/fill.py downloads to it.
+store.py and _archive/pending.py open it, _module/layout/fill.py downloads to it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import stat
 import typing as t
 
 from .._oci.digest import Digest
-from .._oci.errors import DigestError
-from .errors import write_errors
+from .._oci.errors import DigestError, OciError
+from .errors import NoSpace, write_errors
 
 if t.TYPE_CHECKING:
     from hashlib import _Hash
@@ -94,6 +94,24 @@ class Partial:
         os.close(self._fd)
 
 
+@contextlib.contextmanager
+def opened_partial(folder: int, digest: Digest, *, directory: str) -> t.Iterator[Partial]:
+    """Yield the file to download a blob to, with the part that an earlier run left; see Partial.open.
+
+    If the download fails, the file is kept for a later run; it is removed if it was wrong or empty.
+    """
+    partial = Partial.open(folder, digest, directory=directory)
+    try:
+        yield partial
+    except BaseException as exc:
+        if isinstance(exc, (OciError, NoSpace)) or not partial.size:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial_name(digest), dir_fd=folder)
+        raise
+    finally:
+        partial.close()
+
+
 def partial_name(digest: Digest) -> str:
     """Return the name of the file for a blob of this digest."""
     return f"{digest.algorithm}-{digest.encoded}"
@@ -120,4 +138,4 @@ def _write_all(fd: int, piece: bytes) -> None:
         written += os.write(fd, memoryview(piece)[written:])
 
 
-__all__ = ("Partial", "digest_of_blob", "digest_of_partial", "partial_name")
+__all__ = ("Partial", "digest_of_blob", "digest_of_partial", "opened_partial", "partial_name")

@@ -16,15 +16,15 @@ import os
 import typing as t
 
 from .._oci.digest import ALGORITHMS
-from .._oci.errors import OciError
 from .errors import NoSpace, write_errors
 from .lock import LockedDirectory, locked_directory
-from .partial import Partial, partial_name
+from .partial import opened_partial, partial_name
 from .view import STATE, LayoutView
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .index_file import IndexFile
+    from .partial import Partial
 
 _VERSION: t.Final = b'{"imageLayoutVersion":"1.0.0"}'
 _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -77,22 +77,9 @@ class LayoutStore:
         self.view = self._stack.enter_context(LayoutView(path, folder=locked.root))
         self._in_place = _exists(self._root, "blobs")
 
-    @contextlib.contextmanager
-    def partial(self, digest: Digest) -> t.Iterator[Partial]:
-        """Yield the file to download a blob to, with the part that an earlier run left.
-
-        If the download fails, the file is kept for a later run; it is removed if it was wrong or empty.
-        """
-        partial = Partial.open(self._state, digest, directory=os.path.join(self.path, STATE))
-        try:
-            yield partial
-        except BaseException as exc:
-            if isinstance(exc, (OciError, NoSpace)) or not partial.size:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(partial_name(digest), dir_fd=self._state)
-            raise
-        finally:
-            partial.close()
+    def partial(self, digest: Digest) -> t.ContextManager[Partial]:
+        """Open the file to download a blob to; see opened_partial."""
+        return opened_partial(self._state, digest, directory=os.path.join(self.path, STATE))
 
     def keep(self, partial: Partial) -> None:
         """Rename a verified file to its place among the blobs."""

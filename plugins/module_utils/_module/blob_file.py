@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import time
 import typing as t
@@ -25,6 +24,7 @@ from .._oci.errors import OciError
 from .._unpack.errors import Locked, filesystem_error
 from .._unpack.tree.reach import inside
 from .opened_again import opened_again
+from .replaced_file import take_attributes
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -253,7 +253,7 @@ class BlobFile:
         """Set the attributes of the file, then rename it. After a failure the next run can resume it as before."""
         with self._translate_errors(f"putting the {self._what} at"):
             try:
-                _set_attributes(partial.fd, _open_replaced(partial.folder, self._name))
+                take_attributes(partial.fd, partial.folder, self._name)
                 with inside(partial.folder):
                     prepare(os.path.join(".", partial.name))
                 os.rename(partial.name, self._name, src_dir_fd=partial.folder, dst_dir_fd=partial.folder)
@@ -306,31 +306,6 @@ def _identity(folder: int, name: str) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _open_replaced(folder: int, name: str) -> int | None:
-    """Open the file that will be replaced. Return None if there is none, or it is not a regular file."""
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    return None
-
-
-def _set_attributes(descriptor: int, replaced: int | None) -> None:
-    """Set the attributes of a file to those of the file that it replaces, otherwise its mode by the umask."""
-    if replaced is None:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        os.fchmod(descriptor, 0o666 & ~umask)
-        return
-    try:
-        found = os.fstat(replaced)
-        with contextlib.suppress(PermissionError):  # an unprivileged user cannot change the owner
-            os.fchown(descriptor, found.st_uid, found.st_gid)
-        shutil.copystat(replaced, descriptor)  # type: ignore[arg-type]  # copystat works with descriptors
-        os.utime(descriptor)
-    finally:
-        os.close(replaced)
 
 
 def _open_partial(folder: int, name: str) -> _Partial:

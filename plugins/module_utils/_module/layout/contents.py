@@ -22,7 +22,7 @@ from ..._oci.media_type import is_index, is_manifest, is_nondistributable
 from ..._oci.reference import Selector
 
 if t.TYPE_CHECKING:
-    from ..._layout.view import LayoutView
+    from ..._layout.index_file import IndexFile
     from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
     from ..._oci.manifest import Manifest
@@ -60,6 +60,21 @@ class Contents:
     left_out: tuple[Descriptor, ...]
 
 
+class StoredImages(t.Protocol):
+    """What a plan asks of the layout or archive that is to hold an image: a LayoutView or an ExistingArchive."""
+
+    index: IndexFile
+
+    def size_of(self, digest: Digest) -> int | None:
+        """See LayoutView."""
+
+    def is_right(self, digest: Digest) -> bool:
+        """See LayoutView."""
+
+    def document(self, digest: Digest) -> bytes | None:
+        """See LayoutView."""
+
+
 class Collector:
     """Collects the files of an image, reading manifests from the layout or, if missing there, from the registry.
 
@@ -70,7 +85,7 @@ class Collector:
     def __init__(
         self,
         source: ImageSource,
-        view: LayoutView,
+        view: StoredImages,
         *,
         repository: str,
         known: t.Mapping[Digest, bytes],
@@ -180,4 +195,4 @@ def _unsupported(why: str, advice: str) -> Unsupported:
     return Unsupported(f"Listing the files of the image failed: {why}; {advice}.")
 
 
-__all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Contents", "ImageFile", "Member")
+__all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Contents", "ImageFile", "Member", "StoredImages")

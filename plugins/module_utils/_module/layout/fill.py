@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The downloads of oci_layout. Called by run.py, with the layout locked."""
+"""The downloads of oci_layout and oci_archive, called with the layout or archive locked."""
 
 from __future__ import annotations
 
@@ -14,14 +14,27 @@ from ..._oci.errors import OciError
 
 if t.TYPE_CHECKING:
     from ..._layout.partial import Partial
-    from ..._layout.store import LayoutStore
     from ..._oci.descriptor import Descriptor
+    from ..._oci.digest import Digest
     from ..registry.sources import ImageSource
     from .contents import ImageFile
 
 
-def fill(store: LayoutStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile]) -> None:
-    """Write the missing files of an image to a layout, resuming the partial downloads of earlier runs.
+class BlobStore(t.Protocol):
+    """Where blobs are downloaded to: a LayoutStore or a PendingArchive."""
+
+    def partial(self, digest: Digest) -> t.ContextManager[Partial]:
+        """See LayoutStore."""
+
+    def keep(self, partial: Partial) -> None:
+        """See LayoutStore."""
+
+    def write(self, digest: Digest, data: bytes) -> None:
+        """See LayoutStore."""
+
+
+def fill(store: BlobStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile]) -> None:
+    """Write the missing files of an image to a store, resuming the partial downloads of earlier runs.
 
     Raises what ImageSource.blob raises, LayoutError. A partial download is then kept for the next run, unless its
     content is wrong or the disk is full.
@@ -33,7 +46,7 @@ def fill(store: LayoutStore, source: ImageSource, repository: str, missing: t.Se
             _download(store, source, repository, content.descriptor)
 
 
-def _download(store: LayoutStore, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
+def _download(store: BlobStore, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
     with store.partial(descriptor.digest) as partial:
         if partial.size > descriptor.size:
             partial.reset()
@@ -55,4 +68,4 @@ def _resume(partial: Partial, source: ImageSource, repository: str, descriptor: 
             partial.append(piece)
 
 
-__all__ = ("fill",)
+__all__ = ("BlobStore", "fill")

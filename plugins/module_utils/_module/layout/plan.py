@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The plan of oci_layout: the image that the registry has now, and the files of it that the layout lacks."""
+"""The plan of oci_layout and oci_archive: the image that the registry has now, and the files of it that are missing."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from ..._oci.platform import rank, suits
 from .contents import Collector, ImageFile
 
 if t.TYPE_CHECKING:
-    from ..._layout.view import LayoutView
     from ..._oci.manifest import Manifest
     from ..._oci.platform import Platform
     from ..._oci.reference import Selector
     from ..registry.sources import ImageSource
-    from .contents import Contents, Member
+    from .contents import Contents, Member, StoredImages
 
 Document = t.Union["Manifest", Index]
 
@@ -86,7 +85,7 @@ class _FoundImage:
 
 def make_plan(
     source: ImageSource,
-    view: LayoutView,
+    view: StoredImages,
     request: LayoutRequest,
     *,
     warn: t.Callable[[str], None],
@@ -103,7 +102,7 @@ def make_plan(
 
 class _Planner:
     def __init__(
-        self, source: ImageSource, view: LayoutView, request: LayoutRequest, warn: t.Callable[[str], None]
+        self, source: ImageSource, view: StoredImages, request: LayoutRequest, warn: t.Callable[[str], None]
     ) -> None:
         self._source, self._view, self._request, self._warn = source, view, request, warn
 

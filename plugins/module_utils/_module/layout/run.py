@@ -20,9 +20,8 @@ from ..._layout.store import opened_store
 from ..._layout.view import LayoutView
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import check_tag
-from ..._oci.platform import Platform
 from ..._oci.reference import Selector
-from ..options.image_options import host_platform
+from ..options.image_options import host_platform, platform_or_all
 from ..options.ranges import check_seconds
 from ..registry.image_source import opened_image
 from .attributes import FileAttributes
@@ -190,19 +189,13 @@ def _make_request(module: AnsibleModule, selector: Selector) -> LayoutRequest:
     return LayoutRequest(
         repository=params["repository"] or "",
         selector=selector,
-        platform=_parse_platform(params["platform"], host),
+        platform=platform_or_all(params["platform"], host),
         tag=selector.tag if params["dest_tag"] is None else check_tag(params["dest_tag"]),
         host=host,
         foreign=params["foreign_layers"],
         rehash=params["validate"],
         missing_only=params["pull"] == "missing",
     )
-
-
-def _parse_platform(text: str, host: Platform) -> Platform | None:
-    if text == "all":
-        return None
-    return replace(host, is_default=False) if text == "host" else Platform.parse(text)
 
 
 def _blob_path(digest: t.Any) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 
 from ..._oci.platform import Platform
 from ..._oci.processor import highest_variant, parse_features
@@ -35,6 +36,16 @@ def wanted_platform(module: AnsibleModule) -> Platform:
     return host_platform()
 
 
+def platform_or_all(text: str, host: Platform) -> Platform | None:
+    """Return the platform in the option platform of a module that copies images, None for all. Raises ReferenceInvalid.
+
+    host is the platform of this host.
+    """
+    if text == "all":
+        return None
+    return replace(host, is_default=False) if text == "host" else Platform.parse(text)
+
+
 def host_platform() -> Platform:
     """Return the platform of this host, with the highest variant that its processor supports."""
     host = os.uname()
@@ -50,4 +61,4 @@ def _read_cpuinfo() -> str:
         return ""
 
 
-__all__ = ("host_platform", "wanted_platform", "wanted_selector")
+__all__ = ("host_platform", "platform_or_all", "wanted_platform", "wanted_selector")

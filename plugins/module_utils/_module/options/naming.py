@@ -22,7 +22,7 @@ Params = dict[str, t.Any]
 Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 
 _PARTS: t.Final[tuple[str, ...]] = ("registry", "repository", "reference", "tag", "digest")
-_TAGS: t.Final = ("reference", "tag", "digest", "dest_tag", "last")
+_TAGS: t.Final = ("reference", "tag", "digest", "dest_tag", "dest_name", "last")
 
 
 def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> None:

@@ -82,6 +82,21 @@ class LayoutSource:
     def _files(self) -> ImageFiles:
         return self._stack.enter_context(opened_images(self._path, folder=self._folder))
 
+    def full_name(self, selector: Selector) -> str | None:
+        """Return the full name of an image, with its tag; None if it has none, or several.
+
+        With a digest in the option reference, only that option is looked at. Raises LayoutError.
+        """
+        if self._reference.digest is not None:
+            return self._reference.full
+        names = {
+            name
+            for image in self._files.images
+            if image.descriptor.digest == selector.digest and (selector.tag is None or selector.tag in image.tags)
+            for name in image.full_names
+        }
+        return names.pop() if len(names) == 1 else None
+
     def close(self) -> None:
         """Close the files."""
         self._stack.close()

@@ -178,6 +178,7 @@ def test_a_forgotten_registry(run_module: t.Any, tmp_path: pathlib.Path) -> None
         ("oci_manifest", {}),
         ("oci_image_unpack", {"dest": str(tmp_path / "tree")}),
         ("oci_layout", {"dest": str(tmp_path / "layout")}),
+        ("oci_archive", {"dest": str(tmp_path / "archive")}),
         ("oci_blob", {"dest": str(tmp_path / "blob"), "digest": IMAGE.digest}),
     ):
         run = run_module(module, repository="team/app", retries=0, **more)

@@ -69,6 +69,7 @@ def run(
         "oci_blob": {"digest": new.layers[0].digest, "dest": dest},
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
+        "oci_archive": {"reference": "1.0", "dest": dest},
     }
 
     def start(name: str, **changes: t.Any) -> t.Any:
@@ -80,8 +81,17 @@ def run(
     return start
 
 
-MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_manifest", "oci_blob", "oci_image_unpack", "oci_layout"]
-THAT_CHANGE = ["oci_image_unpack", "oci_layout"]
+MODULES = [
+    "oci_tags",
+    "oci_catalog",
+    "oci_image_info",
+    "oci_manifest",
+    "oci_blob",
+    "oci_image_unpack",
+    "oci_layout",
+    "oci_archive",
+]
+THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Compare decompressed layers with the diff_ids in their config, as docker load does: image-spec, config.md.
+
+_module/archive/run.py calls this before it writes an archive for docker.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._oci.digest import Verifier
+from .._unpack.limits import Budget, Limits
+from .._unpack.pipeline.decompress import CompressedInput, decompress
+
+if t.TYPE_CHECKING:
+    from .._oci.digest import Digest
+
+
+def check_diff_id(pieces: t.Iterable[bytes], diff_id: Digest, *, what: str) -> None:
+    """Decompress a layer and compare its digest; what names it. Limits are those of an unpack.
+
+    Raises DigestMismatch, UnpackError.
+    """
+    verifier = Verifier(diff_id, None, what=what)
+    source = CompressedInput(iter(pieces))
+    budget = Budget(Limits())
+    for piece in decompress(source, declared=None, warn=_ignore):
+        budget.add_bytes(len(piece))
+        budget.check_ratio(compressed=source.consumed, unpacked=budget.bytes)
+        verifier.update(piece)
+    verifier.finish()
+
+
+def _ignore(text: str) -> None:
+    """Drop a warning: no compression was declared."""
+
+
+__all__ = ("check_diff_id",)

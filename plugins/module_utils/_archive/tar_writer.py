@@ -1,0 +1,123 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""Write a tar archive whose bytes depend on the names and contents of its members alone.
+
+The format is ustar (POSIX.1-1988), with an extended header (POSIX.1-2001, "pax Interchange Format") where a name or a
+size does not fit. There are no times, and all members belong to user and group 0. pending.py writes archives with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from dataclasses import dataclass
+
+from .._base.text import visible
+from .._layout.errors import Unreadable
+
+BLOCK: t.Final = 512
+_MAX_NAME: t.Final = 100
+# What 11 octal digits can state, 8 GiB less one byte.
+_MAX_SIZE: t.Final = 8**11 - 1
+_END: t.Final = b"\0" * (2 * BLOCK)
+
+Write = t.Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class TarMember:
+    """A file of an archive: its name, its size, and a function that opens its bytes. A name ending in / is a directory.
+
+    The iterator may raise an error at its end if the bytes are wrong.
+    """
+
+    name: str
+    size: int = 0
+    opened: t.Callable[[], t.ContextManager[t.Iterable[bytes]]] | None = None
+
+    @classmethod
+    def of(cls, name: str, data: bytes) -> TarMember:
+        """Return a file whose content is in memory."""
+        return cls(name, len(data), lambda: contextlib.nullcontext((data,)))
+
+
+def with_directories(members: t.Iterable[TarMember]) -> list[TarMember]:
+    """Return the members sorted by name, and before them the directories that they are in."""
+    found = {member.name: member for member in members}
+    for name in tuple(found):
+        parts = name.split("/")[:-1]
+        for count in range(1, len(parts) + 1):
+            folder = "/".join(parts[:count]) + "/"
+            found[folder] = TarMember(folder)
+    return [found[name] for name in sorted(found)]
+
+
+def write_tar(members: t.Iterable[TarMember], write: Write) -> None:
+    """Write members in their order, and the end of the archive. Raises what their iterators and write raise.
+
+    Raises Unreadable if the bytes of a member are more or fewer than its size.
+    """
+    for member in members:
+        write(_header(member))
+        if member.opened is not None:
+            with member.opened() as pieces:
+                _write_content(member, pieces, write)
+            write(b"\0" * (-member.size % BLOCK))
+    write(_END)
+
+
+def tar_size(members: t.Iterable[TarMember]) -> int:
+    """Return the size of the archive that write_tar() writes, in bytes."""
+    rounded = ((member, member.size + -member.size % BLOCK) for member in members)
+    return sum(len(_header(member)) + content for member, content in rounded) + len(_END)
+
+
+def _write_content(member: TarMember, pieces: t.Iterable[bytes], write: Write) -> None:
+    left = member.size
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            break
+        write(piece)
+    if left:
+        raise Unreadable(
+            f"Writing the archive failed: {visible(member.name)} does not have {member.size} bytes; run the task again."
+        )
+
+
+def _header(member: TarMember) -> bytes:
+    name = member.name.encode("ascii")
+    kind, mode = (b"5", 0o755) if member.name.endswith("/") else (b"0", 0o644)
+    records = b""
+    if len(name) > _MAX_NAME:
+        records += _record(b"path", name)
+    if member.size > _MAX_SIZE:
+        records += _record(b"size", str(member.size).encode("ascii"))
+    size = member.size if member.size <= _MAX_SIZE else 0
+    extended = b""
+    if records:
+        extended = _block(b"PaxHeader", len(records), b"x", 0o644) + records + b"\0" * (-len(records) % BLOCK)
+    return extended + _block(name[:_MAX_NAME], size, kind, mode)
+
+
+def _record(keyword: bytes, value: bytes) -> bytes:
+    """Return a record of an extended header, which begins with its own length."""
+    rest = b" " + keyword + b"=" + value + b"\n"
+    length = len(rest)
+    while length != len(rest) + len(str(length)):
+        length = len(rest) + len(str(length))
+    return str(length).encode("ascii") + rest
+
+
+def _block(name: bytes, size: int, kind: bytes, mode: int) -> bytes:
+    start = name.ljust(_MAX_NAME, b"\0") + b"%07o\0" % mode + b"%07o\0" % 0 * 2 + b"%011o\0" % size + b"%011o\0" % 0
+    end = kind + b"\0" * 100 + b"ustar\x0000" + b"\0" * 64 + b"%07o\0" % 0 * 2
+    block = (start + b" " * 8 + end).ljust(BLOCK, b"\0")
+    return start + b"%06o\0 " % sum(block) + block[len(start) + 8 :]
+
+
+__all__ = ("BLOCK", "TarMember", "tar_size", "with_directories", "write_tar")

@@ -1,0 +1,217 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The order of steps of oci_archive: plan without a lock, then lock, plan again, download, compose, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import replace
+
+from ..._archive.diff_ids import check_diff_id
+from ..._archive.existing import ExistingArchive, opened_existing
+from ..._archive.image_files import top_files
+from ..._archive.layouts import blob_path
+from ..._archive.pending import PendingArchive, pending_archive, state_name
+from ..._archive.tar_writer import TarMember, with_directories
+from ..._base.lock_file import LockFileRefused
+from ..._base.parents import ParentRefused, Parents, risk_warning
+from ..._base.text import visible
+from ..._layout.errors import LayoutError, write_errors
+from ..._unpack.tree.reach import inside
+from ..layout.fill import fill
+from ..layout.plan import make_plan
+from ..options.ranges import check_seconds
+from ..registry.image_source import opened_image
+from ..replaced_file import take_attributes
+from .image import find_names, make_image, make_request
+from .results import ArchiveOutcome, archive_diff, archive_results
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ..._base.strict_json import Json
+    from ..._oci.descriptor import Descriptor
+    from ..layout.contents import ImageFile
+    from ..layout.plan import LayoutPlan, LayoutRequest
+    from ..registry.sources import ImageSource
+    from .image import ArchiveImage, ImageNames
+
+
+def run_archive(module: AnsibleModule) -> Json:
+    """Bring the archive to the requested state and return the results of oci_archive."""
+    path = _check_dest(module)
+    with opened_image(module) as (source, selector):
+        names = find_names(module, source, selector)
+        task = _Task(module, path, source, make_request(module, selector, names), names)
+        outcome = task.run()
+        outcome = replace(
+            outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation
+        )
+    diff = archive_diff(module, outcome)
+    changed = _update_attributes(module, path, outcome.changed, diff)
+    results = {"changed": changed, **archive_results(module, outcome)}
+    return {**results, "diff": diff} if module._diff else results
+
+
+def _check_dest(module: AnsibleModule) -> str:
+    """Return dest with the symbolic links above it resolved, and warn if another user can replace it.
+
+    Raises ParentRefused for a symbolic link of another user on the path, and for missing directories that must not be
+    created; WriteFailed.
+    """
+    check_seconds(module.params, "lock_timeout", allow_zero=True)
+    dest: str = module.params["dest"]
+    folder, name = os.path.split(dest)
+    if name in ("", ".", ".."):
+        raise ParentRefused(f"The archive cannot be written to {visible(dest)}: it is a directory; give a file in it.")
+    with write_errors("Opening the directory of", dest), Parents(folder) as parents:
+        parents.check()
+        warning = risk_warning(f"the archive {visible(dest)}", parents.risk)
+        if warning is not None:
+            module.warn(warning)
+        return os.path.join(parents.path, name)
+
+
+class _Task:
+    """One task: brings the archive at path to what request asks for."""
+
+    def __init__(
+        self, module: AnsibleModule, path: str, source: ImageSource, request: LayoutRequest, names: ImageNames
+    ) -> None:
+        self._module, self._path, self._source = module, path, source
+        self._request, self._names = request, names
+        # a source on this host is read while the archive is written, without a copy in between
+        self._is_local = module.params["layout"] is not None
+
+    def run(self) -> ArchiveOutcome:
+        """Return the outcome, predicted in check mode."""
+        with self._existing() as (existing, is_unfinished):
+            outcome = self._plan(existing)
+        if self._module.check_mode:
+            return outcome
+        if outcome.changed:
+            with pending_archive(self._path, timeout=self._module.params["lock_timeout"]) as pending:
+                return self._write(pending, outcome)
+        if is_unfinished:
+            self._remove_left_over()
+        return outcome
+
+    @contextlib.contextmanager
+    def _existing(self) -> t.Iterator[tuple[ExistingArchive, bool]]:
+        """Yield the archive that is there, and whether an ended run may have left something beside it."""
+        folder, name = os.path.split(self._path)
+        with write_errors("Opening the directory of", self._path):
+            parents = Parents(folder, follow=False)
+        with parents, self._opened(None if parents.missing else parents.fd) as existing:
+            yield existing, not parents.missing and _exists(parents.fd, state_name(name))
+
+    def _opened(self, folder: int | None) -> t.ContextManager[ExistingArchive]:
+        return opened_existing(
+            self._path, folder, folder=lambda: str(self._module.tmpdir), force=self._module.params["force"]
+        )
+
+    def _plan(self, existing: ExistingArchive, *, earlier: LayoutPlan | None = None) -> ArchiveOutcome:
+        """Find out what has to change. earlier is the plan from before the lock, which saves its requests.
+
+        Under the lock, what is taken over from the archive is hashed before.
+        """
+        request = self._request if earlier is None else replace(self._request, rehash=True)
+        warn = self._module.warn if earlier is None else _ignore
+        plan = make_plan(self._source, existing, request, warn=warn, earlier=earlier)
+        image = make_image(plan, self._names, docker=self._module.params["format"] == "docker")
+        if earlier is None and existing.damage is not None:
+            warn(f"The archive is damaged and is replaced. {existing.damage}")
+        changed = bool(plan.missing) or not self._is_right(existing, image)
+        return ArchiveOutcome(image=image, names=self._names, plan=plan, before=existing.summary, changed=changed)
+
+    def _is_right(self, existing: ExistingArchive, image: ArchiveImage) -> bool:
+        """Return whether the archive has the entry and the format of the image; its blobs are not looked at."""
+        entry = existing.entry
+        if entry is None or entry.tag != self._names.tag or existing.compression != self._module.params["compression"]:
+            return False
+        return existing.listing == image.listing and _is_same(entry.descriptor, image.entry)
+
+    def _write(self, pending: PendingArchive, outcome: ArchiveOutcome) -> ArchiveOutcome:
+        with self._opened(pending.folder) as existing:
+            outcome = self._plan(existing, earlier=outcome.plan)
+            if not outcome.changed:  # another task has written it
+                pending.clear()
+                return outcome
+            missing = [file for file in outcome.plan.missing if file.data is None]
+            if not self._is_local:
+                fill(pending, self._source, self._request.repository, missing)
+            contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
+            for layer, diff_id in outcome.image.layers:
+                with t.cast("t.Any", contents[layer.digest].opened)() as pieces:
+                    check_diff_id(pieces, diff_id, what=f"the decompressed layer {layer.digest}")
+            members = [*contents.values(), *top_files(outcome.image.entry, outcome.image.listing)]
+            pending.compose(with_directories(members), compression=self._module.params["compression"])
+            pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
+        return outcome
+
+    def _member(self, file: ImageFile, existing: ExistingArchive, pending: PendingArchive) -> TarMember:
+        descriptor = file.descriptor
+        name, size = blob_path(descriptor.digest), descriptor.size
+        if file.data is not None:
+            return TarMember.of(name, file.data)
+        if file.stored:
+            return TarMember(name, size, lambda: existing.opened(descriptor.digest, size))
+        if self._is_local:
+            return TarMember(name, size, lambda: self._source.blob(self._request.repository, descriptor))
+        return TarMember(name, size, lambda: pending.opened(descriptor))
+
+    def _prepare(self, dest_folder: int, folder: int, name: str, fd: int) -> None:
+        """Set the attributes of the new archive: those of the one that it replaces, then those of the options."""
+        module = self._module
+        replaces = take_attributes(fd, dest_folder, os.path.basename(self._path))
+        with inside(folder):
+            if not replaces and module.selinux_enabled():
+                module.set_context_if_different(name, module.selinux_default_context(self._path), False)
+            arguments = module.load_file_common_arguments(module.params, path=self._path)
+            module.set_fs_attributes_if_different({**arguments, "path": os.path.join(".", name)}, False)
+
+    def _remove_left_over(self) -> None:
+        """Remove files of ended runs, unless another run is active or this user lacks permission."""
+        refusals = (LayoutError, LockFileRefused, ParentRefused, OSError)
+        with contextlib.suppress(*refusals), pending_archive(self._path, timeout=0) as pending:
+            pending.clear()
+
+
+def _ignore(text: str) -> None:
+    """Drop the warnings of the second plan, which repeats those of the first."""
+
+
+def _is_same(found: Descriptor, wanted: Descriptor) -> bool:
+    same = (found.media_type, found.digest, found.size) == (wanted.media_type, wanted.digest, wanted.size)
+    return same and wanted.annotations.items() <= found.annotations.items()
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _update_attributes(module: AnsibleModule, path: str, changed: bool, diff: Json) -> bool:
+    """Set the attributes of the archive by the options; return whether anything was or would be changed."""
+    folder, name = os.path.split(path)
+    arguments = module.load_file_common_arguments(module.params, path=path)
+    with (
+        write_errors("Setting the attributes of the archive", path),
+        Parents(folder, follow=False) as parents,
+        inside(parents.fd),
+    ):
+        relative = os.path.join(".", *parents.missing, name)
+        result: bool = module.set_fs_attributes_if_different({**arguments, "path": relative}, changed, diff)
+        return result
+
+
+__all__ = ("run_archive",)
