@@ -34,8 +34,8 @@ options:
         V(no-tls), and the task then emits a warning.
       - V(ra-tls) uses HTTPS with TLS 1.3, over which the host attests itself to the registry as configured by
         O(ratls). The task fails if the registry does not request an attestation. Other hosts, such as token services,
-        storage that the registry redirects to, and O(mirrors), receive no attestation. See the guide on remote
-        attestation.
+        storage that the registry redirects to, and O(mirrors) without an O(mirrors[].tls) of their own, receive no
+        attestation. See the guide on remote attestation.
       - V(ra-tls) supports HTTP proxies, but not SOCKS proxies.
     type: str
     choices:
@@ -48,7 +48,7 @@ options:
       - Each connection uses a new token.
     type: dict
     version_added: 0.2.0
-    suboptions:
+    suboptions: &ratls
       evidence:
         description:
           - The source of attestation tokens.
@@ -102,9 +102,9 @@ options:
     description:
       - A PEM file with CA certificates, or a directory of such files, to verify the certificate of the registry. For
         O(registry) itself, they replace the CA certificates of the system.
-      - For storage that the registry redirects to, token services and O(mirrors), they are trusted in addition to the
-        CA certificates of the system. If any of the O(mirrors) uses HTTPS, this also applies to O(registry), because
-        the certificates may be those of a mirror.
+      - For storage that the registry redirects to, token services and O(mirrors) without an O(mirrors[].ca_path), they
+        are trusted in addition to the CA certificates of the system. If any of these mirrors uses HTTPS, this also
+        applies to O(registry), because the certificates may be those of a mirror.
     type: path
     aliases:
       - root_ca
@@ -181,19 +181,101 @@ options:
     version_added: 0.3.0
   mirrors:
     description:
-      - Mirrors of O(registry), as C(host), C(host:port) or C(host:port/prefix). Manifests, configs and layers are
-        requested from the mirrors in this order, then from O(registry). Tags are always listed from O(registry).
-      - A mirror that does not have the content is skipped. A mirror that fails is skipped with one warning per task,
+      - Mirrors of O(registry). Manifests, configs and layers are requested from the mirrors in this order, then from
+        O(registry). Tags and repositories are always listed from O(registry).
+      - Each is a name, as C(host), C(host:port) or C(host:port/prefix), or a dictionary with the name and options for
+        this mirror alone. A name is the same as a dictionary with O(mirrors[].registry) alone.
+      - A mirror that fails, answers with a web page, or does not have the content is skipped with one warning per task,
         which names the URL. A mirror that cannot be reached is not tried again in the same task.
       - Content addressed by digest is verified, whichever registry delivers it. The digest of a tag is taken from the
         first mirror that has the tag.
-      - Mirrors on the loopback interface use plain HTTP and other mirrors HTTPS, unless the name begins with
-        C(http://) or C(https://). For mirrors, O(ca_path) is trusted in addition to the CA certificates of the system.
-        O(validate_certs) applies to mirrors too. O(client_cert) is not presented to a mirror on another host.
-      - O(username), O(password) and O(token) are never sent to a mirror. O(auth_file) may contain credentials for it.
+      - O(username), O(password) and O(token) are never sent to a mirror, and O(client_cert) is not presented to a
+        mirror on another host. The credentials and the certificate of a mirror go to no other mirror and not to
+        O(registry). O(auth_file) may contain credentials for mirrors.
     type: list
-    elements: str
+    elements: raw
     default: []
+    suboptions:
+      registry:
+        description:
+          - The mirror, as C(host), C(host:port) or C(host:port/prefix). The prefix comes before C(/v2/) in the URL.
+          - Mirrors on the loopback interface use plain HTTP and other mirrors HTTPS, unless the name begins with
+            C(http://) or C(https://), or one of the following options says otherwise.
+        type: str
+        required: true
+        aliases:
+          - host
+      repository_prefix:
+        description:
+          - What the mirror has before the names of the repositories. With V(hub), the repository C(library/debian) is
+            requested as C(/v2/hub/library/debian/), and a token for it is requested by that name.
+          - Proxy caches have the images of each upstream registry under a name of their own, such as the project in
+            Harbor, the prefix of the rule in Amazon ECR, or the repository in Artifactory.
+        type: str
+        version_added: 0.3.0
+      tls:
+        description:
+          - The protocol for connections to the mirror, as O(tls).
+        type: str
+        choices:
+          - no-tls
+          - tls
+          - ra-tls
+        version_added: 0.3.0
+      ratls:
+        description:
+          - How the host attests itself to the mirror, as O(ratls). If not set, the default is O(ratls).
+          - Allowed only with O(mirrors[].tls=ra-tls). The return value C(ratls) is about O(registry) alone.
+        type: dict
+        suboptions: *ratls
+        version_added: 0.3.0
+      ca_path:
+        description:
+          - The CA certificates to verify the certificate of the mirror, as O(ca_path). They replace those of the
+            system.
+          - If not set, O(ca_path) is trusted in addition to the CA certificates of the system.
+        type: path
+        aliases:
+          - root_ca
+        version_added: 0.3.0
+      client_cert:
+        description:
+          - The client certificate for the mirror, as O(client_cert).
+        type: path
+        version_added: 0.3.0
+      client_key:
+        description:
+          - The private key of O(mirrors[].client_cert), as O(client_key).
+        type: path
+        version_added: 0.3.0
+      validate_certs:
+        description:
+          - Whether to verify the certificate of the mirror and its host name, as O(validate_certs), which is the
+            default.
+        type: bool
+        version_added: 0.3.0
+      username:
+        description:
+          - The user name for the mirror. Requires O(mirrors[].password). Mutually exclusive with O(mirrors[].token).
+        type: str
+        version_added: 0.3.0
+      password:
+        description:
+          - The password or access token of O(mirrors[].username).
+        type: str
+        version_added: 0.3.0
+      token:
+        description:
+          - A bearer token for the mirror. It is sent unchanged.
+        type: str
+        version_added: 0.3.0
+      auth_file:
+        description:
+          - A file with credentials for the mirror, as O(auth_file), which is the default.
+        type: path
+        aliases:
+          - authfile
+        version_added: 0.3.0
   timeout:
     description:
       - How many seconds to wait for the next bytes of a response.

@@ -27,10 +27,13 @@ from pathlib import Path
 from .images import debian_images
 from .registries import lying_registries
 from .servers import attested_registry
-from .servers.peers import DockerRegistry, OwnServer, make_htpasswd, make_tls
+from .servers.peers import DockerRegistry, HarborLikeFront, OwnServer, Tls, make_htpasswd, make_tls
 
 TOP: t.Final = Path(__file__).resolve().parent.parent.parent
 USERNAME: t.Final = "reader"
+# of the stand-in for Harbor, whose robot accounts are named so
+MIRROR_USERNAME: t.Final = "robot$hub+reader"
+MIRROR_PREFIX: t.Final = "hub"
 
 
 @contextlib.contextmanager
@@ -47,6 +50,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
         example = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own").running())
         example_tls = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own-tls", tls=tls).running())
         yield {
+            **stack.enter_context(mirrors(plain, work / "mirrors", tls)),
             **stack.enter_context(lying_registries.running()),
             **stack.enter_context(attested_registry.running(TOP / "examples" / "registry", work / "attested", tls)),
             "plain_registry": plain,
@@ -62,6 +66,25 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
             "compare_with_2": compare_with(
                 made.expected("2.0"), "var/lib:mtime_ns", "var/lib/implied:mtime_ns", "var/lib/implied/parents:mtime_ns"
             ),
+        }
+
+
+@contextlib.contextmanager
+def mirrors(upstream: str, work: Path, tls: Tls) -> t.Iterator[dict[str, t.Any]]:
+    """Start two mirrors of a registry, host:port, and yield the variables about them."""
+    work.mkdir()
+    password = secrets.token_urlsafe(12)
+    cache = DockerRegistry(work / "cache", work / "through", remote=f"http://{upstream}")
+    front = HarborLikeFront(
+        upstream, MIRROR_PREFIX, work / "front", tls, make_htpasswd(work / "htpasswd", MIRROR_USERNAME, password)
+    )
+    with cache.running() as through, front.running() as harbor_like:
+        yield {
+            "pull_through_mirror": through,
+            "harbor_like_mirror": harbor_like,
+            "harbor_like_prefix": MIRROR_PREFIX,
+            "harbor_like_username": MIRROR_USERNAME,
+            "harbor_like_password": password,
         }
 
 

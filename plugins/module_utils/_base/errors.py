@@ -46,6 +46,10 @@ class CollectionError(Exception):
         self.message = message
         self.fields: dict[str, str | int] = {name: value for name, value in fields.items() if value is not None}
 
+    def __str__(self) -> str:
+        # callers add hints to the message
+        return self.message
+
     def as_result(self) -> dict[str, str | int]:
         """Return the value of the `error` key of a failed task: the kind and every field."""
         return {**self.fields, "kind": self.kind}

@@ -52,7 +52,8 @@ class Registry:
     library imported before the first request.
 
     Every operation raises RegistryError, DependencyMissing and the errors of _oci; all of them have kind and fields.
-    Repository names follow distribution-spec; on Docker Hub "debian" is "library/debian".
+    Repository names follow distribution-spec; on Docker Hub "debian" is "library/debian". Messages, tokens and the
+    Image of resolve() have the name that is requested, with the repository_prefix of the endpoint.
     """
 
     def __init__(
@@ -206,11 +207,11 @@ class Registry:
         """
         from .resolver import ImageResolver
 
+        if fetched is None:
+            fetched = self.manifest(repository, selector)
         repository = self.repository(repository)
         operation = self._operation(f"resolve the image {selector}", repository, str(selector))
         self._asked[repository] = str(selector)
-        if fetched is None:
-            fetched = self.manifest(repository, selector)
         resolver = ImageResolver(
             operation,
             self._reader(repository),

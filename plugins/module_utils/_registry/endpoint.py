@@ -15,7 +15,7 @@ from urllib.parse import quote as percent_encode
 
 from .._base.loopback import is_loopback
 from .._base.text import quote
-from .._oci.names import check_repository
+from .._oci.names import check_repository, is_repository
 from .errors import ConfigurationError
 from .url import DEFAULT_PORTS, Origin, Url, UrlInvalid, split_authority
 
@@ -36,20 +36,34 @@ class Endpoint:
     """The address of a registry's API.
 
     name is "host[:port][/prefix]" with the port as given; prefix is "" or "/...". Docker Hub is named docker.io, and
-    its API is at registry-1.docker.io.
+    its API is at registry-1.docker.io. repository_prefix, without slashes at its ends, comes before the name of every
+    repository: proxy caches such as Harbor's have the images of each upstream registry under a name of their own.
     """
 
     name: str
     origin: Origin
     prefix: str
+    repository_prefix: str = ""
 
     @classmethod
-    def parse(cls, text: str, *, mode: TlsMode | None = None, preferred: TlsMode | None = None) -> Endpoint:
+    def parse(
+        cls,
+        text: str,
+        *,
+        mode: TlsMode | None = None,
+        preferred: TlsMode | None = None,
+        repository_prefix: str | None = None,
+    ) -> Endpoint:
         """Read the registry option: "host[:port][/prefix]", with or without the scheme of the mode.
 
         Without a mode, the scheme decides whether to use TLS. Without a scheme, the preferred mode does, and without
         that plain HTTP is used on the loopback interface and TLS elsewhere. Raises ConfigurationError.
         """
+        if repository_prefix is not None and not is_repository(repository_prefix):
+            raise ConfigurationError(
+                f"The repository_prefix {quote(repository_prefix)} is invalid; write it as the first part of a "
+                "repository name, such as hub or team/hub, in lower case and without slashes at its ends."
+            )
         scheme, rest = _split_scheme(text, mode)
         authority, dummy, path = rest.rstrip("/").partition("/")
         prefix = f"/{path}" if path else ""
@@ -67,9 +81,10 @@ class Endpoint:
             scheme = _scheme(preferred or ("no-tls" if is_loopback(host) else "tls"))
         origin = Origin(scheme, host, port or DEFAULT_PORTS[scheme])
         if origin.authority in DOCKER_HUB_NAMES:
-            return cls(DOCKER_HUB + prefix, replace(origin, host=DOCKER_HUB_API), prefix)
+            return cls(DOCKER_HUB + prefix, replace(origin, host=DOCKER_HUB_API), prefix, repository_prefix or "")
         shown = f"[{host}]" if ":" in host else host
-        return cls(f"{shown}{prefix}" if port is None else f"{shown}:{port}{prefix}", origin, prefix)
+        name = f"{shown}{prefix}" if port is None else f"{shown}:{port}{prefix}"
+        return cls(name, origin, prefix, repository_prefix or "")
 
     @property
     def is_loopback(self) -> bool:
@@ -87,8 +102,13 @@ class Endpoint:
         return self.origin.host == DOCKER_HUB_API
 
     def repository(self, name: str) -> str:
-        """Return the full repository name; on Docker Hub "debian" is "library/debian". Raises ReferenceInvalid."""
+        """Return the name to request: with repository_prefix; on Docker Hub "debian" is "library/debian".
+
+        Raises ReferenceInvalid.
+        """
         check_repository(name)
+        if self.repository_prefix:
+            name = check_repository(f"{self.repository_prefix}/{name}")
         return f"library/{name}" if self.is_docker_hub and "/" not in name else name
 
     def base(self) -> Url:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start real peers on the loopback interface: Debian's docker-registry and this collection's server.
+"""Start real peers on the loopback interface: Debian's docker-registry, nginx, and this collection's server.
 
 Also runs the tools of the peers: skopeo, openssl, htpasswd.
 """
@@ -87,12 +87,16 @@ def make_htpasswd(path: Path, username: str, password: str) -> Path:
 
 @dataclass(frozen=True)
 class DockerRegistry:
-    """The settings of a docker-registry. Several registries may serve one storage directory."""
+    """The settings of a docker-registry. Several registries may serve one storage directory.
+
+    With remote, the URL of another registry, it is a pull-through cache of that registry.
+    """
 
     storage: Path
     work: Path
     tls: Tls | None = None
     htpasswd: Path | None = None
+    remote: str | None = None
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[str]:
@@ -121,7 +125,58 @@ class DockerRegistry:
             lines.append(f"  tls: {{certificate: {self.tls.certificate}, key: {self.tls.key}}}")
         if self.htpasswd:
             lines.append(f"auth: {{htpasswd: {{realm: test, path: {self.htpasswd}}}}}")
+        if self.remote:
+            lines.append(f"proxy: {{remoteurl: {self.remote}}}")
         return "\n".join(lines) + "\n"
+
+
+_HARBOR_LIKE: t.Final = """
+daemon off; master_process off; pid {work}/pid; error_log {work}/error.log;
+events {{}}
+http {{
+  access_log off; client_body_temp_path {work}/body; proxy_temp_path {work}/proxy;
+  fastcgi_temp_path {work}/fastcgi; uwsgi_temp_path {work}/uwsgi; scgi_temp_path {work}/scgi;
+  server {{
+    listen {address} ssl; ssl_certificate {tls.certificate}; ssl_certificate_key {tls.key};
+    location /v2/{prefix}/ {{
+      auth_basic harbor; auth_basic_user_file {htpasswd};
+      proxy_pass http://{backend}/v2/; proxy_http_version 1.1; proxy_set_header Authorization "";
+    }}
+    location / {{
+      default_type text/html; return 200 "<!doctype html><html><title>Portal</title></html>";
+    }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class HarborLikeFront:
+    """An nginx that stands in for a proxy cache such as Harbor's.
+
+    It has the images of another registry, host:port, below a prefix for those who log in. To all other requests it
+    answers 200 with a web page.
+    """
+
+    backend: str
+    prefix: str
+    work: Path
+    tls: Tls
+    htpasswd: Path
+
+    @contextlib.contextmanager
+    def running(self) -> t.Iterator[str]:
+        """Start it on a free port, yield "127.0.0.1:PORT" once it answers, and stop it at the end."""
+        address = f"127.0.0.1:{free_port()}"
+        self.work.mkdir(parents=True, exist_ok=True)
+        program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        if program is None:
+            raise PeerError("nginx is not installed; install Debian's package of that name.")
+        config = self.work / "nginx.conf"
+        config.write_text(_HARBOR_LIKE.format(address=address, **vars(self)))
+        command = [program, "-p", str(self.work), "-c", str(config)]
+        with _serving(command, address, log=self.work / "log", tls=self.tls, environment=os.environ):
+            yield address
 
 
 @dataclass(frozen=True)

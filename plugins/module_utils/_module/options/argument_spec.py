@@ -20,17 +20,17 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..._oci.errors import ReferenceInvalid
+from ..._base.errors import CollectionError
 from .given import given_options
+from .mirrors import mirror_secrets, settle_mirrors
 from .naming import conversion_warnings, settle_layout, settle_names
 from .ratls_options import attestation_problem
 
 # An argument spec as AnsibleModule takes it.
 Options = dict[str, dict[str, t.Any]]
 
-# The options of the fragment attested.registry.registry.
-REGISTRY: t.Final[Options] = {
-    "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
+# The options that a registry and a mirror have both.
+_CONNECTION: t.Final[Options] = {
     "tls": {"type": "str", "choices": ["no-tls", "tls", "ra-tls"]},
     "ratls": {
         "type": "dict",
@@ -54,9 +54,24 @@ REGISTRY: t.Final[Options] = {
     "password": {"type": "str", "no_log": True},
     "token": {"type": "str", "no_log": True},
     "auth_file": {"type": "path", "aliases": ["authfile"]},
+}
+
+# The options of a dictionary in mirrors. What is not set is as for a mirror that is given by its name.
+MIRROR: t.Final[Options] = {
+    "registry": {"type": "str", "required": True, "aliases": ["host"]},
+    "repository_prefix": {"type": "str"},
+    **_CONNECTION,
+    "validate_certs": {"type": "bool"},
+}
+
+# The options of the fragment attested.registry.registry.
+REGISTRY: t.Final[Options] = {
+    "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
+    **_CONNECTION,
     "trusted_realm_hosts": {"type": "list", "elements": "str", "default": []},
     "trusted_redirect_hosts": {"type": "list", "elements": "str", "default": []},
-    "mirrors": {"type": "list", "elements": "str", "default": []},
+    # mirrors.py validates the elements
+    "mirrors": {"type": "list", "elements": "raw", "default": [], "options": MIRROR},
     "timeout": {"type": "float", "default": 30},
     "connect_timeout": {"type": "float", "default": 10},
     "total_timeout": {"type": "float"},
@@ -117,6 +132,15 @@ _LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!
 TOGETHER: t.Final = [("username", "password")]
 EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
 REQUIRED_BY: t.Final = {"client_key": "client_cert"}
+MIRROR_RULES: t.Final = (TOGETHER, EXCLUSIVE, REQUIRED_BY)
+
+
+class _RegistryModule(AnsibleModule):
+    """An AnsibleModule that masks the secrets of mirrors before it validates, logs or reports any option."""
+
+    def _load_params(self) -> None:
+        AnsibleModule._load_params(self)
+        self.no_log_values.update(mirror_secrets(self.params.get("mirrors"), MIRROR))
 
 
 def registry_module(
@@ -132,7 +156,8 @@ def registry_module(
     """
     _reset_sigchld()
     spec = merge(REGISTRY, *options)
-    module = AnsibleModule(
+    make: t.Callable[..., AnsibleModule] = _RegistryModule
+    module = make(
         argument_spec=spec,
         required_together=TOGETHER,
         mutually_exclusive=[*EXCLUSIVE, *mutually_exclusive],
@@ -142,7 +167,6 @@ def registry_module(
         add_file_common_args=add_file_common_args,
         supports_check_mode=True,
     )
-    _encode_paths(module.params, module.argument_spec)
     module.no_log_values.update(_misplaced_secrets(module.params))
     given = given_options()
     problem = attestation_problem(module.params)
@@ -151,8 +175,10 @@ def registry_module(
     try:
         settle_layout(module.params, given, spec, registry=REGISTRY)
         settle_names(module.params, given, spec)
-    except ReferenceInvalid as exc:
+        settle_mirrors(module.params, MIRROR, MIRROR_RULES)
+    except CollectionError as exc:
         module.fail_json(msg=exc.message, error=exc.as_result())
+    _encode_paths(module.params, module.argument_spec)
     for warning in conversion_warnings(module.params, given):
         module.warn(warning)
     return module
@@ -160,9 +186,11 @@ def registry_module(
 
 def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     """Return the secrets in options that take none: logins in registry names, private keys in place of their paths."""
-    names = [params.get(option) for option in ("registry", "repository", "image")] + params["mirrors"]
+    mirrors = params["mirrors"]
+    places = [params, *(entry for entry in mirrors if isinstance(entry, dict))]
+    names = [place.get(option) for place in places for option in ("registry", "host", "repository", "image")] + mirrors
     logins = {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
-    paths = [params.get(option) or "" for option in ("client_key", "client_cert", "ca_path")]
+    paths = [str(place.get(option)) for place in places for option in ("client_key", "client_cert", "ca_path")]
     keys = {line for path in paths if "PRIVATE KEY-----" in path for line in path.splitlines() if len(line) > 3}
     return logins | keys
 
@@ -181,8 +209,10 @@ def _encode_paths(params: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> N
         return
     for name, option in options.items():
         value = params.get(name)
-        if isinstance(value, dict) and "options" in option:
-            _encode_paths(value, option["options"])
+        if "options" in option:
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, dict):
+                    _encode_paths(part, option["options"])
         elif isinstance(value, str) and option.get("type") == "path":
             params[name] = os.fsdecode(value.encode("utf-8", "surrogateescape"))
 
@@ -203,6 +233,8 @@ __all__ = (
     "IMAGE",
     "LAYOUT",
     "LISTING",
+    "MIRROR",
+    "MIRROR_RULES",
     "NAME",
     "QUERY",
     "REGISTRY",

@@ -6,7 +6,8 @@
 
 """The options of a task as the user wrote them, before AnsibleModule fills in defaults and converts types.
 
-The only place that uses a private name of Ansible: `basic._load_params`, whose docstring offers it to modules.
+Uses a private name of Ansible: `basic._load_params`, whose docstring offers it to modules. The only other one is the
+method of AnsibleModule with that name, in argument_spec.py.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from ..._registry.client import Registry
 from ..._registry.endpoint import Endpoint
 from ..._registry.options import ClientOptions, RetryPolicy, Timeouts, TlsOptions
 from ..._registry.transport.proxies import Proxies
+from ..options.argument_spec import MIRROR
 from ..options.ranges import check_minimum, check_seconds
 from .attestation import make_attester
 
@@ -30,12 +31,14 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._registry.auth.auth_file import AuthFiles
-    from ..._registry.auth.credentials import Credentials, CredentialSource
+    from ..._registry.auth.credentials import Credentials
     from ..._registry.options import TlsMode
     from .sources import RegistrySource
 
 # A credential helper may request the credentials from a cloud service.
 _HELPER_SECONDS: t.Final = 60
+# the options of a mirror that is given by its name
+_BY_NAME: t.Final[t.Mapping[str, None]] = dict.fromkeys(MIRROR)
 
 
 class Task(t.Protocol):
@@ -72,51 +75,58 @@ def make_source(module: Task) -> RegistrySource:
     params = module.params
     check_seconds(params, "timeout", "connect_timeout", "total_timeout")
     check_minimum(params, 0, "retries", "minimum_throughput")
-    files = _Files(module)
+    files = _Files(module, params["auth_file"])
     files.check()
     endpoint = Endpoint.parse(params["registry"], mode=params["tls"], preferred=_preferred_mode(params))
-    mirrors = [Endpoint.parse(name) for name in params["mirrors"]]
-    # with a mirror over HTTPS, ca_path may be meant for the mirror
-    tls = _tls_options(params, endpoint, system_too=any(mirror.uses_tls for mirror in mirrors))
-    if params["tls"] == "ra-tls":
-        tls = replace(tls, mode="ra-tls", attester=make_attester(params["ratls"]))
+    mirrors = [_read_mirror(place, entry) for place, entry in enumerate(params["mirrors"])]
     origin = _registry(
         module,
-        files,
         endpoint,
-        tls,
-        credentials=_credentials(params) or files,
+        params,
+        files=files,
+        # with a mirror over HTTPS that has no ca_path of its own, ca_path may be meant for the mirror
+        system_too=any(mirror.endpoint.uses_tls and mirror.own["ca_path"] is None for mirror in mirrors),
         foreign_urls=bool(params.get("foreign_layers")),
     )
     if not mirrors:
         return origin
     from .sources import MirroredSource
 
-    others = [_mirror(module, files, mirror, endpoint) for mirror in mirrors]
+    others = [_mirror(module, files, endpoint, mirror) for mirror in mirrors]
     return MirroredSource(others, origin, warn=module.warn)
 
 
 def _registry(
     module: Task,
-    files: _Files,
     endpoint: Endpoint,
-    tls: TlsOptions,
+    params: t.Mapping[str, t.Any],
     *,
-    credentials: Credentials | CredentialSource,
-    foreign_urls: bool,
+    files: _Files,
+    system_too: bool,
+    foreign_urls: bool = False,
 ) -> Registry:
-    params = module.params
+    """Return the client of a registry or mirror; params are the options of the connection to it."""
     timeouts = Timeouts(
         connect=params["connect_timeout"],
         read=params["timeout"],
         total=params["total_timeout"],
         minimum_rate=params["minimum_throughput"],
     )
-    _warn_of_exposure(module, endpoint)
+    tls = TlsOptions(
+        mode="tls" if endpoint.uses_tls else "no-tls",
+        system_too=system_too,
+        ca_path=params["ca_path"],
+        client_cert=params["client_cert"],
+        client_key=params["client_key"],
+        validate_certs=params["validate_certs"],
+    )
+    if params["tls"] == "ra-tls":
+        tls = replace(tls, mode="ra-tls", attester=make_attester(params["ratls"]))
+    _warn_of_exposure(module, endpoint, params)
     return Registry(
         endpoint,
         ClientOptions(tls=tls, timeouts=timeouts, retry=RetryPolicy(retries=params["retries"]), warn=module.warn),
-        credentials=credentials,
+        credentials=_credentials(params) or files,
         other_credentials=files,
         proxies=Proxies.from_environment(os.environ),
         trusted_realm_hosts=params["trusted_realm_hosts"],
@@ -125,24 +135,50 @@ def _registry(
     )
 
 
-def _mirror(module: Task, files: _Files, endpoint: Endpoint, origin: Endpoint) -> Registry:
-    """Return the client of a mirror: ca_path adds to the CAs of the system, client_cert is for the same host only."""
-    params = module.params
-    if endpoint.origin.host.rstrip(".") != origin.origin.host.rstrip("."):
-        params = {**params, "client_cert": None, "client_key": None}
-    tls = _tls_options(params, endpoint, system_too=True)
-    return _registry(module, files, endpoint, tls, credentials=files, foreign_urls=False)
+class _Mirror(t.NamedTuple):
+    """A mirror: its place in the option mirrors, its options, None if it does not set them, and its address."""
+
+    place: int
+    own: t.Mapping[str, t.Any]
+    endpoint: Endpoint
 
 
-def _tls_options(params: t.Mapping[str, t.Any], endpoint: Endpoint, *, system_too: bool) -> TlsOptions:
-    return TlsOptions(
-        mode="tls" if endpoint.uses_tls else "no-tls",
-        system_too=system_too,
-        ca_path=params["ca_path"],
-        client_cert=params["client_cert"],
-        client_key=params["client_key"],
-        validate_certs=params["validate_certs"],
-    )
+def _read_mirror(place: int, entry: str | t.Mapping[str, t.Any]) -> _Mirror:
+    own: t.Mapping[str, t.Any] = {**_BY_NAME, "registry": entry} if isinstance(entry, str) else entry
+    with _named(place):
+        endpoint = Endpoint.parse(
+            own["registry"],
+            mode=own["tls"],
+            preferred=_preferred_mode(own),
+            repository_prefix=own["repository_prefix"],
+        )
+    return _Mirror(place, own, endpoint)
+
+
+def _mirror(module: Task, files: _Files, origin: Endpoint, mirror: _Mirror) -> Registry:
+    """Return the client of a mirror. It receives no credentials of the registry. Raises CollectionError."""
+    own, endpoint = mirror.own, mirror.endpoint
+    inherited = ["ca_path", "validate_certs", "auth_file"]
+    # the client certificate is for the host of the registry only
+    if endpoint.origin.host.rstrip(".") == origin.origin.host.rstrip(".") and own["tls"] != "ra-tls":
+        inherited += ["client_cert", "client_key"] if own["client_cert"] is None else []
+    params = {**module.params, **own}
+    params.update((name, module.params[name]) for name in inherited if own[name] is None)
+    with _named(mirror.place):
+        if own["auth_file"] is not None:
+            files = _Files(module, own["auth_file"])
+            files.check()
+        return _registry(module, endpoint, params, files=files, system_too=own["ca_path"] is None)
+
+
+@contextlib.contextmanager
+def _named(place: int) -> t.Iterator[None]:
+    """Name the mirror in the messages of the errors that are raised inside."""
+    try:
+        yield
+    except CollectionError as exc:
+        exc.message = f"mirrors[{place}]: {exc.message}"
+        raise
 
 
 def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
@@ -155,15 +191,19 @@ def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
 
 
 class _Files:
-    """A CredentialSource that reads the auth files of docker and podman, and masks their secrets in all output."""
+    """A CredentialSource that reads the auth files of docker and podman, and masks their secrets in all output.
 
-    def __init__(self, module: Task) -> None:
+    path is the option auth_file; if it is None, the files are the default ones.
+    """
+
+    def __init__(self, module: Task, path: str | None) -> None:
         self._module = module
+        self._path = path
         self._warned: set[str] = set()
 
     def check(self) -> None:
         """Validate the file of the option auth_file, if set, even if no request needs it. Raises RegistryError."""
-        if self._module.params["auth_file"] is not None:
+        if self._path is not None:
             self._files().check()
 
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
@@ -176,9 +216,8 @@ class _Files:
     def _files(self) -> AuthFiles:
         from ..._registry.auth.auth_file import AuthFiles, default_places
 
-        named = self._module.params["auth_file"]
-        if named is not None:
-            return AuthFiles((named,), required=True, run=_run_helper)
+        if self._path is not None:
+            return AuthFiles((self._path,), required=True, run=_run_helper)
         places = default_places(os.environ, home=os.path.expanduser("~"), uid=os.getuid())
         return AuthFiles(places, run=_run_helper, warn=self._warn_once)
 
@@ -212,15 +251,15 @@ def _preferred_mode(params: t.Mapping[str, t.Any]) -> TlsMode | None:
     return "tls" if any(params[option] is not None for option in ("ca_path", "client_cert", "client_key")) else None
 
 
-def _warn_of_exposure(module: Task, endpoint: Endpoint) -> None:
+def _warn_of_exposure(module: Task, endpoint: Endpoint, params: t.Mapping[str, t.Any]) -> None:
     if not endpoint.uses_tls and not endpoint.is_loopback:
-        secrets = any(module.params[option] is not None for option in ("password", "token", "auth_file"))
+        secrets = any(params[option] is not None for option in ("password", "token", "auth_file"))
         what = "all traffic, the credentials included" if secrets else "all traffic"
         module.warn(
             f"The connection to {endpoint.name} is plain HTTP (tls: no-tls): anybody on the network can read and "
             f"change {what}."
         )
-    if endpoint.uses_tls and not module.params["validate_certs"]:
+    if endpoint.uses_tls and not params["validate_certs"]:
         module.warn(
             f"The certificate of {endpoint.name} is not verified (validate_certs: false): anybody on the network can "
             "pose as it."

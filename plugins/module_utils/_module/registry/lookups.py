@@ -17,7 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..._base.errors import CollectionError
 from ..._oci.reference import Reference
 from ..._registry.errors import ConfigurationError
-from ..options.argument_spec import EXCLUSIVE, REGISTRY, REQUIRED_BY, TOGETHER, merge
+from ..options.argument_spec import EXCLUSIVE, MIRROR, MIRROR_RULES, REGISTRY, REQUIRED_BY, TOGETHER, merge
+from ..options.mirrors import settle_mirrors
 from ..options.ratls_options import attestation_problem
 from .connection import make_source
 
@@ -50,7 +51,7 @@ class _LookupTask:
 def check_options(given: t.Mapping[str, t.Any], own: Options) -> Params:
     """Return the options of a lookup with their defaults; own are those that it has besides the registry's.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError and OptionInvalid.
     """
     validator = ArgumentSpecValidator(
         merge(REGISTRY, _OPTIONAL_REGISTRY, own),
@@ -63,6 +64,7 @@ def check_options(given: t.Mapping[str, t.Any], own: Options) -> Params:
     problem = "; ".join(result.error_messages) or attestation_problem(params)
     if problem:
         raise ConfigurationError(problem)
+    settle_mirrors(params, MIRROR, MIRROR_RULES)
     return params
 
 

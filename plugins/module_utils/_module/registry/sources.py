@@ -15,9 +15,17 @@ import hashlib
 import typing as t
 from dataclasses import replace
 
-from ..._base.errors import CollectionError
+from ..._base.errors import CollectionError, DependencyMissing
 from ..._oci.descriptor import Descriptor
-from ..._registry.errors import ConnectionFailed, NotFound, TimedOut, TlsFailed
+from ..._ratls.errors import ConfigurationInvalid
+from ..._registry.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    NotFound,
+    ProtocolBroken,
+    TimedOut,
+    TlsFailed,
+)
 
 if t.TYPE_CHECKING:
     from ..._base.text import Warn
@@ -31,6 +39,10 @@ if t.TYPE_CHECKING:
     from ..._registry.name_list import NameList
 
 _T = t.TypeVar("_T")
+
+# errors that are not about the answer of a mirror
+_FAULTS_OF_THE_TASK: t.Final = (ConfigurationError, ConfigurationInvalid, DependencyMissing)
+_CHECK_NAMES: t.Final = "Check the registry and the repository_prefix of the mirror."
 
 
 class Stream(t.Protocol):
@@ -108,8 +120,9 @@ class RegistrySource(ImageSource, t.Protocol):
 class MirroredSource:
     """A RegistrySource that tries registries in order; the last is the origin, whose name and errors are reported.
 
-    A mirror that fails is skipped with one warning per task; a mirror that lacks the content is skipped silently. A
-    mirror that could not be reached is not tried again. Each Registry verifies what is addressed by digest.
+    A mirror that fails or lacks the content is skipped with one warning per task. A mirror that could not be reached is
+    not tried again; a mirror whose options cannot be used is an error. Each Registry verifies what is addressed by
+    digest, and adds its repository_prefix to the names of the origin.
     """
 
     def __init__(self, mirrors: t.Sequence[Registry], origin: Registry, *, warn: Warn) -> None:
@@ -192,7 +205,7 @@ class MirroredSource:
             repository,
             lambda registry, name: registry.resolve(name, selector, platform=platform, fetched=fetched),
         )
-        return replace(image, registry=self._origin.name)
+        return replace(image, registry=self._origin.name, repository=self._origin.repository(repository))
 
     def blob(
         self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
@@ -224,14 +237,17 @@ class MirroredSource:
         return ask(self._origin, name)
 
     def _skip(self, registry: Registry, error: CollectionError) -> None:
-        if isinstance(error, NotFound):
-            return
+        if isinstance(error, _FAULTS_OF_THE_TASK):
+            error.message = f"mirrors[{self._registries.index(registry)}]: {error.message}"
+            raise error
         if isinstance(error, (ConnectionFailed, TimedOut, TlsFailed)) and not registry.answers:
             self._unreachable.add(registry)
         if registry not in self._warned:
             self._warned.add(registry)
             url = error.fields.get("url", registry.url)
-            self._warn(f"The mirror {registry.name} was skipped at {url}: {error.message}")
+            # a proxy cache answers so to names without its prefix
+            remedy = f" {_CHECK_NAMES}" if isinstance(error, (NotFound, ProtocolBroken)) else ""
+            self._warn(f"The mirror {registry.name} was skipped at {url}: {error.message}{remedy}")
 
 
 class MirroredStream:

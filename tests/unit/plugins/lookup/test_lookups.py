@@ -207,3 +207,27 @@ def test_tags_that_cannot_be_listed(
 ) -> None:
     with pytest.raises(AnsibleLookupError, match=message):
         tags(term, registry=registry.name, **options)
+
+
+def test_mirrors_with_options_of_their_own(registry: FaultyRegistry) -> None:
+    with FaultyRegistry(auth="basic", users={"me": "s3cret"}) as mirror:
+        mirror.publish("hub/team/app", {"1.9": OTHER})
+        entry = {"registry": mirror.name, "repository_prefix": "hub", "username": "me", "password": "s3cret"}
+        name = f"{registry.name}/team/app"
+        assert digest(f"{name}:1.9", mirrors=[entry], pinned=True) == [f"{name}@{OTHER.digest}"]
+        assert tags(name, mirrors=[entry], newest=1) == ["1.10"]
+    assert [request.method for request in registry.requests] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"registry": "m", "username": "me", "password": "s3cret", "tls": "s3cret"}, "value of mirrors[0].tls"),
+        ({"registry": "m e", "token": "s3cret"}, 'mirrors[0]: The registry "m e" is invalid'),
+    ],
+)
+def test_a_mirror_that_cannot_be_used_is_named_without_secrets(entry: dict[str, str], words: str) -> None:
+    with pytest.raises(AnsibleLookupError) as caught:
+        digest("localhost/team/app", mirrors=[entry])
+    assert words in str(caught.value)
+    assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"

@@ -62,6 +62,22 @@ def test_refused(text: str, mode: str, words: str) -> None:
     assert "pw" not in raised.value.message
 
 
+@pytest.mark.parametrize("prefix", ["", "/hub", "hub/", "a//b", "Hub", "hub:1", "x" * 300])
+def test_a_prefix_that_is_no_part_of_a_name_is_refused(prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="The repository_prefix .* is invalid"):
+        Endpoint.parse("host", repository_prefix=prefix)
+
+
+def test_the_prefix_comes_before_the_name_of_the_repository() -> None:
+    endpoint = Endpoint.parse("host/path", repository_prefix="team/hub")
+    name = endpoint.repository("library/debian")
+    assert name == "team/hub/library/debian"
+    assert endpoint.manifest(name, "1").text == "https://host/path/v2/team/hub/library/debian/manifests/1"
+    assert Endpoint.parse("docker.io", repository_prefix="mine").repository("debian") == "mine/debian"
+    with pytest.raises(ReferenceInvalid, match="too long"):
+        endpoint.repository("x" * 250)
+
+
 @pytest.mark.parametrize(
     ("text", "preferred", "base"),
     [

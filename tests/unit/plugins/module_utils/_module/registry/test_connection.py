@@ -13,8 +13,14 @@ import signal
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import IMAGE, REGISTRY
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    IMAGE,
+    MIRROR,
+    MIRROR_RULES,
+    REGISTRY,
+)
 from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
+from ansible_collections.attested.registry.plugins.module_utils._module.options.mirrors import settle_mirrors
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
@@ -30,6 +36,7 @@ class Module:
     def __init__(self, **params: t.Any) -> None:
         spec = {**REGISTRY, **IMAGE}
         self.params = {name: option.get("default") for name, option in spec.items()} | params
+        settle_mirrors(self.params, MIRROR, MIRROR_RULES)
         self.no_log_values: set[str] = set()
         self.warnings: list[str] = []
 
@@ -129,6 +136,114 @@ def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
 
 
 @pytest.mark.parametrize(
+    ("entry", "mode"),
+    [
+        ({"registry": "m.example"}, "tls"),
+        ({"registry": "127.0.0.1:5001"}, "no-tls"),
+        ({"registry": "127.0.0.1:5001", "ca_path": "/own"}, "tls"),
+        ({"registry": "m.example", "tls": "no-tls"}, "no-tls"),
+        ({"registry": "http://m.example"}, "no-tls"),
+        ({"registry": "m.example", "tls": "ra-tls", "ratls": {**RATLS, "evidence": "tsm"}}, "ra-tls"),
+    ],
+)
+def test_the_protocol_of_a_mirror_is_its_own(made: list[Seen], entry: dict[str, t.Any], mode: str) -> None:
+    opened(Module(registry="registry.example.com", mirrors=[entry]))
+    assert [one.shared.tls.mode for one in made] == ["tls", mode]
+    attesters = [one.shared.tls.attester for one in made]
+    assert [attester and attester.source.kind for attester in attesters] == [None, "tsm" if mode == "ra-tls" else None]
+
+
+def test_a_mirror_over_ra_tls_may_use_the_attestation_of_the_registry(made: list[Seen]) -> None:
+    entry = {"registry": "m.example", "tls": "ra-tls"}
+    opened(Module(registry="registry.example.com", tls="ra-tls", ratls=RATLS, mirrors=[entry]))
+    assert [one.shared.tls.attester.source.kind for one in made] == ["rsi", "rsi"]
+
+
+def test_what_a_mirror_does_not_set_is_as_for_a_name(made: list[Seen], tmp_path: t.Any) -> None:
+    (tmp_path / "auth.json").write_text("{}")
+    options = {
+        "registry": "registry.example.com",
+        "ca_path": "/ca",
+        "client_cert": "/cert",
+        "client_key": "/key",
+        "validate_certs": False,
+        "username": "me",
+        "password": "secret",
+        "auth_file": str(tmp_path / "auth.json"),
+    }
+    for host in ("m.example", "registry.example.com:5000"):
+        opened(Module(mirrors=[host, {"registry": host}], **options))
+        dummy, by_name, by_dictionary = made
+        assert by_name.shared.tls == by_dictionary.shared.tls
+        assert vars(by_name.options["credentials"]) == vars(by_dictionary.options["credentials"])
+        made.clear()
+
+
+def test_a_mirror_has_tls_and_credentials_of_its_own(made: list[Seen], tmp_path: t.Any) -> None:
+    auth = base64.b64encode(b"other:hunter2").decode()
+    (tmp_path / "auth.json").write_text(json.dumps({"auths": {"three.example": {"auth": auth}}}))
+    task = {"ca_path": "/ca", "client_cert": "/cert", "client_key": "/key", "username": "me", "password": "secret"}
+    own = {"ca_path": "/own-ca", "client_cert": "/own", "username": "you", "password": "s3cret"}
+    opened(
+        Module(
+            registry="registry.example.com",
+            mirrors=[
+                {"registry": "one.example", **own},
+                {"registry": "registry.example.com:5000", "client_cert": "/own"},
+                {"registry": "three.example", "auth_file": str(tmp_path / "auth.json"), "validate_certs": False},
+                {"registry": "four.example", "token": "t0ken", "root_ca": "/four"},
+            ],
+            **task,
+        )
+    )
+    origin, one, beside, three, four = made
+    seen = [(tls.ca_path, tls.system_too, tls.client_cert, tls.client_key) for tls in (one.shared.tls for one in made)]
+    assert seen == [
+        ("/ca", True, "/cert", "/key"),
+        ("/own-ca", False, "/own", None),
+        ("/ca", True, "/own", None),
+        ("/ca", True, None, None),
+        ("/four", False, None, None),
+    ]
+    assert [one.shared.tls.validate_certs for one in made] == [True, True, True, False, True]
+    credentials = [one.options["credentials"] for one in made]
+    assert (credentials[0].password, credentials[1].password, credentials[4].token) == ("secret", "s3cret", "t0ken")
+    for host, expected in (("three.example", "hunter2"), ("one.example", None), ("registry.example.com", None)):
+        found = three.options["credentials"].credentials_for(host, "app")
+        assert getattr(found, "password", None) == expected
+    assert str(beside.options["credentials"].credentials_for("three.example", "app")) == "no credentials"
+    # what a redirect to another registry may get
+    for registry in (origin, one, beside, four):
+        assert str(registry.options["other_credentials"].credentials_for("three.example", "app")) == "no credentials"
+
+
+def test_a_ca_path_of_every_mirror_leaves_that_of_the_registry_alone(made: list[Seen]) -> None:
+    entry = {"registry": "m.example", "ca_path": "/own"}
+    opened(Module(registry="registry.example.com", ca_path="/ca", mirrors=[entry]))
+    assert [one.shared.tls.system_too for one in made] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"registry": "m example"}, 'The registry "m example" is invalid'),
+        ("m example", 'The registry "m example" is invalid'),
+        ({"registry": "http://m.example", "tls": "tls"}, "leave the scheme out"),
+        ({"registry": "m.example", "repository_prefix": "/hub/"}, 'The repository_prefix "/hub/" is invalid'),
+        ({"registry": "m.example", "repository_prefix": ""}, 'The repository_prefix "" is invalid'),
+        ({"registry": "m.example", "auth_file": "/absent/auth.json"}, "/absent/auth.json"),
+        ({"registry": "m.example", "token": "s3cret s3cret"}, "is empty or contains an invalid character"),
+    ],
+)
+def test_a_mirror_that_cannot_be_used_is_named(entry: t.Any, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        opened(Module(mirrors=["one.example", entry]))
+    assert caught.value.message.startswith("mirrors[1]: ")
+    assert words in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("options", "warning"),
     [
         ({"registry": "localhost"}, None),
@@ -143,6 +258,14 @@ def test_ca_path_alone_vouches_for_a_registry_without_tls_mirrors(
         ({"registry": "localhost", "validate_certs": False}, None),
         ({"registry": "localhost", "validate_certs": False, "tls": "ra-tls", "ratls": RATLS}, "is not verified"),
         ({"registry": "localhost", "mirrors": ["http://mirror.example.com"]}, "plain HTTP"),
+        (
+            {
+                "registry": "localhost",
+                "mirrors": [{"registry": "m.example", "tls": "no-tls", "username": "me", "password": "secret"}],
+            },
+            "the credentials included",
+        ),
+        ({"registry": "localhost", "mirrors": [{"registry": "m.example", "validate_certs": False}]}, "is not verified"),
     ],
 )
 def test_options_that_reduce_protection_are_warned_about(options: dict[str, t.Any], warning: str | None) -> None:

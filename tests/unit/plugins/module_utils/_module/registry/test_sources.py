@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
+from urllib.parse import unquote
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.sources import MirroredSource
@@ -14,10 +16,16 @@ from ansible_collections.attested.registry.plugins.module_utils._oci.digest impo
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch
 from ansible_collections.attested.registry.plugins.module_utils._oci.platform import Platform
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth
+from ansible_collections.attested.registry.plugins.module_utils._registry.blob_range import ByteRange
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
-from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotFound
-from ansible_collections.attested.registry.plugins.module_utils._registry.options import ClientOptions, RetryPolicy
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError, NotFound
+from ansible_collections.attested.registry.plugins.module_utils._registry.options import (
+    ClientOptions,
+    RetryPolicy,
+    TlsOptions,
+)
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply, error
 
@@ -88,7 +96,10 @@ def test_what_the_mirror_lacks_comes_from_the_origin(
     assert read(source, image.config.digest) == image.config.data
     assert source.head_blob("app", Digest.parse(image.config.digest)) == image.config.size
     assert mirror.requests
-    assert warnings == []
+    (warning,) = warnings
+    assert f"The mirror {mirror.name} was skipped at {mirror.url}/v2/app/manifests/1: " in warning
+    assert "does not have it" in warning
+    assert "Check the registry and the repository_prefix of the mirror." in warning
 
 
 def test_a_mirror_with_wrong_content_is_skipped(
@@ -174,6 +185,60 @@ def test_a_mirror_that_breaks_off_is_asked_again(
     mirror.on("/blobs/", Reply(cut=400_000), times=1)
     assert read(source, digest) == read(source, digest) == DATA
     assert (len(mirror.requests), len(origin.requests), len(warnings)) == (2, 1, 1)
+
+
+def prefixed(mirror: FaultyRegistry, origin: FaultyRegistry, warn: t.Callable[[str], None]) -> MirroredSource:
+    """Images of the origin, of which the mirror has copies under proxy/hub/."""
+    endpoint = Endpoint.parse(mirror.name, repository_prefix="proxy/hub")
+    registry = Registry(endpoint, ClientOptions(retry=RetryPolicy(retries=0)))
+    return MirroredSource([registry], connect(origin.name), warn=warn)
+
+
+def test_a_mirror_is_asked_by_its_own_names(
+    mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image, warnings: list[str]
+) -> None:
+    mirror.publish("proxy/hub/team/app", {"1": image})
+    blob = Digest.parse(image.config.digest)
+    with contextlib.closing(prefixed(mirror, origin, warnings.append)) as source:
+        assert str(source.head_manifest("team/app", TAG).digest) == image.digest
+        assert str(source.look_up("team/app", TAG).digest) == image.digest
+        fetched = source.manifest("team/app", TAG)
+        for found in (None, fetched):
+            resolved = source.resolve("team/app", TAG, platform=AMD64, fetched=found)
+            assert (resolved.registry, resolved.repository) == (origin.name, "team/app")
+        assert source.head_blob("team/app", blob) == image.config.size
+        with source.blob("team/app", blob) as pieces:
+            assert b"".join(pieces) == image.config.data
+        assert source.blob_part("team/app", blob, ByteRange.parse("0-3")).content == image.config.data[:4]
+    assert (origin.requests, warnings) == ([], [])
+    assert all(request.target.startswith("/v2/proxy/hub/team/app/") for request in mirror.requests)
+
+
+def test_a_token_for_a_mirror_is_for_its_own_name(origin: FaultyRegistry, image: images.Image) -> None:
+    with FaultyRegistry(auth="bearer", users={"me": "s3cret"}, anonymous=False) as mirror:
+        mirror.publish("hub/app", {"1": image})
+        endpoint = Endpoint.parse(mirror.name, repository_prefix="hub")
+        with Registry(endpoint, credentials=BasicAuth("me", "s3cret")) as registry:
+            source = MirroredSource([registry], connect(origin.name), warn=pytest.fail)
+            assert str(source.manifest("app", TAG).digest) == image.digest
+        (request,) = mirror.sent("/token")
+    assert "scope=repository:hub/app:pull" in unquote(request.target)
+    assert origin.requests == []
+
+
+def test_options_of_a_mirror_that_cannot_be_used_are_an_error(
+    origin: FaultyRegistry, image: images.Image, tmp_path: t.Any
+) -> None:
+    origin.publish("app", {"1": image})
+    tls = TlsOptions(mode="tls", ca_path=str(tmp_path / "absent.pem"))
+    mirror = Registry(Endpoint.parse("https://127.0.0.1:1"), ClientOptions(tls=tls))
+    with contextlib.closing(
+        MirroredSource([connect("127.0.0.1:1"), mirror], connect(origin.name), warn=print)
+    ) as source:
+        for ask in (lambda: source.manifest("app", TAG), lambda: read(source, image.config.digest)):
+            with pytest.raises(ConfigurationError) as caught:
+                ask()
+            assert caught.value.message.startswith("mirrors[1]: Cannot use the option ca_path: ")
 
 
 def test_tags_are_those_of_the_origin(
