@@ -409,6 +409,26 @@ options:
     version_added: 0.3.0
 """
 
+    DOWNLOAD = r"""
+options:
+  parallel:
+    description:
+      - How many blobs to download at once, from V(1) to V(16). With V(1), one after the other.
+      - Each download has a connection of its own. Layers are unpacked in their order, whatever arrives first, and a
+        layer that is not unpacked yet waits after a few megabytes. All of them together take no more memory than two.
+      - Has no effect with O(layout).
+    type: int
+    default: 4
+    version_added: 0.3.0
+  limit_rate:
+    description:
+      - The maximum rate of all downloads of the task together, in bytes per second, as a number or with a unit, such as
+        V(500K) or V(10M). At least V(1K).
+      - The default is no limit. Has no effect with O(layout).
+    type: bytes
+    version_added: 0.3.0
+"""
+
     QUERY = r"""
 options:
   query:

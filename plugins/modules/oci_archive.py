@@ -25,6 +25,7 @@ author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry.layout
+  - attested.registry.registry.download
   - attested.registry.registry
   - ansible.builtin.files
   - attested.registry.attributes
@@ -405,6 +406,7 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._module.archive.run import run_archive
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    DOWNLOAD,
     LAYOUT,
     registry_module,
 )
@@ -435,6 +437,7 @@ def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
         LAYOUT,
+        DOWNLOAD,
         OPTIONS,
         required_one_of=[("image", "repository", "layout")],
         add_file_common_args=True,

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - attested.registry.registry.name
   - attested.registry.registry.image
   - attested.registry.registry.layout
+  - attested.registry.registry.download
   - attested.registry.registry
   - attested.registry.tree
   - attested.registry.attributes
@@ -323,7 +324,7 @@ stats:
       description:
         - The duration of each stage in seconds, V(0.0) for stages that did not run.
         - Layers are downloaded while they are unpacked, so most of the time in C(download) also counts in C(unpack).
-          C(download) is the time spent waiting for the registry, summed over all layers.
+          C(download) is the time in which at least one download waits for the registry.
       type: dict
       version_added: 0.3.0
       contains:
@@ -385,6 +386,7 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.image.unpack import run_image_unpack
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    DOWNLOAD,
     IMAGE,
     LAYOUT,
     TREE,
@@ -407,7 +409,12 @@ OPTIONS: t.Final[Options] = {
 def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
-        IMAGE, LAYOUT, TREE, OPTIONS, required_if=[("state", "present", ("image", "repository", "layout"), True)]
+        IMAGE,
+        LAYOUT,
+        DOWNLOAD,
+        TREE,
+        OPTIONS,
+        required_if=[("state", "present", ("image", "repository", "layout"), True)],
     )
     with reported_errors(module, doing=f"keeping an image in {module.params['dest']}"):
         results = run_image_unpack(module)

@@ -23,6 +23,7 @@ author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry.layout
+  - attested.registry.registry.download
   - attested.registry.registry
   - ansible.builtin.files
   - attested.registry.attributes
@@ -404,6 +405,7 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.layout.run import run_layout
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+    DOWNLOAD,
     LAYOUT,
     registry_module,
 )
@@ -433,6 +435,7 @@ def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
         LAYOUT,
+        DOWNLOAD,
         OPTIONS,
         required_if=[
             ("state", "present", ("image", "repository", "layout"), True),

@@ -100,16 +100,18 @@ def opened_partial(folder: int, digest: Digest, *, directory: str) -> t.Iterator
 
     If the download fails, the file is kept for a later run; it is removed if it was wrong or empty.
     """
-    partial = Partial.open(folder, digest, directory=directory)
-    try:
-        yield partial
-    except BaseException as exc:
-        if isinstance(exc, (OciError, NoSpace)) or not partial.size:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(partial_name(digest), dir_fd=folder)
-        raise
-    finally:
-        partial.close()
+    with contextlib.ExitStack() as stack:
+        own = os.dup(folder)  # a thread that is left behind may end after the directory was closed
+        stack.callback(os.close, own)
+        partial = Partial.open(own, digest, directory=directory)
+        stack.callback(partial.close)
+        try:
+            yield partial
+        except BaseException as exc:
+            if isinstance(exc, (OciError, NoSpace)) or not partial.size:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(partial_name(digest), dir_fd=own)
+            raise
 
 
 def partial_name(digest: Digest) -> str:

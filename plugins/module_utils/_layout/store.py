@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import typing as t
 
 from .._oci.digest import ALGORITHMS
@@ -62,8 +63,8 @@ class LayoutStore:
     """A locked OCI layout (image-spec, image-layout.md) to add content to and remove content from.
 
     view is the content at the beginning. Files get their names when they are complete, verified and synced. A new
-    layout is built in a directory inside of it, so that no reader sees it incomplete. Every method raises WriteFailed
-    and NoSpace.
+    layout is built in a directory inside of it, so that no reader sees it incomplete. Threads may share partial(),
+    keep() and write(). Every method raises WriteFailed and NoSpace.
     """
 
     def __init__(self, path: str, locked: LockedDirectory, *, prepare: Prepare) -> None:
@@ -74,24 +75,31 @@ class LayoutStore:
         self._stack = contextlib.ExitStack()
         self._folders: dict[str, int] = {}
         self._added: list[Digest] = []
+        self._lock, self._closed = threading.Lock(), False
         self.view = self._stack.enter_context(LayoutView(path, folder=locked.root))
         self._in_place = _exists(self._root, "blobs")
 
-    def partial(self, digest: Digest) -> t.ContextManager[Partial]:
-        """Open the file to download a blob to; see opened_partial."""
-        return opened_partial(self._state, digest, directory=os.path.join(self.path, STATE))
+    @contextlib.contextmanager
+    def partial(self, digest: Digest) -> t.Iterator[Partial]:
+        """Yield the file to download a blob to; see opened_partial."""
+        with contextlib.ExitStack() as stack:
+            with self._opened():
+                opening = opened_partial(self._state, digest, directory=os.path.join(self.path, STATE))
+                partial = stack.enter_context(opening)
+            yield partial
 
     def keep(self, partial: Partial) -> None:
         """Rename a verified file to its place among the blobs."""
         digest, name = partial.digest, partial_name(partial.digest)
         partial.finish()
-        self._prepare(self._state, name, False)
-        with write_errors("Putting a blob into the layout", self.path):
-            folder = self._open_algorithm(digest.algorithm)
-            is_new = not _exists(folder, digest.encoded)
-            os.rename(name, digest.encoded, src_dir_fd=self._state, dst_dir_fd=folder)
-        if is_new:
-            self._added.append(digest)
+        with self._opened():
+            self._prepare(self._state, name, False)
+            with write_errors("Putting a blob into the layout", self.path):
+                folder = self._open_algorithm(digest.algorithm)
+                is_new = not _exists(folder, digest.encoded)
+                os.rename(name, digest.encoded, src_dir_fd=self._state, dst_dir_fd=folder)
+            if is_new:
+                self._added.append(digest)
 
     def write(self, digest: Digest, data: bytes) -> None:
         """Write content that is in memory and verified to the blobs."""
@@ -141,6 +149,8 @@ class LayoutStore:
 
     def close(self) -> None:
         """Remove temporary files and empty directories; close all descriptors."""
+        with self._lock:
+            self._closed = True
         for name in ("index.json.new", "oci-layout.new"):
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self._state)
@@ -149,6 +159,14 @@ class LayoutStore:
         if not _exists(self._root, "index.json"):
             _remove_empty(self._root, *empty)
         self._stack.close()
+
+    @contextlib.contextmanager
+    def _opened(self) -> t.Iterator[None]:
+        """Let one thread use the descriptors of the store, which close() waits for."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("The store is closed.")
+            yield
 
     def _stage(self, name: str, data: bytes) -> None:
         new = f"{name}.new"

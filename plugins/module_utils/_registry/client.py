@@ -306,6 +306,7 @@ class Registry:
     def _count(self, size: int) -> None:
         with self._lock:
             self._downloaded += size
+        self._options.received(size)
 
 
 def _source(credentials: Credentials | CredentialSource | None) -> CredentialSource:

@@ -123,19 +123,24 @@ class Effects:
     jitter: Callable[[], float] = random.random
 
 
-def _ignore(text: str) -> None:
-    """Drop a warning."""
+def _ignore(value: object) -> None:
+    """Drop a warning, or the size of a piece."""
 
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """The options that all parts of a client share. warn receives sentences for users, never secrets."""
+    """The options that all parts of a client share. warn receives sentences for users, never secrets.
+
+    received is called with the size of each piece of a blob that has arrived, in the thread that downloads it, and may
+    wait, as rate_limit.py does.
+    """
 
     tls: TlsOptions = TlsOptions()
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     effects: Effects = Effects()
     warn: Callable[[str], None] = _ignore
+    received: Callable[[int], None] = _ignore
 
 
 __all__ = (

@@ -12,9 +12,11 @@ _module/image/present.py and _module/layer/apply.py call unpack_layers().
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
+import time
 import typing as t
 
 from .._base.errors import CollectionError
@@ -23,7 +25,7 @@ from .errors import LayerInvalid, LimitExceeded, filesystem_error
 from .limits import Budget
 from .pipeline.decompress import Compression
 from .pipeline.fork import is_worth_it
-from .pipeline.pipeline import Ahead, DiffIdHash, flatten, inflate_layer
+from .pipeline.pipeline import BATCHES_AHEAD, PATIENCE, Ahead, DiffIdHash, flatten, inflate_layer
 from .pipeline.writer_process import ProcessWriter
 from .record.record import Recording
 from .tree.confine import PathResolver, choose_resolver
@@ -59,14 +61,16 @@ def unpack_layers(
     resolver: PathResolver | None = None,
     apart: bool | None = None,
     recording: Recording | None = None,
+    parallel: int = 2,
 ) -> Unpacked:
     """Apply layers, lowest first, to the directory that is open as root.
 
     With fresh the directory is empty and private to the caller; without it, its content counts as lower layers. With
     interrupted, an earlier call on the directory may have ended too soon, and this one completes its directories.
     Download, decompression, hashing and writing overlap in threads. With apart the writing is done in a process of its
-    own; by default the faster way is chosen. While a layer is applied, the next one is opened and a few megabytes of it
-    are fetched. With a recording, the record of the tree is written to it at the end.
+    own; by default the faster way is chosen. While a layer is applied, the next ones are opened, parallel layers in
+    all, and a few megabytes of each are fetched; more layers take no more memory than two. With a recording, the record
+    of the tree is written to it at the end.
 
     The first failure stops everything and is raised with the layer's name as field layer: UnpackError, or what a source
     raises. The tree is incomplete then, and the caller discards it.
@@ -86,7 +90,8 @@ def unpack_layers(
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(_choose_writer(open_writer, warn, apart=is_worth_it() if apart is None else apart))
         limits = Budget(options.limits)
-        for layer, compressed in zip(layers, _Upcoming(layers, stack)):
+        upcoming = stack.enter_context(contextlib.closing(_Upcoming(layers, parallel)))
+        for layer, compressed in zip(layers, upcoming):
             with _add_layer_name(layer):
                 _apply(layer, compressed, writer, limits=limits, warn=warn)
         return writer.finish()
@@ -100,26 +105,29 @@ def _choose_writer(open_writer: t.Callable[[Warn], TreeWriter], warn: Warn, *, a
 
 
 class _Upcoming:
-    """The compressed bytes of the layers; one layer is opened ahead of the one that is being applied."""
+    """The compressed bytes of the layers, parallel of which are open: the one that is being applied and the next."""
 
-    def __init__(self, layers: t.Sequence[LayerSource], stack: contextlib.ExitStack) -> None:
-        self._layers = layers
-        self._stack = stack
+    def __init__(self, layers: t.Sequence[LayerSource], parallel: int) -> None:
+        self._layers = collections.deque(layers)
+        self._parallel = parallel
+        # what two layers may have in memory, shared by all
+        self._batches = BATCHES_AHEAD if parallel <= 2 else max(1, 2 * BATCHES_AHEAD // parallel)
+        self._opened: collections.deque[Ahead] = collections.deque()
 
     def __iter__(self) -> t.Iterator[Ahead]:
-        opened: Ahead | None = None
-        for layer in self._layers:
-            upcoming = self._open(layer)
-            if opened is not None:
-                yield opened
-            opened = upcoming
-        if opened is not None:
-            yield opened
+        while self._layers or self._opened:
+            while self._layers and len(self._opened) < self._parallel:
+                self._opened.append(Ahead(_fetch(self._layers.popleft()), name="download", batches=self._batches))
+            yield self._opened[0]
+            self._opened.popleft()  # which has ended
 
-    def _open(self, layer: LayerSource) -> Ahead:
-        ahead = Ahead(_fetch(layer), name="download")
-        self._stack.callback(ahead.close)
-        return ahead
+    def close(self) -> None:
+        """Stop all threads at once."""
+        for ahead in self._opened:
+            ahead.stop()
+        patience = time.monotonic() + PATIENCE
+        for ahead in self._opened:
+            ahead.close(until=patience)
 
 
 def _fetch(layer: LayerSource) -> t.Iterator[bytes]:

@@ -26,7 +26,7 @@ from ..._layout.errors import LayoutError, write_errors
 from ..._unpack.tree.reach import inside
 from ..layout.fill import fill
 from ..layout.plan import make_plan
-from ..options.ranges import check_seconds
+from ..options.ranges import check_downloads, check_seconds
 from ..registry.image_source import opened_image
 from ..replaced_file import take_attributes
 from .image import find_names, make_image, make_request
@@ -66,6 +66,7 @@ def _check_dest(module: AnsibleModule) -> str:
     created; WriteFailed.
     """
     check_seconds(module.params, "lock_timeout", allow_zero=True)
+    check_downloads(module.params)
     dest: str = module.params["dest"]
     folder, name = os.path.split(dest)
     if name in ("", ".", ".."):
@@ -145,7 +146,8 @@ class _Task:
                 return outcome
             missing = [file for file in outcome.plan.missing if file.data is None]
             if not self._is_local:
-                fill(pending, self._source, self._request.repository, missing)
+                parallel = self._module.params["parallel"]
+                fill(pending, self._source, self._request.repository, missing, parallel=parallel)
             contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
             for layer, diff_id in outcome.image.layers:
                 with t.cast("t.Any", contents[layer.digest].opened)() as pieces:

@@ -31,13 +31,15 @@ if t.TYPE_CHECKING:
 class ImageRequest:
     """The image that the task requests: repository, tag or digest, and platform.
 
-    With missing_only, a tag is not resolved again if the tree was unpacked from it (option pull).
+    With missing_only, a tag is not resolved again if the tree was unpacked from it (option pull). parallel is the
+    number of layers to download at once.
     """
 
     repository: str
     selector: Selector
     platform: Platform
     missing_only: bool = False
+    parallel: int = 2
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,9 @@ def _unpack(
     with view.staging() as staging:
         options, recording = desired.options.for_unpack(), staging.recording
         with watch.stage("unpack"):
-            unpacked = unpack_layers(staging.root_fd, layers, options=options, warn=warn, recording=recording)
+            unpacked = unpack_layers(
+                staging.root_fd, layers, options=options, warn=warn, recording=recording, parallel=request.parallel
+            )
         stamp = _make_stamp(image, request, desired, entries=unpacked.entries, size=unpacked.size)
         with watch.stage("publish"):
             outcome = view.publish(staging, stamp, keep=desired.keep, drifted=drifted)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import typing as t
 
@@ -16,19 +17,31 @@ Stage = t.Literal["resolve", "download", "unpack", "publish"]
 
 
 class Stopwatch:
-    """Adds up the duration of each stage."""
+    """Adds up the duration of each stage. The time in which several threads are in a stage counts once."""
 
     def __init__(self) -> None:
         self._spent: dict[Stage, float] = {"resolve": 0.0, "download": 0.0, "unpack": 0.0, "publish": 0.0}
+        self._lock = threading.Lock()
+        # how many threads are in a stage, and since when there have been any
+        self._inside: dict[Stage, int] = dict.fromkeys(self._spent, 0)
+        self._since: dict[Stage, float] = dict(self._spent)
 
     @contextlib.contextmanager
     def stage(self, name: Stage) -> t.Iterator[None]:
         """Add the duration of the block to a stage."""
-        begin = time.monotonic()
+        self._change(name, 1)
         try:
             yield
         finally:
-            self._spent[name] += time.monotonic() - begin
+            self._change(name, -1)
+
+    def _change(self, name: Stage, by: int) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if self._inside[name]:
+                self._spent[name] += now - self._since[name]
+            self._since[name] = now
+            self._inside[name] += by
 
     @contextlib.contextmanager
     def downloading(self, opening: t.ContextManager[t.Iterator[bytes]]) -> t.Iterator[t.Iterator[bytes]]:

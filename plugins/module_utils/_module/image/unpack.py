@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from ..._base.errors import CollectionError
 from ..options.image_options import wanted_platform, wanted_selector
-from ..options.ranges import check_minimum
+from ..options.ranges import check_downloads, check_minimum
 from ..options.tree_options import TreeOptions
 from .lookup import ImageRequest
 from .quick_check import QuickCheck
@@ -37,6 +37,7 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the directory to the requested state and return the results of oci_image_unpack."""
     params = module.params
     check_minimum(params, 0, "keep_generations")
+    check_downloads(params)
     place = TreePlace(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
     if params["state"] == "present":
         return _present(module, place)
@@ -53,7 +54,8 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     with contextlib.ExitStack() as stack:
         layout = None if params["layout"] is None else _open_layout(module, stack)
         selector = wanted_selector(module) if layout is None else _select(layout, watch)
-        request = ImageRequest(params["repository"] or "", selector, platform, params["pull"] == "missing")
+        parallel = params["parallel"] if layout is None else 2
+        request = ImageRequest(params["repository"] or "", selector, platform, params["pull"] == "missing", parallel)
         check = stack.enter_context(QuickCheck(place, request, desired, watch))
         source = layout or _open_registry(module, stack)
         report = check.ask(source) or _ensure(place, source, request, desired, check, watch)

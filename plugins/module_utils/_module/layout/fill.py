@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial as bound
 
 from ..._oci.errors import OciError
+from ..registry.parallel import Stop, run_parallel
 
 if t.TYPE_CHECKING:
     from ..._layout.partial import Partial
@@ -33,38 +35,44 @@ class BlobStore(t.Protocol):
         """See LayoutStore."""
 
 
-def fill(store: BlobStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile]) -> None:
+def fill(
+    store: BlobStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile], *, parallel: int
+) -> None:
     """Write the missing files of an image to a store, resuming the partial downloads of earlier runs.
 
-    Raises what ImageSource.blob raises, LayoutError. A partial download is then kept for the next run, unless its
-    content is wrong or the disk is full.
+    parallel is the number of downloads at once. Raises what ImageSource.blob raises, LayoutError. Partial downloads are
+    then kept for the next run, unless their content is wrong or the disk is full.
     """
+    downloads = []
     for content in missing:
         if content.data is not None:
             store.write(content.descriptor.digest, content.data)
         else:
-            _download(store, source, repository, content.descriptor)
+            downloads.append(bound(_download, store, source, repository, content.descriptor))
+    run_parallel(downloads, workers=parallel)
 
 
-def _download(store: BlobStore, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
+def _download(store: BlobStore, source: ImageSource, repository: str, descriptor: Descriptor, stop: Stop) -> None:
+    stop.check()
     with store.partial(descriptor.digest) as partial:
         if partial.size > descriptor.size:
             partial.reset()
         begun = partial.size
         try:
-            _resume(partial, source, repository, descriptor)
+            _resume(partial, source, repository, descriptor, stop)
         except OciError:
             if not begun:
                 raise
             partial.reset()  # the file of the earlier run was damaged; download all of it
-            _resume(partial, source, repository, descriptor)
+            _resume(partial, source, repository, descriptor, stop)
         store.keep(partial)
 
 
-def _resume(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor) -> None:
+def _resume(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor, stop: Stop) -> None:
     offset, state = partial.read_back()
     with source.blob(repository, descriptor, offset=offset, digest_state=state) as pieces:
         for piece in pieces:
+            stop.check()
             partial.append(piece)
 
 

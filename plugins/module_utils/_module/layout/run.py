@@ -22,7 +22,7 @@ from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import check_tag
 from ..._oci.reference import Selector
 from ..options.image_options import host_platform, platform_or_all
-from ..options.ranges import check_seconds
+from ..options.ranges import check_downloads, check_seconds
 from ..registry.image_source import opened_image
 from .attributes import FileAttributes
 from .fill import fill
@@ -57,6 +57,7 @@ def _check_dest(module: AnsibleModule) -> str:
     created; WriteFailed.
     """
     check_seconds(module.params, "lock_timeout", allow_zero=True)
+    check_downloads(module.params)
     dest: str = module.params["dest"]
     with write_errors("Opening the layout", dest), Parents(dest) as parents:
         if module.params["state"] == "present":
@@ -82,11 +83,17 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
         if outcome.changed and not module.check_mode:
             with _open_store(module, dest, attributes) as store:
                 outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
-                fill(store, source, request.repository, t.cast("LayoutPlan", outcome.plan).missing)
+                missing = t.cast("LayoutPlan", outcome.plan).missing
+                fill(store, source, request.repository, missing, parallel=_parallel(module))
                 _carry_out(store, outcome)
         elif is_unfinished and not module.check_mode:
             _remove_left_over(dest)
         return replace(outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation)
+
+
+def _parallel(module: AnsibleModule) -> int:
+    """Return the number of downloads at once; files are read one after the other."""
+    return module.params["parallel"] if module.params["layout"] is None else 1
 
 
 def _plan_present(

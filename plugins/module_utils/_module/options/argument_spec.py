@@ -103,6 +103,12 @@ IMAGE: t.Final[Options] = {
 # The options of the fragment attested.registry.registry.layout.
 LAYOUT: t.Final[Options] = {"layout": {"type": "path"}}
 
+# The options of the fragment attested.registry.registry.download.
+DOWNLOAD: t.Final[Options] = {
+    "parallel": {"type": "int", "default": 4},
+    "limit_rate": {"type": "bytes"},
+}
+
 # The options of the fragment attested.registry.tree.
 TREE: t.Final[Options] = {
     "ownership": {"type": "bool", "default": True},
@@ -229,6 +235,7 @@ def merge(*parts: Options) -> Options:
 
 
 __all__ = (
+    "DOWNLOAD",
     "EXCLUSIVE",
     "IMAGE",
     "LAYOUT",

@@ -22,6 +22,25 @@ class OptionInvalid(CollectionError):
     kind = "option_invalid"
 
 
+# The maximum of the option parallel. More connections at once bring nothing, and registries refuse them.
+MAX_PARALLEL: t.Final = 16
+# The minimum of the option limit_rate: a registry would end a connection that takes a minute for a piece of 64 KiB.
+_MIN_RATE: t.Final = 1024
+
+
+def check_downloads(params: t.Mapping[str, t.Any]) -> None:
+    """Raise OptionInvalid for an option of the fragment attested.registry.registry.download that is out of range."""
+    check_minimum(params, _MIN_RATE, "limit_rate")
+    if not 1 <= params["parallel"] <= MAX_PARALLEL:
+        raise OptionInvalid(
+            f"The option parallel is {params['parallel']}: it must be from 1 to {MAX_PARALLEL}; correct it in the"
+            " task.",
+            option="parallel",
+            minimum=1,
+            maximum=MAX_PARALLEL,
+        )
+
+
 def check_minimum(params: t.Mapping[str, t.Any], minimum: int, *names: str) -> None:
     """Raise OptionInvalid for the first of the options that is set and less than minimum."""
     for name in names:
@@ -55,4 +74,12 @@ def check_seconds(params: t.Mapping[str, t.Any], *names: str, allow_zero: bool =
             )
 
 
-__all__ = ("MAX_SECONDS", "OptionInvalid", "check_minimum", "check_seconds", "seconds_problem")
+__all__ = (
+    "MAX_PARALLEL",
+    "MAX_SECONDS",
+    "OptionInvalid",
+    "check_downloads",
+    "check_minimum",
+    "check_seconds",
+    "seconds_problem",
+)

@@ -21,7 +21,8 @@ from ..._base.errors import CollectionError
 from ..._registry.auth.credentials import BasicAuth, IdentityToken, Token
 from ..._registry.client import Registry
 from ..._registry.endpoint import Endpoint
-from ..._registry.options import ClientOptions, RetryPolicy, Timeouts, TlsOptions
+from ..._registry.options import ClientOptions, Effects, RetryPolicy, Timeouts, TlsOptions
+from ..._registry.rate_limit import RateLimit
 from ..._registry.transport.proxies import Proxies
 from ..options.argument_spec import MIRROR
 from ..options.ranges import check_minimum, check_seconds
@@ -77,6 +78,7 @@ def make_source(module: Task) -> RegistrySource:
     check_minimum(params, 0, "retries", "minimum_throughput")
     files = _Files(module, params["auth_file"])
     files.check()
+    received = _received(params)
     endpoint = Endpoint.parse(params["registry"], mode=params["tls"], preferred=_preferred_mode(params))
     mirrors = [_read_mirror(place, entry) for place, entry in enumerate(params["mirrors"])]
     origin = _registry(
@@ -87,12 +89,13 @@ def make_source(module: Task) -> RegistrySource:
         # with a mirror over HTTPS that has no ca_path of its own, ca_path may be meant for the mirror
         system_too=any(mirror.endpoint.uses_tls and mirror.own["ca_path"] is None for mirror in mirrors),
         foreign_urls=bool(params.get("foreign_layers")),
+        received=received,
     )
     if not mirrors:
         return origin
     from .sources import MirroredSource
 
-    others = [_mirror(module, files, endpoint, mirror) for mirror in mirrors]
+    others = [_mirror(module, files, endpoint, mirror, received) for mirror in mirrors]
     return MirroredSource(others, origin, warn=module.warn)
 
 
@@ -103,6 +106,7 @@ def _registry(
     *,
     files: _Files,
     system_too: bool,
+    received: t.Callable[[int], None] | None,
     foreign_urls: bool = False,
 ) -> Registry:
     """Return the client of a registry or mirror; params are the options of the connection to it."""
@@ -123,9 +127,10 @@ def _registry(
     if params["tls"] == "ra-tls":
         tls = replace(tls, mode="ra-tls", attester=make_attester(params["ratls"]))
     _warn_of_exposure(module, endpoint, params)
+    options = ClientOptions(tls=tls, timeouts=timeouts, retry=RetryPolicy(retries=params["retries"]), warn=module.warn)
     return Registry(
         endpoint,
-        ClientOptions(tls=tls, timeouts=timeouts, retry=RetryPolicy(retries=params["retries"]), warn=module.warn),
+        options if received is None else replace(options, received=received),
         credentials=_credentials(params) or files,
         other_credentials=files,
         proxies=Proxies.from_environment(os.environ),
@@ -133,6 +138,12 @@ def _registry(
         trusted_redirect_hosts=params["trusted_redirect_hosts"],
         foreign_urls=foreign_urls,
     )
+
+
+def _received(params: t.Mapping[str, t.Any]) -> t.Callable[[int], None] | None:
+    """Return what all registries of the task call for each piece of a blob; None without the option limit_rate."""
+    rate = params.get("limit_rate")
+    return None if rate is None else RateLimit(rate, Effects()).received
 
 
 class _Mirror(t.NamedTuple):
@@ -155,7 +166,9 @@ def _read_mirror(place: int, entry: str | t.Mapping[str, t.Any]) -> _Mirror:
     return _Mirror(place, own, endpoint)
 
 
-def _mirror(module: Task, files: _Files, origin: Endpoint, mirror: _Mirror) -> Registry:
+def _mirror(
+    module: Task, files: _Files, origin: Endpoint, mirror: _Mirror, received: t.Callable[[int], None] | None
+) -> Registry:
     """Return the client of a mirror. It receives no credentials of the registry. Raises CollectionError."""
     own, endpoint = mirror.own, mirror.endpoint
     inherited = ["ca_path", "validate_certs", "auth_file"]
@@ -168,7 +181,8 @@ def _mirror(module: Task, files: _Files, origin: Endpoint, mirror: _Mirror) -> R
         if own["auth_file"] is not None:
             files = _Files(module, own["auth_file"])
             files.check()
-        return _registry(module, endpoint, params, files=files, system_too=own["ca_path"] is None)
+        system_too = own["ca_path"] is None
+        return _registry(module, endpoint, params, files=files, system_too=system_too, received=received)
 
 
 @contextlib.contextmanager

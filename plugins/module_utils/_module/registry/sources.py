@@ -12,6 +12,7 @@ Another source is in layout_source.py.
 from __future__ import annotations
 
 import hashlib
+import threading
 import typing as t
 from dataclasses import replace
 
@@ -120,15 +121,16 @@ class RegistrySource(ImageSource, t.Protocol):
 class MirroredSource:
     """A RegistrySource that tries registries in order; the last is the origin, whose name and errors are reported.
 
-    A mirror that fails or lacks the content is skipped with one warning per task. A mirror that could not be reached is
-    not tried again; a mirror whose options cannot be used is an error. Each Registry verifies what is addressed by
-    digest, and adds its repository_prefix to the names of the origin.
+    Threads may share it. A mirror that fails or lacks the content is skipped with one warning per task. A mirror that
+    could not be reached is not tried again; a mirror whose options cannot be used is an error. Each Registry verifies
+    what is addressed by digest, and adds its repository_prefix to the names of the origin.
     """
 
     def __init__(self, mirrors: t.Sequence[Registry], origin: Registry, *, warn: Warn) -> None:
         self._registries = (*mirrors, origin)
         self._origin = origin
         self._warn = warn
+        self._lock = threading.Lock()
         self._warned: set[Registry] = set()
         self._unreachable: set[Registry] = set()
 
@@ -242,8 +244,10 @@ class MirroredSource:
             raise error
         if isinstance(error, (ConnectionFailed, TimedOut, TlsFailed)) and not registry.answers:
             self._unreachable.add(registry)
-        if registry not in self._warned:
+        with self._lock:
+            is_new = registry not in self._warned
             self._warned.add(registry)
+        if is_new:
             url = error.fields.get("url", registry.url)
             # a proxy cache answers so to names without its prefix
             remedy = f" {_CHECK_NAMES}" if isinstance(error, (NotFound, ProtocolBroken)) else ""

@@ -53,13 +53,13 @@ class _End(t.NamedTuple):
 class Ahead:
     """Runs an iterator of byte pieces in a thread, a bounded amount ahead of its consumer.
 
-    It yields lists of pieces, each of about BATCH_BYTES except the last. An error of the iterator is raised here, after
-    the pieces before it.
+    It yields lists of pieces, each of about BATCH_BYTES except the last, and at most batches of them wait for the
+    consumer. An error of the iterator is raised here, after the pieces before it.
     """
 
-    def __init__(self, pieces: t.Iterator[bytes], *, name: str) -> None:
+    def __init__(self, pieces: t.Iterator[bytes], *, name: str, batches: int = BATCHES_AHEAD) -> None:
         self._pieces = pieces
-        self._queue: queue.Queue[list[bytes] | _End] = queue.Queue(BATCHES_AHEAD)
+        self._queue: queue.Queue[list[bytes] | _End] = queue.Queue(batches)
         self._stopping = False
         self._ended = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -98,14 +98,18 @@ class Ahead:
             raise item.error
         return None
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Tell the thread to stop, without waiting for it."""
+        self._stopping = True
+
+    def close(self, *, until: float | None = None) -> None:
         """Stop the thread and close the iterator in it; a consumer that still iterates sees an end.
 
-        Waits at most PATIENCE seconds: an iterator that waits for the network stops when data arrives or at its own
-        timeout, and the error that caused the stop must not wait for that.
+        Waits until a time of time.monotonic(), by default for PATIENCE seconds: an iterator that waits for the network
+        stops when data arrives or at its own timeout, and the error that caused the stop must not wait for that.
         """
         self._stopping = True
-        patience = time.monotonic() + PATIENCE
+        patience = time.monotonic() + PATIENCE if until is None else until
         while self._thread.is_alive() and time.monotonic() < patience:
             with contextlib.suppress(queue.Empty):
                 self._queue.get(timeout=0.05)

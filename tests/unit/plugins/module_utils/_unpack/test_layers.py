@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import random
 import stat
@@ -109,12 +110,13 @@ def unpack(
     options: Options = PLAIN,
     warnings: list[str] | None = None,
     recording: Recording | None = None,
+    parallel: int = 2,
 ) -> Unpacked:
     """Unpacks into root; a warning that nobody asked for is a failure."""
     descriptor = open_root(root)
     try:
         warn = pytest.fail if warnings is None else warnings.append
-        return unpack_layers(descriptor, layers, options=options, warn=warn, recording=recording)
+        return unpack_layers(descriptor, layers, options=options, warn=warn, recording=recording, parallel=parallel)
     finally:
         os.close(descriptor)
 
@@ -271,9 +273,9 @@ class Stalled:
         self.waited = False
         close = Ahead.close
 
-        def noticed(ahead: Ahead) -> None:
+        def noticed(ahead: Ahead, **options: t.Any) -> None:
             self._closing.set()
-            close(ahead)
+            close(ahead, **options)
 
         monkeypatch.setattr(Ahead, "close", noticed)
 
@@ -323,23 +325,35 @@ def test_the_next_layer_is_opened_while_one_is_applied(root: Path) -> None:
     assert (root / "etc/issue").is_file()
 
 
-def test_no_more_than_one_layer_is_opened_ahead(root: Path) -> None:
-    opened = []
-    applied = []
+@pytest.mark.parametrize("parallel", [1, 2, 4])
+def test_no_more_layers_are_open_than_parallel(root: Path, parallel: int) -> None:
+    opened: list[tuple[int, int]] = []
 
     def source(number: int) -> LayerSource:
         data = tar([file(f"file{number}")])
 
         def pieces() -> t.Iterator[bytes]:
-            opened.append(number)
-            applied.append(len([path for path in root.iterdir() if path.name.startswith("file")]))
+            opened.append((number, len([path for path in root.iterdir() if path.name.startswith("file")])))
             yield data
 
         return layer(data, str(number), pieces=pieces)
 
-    unpack(root, *(source(number) for number in range(10)))
-    assert sorted(opened) == list(range(10))
-    assert all(number <= done + 1 for number, done in zip(opened, applied))
+    unpack(root, *(source(number) for number in range(10)), parallel=parallel)
+    assert sorted(number for number, dummy in opened) == list(range(10))
+    assert all(number < applied + parallel for number, applied in opened)
+
+
+def test_all_layers_that_may_be_open_are_opened_at_once(root: Path) -> None:
+    barrier = threading.Barrier(4, timeout=LONG)
+
+    def waiting(data: bytes) -> t.Iterator[bytes]:
+        barrier.wait()
+        yield data
+
+    found = [tar([file(f"file{number}")]) for number in range(4)]
+    sources = [layer(data, pieces=functools.partial(waiting, data)) for data in found]
+    unpack(root, *sources, parallel=4)
+    assert sorted(path.name for path in root.iterdir()) == ["file0", "file1", "file2", "file3"]
 
 
 def test_sources_are_closed_when_something_fails(root: Path) -> None:

@@ -40,6 +40,7 @@ FRAGMENTS = {
         {name: option for name, option in argument_spec.IMAGE.items() if name not in argument_spec.NAME},
     ),
     "registry.layout": (registry_fragment.ModuleDocFragment.LAYOUT, argument_spec.LAYOUT),
+    "registry.download": (registry_fragment.ModuleDocFragment.DOWNLOAD, argument_spec.DOWNLOAD),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
     "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
 }
@@ -86,7 +87,7 @@ def test_fragment_and_spec_say_the_same(name: str) -> None:
     assert list(options) == list(spec)
     for option, facts in options.items():
         documented, specified = without(without(facts, "description"), "version_added"), without(spec[option], "no_log")
-        if documented.get("type") == "bytes":
+        if documented.get("type") == "bytes" and "default" in documented:
             documented["default"], specified["default"] = (
                 human_to_bytes(found["default"]) for found in (documented, specified)
             )
