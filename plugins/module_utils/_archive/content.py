@@ -21,6 +21,8 @@ from .._layout.errors import DocumentRefused, Unreadable
 
 # How many bytes are read at once.
 _CHUNK: t.Final = 256 * 1024
+# How many bytes the kernel copies at once.
+_COPIED: t.Final = 64 * 1024 * 1024
 
 
 class Content(t.Protocol):
@@ -55,6 +57,15 @@ class FileRange:
                 raise self._error("it became shorter while it was read")
             position += len(piece)
             yield piece
+
+    def copy_to(self, fd: int) -> None:
+        """Append the bytes to another open file, without reading them here. Raises Unreadable, OSError."""
+        position, end = self.offset, self.offset + self.size
+        while position < end:
+            count = os.sendfile(fd, self.fd, position, min(_COPIED, end - position))
+            if not count:
+                raise self._error("it became shorter while it was read")
+            position += count
 
     def _error(self, why: str) -> Unreadable:
         shown = visible(self.path)

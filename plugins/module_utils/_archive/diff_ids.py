@@ -16,18 +16,26 @@ import typing as t
 from .._oci.digest import Verifier
 from .._unpack.limits import Budget, Limits
 from .._unpack.pipeline.decompress import CompressedInput, decompress
+from .content import FileRange
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
+    from .tar_writer import TarMember
 
 
-def check_diff_id(pieces: t.Iterable[bytes], diff_id: Digest, *, what: str) -> None:
+def check_diff_id(layer: TarMember, diff_id: Digest, *, what: str) -> None:
     """Decompress a layer and compare its digest; what names it. Limits are those of an unpack.
 
-    Raises DigestMismatch, UnpackError.
+    Raises DigestMismatch, UnpackError, and what opening and reading the layer raises.
     """
+    if layer.opened is not None:
+        with layer.opened() as content:
+            _check_pieces(content.pieces() if isinstance(content, FileRange) else iter(content), diff_id, what)
+
+
+def _check_pieces(pieces: t.Iterator[bytes], diff_id: Digest, what: str) -> None:
     verifier = Verifier(diff_id, None, what=what)
-    source = CompressedInput(iter(pieces))
+    source = CompressedInput(pieces)
     budget = Budget(Limits())
     for piece in decompress(source, declared=None, warn=_ignore):
         budget.add_bytes(len(piece))

@@ -23,7 +23,7 @@ from .._base.text import visible
 from .._layout.errors import Locked, NoSpace, write_errors
 from .._layout.lock import check_same, open_private
 from .._layout.partial import opened_partial, partial_name
-from .compress import make_compressor
+from .compress import Compressor, make_compressor
 from .content import FileRange
 from .tar_writer import write_tar
 
@@ -104,13 +104,13 @@ class PendingArchive:
             partial.append(data)
 
     @contextlib.contextmanager
-    def opened(self, descriptor: Descriptor) -> t.Iterator[t.Iterator[bytes]]:
-        """Yield the bytes of a blob that was downloaded."""
+    def opened(self, descriptor: Descriptor) -> t.Iterator[FileRange]:
+        """Yield the content of a blob that was downloaded."""
         name = partial_name(descriptor.digest)
         with write_errors("Reading the download", os.path.join(self._directory, name)):
             fd = os.open(name, _READ, dir_fd=self._state)
         try:
-            yield FileRange(fd, 0, descriptor.size, os.path.join(self._directory, name)).pieces()
+            yield FileRange(fd, 0, descriptor.size, os.path.join(self._directory, name))
         finally:
             os.close(fd)
 
@@ -122,11 +122,8 @@ class PendingArchive:
             fd = os.open(_NEW, _CREATE, 0o600, dir_fd=self._state)
         try:
             output = _Output(fd, self.path)
-            if compressor is None:
-                write_tar(members, output.write)
-            else:
-                compress = compressor.compress
-                write_tar(members, lambda piece: output.write(compress(piece)))
+            write_tar(members, output if compressor is None else _CompressedOutput(output, compressor))
+            if compressor is not None:
                 output.write(compressor.flush())
             output.finish()
         finally:
@@ -183,6 +180,11 @@ class _Output:
         if self._size >= _BUFFER:
             self._flush()
 
+    def copy(self, content: FileRange) -> None:
+        self._flush()
+        with write_errors("Writing the archive", self._path):
+            content.copy_to(self._fd)
+
     def finish(self) -> None:
         self._flush()
         with write_errors("Writing the archive", self._path):
@@ -195,6 +197,20 @@ class _Output:
         with write_errors("Writing the archive", self._path):
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
+
+
+class _CompressedOutput:
+    """Compresses what is written to another output. Raises what that raises."""
+
+    def __init__(self, output: _Output, compressor: Compressor) -> None:
+        self._output, self._compressor = output, compressor
+
+    def write(self, piece: bytes) -> None:
+        self._output.write(self._compressor.compress(piece))
+
+    def copy(self, content: FileRange) -> None:
+        for piece in content.pieces():
+            self.write(piece)
 
 
 @contextlib.contextmanager

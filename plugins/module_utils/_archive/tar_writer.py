@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from .._base.text import visible
 from .._layout.errors import Unreadable
+from .content import FileRange
 
 BLOCK: t.Final = 512
 _MAX_NAME: t.Final = 100
@@ -25,19 +26,27 @@ _MAX_NAME: t.Final = 100
 _MAX_SIZE: t.Final = 8**11 - 1
 _END: t.Final = b"\0" * (2 * BLOCK)
 
-Write = t.Callable[[bytes], None]
+
+class Output(t.Protocol):
+    """Where an archive is written to."""
+
+    def write(self, piece: bytes) -> None:
+        """Write the next bytes."""
+
+    def copy(self, content: FileRange) -> None:
+        """Write the bytes of a part of a file next. Raises Unreadable if there are fewer."""
 
 
 @dataclass(frozen=True)
 class TarMember:
     """A file of an archive: its name, its size, and a function that opens its bytes. A name ending in / is a directory.
 
-    The iterator may raise an error at its end if the bytes are wrong.
+    The bytes are a part of a file, or an iterator, which may raise an error at its end if they are wrong.
     """
 
     name: str
     size: int = 0
-    opened: t.Callable[[], t.ContextManager[t.Iterable[bytes]]] | None = None
+    opened: t.Callable[[], t.ContextManager[FileRange | t.Iterable[bytes]]] | None = None
 
     @classmethod
     def of(cls, name: str, data: bytes) -> TarMember:
@@ -56,18 +65,18 @@ def with_directories(members: t.Iterable[TarMember]) -> list[TarMember]:
     return [found[name] for name in sorted(found)]
 
 
-def write_tar(members: t.Iterable[TarMember], write: Write) -> None:
-    """Write members in their order, and the end of the archive. Raises what their iterators and write raise.
+def write_tar(members: t.Iterable[TarMember], output: Output) -> None:
+    """Write members in their order, and the end of the archive. Raises what their iterators and output raise.
 
     Raises Unreadable if the bytes of a member are more or fewer than its size.
     """
     for member in members:
-        write(_header(member))
+        output.write(_header(member))
         if member.opened is not None:
-            with member.opened() as pieces:
-                _write_content(member, pieces, write)
-            write(b"\0" * (-member.size % BLOCK))
-    write(_END)
+            with member.opened() as content:
+                _write_content(member, content, output)
+            output.write(b"\0" * (-member.size % BLOCK))
+    output.write(_END)
 
 
 def tar_size(members: t.Iterable[TarMember]) -> int:
@@ -76,13 +85,18 @@ def tar_size(members: t.Iterable[TarMember]) -> int:
     return sum(len(_header(member)) + content for member, content in rounded) + len(_END)
 
 
-def _write_content(member: TarMember, pieces: t.Iterable[bytes], write: Write) -> None:
+def _write_content(member: TarMember, content: FileRange | t.Iterable[bytes], output: Output) -> None:
     left = member.size
-    for piece in pieces:
-        left -= len(piece)
-        if left < 0:
-            break
-        write(piece)
+    if isinstance(content, FileRange):
+        left -= content.size
+        if not left:
+            output.copy(content)
+    else:
+        for piece in content:
+            left -= len(piece)
+            if left < 0:
+                break
+            output.write(piece)
     if left:
         raise Unreadable(
             f"Writing the archive failed: {visible(member.name)} does not have {member.size} bytes; run the task again."

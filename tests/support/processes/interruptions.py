@@ -33,6 +33,7 @@ CALLS: t.Final = (
     "rename",
     "replace",
     "rmdir",
+    "sendfile",
     "setxattr",
     "symlink",
     "unlink",

@@ -150,8 +150,7 @@ class _Task:
                 fill(pending, self._source, self._request.repository, missing, parallel=parallel)
             contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
             for layer, diff_id in outcome.image.layers:
-                with t.cast("t.Any", contents[layer.digest].opened)() as pieces:
-                    check_diff_id(pieces, diff_id, what=f"the decompressed layer {layer.digest}")
+                check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")
             members = [*contents.values(), *top_files(outcome.image.entry, outcome.image.listing)]
             pending.compose(with_directories(members), compression=self._module.params["compression"])
             pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
