@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 
 from .._base.text import quote
 from .caller import Call
@@ -88,23 +88,27 @@ class ListKind:
 
 @dataclass(frozen=True)
 class _Page:
-    """The names of one answer. size is the requested n; is_guess says that no Link named the following page."""
+    """The names of one answer, each once as a key of names, and their number with repetitions.
+
+    size is the requested n; is_guess says that no Link named the following page.
+    """
 
     url: Url
     size: int | None
-    names: list[str]
+    names: dict[str, None]
+    count: int
     following: Url | None
     is_guess: bool
 
     @property
     def is_everything(self) -> bool:
         """Whether the server ignores n and lists all names at once, as distribution 2.8 does, in no order."""
-        return self.size is not None and len(self.names) > self.size and (self.following is None or self.is_guess)
+        return self.size is not None and self.count > self.size and (self.following is None or self.is_guess)
 
     @property
     def is_full(self) -> bool:
         """Whether the page has as many names as requested."""
-        return len(self.names) == self.size
+        return self.count == self.size
 
 
 class NameLister:
@@ -138,7 +142,7 @@ class NameLister:
             return NameList(tuple(_in_valid_order(self._read_all())))
         page = self._first_page(n, None)
         if self._is_whole(page):
-            return _make_list(sorted(self._filter_valid(page.names)), n)
+            return _make_list(sorted(self._usable_names(page)), n)
         found = self._collect(page, n)
         return found if found.last is not None else NameList(tuple(_in_valid_order(list(found.names))))
 
@@ -147,11 +151,11 @@ class NameLister:
 
         If the names are in ASCII order, it does not matter which side cuts.
         """
-        if page.size is not None and page.size > len(page.names):
+        if page.size is not None and page.size > page.count:
             return False
         if page.following is not None and not page.is_guess:
             return False
-        if not page.is_everything and (page.names == sorted(page.names) or self._applies_n()):
+        if not page.is_everything and (list(page.names) == sorted(page.names) or self._applies_n()):
             return False
         return not self._has_more(page)
 
@@ -159,14 +163,14 @@ class NameLister:
         """Tell whether the page after this one has other names."""
         if page.following is None:
             return False
-        return not set(self._fetch_page(page.following, page.size).names) <= set(page.names)
+        return not self._fetch_page(page.following, page.size).names.keys() <= page.names.keys()
 
     def _read_after(self, last: str, n: int | None) -> NameList:
         page = self._first_page(n, last)
         # a server that ignores n may still apply last, and then this is not its whole list
         first = page if page.is_everything and last in page.names else self._first_page(page.size, None)
         if self._is_whole(first):
-            return _by_name(self._filter_valid(first.names), last, n)
+            return _by_name(self._usable_names(first), last, n)
         if page.names and first.names == page.names:
             return self._skip_to(page, last, n)
         return self._collect(page, n, without=last)
@@ -188,13 +192,13 @@ class NameLister:
         """Tell whether a server cuts its list at n, so that parts follow its order; else they are cut here by name."""
         if page.following is not None and not page.is_guess:
             return True
-        if page.size is not None and len(page.names) < count:
+        if page.size is not None and page.count < count:
             return True
         return count > 1 and self._applies_n()
 
     def _applies_n(self) -> bool:
         """Tell whether the server applies n; there is more than one name."""
-        return len(self._first_page(1, None).names) == 1
+        return self._first_page(1, None).count == 1
 
     def _read_all(self) -> list[str]:
         """Return all names in the order of the server, in pages if one answer would be too long."""
@@ -217,9 +221,12 @@ class NameLister:
             linked = linked or (page.following is not None and not page.is_guess)
             if linked and page.is_guess:
                 page = replace(page, following=None, is_guess=False)
-            fresh = [name for name in self._filter_valid(page.names) if name not in found and name != without]
-            found.update(dict.fromkeys(fresh))
-            idle = 0 if fresh else idle + 1
+            known, names = len(found), self._usable_names(page, without)
+            if found:
+                found.update(names)
+            else:
+                found = names
+            idle = 0 if len(found) > known else idle + 1
             if len(found) > MAX_NAMES:
                 raise self._list_error(f"it has more than {MAX_NAMES} {self._kind.plural}")
             if page.following is None or (wanted is not None and len(found) >= wanted):
@@ -228,7 +235,7 @@ class NameLister:
                 raise self._list_error("its pages form a loop or have no end")
             seen.add(page.following)
             before, page = page, self._fetch_page(page.following, page.size)
-            if before.is_guess and set(page.names) <= set(before.names):
+            if before.is_guess and page.names.keys() <= before.names.keys():
                 # a server that gave all wanted names, invalid ones included, may have no more and have cut nothing
                 if (
                     before.is_full
@@ -253,30 +260,32 @@ class NameLister:
 
     def _fetch_page(self, url: Url, size: int | None) -> _Page:
         call = Call(self._operation, url, headers={"Accept": "application/json"}, deadline=self._deadline)
-        answer, names = self._caller.consume(call, self._read_names)
+        answer, (names, count) = self._caller.consume(call, self._read_names)
         target = self._linked_page(answer, url)
         if target is not None:
-            return _Page(url, size, names, target, is_guess=False)
+            return _Page(url, size, names, count, target, is_guess=False)
         # an invalid name is not sent back: it may be huge, or contain characters that a URL cannot
         usable = next(filter(self._kind.is_valid, reversed(names)), None)
-        may_be_cut = usable is not None and (len(names) == size or len(names) % _ROUND == 0)
+        may_be_cut = usable is not None and (count == size or count % _ROUND == 0)
         following = self._kind.url(size, usable) if may_be_cut else None
-        return _Page(url, size, names, following, is_guess=following is not None)
+        return _Page(url, size, names, count, following, is_guess=following is not None)
 
-    def _read_names(self, answer: Answer) -> list[str]:
-        names = []
+    def _read_names(self, answer: Answer) -> tuple[dict[str, None], int]:
+        names: dict[str, None] = {}
+        count = 0
         content = answer.content(MAX_PAGE_BYTES)
         head = next(content, b"")
         if is_markup(head):
             raise answer.page_error()
         try:
             for name in scan_names(self._kind.key, self._within_budget(chain((head,), content)), self._effort):
-                names.append(name[:_MAX_NAME])
-                if len(names) > MAX_NAMES:
+                names[name[:_MAX_NAME]] = None
+                count += 1
+                if count > MAX_NAMES:
                     raise self._list_error(f"it has more than {MAX_NAMES} {self._kind.plural}")
         except NameListInvalid as exc:
             raise self._list_error(str(exc)) from None
-        return names
+        return names, count
 
     def _within_budget(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
@@ -285,8 +294,10 @@ class NameLister:
                 raise self._list_error(f"its pages have more than {MAX_BYTES} bytes in total")
             yield piece
 
-    def _filter_valid(self, names: Iterable[str]) -> list[str]:
-        return list(filter(self._is_usable, names))
+    def _usable_names(self, page: _Page, without: str | None = None) -> dict[str, None]:
+        """Return the valid names of a page. If all are, they are not copied: a dict of a million takes 30 MB."""
+        others = {name for name in page.names if name == without or not self._is_usable(name)}
+        return {name: None for name in page.names if name not in others} if others else page.names
 
     def _is_usable(self, name: str) -> bool:
         if self._kind.is_valid(name):
@@ -334,14 +345,16 @@ class NameLister:
         )
 
 
-def _by_name(names: list[str], last: str, n: int | None) -> NameList:
+def _by_name(names: Iterable[str], last: str, n: int | None) -> NameList:
     """Return the n names after last in ASCII order."""
     return _make_list([name for name in sorted(set(names)) if name > last], n)
 
 
 def _in_valid_order(names: list[str]) -> list[str]:
     """Return the names in the server's order if the specification allows that order, else in ASCII order."""
-    return names if names == sorted(names, key=str.lower) else sorted(names)
+    # not by sorted(): a million names in lower case would take as much memory as the names
+    in_order = all(one.lower() <= other.lower() for one, other in zip(names, islice(names, 1, None)))
+    return names if in_order else sorted(names)
 
 
 def _make_list(names: list[str], wanted: int | None, *, more: bool = False) -> NameList:

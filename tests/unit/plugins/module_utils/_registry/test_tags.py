@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry import name_list as module
@@ -218,6 +219,23 @@ def test_too_many_tags(serve, connect, monkeypatch) -> None:
     monkeypatch.setattr(module, "MAX_NAMES", 10)
     with pytest.raises(ProtocolBroken, match="more than 10"):
         connect(fill(serve())).tags("app")
+
+
+def test_names_are_in_memory_once(serve, connect) -> None:
+    """Beside the names, which have 57 bytes each, there is one dict of them, and no copies in lower case."""
+    count = 100_000
+    server = serve()
+    server.on("list$", page(*(f"v{number:07}" for number in range(count))))
+    server.on("last=", page())
+    client = connect(server)
+    tracemalloc.start()
+    try:
+        found = client.tags("app")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found.names) == count
+    assert peak / count < 200
 
 
 def test_the_same_full_page_twice_is_an_error(serve, connect, monkeypatch) -> None:
