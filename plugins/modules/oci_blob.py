@@ -156,14 +156,13 @@ ratls:
 
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import (
-    BlobFile,
-    Download,
+from ansible_collections.attested.registry.plugins.module_utils._module.blob_file import BlobFile, Download
+from ansible_collections.attested.registry.plugins.module_utils._module.blob_part import run_range
+from ansible_collections.attested.registry.plugins.module_utils._module.blob_results import (
     blob_size,
     file_results,
     place,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.blob_part import run_range
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     REPOSITORY,

@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The file of oci_blob and oci_manifest: its verified content, the download that resumes, the atomic replacement."""
+"""The file of oci_blob and oci_manifest: its verified content, the download that resumes, the atomic replacement.
+
+Called by blob_results.py, manifest.py and oci_blob.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from .._base.errors import CollectionError
 from .._base.lock_file import is_private, lock
 from .._base.parents import Parents, risk_warning
-from .._base.text import path_text, visible
+from .._base.text import visible
 from .._oci.digest import Digest
 from .._oci.errors import OciError
 from .._unpack.errors import Locked, filesystem_error
@@ -27,9 +30,7 @@ from .opened_again import opened_again
 from .replaced_file import take_attributes
 
 if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
-    from .registry.sources import ImageSource, Stream
+    from .registry.sources import Stream
 
 _PIECE: t.Final = 1024 * 1024
 _LOCK_SECONDS: t.Final = 60.0
@@ -323,51 +324,6 @@ def _open_partial(folder: int, name: str) -> _Partial:
     return _Partial(folder, name, os.open(name, _CREATE, 0o600, dir_fd=folder), False)
 
 
-def place(module: AnsibleModule, file: BlobFile, open_stream: OpenStream, *, before: Content | None) -> Download:
-    """Download the content to the file; a new file gets the SELinux context of the policy. Raises as download()."""
-
-    def label(partial: str) -> None:
-        if before is None and module.selinux_enabled():
-            module.set_context_if_different(partial, module.selinux_default_context(file.path), False)
-
-    return file.download(open_stream, prepare=label)
-
-
-def file_results(module: AnsibleModule, file: BlobFile, *, before: Content | None, done: Download) -> dict[str, t.Any]:
-    """Set the attributes of the file by the options of the task; return the results changed and diff."""
-    after = Content(file.digest, done.size)
-    diff = _diff(file.path, before=before if done.changed else after, after=after)
-    attributes = module.load_file_common_arguments(module.params)
-    with file.reached() as path:
-        changed = module.set_fs_attributes_if_different({**attributes, "path": path}, done.changed, diff)
-    return {"changed": changed, "diff": diff}
-
-
-def _diff(path: str, *, before: Content | None, after: Content) -> dict[str, t.Any]:
-    """Return the diff of the file for a blob."""
-    return {
-        "before_header": path_text(path),
-        "after_header": path_text(path),
-        "before": {"digest": None} if before is None else {"digest": str(before.digest), "size": before.size},
-        "after": {"digest": str(after.digest), "size": after.size},
-    }
-
-
-def blob_size(source: ImageSource, repository: str, digest: Digest) -> int:
-    """Return the size of a blob in the registry. Raises NotFound, and what ImageSource.head_blob raises."""
-    size = source.head_blob(repository, digest)
-    if size is None:
-        from .._registry.errors import NotFound
-
-        raise NotFound(
-            f"The registry {source.name} has no blob {digest} in {repository}; check the digest and the repository.",
-            registry=source.name,
-            repository=repository,
-            reference=str(digest),
-        )
-    return size
-
-
 def _hash(descriptor: int, hasher: t.Any) -> int:
     """Hash a file from its start, leave the position at its end, and return its size. Raises OSError."""
     size = os.lseek(descriptor, 0, os.SEEK_SET)
@@ -385,4 +341,4 @@ def _write_all(descriptor: int, piece: bytes) -> None:
         written += os.write(descriptor, memoryview(piece)[written:])
 
 
-__all__ = ("BlobFile", "BlobFileError", "Content", "Download", "OpenStream", "blob_size", "file_results", "place")
+__all__ = ("BlobFile", "BlobFileError", "Content", "Download", "OpenStream")

@@ -21,7 +21,8 @@ from .._oci.platform import Platform
 from .._registry.errors import NotFound
 from .._registry.fetched import Fetched
 from .._registry.manifests import MAX_BYTES
-from .blob_file import BlobFile, Download, file_results, place
+from .blob_file import BlobFile, Download
+from .blob_results import file_results, place
 from .registry.attestation import attestation_results
 from .registry.image_source import opened_image
 
