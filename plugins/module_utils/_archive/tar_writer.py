@@ -79,12 +79,6 @@ def write_tar(members: t.Iterable[TarMember], output: Output) -> None:
     output.write(_END)
 
 
-def tar_size(members: t.Iterable[TarMember]) -> int:
-    """Return the size of the archive that write_tar() writes, in bytes."""
-    rounded = ((member, member.size + -member.size % BLOCK) for member in members)
-    return sum(len(_header(member)) + content for member, content in rounded) + len(_END)
-
-
 def _write_content(member: TarMember, content: FileRange | t.Iterable[bytes], output: Output) -> None:
     left = member.size
     if isinstance(content, FileRange):
@@ -134,4 +128,4 @@ def _block(name: bytes, size: int, kind: bytes, mode: int) -> bytes:
     return start + b"%06o\0 " % sum(block) + block[len(start) + 8 :]
 
 
-__all__ = ("BLOCK", "TarMember", "tar_size", "with_directories", "write_tar")
+__all__ = ("BLOCK", "Output", "TarMember", "with_directories", "write_tar")
