@@ -427,6 +427,28 @@ options:
       - The default is no limit. Has no effect with O(layout).
     type: bytes
     version_added: 0.3.0
+  cache:
+    description:
+      - A directory in which all tasks of the host that give it keep downloaded blobs. A blob that is there is not
+        downloaded again, and the download of a blob that was interrupted is resumed by the next task.
+      - It is created with mode V(0700) if it does not exist. It must belong to the user of the task, and no other user
+        may be able to write to it or to replace it. A directory that holds something else, such as a layout, is
+        refused.
+      - Each blob is hashed before it is used. A damaged one is removed, with a warning, and downloaded again.
+      - A task waits up to O(lock_timeout) seconds while another one downloads the same blob, and then downloads it
+        itself, past the cache.
+      - The default is no cache. Check mode writes nothing to it. Has no effect with O(layout).
+    type: path
+    version_added: 0.3.0
+  cache_size:
+    description:
+      - The size of O(cache) in bytes, as a number or with a unit, such as V(500M) or V(10G). At the end of a task that
+        uses the cache, the least recently used blobs are removed until no more are there, except blobs that a task uses
+        at that time. During the task the cache may be larger.
+      - The tasks that share a cache should give the same size.
+    type: bytes
+    default: 10G
+    version_added: 0.3.0
 """
 
     QUERY = r"""

@@ -368,6 +368,20 @@ stats:
         - The number of HTTP requests that were sent.
       type: int
       sample: 1
+    cache_hits:
+      description:
+        - The number of blobs that came from O(cache).
+      returned: if O(cache) is set, except with O(layout)
+      type: int
+      version_added: 0.3.0
+      sample: 3
+    cache_bytes:
+      description:
+        - The total size of these blobs in bytes.
+      returned: if O(cache) is set, except with O(layout)
+      type: int
+      version_added: 0.3.0
+      sample: 53687091
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.

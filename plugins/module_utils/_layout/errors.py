@@ -6,8 +6,8 @@
 
 """The errors of reading and writing an OCI layout.
 
-walk.py reports most of those of reading for single files of a layout; lock.py, store.py, partial.py and view.py raise
-those of writing.
+walk.py reports most of those of reading for single files of a layout; lock.py, store.py, partial.py, blob_cache.py and
+view.py raise those of writing.
 """
 
 from __future__ import annotations
@@ -100,6 +100,12 @@ class NotALayout(LayoutError):
     kind = "destination"
 
 
+class NotACache(LayoutError):
+    """The directory cannot be a cache: others can change it, or it holds something else. Fields: path."""
+
+    kind = "destination"
+
+
 class Locked(LayoutError):
     """Another run holds the lock of the layout. Fields: path."""
 
@@ -142,6 +148,7 @@ __all__ = (
     "Locked",
     "ManifestMissing",
     "NoSpace",
+    "NotACache",
     "NotALayout",
     "Unreadable",
     "WriteFailed",

@@ -6,12 +6,13 @@
 
 """The file of an unfinished download of a blob, which a later run continues.
 
-store.py and _archive/pending.py open it, _module/layout/fill.py downloads to it.
+store.py, blob_cache.py and _archive/pending.py open it, _module/registry/downloads.py downloads to it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import typing as t
@@ -36,7 +37,7 @@ class Partial:
     def __init__(self, fd: int, digest: Digest, path: str) -> None:
         self.digest = digest
         self.path = path
-        self._fd = fd
+        self.fd = fd
 
     @classmethod
     def open(cls, folder: int, digest: Digest, *, directory: str) -> Partial:
@@ -56,14 +57,14 @@ class Partial:
     @property
     def size(self) -> int:
         """The number of bytes in the file."""
-        return os.fstat(self._fd).st_size
+        return os.fstat(self.fd).st_size
 
     def read_back(self) -> tuple[int, _Hash]:
         """Return the number of bytes in the file and a hash object that has seen them. More can be appended then."""
         hasher = self.digest.new_hash()
         with write_errors("Reading the unfinished download", self.path):
-            size = os.lseek(self._fd, 0, os.SEEK_SET)
-            while piece := os.read(self._fd, _PIECE):
+            size = os.lseek(self.fd, 0, os.SEEK_SET)
+            while piece := os.read(self.fd, _PIECE):
                 hasher.update(piece)
                 size += len(piece)
         return size, hasher
@@ -72,26 +73,31 @@ class Partial:
         """Append a piece. On failure the file is emptied, because the run may need its space to go on."""
         with write_errors("Writing the download", self.path):
             try:
-                _write_all(self._fd, piece)
+                _write_all(self.fd, piece)
             except OSError:
-                os.ftruncate(self._fd, 0)
+                os.ftruncate(self.fd, 0)
                 raise
 
     def reset(self) -> None:
         """Empty the file."""
         with write_errors("Emptying the unfinished download", self.path):
-            os.lseek(self._fd, 0, os.SEEK_SET)
-            os.ftruncate(self._fd, 0)
+            os.lseek(self.fd, 0, os.SEEK_SET)
+            os.ftruncate(self.fd, 0)
 
     def finish(self) -> None:
         """Make the file readable for all, and sync it."""
         with write_errors("Writing the download", self.path):
-            os.fchmod(self._fd, 0o644)
-            os.fsync(self._fd)
+            os.fchmod(self.fd, 0o644)
+            os.fsync(self.fd)
+
+    def unlock(self) -> None:
+        """Release the lock on the file, if there is one."""
+        with write_errors("Unlocking the download", self.path):
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Close the file and keep it."""
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 @contextlib.contextmanager

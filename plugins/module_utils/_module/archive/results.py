@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..._base.text import path_text
 
@@ -24,7 +24,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArchiveOutcome:
-    """The outcome of a task, predicted in check mode; before is the archive that was there."""
+    """The outcome of a task, predicted in check mode; before is the archive that was there.
+
+    cached are the fields of stats about the cache.
+    """
 
     image: ArchiveImage
     names: ImageNames
@@ -33,6 +36,7 @@ class ArchiveOutcome:
     changed: bool
     downloaded: int = 0
     requests: int = 0
+    cached: Json = field(default_factory=dict)
     attestation: Json | None = None
 
 
@@ -52,7 +56,7 @@ def archive_results(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
             "downloaded": missing,
             "left_out": len(plan.left_out),
         },
-        "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests},
+        "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests, **outcome.cached},
     }
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation

@@ -27,6 +27,7 @@ from ..._unpack.tree.reach import inside
 from ..layout.fill import fill
 from ..layout.plan import make_plan
 from ..options.ranges import check_downloads, check_seconds
+from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
 from ..replaced_file import take_attributes
 from .image import find_names, make_image, make_request
@@ -39,6 +40,7 @@ if t.TYPE_CHECKING:
     from ..._oci.descriptor import Descriptor
     from ..layout.contents import ImageFile
     from ..layout.plan import LayoutPlan, LayoutRequest
+    from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
     from .image import ArchiveImage, ImageNames
 
@@ -46,12 +48,17 @@ if t.TYPE_CHECKING:
 def run_archive(module: AnsibleModule) -> Json:
     """Bring the archive to the requested state and return the results of oci_archive."""
     path = _check_dest(module)
-    with opened_image(module) as (source, selector):
+    check_cache_option(module)
+    with opened_image(module) as (source, selector), opened_downloads(module, source) as downloads:
         names = find_names(module, source, selector)
-        task = _Task(module, path, source, make_request(module, selector, names), names)
+        task = _Task(module, path, source, make_request(module, selector, names), names, downloads)
         outcome = task.run()
         outcome = replace(
-            outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation
+            outcome,
+            downloaded=source.downloaded,
+            requests=source.requests,
+            cached=cache_stats(module, downloads),
+            attestation=source.attestation,
         )
     diff = archive_diff(module, outcome)
     changed = _update_attributes(module, path, outcome.changed, diff)
@@ -83,9 +90,15 @@ class _Task:
     """One task: brings the archive at path to what request asks for."""
 
     def __init__(
-        self, module: AnsibleModule, path: str, source: ImageSource, request: LayoutRequest, names: ImageNames
+        self,
+        module: AnsibleModule,
+        path: str,
+        source: ImageSource,
+        request: LayoutRequest,
+        names: ImageNames,
+        downloads: Downloads,
     ) -> None:
-        self._module, self._path, self._source = module, path, source
+        self._module, self._path, self._source, self._downloads = module, path, source, downloads
         self._request, self._names = request, names
         # a source on this host is read while the archive is written, without a copy in between
         self._is_local = module.params["layout"] is not None
@@ -146,8 +159,7 @@ class _Task:
                 return outcome
             missing = [file for file in outcome.plan.missing if file.data is None]
             if not self._is_local:
-                parallel = self._module.params["parallel"]
-                fill(pending, self._source, self._request.repository, missing, parallel=parallel)
+                fill(pending, self._downloads, missing, parallel=self._module.params["parallel"])
             contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
             for layer, diff_id in outcome.image.layers:
                 check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")

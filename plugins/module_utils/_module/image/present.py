@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..._oci.image import Image, Layer
     from ..._registry.fetched import ManifestHead
     from ..._unpack.layers import LayerSource
+    from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
     from .lookup import FoundImage, ImageRequest
     from .stopwatch import Stopwatch
@@ -36,6 +37,7 @@ def ensure_present(
     request: ImageRequest,
     desired: DesiredTree,
     watch: Stopwatch,
+    downloads: Downloads,
     *,
     head: ManifestHead | None = None,
 ) -> Report:
@@ -53,7 +55,7 @@ def ensure_present(
         is_right = stamp is not None and view.exists and found.is_in(stamp) and desired.fits(stamp)
         changed = bool(drift) or not is_right
         if changed:
-            tree = _change(view, source, request, desired, found, watch, drifted=is_right, warn=place.warn)
+            tree = _change(view, source, request, desired, found, watch, downloads, drifted=is_right, warn=place.warn)
         else:
             tree = _Tree(found.shown, view.current_generation)
         after = desired.describe(tree.image)
@@ -88,6 +90,7 @@ def _change(
     desired: DesiredTree,
     found: FoundImage,
     watch: Stopwatch,
+    downloads: Downloads,
     *,
     drifted: bool,
     warn: Warn,
@@ -103,7 +106,7 @@ def _change(
         return _Tree(found.shown, kept.number)
     with watch.stage("resolve"):
         image = found.image or _resolve_again(source, request, found)
-    return _unpack(view, source, request, desired, image, watch, drifted=drifted, warn=warn)
+    return _unpack(view, source, request, desired, image, watch, downloads, drifted=drifted, warn=warn)
 
 
 def _resolve_again(source: ImageSource, request: ImageRequest, found: FoundImage) -> Image:
@@ -129,6 +132,7 @@ def _unpack(
     desired: DesiredTree,
     image: Image,
     watch: Stopwatch,
+    downloads: Downloads,
     *,
     drifted: bool,
     warn: Warn,
@@ -136,7 +140,8 @@ def _unpack(
     from ..._unpack.layers import unpack_layers
 
     downloaded = source.downloaded
-    layers = [_layer_source(source, request.repository, layer, watch) for layer in image.layers]
+    downloads.use(layer.descriptor.digest for layer in image.layers)
+    layers = [_layer_source(downloads, layer, watch) for layer in image.layers]
     with view.staging() as staging:
         options, recording = desired.options.for_unpack(), staging.recording
         with watch.stage("unpack"):
@@ -151,14 +156,14 @@ def _unpack(
     )
 
 
-def _layer_source(source: ImageSource, repository: str, layer: Layer, watch: Stopwatch) -> LayerSource:
+def _layer_source(downloads: Downloads, layer: Layer, watch: Stopwatch) -> LayerSource:
     from ..._unpack.layers import LayerSource
 
     return LayerSource(
         name=str(layer.descriptor.digest),
         compression=layer.compression,
         diff_id=layer.diff_id,
-        open=lambda: watch.downloading(source.blob(repository, layer.descriptor)),
+        open=lambda: watch.downloading(downloads.blob(layer.descriptor)),
     )
 
 

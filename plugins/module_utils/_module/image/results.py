@@ -12,20 +12,30 @@ import typing as t
 
 from ..._base.text import path_text
 from ..registry.attestation import attestation_results
+from ..registry.downloads import cache_stats
 from .diff import image_diff
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
     from .stopwatch import Stopwatch
     from .tree import Report
 
 
 def image_results(
-    module: AnsibleModule, report: Report, *, source: ImageSource | None, watch: Stopwatch
+    module: AnsibleModule,
+    report: Report,
+    *,
+    source: ImageSource | None,
+    watch: Stopwatch,
+    downloads: Downloads | None = None,
 ) -> dict[str, t.Any]:
-    """Return the results of oci_image_unpack, with the diff in diff mode. source is None if no request was sent."""
+    """Return the results of oci_image_unpack, with the diff in diff mode.
+
+    source and downloads are None if no request was sent.
+    """
     dest = path_text(module.params["dest"])
     drift = report.drift
     results = {
@@ -42,6 +52,7 @@ def image_results(
             "downloaded_bytes": report.downloaded,
             "requests": 0 if source is None else source.requests,
             "seconds": watch.seconds(),
+            **({} if downloads is None else cache_stats(module, downloads)),
         },
     }
     if source is not None:

@@ -19,6 +19,7 @@ from ..._base.errors import CollectionError
 from ..options.image_options import wanted_platform, wanted_selector
 from ..options.ranges import check_downloads, check_minimum
 from ..options.tree_options import TreeOptions
+from ..registry.downloads import check_cache_option, opened_downloads
 from .lookup import ImageRequest
 from .quick_check import QuickCheck
 from .results import image_results
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._oci.reference import Selector
+    from ..registry.downloads import Downloads
     from ..registry.layout_source import LayoutSource
     from ..registry.sources import ImageSource
 
@@ -51,6 +53,7 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
     desired = DesiredTree(TreeOptions.of(params), params["drift"], params["keep_generations"])
     platform, watch = wanted_platform(module), Stopwatch()
+    check_cache_option(module)
     with contextlib.ExitStack() as stack:
         layout = None if params["layout"] is None else _open_layout(module, stack)
         selector = wanted_selector(module) if layout is None else _select(layout, watch)
@@ -58,8 +61,9 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
         request = ImageRequest(params["repository"] or "", selector, platform, params["pull"] == "missing", parallel)
         check = stack.enter_context(QuickCheck(place, request, desired, watch))
         source = layout or _open_registry(module, stack)
-        report = check.ask(source) or _ensure(place, source, request, desired, check, watch)
-        return image_results(module, report, source=source, watch=watch)
+        downloads = stack.enter_context(opened_downloads(module, source))
+        report = check.ask(source) or _ensure(place, source, request, desired, check, watch, downloads)
+        return image_results(module, report, source=source, watch=watch, downloads=downloads)
 
 
 def _open_layout(module: AnsibleModule, stack: contextlib.ExitStack) -> LayoutSource:
@@ -86,10 +90,13 @@ def _ensure(
     desired: DesiredTree,
     check: QuickCheck,
     watch: Stopwatch,
+    downloads: Downloads,
 ) -> Report:
     from .present import ensure_present
 
-    return _tolerating_read_only(place, lambda at: ensure_present(at, source, request, desired, watch, head=check.head))
+    return _tolerating_read_only(
+        place, lambda at: ensure_present(at, source, request, desired, watch, downloads, head=check.head)
+    )
 
 
 def _tolerating_read_only(place: TreePlace, ensure: t.Callable[[TreePlace], Report]) -> Report:

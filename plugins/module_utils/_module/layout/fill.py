@@ -11,14 +11,14 @@ from __future__ import annotations
 import typing as t
 from functools import partial as bound
 
-from ..._oci.errors import OciError
+from ..registry.downloads import resume
 from ..registry.parallel import Stop, run_parallel
 
 if t.TYPE_CHECKING:
     from ..._layout.partial import Partial
     from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
-    from ..registry.sources import ImageSource
+    from ..registry.downloads import Downloads
     from .contents import ImageFile
 
 
@@ -35,42 +35,37 @@ class BlobStore(t.Protocol):
         """See LayoutStore."""
 
 
-def fill(
-    store: BlobStore, source: ImageSource, repository: str, missing: t.Sequence[ImageFile], *, parallel: int
-) -> None:
+def fill(store: BlobStore, downloads: Downloads, missing: t.Sequence[ImageFile], *, parallel: int) -> None:
     """Write the missing files of an image to a store, resuming the partial downloads of earlier runs.
 
-    parallel is the number of downloads at once. Raises what ImageSource.blob raises, LayoutError. Partial downloads are
+    parallel is the number of downloads at once. Raises what Downloads.blob() raises, LayoutError. Partial downloads are
     then kept for the next run, unless their content is wrong or the disk is full.
     """
-    downloads = []
+    jobs = []
     for content in missing:
         if content.data is not None:
             store.write(content.descriptor.digest, content.data)
         else:
-            downloads.append(bound(_download, store, source, repository, content.descriptor))
-    run_parallel(downloads, workers=parallel)
+            jobs.append(bound(_download, store, downloads, content.descriptor))
+    if jobs:
+        downloads.use(content.descriptor.digest for content in missing)
+    run_parallel(jobs, workers=parallel)
 
 
-def _download(store: BlobStore, source: ImageSource, repository: str, descriptor: Descriptor, stop: Stop) -> None:
+def _download(store: BlobStore, downloads: Downloads, descriptor: Descriptor, stop: Stop) -> None:
     stop.check()
     with store.partial(descriptor.digest) as partial:
-        if partial.size > descriptor.size:
-            partial.reset()
-        begun = partial.size
-        try:
-            _resume(partial, source, repository, descriptor, stop)
-        except OciError:
-            if not begun:
-                raise
-            partial.reset()  # the file of the earlier run was damaged; download all of it
-            _resume(partial, source, repository, descriptor, stop)
+        if downloads.uses_cache:
+            _copy(partial, downloads, descriptor, stop)
+        else:
+            resume(partial, downloads, descriptor, stop.check)
         store.keep(partial)
 
 
-def _resume(partial: Partial, source: ImageSource, repository: str, descriptor: Descriptor, stop: Stop) -> None:
-    offset, state = partial.read_back()
-    with source.blob(repository, descriptor, offset=offset, digest_state=state) as pieces:
+def _copy(partial: Partial, downloads: Downloads, descriptor: Descriptor, stop: Stop) -> None:
+    """Copy a blob from the cache; a part that an earlier run left is not worth hashing."""
+    partial.reset()
+    with downloads.blob(descriptor, check=stop.check) as pieces:
         for piece in pieces:
             stop.check()
             partial.append(piece)

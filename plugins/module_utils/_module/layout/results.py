@@ -24,7 +24,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayoutOutcome:
-    """The outcome of a task, predicted in check mode; publish tells whether index.json must be written."""
+    """The outcome of a task, predicted in check mode; publish tells whether index.json must be written.
+
+    cached are the fields of stats about the cache.
+    """
 
     before: IndexFile
     after: IndexFile
@@ -35,6 +38,7 @@ class LayoutOutcome:
     plan: LayoutPlan | None = None
     downloaded: int = 0
     requests: int = 0
+    cached: Json = field(default_factory=dict)
     attestation: Json | None = None
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
@@ -56,7 +60,11 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome) -> Json:
         },
         "pruned": {"blobs": pruning.removed, "bytes": pruning.bytes},
         "orphans": pruning.orphans,
-        "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests},
+        "stats": {
+            "downloaded_bytes": outcome.downloaded,
+            "requests": outcome.requests,
+            **outcome.cached,
+        },
     }
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation

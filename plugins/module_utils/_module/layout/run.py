@@ -23,6 +23,7 @@ from ..._oci.names import check_tag
 from ..._oci.reference import Selector
 from ..options.image_options import host_platform, platform_or_all
 from ..options.ranges import check_downloads, check_seconds
+from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
 from .attributes import FileAttributes
 from .fill import fill
@@ -75,7 +76,8 @@ def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcom
 
 
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
-    with opened_image(module) as (source, selector):
+    check_cache_option(module)
+    with opened_image(module) as (source, selector), opened_downloads(module, source) as downloads:
         request = _make_request(module, selector)
         with LayoutView(dest) as view:
             outcome = _plan_present(module, source, view, request)
@@ -84,11 +86,17 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
             with _open_store(module, dest, attributes) as store:
                 outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
                 missing = t.cast("LayoutPlan", outcome.plan).missing
-                fill(store, source, request.repository, missing, parallel=_parallel(module))
+                fill(store, downloads, missing, parallel=_parallel(module))
                 _carry_out(store, outcome)
         elif is_unfinished and not module.check_mode:
             _remove_left_over(dest)
-        return replace(outcome, downloaded=source.downloaded, requests=source.requests, attestation=source.attestation)
+        return replace(
+            outcome,
+            downloaded=source.downloaded,
+            requests=source.requests,
+            cached=cache_stats(module, downloads),
+            attestation=source.attestation,
+        )
 
 
 def _parallel(module: AnsibleModule) -> int:

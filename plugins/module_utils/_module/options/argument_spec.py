@@ -107,6 +107,8 @@ LAYOUT: t.Final[Options] = {"layout": {"type": "path"}}
 DOWNLOAD: t.Final[Options] = {
     "parallel": {"type": "int", "default": 4},
     "limit_rate": {"type": "bytes"},
+    "cache": {"type": "path"},
+    "cache_size": {"type": "bytes", "default": "10G"},
 }
 
 # The options of the fragment attested.registry.tree.

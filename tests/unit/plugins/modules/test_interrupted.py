@@ -201,3 +201,23 @@ def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.
             assert set(inspection.layout.tags) in ({"old"}, {"old", "new"}, {"new"})
 
     walked(work, fault, prepare, check)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
+def test_a_cache(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, fault: str) -> None:
+    """The layout comes from the cache, whose blobs are right whenever they have their names."""
+    registry.publish("team/app", {"new": NEW})
+    cache = place / "cache"
+    options = {"registry": registry.name, "repository": "team/app", "dest": str(place / "layout"), "cache": str(cache)}
+    work = Work(run_module, "oci_layout", place, reference="new", **options)
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+
+    def check() -> None:
+        for path in (cache / "blobs" / "sha256").glob("*"):
+            assert images.digest_of(path.read_bytes()) == f"sha256:{path.name}"
+
+    walked(work, fault, prepare, check)

@@ -2,9 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kill a command that fills a layout in the middle of a layer, run it again, and print how much it downloaded.
+"""Kill a command that fills a layout or a cache in the middle of a layer, run it again, and print what it downloaded.
 
-kill_midway.py LAYOUT -- COMMAND...        {address} in the command is that of a registry with the image app:2.0
+python -m ansible_collections.attested.registry.tests.support.processes.kill_midway DIRECTORY -- COMMAND...
+
+{address} in the command is that of a registry with the image app:2.0.
 """
 
 from __future__ import annotations
@@ -17,10 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(path.parent) for path in Path(__file__).absolute().parents if path.name == "ansible_collections"]
-
-from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply  # noqa: E402
-from ansible_collections.attested.registry.tests.support.registries.lying_registries import LAYER, WRONG  # noqa: E402
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
+from ansible_collections.attested.registry.tests.support.registries.lying_registries import LAYER, WRONG
 
 _SECONDS = 60.0
 
@@ -52,8 +52,9 @@ def main() -> int:
         if again.returncode != 0:
             sys.exit(f"error: the second run failed:\n{again.stdout}{again.stderr}")
         sent = registry.sent(LAYER.digest)[-1].header("Range")
-    index = json.loads((Path(layout) / "index.json").read_text())
-    tags = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index["manifests"]]
+    index = Path(layout) / "index.json"  # which a cache does not have
+    entries = json.loads(index.read_text())["manifests"] if index.exists() else []
+    tags = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in entries]
     sys.stdout.write(json.dumps({"kept": kept, "range": sent, "tags": tags}))
     return 0
 
