@@ -49,10 +49,7 @@ class FileRange:
         """Yield the bytes from offset on. Raises Unreadable, also if the file has become shorter."""
         position, end = self.offset + offset, self.offset + self.size
         while position < end:
-            try:
-                piece = os.pread(self.fd, min(_CHUNK, end - position), position)
-            except OSError as exc:
-                raise self._error(exc.strerror or type(exc).__name__) from None
+            piece = read_at(self.fd, position, min(_CHUNK, end - position), path=self.path)
             if not piece:
                 raise self._error("it became shorter while it was read")
             position += len(piece)
@@ -68,8 +65,7 @@ class FileRange:
             position += count
 
     def _error(self, why: str) -> Unreadable:
-        shown = visible(self.path)
-        return Unreadable(f"Reading {shown} failed: {why}; try again when no process writes to it.", path=shown)
+        return _unreadable_error(self.path, why, "try again when no process writes to it")
 
 
 @dataclass(frozen=True)
@@ -88,6 +84,19 @@ class HeldBytes:
         yield self.data[offset:]
 
 
+def read_at(fd: int, position: int, size: int, *, path: str) -> bytes:
+    """Return up to size bytes of an open file, none at its end. Raises Unreadable."""
+    try:
+        return os.pread(fd, size, position)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        raise _unreadable_error(path, reason, "check the path and the disk, then copy the file again") from None
+
+
+def _unreadable_error(path: str, why: str, advice: str) -> Unreadable:
+    return Unreadable(f"Reading {visible(path)} failed: {why}; {advice}.", path=visible(path))
+
+
 def read_all(content: Content, *, what: str) -> bytes:
     """Return all bytes of a document; what names it. Raises DocumentRefused above 4 MiB, Unreadable."""
     if content.size > MAX_BYTES:
@@ -97,4 +106,4 @@ def read_all(content: Content, *, what: str) -> bytes:
     return b"".join(content.pieces())
 
 
-__all__ = ("Content", "FileRange", "HeldBytes", "read_all")
+__all__ = ("Content", "FileRange", "HeldBytes", "read_all", "read_at")

@@ -43,6 +43,8 @@ if t.TYPE_CHECKING:
 MAX_IMAGES: t.Final = 1024
 # Of all images together, since all are in memory.
 MAX_ALL_LAYERS: t.Final = 16384
+# Of all images together, since all are parsed, which takes seconds for each 4 MiB.
+MAX_ALL_CONFIG_BYTES: t.Final = 16 * 1024 * 1024
 _TYPES: t.Final = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 _HEX_NAME: t.Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?")
 # What detect() needs.
@@ -65,6 +67,7 @@ class DockerArchive:
         self.path = archive.path
         self._archive = archive
         self._count = 0
+        self._config_bytes = 0
         self._contents: dict[Digest, Content] = {}
         self._configs: dict[str, tuple[Descriptor, tuple[Digest, ...]]] = {}
         self._layers: dict[str, Descriptor] = {}
@@ -110,6 +113,12 @@ class DockerArchive:
 
     def _read_config(self, name: str) -> tuple[Descriptor, tuple[Digest, ...]]:
         content = self._file(name)
+        self._config_bytes += content.size
+        if self._config_bytes > MAX_ALL_CONFIG_BYTES:
+            raise DocumentRefused(
+                f"Reading manifest.json failed: its images have more than {MAX_ALL_CONFIG_BYTES} bytes of configs; "
+                "save fewer images."
+            )
         data = read_all(content, what=f"the config {quote(name)}")
         digest, stated = Digest.of(data), _HEX_NAME.fullmatch(name)
         if stated is not None and stated.group(1) != digest.encoded:
@@ -176,4 +185,4 @@ def _parse_listing(content: Content) -> list[Fields]:
     return [Fields.of(value, "manifest.json") for value in listed]
 
 
-__all__ = ("MAX_ALL_LAYERS", "MAX_IMAGES", "DockerArchive")
+__all__ = ("MAX_ALL_CONFIG_BYTES", "MAX_ALL_LAYERS", "MAX_IMAGES", "DockerArchive")

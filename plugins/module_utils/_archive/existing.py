@@ -26,7 +26,7 @@ from .._oci.digest import Verifier
 from .._oci.errors import OciError
 from .._unpack.errors import UnpackError
 from .._unpack.pipeline.decompress import CompressedInput, decompress, detect
-from .content import FileRange, read_all
+from .content import FileRange, read_all, read_at
 from .errors import ArchiveRefused, ArchiveTooLarge
 from .layouts import LayoutArchive
 from .opening import open_archive
@@ -130,7 +130,7 @@ class ExistingArchive:
 
     def read(self, fd: int, folder: t.Callable[[], str], stack: contextlib.ExitStack) -> None:
         """Read the archive in the open file. Raises LayoutError if it cannot be one."""
-        self.compression = detect(os.pread(fd, _HEAD, 0))
+        self.compression = detect(read_at(fd, 0, _HEAD, path=self.path))
         files = open_archive(fd, self.path, folder, stack)
         self._files = files
         if isinstance(files, LayoutArchive):

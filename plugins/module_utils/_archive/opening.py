@@ -19,6 +19,7 @@ import typing as t
 from .._base.text import visible
 from .._layout.directory import LayoutDirectory
 from .._layout.errors import LayoutError, LayoutInvalid
+from .content import read_at
 from .docker_save import DockerArchive
 from .layouts import LayoutArchive, LayoutFolder
 from .tar_file import TarFile, invalid_error
@@ -29,6 +30,8 @@ if t.TYPE_CHECKING:
 # Without O_NONBLOCK, opening a fifo would wait for a writer.
 _FLAGS: t.Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _HEAD: t.Final = 16
+# skopeo and docker load read these too.
+_OTHER_COMPRESSIONS: t.Final = ((b"\xfd7zXZ\0", "xz", "unxz"), (b"BZh", "bzip2", "bunzip2"))
 
 
 @contextlib.contextmanager
@@ -69,7 +72,11 @@ def open_archive(
     """Return the images in an archive in a regular file, which the caller keeps open. Raises as opened_images()."""
     from .._unpack.pipeline.decompress import detect
 
-    if detect(os.pread(fd, _HEAD, 0)) != "none":
+    head = read_at(fd, 0, _HEAD, path=path)
+    for magic, name, tool in _OTHER_COMPRESSIONS:
+        if head.startswith(magic):
+            raise invalid_error(path, f"it is compressed with {name}", f"decompress it with {tool} before the task")
+    if detect(head) != "none":
         from .decompressed import decompress_to_file
 
         fd = decompress_to_file(fd, path=path, folder=folder(), stack=stack)

@@ -19,7 +19,7 @@ from .._base.text import quote, visible
 from .._unpack.errors import UnpackError
 from .._unpack.tar.reader import TarReader
 from .._unpack.tar.stream import ByteStream
-from .content import FileRange
+from .content import FileRange, read_at
 from .errors import ArchiveInvalid
 
 if t.TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _HeaderStream(ByteStream):
         self.position = 0
 
     def block(self, size: int) -> bytes:
-        """Return the next size bytes, none at the end of the file. Raises ArchiveInvalid."""
+        """Return the next size bytes, none at the end of the file. Raises ArchiveInvalid, Unreadable."""
         if self.position == self._size:
             return b""
         start = self.position
@@ -114,7 +114,7 @@ class _HeaderStream(ByteStream):
             raise invalid_error(
                 self._path, f"it has more than {MAX_HEADER_BYTES} bytes of tar headers", "use one with fewer members"
             )
-        data = os.pread(self._fd, size, start)
+        data = read_at(self._fd, start, size, path=self._path)
         if len(data) != size:
             raise invalid_error(self._path, "it became shorter while it was read", "try again")
         return data

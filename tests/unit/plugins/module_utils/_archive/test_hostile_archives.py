@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
+import os
 import pathlib
 import tarfile
 import typing as t
@@ -187,6 +190,14 @@ def test_a_document_is_bounded(read: t.Any) -> None:
 # --- compressed archives ---
 
 
+@pytest.mark.parametrize("name", ["xz", "bz2"])
+def test_a_compression_that_is_not_read_is_named(read: t.Any, name: str) -> None:
+    """skopeo reads these too, so users have them."""
+    error = refused(read, importlib.import_module({"xz": "lzma"}.get(name, name)).compress(PLAIN + tb.END))
+    tool = {"xz": "unxz", "bz2": "bunzip2"}[name]
+    assert (error.kind, tool in error.message) == ("archive_invalid", True)
+
+
 def test_damaged_compression_is_refused(read: t.Any) -> None:
     data = archives.oci_archive({"1": IMAGE}, compression="gzip")
     for damaged in (data[:-1], data[: len(data) // 2], data + b"more", data[:30] + b"\xff" * 20 + data[50:]):
@@ -275,6 +286,17 @@ def test_the_layers_of_all_images_are_bounded(read: t.Any, monkeypatch: pytest.M
     assert refused(read, old({"manifest.json": images.to_json(one * 4)})).kind == "document_invalid"
 
 
+def test_the_configs_of_all_images_are_bounded(read: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1024 of 4 MiB, which compress well, would take hours to parse."""
+    one, name, config = listing()[0], "other.json", IMAGE.config.data + b" "
+    data = old({name: config, "manifest.json": images.to_json([one, {**one, "Config": name}])})
+    monkeypatch.setattr(docker_save, "MAX_ALL_CONFIG_BYTES", 2 * len(config))
+    assert len(read(data).digests) == 2
+    monkeypatch.setattr(docker_save, "MAX_ALL_CONFIG_BYTES", 2 * len(config) - 2)
+    error = refused(read, data)
+    assert (error.kind, "bytes of configs" in error.message) == ("document_invalid", True)
+
+
 def test_a_compressed_layer_is_hashed_once(read: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many images claim other diff_ids for it."""
     layer, hashed, look = IMAGE.layers[0], [], docker_save._look_at_layer
@@ -331,6 +353,27 @@ def test_an_archive_of_docker_before_manifests_is_refused(read: t.Any) -> None:
 
 
 # --- files that change ---
+
+
+def test_a_read_error_names_the_file() -> None:
+    """No process has memory at the address 0, so the system refuses to read this file."""
+    with pytest.raises(LayoutError) as caught, opened_images("/proc/self/mem", folder=lambda: ""):
+        pass
+    assert (caught.value.kind, caught.value.fields["path"]) == ("unreadable", "/proc/self/mem")
+
+
+def test_a_read_error_in_the_headers_names_the_file(
+    read: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int, size: int, offset: int) -> bytes:
+        if offset >= tb.BLOCK:
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(fd, size, offset)
+
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", fail)
+    error = refused(read, PLAIN + tb.END)
+    assert (error.kind, error.fields["path"]) == ("unreadable", str(tmp_path / "images.tar"))
 
 
 def test_an_archive_that_becomes_shorter_is_an_error(tmp_path: pathlib.Path) -> None:
