@@ -392,9 +392,9 @@ options:
         O(repository). No request is sent. Manifest, config and layers are verified as if they came from a registry.
       - It may be the directory of an OCI layout, an OCI archive (a tar archive of a layout), or an archive that
         C(docker save) or C(podman save) wrote. The content tells which, not the name.
-      - An archive may be compressed with gzip or zstd. A compressed archive is decompressed to Ansible's temporary
-        directory in every run, in check mode too, unless O(reference) or O(digest) gives a digest that is there
-        already. An archive that is not compressed is read where it is.
+      - An archive may be compressed with gzip, zstd, bzip2 or xz. A compressed archive is decompressed to Ansible's
+        temporary directory in every run, in check mode too, unless O(reference) or O(digest) gives a digest that is
+        there already. An archive that is not compressed is read where it is.
       - O(reference) is then a tag, a full name with a tag such as V(quay.io/org/app:1.0), a digest, or one of the first
         two with a digest. Tags and names are those in the annotations C(org.opencontainers.image.ref.name) and
         C(io.containerd.image.name) of C(index.json), or in C(RepoTags) of C(manifest.json). Without a reference, the

@@ -70,6 +70,8 @@ options:
 requirements:
   - zstandard >= 0.19.0 (for layers compressed with zstd, before Python 3.14)
   - isal >= 1.1.0 (optional, to decompress gzip layers about twice as fast)
+  - the modules C(bz2) and C(lzma) of Python's standard library (for layers compressed with bzip2 and xz, which the
+    image specification does not define; each such layer leads to a warning)
 """
 
 

@@ -6,7 +6,7 @@
 
 """Decompress an archive to an anonymous file, since content at an offset of a compressed one cannot be read.
 
-opening.py calls this for gzip and zstd.
+opening.py calls this for each compression that layers may have.
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ def _translated(path: str, folder: str) -> t.Iterator[None]:
         why = f"it decompresses to more than the limit ({exc.fields['limit']}: {exc.fields['maximum']})"
         raise _too_large(path, why, "decompress it before the task if you trust it") from None
     except CompressionUnavailable as exc:
+        lacking = exc.fields.get("module") or "the library zstandard (0.19 or later; package python3-zstandard)"
         raise CompressionUnavailable(
-            f"The archive {visible(path)} is compressed with zstd, which needs the Python library zstandard (0.19 or "
-            "later) on this host: install the package python3-zstandard, or decompress the archive before the task.",
+            f"The archive {visible(path)} cannot be decompressed, because the Python of this host lacks {lacking}: "
+            "install it, or decompress the archive before the task.",
             **exc.fields,
         ) from None
     except UnpackError as exc:
-        raise invalid_error(path, "it is not a valid gzip or zstd file", "copy or save it again") from exc
+        raise invalid_error(path, "it is not a valid compressed file", "copy or save it again") from exc
     except OSError as exc:
         why = f"writing its decompressed content to {visible(folder)} failed ({exc.strerror})"
         advice = "make space there, set remote_tmp of Ansible, or decompress it before the task"

@@ -30,8 +30,16 @@ from .._oci.digest import Digest
 from .._oci.errors import OciError
 from .._oci.fields import Fields
 from .._oci.manifest import MAX_LAYERS
-from .._oci.media_type import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST
-from .._unpack.pipeline.decompress import detect
+from .._oci.media_type import (
+    OCI_CONFIG,
+    OCI_LAYER,
+    OCI_LAYER_BZIP2,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_XZ,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+)
+from .._unpack.pipeline.decompress import MAGIC_BYTES, Compression, detect
 from .content import Content, FileRange, HeldBytes, read_all
 from .entries import StoredImage
 from .layouts import missing_error
@@ -45,10 +53,14 @@ MAX_IMAGES: t.Final = 1024
 MAX_ALL_LAYERS: t.Final = 16384
 # Of all images together, since all are parsed, which takes seconds for each 4 MiB.
 MAX_ALL_CONFIG_BYTES: t.Final = 16 * 1024 * 1024
-_TYPES: t.Final = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
+_TYPES: t.Final[dict[Compression, str]] = {
+    "none": OCI_LAYER,
+    "gzip": OCI_LAYER_GZIP,
+    "zstd": OCI_LAYER_ZSTD,
+    "bzip2": OCI_LAYER_BZIP2,
+    "xz": OCI_LAYER_XZ,
+}
 _HEX_NAME: t.Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?")
-# What detect() needs.
-_HEAD: t.Final = 16
 
 
 @dataclass(frozen=True)
@@ -169,7 +181,7 @@ class DockerArchive:
 
 def _look_at_layer(content: Content) -> tuple[str, int, Digest | None]:
     """Return media type and size of a layer, and of a compressed one, which is rare, the digest."""
-    compression = detect(next(content.pieces(), b"")[:_HEAD])
+    compression = detect(next(content.pieces(), b"")[:MAGIC_BYTES])
     if compression == "none":
         return _TYPES[compression], content.size, None
     hashed = hashlib.sha256()

@@ -29,9 +29,6 @@ if t.TYPE_CHECKING:
 
 # Without O_NONBLOCK, opening a fifo would wait for a writer.
 _FLAGS: t.Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_HEAD: t.Final = 16
-# skopeo and docker load read these too.
-_OTHER_COMPRESSIONS: t.Final = ((b"\xfd7zXZ\0", "xz", "unxz"), (b"BZh", "bzip2", "bunzip2"))
 
 
 @contextlib.contextmanager
@@ -70,13 +67,9 @@ def open_archive(
     fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack
 ) -> LayoutArchive | DockerArchive:
     """Return the images in an archive in a regular file, which the caller keeps open. Raises as opened_images()."""
-    from .._unpack.pipeline.decompress import detect
+    from .._unpack.pipeline.decompress import MAGIC_BYTES, detect
 
-    head = read_at(fd, 0, _HEAD, path=path)
-    for magic, name, tool in _OTHER_COMPRESSIONS:
-        if head.startswith(magic):
-            raise invalid_error(path, f"it is compressed with {name}", f"decompress it with {tool} before the task")
-    if detect(head) != "none":
+    if detect(read_at(fd, 0, MAGIC_BYTES, path=path)) != "none":
         from .decompressed import decompress_to_file
 
         fd = decompress_to_file(fd, path=path, folder=folder(), stack=stack)

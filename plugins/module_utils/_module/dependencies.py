@@ -23,9 +23,11 @@ def dependency_message(error: CollectionError) -> str:
     """Return the message of error with the host, its Python interpreter and the remedies added."""
     library = error.fields.get("library")
     wanted = f"'{str(library).replace(' ', '')}'" if library else "the library"
+    install = f"install the library with {_python()} -m pip install {wanted} or from a system package, or "
+    if "module" in error.fields:  # of the standard library: no package adds it
+        install = ""
     return (
-        f"{error.message.rstrip('.')}; the Python of this task is {_python()} on {platform.node()}: install the "
-        f"library with {_python()} -m pip install {wanted} or from a system package, or set "
+        f"{error.message.rstrip('.')}; the Python of this task is {_python()} on {platform.node()}: {install}set "
         "ansible_python_interpreter to another Python that has it."
     )
 

@@ -13,7 +13,7 @@ import typing as t
 from .._base.text import quote
 from .errors import Unsupported
 
-Compression = t.Literal["none", "gzip", "zstd"]
+Compression = t.Literal["none", "gzip", "zstd", "bzip2", "xz"]
 
 _OCI: t.Final = "application/vnd.oci.image."
 _DOCKER: t.Final = "application/vnd.docker."
@@ -24,6 +24,9 @@ OCI_CONFIG: t.Final = _OCI + "config.v1+json"
 OCI_LAYER: t.Final = _OCI + "layer.v1.tar"
 OCI_LAYER_GZIP: t.Final = OCI_LAYER + "+gzip"
 OCI_LAYER_ZSTD: t.Final = OCI_LAYER + "+zstd"
+# not in image-spec; ocilot and some builders write them
+OCI_LAYER_BZIP2: t.Final = OCI_LAYER + "+bzip2"
+OCI_LAYER_XZ: t.Final = OCI_LAYER + "+xz"
 OCI_LAYER_NONDISTRIBUTABLE: t.Final = _OCI + "layer.nondistributable.v1.tar"
 OCI_LAYER_NONDISTRIBUTABLE_GZIP: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+gzip"
 OCI_LAYER_NONDISTRIBUTABLE_ZSTD: t.Final = OCI_LAYER_NONDISTRIBUTABLE + "+zstd"
@@ -58,6 +61,8 @@ _LAYERS: t.Final[dict[str, Compression]] = {
     OCI_LAYER: "none",
     OCI_LAYER_GZIP: "gzip",
     OCI_LAYER_ZSTD: "zstd",
+    OCI_LAYER_BZIP2: "bzip2",
+    OCI_LAYER_XZ: "xz",
     DOCKER_LAYER: "none",
     DOCKER_LAYER_GZIP: "gzip",
     DOCKER_LAYER_ZSTD: "zstd",
@@ -66,6 +71,8 @@ _NONDISTRIBUTABLE: t.Final[dict[str, Compression]] = {
     OCI_LAYER_NONDISTRIBUTABLE: "none",
     OCI_LAYER_NONDISTRIBUTABLE_GZIP: "gzip",
     OCI_LAYER_NONDISTRIBUTABLE_ZSTD: "zstd",
+    OCI_LAYER_NONDISTRIBUTABLE + "+bzip2": "bzip2",
+    OCI_LAYER_NONDISTRIBUTABLE + "+xz": "xz",
     DOCKER_LAYER_FOREIGN: "none",
     DOCKER_LAYER_FOREIGN_GZIP: "gzip",
     DOCKER_LAYER_FOREIGN_ZSTD: "zstd",
@@ -145,10 +152,12 @@ __all__ = (
     "OCI_EMPTY",
     "OCI_INDEX",
     "OCI_LAYER",
+    "OCI_LAYER_BZIP2",
     "OCI_LAYER_GZIP",
     "OCI_LAYER_NONDISTRIBUTABLE",
     "OCI_LAYER_NONDISTRIBUTABLE_GZIP",
     "OCI_LAYER_NONDISTRIBUTABLE_ZSTD",
+    "OCI_LAYER_XZ",
     "OCI_LAYER_ZSTD",
     "OCI_MANIFEST",
     "SCHEMA1_TYPES",

@@ -42,7 +42,7 @@ class DiffIdMismatch(UnpackError):
 
 
 class CompressionUnavailable(UnpackError):
-    """No library on this host can decompress the layer. Fields: library."""
+    """No library on this host can decompress the layer. Fields: library, or module of the standard library."""
 
     kind = "dependency_missing"
 

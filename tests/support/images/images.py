@@ -180,9 +180,9 @@ def layer(
 def _layer_type(compression: Compression, docker: bool, nondistributable: bool) -> str:
     if docker:
         base = DOCKER_FOREIGN_LAYER if nondistributable else DOCKER_LAYER
-        return base + {"none": "", "gzip": ".gzip", "zstd": ".zstd"}[compression]
+        return base if compression == "none" else f"{base}.{compression}"
     base = OCI_NONDISTRIBUTABLE_LAYER if nondistributable else OCI_LAYER
-    return base + {"none": "", "gzip": "+gzip", "zstd": "+zstd"}[compression]
+    return base if compression == "none" else f"{base}+{compression}"
 
 
 def platform_of(text: str) -> Json:

@@ -9,15 +9,17 @@ archive = tar([directory("etc"), file("etc/motd", b"hello"), symlink("etc/issue"
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import typing as t
 from dataclasses import dataclass
 
 MTIME: t.Final = 1721396696
 
-Compression = t.Literal["none", "gzip", "zstd"]
+Compression = t.Literal["none", "gzip", "zstd", "bzip2", "xz"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,10 @@ def compress(data: bytes, compression: Compression) -> bytes:
         import zstandard
 
         return zstandard.ZstdCompressor(level=3).compress(data)
+    if compression == "bzip2":
+        return bz2.compress(data)
+    if compression == "xz":
+        return lzma.compress(data, preset=1)
     target = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=target, compresslevel=6, mtime=0) as stream:
         stream.write(data)

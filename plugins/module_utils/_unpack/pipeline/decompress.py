@@ -7,12 +7,15 @@
 
 """Decompress a layer: gzip (RFC 1952) and zstd (RFC 8878), through isal and zstandard where the host has them.
 
+bzip2 and xz (The .xz File Format 1.2.1) are not in image-spec; some tools write and read such layers.
+
 pipeline.py runs decompress() in a thread.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import typing as t
 import zlib
 
@@ -24,6 +27,8 @@ if t.TYPE_CHECKING:
 _zlib: t.Any
 zstandard: t.Any
 _standard_zstd: t.Any
+_bz2: t.Any
+_lzma: t.Any
 _ZlibError: tuple[type[Exception], ...]
 
 try:
@@ -44,7 +49,18 @@ try:
 except ImportError:  # before Python 3.14
     _standard_zstd = None
 
-Compression = t.Literal["none", "gzip", "zstd"]
+try:  # a Python that was built without the headers of a library lacks its module
+    import bz2 as _bz2
+except ImportError:
+    _bz2 = None
+
+try:
+    import lzma as _lzma
+except ImportError:
+    _lzma = None
+
+Compression = t.Literal["none", "gzip", "zstd", "bzip2", "xz"]
+_Uncommon = t.Literal["bzip2", "xz"]
 
 # The largest piece of compressed data that is passed to a decompressor at once: its unconsumed rest is copied each
 # time.
@@ -60,6 +76,10 @@ ZSTD_INPUT_BYTES: t.Final = 1024
 # The largest window that is accepted, 128 MiB: the limit of zstd -d without --long.
 ZSTD_WINDOW_LOG: t.Final = 27
 
+# What the decoder of xz may allocate: a dictionary of 128 MiB, twice that of xz -9, and its other tables. bzip2 takes
+# 4 MiB at most.
+XZ_MEMORY: t.Final = (128 + 1) * 1024 * 1024
+
 _GZIP_MAGIC: t.Final = b"\x1f\x8b"
 # The magic, the method and the flags of a member.
 _GZIP_HEADER_BYTES: t.Final = 4
@@ -70,8 +90,11 @@ _GZIP_SIMPLE_FLAGS: t.Final = (b"\0", b"\x04", b"\x08", b"\x10")
 
 _ZSTD_MAGIC: t.Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: t.Final = tuple(bytes((0x50 + i, 0x2A, 0x4D, 0x18)) for i in range(16))
-_FOREIGN_MAGIC: t.Final = (("xz", b"\xfd7zXZ\0", 0), ("bzip2", b"1AY&SY", 4))
-_MAGIC_BYTES: t.Final = 10
+_XZ_MAGIC: t.Final = b"\xfd7zXZ\0"
+# "BZh", the size of a block, and the magic of the first block or of the end of the stream.
+_BZIP2_MAGIC: t.Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+# What the longest magic needs.
+MAGIC_BYTES: t.Final = 10
 _GZIP_WINDOW_BITS: t.Final = 31
 
 
@@ -116,11 +139,15 @@ class CompressedInput:
 
 
 def detect(head: bytes) -> Compression:
-    """Return the compression that the first bytes of a layer show (at least 4 bytes, or the whole layer)."""
+    """Return the compression that the first bytes of a layer show (at least MAGIC_BYTES, or the whole layer)."""
     if head.startswith(_GZIP_MAGIC):
         return "gzip"
     if head.startswith((_ZSTD_MAGIC, *_ZSTD_SKIPPABLE)):
         return "zstd"
+    if head.startswith(_XZ_MAGIC):
+        return "xz"
+    if _BZIP2_MAGIC.match(head):
+        return "bzip2"
     return "none"
 
 
@@ -128,10 +155,11 @@ def decompress(source: CompressedInput, *, declared: Compression | None, warn: W
     """Yield the decompressed bytes of a layer in pieces; read all of source.
 
     declared is the compression that the media type states. If the bytes show another one, that one is used and warn is
-    called, as in containerd and skopeo. An empty layer is empty whatever its type. Raises LayerInvalid for a corrupt or
-    truncated stream or for trailing garbage, CompressionUnavailable for zstd on a host without a library for it.
+    called, as in containerd and skopeo. It is called for bzip2 and xz, too. An empty layer is empty whatever its type.
+    Raises LayerInvalid for a corrupt or truncated stream or for trailing garbage, CompressionUnavailable on a host
+    without a library for zstd, bzip2 or xz.
     """
-    head = source.peek(_MAGIC_BYTES)
+    head = source.peek(MAGIC_BYTES)
     actual = detect(head)
     if declared is not None and head and actual != declared:
         warn(f"A layer is declared as {_describe(declared)} but is {_describe(actual)}; it was unpacked as the latter.")
@@ -139,9 +167,12 @@ def decompress(source: CompressedInput, *, declared: Compression | None, warn: W
         return _gunzip(source)
     if actual == "zstd":
         return _unzstd(source)
-    for form, magic, position in _FOREIGN_MAGIC:
-        if head[position:].startswith(magic):
-            raise _stream_error("gzip or zstd", f"it is compressed with {form}, which images may not use")
+    if actual in ("bzip2", "xz"):
+        warn(
+            f"A layer is compressed with {actual}, which the image specification does not define; many other tools "
+            "refuse such a layer."
+        )
+        return _decompress_uncommon(source, actual)
     return _pass_through(source)
 
 
@@ -249,10 +280,60 @@ def _zstd_frame(frame: t.Any, data: bytes, source: CompressedInput, errors: type
             raise _stream_error("zstd", "it is truncated")
 
 
+def _decompress_uncommon(source: CompressedInput, form: _Uncommon) -> t.Iterator[bytes]:
+    """Yield all streams of a bzip2 or xz file; only the padding of xz may follow them."""
+    new_stream, errors = _uncommon_library(form)
+    while source.peek(1):
+        yield from _uncommon_stream(new_stream(), source, form, errors)
+        if form == "xz":
+            _skip_xz_padding(source)
+        head = source.peek(MAGIC_BYTES)
+        if head and detect(head) != form:
+            raise _stream_error(form, f"data that is not {form} follows its last stream")
+
+
+def _uncommon_library(form: _Uncommon) -> tuple[t.Callable[[], t.Any], tuple[type[Exception], ...]]:
+    """Return a function that makes a decompressor for one stream, and the exceptions that it raises."""
+    if form == "bzip2" and _bz2 is not None:
+        return _bz2.BZ2Decompressor, (OSError, ValueError)
+    if form == "xz" and _lzma is not None:
+        return lambda: _lzma.LZMADecompressor(_lzma.FORMAT_XZ, memlimit=XZ_MEMORY), (_lzma.LZMAError,)
+    module = "bz2" if form == "bzip2" else "lzma"
+    raise CompressionUnavailable(
+        f"A layer is compressed with {form}, which needs the module {module} of Python's standard library, and the "
+        "Python of this host was built without it: use another Python, or choose an image with gzip layers.",
+        module=module,
+    )
+
+
+def _uncommon_stream(
+    stream: t.Any, source: CompressedInput, form: _Uncommon, errors: tuple[type[Exception], ...]
+) -> t.Iterator[bytes]:
+    while not stream.eof:
+        data = bytes(source.take(INPUT_BYTES)) if stream.needs_input else b""
+        if stream.needs_input and not data:
+            raise _stream_error(form, "it is truncated")
+        try:
+            piece = stream.decompress(data, OUTPUT_BYTES)
+        except errors as exc:
+            raise _stream_error(form, str(exc)) from exc
+        if piece:
+            yield piece
+    source.give_back(len(stream.unused_data))
+
+
+def _skip_xz_padding(source: CompressedInput) -> None:
+    """Skip the stream padding (section 2.2 of the format): zero bytes, whose number is a multiple of four."""
+    while source.peek(4) == bytes(4):
+        taken = bytes(source.take(INPUT_BYTES))
+        zeros = len(taken) - len(taken.lstrip(b"\0"))
+        source.give_back(len(taken) - zeros // 4 * 4)
+
+
 def _stream_error(form: str, why: str) -> LayerInvalid:
     return LayerInvalid(
         f"The layer is not a valid {form} stream: {why}; the image is damaged, push it to the registry again."
     )
 
 
-__all__ = ("CompressedInput", "Compression", "decompress", "detect")
+__all__ = ("MAGIC_BYTES", "CompressedInput", "Compression", "decompress", "detect")

@@ -101,7 +101,7 @@ def test_layers_on_top_of_each_other(apply: t.Any, dest: pathlib.Path, base: ima
     assert (dest / "etc/motd").exists()
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd", "bzip2", "xz"])
 @pytest.mark.parametrize("declared", [True, False])
 def test_compressions(apply: t.Any, dest: pathlib.Path, compression: t.Any, declared: bool) -> None:
     layer = images.layer([images.file("it", b"content")], compression=compression)

@@ -67,6 +67,14 @@ def test_a_missing_library_is_located_and_both_remedies_are_named(error: Collect
     assert "ansible_python_interpreter" in found["msg"]
 
 
+def test_a_missing_module_of_the_standard_library_asks_for_another_python() -> None:
+    found = report(unpack_errors.CompressionUnavailable("Needs lzma.", module="lzma"))
+    assert found["error"] == {"kind": "dependency_missing", "module": "lzma"}
+    assert sys.executable in found["msg"]
+    assert "ansible_python_interpreter" in found["msg"]
+    assert "pip" not in found["msg"]
+
+
 @pytest.mark.parametrize(
     ("error", "facts"),
     [

@@ -19,9 +19,13 @@ LAYERS = [
     (OCI + "layer.v1.tar", "none", False),
     (OCI + "layer.v1.tar+gzip", "gzip", False),
     (OCI + "layer.v1.tar+zstd", "zstd", False),
+    (OCI + "layer.v1.tar+bzip2", "bzip2", False),
+    (OCI + "layer.v1.tar+xz", "xz", False),
     (OCI + "layer.nondistributable.v1.tar", "none", True),
     (OCI + "layer.nondistributable.v1.tar+gzip", "gzip", True),
     (OCI + "layer.nondistributable.v1.tar+zstd", "zstd", True),
+    (OCI + "layer.nondistributable.v1.tar+bzip2", "bzip2", True),
+    (OCI + "layer.nondistributable.v1.tar+xz", "xz", True),
     (DOCKER + "image.rootfs.diff.tar", "none", False),
     (DOCKER + "image.rootfs.diff.tar.gzip", "gzip", False),
     (DOCKER + "image.rootfs.diff.tar.zstd", "zstd", False),
@@ -39,7 +43,7 @@ def test_layers(media_type: str, compression: str, nondistributable: bool) -> No
 
 
 @pytest.mark.parametrize(
-    "media_type", ["", "application/octet-stream", OCI + "layer.v1.tar+xz", OCI + "manifest.v1+json", "text/plain\n"]
+    "media_type", ["", "application/octet-stream", OCI + "layer.v1.tar+lz4", OCI + "manifest.v1+json", "text/plain\n"]
 )
 def test_other_media_types_are_no_layer(media_type: str) -> None:
     assert not m.is_layer(media_type)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""gzip (RFC 1952) and zstd (RFC 8878) layers are decompressed in bounded pieces, with each library or none."""
+"""Layers in gzip (RFC 1952), zstd (RFC 8878), bzip2 and xz are decompressed in bounded pieces, with each library."""
 
 from __future__ import annotations
 
@@ -87,9 +87,13 @@ def unpacked(
     return b"".join(decompress(CompressedInput(cut(data, size)), declared=declared, warn=warn or pytest.fail))
 
 
+def ignore(text: str) -> None:
+    """Drop a warning."""
+
+
 def outcome(data: bytes, *, size: int) -> bytes | str:
     try:
-        return unpacked(data, size=size)
+        return unpacked(data, size=size, warn=ignore)
     except LayerInvalid:
         return "invalid"
 
@@ -196,7 +200,12 @@ BROKEN_GZIP = {
         (b"\x60\x2a\x4d\x18", "none"),
         (b"\x28\xb5\x2f", "none"),
         (b"\x1f", "none"),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"BZh1\x17rE8P\x90", "bzip2"),
+        (b"BZh01AY&SY", "none"),
         (b"BZh9", "none"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\xfd7zXZ", "none"),
         (b"", "none"),
     ],
 )
@@ -365,17 +374,117 @@ def test_damaged_zstd_is_refused_or_read(data: bytes, size: int) -> None:
     assert outcome(data, size=size) is not None
 
 
+STREAMS: dict[Compression, t.Callable[[bytes], bytes]] = {"bzip2": bz2.compress, "xz": lzma.compress}
+
+
+def xz_with_dictionary(content: bytes, *, size_code: int) -> bytes:
+    """An xz stream whose header asks for a dictionary of another size (The .xz File Format, 5.3.1: LZMA2)."""
+    data = bytearray(lzma.compress(content, preset=0))
+    header = 12
+    length = (data[header] + 1) * 4
+    position = data.index(b"\x21\x01", header) + 2  # the filter LZMA2 and the size of its properties
+    assert position < header + length
+    data[position] = size_code
+    crc = zlib.crc32(data[header : header + length - 4])
+    data[header + length - 4 : header + length] = crc.to_bytes(4, "little")
+    return bytes(data)
+
+
+UNCOMMON_STREAMS: dict[str, tuple[Compression, bytes, bytes]] = {
+    f"{form}, {name}": (form, data, content)
+    for form, compress in STREAMS.items()
+    for name, data, content in (
+        ("one stream", compress(TEXT), TEXT),
+        ("empty stream", compress(b""), b""),
+        ("two streams", compress(TEXT) + compress(b"more"), TEXT + b"more"),
+        ("empty streams between", compress(b"") * 3 + compress(b"x") + compress(b"") * 3, b"x"),
+        ("large", compress(NOISE * 3) + compress(NOISE), NOISE * 4),
+    )
+}
+UNCOMMON_STREAMS["bzip2, smallest blocks"] = ("bzip2", bz2.compress(NOISE * 3, 1), NOISE * 3)
+UNCOMMON_STREAMS["xz, padding"] = ("xz", lzma.compress(TEXT) + bytes(4), TEXT)
+UNCOMMON_STREAMS["xz, padding between"] = (
+    "xz",
+    lzma.compress(TEXT) + bytes(400) + lzma.compress(b"more") + bytes(70_000),
+    TEXT + b"more",
+)
+UNCOMMON_STREAMS["xz, sha256"] = ("xz", lzma.compress(TEXT, check=lzma.CHECK_SHA256), TEXT)
+UNCOMMON_STREAMS["xz, dictionary of 128 MiB"] = ("xz", xz_with_dictionary(TEXT, size_code=30), TEXT)
+
+BROKEN_UNCOMMON: dict[str, tuple[Compression, bytes]] = {
+    f"{form}, {name}": (form, data)
+    for form, compress in STREAMS.items()
+    for name, data in (
+        ("trailing garbage", compress(TEXT) + b"garbage"),
+        ("start of a next stream", compress(TEXT) + compress(TEXT)[:3]),
+        ("one zero byte", compress(TEXT) + b"\0"),
+        ("another compression", compress(TEXT) + member(TEXT)),
+    )
+}
+BROKEN_UNCOMMON["bzip2, checksum"] = ("bzip2", bz2.compress(TEXT)[:10] + b"!!!!" + bz2.compress(TEXT)[14:])
+BROKEN_UNCOMMON["bzip2, zero padding"] = ("bzip2", bz2.compress(TEXT) + bytes(512))
+BROKEN_UNCOMMON["xz, checksum"] = ("xz", lzma.compress(TEXT)[:-40] + b"!!!!" + lzma.compress(TEXT)[-36:])
+BROKEN_UNCOMMON["xz, padding of another length"] = ("xz", lzma.compress(TEXT) + bytes(6))
+BROKEN_UNCOMMON["xz, padding and garbage"] = ("xz", lzma.compress(TEXT) + bytes(4) + b"x")
+BROKEN_UNCOMMON["xz, dictionary of 192 MiB"] = ("xz", xz_with_dictionary(TEXT, size_code=31))
+BROKEN_UNCOMMON["xz, dictionary of 4 GiB"] = ("xz", xz_with_dictionary(TEXT, size_code=40))
+
+
+@pytest.mark.parametrize("size", PIECES)
+@pytest.mark.parametrize(("form", "data", "content"), UNCOMMON_STREAMS.values(), ids=UNCOMMON_STREAMS)
+def test_bzip2_and_xz_however_they_are_cut(form: Compression, data: bytes, content: bytes, size: int) -> None:
+    warnings: list[str] = []
+    assert unpacked(data, size=size, declared=form, warn=warnings.append) == content
+    assert len(warnings) == 1
+    assert f"compressed with {form}, which the image specification does not define" in warnings[0]
+
+
+@pytest.mark.parametrize("size", [1, INPUT_BYTES])
+@pytest.mark.parametrize(("form", "data"), BROKEN_UNCOMMON.values(), ids=BROKEN_UNCOMMON)
+def test_broken_bzip2_and_xz_are_refused(form: Compression, data: bytes, size: int) -> None:
+    with pytest.raises(LayerInvalid, match=f"not a valid {form} stream"):
+        unpacked(data, size=size, warn=ignore)
+
+
+@pytest.mark.parametrize(("form", "compress"), STREAMS.items())
+def test_bzip2_and_xz_that_are_truncated_anywhere_are_refused(
+    form: Compression, compress: t.Callable[[bytes], bytes]
+) -> None:
+    first = compress(TEXT)
+    data = first + compress(b"more")
+    for length in range(10, len(data)):
+        if length != len(first):
+            with pytest.raises(LayerInvalid, match=f"not a valid {form} stream"):
+                unpacked(data[:length], warn=ignore)
+    assert unpacked(data[: len(first)], warn=ignore) == TEXT
+
+
+@settings(deadline=None)
+@given(head=st.sampled_from([b"BZh11AY&SY", b"\xfd7zXZ\0"]), data=st.binary(max_size=300), size=st.integers(1, 70))
+def test_arbitrary_bytes_after_a_magic_of_bzip2_or_xz(head: bytes, data: bytes, size: int) -> None:
+    assert outcome(head + data, size=size) is not None
+
+
+@settings(deadline=None)
+@given(
+    data=mutated([data for dummy, data, content in UNCOMMON_STREAMS.values() if len(data) < 1000]),
+    sizes=st.tuples(st.integers(1, 20), st.integers(20, 999)),
+)
+def test_damaged_bzip2_and_xz_are_the_same_however_they_are_cut(data: bytes, sizes: tuple[int, int]) -> None:
+    assert len({outcome(data, size=size) for size in sizes}) == 1
+
+
 @settings(deadline=None)
 @given(content=st.binary(max_size=2000), sizes=st.lists(st.integers(1, 500), min_size=1), data=st.data())
 def test_every_compression_brings_back_what_went_in(content: bytes, sizes: list[int], data: st.DataObject) -> None:
-    compress = data.draw(st.sampled_from([member, frame, streamed_frame]))
+    compress = data.draw(st.sampled_from([member, frame, streamed_frame, bz2.compress, lzma.compress]))
     blob = compress(content[:1000]) + compress(content[1000:])
     pieces = []
     while blob:
         size = sizes[len(pieces) % len(sizes)]
         pieces.append(blob[:size])
         blob = blob[size:]
-    assert b"".join(decompress(CompressedInput(iter(pieces)), declared=None, warn=pytest.fail)) == content
+    assert b"".join(decompress(CompressedInput(iter(pieces)), declared=None, warn=ignore)) == content
 
 
 @pytest.mark.parametrize("size", PIECES)
@@ -383,7 +492,7 @@ def test_what_is_not_compressed_passes_as_it_is(size: int) -> None:
     assert unpacked(NOISE, size=size, declared="none") == NOISE
 
 
-@pytest.mark.parametrize("declared", ["none", "gzip", "zstd", None])
+@pytest.mark.parametrize("declared", ["none", "gzip", "zstd", "bzip2", "xz", None])
 def test_an_empty_layer_is_empty_whatever_it_is_declared_as(declared: Compression | None) -> None:
     assert unpacked(b"", declared=declared) == b""
 
@@ -399,9 +508,13 @@ def test_one_warning_when_the_media_type_is_wrong(data: bytes, actual: str, decl
     assert right or f"is {actual} compressed" in warnings[0]
 
 
-@pytest.mark.parametrize("data", [member(bytes(3_000_000)), repeating_frame(200)], ids=["gzip", "zstd"])
+@pytest.mark.parametrize(
+    "data",
+    [member(bytes(3_000_000)), repeating_frame(200), bz2.compress(bytes(3_000_000)), lzma.compress(bytes(3_000_000))],
+    ids=["gzip", "zstd", "bzip2", "xz"],
+)
 def test_no_piece_is_large_however_much_comes_out(data: bytes) -> None:
-    sizes = [len(piece) for piece in decompress(CompressedInput(iter((data,))), declared=None, warn=pytest.fail)]
+    sizes = [len(piece) for piece in decompress(CompressedInput(iter((data,))), declared=None, warn=ignore)]
     assert sum(sizes) in (3_000_000, 200 * 131072)
     assert max(sizes) <= OUTPUT_BYTES
     assert min(sizes) > 0
@@ -438,7 +551,7 @@ def test_gzip_and_plain_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_everything_works_where_no_library_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("isal", "zstandard", "compression.zstd"):
+    for name in ("isal", "zstandard", "compression.zstd", "bz2", "lzma"):
         monkeypatch.setitem(sys.modules, name, None)
     specification = importlib.util.find_spec(tested.__name__)
     assert specification is not None
@@ -453,6 +566,12 @@ def test_everything_works_where_no_library_can_be_imported(monkeypatch: pytest.M
         next(bare.decompress(bare.CompressedInput(iter((frame(TEXT),))), declared="zstd", warn=pytest.fail))
     with pytest.raises(LayerInvalid):
         list(bare.decompress(bare.CompressedInput(iter((BROKEN_GZIP["checksum"],))), declared="gzip", warn=pytest.fail))
+    for form, module in (("bzip2", "bz2"), ("xz", "lzma")):
+        with pytest.raises(
+            CompressionUnavailable, match=f"{form}, which needs the module {module} of Python"
+        ) as caught:
+            next(bare.decompress(bare.CompressedInput(iter((STREAMS[form](TEXT),))), declared=form, warn=ignore))
+        assert caught.value.as_result() == {"kind": "dependency_missing", "module": module}
 
 
 class TestSource:
@@ -488,12 +607,6 @@ class TestSource:
             source.give_back(back)
             position += len(taken) - back
             assert source.consumed == position
-
-
-@pytest.mark.parametrize(("form", "compress"), [("xz", lzma.compress), ("bzip2", bz2.compress)])
-def test_a_compression_that_images_may_not_use_is_named(form: str, compress: t.Callable[[bytes], bytes]) -> None:
-    with pytest.raises(LayerInvalid, match=f"it is compressed with {form}"):
-        list(decompress(CompressedInput(iter([compress(b"x" * 5000)])), declared="gzip", warn=lambda text: None))
 
 
 def test_a_plain_layer_may_start_with_letters_that_look_like_bzip2() -> None:
