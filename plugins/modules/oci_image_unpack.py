@@ -80,6 +80,37 @@ options:
         image is requested again.
     type: int
     default: 1
+  include:
+    description:
+      - Patterns of the paths to keep. Directories above a path that is kept are kept, too. If not set, all paths are
+        kept.
+      - A pattern is a path from the root of the image, as in C(.dockerignore); a slash in front of it makes no
+        difference. A pattern that matches a directory stands for everything in it. V(*), V(?) and V([...]) match within
+        one name, leading dots included, and V(**) as a name matches any number of directories. C(usr/share/doc),
+        C(usr/lib/*.so.*) and C(**/*.conf) are patterns.
+      - Patterns are compared with the paths of the complete tree, without following symbolic links, so that a file in
+        C(/lib) of an image in which that is a link has the path C(usr/lib).
+      - All layers are fetched, verified and unpacked beside O(dest) as without this option, and what is not selected is
+        removed before the tree is published. The space for the complete tree is therefore needed for that time. A hard
+        link to a file that is left out becomes a file with the same content.
+      - A pattern that keeps nothing leads to a warning. If nothing is left, the task fails. Check mode reads no layers,
+        and so can tell neither.
+    type: list
+    elements: str
+    version_added: 0.3.0
+  exclude:
+    description:
+      - Patterns of the paths to leave out, as for O(include). A path that matches both is left out.
+    type: list
+    elements: str
+    version_added: 0.3.0
+  strip:
+    description:
+      - The path of a directory in the image that becomes O(dest); all that is not in it is left out. Symbolic links on
+        the way to it are not followed.
+      - Patterns of O(include) and O(exclude) are paths from the root of the image, with and without this option.
+    type: str
+    version_added: 0.3.0
   pull:
     description:
       - Whether to ask the registry for the digest of a tag in every run.
@@ -113,7 +144,8 @@ notes:
     pull limits. If the task names the image by a digest, or with O(pull=missing), it sends none. Authentication may
     need additional requests.
   - A task that changes nothing succeeds on a filesystem that is mounted read-only.
-  - After a change of O(ownership), O(xattrs) or O(devices), the next run unpacks the image again.
+  - After a change of O(ownership), O(xattrs), O(devices), O(include), O(exclude) or O(strip), the next run unpacks the
+    image again.
   - Without root, set O(ownership=false).
 seealso:
   - module: attested.registry.oci_image_info
@@ -149,6 +181,24 @@ EXAMPLES = r"""
     reference: "1.1"
     dest: /var/lib/machines/greeter
     keep_generations: 2
+
+- name: Keep only the static files of a web application
+  attested.registry.oci_image_unpack:
+    repository: com.example.greeter
+    reference: "1.0"
+    dest: /srv/www/greeter
+    strip: usr/share/greeter
+    exclude:
+      - "**/*.map"
+
+- name: Unpack an image without its documentation
+  attested.registry.oci_image_unpack:
+    repository: com.example.greeter
+    reference: "1.0"
+    dest: /var/lib/machines/greeter
+    exclude:
+      - usr/share/doc
+      - usr/share/man
 
 - name: Unpack an image from a registry that requires remote attestation
   attested.registry.oci_image_unpack:
@@ -415,6 +465,9 @@ OPTIONS: t.Final[Options] = {
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
     "force": {"type": "bool", "default": False},
     "keep_generations": {"type": "int", "default": 1},
+    "include": {"type": "list", "elements": "str"},
+    "exclude": {"type": "list", "elements": "str"},
+    "strip": {"type": "str"},
     "pull": {"type": "str", "choices": ["always", "missing"], "default": "always"},
     "drift": {"type": "str", "choices": ["none", "metadata", "content"], "default": "metadata"},
 }

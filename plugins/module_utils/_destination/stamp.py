@@ -20,6 +20,7 @@ from .._base.errors import JsonInvalid
 from .._base.strict_json import JsonObject, JsonValue, load
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
+from .._unpack.tree.selection import Selection
 
 FORMAT: t.Final = 1
 # A manifest and a config of 4 MiB each, with room for the escapes of JSON.
@@ -62,6 +63,7 @@ class Stamp:
     entries: int
     bytes: int
     collection_version: str | None = None
+    selection: Selection = Selection()
 
     def to_json(self) -> _Bytes:
         """Return the bytes that parse_stamp() reads. Raises StampInvalid if it could not read them back."""
@@ -70,6 +72,7 @@ class Stamp:
         for name in ("digest", "index_digest", "config_digest"):
             fields[name] = None if fields[name] is None else str(fields[name])
         fields["diff_ids"] = [str(diff_id) for diff_id in self.diff_ids]
+        fields["selection"] = asdict(self.selection)
         try:
             data = json.dumps({"format": FORMAT, **fields}, sort_keys=True).encode("ascii")
         except (TypeError, ValueError, RecursionError) as exc:
@@ -112,6 +115,7 @@ def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
         entries=_take(fields, "entries", int),
         bytes=_take(fields, "bytes", int),
         collection_version=_optional_text(fields, "collection_version"),
+        selection=_selection(fields),
     )
 
 
@@ -154,6 +158,22 @@ def _digests(fields: JsonObject) -> tuple[Digest, ...]:
     if not isinstance(values, list) or len(values) > _MAX_LAYERS:
         raise StampInvalid("its field diff_ids is not a list of digests")
     return tuple(_digest(value, "diff_ids") for value in values)
+
+
+def _selection(fields: JsonObject) -> Selection:
+    """Return the part of the image that was kept: all of it in a stamp from before there was a choice."""
+    if "selection" not in fields:
+        return Selection()
+    values: JsonObject = _take(fields, "selection", dict)
+    return Selection(_texts(values, "include"), _texts(values, "exclude"), _take(values, "strip", str))
+
+
+def _texts(fields: JsonObject, name: str) -> tuple[str, ...]:
+    values: list[JsonValue] = _take(fields, name, list)
+    texts = tuple(value for value in values if isinstance(value, str))
+    if len(texts) != len(values):
+        raise StampInvalid(f"its field {name} holds a value that is not text")
+    return texts
 
 
 def _annotations(fields: JsonObject) -> dict[str, str]:

@@ -47,6 +47,12 @@ class CompressionUnavailable(UnpackError):
     kind = "dependency_missing"
 
 
+class NothingSelected(UnpackError):
+    """The options that select a part of the image leave nothing of it. Fields: option."""
+
+    kind = "nothing_selected"
+
+
 class DestinationError(UnpackError):
     """The destination cannot be used, or its state directory is invalid."""
 
@@ -113,6 +119,7 @@ __all__ = (
     "LimitExceeded",
     "Locked",
     "NoSpace",
+    "NothingSelected",
     "OwnerNotMapped",
     "UnpackError",
     "filesystem_error",

@@ -25,6 +25,7 @@ from .tar.stream import ByteStream
 from .tree.confine import PathResolver
 from .tree.inode_table import InodeTable, Scratch
 from .tree.metadata import Attributor, XattrPolicy
+from .tree.selection import Selection
 from .tree.tree import IMPLIED, Tree
 
 if t.TYPE_CHECKING:
@@ -40,13 +41,15 @@ class Options:
     """How an image is written to disk.
 
     Without ownership every file belongs to the user that unpacks, as an ordinary user needs it. devices decides on
-    device nodes; xattrs whether extended attributes are set where possible, must be set, or are skipped.
+    device nodes; xattrs whether extended attributes are set where possible, must be set, or are skipped. selection says
+    which part of a fresh tree is kept.
     """
 
     ownership: bool = True
     devices: DevicePolicy = "skip"
     xattrs: XattrPolicy = "keep"
     limits: Limits = dataclasses.field(default_factory=Limits)
+    selection: Selection = dataclasses.field(default_factory=Selection)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +150,8 @@ class TreeWriter:
 
     def finish(self) -> Unpacked:
         """See Writer."""
+        if self._options.selection:
+            self._tree.select(self._options.selection, warn=self._warn)
         self._tree.finish(self._attributor)
         if self._recording is not None:
             self._write_record(self._recording.fd)

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import asdict
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._destination.drift import Drift
     from ..._destination.stamp import Stamp
+    from ..._unpack.tree.selection import Selection
 
 
 _SHOWN_CHANGES: t.Final = 20
@@ -37,9 +39,11 @@ def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Dri
     }
 
 
-def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -> Json:
+def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str, selection: Selection) -> Json:
     """Return the description of a tree: its image, given as the return value image, and the options used to unpack."""
     config = image["config"] or {}
+    options = {"ownership": ownership, "xattrs": xattrs, "devices": devices}
+    selected = {name: value for name, value in asdict(selection).items() if value}
     return {
         "state": "present",
         "tag": image["tag"],
@@ -50,13 +54,19 @@ def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str) -
         "config": {name: value for name, value in config.items() if name not in _LAYER_FIELDS},
         "config_digest": image["config_digest"],
         "layers": [layer["diff_id"] for layer in image["layers"]],
-        "options": {"ownership": ownership, "xattrs": xattrs, "devices": devices},
+        "options": {**options, **selected},
     }
 
 
 def describe_stamp(stamp: Stamp) -> Json:
     """Return the description of a tree that this collection unpacked."""
-    return describe_image(stamp.image, ownership=stamp.ownership, xattrs=stamp.xattrs, devices=stamp.devices)
+    return describe_image(
+        stamp.image,
+        ownership=stamp.ownership,
+        xattrs=stamp.xattrs,
+        devices=stamp.devices,
+        selection=stamp.selection,
+    )
 
 
 def describe_foreign() -> Json:

@@ -143,7 +143,7 @@ def _unpack(
     downloads.use(layer.descriptor.digest for layer in image.layers)
     layers = [_layer_source(downloads, layer, watch) for layer in image.layers]
     with view.staging() as staging:
-        options, recording = desired.options.for_unpack(), staging.recording
+        options, recording = desired.options.for_unpack(desired.selection), staging.recording
         with watch.stage("unpack"):
             unpacked = unpack_layers(
                 staging.root_fd, layers, options=options, warn=warn, recording=recording, parallel=request.parallel
@@ -184,6 +184,7 @@ def _make_stamp(image: Image, request: ImageRequest, desired: DesiredTree, *, en
         ownership=desired.options.ownership,
         xattrs=desired.options.xattrs,
         devices=desired.options.devices,
+        selection=desired.selection,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         entries=entries,
         bytes=size,

@@ -20,26 +20,37 @@ if t.TYPE_CHECKING:
     from ..._destination.drift import Drift, Level
     from ..._destination.inspection import View
     from ..._destination.stamp import Stamp
+    from ..._unpack.tree.selection import Selection
     from ..options.tree_options import TreeOptions
 
 
 @dataclass(frozen=True)
 class DesiredTree:
-    """The desired tree: the options to unpack it with, the level of drift detection, and how many others to keep."""
+    """The desired tree: the options to unpack it with, the part of the image that is kept, the level of drift
+    detection, and how many other trees to keep.
+    """
 
     options: TreeOptions
+    selection: Selection
     drift: Level
     keep: int
 
     def fits(self, stamp: Stamp) -> bool:
         """Tell whether a tree was unpacked with the options of this one."""
         options = self.options
-        return (stamp.ownership, stamp.xattrs, stamp.devices) == (options.ownership, options.xattrs, options.devices)
+        wanted = (options.ownership, options.xattrs, options.devices, self.selection)
+        return (stamp.ownership, stamp.xattrs, stamp.devices, stamp.selection) == wanted
 
     def describe(self, image: Json) -> Json:
         """Return the description of the image, unpacked with these options, for the diff."""
         options = self.options
-        return describe_image(image, ownership=options.ownership, xattrs=options.xattrs, devices=options.devices)
+        return describe_image(
+            image,
+            ownership=options.ownership,
+            xattrs=options.xattrs,
+            devices=options.devices,
+            selection=self.selection,
+        )
 
 
 @dataclass(frozen=True)

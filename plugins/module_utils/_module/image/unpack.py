@@ -18,6 +18,7 @@ from dataclasses import replace
 from ..._base.errors import CollectionError
 from ..options.image_options import wanted_platform, wanted_selector
 from ..options.ranges import check_downloads, check_minimum
+from ..options.selection import wanted_selection
 from ..options.tree_options import TreeOptions
 from ..registry.downloads import check_cache_option, opened_downloads
 from .lookup import ImageRequest
@@ -51,7 +52,8 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
 
 def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
-    desired = DesiredTree(TreeOptions.of(params), params["drift"], params["keep_generations"])
+    options, selection = TreeOptions.of(params), wanted_selection(params)
+    desired = DesiredTree(options, selection, params["drift"], params["keep_generations"])
     platform, watch = wanted_platform(module), Stopwatch()
     check_cache_option(module)
     with contextlib.ExitStack() as stack:

@@ -17,7 +17,7 @@ MAX_SECONDS: t.Final = 1_000_000
 
 
 class OptionInvalid(CollectionError):
-    """The value of an option is out of range; fields option, minimum and, if there is one, maximum."""
+    """The value of an option is not valid; fields option, and for a number minimum and, if there is one, maximum."""
 
     kind = "option_invalid"
 

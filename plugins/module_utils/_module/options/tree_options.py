@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..._unpack.limits import Limits
 from .ranges import check_minimum, check_seconds
 
 if t.TYPE_CHECKING:
     from ..._unpack.layers import Options
+    from ..._unpack.tree.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class TreeOptions:
         )
         return cls(params["ownership"], params["xattrs"], params["devices"], limits)
 
-    def for_unpack(self) -> Options:
+    def for_unpack(self, selection: Selection | None = None) -> Options:
         """Return the options for unpack_layers(). _unpack is imported here, because it takes time to load."""
         from ..._unpack.layers import Options
 
-        return Options(ownership=self.ownership, xattrs=self.xattrs, devices=self.devices, limits=self.limits)
+        options = Options(ownership=self.ownership, xattrs=self.xattrs, devices=self.devices, limits=self.limits)
+        return options if selection is None else replace(options, selection=selection)
 
 
 __all__ = ("TreeOptions",)

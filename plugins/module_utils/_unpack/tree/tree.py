@@ -17,13 +17,16 @@ import os
 import stat
 import typing as t
 
+from ..._base.text import Warn
 from ..errors import FilesystemError, filesystem_error
 from .confine import DIRECTORY, PathResolver, walk
 from .descent import visit_directories
 from .directory_attributes import DirectoryAttributes
 from .inode_table import Scratch
 from .metadata import Attributes, Attributor, set_mtime
+from .prune import make_root, prune
 from .remove import change_mode, remove_tree
+from .selection import Selection
 
 # The attributes of directories that an image uses but does not describe: those of moby, with a fixed time.
 IMPLIED: t.Final = Attributes(0o755, 0, 0, 0, {})
@@ -154,6 +157,21 @@ class Tree:
     def status(self, parent: Directory, name: bytes) -> os.stat_result:
         """Return the lstat(2) result for name."""
         return os.stat(name, dir_fd=parent.descriptor, follow_symlinks=False)
+
+    def select(self, selection: Selection, *, warn: Warn) -> None:
+        """Reduce a tree that was made by this one alone to a part of it. Call this after the last layer.
+
+        Raises NothingSelected, FilesystemError.
+        """
+        self.forget()
+        self.release()
+        try:
+            if selection.strip:
+                attributes = self._attributes.get(make_root(self._root.descriptor, selection.strip))
+                self.set_root(attributes if isinstance(attributes, Attributes) else IMPLIED)
+            prune(self._root.descriptor, selection, warn=warn)
+        except OSError as exc:
+            raise filesystem_error(exc, doing="removing what is not selected, at", path=exc.filename or b".") from exc
 
     def finish(self, attributor: Attributor) -> None:
         """Set the attributes of all directories that were made, described or changed. Raises FilesystemError."""

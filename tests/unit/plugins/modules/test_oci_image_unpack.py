@@ -287,12 +287,111 @@ def test_a_much_changed_tree_is_listed_in_bounds(unpack: t.Any, dest: pathlib.Pa
     assert run["diff"]["before"]["drift"][-1] == "and 280 more"
 
 
-@pytest.mark.parametrize("options", [{"xattrs": "skip"}, {"devices": "fail"}])
+@pytest.mark.parametrize("options", [{"xattrs": "skip"}, {"devices": "fail"}, {"include": ["etc"]}, {"strip": "etc"}])
 def test_other_options_for_the_tree_unpack_again(unpack: t.Any, options: dict[str, t.Any]) -> None:
     unpack("1")
     assert unpack("1", check=True, **options)["changed"] is True
     assert unpack("1", **options)["changed"] is True
     assert unpack("1", **options)["changed"] is False
+
+
+# --- a part of an image ---
+
+
+def paths(dest: pathlib.Path) -> list[str]:
+    return sorted(str(path.relative_to(dest)) for path in dest.rglob("*"))
+
+
+def test_a_part_is_kept_and_a_second_run_pulls_nothing(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry
+) -> None:
+    options = {"strip": "/etc/", "exclude": ["etc/new"]}
+    assert unpack("2", check=True, **options)["changed"] is True
+    assert not dest.exists()
+    run = unpack("2", diff=True, **options)
+    assert (run["changed"], run["stats"]["entries"], paths(dest)) == (True, 4, ["motd"])
+    assert run["diff"]["after"]["options"]["exclude"] == ["etc/new"]
+    assert run["diff"]["after"]["options"]["strip"] == "etc"
+    for check in (True, False):
+        again = unpack("2", check=check, strip="etc", exclude=["./etc//new", "/etc/new"])
+        assert (again["changed"], again["drift"], again["stats"]["downloaded_bytes"]) == (False, [], 0)
+        assert [request.method for request in registry.requests] == ["HEAD"]
+    assert unpack("2", pull="missing", **options)["stats"]["requests"] == 0
+
+
+def test_only_what_was_kept_can_drift(unpack: t.Any, dest: pathlib.Path) -> None:
+    options = {"include": ["etc/motd"], "drift": "content"}
+    unpack("2", **options)
+    (dest / "etc/motd").write_text("tampered with\n")
+    (dest / "etc/new").touch()
+    run = unpack("2", **options)
+    assert [one["path"] for one in run["drift"]] == ["etc/motd", "etc/new"]
+    assert (run["changed"], paths(dest)) == (True, ["etc", "etc/motd"])
+    assert unpack("2", **options)["changed"] is False
+
+
+def test_another_part_is_unpacked_anew_and_the_kept_one_comes_back(
+    unpack: t.Any, back: t.Any, dest: pathlib.Path, registry: FaultyRegistry, top: images.Layer
+) -> None:
+    unpack("2", include=["etc/new"])
+    run = unpack("2", include=["etc/motd"], diff=True)
+    assert (run["changed"], run["generation"], paths(dest)) == (True, 2, ["etc", "etc/motd"])
+    assert run["diff"]["before"]["options"]["include"] == ["etc/new"]
+    assert registry.sent(top.digest)
+    assert unpack("2", include=["etc/new"])["generation"] == 1
+    assert not registry.sent(top.digest)
+    assert paths(dest) == ["etc", "etc/new"]
+    assert back()["generation"] == 2
+    assert paths(dest) == ["etc", "etc/motd"]
+    assert unpack("2")["generation"] == 3
+    assert paths(dest) == ["etc", "etc/motd", "etc/new"]
+
+
+def test_a_pattern_that_keeps_nothing_is_named(unpack: t.Any, dest: pathlib.Path) -> None:
+    run = unpack("2", include=["etc/motd", "srv"])
+    assert run["changed"] is True
+    assert [text for text in run.warnings if "srv" in text and "include kept nothing" in text]
+    again = unpack("2", include=["etc/motd", "srv"])
+    assert (again["changed"], again.warnings) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({"include": ["srv"]}, "srv"), ({"exclude": ["**"]}, "**"), ({"strip": "srv"}, "srv")]
+)
+def test_nothing_selected_leaves_the_old_tree(
+    unpack: t.Any, dest: pathlib.Path, options: dict[str, t.Any], named: str
+) -> None:
+    unpack("1")
+    before = listing(dest)
+    run = unpack("2", **options)
+    assert (run.failed, run["error"]["kind"], run["error"]["option"]) == (True, "nothing_selected", next(iter(options)))
+    assert named in run["msg"]
+    assert listing(dest) == before
+    assert unpack("1")["changed"] is False
+
+
+def test_all_layers_of_a_part_are_verified(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, base: images.Layer, top: images.Layer
+) -> None:
+    """Those that have nothing of it, too."""
+    other = images.layer([images.file("srv/x", b"")])
+    registry.publish("team/app", {"lie": images.image([base, top], config_content=images.config([base, other]))})
+    run = unpack("lie", include=["etc/motd"])
+    assert (run.failed, run["error"]["kind"], run["error"]["layer"]) == (True, "diff_id_mismatch", top.digest)
+    assert not dest.exists()
+
+
+def test_a_part_of_an_image_in_a_layout(
+    run_module: t.Any, dest: pathlib.Path, tmp_path: pathlib.Path, new: images.Image
+) -> None:
+    layout = images.write_layout(tmp_path / "layout", {"2": new})
+    options = {"layout": str(layout), "dest": str(dest), "ownership": False, "platform": "linux/amd64", "strip": "etc"}
+    assert run_module("oci_image_unpack", **options)["changed"] is True
+    assert paths(dest) == ["motd", "new"]
+    assert run_module("oci_image_unpack", **options)["changed"] is False
+
+
+# --- kept trees ---
 
 
 def test_a_kept_tree_comes_back_without_a_download(
@@ -565,9 +664,15 @@ def test_limits(unpack: t.Any) -> None:
         {"max_unpacked_bytes": "0"},
         {"lock_timeout": -1},
         {"lock_timeout": "nan"},
+        {"include": ["etc", ""]},
+        {"exclude": ["/"]},
+        {"include": ["../etc"]},
+        {"exclude": ["usr/../../etc"]},
+        {"strip": "."},
+        {"strip": "usr/.."},
     ],
 )
-def test_numbers_out_of_range(unpack: t.Any, options: dict[str, t.Any]) -> None:
+def test_values_out_of_range(unpack: t.Any, options: dict[str, t.Any]) -> None:
     run = unpack("1", **options)
     assert run.failed
     assert run["error"]["kind"] == "option_invalid"
