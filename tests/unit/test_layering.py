@@ -70,6 +70,7 @@ ROOMS = {
     "_server/processes": ("access", "api", "attestation", "config", "connections", "content", "metrics"),
     "_module/options": (),
     "_module/registry": ("options",),
+    "_module/artifact": ("registry",),
     "_module/image": ("options", "registry"),
     "_module/layer": ("options",),
     "_module/layout": ("options", "registry"),
@@ -93,6 +94,7 @@ THIRD_PARTY = {
 REACHED = {
     "cca_token_info": 34,
     "oci_archive": 178,
+    "oci_artifact": 163,
     "oci_blob": 129,
     "oci_catalog": 121,
     "oci_image_info": 147,

@@ -4,9 +4,9 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The file of oci_blob and oci_manifest: its verified content, the download that resumes, the atomic replacement.
+"""A file with the content of a blob: verified, downloaded with resumption, and replaced atomically.
 
-Called by blob_results.py, manifest.py and oci_blob.
+Called by blob_results.py, manifest.py, artifact/run.py and oci_blob.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class BlobFile:
         self._resumed_from = 0
         self._identity_read: tuple[int, ...] | None = None
         self._directory, self._name = os.path.split(path)
-        self._partial = f".oci_blob.{digest.algorithm}-{digest.encoded}"
+        self._partial = partial_name(digest)
         if not self._name or os.path.isdir(path):
             raise self._refusal("it is a directory", "give the path of a file in it")
         with self._parents() as parents:
@@ -300,6 +300,11 @@ class BlobFile:
         return BlobFileError(f"The {self._what} cannot be written to {shown}: {why}; {remedy}.", path=shown)
 
 
+def partial_name(digest: Digest) -> str:
+    """Return the name of the unfinished download of a blob, which is in the directory of the file."""
+    return f".oci_blob.{digest.algorithm}-{digest.encoded}"
+
+
 def _identity(folder: int, name: str) -> tuple[int, ...] | None:
     """Return values that differ after a file was changed or replaced, None if there is no file."""
     try:
@@ -341,4 +346,4 @@ def _write_all(descriptor: int, piece: bytes) -> None:
         written += os.write(descriptor, memoryview(piece)[written:])
 
 
-__all__ = ("BlobFile", "BlobFileError", "Content", "Download", "OpenStream")
+__all__ = ("BlobFile", "BlobFileError", "Content", "Download", "OpenStream", "partial_name")

@@ -25,6 +25,8 @@ DATA = bytes(range(256)) * 40
 OLD = images.image([images.layer([images.file("old")])])
 NEW = images.image([images.layer([images.file("new")])])
 
+TITLE = "org.opencontainers.image.title"
+
 Tree = dict[str, tuple[t.Any, ...]]
 
 
@@ -49,7 +51,9 @@ def tree(root: pathlib.Path) -> Tree:
 
 
 def content(path: pathlib.Path) -> t.Any:
-    """The content of a file, without the inode number in a record file."""
+    """The content of a file, without the inode number and whether the directory was made in a record file."""
+    if path.name == ".oci_artifact.json":
+        return {**json.loads(path.read_text()), "made": None}
     if path.name.endswith(".oci-layers"):
         return {**json.loads(path.read_text()), "inode": None}
     return path.read_bytes() if path.is_file() else None
@@ -173,6 +177,41 @@ def test_oci_archive(
             found = run_module("oci_image_info", layout=str(dest))
             assert found["image"]["digest"] in (OLD.digest, NEW.digest)
             assert dest.stat().st_mode & 0o777 == 0o640
+
+    walked(work, fault, prepare, check)
+
+
+def artifact(**files: bytes) -> images.Image:
+    """An artifact with these files."""
+    return images.image(
+        [
+            images.layer(data, compression="none", media_type="text/plain", annotations={TITLE: name})
+            for name, data in files.items()
+        ]
+    )
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_oci_artifact(
+    run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str
+) -> None:
+    dest = place / "a/b/files" if is_new else place / "files"
+    registry.publish("team/app", {"old": artifact(gone=b"gone", both=b"old"), "new": artifact(both=b"new", added=DATA)})
+    options = {"registry": registry.name, "repository": "team/app", "dest": str(dest), "mode": "0640"}
+    work = Work(run_module, "oci_artifact", place, reference="new", **options)
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        if not is_new:
+            assert not run_module("oci_artifact", reference="old", **options).failed
+
+    def check() -> None:
+        allowed = {"gone": [b"gone"], "both": [b"old", b"new"], "added": [DATA]}
+        for path in dest.glob("[!.]*"):
+            assert path.read_bytes() in allowed[path.name]
 
     walked(work, fault, prepare, check)
 

@@ -20,7 +20,7 @@ from ansible_collections.attested.registry.tests.support.attestation.attesting_f
     make_realm,
 )
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority
-from ansible_collections.attested.registry.tests.support.images.images import Image
+from ansible_collections.attested.registry.tests.support.images.images import Image, image, layer
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 SIMULATED = "The evidence is simulated: it proves nothing and is for tests and demonstrations alone."
@@ -58,6 +58,8 @@ def run(
     run_module: t.Any, registry: FaultyRegistry, options: dict[str, t.Any], new: Image, tmp_path: pathlib.Path
 ) -> t.Callable[..., t.Any]:
     """Runs one of the modules with what it needs."""
+    named = {"org.opencontainers.image.title": "name"}
+    files = image([layer(b"content", compression="none", media_type="text/plain", annotations=named)])
     registry.publish("app", {"1.0": new})
     dest = str(tmp_path / "dest")
     platform = {"platform": "linux/amd64"}
@@ -70,10 +72,13 @@ def run(
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
         "oci_archive": {"reference": "1.0", "dest": dest},
+        "oci_artifact": {"reference": "files", "dest": dest},
     }
 
     def start(name: str, **changes: t.Any) -> t.Any:
         given = {**options, **own[name], **changes}
+        if name == "oci_artifact":
+            registry.publish("app", {"files": files})
         if name == "oci_catalog":
             del given["repository"]
         return run_module(name, **given)
@@ -81,17 +86,8 @@ def run(
     return start
 
 
-MODULES = [
-    "oci_tags",
-    "oci_catalog",
-    "oci_image_info",
-    "oci_manifest",
-    "oci_blob",
-    "oci_image_unpack",
-    "oci_layout",
-    "oci_archive",
-]
-THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive"]
+THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_artifact"]
+MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_manifest", "oci_blob", *THAT_CHANGE]
 
 
 @pytest.mark.parametrize("name", MODULES)
