@@ -27,15 +27,19 @@ SOURCES: t.Final = (
     archives.docker_save_new({"app:1.0": IMAGE}),
     archives.podman_save({"app:1.0": IMAGE}),
 )
-PLACE: t.Final = tempfile.TemporaryDirectory(prefix="existing-")
 
 
 def look(data: bytes, *, force: bool) -> None:
-    path = pathlib.Path(PLACE.name, "a.tar")
+    with tempfile.TemporaryDirectory(prefix="existing-") as place:
+        look_in(place, data, force=force)
+
+
+def look_in(place: str, data: bytes, *, force: bool) -> None:
+    path = pathlib.Path(place, "a.tar")
     path.write_bytes(data)
-    folder = os.open(PLACE.name, os.O_RDONLY)
+    folder = os.open(place, os.O_RDONLY)
     try:
-        with opened_existing(str(path), folder, folder=lambda: PLACE.name, force=force) as found:
+        with opened_existing(str(path), folder, folder=lambda: place, force=force) as found:
             assert found.damage is None or found.summary.digest is None
             digest = Digest.parse(IMAGE.digest)
             assert found.document(digest) in (None, IMAGE.data)
