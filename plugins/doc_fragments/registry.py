@@ -403,8 +403,9 @@ options:
       - An archive of C(docker save) of docker before version 25, and of C(podman save), has no manifest. One is made of
         the config and the layers. Its digest differs from that in a registry, but an image that was unpacked from a
         registry counts as the same image.
-      - Mutually exclusive with O(image), O(repository), C(foreign_layers) and all options of the connection to a
-        registry, even if one of them is set by C(module_defaults).
+      - Mutually exclusive with O(image), O(repository) and C(foreign_layers), even if one of them is set by
+        C(module_defaults). The options of the connection to a registry, such as O(registry), O(ca_path), O(username)
+        and O(mirrors), are not used, so C(module_defaults) may set them for all tasks of a play.
     type: path
     version_added: 0.3.0
 """

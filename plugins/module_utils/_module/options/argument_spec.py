@@ -181,7 +181,7 @@ def registry_module(
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
     try:
-        settle_layout(module.params, given, spec, registry=REGISTRY)
+        settle_layout(module.params, given, spec)
         settle_names(module.params, given, spec)
         settle_mirrors(module.params, MIRROR, MIRROR_RULES)
     except CollectionError as exc:

@@ -52,19 +52,20 @@ def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> No
             _check_reference(params[option], option=option)
 
 
-def settle_layout(params: Params, given: t.Mapping[str, t.Any], spec: Spec, *, registry: Spec) -> None:
-    """With the option layout, refuse the options of a registry; without a reference, set it to None.
+def settle_layout(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> None:
+    """With the option layout, refuse the options for another image; without a reference, set it to None.
 
-    registry is the argument spec of the options of a registry. Raises ReferenceInvalid.
+    The options of the connection to a registry are not used then. They are not refused, because module_defaults often
+    sets them for all tasks of a play. Raises ReferenceInvalid.
     """
     if params.get("layout") is None:
         return
-    for option in ("image", "repository", "foreign_layers", *registry):
+    for option in ("image", "repository", "foreign_layers"):
         name = _given_name(option, given, spec) if option in spec else None
         if name is not None:
             raise ReferenceInvalid(
                 f"The options layout and {name} are mutually exclusive, even if module_defaults set {name}: with "
-                f"layout no registry is used; leave out {name}, or leave out layout."
+                f"layout the image is not taken from a registry; leave out {name}, or leave out layout."
             )
     if not any(_given_name(option, given, spec) for option in ("reference", "tag", "digest")):
         params["reference"] = None

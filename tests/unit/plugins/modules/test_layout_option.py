@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.tests.support.images import archives, images
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 FULL = "docker.io/library/app"
 
@@ -208,15 +209,49 @@ def test_a_digest_that_is_there_reads_nothing(unpack: t.Any, tmp_path: pathlib.P
 
 @pytest.mark.parametrize(
     "options",
-    [{"registry": "localhost:5000"}, {"name": "app"}, {"image": "app"}, {"retries": 0}, {"mirrors": ["a"]}],
+    [{"name": "app"}, {"image": "app"}, {"foreign_layers": True}],
     ids=lambda options: next(iter(options)),
 )
-def test_options_of_a_registry_are_refused(
+def test_options_for_another_image_are_refused(
     info: t.Any, tmp_path: pathlib.Path, old: images.Image, options: dict[str, t.Any]
 ) -> None:
     path = write(tmp_path / "images", "archive", {"1": old})
     found = info(path, **options)
     assert (found["error"]["kind"], next(iter(options)) in found["msg"]) == ("reference_invalid", True)
+
+
+def test_options_of_the_connection_to_a_registry_are_not_used(
+    unpack: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, old: images.Image
+) -> None:
+    """As module_defaults sets them for tasks with a registry. The files that they name need not exist."""
+    path = write(tmp_path / "images", "archive", {"1": old})
+    connection = {
+        "registry": registry.name,
+        "tls": "tls",
+        "ca_path": str(tmp_path / "absent.pem"),
+        "client_cert": str(tmp_path / "absent.crt"),
+        "username": "me",
+        "password": "s3cret",
+        "auth_file": str(tmp_path / "absent.json"),
+        "mirrors": [registry.name, {"registry": registry.name, "repository_prefix": "hub", "token": "t0ken"}],
+        "retries": 0,
+    }
+    for check in (True, False):
+        run = unpack(path, check=check, **connection)
+        assert (run["changed"], run.warnings) == (True, [])
+        assert "s3cret" not in run.output
+    assert (run["image"]["source"], run["image"]["registry"]) == ("layout", None)
+    assert not unpack(path, **connection)["changed"]
+    assert registry.requests == []
+
+
+@pytest.mark.parametrize("options", [{"username": "me"}, {"retries": "x"}, {"mirrors": [{}]}])
+def test_options_of_the_connection_are_still_checked(
+    info: t.Any, tmp_path: pathlib.Path, old: images.Image, options: dict[str, t.Any]
+) -> None:
+    run = info(write(tmp_path / "images", "archive", {"1": old}), **options)
+    assert run.failed
+    assert next(iter(options)) in run["msg"]
 
 
 def test_a_compressed_archive_leaves_no_file(unpack: t.Any, tmp_path: pathlib.Path, old: images.Image) -> None:
