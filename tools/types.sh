@@ -18,7 +18,7 @@ mypy --strict "${strict[@]}"
 
 rest=()
 while IFS= read -r -d '' name; do rest+=("build/ansible_collections/attested/registry/$name"); done < <(
-  project_files plugins/module_utils/_module plugins/modules plugins/filter plugins/lookup plugins/doc_fragments tests/support \
+  project_files plugins/module_utils/_module plugins/modules plugins/filter plugins/lookup plugins/action plugins/plugin_utils plugins/doc_fragments tests/support \
     tools benchmarks examples roles | grep -z '\.py$'
 )
 say "- mypy: ${#rest[@]} other files"

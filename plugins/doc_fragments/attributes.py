@@ -55,6 +55,23 @@ attributes:
       - Uses Ansible's strict file operation functions to ensure proper permissions and avoid data corruption.
 """
 
+    ACTION_PROGRESS = r"""
+options: {}
+attributes:
+  action:
+    description:
+      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+    details:
+      - The action plugin shows the progress. The module does everything else, and can be used without the plugin.
+  async:
+    description:
+      - Supports being used with the C(async) keyword.
+    support: full
+    details:
+      - An asynchronous task shows no progress.
+"""
+
     ACTIONGROUP_REGISTRY = r"""
 options: {}
 attributes:

@@ -452,6 +452,26 @@ options:
     version_added: 0.3.0
 """
 
+    PROGRESS = r"""
+options:
+  progress:
+    description:
+      - Whether to show how far the task is, with a line every ten seconds that has the host, the stage, the layer, the
+        bytes and the rate.
+      - V(auto) shows the lines if Ansible runs with C(-v) or more.
+      - The lines go to the standard error of the controller, not to results and not to the log file of Ansible.
+      - No lines are shown in check mode, for asynchronous tasks, with C(no_log), and over connections other than
+        P(ansible.builtin.ssh#connection) and P(ansible.builtin.local#connection). The task is the same with and without
+        them.
+    type: str
+    choices:
+      - auto
+      - "true"
+      - "false"
+    default: auto
+    version_added: 0.3.0
+"""
+
     QUERY = r"""
 options:
   query:

@@ -26,9 +26,11 @@ author:
 extends_documentation_fragment:
   - attested.registry.registry.layout
   - attested.registry.registry.download
+  - attested.registry.registry.progress
   - attested.registry.registry
   - ansible.builtin.files
   - attested.registry.attributes
+  - attested.registry.attributes.action_progress
   - attested.registry.attributes.files
   - attested.registry.attributes.actiongroup_registry
 attributes:
@@ -382,6 +384,26 @@ stats:
       type: int
       version_added: 0.3.0
       sample: 53687091
+    seconds:
+      description:
+        - The duration of each stage in seconds, V(0.0) for stages that did not run.
+      type: dict
+      contains:
+        resolve:
+          description:
+            - Determining what the reference leads to and which files the archive lacks.
+          type: float
+          sample: 0.052
+        download:
+          description:
+            - Downloading the missing files, V(0.0) with O(layout).
+          type: float
+          sample: 1.64
+        publish:
+          description:
+            - Writing the archive and moving it to O(dest).
+          type: float
+          sample: 0.251
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.
@@ -422,6 +444,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.errors i
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     DOWNLOAD,
     LAYOUT,
+    PROGRESS,
     registry_module,
 )
 
@@ -452,6 +475,7 @@ def main() -> t.NoReturn:
     module = registry_module(
         LAYOUT,
         DOWNLOAD,
+        PROGRESS,
         OPTIONS,
         required_one_of=[("image", "repository", "layout")],
         add_file_common_args=True,

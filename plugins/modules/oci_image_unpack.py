@@ -26,9 +26,11 @@ extends_documentation_fragment:
   - attested.registry.registry.image
   - attested.registry.registry.layout
   - attested.registry.registry.download
+  - attested.registry.registry.progress
   - attested.registry.registry
   - attested.registry.tree
   - attested.registry.attributes
+  - attested.registry.attributes.action_progress
   - attested.registry.attributes.actiongroup_registry
 attributes:
   check_mode:
@@ -453,6 +455,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     DOWNLOAD,
     IMAGE,
     LAYOUT,
+    PROGRESS,
     TREE,
     registry_module,
 )
@@ -480,6 +483,8 @@ def main() -> t.NoReturn:
         LAYOUT,
         DOWNLOAD,
         TREE,
+        TREE,
+        PROGRESS,
         OPTIONS,
         required_if=[("state", "present", ("image", "repository", "layout"), True)],
     )

@@ -24,9 +24,11 @@ author:
 extends_documentation_fragment:
   - attested.registry.registry.layout
   - attested.registry.registry.download
+  - attested.registry.registry.progress
   - attested.registry.registry
   - ansible.builtin.files
   - attested.registry.attributes
+  - attested.registry.attributes.action_progress
   - attested.registry.attributes.actiongroup_registry
 attributes:
   check_mode:
@@ -381,6 +383,27 @@ stats:
       type: int
       version_added: 0.3.0
       sample: 53687091
+    seconds:
+      description:
+        - The duration of each stage in seconds, V(0.0) for stages that did not run.
+      type: dict
+      version_added: 0.3.0
+      contains:
+        resolve:
+          description:
+            - Determining what the reference leads to and which files the layout lacks.
+          type: float
+          sample: 0.052
+        download:
+          description:
+            - Downloading the missing files and writing them to the layout.
+          type: float
+          sample: 1.64
+        publish:
+          description:
+            - Writing C(index.json), and removing pruned blobs.
+          type: float
+          sample: 0.021
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.
@@ -421,6 +444,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.layout.r
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
     DOWNLOAD,
     LAYOUT,
+    PROGRESS,
     registry_module,
 )
 
@@ -450,6 +474,7 @@ def main() -> t.NoReturn:
     module = registry_module(
         LAYOUT,
         DOWNLOAD,
+        PROGRESS,
         OPTIONS,
         required_if=[
             ("state", "present", ("image", "repository", "layout"), True),

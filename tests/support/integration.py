@@ -26,6 +26,7 @@ from pathlib import Path
 
 from .images import debian_images
 from .registries import lying_registries
+from .registries.slow_front import slow_front
 from .servers import attested_registry
 from .servers.peers import DockerRegistry, HarborLikeFront, OwnServer, Tls, make_htpasswd, make_tls
 
@@ -54,6 +55,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
             **stack.enter_context(lying_registries.running()),
             **stack.enter_context(attested_registry.running(TOP / "examples" / "registry", work / "attested", tls)),
             "plain_registry": plain,
+            "slow_registry": stack.enter_context(slow_front(plain, seconds=14)),
             "tls_registry": secured,
             "example_registry": example,
             "example_tls_registry": example_tls,

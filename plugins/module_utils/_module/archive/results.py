@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from ..._archive.existing import ArchiveSummary
     from ..._base.strict_json import Json
     from ..layout.plan import LayoutPlan
+    from ..stopwatch import Stopwatch
     from .image import ArchiveImage, ImageNames
 
 
@@ -40,7 +41,7 @@ class ArchiveOutcome:
     attestation: Json | None = None
 
 
-def archive_results(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
+def archive_results(module: AnsibleModule, outcome: ArchiveOutcome, watch: Stopwatch) -> Json:
     """Return the results of oci_archive except changed and diff."""
     plan = outcome.plan
     missing = len(plan.missing)
@@ -56,7 +57,12 @@ def archive_results(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
             "downloaded": missing,
             "left_out": len(plan.left_out),
         },
-        "stats": {"downloaded_bytes": outcome.downloaded, "requests": outcome.requests, **outcome.cached},
+        "stats": {
+            "downloaded_bytes": outcome.downloaded,
+            "requests": outcome.requests,
+            **outcome.cached,
+            "seconds": watch.seconds("resolve", "download", "publish"),
+        },
     }
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation

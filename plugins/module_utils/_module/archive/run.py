@@ -27,9 +27,11 @@ from ..._unpack.tree.reach import inside
 from ..layout.fill import fill
 from ..layout.plan import make_plan
 from ..options.ranges import check_downloads, check_seconds
+from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
 from ..replaced_file import take_attributes
+from ..stopwatch import Stopwatch
 from .image import find_names, make_image, make_request
 from .results import ArchiveOutcome, archive_diff, archive_results
 
@@ -49,9 +51,10 @@ def run_archive(module: AnsibleModule) -> Json:
     """Bring the archive to the requested state and return the results of oci_archive."""
     path = _check_dest(module)
     check_cache_option(module)
-    with opened_image(module) as (source, selector), opened_downloads(module, source) as downloads:
+    watch = Stopwatch(ProgressFile.from_environment())
+    with opened_image(module) as (source, selector), opened_downloads(module, source, watch) as downloads:
         names = find_names(module, source, selector)
-        task = _Task(module, path, source, make_request(module, selector, names), names, downloads)
+        task = _Task(module, path, source, make_request(module, selector, names), names, downloads, watch)
         outcome = task.run()
         outcome = replace(
             outcome,
@@ -62,7 +65,7 @@ def run_archive(module: AnsibleModule) -> Json:
         )
     diff = archive_diff(module, outcome)
     changed = _update_attributes(module, path, outcome.changed, diff)
-    results = {"changed": changed, **archive_results(module, outcome)}
+    results = {"changed": changed, **archive_results(module, outcome, watch)}
     return {**results, "diff": diff} if module._diff else results
 
 
@@ -97,15 +100,16 @@ class _Task:
         request: LayoutRequest,
         names: ImageNames,
         downloads: Downloads,
+        watch: Stopwatch,
     ) -> None:
         self._module, self._path, self._source, self._downloads = module, path, source, downloads
-        self._request, self._names = request, names
+        self._request, self._names, self._watch = request, names, watch
         # a source on this host is read while the archive is written, without a copy in between
         self._is_local = module.params["layout"] is not None
 
     def run(self) -> ArchiveOutcome:
         """Return the outcome, predicted in check mode."""
-        with self._existing() as (existing, is_unfinished):
+        with self._existing() as (existing, is_unfinished), self._watch.stage("resolve"):
             outcome = self._plan(existing)
         if self._module.check_mode:
             return outcome
@@ -153,20 +157,27 @@ class _Task:
 
     def _write(self, pending: PendingArchive, outcome: ArchiveOutcome) -> ArchiveOutcome:
         with self._opened(pending.folder) as existing:
-            outcome = self._plan(existing, earlier=outcome.plan)
+            with self._watch.stage("resolve"):
+                outcome = self._plan(existing, earlier=outcome.plan)
             if not outcome.changed:  # another task has written it
                 pending.clear()
                 return outcome
-            missing = [file for file in outcome.plan.missing if file.data is None]
             if not self._is_local:
-                fill(pending, self._downloads, missing, parallel=self._module.params["parallel"])
-            contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
-            for layer, diff_id in outcome.image.layers:
-                check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")
-            members = [*contents.values(), *top_files(outcome.image.entry, outcome.image.listing)]
-            pending.compose(with_directories(members), compression=self._module.params["compression"])
-            pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
+                missing = [file for file in outcome.plan.missing if file.data is None]
+                with self._watch.stage("download"):
+                    fill(pending, self._downloads, missing, parallel=self._module.params["parallel"])
+            with self._watch.stage("publish"):
+                self._compose(pending, existing, outcome)
         return outcome
+
+    def _compose(self, pending: PendingArchive, existing: ExistingArchive, outcome: ArchiveOutcome) -> None:
+        """Write the archive and put it in its place. Raises DiffIdMismatch."""
+        contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
+        for layer, diff_id in outcome.image.layers:
+            check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")
+        members = [*contents.values(), *top_files(outcome.image.entry, outcome.image.listing)]
+        pending.compose(with_directories(members), compression=self._module.params["compression"])
+        pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
 
     def _member(self, file: ImageFile, existing: ExistingArchive, pending: PendingArchive) -> TarMember:
         descriptor = file.descriptor

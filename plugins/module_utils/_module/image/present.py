@@ -26,8 +26,8 @@ if t.TYPE_CHECKING:
     from ..._unpack.layers import LayerSource
     from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
+    from ..stopwatch import Stopwatch
     from .lookup import FoundImage, ImageRequest
-    from .stopwatch import Stopwatch
     from .tree import DesiredTree, TreePlace
 
 
@@ -140,6 +140,7 @@ def _unpack(
     from ..._unpack.layers import unpack_layers
 
     downloaded = source.downloaded
+    watch.expect(layer.descriptor.size for layer in image.layers)
     downloads.use(layer.descriptor.digest for layer in image.layers)
     layers = [_layer_source(downloads, layer, watch) for layer in image.layers]
     with view.staging() as staging:

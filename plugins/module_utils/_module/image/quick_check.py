@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._registry.fetched import ManifestHead
     from ..registry.sources import ImageSource
+    from ..stopwatch import Stopwatch
     from .lookup import ImageRequest
-    from .stopwatch import Stopwatch
     from .tree import DesiredTree, TreePlace
 
 

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
     from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
-    from .stopwatch import Stopwatch
+    from ..stopwatch import Stopwatch
     from .tree import Report
 
 

@@ -20,11 +20,12 @@ from ..options.image_options import wanted_platform, wanted_selector
 from ..options.ranges import check_downloads, check_minimum
 from ..options.selection import wanted_selection
 from ..options.tree_options import TreeOptions
+from ..progress import ProgressFile
 from ..registry.downloads import check_cache_option, opened_downloads
+from ..stopwatch import Stopwatch
 from .lookup import ImageRequest
 from .quick_check import QuickCheck
 from .results import image_results
-from .stopwatch import Stopwatch
 from .tree import DesiredTree, Report, TreePlace
 
 if t.TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
     options, selection = TreeOptions.of(params), wanted_selection(params)
     desired = DesiredTree(options, selection, params["drift"], params["keep_generations"])
-    platform, watch = wanted_platform(module), Stopwatch()
+    platform, watch = wanted_platform(module), Stopwatch(ProgressFile.from_environment())
     check_cache_option(module)
     with contextlib.ExitStack() as stack:
         layout = None if params["layout"] is None else _open_layout(module, stack)
@@ -63,7 +64,7 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
         request = ImageRequest(params["repository"] or "", selector, platform, params["pull"] == "missing", parallel)
         check = stack.enter_context(QuickCheck(place, request, desired, watch))
         source = layout or _open_registry(module, stack)
-        downloads = stack.enter_context(opened_downloads(module, source))
+        downloads = stack.enter_context(opened_downloads(module, source, watch))
         report = check.ask(source) or _ensure(place, source, request, desired, check, watch, downloads)
         return image_results(module, report, source=source, watch=watch, downloads=downloads)
 

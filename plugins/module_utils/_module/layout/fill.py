@@ -41,6 +41,7 @@ def fill(store: BlobStore, downloads: Downloads, missing: t.Sequence[ImageFile],
     parallel is the number of downloads at once. Raises what Downloads.blob() raises, LayoutError. Partial downloads are
     then kept for the next run, unless their content is wrong or the disk is full.
     """
+    downloads.watch.expect(content.descriptor.size for content in missing if content.data is None)
     jobs = []
     for content in missing:
         if content.data is not None:

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 
     from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
+    from ..stopwatch import Stopwatch
     from .plan import LayoutPlan
     from .pruning import Pruning
 
@@ -43,7 +44,7 @@ class LayoutOutcome:
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
 
-def layout_results(module: AnsibleModule, outcome: LayoutOutcome) -> Json:
+def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwatch) -> Json:
     """Return the results of oci_layout except changed, with the diff in diff mode."""
     plan, pruning = outcome.plan, outcome.pruning
     missing = len(plan.missing) if plan is not None else 0
@@ -64,6 +65,7 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome) -> Json:
             "downloaded_bytes": outcome.downloaded,
             "requests": outcome.requests,
             **outcome.cached,
+            "seconds": watch.seconds("resolve", "download", "publish"),
         },
     }
     if outcome.attestation is not None:

@@ -23,8 +23,10 @@ from ..._oci.names import check_tag
 from ..._oci.reference import Selector
 from ..options.image_options import host_platform, platform_or_all
 from ..options.ranges import check_downloads, check_seconds
+from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
+from ..stopwatch import Stopwatch
 from .attributes import FileAttributes
 from .fill import fill
 from .plan import LayoutPlan, LayoutRequest, make_plan
@@ -44,11 +46,12 @@ def run_layout(module: AnsibleModule) -> Json:
     """Bring the layout to the requested state and return the results of oci_layout."""
     dest = _check_dest(module)
     attributes = FileAttributes(module)
+    watch = Stopwatch(ProgressFile.from_environment())
     run = _ensure_present if module.params["state"] == "present" else _ensure_absent
-    outcome = run(module, dest, attributes)
+    outcome = run(module, dest, attributes, watch)
     changed = _set_attributes(dest, attributes, outcome) or outcome.changed
 
-    return {"changed": changed, **layout_results(module, outcome)}
+    return {"changed": changed, **layout_results(module, outcome, watch)}
 
 
 def _check_dest(module: AnsibleModule) -> str:
@@ -75,19 +78,23 @@ def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcom
         return not parents.missing and attributes.update(parents.fd, outcome.files)
 
 
-def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
+def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:
     check_cache_option(module)
-    with opened_image(module) as (source, selector), opened_downloads(module, source) as downloads:
+    with opened_image(module) as (source, selector), opened_downloads(module, source, watch) as downloads:
         request = _make_request(module, selector)
         with LayoutView(dest) as view:
-            outcome = _plan_present(module, source, view, request)
+            with watch.stage("resolve"):
+                outcome = _plan_present(module, source, view, request)
             is_unfinished = view.is_unfinished
         if outcome.changed and not module.check_mode:
             with _open_store(module, dest, attributes) as store:
-                outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
+                with watch.stage("resolve"):
+                    outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
                 missing = t.cast("LayoutPlan", outcome.plan).missing
-                fill(store, downloads, missing, parallel=_parallel(module))
-                _carry_out(store, outcome)
+                with watch.stage("download"):
+                    fill(store, downloads, missing, parallel=_parallel(module))
+                with watch.stage("publish"):
+                    _carry_out(store, outcome)
         elif is_unfinished and not module.check_mode:
             _remove_left_over(dest)
         return replace(
@@ -140,14 +147,15 @@ def _ignore(text: str) -> None:
     """Drop the warnings of the second plan, which repeats those of the first."""
 
 
-def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes) -> LayoutOutcome:
+def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:
     with LayoutView(dest) as view:
         outcome = _plan_absent(module, view)
         is_unfinished = view.is_unfinished
     if outcome.changed and not module.check_mode:
         with _open_store(module, dest, attributes) as store:
             outcome = _plan_absent(module, store.view)
-            _carry_out(store, outcome)
+            with watch.stage("publish"):
+                _carry_out(store, outcome)
     elif is_unfinished and not module.check_mode:
         _remove_left_over(dest)
     return outcome

@@ -111,6 +111,9 @@ DOWNLOAD: t.Final[Options] = {
     "cache_size": {"type": "bytes", "default": "10G"},
 }
 
+# The option of the fragment attested.registry.registry.progress.
+PROGRESS: t.Final[Options] = {"progress": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"}}
+
 # The options of the fragment attested.registry.tree.
 TREE: t.Final[Options] = {
     "ownership": {"type": "bool", "default": True},
@@ -245,6 +248,7 @@ __all__ = (
     "MIRROR",
     "MIRROR_RULES",
     "NAME",
+    "PROGRESS",
     "QUERY",
     "REGISTRY",
     "REPOSITORY",

@@ -19,6 +19,7 @@ import typing as t
 from ..._layout.blob_cache import BlobCache, check_cache
 from ..._layout.errors import LayoutError
 from ..._oci.errors import OciError
+from ..stopwatch import Stopwatch
 from .parallel import Stop
 
 if t.TYPE_CHECKING:
@@ -44,8 +45,9 @@ def _go_on(*dummy: object) -> None:
 class Downloads:
     """The blobs of a repository, with or without a cache. A context manager; threads may share it.
 
-    open_cache opens the cache, which is done when the first blob is needed; None for no cache. trim is called with it
-    at the end. hits counts the blobs that came from the cache, hit_bytes their bytes.
+    watch counts the bytes that arrive, for the progress. open_cache opens the cache, which is done when the first blob
+    is needed; None for no cache. trim is called with it at the end. hits counts the blobs that came from the cache,
+    hit_bytes their bytes.
 
     Each blob of the cache is hashed before it is used. What is not there is downloaded into it first, all of it, so
     that a later task resumes or uses it. If another task downloads the same blob for longer than patience seconds, the
@@ -57,12 +59,14 @@ class Downloads:
         source: ImageSource,
         repository: str,
         *,
+        watch: Stopwatch | None = None,
         open_cache: t.Callable[[], BlobCache] | None = None,
         trim: t.Callable[[BlobCache], None] = _go_on,
         warn: Warn = _go_on,
         patience: float = 0,
     ) -> None:
         self._source, self._repository = source, repository
+        self.watch = watch or Stopwatch()
         self._open_cache, self._trim, self._warn, self._patience = open_cache, trim, warn, patience
         self._lock, self._stop = threading.Lock(), Stop()
         self._cache: BlobCache | None = None
@@ -101,7 +105,7 @@ class Downloads:
         cached = None if cache is None else self._fetch(cache, descriptor, check)
         if cached is None:
             with self.stream(descriptor) as pieces:
-                yield pieces
+                yield self.watch.counted(pieces)
             return
         with contextlib.closing(cached):
             yield cached.pieces()
@@ -143,6 +147,7 @@ class Downloads:
             with self._lock:
                 self.hits += 1
                 self.hit_bytes += found.size
+            self.watch.skip(found.size)
         return found
 
 
@@ -166,8 +171,9 @@ def resume(partial: Partial, downloads: Downloads, descriptor: Descriptor, check
 
 def _append_rest(partial: Partial, downloads: Downloads, descriptor: Descriptor, check: Check) -> None:
     offset, state = partial.read_back()
+    downloads.watch.resume(offset)
     with downloads.stream(descriptor, offset=offset, state=state) as pieces:
-        for piece in pieces:
+        for piece in downloads.watch.counted(pieces):
             check()
             partial.append(piece)
 
@@ -178,12 +184,12 @@ def check_cache_option(module: AnsibleModule) -> None:
         check_cache(module.params["cache"])
 
 
-def opened_downloads(module: AnsibleModule, source: ImageSource) -> Downloads:
+def opened_downloads(module: AnsibleModule, source: ImageSource, watch: Stopwatch) -> Downloads:
     """Return the Downloads of the options of the task, a context manager. The cache is trimmed at its end."""
     params = module.params
     repository = params["repository"] or ""
     if not _has_cache(module):
-        return Downloads(source, repository)
+        return Downloads(source, repository, watch=watch)
 
     def trim(cache: BlobCache) -> None:
         try:
@@ -194,6 +200,7 @@ def opened_downloads(module: AnsibleModule, source: ImageSource) -> Downloads:
     return Downloads(
         source,
         repository,
+        watch=watch,
         open_cache=lambda: BlobCache(params["cache"]),
         trim=trim,
         warn=module.warn,

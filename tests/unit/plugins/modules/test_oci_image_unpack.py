@@ -13,6 +13,11 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.image import present as image_present
 from ansible_collections.attested.registry.plugins.module_utils._module.options import image_options
+from ansible_collections.attested.registry.plugins.module_utils._module.progress import (
+    ENVIRONMENT,
+    Record,
+    parse_record,
+)
 from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import fork as forked
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
@@ -811,3 +816,13 @@ def test_the_platform_of_an_index_is_not_asked_for_again(
     again = unpack("many", pull="missing")
     assert (again["changed"], registry.requests) == (False, [])
     assert again["image"]["index_digest"] is not None
+
+
+def test_the_progress_file_has_the_sizes_of_the_layers(
+    unpack: t.Any, new: images.Image, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "progress"))
+    result = unpack("2")
+    assert "ATTESTED" not in result.output
+    size = sum(layer.size for layer in new.layers)
+    assert parse_record((tmp_path / "progress").read_bytes()) == Record("publish", 2, 2, size, size)

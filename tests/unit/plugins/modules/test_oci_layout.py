@@ -17,6 +17,11 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout import partial as partial_file
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
+from ansible_collections.attested.registry.plugins.module_utils._module.progress import (
+    ENVIRONMENT,
+    Record,
+    parse_record,
+)
 from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
@@ -109,7 +114,7 @@ def test_check_run_check_run(layout: t.Any, dest: pathlib.Path, registry: Faulty
     registry.clear()
     for check in (True, False):
         again = layout(reference="many", check=check)
-        assert (again["changed"], again["stats"]) == (False, {"downloaded_bytes": 0, "requests": 1})
+        assert (again["changed"], again["stats"]["downloaded_bytes"], again["stats"]["requests"]) == (False, 0, 1)
         assert again["blobs"] == {"present": 7, "downloaded": 0, "left_out": 0}
         assert again["image"] == second["image"]
     assert [request.method for request in registry.requests] == ["HEAD", "HEAD"]
@@ -889,3 +894,15 @@ def test_a_tag_that_the_layout_has_is_not_asked_for(
     assert (repaired["changed"], repaired["digest"]) == (True, first["digest"])
     assert layout(reference=tag, platform=platform)["changed"]
     assert sound(dest) == {tag: LARGE.digest}
+
+
+def test_the_progress_file_has_the_sizes_of_the_layers(
+    layout: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "progress"))
+    result = layout(reference="2.0")
+    assert parse_record((tmp_path / "progress").read_bytes()) == Record("publish", 1, 1, LAYER.size, LAYER.size)
+    seconds = result["stats"]["seconds"]
+    assert list(seconds) == ["resolve", "download", "publish"]
+    assert min(seconds.values()) > 0
+    assert layout(reference="2.0")["stats"]["seconds"]["download"] == 0

@@ -41,6 +41,7 @@ FRAGMENTS = {
     ),
     "registry.layout": (registry_fragment.ModuleDocFragment.LAYOUT, argument_spec.LAYOUT),
     "registry.download": (registry_fragment.ModuleDocFragment.DOWNLOAD, argument_spec.DOWNLOAD),
+    "registry.progress": (registry_fragment.ModuleDocFragment.PROGRESS, argument_spec.PROGRESS),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
     "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
 }
