@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible.release import __version__ as core_version
 from ansible_collections.attested.registry.tests.support.attestation.attesting_front import (
     AttestingFront,
     accepting,
@@ -192,6 +193,10 @@ def test_a_mirror_that_cannot_be_used_is_an_error_without_secrets(
     assert "s3cret" not in done.output
 
 
+# ansible-core 2.21 returns them only if the controller asks for them
+RETURNS_OPTIONS = tuple(map(int, core_version.split(".")[:2])) < (2, 21)
+
+
 @pytest.mark.parametrize("wrong", [{}, {"timeout": "never"}, {"no_such_option": 1}])
 def test_no_secret_is_logged_or_returned_whatever_is_wrong(
     run: t.Any, hub: dict[str, str], monkeypatch: pytest.MonkeyPatch, wrong: dict[str, t.Any]
@@ -204,7 +209,7 @@ def test_no_secret_is_logged_or_returned_whatever_is_wrong(
         done = run("oci_image_info", *mirrors, **wrong)
         assert done.failed or not wrong
         assert "s3cret" not in done.output
-        assert "invocation" in done.results
+        assert RETURNS_OPTIONS is ("invocation" in done.results)
     assert len(logged) == (0 if wrong else 4)
     assert "s3cret" not in str(logged)
     assert wrong or "repository_prefix" in logged[0]
