@@ -52,7 +52,9 @@ def run_archive(module: AnsibleModule) -> Json:
     path = _check_dest(module)
     check_cache_option(module)
     watch = Stopwatch(ProgressFile.from_environment())
-    with opened_image(module) as (source, selector), opened_downloads(module, source, watch) as downloads:
+    with contextlib.ExitStack() as stack:
+        source, selector = stack.enter_context(opened_image(module))
+        downloads = stack.enter_context(opened_downloads(module, source, watch))
         names = find_names(module, source, selector)
         task = _Task(module, path, source, make_request(module, selector, names), names, downloads, watch)
         outcome = task.run()

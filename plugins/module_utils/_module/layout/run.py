@@ -80,7 +80,9 @@ def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcom
 
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:
     check_cache_option(module)
-    with opened_image(module) as (source, selector), opened_downloads(module, source, watch) as downloads:
+    with contextlib.ExitStack() as stack:
+        source, selector = stack.enter_context(opened_image(module))
+        downloads = stack.enter_context(opened_downloads(module, source, watch))
         request = _make_request(module, selector)
         with LayoutView(dest) as view:
             with watch.stage("resolve"):
