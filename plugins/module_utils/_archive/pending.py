@@ -175,17 +175,20 @@ class _Output:
         self._size = 0
 
     def write(self, piece: bytes) -> None:
+        """Append a piece."""
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size >= _BUFFER:
             self._flush()
 
     def copy(self, content: FileRange) -> None:
+        """Append a part of another file; the kernel copies it."""
         self._flush()
         with write_errors("Writing the archive", self._path):
             content.copy_to(self._fd)
 
     def finish(self) -> None:
+        """Write what is left and sync the file."""
         self._flush()
         with write_errors("Writing the archive", self._path):
             os.fsync(self._fd)
@@ -206,9 +209,11 @@ class _CompressedOutput:
         self._output, self._compressor = output, compressor
 
     def write(self, piece: bytes) -> None:
+        """Compress and append a piece."""
         self._output.write(self._compressor.compress(piece))
 
     def copy(self, content: FileRange) -> None:
+        """Compress and append a part of another file."""
         for piece in content.pieces():
             self.write(piece)
 
