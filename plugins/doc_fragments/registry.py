@@ -395,6 +395,8 @@ options:
       - An archive may be compressed with gzip, zstd, bzip2 or xz. A compressed archive is decompressed to Ansible's
         temporary directory in every run, in check mode too, unless O(reference) or O(digest) gives a digest that is
         there already. An archive that is not compressed is read where it is.
+      - Where a module has the options C(max_unpacked_bytes) and C(max_ratio), they also limit what a compressed archive
+        is decompressed to. Elsewhere the limits are their defaults.
       - O(reference) is then a tag, a full name with a tag such as V(quay.io/org/app:1.0), a digest, or one of the first
         two with a digest. Tags and names are those in the annotations C(org.opencontainers.image.ref.name) and
         C(io.containerd.image.name) of C(index.json), or in C(RepoTags) of C(manifest.json). Without a reference, the

@@ -11,24 +11,11 @@ The same library makes the same bytes of the same archive; another version of it
 
 from __future__ import annotations
 
-import importlib
 import typing as t
 import zlib
 
 from .._unpack.errors import CompressionUnavailable
-
-zstandard: t.Any
-_standard_zstd: t.Any
-
-try:
-    import zstandard
-except ImportError:
-    zstandard = None
-
-try:
-    _standard_zstd = importlib.import_module("compression.zstd")
-except ImportError:  # before Python 3.14
-    _standard_zstd = None
+from .._unpack.pipeline.decompress import standard_zstd, zstandard
 
 # The levels that gzip and zstd use by themselves.
 _GZIP_LEVEL: t.Final = 6
@@ -60,12 +47,12 @@ def _make_zstd_compressor() -> Compressor:
     if zstandard is not None:
         compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
         return t.cast("Compressor", compressor.compressobj())
-    if _standard_zstd is not None:
+    if standard_zstd is not None:
         options = {
-            _standard_zstd.CompressionParameter.compression_level: _ZSTD_LEVEL,
-            _standard_zstd.CompressionParameter.checksum_flag: 1,
+            standard_zstd.CompressionParameter.compression_level: _ZSTD_LEVEL,
+            standard_zstd.CompressionParameter.checksum_flag: 1,
         }
-        return t.cast("Compressor", _standard_zstd.ZstdCompressor(options=options))
+        return t.cast("Compressor", standard_zstd.ZstdCompressor(options=options))
     raise CompressionUnavailable(
         "Writing the archive failed: compression: zstd needs the Python library zstandard on this host: install the "
         "package python3-zstandard, or choose none or gzip.",

@@ -16,7 +16,7 @@ import os
 import tempfile
 import typing as t
 
-from .._base.text import visible
+from .._base.text import ignore, visible
 from .._unpack.errors import CompressionUnavailable, LimitExceeded, UnpackError
 from .._unpack.limits import Budget, Limits
 from .._unpack.pipeline.decompress import CompressedInput, decompress
@@ -25,17 +25,17 @@ from .errors import ArchiveTooLarge
 from .tar_file import invalid_error
 
 
-def decompress_to_file(fd: int, *, path: str, folder: str, stack: contextlib.ExitStack) -> int:
+def decompress_to_file(fd: int, *, path: str, folder: str, limits: Limits, stack: contextlib.ExitStack) -> int:
     """Return the descriptor of a file without a name in folder, with the decompressed archive. stack closes it.
 
-    Limits are those of an image: 100 GiB, and 2000 times the size of the archive beyond 512 MiB. Raises
-    ArchiveInvalid, ArchiveTooLarge, CompressionUnavailable.
+    The limits of an image apply to the archive as a whole. Raises ArchiveInvalid, ArchiveTooLarge,
+    CompressionUnavailable.
     """
     with _translated(path, folder):
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - on the stack
         source = CompressedInput(FileRange(fd, 0, os.fstat(fd).st_size, path).pieces())
-        budget = Budget(Limits())
-        for piece in decompress(source, declared=None, warn=_ignore):
+        budget = Budget(limits)
+        for piece in decompress(source, declared=None, warn=ignore):
             budget.add_bytes(len(piece))
             budget.check_ratio(compressed=source.consumed, unpacked=budget.bytes)
             file.write(piece)
@@ -63,10 +63,6 @@ def _translated(path: str, folder: str) -> t.Iterator[None]:
         why = f"writing its decompressed content to {visible(folder)} failed ({exc.strerror})"
         advice = "make space there, set remote_tmp of Ansible, or decompress it before the task"
         raise _too_large(path, why, advice) from None
-
-
-def _ignore(text: str) -> None:
-    """Drop a warning: no compression was declared."""
 
 
 def _too_large(path: str, why: str, advice: str) -> ArchiveTooLarge:

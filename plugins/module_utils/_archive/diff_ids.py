@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._base.text import ignore
 from .._oci.digest import Verifier
-from .._unpack.limits import Budget, Limits
+from .._unpack.limits import DEFAULT_LIMITS, Budget
 from .._unpack.pipeline.decompress import CompressedInput, decompress
 from .content import FileRange
 
@@ -36,16 +37,12 @@ def check_diff_id(layer: TarMember, diff_id: Digest, *, what: str) -> None:
 def _check_pieces(pieces: t.Iterator[bytes], diff_id: Digest, what: str) -> None:
     verifier = Verifier(diff_id, None, what=what)
     source = CompressedInput(pieces)
-    budget = Budget(Limits())
-    for piece in decompress(source, declared=None, warn=_ignore):
+    budget = Budget(DEFAULT_LIMITS)
+    for piece in decompress(source, declared=None, warn=ignore):
         budget.add_bytes(len(piece))
         budget.check_ratio(compressed=source.consumed, unpacked=budget.bytes)
         verifier.update(piece)
     verifier.finish()
-
-
-def _ignore(text: str) -> None:
-    """Drop a warning: no compression was declared."""
 
 
 __all__ = ("check_diff_id",)

@@ -19,12 +19,14 @@ import typing as t
 from .._base.text import visible
 from .._layout.directory import LayoutDirectory
 from .._layout.errors import LayoutError, LayoutInvalid
+from .._unpack.limits import DEFAULT_LIMITS
 from .content import read_at
 from .docker_save import DockerArchive
 from .layouts import LayoutArchive, LayoutFolder
 from .tar_file import TarFile, invalid_error
 
 if t.TYPE_CHECKING:
+    from .._unpack.limits import Limits
     from .layouts import ImageFiles
 
 # Without O_NONBLOCK, opening a fifo would wait for a writer.
@@ -32,10 +34,11 @@ _FLAGS: t.Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def opened_images(path: str, *, folder: t.Callable[[], str]) -> t.Iterator[ImageFiles]:
-    """Yield the images at a path. folder returns a private directory, in which a compressed archive is decompressed.
+def opened_images(path: str, *, folder: t.Callable[[], str], limits: Limits = DEFAULT_LIMITS) -> t.Iterator[ImageFiles]:
+    """Yield the images at a path.
 
-    Raises LayoutError, CompressionUnavailable.
+    A compressed archive is decompressed, within limits, in the private directory that folder returns. Raises
+    LayoutError, CompressionUnavailable.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -48,23 +51,28 @@ def opened_images(path: str, *, folder: t.Callable[[], str]) -> t.Iterator[Image
             ) from None
         stack.callback(os.close, fd)
         try:
-            files = _open(fd, path, folder, stack)
+            files = _open(fd, path, folder, limits, stack)
         except LayoutError as exc:
             raise exc.add_context(path=visible(path)) from None
         yield files
 
 
-def _open(fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack) -> ImageFiles:
+def _open(fd: int, path: str, folder: t.Callable[[], str], limits: Limits, stack: contextlib.ExitStack) -> ImageFiles:
     kind = os.fstat(fd).st_mode
     if stat.S_ISDIR(kind):
         return LayoutFolder(stack.enter_context(LayoutDirectory(path, folder=fd)))
     if stat.S_ISREG(kind):
-        return open_archive(fd, path, folder, stack)
+        return open_archive(fd, path, folder, stack, limits=limits)
     raise invalid_error(path, "it is neither a file nor a directory", "check the path")
 
 
 def open_archive(
-    fd: int, path: str, folder: t.Callable[[], str], stack: contextlib.ExitStack
+    fd: int,
+    path: str,
+    folder: t.Callable[[], str],
+    stack: contextlib.ExitStack,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LayoutArchive | DockerArchive:
     """Return the images in an archive in a regular file, which the caller keeps open. Raises as opened_images()."""
     from .._unpack.pipeline.decompress import MAGIC_BYTES, detect
@@ -72,7 +80,7 @@ def open_archive(
     if detect(read_at(fd, 0, MAGIC_BYTES, path=path)) != "none":
         from .decompressed import decompress_to_file
 
-        fd = decompress_to_file(fd, path=path, folder=folder(), stack=stack)
+        fd = decompress_to_file(fd, path=path, folder=folder(), limits=limits, stack=stack)
     archive = TarFile(fd, path=path)
     if "oci-layout" in archive.members:
         return LayoutArchive(archive)

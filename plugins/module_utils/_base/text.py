@@ -16,6 +16,10 @@ import typing as t
 Warn = t.Callable[[str], None]
 
 
+def ignore(sentence: str) -> None:
+    """Drop a sentence: the Warn of a caller whose warnings repeat others, or mean nothing."""
+
+
 def visible(text: str | bytes, *, limit: int = 256) -> str:
     """Return text from outside, or the name of a file, in a form that is safe in a message or a log line.
 
@@ -59,4 +63,4 @@ def describe(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-__all__ = ("Warn", "describe", "path_text", "quote", "visible")
+__all__ = ("Warn", "describe", "ignore", "path_text", "quote", "visible")

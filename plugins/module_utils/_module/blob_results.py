@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The results of oci_blob and oci_manifest: what they write to a file, its attributes, the diff. Called by both."""
+"""The results of modules that write verified content to a file: attributes and diff.
+
+Called for oci_blob, oci_manifest and oci_artifact.
+"""
 
 from __future__ import annotations
 

@@ -50,6 +50,9 @@ class Limits:
     ratio: int = 2000
 
 
+DEFAULT_LIMITS: t.Final = Limits()
+
+
 class Budget:
     """Counts what an unpack has used; raises LimitExceeded at the first step beyond limits."""
 
@@ -105,4 +108,13 @@ def _limit_error(option: str, maximum: int, unit: str) -> LimitExceeded:
     )
 
 
-__all__ = ("HEADER_BYTES", "HELD_XATTR_BYTES", "PATH_BYTES", "RATIO_FLOOR", "SPARSE_REGIONS", "Budget", "Limits")
+__all__ = (
+    "DEFAULT_LIMITS",
+    "HEADER_BYTES",
+    "HELD_XATTR_BYTES",
+    "PATH_BYTES",
+    "RATIO_FLOOR",
+    "SPARSE_REGIONS",
+    "Budget",
+    "Limits",
+)

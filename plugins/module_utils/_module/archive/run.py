@@ -21,7 +21,7 @@ from ..._archive.pending import PendingArchive, pending_archive, state_name
 from ..._archive.tar_writer import TarMember, with_directories
 from ..._base.lock_file import LockFileRefused
 from ..._base.parents import ParentRefused, Parents, risk_warning
-from ..._base.text import visible
+from ..._base.text import ignore, visible
 from ..._layout.errors import LayoutError, write_errors
 from ..._unpack.tree.reach import inside
 from ..layout.fill import fill
@@ -142,7 +142,7 @@ class _Task:
         Under the lock, what is taken over from the archive is hashed before.
         """
         request = self._request if earlier is None else replace(self._request, rehash=True)
-        warn = self._module.warn if earlier is None else _ignore
+        warn = self._module.warn if earlier is None else ignore
         plan = make_plan(self._source, existing, request, warn=warn, earlier=earlier)
         image = make_image(plan, self._names, docker=self._module.params["format"] == "docker")
         if earlier is None and existing.damage is not None:
@@ -207,10 +207,6 @@ class _Task:
         refusals = (LayoutError, LockFileRefused, ParentRefused, OSError)
         with contextlib.suppress(*refusals), pending_archive(self._path, timeout=0) as pending:
             pending.clear()
-
-
-def _ignore(text: str) -> None:
-    """Drop the warnings of the second plan, which repeats those of the first."""
 
 
 def _is_same(found: Descriptor, wanted: Descriptor) -> bool:

@@ -12,7 +12,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from ..._base.text import Warn, visible
+from ..._base.text import Warn, ignore, visible
 from ..._destination.place import refusal
 from ..._oci.media_type import layer_compression
 from ..._unpack.errors import DiffIdMismatch
@@ -117,7 +117,7 @@ def _read_note(directory: LayeredDirectory) -> Note:
 
 def _verify(layer: LayerFile, diff_id: Digest, *, compression: Compression | None, limits: Limits, dest: str) -> None:
     try:
-        layer.verify(diff_id, compression=compression, limits=limits, warn=_ignore)
+        layer.verify(diff_id, compression=compression, limits=limits, warn=ignore)
     except DiffIdMismatch as exc:
         raise DiffIdMismatch(
             f"The layer file {visible(layer.path)} has the diff_id {exc.fields['actual']} and not {diff_id}; give"
@@ -125,10 +125,6 @@ def _verify(layer: LayerFile, diff_id: Digest, *, compression: Compression | Non
             path=visible(layer.path),
             **exc.fields,
         ) from None
-
-
-def _ignore(text: str) -> None:
-    """Drop the warnings of the verification, which the unpacking repeats."""
 
 
 __all__ = ("ApplyOutcome", "ensure_applied")

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..._base.lock_file import LockFileRefused
 from ..._base.parents import ParentRefused, Parents, risk_warning
-from ..._base.text import visible
+from ..._base.text import ignore, visible
 from ..._layout.errors import LayoutError, write_errors
 from ..._layout.store import opened_store
 from ..._layout.view import LayoutView
@@ -122,7 +122,7 @@ def _plan_present(
     earlier: LayoutPlan | None = None,
 ) -> LayoutOutcome:
     """Find out what has to change. earlier is the plan from before the lock, which saves its requests."""
-    warn = module.warn if earlier is None else _ignore
+    warn = module.warn if earlier is None else ignore
     plan = make_plan(source, view, request, warn=warn, earlier=earlier)
     after = _with_entry(view.index, plan, request)
     pruning = plan_pruning(
@@ -143,10 +143,6 @@ def _plan_present(
         plan=plan,
         files=("index.json", "oci-layout", *(_blob_path(file.descriptor.digest) for file in plan.files)),
     )
-
-
-def _ignore(text: str) -> None:
-    """Drop the warnings of the second plan, which repeats those of the first."""
 
 
 def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:

@@ -21,6 +21,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..._base.errors import CollectionError
+from ..._base.text import describe
 from .given import given_options
 from .mirrors import mirror_secrets, settle_mirrors
 from .naming import conversion_warnings, settle_layout, settle_names
@@ -147,11 +148,18 @@ MIRROR_RULES: t.Final = (TOGETHER, EXCLUSIVE, REQUIRED_BY)
 
 
 class _RegistryModule(AnsibleModule):
-    """An AnsibleModule that masks the secrets of mirrors before it validates, logs or reports any option."""
+    """An AnsibleModule that masks the secrets of mirrors before it validates, logs or reports any option.
+
+    misfit is the option ratls if that is of a type on which Ansible's validation fails without naming the option.
+    """
+
+    misfit: object = None
 
     def _load_params(self) -> None:
         AnsibleModule._load_params(self)
         self.no_log_values.update(mirror_secrets(self.params.get("mirrors"), MIRROR))
+        if not isinstance(self.params.get("ratls"), (dict, str, type(None))):
+            self.misfit = self.params.pop("ratls")
 
 
 def registry_module(
@@ -167,7 +175,7 @@ def registry_module(
     """
     _reset_sigchld()
     spec = merge(REGISTRY, *options)
-    make: t.Callable[..., AnsibleModule] = _RegistryModule
+    make: t.Callable[..., _RegistryModule] = _RegistryModule
     module = make(
         argument_spec=spec,
         required_together=TOGETHER,
@@ -181,6 +189,8 @@ def registry_module(
     module.no_log_values.update(_misplaced_secrets(module.params))
     given = given_options()
     problem = attestation_problem(module.params)
+    if module.misfit is not None:
+        problem = f"The option ratls is {describe(module.misfit)}; give a dictionary with evidence in it."
     if problem is not None:
         module.fail_json(msg=problem, error={"kind": "configuration"})
     try:

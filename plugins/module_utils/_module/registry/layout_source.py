@@ -28,11 +28,13 @@ from ..._oci.document import parse_document
 from ..._oci.errors import DigestMismatch
 from ..._registry.errors import NotFound, Operation
 from ..._registry.fetched import Fetched, ManifestHead
+from ..._unpack.limits import DEFAULT_LIMITS, Limits
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._archive.layouts import ImageFiles
+    from ..._base.text import Warn
     from ..._oci.image import Image
     from ..._oci.platform import Platform
     from ..._oci.reference import Selector
@@ -43,7 +45,9 @@ def opened_layout(module: AnsibleModule) -> t.Iterator[LayoutSource]:
     """Yield the LayoutSource of the options layout and reference. Nothing is read before the first call."""
     params = module.params
     reference = LayoutReference.parse(params["reference"])
-    source = LayoutSource(params["layout"], reference, folder=lambda: str(module.tmpdir), warn=module.warn)
+    source = LayoutSource(
+        params["layout"], reference, folder=lambda: str(module.tmpdir), limits=_limits(params), warn=module.warn
+    )
     try:
         yield source
     finally:
@@ -63,9 +67,16 @@ class LayoutSource:
     attestation: t.Final = None
 
     def __init__(
-        self, path: str, reference: LayoutReference, *, folder: t.Callable[[], str], warn: t.Callable[[str], None]
+        self,
+        path: str,
+        reference: LayoutReference,
+        *,
+        folder: t.Callable[[], str],
+        limits: Limits,
+        warn: Warn,
     ) -> None:
         self._path, self._reference, self._folder, self._warn = path, reference, folder, warn
+        self._limits = limits
         self._stack = contextlib.ExitStack()
 
     @cached_property
@@ -80,7 +91,7 @@ class LayoutSource:
 
     @cached_property
     def _files(self) -> ImageFiles:
-        return self._stack.enter_context(opened_images(self._path, folder=self._folder))
+        return self._stack.enter_context(opened_images(self._path, folder=self._folder, limits=self._limits))
 
     def full_name(self, selector: Selector) -> str | None:
         """Return the full name of an image, with its tag; None if it has none, or several.
@@ -214,6 +225,14 @@ class _LayoutOperation(Operation):
     def annotate(self, error: CollectionError) -> None:
         """Add the fields that every error of this operation has."""
         error.add_context(layout=self.registry, reference=self.reference)
+
+
+def _limits(params: t.Mapping[str, t.Any]) -> Limits:
+    """Return the limits for the content of a compressed archive; only some modules have options for them."""
+    return Limits(
+        unpacked_bytes=params.get("max_unpacked_bytes", DEFAULT_LIMITS.unpacked_bytes),
+        ratio=params.get("max_ratio", DEFAULT_LIMITS.ratio),
+    )
 
 
 def _verified(pieces: t.Iterator[bytes], verifier: Verifier) -> t.Iterator[bytes]:

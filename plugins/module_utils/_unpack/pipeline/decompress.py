@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
 _zlib: t.Any
 zstandard: t.Any
-_standard_zstd: t.Any
+standard_zstd: t.Any
 _bz2: t.Any
 _lzma: t.Any
 _ZlibError: tuple[type[Exception], ...]
@@ -45,9 +45,9 @@ except ImportError:
     zstandard = None
 
 try:
-    _standard_zstd = importlib.import_module("compression.zstd")
+    standard_zstd = importlib.import_module("compression.zstd")
 except ImportError:  # before Python 3.14
-    _standard_zstd = None
+    standard_zstd = None
 
 try:  # a Python that was built without the headers of a library lacks its module
     import bz2 as _bz2
@@ -247,9 +247,9 @@ def _zstd_library() -> tuple[t.Callable[[], t.Any], type[Exception]]:
         decompressor = zstandard.ZstdDecompressor(max_window_size=1 << ZSTD_WINDOW_LOG)
         if hasattr(decompressor.decompressobj(), "eof"):  # not before zstandard 0.19
             return decompressor.decompressobj, zstandard.ZstdError
-    if _standard_zstd is not None:
-        options = {_standard_zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
-        return lambda: _standard_zstd.ZstdDecompressor(options=options), _standard_zstd.ZstdError
+    if standard_zstd is not None:
+        options = {standard_zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
+        return lambda: standard_zstd.ZstdDecompressor(options=options), standard_zstd.ZstdError
     found = "" if zstandard is None else f", and an older one ({getattr(zstandard, '__version__', '0')}) was found"
     raise CompressionUnavailable(
         "A layer is compressed with zstd, which needs the Python library zstandard (0.19 or later) on this host"
@@ -336,4 +336,12 @@ def _stream_error(form: str, why: str) -> LayerInvalid:
     )
 
 
-__all__ = ("MAGIC_BYTES", "CompressedInput", "Compression", "decompress", "detect")
+__all__ = (
+    "MAGIC_BYTES",
+    "CompressedInput",
+    "Compression",
+    "decompress",
+    "detect",
+    "standard_zstd",
+    "zstandard",
+)

@@ -11,6 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._unpack import limits
 from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
@@ -58,6 +59,23 @@ def write(path: pathlib.Path, shape: str, named: dict[str, images.Image]) -> pat
     }[shape]()
     path.write_bytes(data)
     return path
+
+
+@pytest.mark.parametrize(("option", "value"), [("max_unpacked_bytes", 1000), ("max_ratio", 1)])
+def test_the_limits_of_the_task_are_those_of_a_compressed_archive(
+    unpack: t.Any,
+    dest: pathlib.Path,
+    tmp_path: pathlib.Path,
+    new: images.Image,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    value: int,
+) -> None:
+    monkeypatch.setattr(limits, "RATIO_FLOOR", 1000)
+    path = write(tmp_path / "images", "gzip", {"2": new})
+    done = unpack(path, **{option: value})
+    assert (done["error"]["kind"], dest.exists()) == ("limit_exceeded", False)
+    assert f"it decompresses to more than the limit ({option}: {value})" in done["msg"]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

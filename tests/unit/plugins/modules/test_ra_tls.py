@@ -189,6 +189,18 @@ def test_there_is_no_evidence(run: t.Any, front: AttestingFront, ratls: dict[str
     assert front.connections == 1
 
 
+@pytest.mark.parametrize(("ratls", "found"), [(7, "the number 7"), ([], "an array"), (True, "true")])
+def test_the_option_is_named_if_it_is_not_a_dictionary(
+    run: t.Any, front: AttestingFront, ratls: object, found: str
+) -> None:
+    done = run("oci_tags", ratls=ratls)
+    assert (done["msg"], done["error"]) == (
+        f"The option ratls is {found}; give a dictionary with evidence in it.",
+        {"kind": "configuration"},
+    )
+    assert front.connections == 0
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_options_that_do_not_go_together(run: t.Any, front: AttestingFront, name: str) -> None:
     """Said even where the registry would not be asked."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ import tarfile
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._archive import decompressed, docker_save, tar_file
+from ansible_collections.attested.registry.plugins.module_utils._archive import docker_save, tar_file
 from ansible_collections.attested.registry.plugins.module_utils._archive.opening import opened_images
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
@@ -39,11 +40,11 @@ class Read(t.NamedTuple):
 
 
 @pytest.fixture
-def read(tmp_path: pathlib.Path) -> t.Callable[[bytes], Read]:
-    def run(data: bytes) -> Read:
+def read(tmp_path: pathlib.Path) -> t.Callable[..., Read]:
+    def run(data: bytes, **options: t.Any) -> Read:
         path = tmp_path / "images.tar"
         path.write_bytes(data)
-        with opened_images(str(path), folder=lambda: str(tmp_path)) as files:
+        with opened_images(str(path), folder=lambda: str(tmp_path), **options) as files:
             with files.opened(Digest.parse(IMAGE.config.digest)) as content:
                 config = b"".join(content.pieces())
             return Read([str(image.descriptor.digest) for image in files.images], config)
@@ -197,12 +198,12 @@ def test_damaged_compression_is_refused(read: t.Any) -> None:
 
 def test_a_compressed_archive_is_bounded(read: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     data = archives.oci_archive({"1": IMAGE}, compression="gzip")
-    monkeypatch.setattr(decompressed, "Limits", lambda: limits.Limits(unpacked_bytes=len(PLAIN) // 2))
-    error = refused(read, data)
+    small = functools.partial(read, limits=limits.Limits(unpacked_bytes=len(PLAIN) // 2))
+    error = refused(small, data)
     assert (error.kind, "max_unpacked_bytes" in error.message) == ("limit_exceeded", True)
-    monkeypatch.setattr(decompressed, "Limits", lambda: limits.Limits(ratio=2))
     monkeypatch.setattr(limits, "RATIO_FLOOR", 1000)
-    assert refused(read, archives.gzipped(PLAIN + bytes(10**6))).kind == "limit_exceeded"
+    dense = functools.partial(read, limits=limits.Limits(ratio=2))
+    assert refused(dense, archives.gzipped(PLAIN + bytes(10**6))).kind == "limit_exceeded"
 
 
 def test_a_compressed_archive_in_a_compressed_one_is_refused(read: t.Any) -> None:
@@ -215,7 +216,7 @@ def test_a_compressed_archive_in_a_compressed_one_is_refused(read: t.Any) -> Non
 def test_zstd_without_its_library_says_what_to_install(read: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     data = archives.oci_archive({"1": IMAGE}, compression="zstd")
     monkeypatch.setattr(decompress, "zstandard", None)
-    monkeypatch.setattr(decompress, "_standard_zstd", None)
+    monkeypatch.setattr(decompress, "standard_zstd", None)
     error = refused(read, data)
     assert (error.kind, error.fields["library"]) == ("dependency_missing", "zstandard")
 

@@ -69,7 +69,7 @@ def zstd_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 def use_zstd(monkeypatch: pytest.MonkeyPatch, third_party: t.Any, standard: t.Any) -> None:
     monkeypatch.setattr(tested, "zstandard", third_party)
-    monkeypatch.setattr(tested, "_standard_zstd", standard)
+    monkeypatch.setattr(tested, "standard_zstd", standard)
 
 
 def cut(data: bytes, size: int) -> t.Iterator[bytes]:
