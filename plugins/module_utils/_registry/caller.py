@@ -6,7 +6,7 @@
 
 """Make the calls of the distribution API: authentication, errors and retries around the transport.
 
-Called by client.py, blobs.py, manifests.py, manifest_head.py, name_list.py and first_tags.py.
+Called by client.py, blobs.py, manifests.py, manifest_head.py, name_list.py, first_tags.py and referrers.py.
 """
 
 from __future__ import annotations

@@ -135,6 +135,11 @@ class Registry:
         """
         return self._transport.attestation
 
+    @property
+    def caller(self) -> Caller:
+        """The maker of calls, for operations in files that only some modules need, such as referrers.py."""
+        return self._caller
+
     def repository(self, name: str) -> str:
         """Return the full name of a repository. Raises ReferenceInvalid."""
         return self._endpoint.repository(name)

@@ -123,6 +123,11 @@ class Endpoint:
         """Return the URL of a blob."""
         return Url(self.origin, f"{self.prefix}/v2/{repository}/blobs/{digest}")
 
+    def referrers(self, repository: str, digest: str, *, artifact_type: str | None) -> Url:
+        """Return the URL of the referrers of a manifest (end-12)."""
+        query = None if artifact_type is None else f"artifactType={percent_encode(artifact_type, safe='')}"
+        return Url(self.origin, f"{self.prefix}/v2/{repository}/referrers/{digest}", query)
+
     def tags(self, repository: str, *, n: int | None, last: str | None) -> Url:
         """Return the URL of a page of tags."""
         return Url(self.origin, f"{self.prefix}/v2/{repository}/tags/list", _page_query(n, last))

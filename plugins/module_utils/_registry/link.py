@@ -4,12 +4,20 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Find the next page in Link headers (RFC 8288), as leniently as other clients read them. Called by name_list.py."""
+"""Find the next page in Link headers (RFC 8288), as leniently as other clients read them.
+
+Called by name_list.py and referrers.py.
+"""
 
 from __future__ import annotations
 
 import re
 import typing as t
+
+from .url import Url, UrlInvalid
+
+if t.TYPE_CHECKING:
+    from .transport.answer import Answer
 
 MAX_LENGTH: t.Final = 32 * 1024
 
@@ -24,7 +32,25 @@ _LOOSE_RELATION: t.Final = re.compile(r"\brel[ \t]*=[ \t]*[\"']?([^\"';,]*)", re
 
 
 class LinkInvalid(Exception):
-    """A Link header has no target."""
+    """A Link header has no target, or one that cannot be requested."""
+
+
+def linked_page(answer: Answer, url: Url) -> Url | None:
+    """Return the page that the Link of an answer to a request for url names; None without one. Raises LinkInvalid.
+
+    If it is on another port of the host, the registry itself is asked for it: a registry behind a proxy may not know
+    its public scheme and port. A registry that redirects to another one is asked for the next page as for this one.
+    """
+    link = next_link(answer.header_lines("Link"))
+    if link is None:
+        return None
+    try:
+        target = answer.url.join(link)
+    except UrlInvalid as exc:
+        raise LinkInvalid(str(exc)) from None
+    if target.origin.host not in (answer.url.origin.host, url.origin.host):
+        raise LinkInvalid(f"it leads to another server, {target.origin}")
+    return Url(url.origin, url.path if target.path == answer.url.path else target.path, target.query)
 
 
 def next_link(headers: t.Iterable[str]) -> str | None:
@@ -84,4 +110,4 @@ def _relation(text: str, at: int) -> tuple[str, int]:
     return relation or "", at
 
 
-__all__ = ("MAX_LENGTH", "LinkInvalid", "next_link")
+__all__ = ("MAX_LENGTH", "LinkInvalid", "linked_page", "next_link")

@@ -20,10 +20,9 @@ from itertools import chain, islice
 from .._base.text import quote
 from .caller import Call
 from .errors import REPORT, ProtocolBroken, RegistryError, TooLong
-from .link import LinkInvalid, next_link
+from .link import LinkInvalid, linked_page
 from .name_scanner import Effort, NameListInvalid, scan_names
 from .transport.answer import is_markup
-from .url import Url, UrlInvalid
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +30,7 @@ if t.TYPE_CHECKING:
     from .caller import Caller
     from .errors import Operation
     from .transport.answer import Answer
+    from .url import Url
 
 # read as a stream; gcr.io describes each manifest in the list
 MAX_PAGE_BYTES: t.Final = 128 * 1024 * 1024
@@ -323,21 +323,10 @@ class NameLister:
             )
 
     def _linked_page(self, answer: Answer, url: Url) -> Url | None:
-        """Return the page that a Link names; on another port of the host, the registry itself is asked for it.
-
-        A registry behind a proxy may not know its public scheme and port. A registry that redirects to another one is
-        asked for the following page as for this one.
-        """
         try:
-            link = next_link(answer.header_lines("Link"))
-            target = None if link is None else answer.url.join(link)
-        except (LinkInvalid, UrlInvalid) as exc:
+            return linked_page(answer, url)
+        except LinkInvalid as exc:
             raise self._list_error(f"the link to the next page cannot be used: {exc}") from None
-        if target is None:
-            return None
-        if target.origin.host not in (answer.url.origin.host, url.origin.host):
-            raise self._list_error(f"the link to the next page leads to another server, {target.origin}")
-        return Url(url.origin, url.path if target.path == answer.url.path else target.path, target.query)
 
     def _list_error(self, why: str) -> ProtocolBroken:
         return self._operation.error(

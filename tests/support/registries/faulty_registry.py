@@ -10,9 +10,9 @@
         Registry(Endpoint.parse(registry.name)).blob(...)
         assert registry.requests[-1].header("Range") == "bytes=1000-"
 
-It implements /v2/, the catalog and tags (n, last, Link), manifests and blobs (GET, HEAD, Range, ETag) with their
-digests, OCI errors, keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic authentication and tokens (``auth=``), and
-its own token service at /token.
+It implements /v2/, the catalog and tags (n, last, Link), referrers (artifactType, Link), manifests and blobs (GET,
+HEAD, Range, ETag) with their digests, OCI errors, keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic
+authentication and tokens (``auth=``), and its own token service at /token.
 
 Rules inject faults: ``on(pattern, reply, times=..., method=...)``. The pattern is a regular expression that is searched
 in the path with its query; the newest matching rule that is not used up answers in place of the registry. The reply is
@@ -64,7 +64,8 @@ class FaultyRegistry:
     ``auth``: None, "basic" or "bearer". ``users``: names and passwords. ``realm``: the token service in challenges
     (default: this server's own /token). ``expires_in``: the stated lifetime of tokens. ``anonymous``: whether the token
     service issues tokens without credentials. ``refresh_tokens``: identity tokens that the token service accepts.
-    ``page``: the maximum number of names in a page. ``ranges``: whether Range is supported. ``host``: the host in
+    ``page``: the maximum number of names or referrers in a page. ``ranges``: whether Range is supported.
+    ``referrers``: whether the referrers API is supported. ``host``: the host in
     ``name``, such as "localhost", or another loopback address to listen on.
     """
 
@@ -81,11 +82,12 @@ class FaultyRegistry:
         refresh_tokens: t.Collection[str] = (),
         page: int | None = None,
         ranges: bool = True,
+        referrers: bool = True,
         host: str = "127.0.0.1",
     ) -> None:
         self.auth, self.users, self.realm, self.service = auth, dict(users or {}), realm, service
         self.expires_in, self.anonymous, self.refresh_tokens = expires_in, anonymous, set(refresh_tokens)
-        self.page, self.ranges, self.host = page, ranges, host
+        self.page, self.ranges, self.referrers, self.host = page, ranges, referrers, host
         self.requests: list[Request] = []
         self.repositories: dict[str, _Repository] = {}
         self.tokens: dict[str, set[str]] = {}
@@ -210,7 +212,7 @@ class FaultyRegistry:
     def _answer_correctly(self, request: Request) -> Reply:
         if request.path == "/token":
             return self._token(request)
-        match = re.fullmatch(r"(?:/[^/]+)*?/v2/(?:_catalog|(.+)/(tags|manifests|blobs)/(.+))?", request.path)
+        match = re.fullmatch(r"(?:/[^/]+)*?/v2/(?:_catalog|(.+)/(tags|manifests|blobs|referrers)/(.+))?", request.path)
         if match is None:
             return error(404, "UNKNOWN", "no such route")
         catalog = request.path.endswith("/_catalog")
@@ -228,6 +230,10 @@ class FaultyRegistry:
         if kind == "tags":
             name = match.group(1)
             return self._page(f"/v2/{name}/tags/list", {"name": name}, "tags", repository.tags, request)
+        if kind == "referrers":
+            return (
+                self._referrers(repository, reference, request) if self.referrers else error(404, "UNKNOWN", "no API")
+            )
         return (
             repository.manifest(reference) if kind == "manifests" else repository.blob(reference, request, self.ranges)
         )
@@ -245,6 +251,19 @@ class FaultyRegistry:
                 target = f"{path}?n={min(limits)}&last={quote(names[-1], safe='')}"
                 headers["Link"] = f'<{target}>; rel="next"'
         return Reply(200, json.dumps({**document, key: names}).encode(), headers)
+
+    def _referrers(self, repository: _Repository, digest: str, request: Request) -> Reply:
+        wanted = request.query.get("artifactType", [None])[0]
+        found = [item for item in repository.referrers(digest) if wanted in (None, item.get("artifactType"))]
+        headers = {"Content-Type": _INDEX_TYPE}
+        if wanted is not None:
+            headers["OCI-Filters-Applied"] = "artifactType"
+        start = int(request.query.get("start", ["0"])[0])
+        end = start + self.page if self.page else len(found)
+        if end < len(found):
+            headers["Link"] = f'<{request.path}?start={end}>; rel="next"'
+        document = {"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": found[start:end]}
+        return Reply(200, json.dumps(document).encode(), headers)
 
     def _refusal(self, request: Request, scope: str | None) -> Reply | None:
         given = request.header("Authorization") or ""
@@ -300,6 +319,19 @@ class _Repository:
             return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         data, media_type = self.manifests[digest]
         return Reply(200, data, {"Content-Type": media_type, "Docker-Content-Digest": digest})
+
+    def referrers(self, subject: str) -> list[dict[str, t.Any]]:
+        """Return the descriptors of the manifests with this subject, each with its artifact type and annotations."""
+        found = []
+        for digest, (data, media_type) in self.manifests.items():
+            document = json.loads(data) if subject.encode() in data else {}
+            if document.get("subject", {}).get("digest") != subject:
+                continue
+            item = {"mediaType": media_type, "digest": digest, "size": len(data)}
+            artifact_type = document.get("artifactType") or document.get("config", {}).get("mediaType")
+            optional = {"artifactType": artifact_type, "annotations": document.get("annotations")}
+            found.append({**item, **{name: value for name, value in optional.items() if value}})
+        return found
 
     def blob(self, digest: str, request: Request, ranges: bool) -> Reply:
         if digest not in self.blobs:

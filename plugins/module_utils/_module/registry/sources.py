@@ -35,6 +35,7 @@ if t.TYPE_CHECKING:
     from ..._oci.platform import Platform
     from ..._oci.reference import Selector
     from ..._registry.blob_range import BlobPart, ByteRange
+    from ..._registry.caller import Caller
     from ..._registry.client import Registry
     from ..._registry.fetched import Fetched, ManifestHead
     from ..._registry.name_list import NameList
@@ -111,6 +112,10 @@ class RegistrySource(ImageSource, t.Protocol):
     def catalog(self, *, n: int | None = None, last: str | None = None) -> NameList:
         """See Registry."""
 
+    @property
+    def caller(self) -> Caller:
+        """See Registry."""
+
     def first_tags(self, repository: str) -> tuple[str, ...]:
         """See Registry."""
 
@@ -156,6 +161,11 @@ class MirroredSource:
     def attestation(self) -> dict[str, t.Any] | None:
         """The attestation for the origin; mirrors receive none."""
         return self._origin.attestation
+
+    @property
+    def caller(self) -> Caller:
+        """The Caller of the origin: a mirror may have only some of the referrers, and takes no content."""
+        return self._origin.caller
 
     def close(self) -> None:
         """Close the connections to all registries."""

@@ -26,6 +26,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.option
     RetryPolicy,
     TlsOptions,
 )
+from ansible_collections.attested.registry.plugins.module_utils._registry.referrers import list_referrers
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply, error
 
@@ -247,4 +248,16 @@ def test_tags_are_those_of_the_origin(
     mirror.publish("app", {"old": image})
     origin.publish("app", {"1": image})
     assert source.tags("app").names == ("1",)
+    assert mirror.requests == []
+
+
+def test_referrers_are_those_of_the_origin(
+    source: MirroredSource, mirror: FaultyRegistry, origin: FaultyRegistry, image: images.Image
+) -> None:
+    """A mirror that has pulled the image, and not the signatures made since, must not hide them."""
+    signature = images.artifact("application/vnd.example", [], changes={"subject": image.descriptor()})
+    origin.publish("app", {"1": image, "signature": signature})
+    mirror.publish("app", {"1": image})
+    found = list_referrers(source, "app", Digest.parse(image.digest))
+    assert [str(descriptor.digest) for descriptor in found.descriptors] == [signature.digest]
     assert mirror.requests == []
