@@ -143,16 +143,23 @@ options:
       - A bearer token for the registry. It is sent unchanged.
       - Mutually exclusive with O(username) and O(password).
     type: str
+  identity_token:
+    description:
+      - An identity token (a refresh token of OAuth2), which the token service of the registry exchanges for bearer
+        tokens. C(docker login) stores such a token as C(identitytoken), and C(az acr login --expose-token) prints one.
+      - Mutually exclusive with O(username), O(password) and O(token).
+    type: str
+    version_added: 0.3.0
   auth_file:
     description:
       - A file with credentials as C(podman login), C(skopeo login) and C(docker login) write it. The file must exist,
         and the credential helper that it names for the registry, if any, must work.
-      - If neither this nor O(username) nor O(token) is given, the module searches the default files in the following
-        order and uses the first entry for the registry or repository. The default files are the file named by
-        E(REGISTRY_AUTH_FILE), C(containers/auth.json) in E(XDG_RUNTIME_DIR) (if that variable is not set,
+      - If neither this nor O(username), O(token) or O(identity_token) is given, the module searches the default files
+        in the following order and uses the first entry for the registry or repository. The default files are the file
+        named by E(REGISTRY_AUTH_FILE), C(containers/auth.json) in E(XDG_RUNTIME_DIR) (if that variable is not set,
         C(/run/containers/UID/auth.json) and C(/run/user/UID/containers/auth.json)), C(containers/auth.json) in
-        E(XDG_CONFIG_HOME) (or C(~/.config)), C(config.json) in E(DOCKER_CONFIG) (or C(~/.docker)), and
-        C(~/.dockercfg). If E(XDG_RUNTIME_DIR) is set, the two files below C(/run) come last.
+        E(XDG_CONFIG_HOME) (or C(~/.config)), C(~/.finch/config.json), C(config.json) in E(DOCKER_CONFIG) (or
+        C(~/.docker)), and C(~/.dockercfg). If E(XDG_RUNTIME_DIR) is set, the two files below C(/run) come last.
       - A default file that cannot be used, or whose credential helper is not installed, is skipped with a warning.
       - The files and variables are those of the user that the task runs as, on the target host.
     type: path
@@ -189,9 +196,9 @@ options:
         which names the URL. A mirror that cannot be reached is not tried again in the same task.
       - Content addressed by digest is verified, whichever registry delivers it. The digest of a tag is taken from the
         first mirror that has the tag.
-      - O(username), O(password) and O(token) are never sent to a mirror, and O(client_cert) is not presented to a
-        mirror on another host. The credentials and the certificate of a mirror go to no other mirror and not to
-        O(registry). O(auth_file) may contain credentials for mirrors.
+      - O(username), O(password), O(token) and O(identity_token) are never sent to a mirror, and O(client_cert) is not
+        presented to a mirror on another host. The credentials and the certificate of a mirror go to no other mirror and
+        not to O(registry). O(auth_file) may contain credentials for mirrors.
     type: list
     elements: raw
     default: []
@@ -267,6 +274,11 @@ options:
       token:
         description:
           - A bearer token for the mirror. It is sent unchanged.
+        type: str
+        version_added: 0.3.0
+      identity_token:
+        description:
+          - An identity token for the mirror, as O(identity_token).
         type: str
         version_added: 0.3.0
       auth_file:

@@ -290,7 +290,10 @@ class FaultyRegistry:
 
     def _token(self, request: Request) -> Reply:
         if request.method == "POST":
-            allowed = request.form.get("refresh_token", [""])[0] in self.refresh_tokens
+            form = {name: values[0] for name, values in request.form.items()}
+            allowed = form.get("refresh_token") in self.refresh_tokens
+            if form.get("grant_type") == "password":
+                allowed = self.users.get(form.get("username", "")) == form.get("password", "")
             scopes = set(request.form.get("scope", [""])[0].split())
         else:
             given = request.header("Authorization")

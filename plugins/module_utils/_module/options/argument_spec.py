@@ -54,6 +54,7 @@ _CONNECTION: t.Final[Options] = {
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "token": {"type": "str", "no_log": True},
+    "identity_token": {"type": "str", "no_log": True},
     "auth_file": {"type": "path", "aliases": ["authfile"]},
 }
 
@@ -142,7 +143,13 @@ _LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!
 
 # Rules about the options of REGISTRY.
 TOGETHER: t.Final = [("username", "password")]
-EXCLUSIVE: t.Final = [("token", "username"), ("token", "password")]
+EXCLUSIVE: t.Final = [
+    ("token", "username"),
+    ("token", "password"),
+    ("identity_token", "token"),
+    ("identity_token", "username"),
+    ("identity_token", "password"),
+]
 REQUIRED_BY: t.Final = {"client_key": "client_cert"}
 MIRROR_RULES: t.Final = (TOGETHER, EXCLUSIVE, REQUIRED_BY)
 

@@ -196,9 +196,11 @@ def _named(place: int) -> t.Iterator[None]:
 
 
 def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
-    """Return the credentials in the options token, username and password, None if there are none."""
+    """Return the credentials in the options, None if there are none."""
     if params["token"] is not None:
         return Token(params["token"])
+    if params["identity_token"] is not None:
+        return IdentityToken(params["identity_token"])
     if params["username"] is not None:
         return BasicAuth(params["username"], params["password"])
     return None
@@ -267,7 +269,7 @@ def _preferred_mode(params: t.Mapping[str, t.Any]) -> TlsMode | None:
 
 def _warn_of_exposure(module: Task, endpoint: Endpoint, params: t.Mapping[str, t.Any]) -> None:
     if not endpoint.uses_tls and not endpoint.is_loopback:
-        secrets = any(params[option] is not None for option in ("password", "token", "auth_file"))
+        secrets = any(params[option] is not None for option in ("password", "token", "identity_token", "auth_file"))
         what = "all traffic, the credentials included" if secrets else "all traffic"
         module.warn(
             f"The connection to {endpoint.name} is plain HTTP (tls: no-tls): anybody on the network can read and "

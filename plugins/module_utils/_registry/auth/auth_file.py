@@ -168,7 +168,7 @@ class AuthFiles:
 
 
 def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | None = None) -> tuple[str, ...]:
-    """Return the default paths of credential files in skopeo's order of precedence.
+    """Return the default paths of credential files in skopeo's order of precedence; finch's comes before docker's.
 
     Without XDG_RUNTIME_DIR, as under sudo, podman and skopeo write below /run/containers; with it, that path comes
     last.
@@ -184,6 +184,7 @@ def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | N
         *below(environ.get("REGISTRY_AUTH_FILE")),
         *(below(environ.get("XDG_RUNTIME_DIR"), "containers", "auth.json") or of_user),
         *below(config, "containers", "auth.json"),
+        *below(home, ".finch", "config.json"),
         *below(docker, "config.json"),
         *below(home, ".dockercfg"),
         *of_user,

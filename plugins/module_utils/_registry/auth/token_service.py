@@ -6,7 +6,7 @@
 
 """Get bearer tokens from the token service of a registry (distribution-spec refers to "Token Authentication").
 
-Implements distribution's token authentication and its OAuth2 form for identity tokens. Called by authentication.py.
+Implements distribution's token authentication and its OAuth2 form. Called by authentication.py.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ MAX_LIFETIME: t.Final = 24 * 3600.0
 
 _MAX_TOKEN: t.Final = 64 * 1024
 _TOKEN: t.Final = re.compile(r"[!-~]+")
+# statuses of services that do not offer the method
 _FALLBACK: t.Final = (404, 405)
 _REFUSALS: t.Final = (400, 401, 403)
 
@@ -73,7 +74,7 @@ class IssuedToken:
 
 
 class TokenService:
-    """Gets bearer tokens (distribution's token authentication, and its OAuth2 form for identity tokens)."""
+    """Gets bearer tokens (distribution's token authentication, and its OAuth2 form)."""
 
     def __init__(self, transport: Transport, *, policy: RealmPolicy, effects: Effects) -> None:
         self._transport = transport
@@ -87,15 +88,14 @@ class TokenService:
         rejects the credentials, and other RegistryErrors.
         """
         hops = RealmHops(self._policy, operation, wanted.registry_peer)
-        if isinstance(wanted.credentials, IdentityToken):
-            request = _oauth2_request(wanted, wanted.credentials, operation, deadline)
+        answer: Answer | None = None
+        for request in _requests(wanted, operation, deadline):
+            if answer is not None:
+                answer.discard()
             answer = self._transport.fetch(request, hops=hops)
             if answer.status not in _FALLBACK:
-                return self._read_token(answer, wanted, operation)
-            answer.discard()
-        return self._read_token(
-            self._transport.fetch(_get_request(wanted, operation, deadline), hops=hops), wanted, operation
-        )
+                break
+        return self._read_token(t.cast("Answer", answer), wanted, operation)
 
     def _read_token(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> IssuedToken:
         with answer:
@@ -184,6 +184,20 @@ def _authorization_value(credentials: Credentials) -> str | None:
     return basic_header("<token>", credentials.token) if isinstance(credentials, IdentityToken) else None
 
 
+def _requests(wanted: TokenRequest, operation: Operation, deadline: float | None) -> t.Iterator[Request]:
+    """Yield the requests for a token in the order to try them: the next one if a service does not offer the last.
+
+    Distribution's form is GET, and that of OAuth2 is POST. An identity token has its own form, OAuth2's; some services
+    accept it in a GET as well, and some accept a password only in a POST.
+    """
+    if not isinstance(wanted.credentials, IdentityToken):
+        yield _get_request(wanted, operation, deadline)
+    if isinstance(wanted.credentials, (BasicAuth, IdentityToken)):
+        yield _oauth2_request(wanted, wanted.credentials, operation, deadline)
+    if isinstance(wanted.credentials, IdentityToken):
+        yield _get_request(wanted, operation, deadline)
+
+
 def _get_request(wanted: TokenRequest, operation: Operation, deadline: float | None) -> Request:
     pairs = [] if wanted.service is None else [("service", wanted.service)]
     pairs += [("scope", scope) for scope in sorted(wanted.scopes)]
@@ -195,9 +209,13 @@ def _get_request(wanted: TokenRequest, operation: Operation, deadline: float | N
 
 
 def _oauth2_request(
-    wanted: TokenRequest, identity: IdentityToken, operation: Operation, deadline: float | None
+    wanted: TokenRequest, credentials: BasicAuth | IdentityToken, operation: Operation, deadline: float | None
 ) -> Request:
-    pairs = [("grant_type", "refresh_token"), ("refresh_token", identity.token), ("client_id", CLIENT_ID)]
+    if isinstance(credentials, IdentityToken):
+        pairs = [("grant_type", "refresh_token"), ("refresh_token", credentials.token)]
+    else:
+        pairs = [("grant_type", "password"), ("username", credentials.username), ("password", credentials.password)]
+    pairs.append(("client_id", CLIENT_ID))
     pairs += [] if wanted.service is None else [("service", wanted.service)]
     pairs += [("scope", " ".join(sorted(wanted.scopes)))] if wanted.scopes else []
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

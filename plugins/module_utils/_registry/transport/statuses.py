@@ -125,7 +125,7 @@ def login_advice(elsewhere: str | None = None) -> str:
     if elsewhere is None:
         return "give username and password, a token, or an auth_file with an entry for this registry"
     host = visible(elsewhere)
-    return f"give an auth_file with an entry for {host}, because username, password and token are only for the registry"
+    return f"give an auth_file with an entry for {host}, because the options are only for the registry"
 
 
 def _classify(

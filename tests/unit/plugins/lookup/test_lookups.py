@@ -154,6 +154,8 @@ def test_an_error_is_one_of_the_lookup(registry: FaultyRegistry, term: t.Any, me
         ({"pinned": "perhaps"}, "pinned"),
         ({"username": "a"}, "password"),
         ({"token": "x", "username": "a", "password": "b"}, "mutually exclusive"),
+        ({"token": "x", "identity_token": "y"}, "mutually exclusive"),
+        ({"identity_token": "y", "username": "a", "password": "b"}, "mutually exclusive"),
         ({"tls": "ra-tls"}, "ratls is missing"),
         ({"timeout": 0}, "timeout is 0"),
     ],

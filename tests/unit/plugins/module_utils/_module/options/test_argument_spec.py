@@ -97,7 +97,7 @@ def test_fragment_and_spec_say_the_same(name: str) -> None:
 
 def test_secrets_are_marked() -> None:
     hidden = {name for name, option in argument_spec.REGISTRY.items() if option.get("no_log")}
-    assert hidden == {"password", "token"}
+    assert hidden == {"password", "token", "identity_token"}
 
 
 def test_the_sources_of_evidence_and_the_keys_are_those_there_are() -> None:

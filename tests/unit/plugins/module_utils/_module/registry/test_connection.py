@@ -22,6 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
 from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.options.mirrors import settle_mirrors
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import IdentityToken
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
@@ -192,11 +193,12 @@ def test_a_mirror_has_tls_and_credentials_of_its_own(made: list[Seen], tmp_path:
                 {"registry": "registry.example.com:5000", "client_cert": "/own"},
                 {"registry": "three.example", "auth_file": str(tmp_path / "auth.json"), "validate_certs": False},
                 {"registry": "four.example", "token": "t0ken", "root_ca": "/four"},
+                {"registry": "five.example", "identity_token": "ident1ty", "ca_path": "/five"},
             ],
             **task,
         )
     )
-    origin, one, beside, three, four = made
+    origin, one, beside, three, four, five = made
     seen = [(tls.ca_path, tls.system_too, tls.client_cert, tls.client_key) for tls in (one.shared.tls for one in made)]
     assert seen == [
         ("/ca", True, "/cert", "/key"),
@@ -204,16 +206,18 @@ def test_a_mirror_has_tls_and_credentials_of_its_own(made: list[Seen], tmp_path:
         ("/ca", True, "/own", None),
         ("/ca", True, None, None),
         ("/four", False, None, None),
+        ("/five", False, None, None),
     ]
-    assert [one.shared.tls.validate_certs for one in made] == [True, True, True, False, True]
+    assert [one.shared.tls.validate_certs for one in made] == [True, True, True, False, True, True]
     credentials = [one.options["credentials"] for one in made]
     assert (credentials[0].password, credentials[1].password, credentials[4].token) == ("secret", "s3cret", "t0ken")
+    assert credentials[5] == IdentityToken("ident1ty")
     for host, expected in (("three.example", "hunter2"), ("one.example", None), ("registry.example.com", None)):
         found = three.options["credentials"].credentials_for(host, "app")
         assert getattr(found, "password", None) == expected
     assert str(beside.options["credentials"].credentials_for("three.example", "app")) == "no credentials"
     # what a redirect to another registry may get
-    for registry in (origin, one, beside, four):
+    for registry in (origin, one, beside, four, five):
         assert str(registry.options["other_credentials"].credentials_for("three.example", "app")) == "no credentials"
 
 
@@ -254,6 +258,7 @@ def test_a_mirror_that_cannot_be_used_is_named(entry: t.Any, words: str) -> None
             {"registry": "example.com", "tls": "no-tls", "username": "me", "password": "secret"},
             "the credentials included",
         ),
+        ({"registry": "example.com", "tls": "no-tls", "identity_token": "secret"}, "the credentials included"),
         ({"registry": "registry.example.com", "validate_certs": False}, "is not verified"),
         ({"registry": "localhost", "validate_certs": False}, None),
         ({"registry": "localhost", "validate_certs": False, "tls": "ra-tls", "ratls": RATLS}, "is not verified"),

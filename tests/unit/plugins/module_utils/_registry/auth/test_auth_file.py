@@ -251,11 +251,13 @@ def test_places() -> None:
         "/env/auth.json",
         "/run/user/0/containers/auth.json",
         "/cfg/containers/auth.json",
+        "/root/.finch/config.json",
         "/docker/config.json",
         "/root/.dockercfg",
     )
     assert default_places({}, home="/root") == (
         "/root/.config/containers/auth.json",
+        "/root/.finch/config.json",
         "/root/.docker/config.json",
         "/root/.dockercfg",
     )
@@ -265,7 +267,12 @@ def test_places() -> None:
 def test_places_of_a_user() -> None:
     """Without XDG_RUNTIME_DIR, as under become, logins are below /run/containers."""
     of_user = ("/run/containers/1000/auth.json", "/run/user/1000/containers/auth.json")
-    usual = ("/root/.config/containers/auth.json", "/root/.docker/config.json", "/root/.dockercfg")
+    usual = (
+        "/root/.config/containers/auth.json",
+        "/root/.finch/config.json",
+        "/root/.docker/config.json",
+        "/root/.dockercfg",
+    )
     assert default_places({}, home="/root", uid=1000) == of_user + usual
     elsewhere = default_places({"XDG_RUNTIME_DIR": "/xdg"}, home="/root", uid=1000)
     assert elsewhere == ("/xdg/containers/auth.json", *usual, *of_user)

@@ -392,6 +392,66 @@ def test_an_identity_token_is_not_posted_to_another_server(start, serve, connect
     assert other.requests == []
 
 
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_password_where_the_token_service_has_oauth2_alone(start, connect, status) -> None:
+    server = start(auth="bearer", anonymous=False)
+    server.on("/token", error(status), method="GET")
+    connect(server, credentials=USER).manifest("app", TAG)
+    get, post = server.sent("/token")
+    assert (get.method, post.method) == ("GET", "POST")
+    assert post.form == {
+        "grant_type": ["password"],
+        "username": ["u"],
+        "password": ["hunter2:x"],
+        "client_id": ["attested.registry"],
+        "service": ["registry.test"],
+        "scope": ["repository:app:pull"],
+    }
+    assert post.header("Authorization") is None
+    assert "hunter2" not in post.target
+
+
+def test_a_wrong_password_where_the_token_service_has_oauth2_alone(start, connect) -> None:
+    server = start(auth="bearer", anonymous=False)
+    server.on("/token", error(405), method="GET")
+    with pytest.raises(Unauthorized, match='the token service .* rejected the user name "u"') as raised:
+        connect(server, credentials=BasicAuth("u", "hunter3")).manifest("app", TAG)
+    assert "hunter3" not in str(raised.value) + repr(raised.value.fields)
+
+
+def test_an_error_that_repeats_the_password_is_not_quoted(start, connect) -> None:
+    server = start(auth="bearer", anonymous=False)
+    server.on("/token", error(404), method="GET")
+    server.on("/token", error(404, "UNKNOWN", "no such page: password=hunter2:x"), method="POST")
+    with pytest.raises(RegistryError, match="answers|does not have it") as raised:
+        connect(server, credentials=USER).manifest("app", TAG)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_without_credentials_nothing_is_posted(start, connect) -> None:
+    server = start(auth="bearer")
+    server.on("/token", error(404), method="GET")
+    with pytest.raises(RegistryError, match="token service"):
+        connect(server).manifest("app", TAG)
+    assert [request.method for request in server.sent("/token")] == ["GET"]
+
+
+def test_a_password_is_not_posted_to_another_server(start, serve, connect) -> None:
+    server, other = start(auth="bearer", anonymous=False), serve()
+    server.on("^/token", error(404), method="GET")
+    server.on("^/token$", redirect(f"{other.url}/token"), method="POST")
+    with pytest.raises(RedirectRefused, match="POST to another server"):
+        connect(server, credentials=USER).manifest("app", TAG)
+    assert other.requests == []
+
+
+def test_a_refused_realm_gets_no_password(start, connect) -> None:
+    server = start(auth="bearer", realm="http://localhost:9/token")
+    with pytest.raises(RealmRefused):
+        connect(server, credentials=USER).manifest("app", TAG)
+    assert server.sent("/token") == []
+
+
 # --- answers of the token service ---
 
 
