@@ -105,6 +105,7 @@ REACHED = {
     "oci_layout": 176,
     "oci_layout_info": 43,
     "oci_manifest": 156,
+    "oci_referrers": 160,
     "oci_tags": 121,
 }
 

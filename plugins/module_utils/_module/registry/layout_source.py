@@ -26,6 +26,7 @@ from ..._oci.descriptor import Descriptor
 from ..._oci.digest import Digest, Verifier
 from ..._oci.document import parse_document
 from ..._oci.errors import DigestMismatch
+from ..._oci.reference import Selector
 from ..._registry.errors import NotFound, Operation
 from ..._registry.fetched import Fetched, ManifestHead
 from ..._unpack.limits import DEFAULT_LIMITS, Limits
@@ -33,11 +34,11 @@ from ..._unpack.limits import DEFAULT_LIMITS, Limits
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._archive.entries import StoredImage
     from ..._archive.layouts import ImageFiles
     from ..._base.text import Warn
     from ..._oci.image import Image
     from ..._oci.platform import Platform
-    from ..._oci.reference import Selector
 
 
 @contextlib.contextmanager
@@ -85,13 +86,16 @@ class LayoutSource:
         reference = self._reference
         if reference.digest is None:
             return self._find(reference)
-        from ..._oci.reference import Selector
-
         return Selector(reference.tag, reference.digest)
 
     @cached_property
     def _files(self) -> ImageFiles:
         return self._stack.enter_context(opened_images(self._path, folder=self._folder, limits=self._limits))
+
+    @property
+    def images(self) -> tuple[StoredImage, ...]:
+        """The entries of index.json, or the images of an archive of docker save. Raises LayoutError."""
+        return self._files.images
 
     def full_name(self, selector: Selector) -> str | None:
         """Return the full name of an image, with its tag; None if it has none, or several.
@@ -160,6 +164,10 @@ class LayoutSource:
         data = self._content_of(operation, descriptor)
         what = f"the manifest {descriptor.digest}"
         return Fetched(descriptor.digest, parse_document(data, media_type=descriptor.media_type, what=what))
+
+    def child(self, descriptor: Descriptor) -> Fetched:
+        """Return the target of an entry, as get_child() does."""
+        return self.get_child(self._operation(Selector(None, descriptor.digest)), descriptor)
 
     @contextlib.contextmanager
     def blob(

@@ -104,7 +104,7 @@ def test_an_image_in_place_of_a_tag(task: t.Any, registry: FaultyRegistry, optio
 
 
 @pytest.mark.parametrize("option", ["repository", "name", "app_name"])
-@pytest.mark.parametrize("module", [*MODULES, "oci_tags", "oci_blob", "oci_manifest", "oci_artifact"])
+@pytest.mark.parametrize("module", [*MODULES, "oci_tags", "oci_blob", "oci_manifest", "oci_referrers", "oci_artifact"])
 def test_an_image_in_place_of_a_repository(
     run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, module: str, option: str
 ) -> None:
@@ -112,6 +112,7 @@ def test_an_image_in_place_of_a_repository(
         "oci_tags": {},
         "oci_image_info": {},
         "oci_manifest": {},
+        "oci_referrers": {},
         "oci_blob": {"dest": "/x", "digest": IMAGE.digest},
     }
     more = more.get(module, {"dest": str(tmp_path / "x")})
@@ -176,6 +177,7 @@ def test_a_forgotten_registry(run_module: t.Any, tmp_path: pathlib.Path) -> None
         ("oci_tags", {}),
         ("oci_image_info", {}),
         ("oci_manifest", {}),
+        ("oci_referrers", {}),
         ("oci_image_unpack", {"dest": str(tmp_path / "tree")}),
         ("oci_layout", {"dest": str(tmp_path / "layout")}),
         ("oci_archive", {"dest": str(tmp_path / "archive")}),

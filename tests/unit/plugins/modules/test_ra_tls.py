@@ -68,6 +68,7 @@ def run(
         "oci_catalog": {},
         "oci_image_info": {"reference": "1.0", **platform},
         "oci_manifest": {"reference": "1.0"},
+        "oci_referrers": {"reference": "1.0"},
         "oci_blob": {"digest": new.layers[0].digest, "dest": dest},
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
@@ -87,7 +88,7 @@ def run(
 
 
 THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_artifact"]
-MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_manifest", "oci_blob", *THAT_CHANGE]
+MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_manifest", "oci_referrers", "oci_blob", *THAT_CHANGE]
 
 
 @pytest.mark.parametrize("name", MODULES)
