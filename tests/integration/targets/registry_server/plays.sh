@@ -81,8 +81,10 @@ same "$(on one ls /opt/registry_server/releases | wc -l)" 2 "the number of relea
 say "kill -9 under load"
 blob=$(get "$url/v2/com.example.greeter/manifests/1.0" | grep -o 'sha256:[0-9a-f]*' | tail -n 1)
 load() { while :; do get --output /dev/null "$url/v2/com.example.greeter/blobs/$blob" || true; done 2>/dev/null; }
-load & cleanup+=("kill $! 2>/dev/null || true")
-load & cleanup+=("kill $! 2>/dev/null || true")
+loads=()
+for ((i = 0; i < 2; i++)); do
+  load & loads+=($!) cleanup+=("kill $! 2>/dev/null || true")
+done
 pid=$(main_pid)
 on one kill -9 "$pid"
 until_true get --output /dev/null "$url/v2/com.example.greeter/blobs/$blob"
@@ -91,6 +93,7 @@ until_true get --output /dev/null "$url/v2/com.example.greeter/blobs/$blob"
 say "reboot"
 play reboot.yml
 until_true get --output /dev/null "$url/v2/com.example.app/manifests/stable"
+kill "${loads[@]}"
 
 say "TLS, and a change of certificate reloads"
 certificate first
