@@ -75,6 +75,7 @@ ROOMS = {
     "_module/artifact": ("registry",),
     "_module/image": ("options", "registry"),
     "_module/layer": ("options",),
+    "_module/login": ("options", "registry"),
     "_module/layout": ("options", "registry"),
     "_module/archive": ("layout", "options", "registry"),
 }
@@ -104,6 +105,8 @@ REACHED = {
     "oci_layer_unpack": 61,
     "oci_layout": 176,
     "oci_layout_info": 43,
+    "oci_login": 133,
+    "oci_login_info": 41,
     "oci_manifest": 156,
     "oci_referrers": 160,
     "oci_tags": 121,

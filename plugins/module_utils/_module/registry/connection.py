@@ -18,7 +18,7 @@ from base64 import b64encode
 from dataclasses import replace
 
 from ..._base.errors import CollectionError
-from ..._registry.auth.credentials import BasicAuth, IdentityToken, Token
+from ..._registry.auth.credentials import Anonymous, BasicAuth, Fixed, IdentityToken, Token
 from ..._registry.client import Registry
 from ..._registry.endpoint import Endpoint
 from ..._registry.options import ClientOptions, Effects, RetryPolicy, Timeouts, TlsOptions
@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._registry.auth.auth_file import AuthFiles
-    from ..._registry.auth.credentials import Credentials
+    from ..._registry.auth.credentials import Credentials, CredentialSource
     from ..._registry.options import TlsMode
     from .sources import RegistrySource
 
@@ -74,12 +74,11 @@ def make_source(module: Task) -> RegistrySource:
     about validate_certs=false.
     """
     params = module.params
-    check_seconds(params, "timeout", "connect_timeout", "total_timeout")
-    check_minimum(params, 0, "retries", "minimum_throughput")
+    _check_numbers(params)
     files = _Files(module, params["auth_file"])
     files.check()
     received = _received(params)
-    endpoint = Endpoint.parse(params["registry"], mode=params["tls"], preferred=_preferred_mode(params))
+    endpoint = read_endpoint(params)
     mirrors = [_read_mirror(place, entry) for place, entry in enumerate(params["mirrors"])]
     origin = _registry(
         module,
@@ -99,12 +98,35 @@ def make_source(module: Task) -> RegistrySource:
     return MirroredSource(others, origin, warn=module.warn)
 
 
+def make_registry(module: Task, credentials: CredentialSource) -> Registry:
+    """Return the client of the option registry alone, which logs in with the credentials of a source.
+
+    Raises and warns as make_source() does.
+    """
+    _check_numbers(module.params)
+    endpoint, nobody = read_endpoint(module.params), Fixed(Anonymous())
+    return _registry(
+        module, endpoint, module.params, files=nobody, credentials=credentials, system_too=False, received=None
+    )
+
+
+def read_endpoint(params: t.Mapping[str, t.Any]) -> Endpoint:
+    """Return the address in the option registry. Raises ConfigurationError."""
+    return Endpoint.parse(params["registry"], mode=params["tls"], preferred=_preferred_mode(params))
+
+
+def _check_numbers(params: t.Mapping[str, t.Any]) -> None:
+    check_seconds(params, "timeout", "connect_timeout", "total_timeout")
+    check_minimum(params, 0, "retries", "minimum_throughput")
+
+
 def _registry(
     module: Task,
     endpoint: Endpoint,
     params: t.Mapping[str, t.Any],
     *,
-    files: _Files,
+    files: CredentialSource,
+    credentials: CredentialSource | None = None,
     system_too: bool,
     received: t.Callable[[int], None] | None,
     foreign_urls: bool = False,
@@ -131,7 +153,7 @@ def _registry(
     return Registry(
         endpoint,
         options if received is None else replace(options, received=received),
-        credentials=_credentials(params) or files,
+        credentials=credentials or given_credentials(params) or files,
         other_credentials=files,
         proxies=Proxies.from_environment(os.environ),
         trusted_realm_hosts=params["trusted_realm_hosts"],
@@ -195,7 +217,7 @@ def _named(place: int) -> t.Iterator[None]:
         raise
 
 
-def _credentials(params: t.Mapping[str, t.Any]) -> Credentials | None:
+def given_credentials(params: t.Mapping[str, t.Any]) -> BasicAuth | IdentityToken | Token | None:
     """Return the credentials in the options, None if there are none."""
     if params["token"] is not None:
         return Token(params["token"])
@@ -226,16 +248,16 @@ class _Files:
         """See CredentialSource. A problem in the file of auth_file is an error, in a default file a warning."""
         found = self._files().credentials_for(registry, repository)
         # without empty strings, which Ansible would mask between any two characters
-        self._module.no_log_values.update(filter(None, _secrets(found)))
+        self._module.no_log_values.update(filter(None, secrets_of(found)))
         return found
 
     def _files(self) -> AuthFiles:
         from ..._registry.auth.auth_file import AuthFiles, default_places
 
         if self._path is not None:
-            return AuthFiles((self._path,), required=True, run=_run_helper)
+            return AuthFiles((self._path,), required=True, run=run_helper)
         places = default_places(os.environ, home=os.path.expanduser("~"), uid=os.getuid())
-        return AuthFiles(places, run=_run_helper, warn=self._warn_once)
+        return AuthFiles(places, run=run_helper, warn=self._warn_once)
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
@@ -243,7 +265,7 @@ class _Files:
             self._module.warn(text)
 
 
-def _run_helper(arguments: list[str], data: str) -> tuple[int, str, str]:
+def run_helper(arguments: list[str], data: str) -> tuple[int, str, str]:
     """Run a credential helper and return its status and output; see RunHelper. Raises OSError."""
     from ..._ratls.evidence.child import ChildFailed, run_child
     from ..._registry.auth.credential_helper import MAX_ANSWER
@@ -255,7 +277,8 @@ def _run_helper(arguments: list[str], data: str) -> tuple[int, str, str]:
     return status, output.decode("utf-8", "replace"), ""
 
 
-def _secrets(credentials: Credentials) -> list[str]:
+def secrets_of(credentials: Credentials) -> list[str]:
+    """Return the texts that must not be shown, some of which may be empty."""
     if isinstance(credentials, BasicAuth):
         header = b64encode(f"{credentials.username}:{credentials.password}".encode()).decode("ascii")
         return [credentials.password, header]
@@ -282,4 +305,13 @@ def _warn_of_exposure(module: Task, endpoint: Endpoint, params: t.Mapping[str, t
         )
 
 
-__all__ = ("Task", "make_source", "opened_source")
+__all__ = (
+    "Task",
+    "given_credentials",
+    "make_registry",
+    "make_source",
+    "opened_source",
+    "read_endpoint",
+    "run_helper",
+    "secrets_of",
+)

@@ -87,7 +87,7 @@ class AuthFile:
         lookups: list[Callable[[], Credentials | None]] = []
         if helper is not None:
             lookups.append(partial(self._ask, helper, server, run))
-        lookups += [partial(self._entry, self.entries.get(key)) for key in key_candidates(registry, repository)]
+        lookups += [partial(self.decode, self.entries.get(key)) for key in key_candidates(registry, repository)]
         for lookup in lookups:
             found = _try(lookup, warn)
             if found is not None:
@@ -99,7 +99,8 @@ class AuthFile:
 
         return ask_helper(helper, server, run=run, path=self.path)
 
-    def _entry(self, entry: JsonValue) -> Credentials | None:
+    def decode(self, entry: JsonValue) -> Credentials | None:
+        """Return the credentials in an entry, None if it has none. Raises ConfigurationError."""
         if not isinstance(entry, dict):
             return None
         source = f"the auth file {self.path}"
@@ -161,7 +162,7 @@ class AuthFiles:
         return Anonymous()
 
     def _file(self, path: str) -> AuthFile | None:
-        data = _read(path)
+        data = read_auth_file(path)
         if data is None and self.required:
             raise _file_error(path, "it does not exist")
         return AuthFile.parse(data, path=path) if data is not None and data.strip() else None
@@ -192,6 +193,13 @@ def default_places(environ: Mapping[str, str], *, home: str | None, uid: int | N
     return tuple(dict.fromkeys(places))
 
 
+def login_place(kind: t.Literal["podman", "docker"], environ: Mapping[str, str], *, home: str, uid: int) -> str:
+    """Return the path of the file that podman login or docker login of a user writes."""
+    if kind == "docker":
+        return os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker"), "config.json")
+    return default_places(environ, home=home, uid=uid)[0]
+
+
 def _try(lookup: Callable[[], T], warn: Warn | None) -> T | None:
     """Return the result of lookup. If it raises ConfigurationError, warn and return None; without warn, raise it."""
     try:
@@ -203,8 +211,8 @@ def _try(lookup: Callable[[], T], warn: Warn | None) -> T | None:
         return None
 
 
-def _read(path: str) -> bytes | None:
-    """Return the content of a file, None if it does not exist."""
+def read_auth_file(path: str) -> bytes | None:
+    """Return the content of an auth file, None if it does not exist. Raises ConfigurationError."""
     try:
         return read_bounded(path, limit=MAX_BYTES)
     except FileMissing:
@@ -245,4 +253,4 @@ def _file_error(path: str, why: str) -> ConfigurationError:
     )
 
 
-__all__ = ("MAX_BYTES", "AuthFile", "AuthFiles", "default_places")
+__all__ = ("MAX_BYTES", "AuthFile", "AuthFiles", "default_places", "login_place", "read_auth_file")

@@ -260,3 +260,29 @@ def test_a_cache(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Pat
             assert images.digest_of(path.read_bytes()) == f"sha256:{path.name}"
 
     walked(work, fault, prepare, check)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_oci_login(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
+    """The file has the old or the new login, and never more than its owner may read it."""
+    file = place / "a/b/auth.json" if is_new else place / "auth.json"
+    options = {"registry": registry.name, "auth_file": str(file), "verify": False}
+    work = Work(run_module, "oci_login", place, username="new", password="new", **options)
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        if not is_new:
+            assert not run_module("oci_login", username="old", password="old", **options).failed
+
+    def check() -> None:
+        for path in place.rglob("*auth.json*"):
+            assert path.stat().st_mode & 0o077 == 0
+        if file.exists():
+            assert json.loads(file.read_text())["auths"][registry.name]["auth"] in ("b2xkOm9sZA==", "bmV3Om5ldw==")
+        else:
+            assert is_new
+
+    walked(work, fault, prepare, check)
