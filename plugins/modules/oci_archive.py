@@ -157,6 +157,17 @@ options:
       - gzip
       - zstd
     default: none
+  referrers:
+    description:
+      - Whether to keep what refers to the image too, such as signatures, SBOMs and attestations, and what refers to
+        those in turn. Each becomes an entry of C(index.json) without a tag. Not allowed with O(format=docker).
+      - The list of what refers to the image is requested in every run, and the archive is written again if it has
+        changed. What refers to the images for single platforms or to a referrer is requested when that list has
+        changed, or with O(validate). With O(pull=missing), nothing is requested again.
+      - Tags of cosign such as C(sha256-HEX.sig) are not referrers.
+      - M(attested.registry.oci_referrers) shows what refers to an image.
+    type: bool
+    default: false
   validate:
     description:
       - Whether to hash the content of the archive. A damaged archive is replaced.
@@ -175,7 +186,8 @@ options:
     default: 60
 notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. If the task names the image by a digest, it sends none. Authentication may need additional requests.
+    pull limits. If the task names the image by a digest, it sends none. O(referrers) takes one more request, or two
+    without the referrers API. Authentication may need additional requests.
   - Nondistributable (foreign) layers, which an image stores outside its registry, are left out unless O(foreign_layers)
     is set.
   - An image with Docker media types keeps them. skopeo does not find such an image in an OCI archive, but it does in
@@ -354,6 +366,23 @@ blobs:
         - Layers that were left out because of O(foreign_layers=false).
       type: int
       sample: 0
+referrers:
+  description:
+    - What refers to the image and was copied with it, sorted by digest. Empty unless O(referrers) is set.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    digest:
+      description:
+        - The digest of the manifest.
+      type: str
+      sample: sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
+    artifact_type:
+      description:
+        - What the referrer is.
+      type: str
+      sample: application/spdx+json
 stats:
   description:
     - Statistics of the task.
@@ -464,6 +493,7 @@ OPTIONS: t.Final[Options] = {
     "dest_name": {"type": "str"},
     "format": {"type": "str", "choices": ["oci", "docker"], "default": "oci"},
     "compression": {"type": "str", "choices": ["none", "gzip", "zstd"], "default": "none"},
+    "referrers": {"type": "bool", "default": False},
     "validate": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "lock_timeout": {"type": "float", "default": 60},

@@ -148,6 +148,21 @@ options:
       - A registry server that has loaded the layout still lists the removed blobs until it is reloaded.
     type: bool
     default: false
+  referrers:
+    description:
+      - Whether to copy what refers to the image too, such as signatures, SBOMs and attestations, and what refers to
+        those in turn. Each becomes an entry of C(index.json) without a tag, and a registry server that serves the
+        layout lists it.
+      - The list of what refers to the image is requested in every run. What refers to the images for single platforms
+        or to a referrer is requested when that list has changed, or with O(validate). With O(pull=missing), nothing is
+        requested again.
+      - What the registry no longer lists stays. When the tag is set to another image or removed, the referrers of the
+        image that nothing in the layout leads to any more are removed from C(index.json).
+      - Tags of cosign such as C(sha256-HEX.sig) are not referrers. Copy them like other tags.
+      - M(attested.registry.oci_referrers) shows what refers to an image.
+    type: bool
+    default: false
+    version_added: 0.3.0
   lock_timeout:
     description:
       - How many seconds to wait while another task works on O(dest).
@@ -161,7 +176,8 @@ options:
       - If not set, new files get mode V(0644) and new directories V(0755).
 notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. If the task names the image by a digest, it sends none. Authentication may need additional requests.
+    pull limits. If the task names the image by a digest, it sends none. O(referrers) takes one more request, or two
+    without the referrers API. Authentication may need additional requests.
   - Nondistributable (foreign) layers, which an image stores outside its registry, are skipped unless O(foreign_layers)
     is set. Readers of layouts do not require them.
   - An image with Docker media types keeps them. Registry servers serve such an image from the layout, but skopeo and
@@ -203,6 +219,13 @@ EXAMPLES = r"""
     platform: linux/arm64
     dest: /srv/registry/com.example.greeter
     dest_tag: stable
+
+- name: Copy a release with its signatures and SBOMs
+  attested.registry.oci_layout:
+    repository: com.example.greeter
+    reference: "1.0"
+    dest: /srv/registry/com.example.greeter
+    referrers: true
 
 - name: Verify all files of an image and repair damaged ones
   attested.registry.oci_layout:
@@ -329,6 +352,24 @@ blobs:
         - Layers that were skipped because of O(foreign_layers=false).
       type: int
       sample: 0
+referrers:
+  description:
+    - What refers to the image and was copied with it, sorted by digest. Empty unless O(referrers) is set.
+  returned: success
+  type: list
+  elements: dict
+  version_added: 0.3.0
+  contains:
+    digest:
+      description:
+        - The digest of the manifest.
+      type: str
+      sample: sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
+    artifact_type:
+      description:
+        - What the referrer is.
+      type: str
+      sample: application/spdx+json
 pruned:
   description:
     - What was removed because of O(prune), in check mode what would be removed.
@@ -463,6 +504,7 @@ OPTIONS: t.Final[Options] = {
     "dest": {"type": "path", "required": True},
     "dest_tag": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "referrers": {"type": "bool", "default": False},
     "validate": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": False},
     "lock_timeout": {"type": "float", "default": 60},

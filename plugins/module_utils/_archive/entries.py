@@ -46,6 +46,11 @@ class StoredImage:
         """Its names that have a repository, in their canonical form."""
         return {full for full in map(_full_name, self.names) if full is not None}
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether it has no name and an artifact type, as the entry of a referrer has."""
+        return not self.names and self.descriptor.artifact_type is not None
+
 
 @dataclass(frozen=True)
 class LayoutReference:
@@ -83,6 +88,7 @@ class LayoutReference:
         """
         if self.tag is None and self.digest is not None:
             return Selector(None, self.digest)
+        images = images if self.tag is not None else main_images(images)
         fits = [image for image in images if self._is_name_of(image)]
         last = {image.names or (str(image.descriptor.digest),): image for image in fits}
         digests = {image.descriptor.digest for image in last.values()}
@@ -113,6 +119,11 @@ class LayoutReference:
         return f"Reading {visible(path)} failed: {why}; {advice}."
 
 
+def main_images(images: t.Sequence[StoredImage]) -> t.Sequence[StoredImage]:
+    """Return the images without those that are attached to others; all of them if there are no others."""
+    return [image for image in images if not image.is_attached] or images
+
+
 def _full_name(name: str) -> str | None:
     if is_tag(name):
         return None
@@ -129,4 +140,4 @@ def _parse_digest(text: str) -> Digest:
         raise ReferenceInvalid(f"The reference is invalid: text after @ must be a digest. {exc.message}") from None
 
 
-__all__ = ("LayoutReference", "StoredImage")
+__all__ = ("LayoutReference", "StoredImage", "main_images")

@@ -27,6 +27,7 @@ from .._oci.errors import OciError
 from .._unpack.errors import UnpackError
 from .._unpack.pipeline.decompress import CompressedInput, decompress, detect
 from .content import FileRange, read_all, read_at
+from .entries import main_images
 from .errors import ArchiveRefused, ArchiveTooLarge
 from .layouts import LayoutArchive
 from .opening import open_archive
@@ -49,12 +50,16 @@ _FIRST_NAME: t.Final = re.compile(
 
 @dataclass(frozen=True)
 class ArchiveSummary:
-    """An archive in a diff: the digest of its image, None if it has several; all are None if there is no archive."""
+    """An archive in a diff: the digest of its image, None if it has several; all are None if there is no archive.
+
+    attached are the digests of the referrers of the image.
+    """
 
     digest: str | None
     names: list[str]
     form: str | None
     compression: str | None
+    attached: tuple[str, ...] = ()
 
 
 class ExistingArchive:
@@ -74,19 +79,26 @@ class ExistingArchive:
 
     @property
     def entry(self) -> IndexEntry | None:
-        """The entry of the only image in index.json, None if there is none or several."""
-        return self.index.entries[0] if len(self.index.entries) == 1 else None
+        """The entry of the only image in index.json, None if there is none or several. Referrers of it do not count."""
+        entries = [entry for entry in self.index.entries if not entry.is_attached] or self.index.entries
+        return entries[0] if len(entries) == 1 else None
+
+    @property
+    def attached(self) -> set[Digest]:
+        """The digests of all other entries."""
+        return {entry.descriptor.digest for entry in self.index.entries if entry is not self.entry}
 
     @property
     def summary(self) -> ArchiveSummary:
         """The archive in a diff."""
         if self._files is None:
             return ArchiveSummary(None, [], None, None)
-        images = self._files.images
+        images = main_images(self._files.images)
         digest = str(images[0].descriptor.digest) if len(images) == 1 else None
         names = sorted({name for image in images for name in image.names})
         is_oci = isinstance(self._files, LayoutArchive) and self.listing is None
-        return ArchiveSummary(digest, names, "oci" if is_oci else "docker", self.compression)
+        attached = tuple(sorted(map(str, self.attached))) if digest is not None else ()
+        return ArchiveSummary(digest, names, "oci" if is_oci else "docker", self.compression, attached)
 
     def size_of(self, digest: Digest) -> int | None:
         """Return the size of the content with this digest, None if it is not there or cannot be read."""

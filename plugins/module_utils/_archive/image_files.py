@@ -47,9 +47,11 @@ def docker_listing(manifest: Manifest, *, full_name: str | None) -> bytes:
     return json.dumps([image], separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
-def top_files(entry: Descriptor, listing: bytes | None) -> list[TarMember]:
+def top_files(entry: Descriptor, listing: bytes | None, *, referrers: t.Sequence[Descriptor] = ()) -> list[TarMember]:
     """Return the files at the top of an archive; listing is manifest.json, None without one."""
-    index = IndexFile.empty().with_untagged(entry)
+    index = IndexFile.empty()
+    for descriptor in (entry, *referrers):
+        index = index.with_untagged(descriptor)
     files = {"index.json": index.to_bytes(), "oci-layout": _VERSION}
     if listing is not None:
         files["manifest.json"] = listing

@@ -53,6 +53,11 @@ class IndexEntry:
         """Whether it has an annotation org.opencontainers.image.ref.name, whatever the value."""
         return REF_NAME in self.descriptor.annotations
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether it has no name and an artifact type, as the entry of a referrer has."""
+        return not self.is_named and self.descriptor.artifact_type is not None
+
 
 @dataclass(frozen=True)
 class IndexFile:
@@ -92,6 +97,11 @@ class IndexFile:
         """Return the descriptor that a tag leads to: the last one if there are several."""
         found = [entry.descriptor for entry in self.entries if entry.tag == tag]
         return found[-1] if found else None
+
+    def digest_of(self, tag: str) -> Digest | None:
+        """Return the digest that a tag leads to, None if there is no such tag."""
+        found = self.tagged(tag)
+        return None if found is None else found.digest
 
     def with_tag(self, tag: str, descriptor: Descriptor) -> IndexFile:
         """Make a tag lead to this descriptor and to nothing else; add its annotations to the entry."""

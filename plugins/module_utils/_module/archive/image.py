@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
 
 
 class FormatInvalid(CollectionError):
-    """The options format and platform contradict each other."""
+    """The option format contradicts platform or referrers."""
 
     kind = "configuration"
 
@@ -47,12 +47,13 @@ class FormatInvalid(CollectionError):
 class ArchiveImage:
     """An image as it is to be in the archive: its entry in index.json, and the bytes of manifest.json for docker.
 
-    diff_ids has those of the layers, for docker only.
+    diff_ids has those of the layers, for docker only. referrers are the entries of what refers to the image.
     """
 
     entry: Descriptor
     listing: bytes | None = None
     layers: tuple[tuple[Descriptor, Digest], ...] = ()
+    referrers: tuple[Descriptor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ def make_request(module: AnsibleModule, selector: Selector, names: ImageNames) -
             "The options format: docker and platform: all contradict each other: an archive for docker has one image; "
             "set platform to one platform or to host, or format to oci."
         )
+    if params["referrers"] and params["format"] == "docker":
+        raise FormatInvalid(
+            "The options format: docker and referrers: true contradict each other: an archive for docker has one image "
+            "and nothing else; set format to oci, or referrers to false."
+        )
     return LayoutRequest(
         repository=params["repository"] or "",
         selector=selector,
@@ -83,6 +89,7 @@ def make_request(module: AnsibleModule, selector: Selector, names: ImageNames) -
         foreign=params["foreign_layers"],
         rehash=params["validate"],
         missing_only=params["pull"] == "missing",
+        referrers=params["referrers"],
     )
 
 
@@ -120,7 +127,7 @@ def make_image(plan: LayoutPlan, names: ImageNames, *, docker: bool) -> ArchiveI
     """Return the image as it is to be in the archive. Raises Unsupported if docker cannot load it."""
     entry = named_entry(plan.entry, tag=names.tag, full_name=names.full)
     if not docker:
-        return ArchiveImage(entry)
+        return ArchiveImage(entry, referrers=plan.referrers)
     data = plan.documents[plan.entry.digest]
     document = parse_document(data, media_type=plan.entry.media_type, what=f"the manifest {plan.entry.digest}")
     if isinstance(document, Index) or not document.is_image:

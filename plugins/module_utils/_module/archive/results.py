@@ -57,6 +57,7 @@ def archive_results(module: AnsibleModule, outcome: ArchiveOutcome, watch: Stopw
             "downloaded": missing,
             "left_out": len(plan.left_out),
         },
+        "referrers": plan.describe_referrers(),
         "stats": {
             "downloaded_bytes": outcome.downloaded,
             "requests": outcome.requests,
@@ -74,6 +75,8 @@ def archive_diff(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
     dest = path_text(module.params["dest"])
     before = outcome.before
     names = {name for name in (outcome.names.tag, outcome.names.full) if name is not None}
+    referrers = [str(referrer.digest) for referrer in outcome.plan.referrers]
+    is_shown = module.params["referrers"] or before.attached
     return {
         "before_header": dest,
         "after_header": dest,
@@ -82,12 +85,14 @@ def archive_diff(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
             "names": before.names,
             "format": before.form,
             "compression": before.compression,
+            **({"referrers": list(before.attached)} if is_shown else {}),
         },
         "after": {
             "digest": str(outcome.plan.entry.digest),
             "names": sorted(names),
             "format": module.params["format"],
             "compression": module.params["compression"],
+            **({"referrers": referrers} if is_shown else {}),
         },
     }
 

@@ -155,7 +155,12 @@ class _Task:
         entry = existing.entry
         if entry is None or entry.tag != self._names.tag or existing.compression != self._module.params["compression"]:
             return False
-        return existing.listing == image.listing and _is_same(entry.descriptor, image.entry)
+        attached = {referrer.digest for referrer in image.referrers}
+        return (
+            existing.listing == image.listing
+            and existing.attached == attached
+            and _is_same(entry.descriptor, image.entry)
+        )
 
     def _write(self, pending: PendingArchive, outcome: ArchiveOutcome) -> ArchiveOutcome:
         with self._opened(pending.folder) as existing:
@@ -174,10 +179,11 @@ class _Task:
 
     def _compose(self, pending: PendingArchive, existing: ExistingArchive, outcome: ArchiveOutcome) -> None:
         """Write the archive and put it in its place. Raises DiffIdMismatch."""
+        image = outcome.image
         contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
-        for layer, diff_id in outcome.image.layers:
+        for layer, diff_id in image.layers:
             check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")
-        members = [*contents.values(), *top_files(outcome.image.entry, outcome.image.listing)]
+        members = [*contents.values(), *top_files(image.entry, image.listing, referrers=image.referrers)]
         pending.compose(with_directories(members), compression=self._module.params["compression"])
         pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
 

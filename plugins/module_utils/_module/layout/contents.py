@@ -94,13 +94,28 @@ class Collector:
         warn: t.Callable[[str], None],
     ) -> None:
         self._source, self._view, self._repository = source, view, repository
-        self._known, self._foreign, self._rehash = known, foreign, rehash
+        self._known, self._foreign, self._rehash = dict(known), foreign, rehash
         self._warn = warn
         self._files: dict[Digest, ImageFile] = {}
         self._members: list[Member] = []
         self._left_out: dict[Digest, Descriptor] = {}
         self._read: set[Digest] = set()
         self._bytes = 0
+
+    @property
+    def files(self) -> tuple[ImageFile, ...]:
+        """All files so far."""
+        return tuple(self._files.values())
+
+    @property
+    def left_out(self) -> tuple[Descriptor, ...]:
+        """The foreign layers so far, which are not downloaded."""
+        return tuple(self._left_out.values())
+
+    def add(self, root: Descriptor) -> None:
+        """Add the files of another image or artifact. Raises as collect()."""
+        if root.digest not in self._read:
+            self.collect(root)
 
     def collect(self, root: Descriptor) -> Contents:
         """Return the contents of the image that root describes, following all indexes and manifests below it.
@@ -125,7 +140,14 @@ class Collector:
                 self._add_manifest(descriptor, document)
         if top is None:
             raise _unsupported(f"{root.digest} is neither a manifest nor an index", "check the reference")
-        return Contents(top, tuple(self._members), tuple(self._files.values()), tuple(self._left_out.values()))
+        return Contents(top, tuple(self._members), self.files, self.left_out)
+
+    def document(self, descriptor: Descriptor) -> Manifest | Index:
+        """Return the document that a descriptor leads to, without adding it to the contents. Raises as collect()."""
+        data = self._view.document(descriptor.digest) or self._fetch(descriptor)
+        verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
+        self._known[descriptor.digest] = data
+        return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
 
     def _read_document(self, descriptor: Descriptor, depth: int) -> Manifest | Index:
         if is_index(descriptor.media_type) and depth > MAX_NESTING:

@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from ..._oci.reference import Selector
     from ..registry.sources import ImageSource
     from .contents import Contents, Member, StoredImages
+    from .referrers import FoundReferrers
 
 Document = t.Union["Manifest", Index]
 
@@ -40,7 +41,7 @@ class LayoutRequest:
     """The request of a task: the image, its platform (None for all) and its tag in the layout (None for no tag).
 
     host selects the image to return if there are several. With missing_only, a tag that the layout has is not resolved
-    again (option pull).
+    again (option pull). With referrers, what refers to the image is copied too.
     """
 
     repository: str
@@ -51,17 +52,22 @@ class LayoutRequest:
     foreign: bool
     rehash: bool
     missing_only: bool = False
+    referrers: bool = False
 
 
 @dataclass(frozen=True)
 class LayoutPlan:
-    """The entry of index.json and the files that a layout needs for an image. image is the return value image."""
+    """The entry of index.json and the files that a layout needs for an image. image is the return value image.
+
+    referrers are the entries of what refers to the image.
+    """
 
     entry: Descriptor
     files: tuple[ImageFile, ...]
     left_out: tuple[Descriptor, ...]
     image: Json | None
     found: _FoundImage = field(repr=False)
+    referrers: tuple[Descriptor, ...] = ()
 
     @property
     def missing(self) -> tuple[ImageFile, ...]:
@@ -73,14 +79,22 @@ class LayoutPlan:
         """The bytes of all manifests and indexes of the image, and of other files whose content is known, by digest."""
         return {file.descriptor.digest: file.data for file in self.files if file.data is not None}
 
+    def describe_referrers(self) -> list[Json]:
+        """Return the return value referrers."""
+        return [{"digest": str(item.digest), "artifact_type": item.artifact_type} for item in self.referrers]
+
 
 @dataclass(frozen=True)
 class _FoundImage:
-    """The descriptor that a reference resolves to, and the index that it was selected from, None if there is none."""
+    """The descriptor that a reference resolves to, and the index that it was selected from, None if there is none.
+
+    lists has the lists of referrers that are known.
+    """
 
     descriptor: Descriptor
     known: dict[Digest, bytes]
     index: Digest | None = None
+    lists: dict[Digest, tuple[Descriptor, ...]] = field(default_factory=dict)
 
 
 def make_plan(
@@ -94,8 +108,9 @@ def make_plan(
     """Resolve the image and find out which of its files the layout has.
 
     Documents in the layout are not fetched again: one HEAD request tells whether the tag still has the same digest. A
-    reference with a digest, and with missing_only a tag that the layout has, need no request. With an earlier plan the
-    reference is not resolved again. Raises what ImageSource raises, LayoutError.
+    reference with a digest, and with missing_only a tag that the layout has, need no request. Another request lists the
+    referrers, if they are wanted. With an earlier plan neither is requested again. Raises what ImageSource raises,
+    LayoutError.
     """
     return _Planner(source, view, request, warn).plan(earlier)
 
@@ -121,9 +136,23 @@ class _Planner:
         )
         contents = collector.collect(found.descriptor)
         shown, config = self._show_image(contents, found)
-        files = contents.files if config is None else tuple(_with_data(file, config) for file in contents.files)
-        plan = LayoutPlan(found.descriptor, files, contents.left_out, shown, found)
+        attached = self._find_referrers(collector, contents, found) if request.referrers else None
+        files = collector.files if config is None else tuple(_with_data(file, config) for file in collector.files)
+        plan = LayoutPlan(found.descriptor, files, collector.left_out, shown, found)
+        if attached is not None:
+            found = replace(found, lists=attached.lists)
+            plan = replace(plan, entry=attached.entry, referrers=attached.entries)
         return replace(plan, found=replace(found, known={**found.known, **plan.documents}))
+
+    def _find_referrers(self, collector: Collector, contents: Contents, found: _FoundImage) -> FoundReferrers:
+        from .referrers import ReferrerLister, find_referrers
+
+        request = self._request
+        lister = ReferrerLister(
+            self._source, self._view, repository=request.repository, lists=found.lists, warn=self._warn
+        )
+        known = None if request.rehash else self._find_entry()
+        return find_referrers(lister, collector, contents, found.descriptor, known=known, ask=not request.missing_only)
 
     def _find(self) -> _FoundImage:
         return self._find_all_platforms() if self._request.platform is None else self._find_one_platform()

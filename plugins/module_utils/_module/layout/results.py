@@ -59,6 +59,7 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwat
             "downloaded": missing,
             "left_out": 0 if plan is None else len(plan.left_out),
         },
+        "referrers": [] if plan is None else plan.describe_referrers(),
         "pruned": {"blobs": pruning.removed, "bytes": pruning.bytes},
         "orphans": pruning.orphans,
         "stats": {
@@ -71,18 +72,32 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwat
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation
     if module._diff:
-        results["diff"] = _diff(path_text(module.params["dest"]), outcome)
+        results["diff"] = _diff(path_text(module.params["dest"]), outcome, referrers=module.params["referrers"])
     return results
 
 
-def _diff(dest: str, outcome: LayoutOutcome) -> Json:
+def _diff(dest: str, outcome: LayoutOutcome, *, referrers: bool) -> Json:
     missing = [] if outcome.plan is None else [str(file.descriptor.digest) for file in outcome.plan.missing]
     return {
         "before_header": dest,
         "after_header": dest,
-        "before": {"tags": _tags(outcome.before), "missing": missing, "orphans": outcome.pruning.removed},
-        "after": {"tags": _tags(outcome.after), "missing": [], "orphans": []},
+        "before": {
+            "tags": _tags(outcome.before),
+            "missing": missing,
+            "orphans": outcome.pruning.removed,
+            **({"referrers": _attached(outcome.before)} if referrers else {}),
+        },
+        "after": {
+            "tags": _tags(outcome.after),
+            "missing": [],
+            "orphans": [],
+            **({"referrers": _attached(outcome.after)} if referrers else {}),
+        },
     }
+
+
+def _attached(index: IndexFile) -> list[str]:
+    return sorted(str(entry.descriptor.digest) for entry in index.entries if entry.is_attached)
 
 
 def _tags(index: IndexFile) -> dict[str, str]:

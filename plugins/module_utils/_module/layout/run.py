@@ -39,6 +39,7 @@ if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
     from ..._layout.store import LayoutStore
+    from ..._oci.digest import Digest
     from ..registry.sources import ImageSource
 
 
@@ -124,7 +125,7 @@ def _plan_present(
     """Find out what has to change. earlier is the plan from before the lock, which saves its requests."""
     warn = module.warn if earlier is None else ignore
     plan = make_plan(source, view, request, warn=warn, earlier=earlier)
-    after = _with_entry(view.index, plan, request)
+    after = _with_entries(view, plan, request)
     pruning = plan_pruning(
         view,
         after,
@@ -162,9 +163,15 @@ def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes,
 def _plan_absent(module: AnsibleModule, view: LayoutView) -> LayoutOutcome:
     selector, tag = _parse_names(module)
     if tag is not None:
+        gone = view.index.digest_of(tag)
         after = view.index.without_tag(tag, digest=None if selector is None else selector.digest)
     else:
-        after = view.index.without_untagged(t.cast("t.Any", selector).digest)
+        gone = t.cast(Selector, selector).digest
+        after = view.index.without_untagged(t.cast("Digest", gone))
+    if module.params["referrers"] and gone is not None and after is not view.index:
+        from .referrers import without_referrers
+
+        after = without_referrers(after, gone, document=view.document)
     pruning = plan_pruning(view, after, document=lambda dummy: None, wanted=(), prune=module.params["prune"])
     publish = after is not view.index
     return LayoutOutcome(view.index, after, tag, pruning, changed=publish or bool(pruning.removed), publish=publish)
@@ -186,10 +193,20 @@ def _remove_left_over(dest: str) -> None:
         pass
 
 
-def _with_entry(index: IndexFile, plan: LayoutPlan, request: LayoutRequest) -> IndexFile:
+def _with_entries(view: LayoutView, plan: LayoutPlan, request: LayoutRequest) -> IndexFile:
+    """Return index.json with the entry of the image and those of its referrers, without those of the image before."""
     if request.tag is None:
-        return index.with_untagged(plan.entry)
-    return index.with_tag(request.tag, plan.entry)
+        gone, index = None, view.index.with_untagged(plan.entry)
+    else:
+        gone, index = view.index.digest_of(request.tag), view.index.with_tag(request.tag, plan.entry)
+    for referrer in plan.referrers:
+        index = index.with_untagged(referrer)
+    if not request.referrers or gone is None or gone == plan.entry.digest:
+        return index
+    from .referrers import without_referrers
+
+    known = plan.documents
+    return without_referrers(index, gone, document=lambda digest: known.get(digest) or view.document(digest))
 
 
 def _parse_names(module: AnsibleModule) -> tuple[Selector | None, str | None]:
@@ -216,6 +233,7 @@ def _make_request(module: AnsibleModule, selector: Selector) -> LayoutRequest:
         foreign=params["foreign_layers"],
         rehash=params["validate"],
         missing_only=params["pull"] == "missing",
+        referrers=params["referrers"],
     )
 
 

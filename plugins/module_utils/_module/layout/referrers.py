@@ -1,0 +1,246 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""The option referrers of oci_layout and oci_archive: what refers to the image, and what refers to that in turn.
+
+Each referrer becomes an entry of index.json without a tag, where the registry server finds it. The list for the image
+is requested in every run. The entry of the image records it, and as long as it is the same, the referrers of single
+platforms and of other referrers are not requested again. plan.py and run.py call this.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ..._base.errors import CollectionError
+from ..._base.text import quote
+from ..._layout.referrers import as_referrer
+from ..._oci.digest import Digest
+from ..._oci.document import parse_document
+from ..._oci.errors import Unsupported
+from ..._oci.index import Index
+from ..._oci.media_type import is_index, is_manifest
+from ..._registry.errors import NotFound
+from ..._registry.referrers import list_referrers
+
+if t.TYPE_CHECKING:
+    from ..._base.text import Warn
+    from ..._layout.index_file import IndexFile
+    from ..._oci.descriptor import Descriptor
+    from ..._oci.manifest import Manifest
+    from ..registry.layout_source import LayoutSource
+    from ..registry.sources import ImageSource, RegistrySource
+    from .contents import Collector, Contents, StoredImages
+
+# The annotation of the entry of an image with the digest of the list of its referrers.
+LISTED: t.Final = "attested.registry.referrers"
+# Of one image, referrers of referrers included.
+MAX_REFERRERS: t.Final = 1000
+
+Document = t.Union["Manifest", Index]
+Lists = dict[Digest, "tuple[Descriptor, ...]"]
+
+
+@dataclass(frozen=True)
+class FoundReferrers:
+    """The entries of index.json for the referrers of an image, sorted by digest; entry is that of the image itself.
+
+    lists has the lists that were requested, so that another plan for the same image need not request them again.
+    """
+
+    entry: Descriptor
+    entries: tuple[Descriptor, ...]
+    lists: Lists
+
+
+def find_referrers(
+    lister: ReferrerLister,
+    collector: Collector,
+    contents: Contents,
+    entry: Descriptor,
+    *,
+    known: Descriptor | None,
+    ask: bool = True,
+) -> FoundReferrers:
+    """Find the referrers of an image, and add their files to those of the collector.
+
+    contents and entry are those of the image. known is the present entry of the image in index.json, None if everything
+    is to be requested again. If ask is False, nothing is requested if known records a list. Raises what the lister
+    raises, and Unsupported above the limit.
+    """
+    recorded = None if known is None or known.digest != entry.digest else known.annotations.get(LISTED)
+    if ask or recorded is None:
+        current = _fingerprint(lister.list(entry.digest))
+        recorded, is_same = current, recorded == current
+    else:
+        is_same = True
+    if is_same:
+        lister.use_stored()
+    found: dict[Digest, Descriptor] = {}
+    subjects = [entry.digest, *_platforms(contents)]
+    for subject in subjects:
+        for descriptor in lister.list(subject):
+            referrer = None if descriptor.digest in found else lister.read(collector, descriptor, subject)
+            if referrer is not None:
+                found[descriptor.digest] = referrer
+                subjects.append(descriptor.digest)
+        if len(found) > MAX_REFERRERS:
+            raise Unsupported(
+                f"Listing the referrers of {entry.digest} failed: there are more than {MAX_REFERRERS}; set referrers "
+                "to false, and copy those that you need by their digests."
+            )
+    entry = replace(entry, annotations={**entry.annotations, LISTED: recorded})
+    return FoundReferrers(entry, tuple(sorted(found.values(), key=lambda item: str(item.digest))), lister.lists)
+
+
+class ReferrerLister:
+    """Lists the referrers of one manifest after the other, by the registry or from the layout that is the source.
+
+    view is the layout or archive that the image is copied to; lists are the lists that are known already.
+    """
+
+    def __init__(self, source: ImageSource, view: StoredImages, *, repository: str, lists: Lists, warn: Warn) -> None:
+        self._source, self._view, self._repository, self._warn = source, view, repository, warn
+        self._ask: t.Callable[[Digest], tuple[Descriptor, ...]] = self._asking()
+        self.lists = dict(lists)
+
+    def use_stored(self) -> None:
+        """Take all further lists from the layout that is copied to, unless a referrer in it is damaged."""
+        stored = _stored_referrers(self._view)
+        if stored is not None:
+            self._ask = lambda subject: tuple(stored.get(subject, ()))
+
+    def list(self, subject: Digest) -> tuple[Descriptor, ...]:
+        """Return the referrers of a manifest. Raises RegistryError, LayoutError, OciError."""
+        if subject not in self.lists:
+            self.lists[subject] = self._ask(subject)
+        return self.lists[subject]
+
+    def read(self, collector: Collector, descriptor: Descriptor, subject: Digest) -> Descriptor | None:
+        """Add the files of a referrer to those of the collector and return its entry in index.json.
+
+        Return None, with a warning, for a referrer that is gone, has another subject, or is of an unknown type. Raises
+        what Collector.collect() raises.
+        """
+        try:
+            document = _document(collector, descriptor, subject)
+        except _LeftOut as exc:
+            self._warn(f"The referrer {descriptor.digest} is not copied: {exc}.")
+            return None
+        collector.add(descriptor)
+        return replace(as_referrer(document, descriptor), annotations={})
+
+    def _asking(self) -> t.Callable[[Digest], tuple[Descriptor, ...]]:
+        if self._source.name:
+            registry = t.cast("RegistrySource", self._source)
+            return lambda subject: list_referrers(registry, self._repository, subject).descriptors
+        from ..registry.layout_referrers import LayoutReferrers
+
+        return LayoutReferrers(t.cast("LayoutSource", self._source), warn=self._warn).list
+
+
+class _LeftOut(Exception):
+    """Why a referrer is not copied."""
+
+
+def _document(collector: Collector, descriptor: Descriptor, subject: Digest) -> Document:
+    """Return the document of a referrer. Raises _LeftOut, and what Collector.document() raises."""
+    if not (is_manifest(descriptor.media_type) or is_index(descriptor.media_type)):
+        raise _LeftOut(f"its type {quote(descriptor.media_type)} is not supported")
+    try:
+        document = collector.document(descriptor)
+    except NotFound:
+        raise _LeftOut("it is listed, but it is not there") from None
+    if document.subject is None or document.subject.digest != subject:
+        raise _LeftOut(f"it is listed as a referrer of {subject}, but does not refer to it")
+    return document
+
+
+def without_referrers(index: IndexFile, gone: Digest, *, document: t.Callable[[Digest], bytes | None]) -> IndexFile:
+    """Remove the entries without a name that refer to an image, if no other entry leads to that image any more.
+
+    They would keep its files, because an entry keeps its subject. document returns the verified bytes of a manifest or
+    index, None if it is not there; what is not there refers to nothing.
+    """
+    stored = _Documents(document)
+    unnamed = {entry.descriptor.digest for entry in index.entries if not entry.is_named}
+    loose = {digest for digest in unnamed if stored.subject(digest) is not None}
+    kept = stored.below(entry.descriptor.digest for entry in index.entries if entry.descriptor.digest not in loose)
+    lost = stored.below([gone]) - kept
+    while True:
+        found = {digest for digest in loose if stored.subject(digest) in lost}
+        if not found:
+            return index
+        for digest in found:
+            index = index.without_untagged(digest)
+        loose -= found
+        lost |= stored.below(found) - kept
+
+
+class _Documents:
+    """The manifests and indexes of a layout, each read once."""
+
+    def __init__(self, document: t.Callable[[Digest], bytes | None]) -> None:
+        self._document = document
+        self._read: dict[Digest, Document | None] = {}
+
+    def get(self, digest: Digest) -> Document | None:
+        """Return a document, None if it is not there or none."""
+        if digest not in self._read:
+            data = self._document(digest)
+            try:
+                found = None if data is None else parse_document(data, media_type=None)
+            except CollectionError:
+                found = None
+            self._read[digest] = found
+        return self._read[digest]
+
+    def subject(self, digest: Digest) -> Digest | None:
+        """Return the digest of the subject of a document, None if it has none."""
+        document = self.get(digest)
+        return None if document is None or document.subject is None else document.subject.digest
+
+    def below(self, digests: t.Iterable[Digest]) -> set[Digest]:
+        """Return these digests, and those of the documents that they lead to through indexes."""
+        found: set[Digest] = set()
+        todo = list(digests)
+        while todo:
+            digest = todo.pop()
+            if digest not in found:
+                found.add(digest)
+                document = self.get(digest)
+                todo += [entry.digest for entry in document.manifests] if isinstance(document, Index) else []
+        return found
+
+
+def _stored_referrers(view: StoredImages) -> dict[Digest, list[Descriptor]] | None:
+    """Return the referrers that have an entry in index.json, by the digest of their subject.
+
+    None if the document of such an entry is not there or damaged, so that its subject is unknown.
+    """
+    stored = _Documents(view.document)
+    found: dict[Digest, list[Descriptor]] = {}
+    for entry in view.index.entries:
+        if entry.is_attached and stored.get(entry.descriptor.digest) is None:
+            return None
+        subject = stored.subject(entry.descriptor.digest)
+        if subject is not None:
+            found.setdefault(subject, []).append(entry.descriptor)
+    return found
+
+
+def _platforms(contents: Contents) -> list[Digest]:
+    """Return the digests of the images that an index leads to."""
+    images = [member.descriptor for member in contents.members if member.manifest.is_image]
+    return [item.digest for item in images if item.platform is None or not item.platform.is_unknown()]
+
+
+def _fingerprint(listed: t.Iterable[Descriptor]) -> str:
+    return str(Digest.of("\n".join(sorted(str(item.digest) for item in listed)).encode("ascii")))
+
+
+__all__ = ("LISTED", "MAX_REFERRERS", "FoundReferrers", "ReferrerLister", "find_referrers", "without_referrers")
