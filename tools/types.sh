@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export MYPYPATH=$BUILD
 utils=ansible_collections.attested.registry.plugins.module_utils
 strict=()
-for package in _base _oci _tls13 _ratls _registry _unpack _destination _layout _archive _server; do
+for package in _base _oci _tls13 _ratls _registry _unpack _destination _layout _archive _trust _server; do
   if [ -d "plugins/module_utils/$package" ]; then strict+=(-p "$utils.$package"); fi
 done
 say "- mypy --strict: ${strict[*]//-p $utils./}"

@@ -424,6 +424,62 @@ options:
     version_added: 0.3.0
 """
 
+    SIGNATURE = r"""
+options:
+  signature:
+    description:
+      - The signatures that the image must have. They are verified before a layer is downloaded or anything is written,
+        in check mode as well. If they are missing or invalid, the task fails with the error kind C(signature_invalid),
+        and what is at C(dest) stays.
+      - Only public keys are supported. Keyless signatures, which have a certificate in place of a key, are refused. No
+        service on the Internet is asked. See the guide on signatures.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      format:
+        description:
+          - V(cosign) are signatures of C(cosign sign --key) in the repository of the image, which C(podman push) and
+            C(skopeo copy) can write too. Manifests that refer to the image are looked at first, bundles and those of
+            the older format, then the tag C(sha256-HEX.sig). The digest that was signed must be that of the manifest,
+            or of the index that contains it. Attestations do not count.
+          - V(islet) are the annotations that C(ir-sign) of the project islet writes. They cover the image config, and
+            through it the content of the layers, but not the manifest. The layers are compared with the config when
+            they are unpacked.
+        type: str
+        choices:
+          - cosign
+          - islet
+        default: cosign
+      keys:
+        description:
+          - The paths of the public keys on the host, one key in each file, in PEM or DER.
+          - With V(cosign), keys are ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits. With V(islet), they
+            are the keys of root authorities, ECDSA on P-384.
+        type: list
+        elements: path
+        required: true
+      signatures:
+        description:
+          - How many of O(signature.keys) must have signed.
+        type: int
+        default: 1
+      identity:
+        description:
+          - V(exact) requires that the signed name (C(docker-reference)) is the registry and repository of the task, so
+            that the signature of another image that was signed with the same key is refused. If the signed name has a
+            tag, and the task gives a tag, both must be equal.
+          - V(none) ignores the signed name, as C(cosign verify) does. It is needed for bundles, which C(cosign) writes
+            by default from version 3 on and which contain no name, for images that were copied to another registry, and
+            with O(layout) unless O(reference) is a full name.
+          - The default is V(exact) with O(signature.format=cosign). Signatures of the format V(islet) contain no name.
+        type: str
+        choices:
+          - exact
+          - none
+requirements:
+  - cryptography >= 38.0.0 (for O(signature))
+"""
+
     DOWNLOAD = r"""
 options:
   parallel:

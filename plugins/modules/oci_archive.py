@@ -25,6 +25,7 @@ author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
   - attested.registry.registry.layout
+  - attested.registry.registry.signature
   - attested.registry.registry.download
   - attested.registry.registry.progress
   - attested.registry.registry
@@ -248,6 +249,15 @@ EXAMPLES = r"""
     reference: "1.0"
     dest: /srv/images/greeter.tar
     dest_name: registry.example.com/team/greeter:stable
+
+- name: Keep a signed image as one file
+  attested.registry.oci_archive:
+    registry: registry.example.com
+    repository: team/app
+    reference: "1.0"
+    dest: /srv/archives/app.tar
+    signature:
+      keys: [/etc/keys/release.pub]
 """
 
 RETURN = r"""
@@ -433,6 +443,41 @@ stats:
             - Writing the archive and moving it to O(dest).
           type: float
           sample: 0.251
+signature:
+  description:
+    - What was verified of the signatures of the image.
+  returned: if O(signature) is given
+  type: dict
+  version_added: 0.3.0
+  contains:
+    format:
+      description:
+        - The value of O(signature.format).
+      type: str
+      sample: cosign
+    key:
+      description:
+        - The fingerprint of the first of O(signature.keys) that has signed, the SHA-256 hash of the key in DER. With
+          O(signature.format=islet), that of the key of the root authority.
+      type: str
+      sample: sha256:8c2c0a1f6e5bd0d5c1ba1ab8be8d4d4b7cba0fd0d3a7b5a5ce0fd11a2d2b9c11
+    keys:
+      description:
+        - The fingerprints of the keys that were found to have signed. No more are looked for than
+          O(signature.signatures).
+      type: list
+      elements: str
+      sample: [sha256:8c2c0a1f6e5bd0d5c1ba1ab8be8d4d4b7cba0fd0d3a7b5a5ce0fd11a2d2b9c11]
+    digest:
+      description:
+        - The digest that was signed, that of the index or that of the manifest.
+      type: str
+      sample: sha256:2a0b6a18e2af9e8fb0a3f29bcb9221502b5f268eb13df657047918dc9fbc7611
+    identity:
+      description:
+        - The name that the signed name was compared with, V(null) with O(signature.identity=none).
+      type: str
+      sample: registry.example.com/team/app:1.0
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.
@@ -474,6 +519,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     DOWNLOAD,
     LAYOUT,
     PROGRESS,
+    SIGNATURE,
     registry_module,
 )
 
@@ -504,6 +550,7 @@ def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
         LAYOUT,
+        SIGNATURE,
         DOWNLOAD,
         PROGRESS,
         OPTIONS,

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - attested.registry.registry.name
   - attested.registry.registry.image
   - attested.registry.registry.layout
+  - attested.registry.registry.signature
   - attested.registry.registry
   - attested.registry.registry.query
   - attested.registry.attributes
@@ -73,6 +74,14 @@ EXAMPLES = r"""
     username: reader
     password: "{{ registry_password }}"
     ca_path: /etc/ssl/certs/example-root.pem
+
+- name: Show an image if it was signed by the release key
+  attested.registry.oci_image_info:
+    registry: registry.example.com
+    repository: team/app
+    reference: "1.0"
+    signature:
+      keys: [/etc/keys/release.pub]
 """
 
 RETURN = r"""
@@ -199,6 +208,41 @@ image:
       type: list
       elements: str
       sample: [linux/amd64, linux/arm64/v8]
+signature:
+  description:
+    - What was verified of the signatures of the image.
+  returned: if O(signature) is given, unless O(query) is given
+  type: dict
+  version_added: 0.3.0
+  contains:
+    format:
+      description:
+        - The value of O(signature.format).
+      type: str
+      sample: cosign
+    key:
+      description:
+        - The fingerprint of the first of O(signature.keys) that has signed, the SHA-256 hash of the key in DER. With
+          O(signature.format=islet), that of the key of the root authority.
+      type: str
+      sample: sha256:8c2c0a1f6e5bd0d5c1ba1ab8be8d4d4b7cba0fd0d3a7b5a5ce0fd11a2d2b9c11
+    keys:
+      description:
+        - The fingerprints of the keys that were found to have signed. No more are looked for than
+          O(signature.signatures).
+      type: list
+      elements: str
+      sample: [sha256:8c2c0a1f6e5bd0d5c1ba1ab8be8d4d4b7cba0fd0d3a7b5a5ce0fd11a2d2b9c11]
+    digest:
+      description:
+        - The digest that was signed, that of the index or that of the manifest.
+      type: str
+      sample: sha256:2a0b6a18e2af9e8fb0a3f29bcb9221502b5f268eb13df657047918dc9fbc7611
+    identity:
+      description:
+        - The name that the signed name was compared with, V(null) with O(signature.identity=none).
+      type: str
+      sample: registry.example.com/team/app:1.0
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.
@@ -245,12 +289,17 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     IMAGE,
     LAYOUT,
     QUERY,
+    SIGNATURE,
     registry_module,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.image_source import opened_image
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.signatures import (
+    signature_check,
+    signature_results,
+)
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -261,15 +310,17 @@ def run(module: AnsibleModule) -> Results:
     """Resolve the image and return the results of the module."""
     query = Query(module, module.params["query"])
     platform = wanted_platform(module)
+    check, repository = signature_check(module), module.params["repository"] or ""
     with opened_image(module) as (source, selector):
-        image = source.resolve(module.params["repository"] or "", selector, platform=platform)
+        image = source.resolve(repository, selector, platform=platform)
+        verified = None if check is None else check.verify_image(source, repository, image)
         attested = attestation_results(source)
-    return query.apply_to({"image": image.as_dict(), **attested})
+    return query.apply_to({"image": image.as_dict(), **signature_results(verified), **attested})
 
 
 def main() -> t.NoReturn:
     """Run the module."""
-    module = registry_module(IMAGE, LAYOUT, QUERY, required_one_of=[("image", "repository", "layout")])
+    module = registry_module(IMAGE, LAYOUT, SIGNATURE, QUERY, required_one_of=[("image", "repository", "layout")])
     with reported_errors(module, doing="reading an image"):
         results = run(module)
     module.exit_json(changed=False, **results)

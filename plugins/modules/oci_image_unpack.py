@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - attested.registry.registry.name
   - attested.registry.registry.image
   - attested.registry.registry.layout
+  - attested.registry.registry.signature
   - attested.registry.registry.download
   - attested.registry.registry.progress
   - attested.registry.registry
@@ -229,6 +230,28 @@ EXAMPLES = r"""
   attested.registry.oci_image_unpack:
     dest: /var/lib/machines/greeter
     state: absent
+
+- name: Unpack an image only if two of three keys have signed it
+  attested.registry.oci_image_unpack:
+    registry: registry.example.com
+    repository: team/app
+    reference: "1.0"
+    dest: /srv/app
+    signature:
+      keys:
+        - /etc/keys/build.pub
+        - /etc/keys/tests.pub
+        - /etc/keys/release.pub
+      signatures: 2
+
+- name: Unpack an image that ir-sign has signed
+  attested.registry.oci_image_unpack:
+    repository: com.example.greeter
+    reference: "1.0"
+    dest: /srv/greeter
+    signature:
+      format: islet
+      keys: [/etc/keys/root-ca.pub]
 """
 
 RETURN = r"""
@@ -414,6 +437,41 @@ stats:
             - Moving the tree to O(dest).
           type: float
           sample: 0.093
+signature:
+  description:
+    - What was verified of the signatures of the image.
+  returned: if O(signature) is given and O(state=present)
+  type: dict
+  version_added: 0.3.0
+  contains:
+    format:
+      description:
+        - The value of O(signature.format).
+      type: str
+      sample: cosign
+    key:
+      description:
+        - The fingerprint of the first of O(signature.keys) that has signed, the SHA-256 hash of the key in DER. With
+          O(signature.format=islet), that of the key of the root authority.
+      type: str
+      sample: sha256:8c2c0a1f6e5bd0d5c1ba1ab8be8d4d4b7cba0fd0d3a7b5a5ce0fd11a2d2b9c11
+    keys:
+      description:
+        - The fingerprints of the keys that were found to have signed. No more are looked for than
+          O(signature.signatures).
+      type: list
+      elements: str
+      sample: [sha256:8c2c0a1f6e5bd0d5c1ba1ab8be8d4d4b7cba0fd0d3a7b5a5ce0fd11a2d2b9c11]
+    digest:
+      description:
+        - The digest that was signed, that of the index or that of the manifest.
+      type: str
+      sample: sha256:2a0b6a18e2af9e8fb0a3f29bcb9221502b5f268eb13df657047918dc9fbc7611
+    identity:
+      description:
+        - The name that the signed name was compared with, V(null) with O(signature.identity=none).
+      type: str
+      sample: registry.example.com/team/app:1.0
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.
@@ -456,6 +514,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     IMAGE,
     LAYOUT,
     PROGRESS,
+    SIGNATURE,
     TREE,
     registry_module,
 )
@@ -481,6 +540,7 @@ def main() -> t.NoReturn:
     module = registry_module(
         IMAGE,
         LAYOUT,
+        SIGNATURE,
         DOWNLOAD,
         TREE,
         TREE,

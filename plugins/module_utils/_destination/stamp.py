@@ -43,7 +43,8 @@ class Stamp:
     """What was unpacked, from where, and with which options: it decides whether an unpack would change anything.
 
     reference is what the user asked for, digest the manifest's. image is the module result for the image, kept for
-    diffs. created is UTC, as in 2026-01-31T12:00:00Z. entries and bytes count what was unpacked.
+    diffs. created is UTC, as in 2026-01-31T12:00:00Z. entries and bytes count what was unpacked. signature is what was
+    verified of the signatures of the image, None if nothing was; _trust/policy.py reads it.
     """
 
     registry: str
@@ -64,6 +65,7 @@ class Stamp:
     bytes: int
     collection_version: str | None = None
     selection: Selection = Selection()
+    signature: JsonObject | None = None
 
     def to_json(self) -> _Bytes:
         """Return the bytes that parse_stamp() reads. Raises StampInvalid if it could not read them back."""
@@ -116,6 +118,7 @@ def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
         bytes=_take(fields, "bytes", int),
         collection_version=_optional_text(fields, "collection_version"),
         selection=_selection(fields),
+        signature=None if fields.get("signature") is None else _take(fields, "signature", dict),
     )
 
 

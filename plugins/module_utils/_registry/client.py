@@ -196,11 +196,15 @@ class Registry:
         operation = self._operation(f"look up the manifest {selector}", repository, str(selector))
         return require_head(self._caller, operation, selector, repository=repository)
 
-    def manifest(self, repository: str, selector: Selector) -> Fetched:
-        """Get a manifest or index, verified against the selector's digest; its tag must lead to that digest."""
+    def manifest(self, repository: str, selector: Selector, *, attached: bool = False) -> Fetched:
+        """Get a manifest or index, verified against the selector's digest; its tag must lead to that digest.
+
+        With attached, it belongs to the requested image, such as its signature; messages about blobs do not name it.
+        """
         repository = self.repository(repository)
         operation = self._operation(f"get the manifest {selector}", repository, str(selector))
-        self._asked[repository] = str(selector)
+        if not attached:
+            self._asked[repository] = str(selector)
         return self._reader(repository).get(operation, selector)
 
     def resolve(
@@ -233,10 +237,12 @@ class Registry:
         *,
         offset: int = 0,
         digest_state: _Hash | None = None,
+        attached: bool = False,
     ) -> BlobStream:
         """Open the verified bytes of a blob; for a bare Digest, the registry states the size.
 
-        To resume a blob whose first offset bytes exist already, pass the hash object that has hashed them.
+        To resume a blob whose first offset bytes exist already, pass the hash object that has hashed them. attached is
+        as for manifest().
         """
         from .._oci.descriptor import Descriptor
         from .blobs import BlobRequest, BlobStream
@@ -244,7 +250,7 @@ class Registry:
         repository = self.repository(repository)
         known = descriptor if isinstance(descriptor, Descriptor) else None
         digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor
-        image = f" of the image {self._asked[repository]}" if repository in self._asked else ""
+        image = f" of the image {self._asked[repository]}" if repository in self._asked and not attached else ""
         operation = self._operation(f"download the blob {digest}{image}", repository, str(digest))
         request = BlobRequest(
             self._endpoint.blob(repository, str(digest)),

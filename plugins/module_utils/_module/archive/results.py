@@ -12,12 +12,14 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._base.text import path_text
+from ..registry.signatures import signature_results
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._archive.existing import ArchiveSummary
     from ..._base.strict_json import Json
+    from ..._trust.policy import Verified
     from ..layout.plan import LayoutPlan
     from ..stopwatch import Stopwatch
     from .image import ArchiveImage, ImageNames
@@ -27,7 +29,7 @@ if t.TYPE_CHECKING:
 class ArchiveOutcome:
     """The outcome of a task, predicted in check mode; before is the archive that was there.
 
-    cached are the fields of stats about the cache.
+    cached are the fields of stats about the cache; verified is what was verified of the signatures, if demanded.
     """
 
     image: ArchiveImage
@@ -39,6 +41,7 @@ class ArchiveOutcome:
     requests: int = 0
     cached: Json = field(default_factory=dict)
     attestation: Json | None = None
+    verified: Verified | None = None
 
 
 def archive_results(module: AnsibleModule, outcome: ArchiveOutcome, watch: Stopwatch) -> Json:
@@ -65,6 +68,7 @@ def archive_results(module: AnsibleModule, outcome: ArchiveOutcome, watch: Stopw
             "seconds": watch.seconds("resolve", "download", "publish"),
         },
     }
+    results.update(signature_results(outcome.verified))
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation
     return results
@@ -93,6 +97,7 @@ def archive_diff(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
             "format": module.params["format"],
             "compression": module.params["compression"],
             **({"referrers": referrers} if is_shown else {}),
+            **signature_results(outcome.verified),
         },
     }
 

@@ -26,10 +26,12 @@ from ..._layout.errors import LayoutError, write_errors
 from ..._unpack.tree.reach import inside
 from ..layout.fill import fill
 from ..layout.plan import make_plan
+from ..layout.signed import verify_plan
 from ..options.ranges import check_downloads, check_seconds
 from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
+from ..registry.signatures import signature_check
 from ..replaced_file import take_attributes
 from ..stopwatch import Stopwatch
 from .image import find_names, make_image, make_request
@@ -40,9 +42,11 @@ if t.TYPE_CHECKING:
 
     from ..._base.strict_json import Json
     from ..._oci.descriptor import Descriptor
+    from ..._trust.policy import Verified
     from ..layout.contents import ImageFile
     from ..layout.plan import LayoutPlan, LayoutRequest
     from ..registry.downloads import Downloads
+    from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource
     from .image import ArchiveImage, ImageNames
 
@@ -51,12 +55,14 @@ def run_archive(module: AnsibleModule) -> Json:
     """Bring the archive to the requested state and return the results of oci_archive."""
     path = _check_dest(module)
     check_cache_option(module)
+    check = signature_check(module)
     watch = Stopwatch(ProgressFile.from_environment())
     with contextlib.ExitStack() as stack:
         source, selector = stack.enter_context(opened_image(module))
         downloads = stack.enter_context(opened_downloads(module, source, watch))
         names = find_names(module, source, selector)
-        task = _Task(module, path, source, make_request(module, selector, names), names, downloads, watch)
+        request = replace(make_request(module, selector, names), signed=check is not None)
+        task = _Task(module, path, source, request, names, downloads, watch, check)
         outcome = task.run()
         outcome = replace(
             outcome,
@@ -64,6 +70,7 @@ def run_archive(module: AnsibleModule) -> Json:
             requests=source.requests,
             cached=cache_stats(module, downloads),
             attestation=source.attestation,
+            verified=task.verified,
         )
     diff = archive_diff(module, outcome)
     changed = _update_attributes(module, path, outcome.changed, diff)
@@ -92,7 +99,7 @@ def _check_dest(module: AnsibleModule) -> str:
 
 
 class _Task:
-    """One task: brings the archive at path to what request asks for."""
+    """One task: brings the archive at path to what request asks for. verified is set once signatures are verified."""
 
     def __init__(
         self,
@@ -103,9 +110,11 @@ class _Task:
         names: ImageNames,
         downloads: Downloads,
         watch: Stopwatch,
+        check: SignatureCheck | None,
     ) -> None:
         self._module, self._path, self._source, self._downloads = module, path, source, downloads
-        self._request, self._names, self._watch = request, names, watch
+        self._request, self._names, self._watch, self._check = request, names, watch, check
+        self.verified: Verified | None = None
         # a source on this host is read while the archive is written, without a copy in between
         self._is_local = module.params["layout"] is not None
 
@@ -113,6 +122,9 @@ class _Task:
         """Return the outcome, predicted in check mode."""
         with self._existing() as (existing, is_unfinished), self._watch.stage("resolve"):
             outcome = self._plan(existing)
+            if self._check is not None:
+                # the plan under the lock is for the same digests
+                self.verified = verify_plan(self._check, outcome.plan, self._source, existing, self._request)
         if self._module.check_mode:
             return outcome
         if outcome.changed:

@@ -23,6 +23,7 @@ from ..blob_file import BlobFile, Download, partial_name
 from ..blob_results import file_results, place
 from ..registry.attestation import attestation_results
 from ..registry.image_source import opened_image
+from ..registry.signatures import signature_check, signature_results
 from .files import Artifact, ArtifactFile, find_files
 from .record import ArtifactDirectory, Record
 
@@ -31,7 +32,9 @@ if t.TYPE_CHECKING:
 
     from ..._oci.digest import Digest
     from ..._oci.reference import Selector
+    from ..._trust.policy import Verified
     from ..blob_file import OpenStream
+    from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource
 
 Results = dict[str, t.Any]
@@ -44,11 +47,23 @@ def run_artifact(module: AnsibleModule) -> Results:
         module.warn(directory.warning)
     if module.params["state"] == "absent":
         return _ensure_absent(module, directory)
+    check = signature_check(module)
     with opened_image(module) as (source, selector):
         record = directory.read()
-        artifact = _recorded(module, record, source, selector) or _find(module, source, selector)
+        # with signatures, the index itself must lead to the artifact
+        known = _recorded(module, record, source, selector) if check is None else None
+        artifact = known or _find(module, source, selector)
+        verified = None if check is None else _verify(check, artifact, source, module, selector)
         results = _ensure_present(module, directory, record, artifact, source)
-        return {**results, **attestation_results(source)}
+        return {**results, **signature_results(verified), **attestation_results(source)}
+
+
+def _verify(
+    check: SignatureCheck, artifact: Artifact, source: ImageSource, module: AnsibleModule, selector: Selector
+) -> Verified:
+    """Verify the signatures of an artifact; those of the format islet cover images alone. Raises SignatureInvalid."""
+    digests = dict.fromkeys((artifact.requested, artifact.digest))
+    return check.verify(source, module.params["repository"] or "", selector, digests=tuple(digests))
 
 
 def _media_types(module: AnsibleModule) -> tuple[str, ...] | None:

@@ -39,8 +39,19 @@ def image_diff(dest: str, *, before: Json | None, after: Json | None, drift: Dri
     }
 
 
-def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str, selection: Selection) -> Json:
-    """Return the description of a tree: its image, given as the return value image, and the options used to unpack."""
+def describe_image(
+    image: Json,
+    *,
+    ownership: bool,
+    xattrs: str,
+    devices: str,
+    selection: Selection,
+    signature: Json | None,
+) -> Json:
+    """Return the description of a tree: its image, given as the return value image, and the options used to unpack.
+
+    signature is what was verified of its signatures, None if nothing was.
+    """
     config = image["config"] or {}
     options = {"ownership": ownership, "xattrs": xattrs, "devices": devices}
     selected = {name: value for name, value in asdict(selection).items() if value}
@@ -55,6 +66,7 @@ def describe_image(image: Json, *, ownership: bool, xattrs: str, devices: str, s
         "config_digest": image["config_digest"],
         "layers": [layer["diff_id"] for layer in image["layers"]],
         "options": {**options, **selected},
+        **({} if signature is None else {"signature": signature}),
     }
 
 
@@ -66,6 +78,7 @@ def describe_stamp(stamp: Stamp) -> Json:
         xattrs=stamp.xattrs,
         devices=stamp.devices,
         selection=stamp.selection,
+        signature=stamp.signature,
     )
 
 

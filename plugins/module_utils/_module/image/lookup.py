@@ -16,14 +16,15 @@ from ..._oci.errors import ReferenceInvalid
 from ..._oci.fields import Fields
 from ..._oci.image import image_names
 from ..._oci.platform import Platform, matches, other_platform, suits
+from ..._oci.reference import Selector
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._base.text import Warn
     from ..._destination.stamp import Stamp
     from ..._oci.image import Image
-    from ..._oci.reference import Selector
     from ..._registry.fetched import ManifestHead
+    from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource
 
 
@@ -32,7 +33,7 @@ class ImageRequest:
     """The image that the task requests: repository, tag or digest, and platform.
 
     With missing_only, a tag is not resolved again if the tree was unpacked from it (option pull). parallel is the
-    number of layers to download at once.
+    number of layers to download at once. signature is the check of its signatures, None without one.
     """
 
     repository: str
@@ -40,6 +41,7 @@ class ImageRequest:
     platform: Platform
     missing_only: bool = False
     parallel: int = 2
+    signature: SignatureCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def look_up(
     """
     repository, selector = request.repository, request.selector
     if known is None or known.platform != str(request.platform):
-        return _describe_resolved(source.resolve(repository, selector, platform=request.platform))
+        return describe_resolved(source.resolve(repository, selector, platform=request.platform))
     digest = selector.digest
     pinned = kept_digest(known.image, source, request)
     if pinned is not None and _is_current(pinned, known, source, request, warn):
@@ -85,7 +87,7 @@ def look_up(
     fetched = source.manifest(repository, selector)
     if _is_current(fetched.digest, known, source, request, warn):
         return _find_in_stamp(source, request, known, fetched.digest)
-    return _describe_resolved(source.resolve(repository, selector, platform=request.platform, fetched=fetched))
+    return describe_resolved(source.resolve(repository, selector, platform=request.platform, fetched=fetched))
 
 
 def kept_digest(image: Json, source: ImageSource, request: ImageRequest) -> Digest | None:
@@ -144,8 +146,24 @@ def shown_as(image: Json, source: ImageSource, request: ImageRequest, *, digest:
     return shown
 
 
-def _describe_resolved(image: Image) -> FoundImage:
+def resolve_again(source: ImageSource, request: ImageRequest, found: FoundImage) -> Image:
+    """Resolve the reference of an image that is known only from the stamp. The image may be another one by now."""
+    pinned = None if found.pinned is None else source.manifest(request.repository, Selector(None, found.pinned))
+    return source.resolve(request.repository, request.selector, platform=request.platform, fetched=pinned)
+
+
+def describe_resolved(image: Image) -> FoundImage:
+    """Return a resolved image as what was found."""
     return FoundImage(image.as_dict(), image.manifest.config.digest, image.require_config().diff_ids, image)
 
 
-__all__ = ("FoundImage", "ImageRequest", "is_for_platform", "kept_digest", "look_up", "shown_as")
+__all__ = (
+    "FoundImage",
+    "ImageRequest",
+    "describe_resolved",
+    "is_for_platform",
+    "kept_digest",
+    "look_up",
+    "resolve_again",
+    "shown_as",
+)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import replace
 
 from ..._destination.destination import Destination
-from ..._oci.reference import Selector
-from .lookup import look_up
+from .lookup import look_up, resolve_again
+from .signed import ensure_signed, verify_image
 from .tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
@@ -51,14 +52,27 @@ def ensure_present(
         stamp, before = view.current, describe_current(view, view.current)
         with watch.stage("resolve"):
             found = look_up(source, request, known=stamp, warn=place.warn, head=head)
+            found, signature = ensure_signed(source, request, found, stamp)
         drift = None if stamp is None else view.drift(desired.drift)
         is_right = stamp is not None and view.exists and found.is_in(stamp) and desired.fits(stamp)
         changed = bool(drift) or not is_right
         if changed:
-            tree = _change(view, source, request, desired, found, watch, downloads, drifted=is_right, warn=place.warn)
+            tree = _change(
+                view,
+                source,
+                request,
+                desired,
+                found,
+                watch,
+                downloads,
+                signature=signature,
+                drifted=is_right,
+                warn=place.warn,
+            )
         else:
             tree = _Tree(found.shown, view.current_generation)
-        after = desired.describe(tree.image)
+        signature = tree.signature or signature
+        after = desired.describe(tree.image, signature=signature)
         return Report(
             changed=changed,
             before=before if changed else after,
@@ -70,17 +84,22 @@ def ensure_present(
             entries=tree.entries,
             bytes=tree.bytes,
             downloaded=tree.downloaded,
+            signature=signature,
         )
 
 
 class _Tree(t.NamedTuple):
-    """The tree after the task, as Report describes it; in check mode as it would be."""
+    """The tree after the task, as Report describes it; in check mode as it would be.
+
+    signature is None if it is that of the image that was found before.
+    """
 
     image: Json
     generation: int | None = None
     entries: int = 0
     bytes: int = 0
     downloaded: int = 0
+    signature: Json | None = None
 
 
 def _change(
@@ -92,10 +111,14 @@ def _change(
     watch: Stopwatch,
     downloads: Downloads,
     *,
+    signature: Json | None,
     drifted: bool,
     warn: Warn,
 ) -> _Tree:
-    """Restore a kept tree or unpack the image. drifted says that the current tree has the image and has changed."""
+    """Restore a kept tree or unpack the image. drifted says that the current tree has the image and has changed.
+
+    signature is that of the image that was found, None if no signature is demanded.
+    """
     view.check_replaceable()
     kept = None if drifted else _find_kept(view, found, desired)
     if not isinstance(view, Destination):
@@ -105,13 +128,13 @@ def _change(
             view.restore(kept.number)
         return _Tree(found.shown, kept.number)
     with watch.stage("resolve"):
-        image = found.image or _resolve_again(source, request, found)
-    return _unpack(view, source, request, desired, image, watch, downloads, drifted=drifted, warn=warn)
-
-
-def _resolve_again(source: ImageSource, request: ImageRequest, found: FoundImage) -> Image:
-    pinned = None if found.pinned is None else source.manifest(request.repository, Selector(None, found.pinned))
-    return source.resolve(request.repository, request.selector, platform=request.platform, fetched=pinned)
+        image = found.image
+        if image is None:
+            image = resolve_again(source, request, found)
+            signature = verify_image(source, request, image)
+    return _unpack(
+        view, source, request, desired, image, watch, downloads, signature=signature, drifted=drifted, warn=warn
+    )
 
 
 def _find_kept(view: View, found: FoundImage, desired: DesiredTree) -> Generation | None:
@@ -134,6 +157,7 @@ def _unpack(
     watch: Stopwatch,
     downloads: Downloads,
     *,
+    signature: Json | None,
     drifted: bool,
     warn: Warn,
 ) -> _Tree:
@@ -150,10 +174,16 @@ def _unpack(
                 staging.root_fd, layers, options=options, warn=warn, recording=recording, parallel=request.parallel
             )
         stamp = _make_stamp(image, request, desired, entries=unpacked.entries, size=unpacked.size)
+        stamp = replace(stamp, signature=signature)
         with watch.stage("publish"):
             outcome = view.publish(staging, stamp, keep=desired.keep, drifted=drifted)
     return _Tree(
-        image.as_dict(), outcome.generation, unpacked.entries, unpacked.size, downloaded=source.downloaded - downloaded
+        image.as_dict(),
+        outcome.generation,
+        unpacked.entries,
+        unpacked.size,
+        downloaded=source.downloaded - downloaded,
+        signature=signature,
     )
 
 

@@ -73,12 +73,16 @@ class QuickCheck:
         if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
         from .lookup import is_for_platform, shown_as
+        from .signed import recorded_signature
 
+        signature = recorded_signature(source, request, tree["signature"])
+        if request.signature is not None and signature is None:
+            return None
         if not is_for_platform(tree["image"], source, request, digest=str(digest), warn=self._warn):
             return None
         shown = shown_as(tree["image"], source, request, digest=str(digest))
-        described = self._desired.describe(shown)
-        report = Report(changed=False, before=described, after=described, image=shown)
+        described = self._desired.describe(shown, signature=signature)
+        report = Report(changed=False, before=described, after=described, image=shown, signature=signature)
         return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])
 
 
@@ -97,7 +101,8 @@ def _inspect_tree(place: TreePlace, request: ImageRequest, desired: DesiredTree)
         if view.drift(desired.drift) or warnings:
             return None
         digests = [str(digest) for digest in (stamp.digest, stamp.index_digest) if digest is not None]
-        return {"digests": digests, "image": stamp.image, "generation": view.current_generation}
+        kept = {"image": stamp.image, "signature": stamp.signature}
+        return {"digests": digests, "generation": view.current_generation, **kept}
 
 
 __all__ = ("QuickCheck",)

@@ -55,6 +55,8 @@ def image_results(
             **({} if downloads is None else cache_stats(module, downloads)),
         },
     }
+    if report.signature is not None:
+        results["signature"] = report.signature
     if source is not None:
         results.update(attestation_results(source))
     if module._diff:

@@ -41,7 +41,7 @@ class DesiredTree:
         wanted = (options.ownership, options.xattrs, options.devices, self.selection)
         return (stamp.ownership, stamp.xattrs, stamp.devices, stamp.selection) == wanted
 
-    def describe(self, image: Json) -> Json:
+    def describe(self, image: Json, *, signature: Json | None = None) -> Json:
         """Return the description of the image, unpacked with these options, for the diff."""
         options = self.options
         return describe_image(
@@ -50,6 +50,7 @@ class DesiredTree:
             xattrs=options.xattrs,
             devices=options.devices,
             selection=self.selection,
+            signature=signature,
         )
 
 
@@ -96,7 +97,8 @@ class Report:
     """The outcome of a task, predicted in check mode.
 
     before and after are descriptions for the diff, None for no tree. image is the return value image, None if no image
-    is known. generation is None if there is no tree, and in check mode for a new one.
+    is known. generation is None if there is no tree, and in check mode for a new one. signature is the return value
+    signature, None without the option.
     """
 
     changed: bool
@@ -109,6 +111,7 @@ class Report:
     entries: int = 0
     bytes: int = 0
     downloaded: int = 0
+    signature: Json | None = None
 
 
 def describe_current(view: View, stamp: Stamp | None) -> Json | None:

@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
     from ..._oci.reference import Selector
     from ..registry.downloads import Downloads
     from ..registry.layout_source import LayoutSource
+    from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource
 
 
@@ -57,16 +58,26 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     desired = DesiredTree(options, selection, params["drift"], params["keep_generations"])
     platform, watch = wanted_platform(module), Stopwatch(ProgressFile.from_environment())
     check_cache_option(module)
+    signature = _signature_check(module)
     with contextlib.ExitStack() as stack:
         layout = None if params["layout"] is None else _open_layout(module, stack)
         selector = wanted_selector(module) if layout is None else _select(layout, watch)
         parallel = params["parallel"] if layout is None else 2
-        request = ImageRequest(params["repository"] or "", selector, platform, params["pull"] == "missing", parallel)
+        missing_only = params["pull"] == "missing"
+        request = ImageRequest(params["repository"] or "", selector, platform, missing_only, parallel, signature)
         check = stack.enter_context(QuickCheck(place, request, desired, watch))
         source = layout or _open_registry(module, stack)
         downloads = stack.enter_context(opened_downloads(module, source, watch))
         report = check.ask(source) or _ensure(place, source, request, desired, check, watch, downloads)
         return image_results(module, report, source=source, watch=watch, downloads=downloads)
+
+
+def _signature_check(module: AnsibleModule) -> SignatureCheck | None:
+    if module.params["signature"] is None:
+        return None
+    from ..registry.signatures import signature_check
+
+    return signature_check(module)
 
 
 def _open_layout(module: AnsibleModule, stack: contextlib.ExitStack) -> LayoutSource:

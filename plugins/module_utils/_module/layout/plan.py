@@ -19,12 +19,12 @@ from ..._oci.errors import Unsupported
 from ..._oci.image import Image, parse_config
 from ..._oci.index import Index
 from ..._oci.platform import rank, suits
+from ..._oci.reference import Selector
 from .contents import Collector, ImageFile
 
 if t.TYPE_CHECKING:
     from ..._oci.manifest import Manifest
     from ..._oci.platform import Platform
-    from ..._oci.reference import Selector
     from ..registry.sources import ImageSource
     from .contents import Contents, Member, StoredImages
     from .referrers import FoundReferrers
@@ -41,7 +41,8 @@ class LayoutRequest:
     """The request of a task: the image, its platform (None for all) and its tag in the layout (None for no tag).
 
     host selects the image to return if there are several. With missing_only, a tag that the layout has is not resolved
-    again (option pull). With referrers, what refers to the image is copied too.
+    again (option pull). With referrers, what refers to the image is copied too. With signed, signatures of the image
+    are demanded.
     """
 
     repository: str
@@ -53,13 +54,14 @@ class LayoutRequest:
     rehash: bool
     missing_only: bool = False
     referrers: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)
 class LayoutPlan:
     """The entry of index.json and the files that a layout needs for an image. image is the return value image.
 
-    referrers are the entries of what refers to the image.
+    referrers are the entries of what refers to the image, members its manifests.
     """
 
     entry: Descriptor
@@ -68,6 +70,12 @@ class LayoutPlan:
     image: Json | None
     found: _FoundImage = field(repr=False)
     referrers: tuple[Descriptor, ...] = ()
+    members: tuple[Member, ...] = field(default=(), repr=False)
+
+    @property
+    def index(self) -> Digest | None:
+        """The digest of the index that the image was selected from, None if there is none."""
+        return self.found.index
 
     @property
     def missing(self) -> tuple[ImageFile, ...]:
@@ -138,7 +146,7 @@ class _Planner:
         shown, config = self._show_image(contents, found)
         attached = self._find_referrers(collector, contents, found) if request.referrers else None
         files = collector.files if config is None else tuple(_with_data(file, config) for file in collector.files)
-        plan = LayoutPlan(found.descriptor, files, collector.left_out, shown, found)
+        plan = LayoutPlan(found.descriptor, files, collector.left_out, shown, found, members=contents.members)
         if attached is not None:
             found = replace(found, lists=attached.lists)
             plan = replace(plan, entry=attached.entry, referrers=attached.entries)
@@ -170,11 +178,12 @@ class _Planner:
         return _FoundImage(_describe(digest, document), {digest: document.raw})
 
     def _find_one_platform(self) -> _FoundImage:
-        remembered = self._find_in_layout()
+        request = self._request
+        # only the index itself proves that a signature of it covers the manifest, not the annotation in the layout
+        remembered = None if request.signed else self._find_in_layout()
         if remembered is not None:
             return remembered
-        request = self._request
-        fetched = self._source.manifest(request.repository, request.selector)
+        fetched = self._source.manifest(request.repository, self._selector())
         image = self._source.resolve(
             request.repository, request.selector, platform=t.cast("Platform", request.platform), fetched=fetched
         )
@@ -182,6 +191,13 @@ class _Planner:
         if image.config is not None:
             known[image.manifest.config.digest] = image.config.raw
         return self._make_found(image.digest, image.manifest, known, index=image.index_digest)
+
+    def _selector(self) -> Selector:
+        """Return the selector to fetch: with missing_only, that of the digest that the layout has for the tag."""
+        request = self._request
+        if request.selector.digest is not None or not request.missing_only or self._find_entry() is None:
+            return request.selector
+        return Selector(None, self._current_digest())
 
     def _find_in_layout(self) -> _FoundImage | None:
         """Return the manifest in the layout if it is still the one for the platform, else None."""

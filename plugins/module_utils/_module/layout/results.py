@@ -12,12 +12,14 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._base.text import path_text
+from ..registry.signatures import signature_results
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
+    from ..._trust.policy import Verified
     from ..stopwatch import Stopwatch
     from .plan import LayoutPlan
     from .pruning import Pruning
@@ -27,7 +29,7 @@ if t.TYPE_CHECKING:
 class LayoutOutcome:
     """The outcome of a task, predicted in check mode; publish tells whether index.json must be written.
 
-    cached are the fields of stats about the cache.
+    cached are the fields of stats about the cache; verified is what was verified of the signatures, if demanded.
     """
 
     before: IndexFile
@@ -41,6 +43,7 @@ class LayoutOutcome:
     requests: int = 0
     cached: Json = field(default_factory=dict)
     attestation: Json | None = None
+    verified: Verified | None = None
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
 
 
@@ -69,6 +72,7 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwat
             "seconds": watch.seconds("resolve", "download", "publish"),
         },
     }
+    results.update(signature_results(outcome.verified))
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation
     if module._diff:
@@ -92,6 +96,7 @@ def _diff(dest: str, outcome: LayoutOutcome, *, referrers: bool) -> Json:
             "missing": [],
             "orphans": [],
             **({"referrers": _attached(outcome.after)} if referrers else {}),
+            **signature_results(outcome.verified),
         },
     }
 

@@ -26,12 +26,14 @@ from ..options.ranges import check_downloads, check_seconds
 from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
+from ..registry.signatures import signature_check
 from ..stopwatch import Stopwatch
 from .attributes import FileAttributes
 from .fill import fill
 from .plan import LayoutPlan, LayoutRequest, make_plan
 from .pruning import plan_pruning
 from .results import LayoutOutcome, layout_results
+from .signed import verify_plan
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -81,13 +83,17 @@ def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcom
 
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:
     check_cache_option(module)
+    check = signature_check(module)
     with contextlib.ExitStack() as stack:
         source, selector = stack.enter_context(opened_image(module))
         downloads = stack.enter_context(opened_downloads(module, source, watch))
-        request = _make_request(module, selector)
+        request = replace(_make_request(module, selector), signed=check is not None)
         with LayoutView(dest) as view:
             with watch.stage("resolve"):
                 outcome = _plan_present(module, source, view, request)
+                plan = t.cast("LayoutPlan", outcome.plan)
+                # the plan under the lock is for the same digests
+                verified = None if check is None else verify_plan(check, plan, source, view, request)
             is_unfinished = view.is_unfinished
         if outcome.changed and not module.check_mode:
             with _open_store(module, dest, attributes) as store:
@@ -106,6 +112,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
             requests=source.requests,
             cached=cache_stats(module, downloads),
             attestation=source.attestation,
+            verified=verified,
         )
 
 

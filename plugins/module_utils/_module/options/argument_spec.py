@@ -105,6 +105,19 @@ IMAGE: t.Final[Options] = {
 # The options of the fragment attested.registry.registry.layout.
 LAYOUT: t.Final[Options] = {"layout": {"type": "path"}}
 
+# The option of the fragment attested.registry.registry.signature.
+SIGNATURE: t.Final[Options] = {
+    "signature": {
+        "type": "dict",
+        "options": {
+            "format": {"type": "str", "choices": ["cosign", "islet"], "default": "cosign"},
+            "keys": {"type": "list", "elements": "path", "required": True, "no_log": False},
+            "signatures": {"type": "int", "default": 1},
+            "identity": {"type": "str", "choices": ["exact", "none"]},
+        },
+    },
+}
+
 # The options of the fragment attested.registry.registry.download.
 DOWNLOAD: t.Final[Options] = {
     "parallel": {"type": "int", "default": 4},
@@ -242,7 +255,13 @@ def _encode_paths(params: dict[str, t.Any], options: t.Mapping[str, t.Any]) -> N
                 if isinstance(part, dict):
                     _encode_paths(part, option["options"])
         elif isinstance(value, str) and option.get("type") == "path":
-            params[name] = os.fsdecode(value.encode("utf-8", "surrogateescape"))
+            params[name] = _encode_path(value)
+        elif isinstance(value, list) and option.get("elements") == "path":
+            params[name] = [_encode_path(path) for path in value]
+
+
+def _encode_path(path: str) -> str:
+    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
 
 def _reset_sigchld() -> None:
@@ -270,6 +289,7 @@ __all__ = (
     "REGISTRY",
     "REPOSITORY",
     "REQUIRED_BY",
+    "SIGNATURE",
     "TOGETHER",
     "TREE",
     "Options",

@@ -129,7 +129,13 @@ class LayoutSource:
         fetched = self.manifest(repository, selector)
         return ManifestHead(fetched.digest, fetched.document.media_type, len(fetched.document.raw))
 
-    def manifest(self, repository: str, selector: Selector) -> Fetched:
+    @property
+    def requested_name(self) -> str | None:
+        """The registry with the repository in the option reference, None if that has none."""
+        full = self._reference.full
+        return None if full is None else full.rpartition(":")[0]
+
+    def manifest(self, repository: str, selector: Selector, *, attached: bool = False) -> Fetched:
         """Return the manifest or index of a selector; its tag must lead to its digest. Raises LayoutError, OciError."""
         operation, digest = self._operation(selector), t.cast(Digest, selector.digest)
         if selector.tag is not None and self._reference.digest is not None:
@@ -171,7 +177,13 @@ class LayoutSource:
 
     @contextlib.contextmanager
     def blob(
-        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
+        self,
+        repository: str,
+        descriptor: Descriptor | Digest,
+        *,
+        offset: int = 0,
+        digest_state: t.Any = None,
+        attached: bool = False,
     ) -> t.Iterator[t.Iterator[bytes]]:
         """Yield an iterator over the bytes of a blob, which raises an error at its end if they are wrong."""
         digest = descriptor.digest if isinstance(descriptor, Descriptor) else descriptor

@@ -86,7 +86,7 @@ class ImageSource(t.Protocol):
     def look_up(self, repository: str, selector: Selector) -> ManifestHead:
         """See Registry."""
 
-    def manifest(self, repository: str, selector: Selector) -> Fetched:
+    def manifest(self, repository: str, selector: Selector, *, attached: bool = False) -> Fetched:
         """See Registry."""
 
     def resolve(
@@ -95,7 +95,13 @@ class ImageSource(t.Protocol):
         """See Registry."""
 
     def blob(
-        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
+        self,
+        repository: str,
+        descriptor: Descriptor | Digest,
+        *,
+        offset: int = 0,
+        digest_state: t.Any = None,
+        attached: bool = False,
     ) -> Stream:
         """See Registry."""
 
@@ -205,9 +211,13 @@ class MirroredSource:
         """Return the head from the first registry that has the manifest."""
         return self._ask_in_order(repository, lambda registry, name: registry.look_up(name, selector))
 
-    def manifest(self, repository: str, selector: Selector) -> Fetched:
+    def manifest(self, repository: str, selector: Selector, *, attached: bool = False) -> Fetched:
         """Return the manifest from the first registry that has it."""
-        return self._ask_in_order(repository, lambda registry, name: registry.manifest(name, selector))
+        return self._ask_in_order(
+            repository,
+            lambda registry, name: registry.manifest(name, selector, attached=attached),
+            skip=self._skip_attached if attached else self._skip,
+        )
 
     def resolve(
         self, repository: str, selector: Selector, *, platform: Platform, fetched: Fetched | None = None
@@ -220,12 +230,19 @@ class MirroredSource:
         return replace(image, registry=self._origin.name, repository=self._origin.repository(repository))
 
     def blob(
-        self, repository: str, descriptor: Descriptor | Digest, *, offset: int = 0, digest_state: t.Any = None
+        self,
+        repository: str,
+        descriptor: Descriptor | Digest,
+        *,
+        offset: int = 0,
+        digest_state: t.Any = None,
+        attached: bool = False,
     ) -> MirroredStream:
         """Return the blob from the first registry that has it. After a failure the next registry resumes."""
         name = self._origin.repository(repository)
+        warn = self._skip_attached if attached else self._skip
         return MirroredStream(
-            (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=self._skip
+            (*self._mirrors(), self._origin), name, descriptor, offset=offset, state=digest_state, warn=warn
         )
 
     def blob_part(self, repository: str, digest: Digest, wanted: ByteRange) -> BlobPart:
@@ -236,17 +253,28 @@ class MirroredSource:
         """Return the size from the first registry that has the blob."""
         return self._ask_in_order(repository, lambda registry, name: registry.head_blob(name, digest))
 
-    def _ask_in_order(self, repository: str, ask: t.Callable[[Registry, str], _T]) -> _T:
+    def _ask_in_order(
+        self,
+        repository: str,
+        ask: t.Callable[[Registry, str], _T],
+        *,
+        skip: t.Callable[[Registry, CollectionError], None] | None = None,
+    ) -> _T:
         name = self._origin.repository(repository)
         for registry in self._mirrors():
             try:
                 found = ask(registry, name)
             except CollectionError as exc:
-                self._skip(registry, exc)
+                (skip or self._skip)(registry, exc)
                 continue
             if found is not None:
                 return found
         return ask(self._origin, name)
+
+    def _skip_attached(self, registry: Registry, error: CollectionError) -> None:
+        """Skip a mirror, without a warning if it only lacks what is attached to an image, such as its signature."""
+        if not isinstance(error, NotFound):
+            self._skip(registry, error)
 
     def _skip(self, registry: Registry, error: CollectionError) -> None:
         if isinstance(error, _FAULTS_OF_THE_TASK):

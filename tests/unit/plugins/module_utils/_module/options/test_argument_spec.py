@@ -40,6 +40,7 @@ FRAGMENTS = {
         {name: option for name, option in argument_spec.IMAGE.items() if name not in argument_spec.NAME},
     ),
     "registry.layout": (registry_fragment.ModuleDocFragment.LAYOUT, argument_spec.LAYOUT),
+    "registry.signature": (registry_fragment.ModuleDocFragment.SIGNATURE, argument_spec.SIGNATURE),
     "registry.download": (registry_fragment.ModuleDocFragment.DOWNLOAD, argument_spec.DOWNLOAD),
     "registry.progress": (registry_fragment.ModuleDocFragment.PROGRESS, argument_spec.PROGRESS),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
@@ -116,6 +117,16 @@ def test_the_return_value_ratls_is_documented_identically() -> None:
             module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
             found.append(yaml.safe_load(module.RETURN)["ratls"])
     assert len(found) >= 9
+    assert all(one == found[0] for one in found)
+
+
+def test_the_return_value_signature_is_documented_identically() -> None:
+    found = []
+    for name in MODULES:
+        if "attested.registry.registry.signature" in documentation(name)["extends_documentation_fragment"]:
+            module = importlib.import_module(f"ansible_collections.attested.registry.plugins.modules.{name}")
+            found.append({**yaml.safe_load(module.RETURN)["signature"], "returned": ""})
+    assert len(found) >= 5
     assert all(one == found[0] for one in found)
 
 
