@@ -6,7 +6,8 @@
 
 """Make the calls of the distribution API: authentication, errors and retries around the transport.
 
-Called by client.py, blobs.py, manifests.py, manifest_head.py, name_list.py, first_tags.py and referrers.py.
+Called by client.py, blobs.py, manifests.py, manifest_head.py, name_list.py, first_tags.py, referrers.py and the room
+push.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ if t.TYPE_CHECKING:
     from .errors import Operation
     from .options import ClientOptions
     from .transport.answer import Answer
-    from .transport.transport import Transport
+    from .transport.redirects import RedirectHops
+    from .transport.transport import Body, Hops, Method, Transport
     from .url import Url
 
 T = t.TypeVar("T")
@@ -46,15 +48,20 @@ _MAX_WARNING: t.Final = 4096
 class Call:
     """One request of the distribution API.
 
-    statuses are the statuses that are not errors; deadline is by the monotonic clock.
+    statuses are the statuses that are not errors; deadline is by the monotonic clock. scopes are what a token must
+    permit in addition to what the registry asks for. hops checks a url that is not the registry's own, see
+    Caller.hops().
     """
 
     operation: Operation
     url: Url
-    method: t.Literal["GET", "HEAD"] = "GET"
+    method: Method = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     statuses: tuple[int, ...] = (200,)
     deadline: float | None = None
+    body: Body | None = field(default=None, repr=False)
+    scopes: frozenset[str] = frozenset()
+    hops: Hops | None = field(default=None, repr=False)
 
 
 class Caller:
@@ -85,9 +92,13 @@ class Caller:
         """Return a new counter of attempts for one operation."""
         return Attempts(self.options.retry, effects=self.options.effects, deadline=deadline)
 
+    def hops(self, operation: Operation, peer: str | None) -> RedirectHops:
+        """Return the checks for a URL that the registry, at the address peer, refers to: those of its redirects."""
+        return self._transport.redirect_hops(operation, peer)
+
     def open(self, call: Call) -> Answer:
         """Make a call once and return its answer, body unread, with one of call.statuses. Raises RegistryError."""
-        login = self._logins.begin(call.operation, deadline=call.deadline)
+        login = self._logins.begin(call.operation, deadline=call.deadline, scopes=call.scopes)
         for tries_left in reversed(range(_AUTHENTICATION_TRIES)):
             request = Request(
                 call.operation,
@@ -96,9 +107,10 @@ class Caller:
                 headers=call.headers,
                 authorization=login.authorize(call.url),
                 elsewhere=login.authorize_elsewhere,
+                body=call.body,
                 deadline=call.deadline,
             )
-            answer = self._transport.fetch(request)
+            answer = self._transport.fetch(request, hops=call.hops)
             if not tries_left or not login.learns(answer):
                 break
             answer.discard()

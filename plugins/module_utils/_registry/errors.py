@@ -101,6 +101,12 @@ class NotOffered(RegistryError):
     kind = "unsupported"
 
 
+class Rejected(RegistryError):
+    """The registry does not accept pushed content: it is too large, incomplete or invalid."""
+
+    kind = "rejected"
+
+
 class RangeInvalid(RegistryError):
     """A blob does not have the requested range of bytes."""
 
@@ -209,6 +215,7 @@ __all__ = (
     "RealmRefused",
     "RedirectRefused",
     "RegistryError",
+    "Rejected",
     "ServerFailed",
     "TimedOut",
     "TlsFailed",

@@ -132,7 +132,7 @@ class ClientOptions:
     """The options that all parts of a client share. warn receives sentences for users, never secrets.
 
     received is called with the size of each piece of a blob that has arrived, in the thread that downloads it, and may
-    wait, as rate_limit.py does.
+    wait, as rate_limit.py does. sent is called likewise with the size of each piece of a blob that is uploaded.
     """
 
     tls: TlsOptions = TlsOptions()
@@ -141,6 +141,7 @@ class ClientOptions:
     effects: Effects = Effects()
     warn: Callable[[str], None] = _ignore
     received: Callable[[int], None] = _ignore
+    sent: Callable[[int], None] = _ignore
 
 
 __all__ = (

@@ -17,7 +17,7 @@ from ..errors import RegistryError
 from ..transport.transport import Request
 from .challenge import parse_challenges
 from .credentials import Anonymous, BasicAuth, Fixed, Token
-from .schemes import MAX_SCOPE, BearerScheme, choose_scheme, wider_scopes
+from .schemes import BearerScheme, choose_scheme, wider_scopes
 
 if t.TYPE_CHECKING:
     from ..errors import Operation
@@ -99,12 +99,20 @@ class Authenticator:
         self._obstacles: dict[str | None, str | None] = {}
 
     def authorization(
-        self, operation: Operation, *, repository: str | None, deadline: float | None, refusals: int = 0
+        self,
+        operation: Operation,
+        *,
+        repository: str | None,
+        deadline: float | None,
+        refusals: int = 0,
+        scopes: frozenset[str] = frozenset(),
     ) -> Authorization:
         """Return what to send with a request about a repository, by all that is known so far. Raises RegistryError.
 
-        refusals counts the credentials that were refused for this request before. Credentials are looked up when the
-        registry asks for them; a ready token from the options is sent with the first request.
+        scopes are what a token must permit besides what the registry asked for; later tokens permit it as well, because
+        a registry may refuse a token without naming the scope that it lacks. refusals counts the credentials that were
+        refused for this request before. Credentials are looked up when the registry asks for them; a ready token from
+        the options is sent with the first request.
         """
         with self._lock:
             if isinstance(self._source, Fixed) and isinstance(self._source.credentials, Token):
@@ -116,6 +124,8 @@ class Authenticator:
             if isinstance(credentials, Token):
                 return Authorization(f"Bearer {credentials.token}")
             if isinstance(scheme, BearerScheme):
+                if not covers(scheme.scopes, scopes):
+                    scheme = self._schemes[repository] = scheme.widened(scopes)
                 return self._token(scheme, credentials, operation, deadline, own=refusals >= _SHARED_REFUSALS)
             return Authorization(_basic(credentials))
 
@@ -220,12 +230,9 @@ class Authenticator:
         if isinstance(credentials, Token):
             return False
         wider = wider_scopes(challenges)
-        scopes = scheme.scopes | wider
-        if scopes != scheme.scopes:
-            if sum(map(len, scopes)) > MAX_SCOPE:
-                return False
-            self._schemes[repository] = replace(scheme, scopes=scopes)
-            return True
+        if not wider <= scheme.scopes:
+            widened = self._schemes[repository] = scheme.widened(wider)
+            return widened != scheme
         if sent.own:
             return False
         key, cached = self._find_token(scheme, credentials)

@@ -65,9 +65,9 @@ class Logins:
         if isinstance(source, Fixed) and isinstance(source.credentials, Token):
             self.make(endpoint.origin)  # a ready token is sent with the first request
 
-    def begin(self, operation: Operation, *, deadline: float | None) -> Login:
-        """Return the login of one call, for its first request to its last."""
-        return Login(self, operation, deadline=deadline)
+    def begin(self, operation: Operation, *, deadline: float | None, scopes: frozenset[str] = frozenset()) -> Login:
+        """Return the login of one call, for its first request to its last; scopes are what a token must permit."""
+        return Login(self, operation, deadline=deadline, scopes=scopes)
 
     def get(self, origin: Origin) -> Authenticator | None:
         """Return the authenticator of an origin, None if the origin has refused nothing yet."""
@@ -99,8 +99,9 @@ class Logins:
 class Login:
     """The authentication of one call; for one thread."""
 
-    def __init__(self, logins: Logins, operation: Operation, *, deadline: float | None) -> None:
+    def __init__(self, logins: Logins, operation: Operation, *, deadline: float | None, scopes: frozenset[str]) -> None:
         self._logins = logins
+        self._scopes = scopes
         self._operation = operation
         self._deadline = deadline
         self._sent: dict[Origin, Authorization] = {}
@@ -177,7 +178,12 @@ class Login:
         if authenticator is None:
             return None
         sent = authenticator.authorization(
-            self._operation, repository=self._repository(url), deadline=self._deadline, refusals=self._refusals
+            self._operation,
+            repository=self._repository(url),
+            deadline=self._deadline,
+            refusals=self._refusals,
+            # another registry may have the repository under another name
+            scopes=self._scopes if self._is_own(url) else frozenset(),
         )
         self._sent[url.origin] = sent
         return sent.value

@@ -12,7 +12,7 @@ Called by authentication.py.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..._base.text import visible
 from ..errors import REPORT, ProtocolBroken, RegistryError, Unauthorized
@@ -43,6 +43,13 @@ class BearerScheme:
     realm: Url
     service: str | None
     scopes: frozenset[str]
+
+    def widened(self, scopes: frozenset[str]) -> BearerScheme:
+        """Return the scheme with more scopes; the same one if it has them, or if all would be too long for a token."""
+        wider = self.scopes | scopes
+        if wider == self.scopes or sum(map(len, wider)) > MAX_SCOPE:
+            return self
+        return replace(self, scopes=wider)
 
 
 Scheme = t.Union[BasicScheme, BearerScheme]

@@ -43,6 +43,7 @@ class Answer:
         self._open = True
         self.operation = guard.operation
         self.url = url
+        self.method = method
         self.peer = peer
         self.proxy = proxy
         self.status = received.response.status

@@ -4,13 +4,16 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""HTTP connections with time and size limits on every read. The only file that imports requests and urllib3.
+"""HTTP connections with time and size limits on every read, and on every write of a body.
+
+The only file that imports requests and urllib3.
 
 Private parts of both libraries are overridden here and nowhere else. Called by transport.py.
 """
 
 from __future__ import annotations
 
+import errno
 import http.client
 import importlib.util
 import io
@@ -22,10 +25,11 @@ from dataclasses import dataclass, field
 
 from ..._base.errors import CollectionError, DependencyMissing
 from ..errors import ConfigurationError
+from .guard import CHUNK
 
 if t.TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..url import Origin
     from .guard import Guard
@@ -75,7 +79,8 @@ def require_requests() -> None:
 class Exchange:
     """One request and its state on the way through the libraries; belongs to the thread that sends it.
 
-    target is the target of the request line, byte for byte; the libraries would rewrite it.
+    target is the target of the request line, byte for byte; the libraries would rewrite it. streams: the request has a
+    body in pieces, and sent tells whether all of them have been sent.
     """
 
     guard: Guard
@@ -83,17 +88,26 @@ class Exchange:
     check_peer: Callable[[str], None] | None = None
     peer: str | None = field(default=None, init=False)
     response: http.client.HTTPResponse | None = field(default=None, init=False)
+    streams: bool = field(default=False, init=False)
+    sent: bool = field(default=False, init=False)
 
 
 @dataclass(frozen=True)
 class Received:
-    """An answer with an unread body. Either finish() or abandon() must be called, once."""
+    """An answer with an unread body. Either finish() or abandon() must be called, once.
+
+    is_reusable: the connection can be used for another request, because the whole body of this one was sent.
+    """
 
     response: http.client.HTTPResponse
     _raw: t.Any
+    is_reusable: bool = True
 
     def finish(self) -> None:
         """Return the connection to the pool for the next request; the body has been read to its end."""
+        if not self.is_reusable:
+            self.abandon()
+            return
         # read1 does not close the response at its end on every Python, and the connection waits for that
         self.response.close()
         self._raw.release_conn()
@@ -173,6 +187,29 @@ class _Watched:
     def request(self, method: str, url: str, *args: t.Any, **kwargs: t.Any) -> None:
         """Send a request as urllib3 does, with the exact target and a checked peer. Raises what check_peer raises."""
         super().request(method, _prepare(self, url), *args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: t.Any) -> None:
+        """Send as http.client does; a request with a body in pieces is sent within the time limits of the guard.
+
+        Raises BrokenPipeError if the peer has closed the connection: all versions of urllib3 then read its answer.
+        Raises the RegistryErrors of the guard, and OSError.
+        """
+        exchange = _current.exchange
+        if exchange is None or not exchange.streams:
+            super().send(data)  # type: ignore[misc]
+            return
+        guard, sock = exchange.guard, self.sock  # type: ignore[attr-defined]
+        with memoryview(data) as view:
+            for at in range(0, len(view), CHUNK):
+                sock.settimeout(guard.write_timeout())
+                start = guard.clock()
+                try:
+                    super().send(view[at : at + CHUNK])  # type: ignore[misc]
+                except socket.timeout:
+                    raise guard.write_timed_out() from None
+                except (ConnectionResetError, ConnectionAbortedError) as exc:
+                    raise BrokenPipeError(errno.EPIPE, exc.strerror) from None
+                guard.sent(len(view[at : at + CHUNK]), guard.clock() - start)
 
 
 class _Connection(_Watched, HTTPConnection):
@@ -322,16 +359,19 @@ class Pool:
         method: str,
         origin: Origin,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | Iterator[bytes] | None = None,
         proxy: str | None = None,
     ) -> Received:
         """Send one request and read the head of its answer; do not follow, decode, store or repeat anything.
 
-        Raises CONNECTION_ERRORS; its RegistryErrors come from the guard and the peer check.
+        A body in pieces needs a Content-Length. Raises CONNECTION_ERRORS; its RegistryErrors come from the guard and
+        the peer check.
         """
+        exchange.streams = body is not None and not isinstance(body, bytes)
         request = PreparedRequest()
         # the libraries get only the origin: they would rewrite path and query
-        request.method, request.url, request.body = method, f"{origin}/", body
+        request.method, request.url = method, f"{origin}/"
+        request.body = body if body is None or isinstance(body, bytes) else _record_end(body, exchange)
         request.headers = CaseInsensitiveDict(headers)
         guard = exchange.guard
         _current.exchange = exchange
@@ -348,7 +388,7 @@ class Pool:
         if exchange.response is None:
             answer.close()
             raise http.client.HTTPException("no response was captured")
-        return Received(exchange.response, answer.raw)
+        return Received(exchange.response, answer.raw, is_reusable=exchange.sent or not exchange.streams)
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -357,6 +397,11 @@ class Pool:
 
 # all errors of a connection; CollectionErrors come from the guard, _tls13 and _ratls
 CONNECTION_ERRORS: t.Final = (OSError, HTTPError, http.client.HTTPException, ValueError, CollectionError)
+
+
+def _record_end(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
+    yield from pieces
+    exchange.sent = True
 
 
 def _parse_version(version: str) -> tuple[int, ...]:

@@ -4,7 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The limits of one answer: time of each read, average rate, number of bytes. connection.py reports every read."""
+"""The limits of one exchange: time of each read and write, average rates, number of bytes.
+
+connection.py reports every read, and every write of a body.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ HEAD_BUDGET: t.Final = 1024 * 1024
 
 
 class Guard:
-    """Limits time, rate and size of what one connection receives for one answer.
+    """Limits time, rate and size of what one connection receives for one answer, and time and rate of what it sends.
 
     One instance belongs to one request. It is told of every read from the socket, so that neither a drip of header
-    bytes nor an endless list of interim answers can go on for ever.
+    bytes nor an endless list of interim answers can go on for ever, and of every write of a body.
     """
 
     def __init__(
@@ -42,12 +45,18 @@ class Guard:
         self._waited = 0.0
         self._brought = 0
         self._started = False
+        self._blocked = 0.0
+        self._taken = 0
 
     def read_timeout(self) -> float:
         """Return the seconds that the next read may take. Raises TimedOut after the deadline of the operation."""
         if self._deadline is None:
             return self._timeouts.read
         return min(self._timeouts.read, self._remaining())
+
+    def write_timeout(self) -> float:
+        """Return the seconds that the next write may take. Raises TimedOut after the deadline of the operation."""
+        return self.read_timeout()
 
     def connect_timeout(self) -> float:
         """Return the seconds that connecting may take. Raises TimedOut after the deadline of the operation."""
@@ -71,30 +80,46 @@ class Guard:
         self._waited += waited
         self._brought += count
         if self._waited >= self._timeouts.read:
-            self._check_rate()
+            self._check_rate(self._brought, self._waited, "arrived")
+            self._waited = 0.0
+            self._brought = 0
+
+    def sent(self, count: int, waited: float) -> None:
+        """Record a write of a body. Raises TimedOut if the peer takes the body too slowly."""
+        self._blocked += waited
+        self._taken += count
+        if self._blocked >= self._timeouts.read:
+            self._check_rate(self._taken, self._blocked, "were accepted")
+            self._blocked = 0.0
+            self._taken = 0
 
     def timed_out(self) -> TimedOut:
         """Return the error for a read that took too long."""
+        return self._silence_error("no data arrived")
+
+    def write_timed_out(self) -> TimedOut:
+        """Return the error for a write that took too long."""
+        return self._silence_error("the peer accepted no data")
+
+    def _silence_error(self, what: str) -> TimedOut:
         if self._deadline is not None and self.clock() >= self._deadline:
             return self._deadline_error()
         return self.operation.error(
             TimedOut,
-            f"no data arrived for {self._timeouts.read:g} seconds",
+            f"{what} for {self._timeouts.read:g} seconds",
             "check the network and the registry, or raise the option timeout",
             transient=True,
         )
 
-    def _check_rate(self) -> None:
-        rate = self._brought / self._waited
+    def _check_rate(self, count: int, seconds: float, verb: str) -> None:
+        rate = count / seconds
         if rate < self._timeouts.minimum_rate:
             raise self.operation.error(
                 TimedOut,
-                f"only {rate:.0f} bytes per second arrived during {self._waited:.0f} seconds",
+                f"only {rate:.0f} bytes per second {verb} during {seconds:.0f} seconds",
                 "check the network and the registry, raise the option timeout, or lower minimum_throughput",
                 transient=True,
             )
-        self._waited = 0.0
-        self._brought = 0
 
     def _remaining(self) -> float:
         remaining = (self._deadline or 0.0) - self.clock()

@@ -40,6 +40,9 @@ _SHORT: t.Final = 4
 # leading characters of a secret to search for, because a message may cut a long secret
 _SHOWN: t.Final = 16
 
+# by method, what credentials must permit; other methods push
+_VERBS: t.Final = {"GET": "pull from", "HEAD": "pull from", "DELETE": "delete from"}
+
 _LATER: t.Final = "try again later"
 _TLS_EXPECTED: t.Final = (b"to an https server", b"to https server", b"to https port", b"to ssl port")
 
@@ -156,7 +159,7 @@ def _classify_refusal(
         return RateLimited, _LATER if used or via or unsent else f"{_LATER}, or log in: {login}"
     if answer.status == 403:
         if used:
-            return Denied, "check that these credentials may pull from the repository"
+            return Denied, f"check that these credentials may {_VERBS.get(answer.method, 'push to')} the repository"
         return Denied, "try again, because such URLs expire, and check access to that server" if via else login
     names = "check the names of the registry, the repository and the reference"
     return NotFound, names if used or via or unsent else f"{names}; if the repository is not public, {login}"

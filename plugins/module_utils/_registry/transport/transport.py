@@ -6,7 +6,8 @@
 
 """Send HTTP requests to the registry and to the hosts that it refers to, and follow redirects (RFC 9110, 15.4).
 
-Called by caller.py, auth/token_service.py and foreign.py. Neither cookies nor .netrc are used.
+Called by caller.py, auth/token_service.py and foreign.py. The room push makes the requests that have a Body. Neither
+cookies nor .netrc are used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import threading
 import typing as t
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ..._base.text import visible
@@ -25,7 +27,8 @@ from .proxies import proxy_name
 from .redirects import RedirectHops, RedirectPolicy
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from ..errors import Operation
     from ..options import ClientOptions, Nearness
@@ -39,6 +42,23 @@ if t.TYPE_CHECKING:
 MAX_REDIRECTS: t.Final = 10
 
 _REDIRECTS: t.Final = (301, 302, 303, 307, 308)
+# redirects that keep method and body (RFC 9110, 15.4.8 and 15.4.9)
+_KEEPING: t.Final = (307, 308)
+
+Method = t.Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """Content to push as the body of a request: length bytes, in pieces, and nothing secret.
+
+    open begins at the first byte each time, because redirects and refused tokens repeat a request. An error that the
+    pieces raise ends the request; it must be none of connection.CONNECTION_ERRORS, which are read as errors of the
+    connection.
+    """
+
+    length: int
+    open: Callable[[], AbstractContextManager[Iterator[bytes]]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,16 +66,17 @@ class Request:
     """One HTTP request.
 
     authorization is sent only to the origin of url; elsewhere returns the authorization for the target of a redirect to
-    another origin, None for none. deadline is by the monotonic clock.
+    another origin, None for none. A body of bytes may contain secrets, and stays at the origin of url. deadline is by
+    the monotonic clock.
     """
 
     operation: Operation
-    method: t.Literal["GET", "HEAD", "POST"]
+    method: Method
     url: Url
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     authorization: str | None = field(default=None, repr=False)
     elsewhere: Callable[[Url], str | None] | None = field(default=None, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | Body | None = field(default=None, repr=False)
     deadline: float | None = None
 
 
@@ -120,15 +141,16 @@ class Transport:
             if answer.status not in _REDIRECTS:
                 return answer
             answer.discard()
-            hops = hops or self._redirect_hops(request, answer)
+            hops = hops or self.redirect_hops(request.operation, answer.peer)
             target = _redirect_target(request, answer, url)
             if target.origin != url.origin:
                 authorization = None if request.elsewhere is None else request.elsewhere(target)
             url = target
         raise _redirect_error(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
 
-    def _redirect_hops(self, request: Request, answer: Answer) -> RedirectHops:
-        return RedirectHops(self._redirects, request.operation, answer.peer, self._is_proxied, self._warn_once)
+    def redirect_hops(self, operation: Operation, registry_peer: str | None) -> RedirectHops:
+        """Return the checks for URLs that the registry, at this address, refers to; None if a proxy connects to it."""
+        return RedirectHops(self._redirects, operation, registry_peer, self._is_proxied, self._warn_once)
 
     def _is_proxied(self, origin: Origin) -> bool:
         return self._proxies.for_origin(origin) is not None
@@ -152,13 +174,18 @@ class Transport:
         headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
         if authorization is not None:
             headers["Authorization"] = authorization
+        body = request.body
+        if isinstance(body, Body):
+            headers["Content-Length"] = str(body.length)
         pool = self._pool(url.origin)
         with self._lock:
             self.requests += 1
         try:
-            received = pool.send(
-                exchange, method=request.method, origin=url.origin, headers=headers, body=request.body, proxy=proxy
-            )
+            with ExitStack() as stack:
+                sent = stack.enter_context(body.open()) if isinstance(body, Body) else body
+                received = pool.send(
+                    exchange, method=request.method, origin=url.origin, headers=headers, body=sent, proxy=proxy
+                )
         except CONNECTION_ERRORS as exc:
             from .failures import translate
 
@@ -211,8 +238,8 @@ def _redirect_target(request: Request, answer: Answer, url: Url) -> Url:
     location = answer.header("Location")
     if location is None:
         raise _redirect_error(request, url, f"{url.origin.authority} redirects without a Location header")
-    if request.body is not None and answer.status not in (307, 308):
-        raise _redirect_error(request, url, f"{url.origin.authority} redirects a POST to a GET")
+    if request.method not in ("GET", "HEAD") and answer.status not in _KEEPING:
+        raise _redirect_error(request, url, f"{url.origin.authority} redirects a {request.method} to a GET")
     try:
         target = url.join(location)
     except UrlInvalid as exc:
@@ -221,8 +248,8 @@ def _redirect_target(request: Request, answer: Answer, url: Url) -> Url:
         ) from None
     if url.origin.scheme == "https" and target.origin.scheme != "https":
         raise _redirect_error(request, url, f"{url.origin.authority} redirects from https to http, to {target.origin}")
-    if request.body is not None and target.origin != url.origin:
-        # the body of a POST contains credentials, as Authorization does
+    if isinstance(request.body, bytes) and target.origin != url.origin:
+        # the body of a token request contains credentials, as Authorization does
         raise _redirect_error(
             request, url, f"{url.origin.authority} redirects a POST to another server, {target.origin}"
         )
@@ -233,4 +260,4 @@ def _redirect_error(request: Request, url: Url, why: str) -> RedirectRefused:
     return request.operation.error(RedirectRefused, visible(why, limit=600), REPORT, url=url.safe)
 
 
-__all__ = ("MAX_REDIRECTS", "Hops", "Request", "Transport")
+__all__ = ("MAX_REDIRECTS", "Body", "Hops", "Method", "Request", "Transport")

@@ -31,6 +31,24 @@ def test_slow_is_an_error_after_the_window(world) -> None:
     assert raised.value.transient
 
 
+def test_a_peer_that_takes_a_body_slowly_is_an_error_after_the_window(world) -> None:
+    watch = guard(world, minimum_rate=100, read=10)
+    for dummy in range(9):
+        watch.sent(99, 1.0)
+    with pytest.raises(TimedOut, match="99 bytes per second were accepted during 10 seconds.*minimum_throughput"):
+        watch.sent(99, 1.0)
+
+
+def test_sending_and_receiving_are_counted_apart(world) -> None:
+    watch = guard(world, minimum_rate=100, read=10)
+    watch.sent(10**6, 9.0)
+    watch.received(1, 60.0)
+    watch.sent(10**6, 9.0)
+    watch.sent(900, 8.0)
+    with pytest.raises(TimedOut, match="were accepted"):
+        watch.sent(0, 2.0)
+
+
 def test_a_steady_rate_above_the_minimum_never_fails(world) -> None:
     watch = guard(world, minimum_rate=100, read=10)
     watch.allow(10**9)
