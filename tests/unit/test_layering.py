@@ -58,6 +58,7 @@ ROOMS = {
     "_ratls/veraison": ("appraisal", "token"),
     "_registry/transport": (),
     "_registry/auth": ("transport",),
+    "_registry/push": ("transport",),
     "_unpack/tar": (),
     "_unpack/tree": (),
     "_unpack/changeset": ("tar", "tree"),

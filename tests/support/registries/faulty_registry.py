@@ -12,14 +12,16 @@
 
 It implements /v2/, the catalog and tags (n, last, Link), referrers (artifactType, Link), manifests and blobs (GET,
 HEAD, Range, ETag) with their digests, OCI errors, keep-alive, TLS (``tls=`` an ``ssl.SSLContext``), Basic
-authentication and tokens (``auth=``), and its own token service at /token.
+authentication and tokens (``auth=``), and its own token service at /token. With ``writable=True`` it also implements
+pushing and deleting, see writes.py.
 
 Rules inject faults: ``on(pattern, reply, times=..., method=...)``. The pattern is a regular expression that is searched
 in the path with its query; the newest matching rule that is not used up answers in place of the registry. The reply is
 a Reply, or a function from the Request to a Reply, or to None for the answer of the registry. A Reply without body or
 status changes the answer of the registry: ``Reply(cut=10)``, ``Reply(drop=("Content-Length",))``,
 ``Reply(headers={"Docker-Content-Digest": "sha256:..."})``, ``Reply(body=b"lies")``. Only a drip takes time, one
-millisecond per byte.
+millisecond per byte. ``on_body(pattern, BodyFault(count))`` ends the connection of a request after count bytes of its
+body; an upload keeps these bytes.
 
 ``requests`` has every request in order; ``sent(pattern)`` returns those whose path matches.
 """
@@ -33,11 +35,14 @@ import json
 import re
 import threading
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from .registry_replies import Reply, Request, error, merge, redirect
+from ansible_collections.attested.registry.plugins.module_utils._oci.scope import covers
+
+from .registry_replies import BodyFault, Reply, Request, error, merge, redirect
 from .registry_sockets import Server
+from .writes import Repository, answer_write, is_write
 
 if t.TYPE_CHECKING:
     import ssl
@@ -65,8 +70,8 @@ class FaultyRegistry:
     (default: this server's own /token). ``expires_in``: the stated lifetime of tokens. ``anonymous``: whether the token
     service issues tokens without credentials. ``refresh_tokens``: identity tokens that the token service accepts.
     ``page``: the maximum number of names or referrers in a page. ``ranges``: whether Range is supported.
-    ``referrers``: whether the referrers API is supported. ``host``: the host in
-    ``name``, such as "localhost", or another loopback address to listen on.
+    ``referrers``: whether the referrers API is supported. ``host``: the host in ``name``, such as "localhost", or
+    another loopback address to listen on. ``writable``: whether it accepts writes.
     """
 
     def __init__(
@@ -84,16 +89,19 @@ class FaultyRegistry:
         ranges: bool = True,
         referrers: bool = True,
         host: str = "127.0.0.1",
+        writable: bool = False,
     ) -> None:
         self.auth, self.users, self.realm, self.service = auth, dict(users or {}), realm, service
         self.expires_in, self.anonymous, self.refresh_tokens = expires_in, anonymous, set(refresh_tokens)
-        self.page, self.ranges, self.referrers, self.host = page, ranges, referrers, host
+        self.page, self.ranges, self.referrers = page, ranges, referrers
+        self.host, self.writable = host, writable
         self.requests: list[Request] = []
-        self.repositories: dict[str, _Repository] = {}
+        self.repositories: dict[str, Repository] = {}
         self.tokens: dict[str, set[str]] = {}
         self.connections = 0
         self.stopping = threading.Event()
         self._rules: list[_Rule] = []
+        self._body_faults: list[tuple[str, BodyFault]] = []
         self._lock = threading.Lock()
         self._tls = tls
         self._server = Server(self, tls, address=host if host.startswith("127.") else "127.0.0.1")
@@ -153,8 +161,8 @@ class FaultyRegistry:
         """Point a tag to a digest."""
         self._repository(repository).tags[tag] = digest
 
-    def _repository(self, name: str) -> _Repository:
-        return self.repositories.setdefault(name, _Repository())
+    def _repository(self, name: str) -> Repository:
+        return self.repositories.setdefault(name, Repository())
 
     # --- rules and records ---
 
@@ -162,6 +170,20 @@ class FaultyRegistry:
         """Answer with reply, times times (None: always), if the pattern is in path and query; the newest rule wins."""
         with self._lock:
             self._rules.insert(0, _Rule(re.compile(pattern), method, reply, times))
+
+    def on_body(self, pattern: str, fault: BodyFault) -> None:
+        """Apply a fault to the body of the next request with this pattern in its method, path and query."""
+        with self._lock:
+            self._body_faults.append((pattern, fault))
+
+    def body_fault(self, method: str, target: str) -> BodyFault | None:
+        """Return what to do with the body of a request; None to read it."""
+        with self._lock:
+            for number, (pattern, fault) in enumerate(self._body_faults):
+                if re.search(pattern, f"{method} {target}"):
+                    del self._body_faults[number]
+                    return fault
+        return None
 
     def clear(self) -> None:
         """Remove all rules and all recorded requests."""
@@ -216,9 +238,11 @@ class FaultyRegistry:
         if match is None:
             return error(404, "UNKNOWN", "no such route")
         catalog = request.path.endswith("/_catalog")
-        refusal = self._refusal(request, _scope(match.group(1), catalog=catalog))
+        refusal = self._refusal(request, _scope(match.group(1), catalog=catalog, request=request))
         if refusal is not None:
             return refusal
+        if match.group(1) is not None and is_write(request):
+            return self._write(request, match.group(1))
         if catalog:
             return self._page("/v2/_catalog", {}, "repositories", self.repositories, request)
         if match.group(1) is None:
@@ -238,6 +262,11 @@ class FaultyRegistry:
             repository.manifest(reference) if kind == "manifests" else repository.blob(reference, request, self.ranges)
         )
 
+    def _write(self, request: Request, repository: str) -> Reply:
+        if not self.writable:
+            return error(405, "UNSUPPORTED", "the registry is read-only")
+        return answer_write(self.repositories, request, name=repository, lock=self._lock)
+
     def _page(
         self, path: str, document: Mapping[str, t.Any], key: str, all_names: t.Iterable[str], request: Request
     ) -> Reply:
@@ -252,7 +281,7 @@ class FaultyRegistry:
                 headers["Link"] = f'<{target}>; rel="next"'
         return Reply(200, json.dumps({**document, key: names}).encode(), headers)
 
-    def _referrers(self, repository: _Repository, digest: str, request: Request) -> Reply:
+    def _referrers(self, repository: Repository, digest: str, request: Request) -> Reply:
         wanted = request.query.get("artifactType", [None])[0]
         found = [item for item in repository.referrers(digest) if wanted in (None, item.get("artifactType"))]
         headers = {"Content-Type": _INDEX_TYPE}
@@ -273,7 +302,7 @@ class FaultyRegistry:
             return error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": 'Basic realm="test"'})
         with self._lock:
             granted = self.tokens.get(given.partition(" ")[2]) if given.lower().startswith("bearer ") else None
-        if granted is not None and (scope is None or scope in granted):
+        if granted is not None and (scope is None or covers(granted, scope.split())):
             return None
         challenge = f'Bearer realm="{self.realm or self.url + "/token"}",service="{self.service}"'
         challenge += f',scope="{scope}"' if scope is not None else ""
@@ -310,60 +339,17 @@ class FaultyRegistry:
         return Reply(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
 
 
-@dataclass
-class _Repository:
-    blobs: dict[str, bytes] = field(default_factory=dict)
-    manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-
-    def manifest(self, reference: str) -> Reply:
-        digest = self.tags.get(reference, reference)
-        if digest not in self.manifests:
-            return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
-        data, media_type = self.manifests[digest]
-        return Reply(200, data, {"Content-Type": media_type, "Docker-Content-Digest": digest})
-
-    def referrers(self, subject: str) -> list[dict[str, t.Any]]:
-        """Return the descriptors of the manifests with this subject, each with its artifact type and annotations."""
-        found = []
-        for digest, (data, media_type) in self.manifests.items():
-            document = json.loads(data) if subject.encode() in data else {}
-            if document.get("subject", {}).get("digest") != subject:
-                continue
-            item = {"mediaType": media_type, "digest": digest, "size": len(data)}
-            artifact_type = document.get("artifactType") or document.get("config", {}).get("mediaType")
-            optional = {"artifactType": artifact_type, "annotations": document.get("annotations")}
-            found.append({**item, **{name: value for name, value in optional.items() if value}})
-        return found
-
-    def blob(self, digest: str, request: Request, ranges: bool) -> Reply:
-        if digest not in self.blobs:
-            return error(404, "BLOB_UNKNOWN", "blob unknown to registry")
-        data = self.blobs[digest]
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Docker-Content-Digest": digest,
-            "ETag": f'"{digest}"',
-            "Accept-Ranges": "bytes",
-        }
-        match = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", request.header("Range") or "")
-        condition = request.header("If-Range")
-        if match is None or not ranges or condition not in (None, headers["ETag"]):
-            return Reply(200, data, headers)
-        first, last = match.groups()
-        start = int(first) if first else max(0, len(data) - int(last))
-        end = min(int(last) if first and last else len(data), len(data) - 1)
-        if start > end:
-            return Reply(416, b"", {**headers, "Content-Range": f"bytes */{len(data)}"})
-        headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
-        return Reply(206, data[start : end + 1], headers)
-
-
-def _scope(repository: str | None, *, catalog: bool) -> str | None:
-    """Return the scope that a token needs for a request; None for /v2/."""
+def _scope(repository: str | None, *, catalog: bool, request: Request) -> str | None:
+    """Return the scopes that a token needs for a request; None for /v2/."""
     if catalog:
         return "registry:catalog:*"
-    return None if repository is None else f"repository:{repository}:pull"
+    if repository is None:
+        return None
+    actions = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "pull,push")
+    if "/uploads/" in request.path:
+        actions = "pull,push"
+    mounted = [f"repository:{name}:pull" for name in request.query.get("from", [])]
+    return " ".join([f"repository:{repository}:{actions}", *mounted])
 
 
 def _document_type(data: bytes) -> str | None:
@@ -374,4 +360,4 @@ def _document_type(data: bytes) -> str | None:
     return None
 
 
-__all__ = ("FaultyRegistry", "Reply", "Request", "error", "redirect")
+__all__ = ("BodyFault", "FaultyRegistry", "Reply", "Request", "error", "redirect")

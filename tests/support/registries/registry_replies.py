@@ -18,12 +18,16 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A received request. ``target`` is the path with its query."""
+    """A received request. ``target`` is the path with its query.
+
+    ``complete``: whether all of the body was read; if not, the connection ends without an answer.
+    """
 
     method: str
     target: str
     headers: t.Any
     body: bytes = b""
+    complete: bool = True
 
     @property
     def path(self) -> str:
@@ -77,6 +81,18 @@ class Reply:
     raw: bytes | None = None
 
 
+@dataclass(frozen=True)
+class BodyFault:
+    """What a registry does with the body of a request: it reads only count bytes.
+
+    Then it closes the connection, after an answer if ``is_answered``, or keeps it open in silence if ``stall``.
+    """
+
+    count: int = 0
+    is_answered: bool = False
+    stall: bool = False
+
+
 def redirect(location: str, status: int = 307) -> Reply:
     """Return a redirect to a location."""
     return Reply(status=status, body=b"", headers={"Location": location})
@@ -104,4 +120,4 @@ def merge(correct: Reply, change: Reply) -> Reply:
     )
 
 
-__all__ = ("Reply", "Request", "error", "merge", "redirect")
+__all__ = ("BodyFault", "Reply", "Request", "error", "merge", "redirect")

@@ -15,7 +15,7 @@ import threading
 import time
 import typing as t
 
-from .registry_replies import Reply, Request
+from .registry_replies import BodyFault, Reply, Request
 
 
 class Answerer(t.Protocol):
@@ -26,6 +26,9 @@ class Answerer(t.Protocol):
 
     def answer(self, request: Request) -> Reply:
         """Return the reply to a request."""
+
+    def body_fault(self, method: str, target: str) -> BodyFault | None:
+        """Return what to do with the body of a request; None to read it."""
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -69,8 +72,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self.parse_request():
             return
         length = int(self.headers.get("Content-Length") or 0)
-        request = Request(self.command, self.path, self.headers, self.rfile.read(length) if length else b"")
-        self._send(self.server.registry.answer(request), request)
+        fault = self.server.registry.body_fault(self.command, self.path)
+        body = self.rfile.read(length if fault is None else min(fault.count, length)) if length else b""
+        request = Request(self.command, self.path, self.headers, body, complete=len(body) == length)
+        reply = self.server.registry.answer(request)
+        if fault is not None and fault.stall:
+            self.server.registry.stopping.wait()
+        if fault is None or fault.is_answered:
+            self._send(reply, request)
+        if fault is not None:
+            self.close_connection = True
 
     def log_message(self, *args: t.Any) -> None:
         """Log nothing: the requests are recorded."""
