@@ -146,7 +146,7 @@ options:
   identity_token:
     description:
       - An identity token (a refresh token of OAuth2), which the token service of the registry exchanges for bearer
-        tokens. C(docker login) stores such a token as C(identitytoken), and C(az acr login --expose-token) prints one.
+        tokens. C(docker login) stores such a token as C(identitytoken).
       - Mutually exclusive with O(username), O(password) and O(token).
     type: str
     version_added: 0.3.0
@@ -162,9 +162,26 @@ options:
         C(~/.docker)), and C(~/.dockercfg). If E(XDG_RUNTIME_DIR) is set, the two files below C(/run) come last.
       - A default file that cannot be used, or whose credential helper is not installed, is skipped with a warning.
       - The files and variables are those of the user that the task runs as, on the target host.
+      - An entry without credentials, in a file that names no credential helper for it, is looked up in the keyring of
+        the operating system with the library C(keyring), if that is installed (service C(docker-credential-helpers)).
+      - For a registry of Amazon ECR, AWS is asked if no file has an entry and the library C(botocore) is installed. See
+        the guide on authentication.
     type: path
     aliases:
       - authfile
+  aws_profile:
+    description:
+      - The profile in the AWS configuration of the user of the task to get the credentials of Amazon ECR with. If AWS
+        gives no credentials then, the task fails. Without this option, the task emits a warning and goes on without.
+      - Has no effect with registries of other names, and if credentials for the registry are given in another way.
+    type: str
+    version_added: 0.3.0
+  aws_region:
+    description:
+      - The AWS region to get the credentials of Amazon ECR from. The default is the region in the name of the registry,
+        and V(us-east-1) for V(public.ecr.aws).
+    type: str
+    version_added: 0.3.0
   trusted_realm_hosts:
     description:
       - Hosts that may receive the credentials when the registry names them as its token service.
@@ -288,6 +305,16 @@ options:
         aliases:
           - authfile
         version_added: 0.3.0
+      aws_profile:
+        description:
+          - The AWS profile for a mirror in Amazon ECR, as O(aws_profile), which is the default.
+        type: str
+        version_added: 0.3.0
+      aws_region:
+        description:
+          - The AWS region for a mirror in Amazon ECR, as O(aws_region), which is the default.
+        type: str
+        version_added: 0.3.0
   timeout:
     description:
       - How many seconds to wait for the next bytes of a response.
@@ -324,6 +351,8 @@ requirements:
   - PySocks (if the proxy in the environment is a SOCKS proxy)
   - cryptography >= 45.0.0 (for O(tls=ra-tls))
   - cbor2 >= 5.9.0 (for O(tls=ra-tls))
+  - botocore (optional, for the credentials of Amazon ECR)
+  - keyring (optional, for logins in the keyring of the operating system)
 """
 
     REPOSITORY = r"""

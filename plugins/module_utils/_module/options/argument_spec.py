@@ -56,6 +56,8 @@ _CONNECTION: t.Final[Options] = {
     "token": {"type": "str", "no_log": True},
     "identity_token": {"type": "str", "no_log": True},
     "auth_file": {"type": "path", "aliases": ["authfile"]},
+    "aws_profile": {"type": "str"},
+    "aws_region": {"type": "str"},
 }
 
 # The options of a dictionary in mirrors. What is not set is as for a mirror that is given by its name.

@@ -17,10 +17,11 @@ import typing as t
 from base64 import b64encode
 from dataclasses import replace
 
-from ..._base.errors import CollectionError
+from ..._base.errors import CollectionError, DependencyMissing
 from ..._registry.auth.credentials import Anonymous, BasicAuth, Fixed, IdentityToken, Token
 from ..._registry.client import Registry
 from ..._registry.endpoint import Endpoint
+from ..._registry.errors import ConfigurationError
 from ..._registry.options import ClientOptions, Effects, RetryPolicy, Timeouts, TlsOptions
 from ..._registry.rate_limit import RateLimit
 from ..._registry.transport.proxies import Proxies
@@ -38,6 +39,8 @@ if t.TYPE_CHECKING:
 
 # A credential helper may request the credentials from a cloud service.
 _HELPER_SECONDS: t.Final = 60
+# the options that _Files reads
+_OF_FILES: t.Final = ("auth_file", "aws_profile", "aws_region")
 # the options of a mirror that is given by its name
 _BY_NAME: t.Final[t.Mapping[str, None]] = dict.fromkeys(MIRROR)
 
@@ -75,7 +78,7 @@ def make_source(module: Task) -> RegistrySource:
     """
     params = module.params
     _check_numbers(params)
-    files = _Files(module, params["auth_file"])
+    files = _Files(module, params)
     files.check()
     received = _received(params)
     endpoint = read_endpoint(params)
@@ -193,15 +196,15 @@ def _mirror(
 ) -> Registry:
     """Return the client of a mirror. It receives no credentials of the registry. Raises CollectionError."""
     own, endpoint = mirror.own, mirror.endpoint
-    inherited = ["ca_path", "validate_certs", "auth_file"]
+    inherited = ["ca_path", "validate_certs", *_OF_FILES]
     # the client certificate is for the host of the registry only
     if endpoint.origin.host.rstrip(".") == origin.origin.host.rstrip(".") and own["tls"] != "ra-tls":
         inherited += ["client_cert", "client_key"] if own["client_cert"] is None else []
     params = {**module.params, **own}
     params.update((name, module.params[name]) for name in inherited if own[name] is None)
     with _named(mirror.place):
-        if own["auth_file"] is not None:
-            files = _Files(module, own["auth_file"])
+        if any(own[option] is not None for option in _OF_FILES):
+            files = _Files(module, params)
             files.check()
         system_too = own["ca_path"] is None
         return _registry(module, endpoint, params, files=files, system_too=system_too, received=received)
@@ -231,13 +234,17 @@ def given_credentials(params: t.Mapping[str, t.Any]) -> BasicAuth | IdentityToke
 class _Files:
     """A CredentialSource that reads the auth files of docker and podman, and masks their secrets in all output.
 
-    path is the option auth_file; if it is None, the files are the default ones.
+    Without the option auth_file, the files are the default ones. If they have nothing for a registry of Amazon ECR, AWS
+    is asked.
     """
 
-    def __init__(self, module: Task, path: str | None) -> None:
+    def __init__(self, module: Task, params: t.Mapping[str, t.Any]) -> None:
         self._module = module
-        self._path = path
+        self._path: str | None = params["auth_file"]
+        self._profile: str | None = params["aws_profile"]
+        self._region: str | None = params["aws_region"]
         self._warned: set[str] = set()
+        self._from_aws: dict[str, Credentials] = {}
 
     def check(self) -> None:
         """Validate the file of the option auth_file, if set, even if no request needs it. Raises RegistryError."""
@@ -247,9 +254,25 @@ class _Files:
     def credentials_for(self, registry: str, repository: str | None) -> Credentials:
         """See CredentialSource. A problem in the file of auth_file is an error, in a default file a warning."""
         found = self._files().credentials_for(registry, repository)
+        if isinstance(found, Anonymous):
+            if registry not in self._from_aws:
+                self._from_aws[registry] = self._ask_aws(registry)
+            found = self._from_aws[registry]
         # without empty strings, which Ansible would mask between any two characters
         self._module.no_log_values.update(filter(None, secrets_of(found)))
         return found
+
+    def _ask_aws(self, registry: str) -> Credentials:
+        """Return the credentials of a registry of Amazon ECR. With aws_profile, a problem is an error."""
+        from ..._registry.auth.ecr import ecr_credentials
+
+        try:
+            return ecr_credentials(registry, profile=self._profile, region=self._region) or Anonymous()
+        except (ConfigurationError, DependencyMissing) as exc:
+            if self._profile is not None:
+                raise
+            self._warn_once(exc.message)
+            return Anonymous()
 
     def _files(self) -> AuthFiles:
         from ..._registry.auth.auth_file import AuthFiles, default_places

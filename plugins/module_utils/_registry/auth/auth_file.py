@@ -23,6 +23,7 @@ from functools import partial
 from ..._base.bounded_file import FileMissing, NotReadable, read_bounded
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load_object
+from ..endpoint import DOCKER_HUB
 from ..errors import ConfigurationError
 from .auth_keys import helper_server, key_candidates, normalise_key
 from .credentials import Anonymous, BasicAuth, IdentityToken, Token
@@ -79,15 +80,19 @@ class AuthFile:
     ) -> Credentials | None:
         """Return the credentials for a repository, None if the file has none.
 
-        Helpers precede the entries of the file. Of several matching keys the longest is used. Raises ConfigurationError
-        for an unusable entry or helper; with warn it is skipped with a warning.
+        Helpers precede the entries of the file. Of several matching keys the longest is used. For an entry without
+        credentials, the keyring of the operating system is asked, if no helper is named. Raises ConfigurationError for
+        an unusable entry, helper or keyring; with warn it is skipped with a warning.
         """
         server = helper_server(registry)
         helper = self.helpers.get(normalise_key(server)) or self.store
         lookups: list[Callable[[], Credentials | None]] = []
         if helper is not None:
             lookups.append(partial(self._ask, helper, server, run))
-        lookups += [partial(self.decode, self.entries.get(key)) for key in key_candidates(registry, repository)]
+        for key in key_candidates(registry, repository):
+            lookups.append(partial(self.decode, self.entries.get(key)))
+            if helper is None and isinstance(self.entries.get(key), dict):
+                lookups.append(partial(self._ask_keyring, key))
         for lookup in lookups:
             found = _try(lookup, warn)
             if found is not None:
@@ -98,6 +103,11 @@ class AuthFile:
         from .credential_helper import ask_helper
 
         return ask_helper(helper, server, run=run, path=self.path)
+
+    def _ask_keyring(self, key: str) -> Credentials | None:
+        from .os_keyring import ask_keyring
+
+        return ask_keyring(helper_server(key) if key == DOCKER_HUB else key, path=self.path)
 
     def decode(self, entry: JsonValue) -> Credentials | None:
         """Return the credentials in an entry, None if it has none. Raises ConfigurationError."""

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import signal
+import sys
 import typing as t
 
 import pytest
@@ -22,7 +23,11 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
 from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.options.mirrors import settle_mirrors
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import IdentityToken
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth import ecr
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
+    BasicAuth,
+    IdentityToken,
+)
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
@@ -400,3 +405,64 @@ def test_a_helper_whose_status_is_lost(made: list[Seen], tmp_path: t.Any, monkey
             made[0].options["credentials"].credentials_for("r.example", "app")
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> list[tuple[t.Any, ...]]:
+    """Has AWS give a password, and returns what was asked for."""
+    asked: list[tuple[t.Any, ...]] = []
+
+    def answer(registry: str, *, profile: str | None, region: str | None) -> BasicAuth | None:
+        asked.append((registry, profile, region))
+        if profile == "broken":
+            raise ConfigurationError("AWS is broken.")
+        return BasicAuth("AWS", "pa55word", "AWS") if registry == ECR else None
+
+    monkeypatch.setattr(ecr, "ecr_credentials", answer)
+    return asked
+
+
+def test_aws_is_asked_where_nothing_else_has_credentials(
+    made: list[Seen], aws: list[tuple[t.Any, ...]], tmp_path: t.Any
+) -> None:
+    entry = base64.b64encode(b"other:hunter2").decode()
+    (tmp_path / "auth.json").write_text(json.dumps({"auths": {f"{ECR}/team": {"auth": entry}}}))
+    module = Module(registry=ECR, auth_file=str(tmp_path / "auth.json"), aws_region="eu-west-1")
+    opened(module)
+    source = made[0].options["credentials"]
+    assert source.credentials_for(ECR, "team/app").username == "other"
+    assert aws == []
+    assert [source.credentials_for(ECR, name).username for name in ("a", "b")] == ["AWS", "AWS"]
+    assert aws == [(ECR, None, "eu-west-1")]
+    assert "pa55word" in module.no_log_values
+    assert str(source.credentials_for("registry.example.com", "a")) == "no credentials"
+
+
+def test_each_mirror_has_an_aws_profile(made: list[Seen], aws: list[tuple[t.Any, ...]]) -> None:
+    mirrors = [{"registry": ECR, "aws_profile": "pull"}, {"registry": ECR}, ECR]
+    opened(Module(registry="registry.example.com", mirrors=mirrors, aws_profile="own"))
+    for one in made[1:]:
+        assert one.options["credentials"].credentials_for(ECR, "a").username == "AWS"
+    assert [profile for registry, profile, region in aws] == ["pull", "own"]
+
+
+def test_a_host_without_botocore_is_a_warning_without_a_profile(
+    made: list[Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    module = Module(registry=ECR)
+    opened(module)
+    source = made[0].options["credentials"]
+    for repository in ("a", "b"):
+        assert str(source.credentials_for(ECR, repository)) == "no credentials"
+    (warning,) = module.warnings
+    assert "botocore" in warning
+
+
+def test_a_profile_that_cannot_be_used_is_an_error(made: list[Seen], aws: list[tuple[t.Any, ...]]) -> None:
+    opened(Module(registry=ECR, aws_profile="broken"))
+    with pytest.raises(ConfigurationError, match="AWS is broken"):
+        made[0].options["credentials"].credentials_for(ECR, "a")
