@@ -14,6 +14,12 @@ import typing as t
 import ansible_collections.attested.registry
 import yaml
 from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images.signatures import (
+    SigningKey,
+    signature_tag,
+    signatures,
+    simple_signing,
+)
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 PAGE = pathlib.Path(ansible_collections.attested.registry.__path__[0], "docs", "coming-from.md")
@@ -23,7 +29,10 @@ TASK = re.compile(r"`(oci_\w+): (\{.*?\})`")
 def test_every_task_of_the_page_runs(
     run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, new: images.Image
 ) -> None:
-    registry.publish("team/app", {"1.0": new})
+    key = SigningKey.make("p256")
+    key.write(tmp_path / "cosign.pub")
+    signed = signatures([simple_signing(key, new.digest, f"{registry.name}/team/app")])
+    registry.publish("team/app", {"1.0": new, signature_tag(new.digest): signed})
     tasks = TASK.findall(PAGE.read_text())
     assert len(tasks) > 20
     for module, text in tasks:
