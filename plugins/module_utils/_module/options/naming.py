@@ -39,16 +39,16 @@ def settle_names(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> No
     if "tag" not in spec:
         return
     for option in ("tag", "digest"):
-        if names["reference"] is not None and names[option] is not None:
+        if names.get("reference") is not None and names.get(option) is not None:
             raise ReferenceInvalid(
                 f"The options {names['reference']} and {option} are mutually exclusive: give tag and digest, or a "
                 "reference of the form tag@digest."
             )
-    parts = [params[option] for option in ("tag", "digest") if names[option] is not None]
+    parts = [params[option] for option in ("tag", "digest") if names.get(option) is not None]
     if parts:
         params["reference"] = "@".join(parts)
     for option in ("reference", "tag", "digest"):
-        if names[option] is not None and params.get("layout") is None:
+        if names.get(option) is not None and params.get("layout") is None:
             _check_reference(params[option], option=option)
 
 

@@ -29,6 +29,7 @@ TASK = re.compile(r"`(oci_\w+): (\{.*?\})`")
 def test_every_task_of_the_page_runs(
     run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, new: images.Image
 ) -> None:
+    registry.writable = True
     key = SigningKey.make("p256")
     key.write(tmp_path / "cosign.pub")
     signed = signatures([simple_signing(key, new.digest, f"{registry.name}/team/app")])

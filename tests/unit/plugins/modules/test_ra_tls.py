@@ -60,6 +60,7 @@ def run(
     """Runs one of the modules with what it needs."""
     named = {"org.opencontainers.image.title": "name"}
     files = image([layer(b"content", compression="none", media_type="text/plain", annotations=named)])
+    registry.writable = True
     registry.publish("app", {"1.0": new})
     dest = str(tmp_path / "dest")
     platform = {"platform": "linux/amd64"}
@@ -67,6 +68,7 @@ def run(
         "oci_tags": {},
         "oci_catalog": {},
         "oci_image_info": {"reference": "1.0", **platform},
+        "oci_index": {"tag": "many", "manifests": [{"reference": "1.0"}]},
         "oci_manifest": {"reference": "1.0"},
         "oci_referrers": {"reference": "1.0"},
         "oci_blob": {"digest": new.layers[0].digest, "dest": dest},
@@ -88,7 +90,16 @@ def run(
 
 
 THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_artifact"]
-MODULES = ["oci_tags", "oci_catalog", "oci_image_info", "oci_manifest", "oci_referrers", "oci_blob", *THAT_CHANGE]
+MODULES = [
+    "oci_tags",
+    "oci_catalog",
+    "oci_image_info",
+    "oci_index",
+    "oci_manifest",
+    "oci_referrers",
+    "oci_blob",
+    *THAT_CHANGE,
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
