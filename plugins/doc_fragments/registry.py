@@ -441,7 +441,7 @@ options:
       - O(reference) is then a tag, a full name with a tag such as V(quay.io/org/app:1.0), a digest, or one of the first
         two with a digest. Tags and names are those in the annotations C(org.opencontainers.image.ref.name) and
         C(io.containerd.image.name) of C(index.json), or in C(RepoTags) of C(manifest.json). Without a reference, the
-        layout or archive must have only one image.
+        layout or archive must have only one image, or only one that has a name.
       - A tag only says what the file says. To make sure that it is the intended image, give a digest.
       - An archive of C(docker save) of docker before version 25, and of C(podman save), has no manifest. One is made of
         the config and the layers. Its digest differs from that in a registry, but an image that was unpacked from a

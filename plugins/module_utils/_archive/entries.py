@@ -120,8 +120,12 @@ class LayoutReference:
 
 
 def main_images(images: t.Sequence[StoredImage]) -> t.Sequence[StoredImage]:
-    """Return the images without those that are attached to others; all of them if there are no others."""
-    return [image for image in images if not image.is_attached] or images
+    """Return the images with a name; if there are none, those that are not attached to others, or else all.
+
+    What is attached to an image has no name, and not every tool writes its artifact type to the entry.
+    """
+    named = [image for image in images if image.names]
+    return named or [image for image in images if not image.is_attached] or images
 
 
 def _full_name(name: str) -> str | None:

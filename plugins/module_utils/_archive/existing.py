@@ -80,8 +80,10 @@ class ExistingArchive:
     @property
     def entry(self) -> IndexEntry | None:
         """The entry of the only image in index.json, None if there is none or several. Referrers of it do not count."""
-        entries = [entry for entry in self.index.entries if not entry.is_attached] or self.index.entries
-        return entries[0] if len(entries) == 1 else None
+        entries = self.index.entries
+        named = [entry for entry in entries if entry.is_named]
+        images = named or [entry for entry in entries if not entry.is_attached] or entries
+        return images[0] if len(images) == 1 else None
 
     @property
     def attached(self) -> set[Digest]:

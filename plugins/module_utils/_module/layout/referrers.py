@@ -220,12 +220,12 @@ class _Documents:
 def _stored_referrers(view: StoredImages) -> dict[Digest, list[Descriptor]] | None:
     """Return the referrers that have an entry in index.json, by the digest of their subject.
 
-    None if the document of such an entry is not there or damaged, so that its subject is unknown.
+    None if the document of an entry without a name is not there or damaged, so that its subject is unknown.
     """
     stored = _Documents(view.document)
     found: dict[Digest, list[Descriptor]] = {}
     for entry in view.index.entries:
-        if entry.is_attached and stored.get(entry.descriptor.digest) is None:
+        if not entry.is_named and stored.get(entry.descriptor.digest) is None:
             return None
         subject = stored.subject(entry.descriptor.digest)
         if subject is not None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import typing as t
@@ -333,3 +334,13 @@ def test_the_only_image_of_an_archive_needs_no_reference(archive: t.Any, run_mod
     archive(reference=ARM.digest)
     run = run_module("oci_image_info", layout=f"{dest}.tar", platform="linux/arm64")
     assert run["image"]["digest"] == ARM.digest
+
+
+def test_the_only_image_with_a_name_needs_no_reference(run_module: t.Any, dest: pathlib.Path) -> None:
+    """oras writes no artifact type to the entries of some referrers."""
+    bare = dataclasses.replace(SBOM, artifact_type=None)
+    images.write_layout(dest, {"1.0": MANY}, untagged=[bare, SIGNED_SBOM])
+    run = run_module("oci_referrers", layout=str(dest))
+    assert (run["digest"], [item["digest"] for item in run["referrers"]]) == (MANY.digest, [SBOM.digest])
+    images.write_layout(dest, {"1.0": MANY, "2.0": NEXT}, untagged=[SBOM])
+    assert run_module("oci_referrers", layout=str(dest))["error"]["kind"] == "ambiguous"

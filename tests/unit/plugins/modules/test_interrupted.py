@@ -221,8 +221,10 @@ def test_oci_artifact(
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
     dest = place / "a/b/layout" if is_new else place / "layout"
+    signature = images.artifact("application/vnd.example.signature", [], changes={"subject": NEW.descriptor()})
     registry.publish("team/app", {"old": OLD, "new": NEW})
-    options = {"registry": registry.name, "repository": "team/app", "dest": str(dest)}
+    registry.add_content("team/app", signature)
+    options = {"registry": registry.name, "repository": "team/app", "dest": str(dest), "referrers": True}
     if os.geteuid() == 0:
         options["owner"] = "nobody"
     work = Work(run_module, "oci_layout", place, reference="new", **options)
@@ -238,6 +240,7 @@ def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.
             inspection = inspect_layout(str(dest))
             assert not inspection.problems
             assert set(inspection.layout.tags) in ({"old"}, {"old", "new"}, {"new"})
+            assert bool(inspection.layout.referrers) == ("new" in inspection.layout.tags)
 
     walked(work, fault, prepare, check)
 
