@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -86,10 +87,21 @@ def make_htpasswd(path: Path, username: str, password: str) -> Path:
 
 
 @dataclass(frozen=True)
+class TokenAuth:
+    """What a registry has to know about its token service; bundle are the certificates that may sign tokens."""
+
+    realm: str
+    service: str
+    issuer: str
+    bundle: Path
+
+
+@dataclass(frozen=True)
 class DockerRegistry:
     """The settings of a docker-registry. Several registries may serve one storage directory.
 
-    With remote, the URL of another registry, it is a pull-through cache of that registry.
+    With remote, the URL of another registry, it is a pull-through cache of that registry. With token, clients need
+    tokens of that service.
     """
 
     storage: Path
@@ -97,6 +109,7 @@ class DockerRegistry:
     tls: Tls | None = None
     htpasswd: Path | None = None
     remote: str | None = None
+    token: TokenAuth | None = None
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[str]:
@@ -125,9 +138,51 @@ class DockerRegistry:
             lines.append(f"  tls: {{certificate: {self.tls.certificate}, key: {self.tls.key}}}")
         if self.htpasswd:
             lines.append(f"auth: {{htpasswd: {{realm: test, path: {self.htpasswd}}}}}")
+        if self.token:
+            lines.append(f"auth: {{token: {{realm: {self.token.realm}, service: {self.token.service},")
+            lines.append(f"  issuer: {self.token.issuer}, rootcertbundle: {self.token.bundle}}}}}")
         if self.remote:
             lines.append(f"proxy: {{remoteurl: {self.remote}}}")
         return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class DockerAuth:
+    """The settings of docker_auth (github.com/cesanta/docker_auth), a token service: passwords and actions of users.
+
+    It signs with the certificate of tls.
+    """
+
+    work: Path
+    tls: Tls
+    users: t.Mapping[str, str]
+    actions: t.Mapping[str, t.Collection[str]]
+
+    @staticmethod
+    def program() -> str | None:
+        """Return the path of the program, None if it is not installed."""
+        return shutil.which("docker_auth")
+
+    @contextlib.contextmanager
+    def running(self) -> t.Iterator[TokenAuth]:
+        """Start it on a free port and yield what a registry has to be told about it."""
+        import bcrypt
+
+        address = f"127.0.0.1:{free_port()}"
+        self.work.mkdir(parents=True, exist_ok=True)
+        hashed = {name: bcrypt.hashpw(word.encode(), bcrypt.gensalt(4)).decode() for name, word in self.users.items()}
+        token = {"issuer": "docker_auth", "expiration": 300}
+        keys = {"certificate": str(self.tls.certificate), "key": str(self.tls.key)}
+        config = {
+            "server": {"addr": address},
+            "token": {**token, **keys},
+            "users": {name: {"password": word} for name, word in hashed.items()},
+            "acl": [{"match": {"account": name}, "actions": list(found)} for name, found in self.actions.items()],
+        }
+        (self.work / "config.yml").write_text(json.dumps(config))  # JSON is YAML
+        command = [str(self.program()), "-logtostderr", str(self.work / "config.yml")]
+        with _serving(command, address, log=self.work / "log", tls=None, environment=os.environ, path="/"):
+            yield TokenAuth(f"http://{address}/auth", "registry", "docker_auth", self.tls.certificate)
 
 
 _HARBOR_LIKE: t.Final = """

@@ -47,6 +47,8 @@ _TOKEN: t.Final = re.compile(r"[!-~]+")
 # statuses of services that do not offer the method
 _FALLBACK: t.Final = (404, 405)
 _REFUSALS: t.Final = (400, 401, 403)
+# a service with the form of OAuth2 alone, which requires credentials, does not offer GET
+_NO_GET: t.Final = 405
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class TokenService:
     def _refusal_error(self, answer: Answer, wanted: TokenRequest, operation: Operation) -> RegistryError:
         authority = visible(wanted.realm.origin.authority)
         used = str(wanted.credentials) if isinstance(wanted.credentials, (BasicAuth, IdentityToken)) else None
-        if answer.status not in _REFUSALS:
+        if answer.status not in _REFUSALS and not (used is None and answer.status == _NO_GET):
             step = operation.about(f"{operation.doing} (token service)")
             sent = _authorization_value(wanted.credentials)
             return status_error(answer, step, used=used, now=self._effects.now(), sent=sent)

@@ -436,6 +436,13 @@ def test_without_credentials_nothing_is_posted(start, connect) -> None:
     assert [request.method for request in server.sent("/token")] == ["GET"]
 
 
+def test_no_credentials_where_the_token_service_has_oauth2_alone(start, connect) -> None:
+    server = start(auth="bearer")
+    server.on("/token", error(405), method="GET")
+    with pytest.raises(Unauthorized, match="issues no token without credentials.*give username and password"):
+        connect(server).manifest("app", TAG)
+
+
 def test_a_password_is_not_posted_to_another_server(start, serve, connect) -> None:
     server, other = start(auth="bearer", anonymous=False), serve()
     server.on("^/token", error(404), method="GET")
