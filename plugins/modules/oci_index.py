@@ -81,7 +81,8 @@ options:
       platform:
         description:
           - The platform of the image, as C(os/architecture) or C(os/architecture/variant), for example
-            V(linux/arm64/v8). The default is the one in the config of the image.
+            V(linux/arm64/v8). The default is the one in the config of the image. An entry of the same manifest for
+            another platform stays, unless O(exact) is set.
           - With O(state=absent), the platform of the entries to remove.
         type: str
       annotations:

@@ -99,8 +99,9 @@ class IndexDocument:
     def with_entries(self, wanted: t.Sequence[Entry], *, exact: bool) -> IndexDocument:
         """Put these entries into the index; with exact, remove all others.
 
-        An entry takes the place of that of the same digest, or else of that for the same platform, and comes last if
-        there is none. Entries for the same platform, and the attestations of the replaced images, are removed.
+        An entry takes the place of that of the same digest and platform, or else of that for the same platform, and
+        comes last if there is none. One manifest may be there for several platforms. Other entries for the same
+        platform, and the attestations of the replaced images, are removed.
         """
         placed = _place(self.entries, wanted)
         platforms = {entry.platform for entry in wanted} - {None}
@@ -141,7 +142,7 @@ def _place(entries: t.Sequence[Entry], wanted: t.Sequence[Entry]) -> dict[int, E
     """Return which entry comes to which place; those without an old entry come to places behind all others."""
     rules: tuple[t.Callable[[Entry, Entry], bool], ...] = (
         lambda old, new: old.digest == new.digest and old.platform == new.platform,
-        lambda old, new: old.digest == new.digest,
+        lambda old, new: old.digest == new.digest and None in (old.platform, new.platform),
         lambda old, new: old.platform is not None and old.platform == new.platform,
     )
     placed: dict[int, Entry] = {}

@@ -73,11 +73,16 @@ def settle_layout(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> N
 
 def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     """Yield a warning for each tag that YAML read as a float or boolean: 1.10 without quotes is 1.1, on is true."""
-    for option in _TAGS:
-        if isinstance(given.get(option), (float, bool)):
-            kind = "a number" if isinstance(given[option], float) else "a boolean"
+    values = [(option, given.get(option), params.get(option)) for option in _TAGS]
+    for number, element in enumerate(given.get("manifests") or () if "manifests" in params else ()):
+        if isinstance(element, dict):
+            read = params["manifests"][number]["reference"]
+            values.append((f"manifests[{number}].reference", element.get("reference"), read))
+    for option, value, read in values:
+        if isinstance(value, (float, bool)):
+            kind = "a number" if isinstance(value, float) else "a boolean"
             yield (
-                f"The option {option} is {kind}, not a string, and is read as {quote(params[option])}: YAML reads 1.10 "
+                f"The option {option} is {kind}, not a string, and is read as {quote(read)}: YAML reads 1.10 "
                 "without quotes as the number 1.1; put the value in quotes."
             )
 

@@ -130,8 +130,13 @@ def test_a_platform_that_the_task_states(index: t.Any, registry: FaultyRegistry)
     assert index("amd")["manifests"][0]["platform"] == "linux/amd64"
     named = {"reference": "amd", "platform": "linux/amd64/v3"}
     run = index(named)
-    assert (run["changed"], [item["platform"] for item in run["manifests"]]) == (True, ["linux/amd64/v3"])
+    assert (run["changed"], [item["platform"] for item in run["manifests"]]) == (
+        True,
+        ["linux/amd64", "linux/amd64/v3"],
+    )
     assert index(named)["changed"] is False
+    run = index(named, exact=True)
+    assert (run["changed"], [item["platform"] for item in run["manifests"]]) == (True, ["linux/amd64/v3"])
     # without a platform, the one that is there stays
     assert index("amd")["changed"] is False
 
@@ -246,6 +251,13 @@ def test_bad_elements(index: t.Any, registry: FaultyRegistry, element: dict[str,
     assert run["error"]["kind"] == "reference_invalid"
     assert message in run["msg"]
     assert registry.requests == []
+
+
+def test_a_tag_that_yaml_reads_as_a_number(index: t.Any, registry: FaultyRegistry) -> None:
+    registry.publish("team/app", {"1.1": AMD})
+    (warning,) = index({"reference": 1.1}).warnings
+    assert 'The option manifests[0].reference is a number, not a string, and is read as "1.1"' in warning
+    assert index("1.1").warnings == []
 
 
 def test_bad_options(index: t.Any, run_module: t.Any) -> None:

@@ -61,7 +61,7 @@ def test_what_is_there_changes_nothing() -> None:
 
 
 def test_unknown_fields_stay_as_they_are() -> None:
-    kept = {**entry("a", AMD).value, "x": {"y": [1, None]}, "annotations": {"org.example": "1"}}
+    kept = {**entry("a").value, "x": {"y": [1, None]}, "annotations": {"org.example": "1"}}
     old = index_of(Entry(entry("a").descriptor, kept), z="w", annotations={"b": "ü"}, mediaType=images.OCI_INDEX)
     found = old.find(entry("a").digest)
     assert found is not None
@@ -127,6 +127,10 @@ def test_one_digest_for_two_platforms() -> None:
     assert index.with_entries(index.entries[:1], exact=False) is index
     assert index.find(entry("a").digest, ARM) is index.entries[1]
     assert digests(index.without([index.entries[0]])) == digests(index_of(entry("a")))
+    platforms = [item.platform for item in index.with_entries([entry("a", V6)], exact=False).entries]
+    assert platforms == [AMD, ARM, V6]
+    # an entry without a platform gets one
+    assert len(index_of(entry("a")).with_entries([entry("a", AMD)], exact=False).entries) == 1
 
 
 def test_an_index_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
