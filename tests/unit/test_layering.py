@@ -113,6 +113,7 @@ REACHED = {
     "oci_login_info": 42,
     "oci_manifest": 158,
     "oci_referrers": 162,
+    "oci_tag": 127,
     "oci_tags": 123,
 }
 

@@ -74,6 +74,8 @@ def settle_layout(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> N
 def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     """Yield a warning for each tag that YAML read as a float or boolean: 1.10 without quotes is 1.1, on is true."""
     values = [(option, given.get(option), params.get(option)) for option in _TAGS]
+    if isinstance(given.get("tags"), list):
+        values += [(f"tags[{number}]", value, params["tags"][number]) for number, value in enumerate(given["tags"])]
     for number, element in enumerate(given.get("manifests") or () if "manifests" in params else ()):
         if isinstance(element, dict):
             read = params["manifests"][number]["reference"]

@@ -59,8 +59,27 @@ class Task(t.Protocol):
 def opened_source(module: AnsibleModule) -> t.Iterator[RegistrySource]:
     """Yield the source of make_source(); errors raised inside get hints for the user. Raises RegistryError."""
     source = make_source(module)
-    try:
+    with _hinted(module, source):
         yield source
+
+
+@contextlib.contextmanager
+def opened_registry(module: AnsibleModule) -> t.Iterator[Registry]:
+    """Yield the client of the option registry alone, without mirrors, to write to it; otherwise as opened_source()."""
+    _check_numbers(module.params)
+    files = _Files(module, module.params)
+    files.check()
+    endpoint = read_endpoint(module.params)
+    registry = _registry(module, endpoint, module.params, files=files, system_too=False, received=None)
+    with _hinted(module, registry):
+        yield registry
+
+
+@contextlib.contextmanager
+def _hinted(module: AnsibleModule, source: RegistrySource) -> t.Iterator[None]:
+    """Add hints to the errors that are raised inside, and close the source at the end."""
+    try:
+        yield
     except CollectionError as exc:
         from .hints import add_hints
 
@@ -333,6 +352,7 @@ __all__ = (
     "given_credentials",
     "make_registry",
     "make_source",
+    "opened_registry",
     "opened_source",
     "read_endpoint",
     "run_helper",

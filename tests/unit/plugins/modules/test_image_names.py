@@ -104,12 +104,15 @@ def test_an_image_in_place_of_a_tag(task: t.Any, registry: FaultyRegistry, optio
 
 
 @pytest.mark.parametrize("option", ["repository", "name", "app_name"])
-@pytest.mark.parametrize("module", [*MODULES, "oci_tags", "oci_blob", "oci_manifest", "oci_referrers", "oci_artifact"])
+@pytest.mark.parametrize(
+    "module", [*MODULES, "oci_tags", "oci_blob", "oci_manifest", "oci_referrers", "oci_artifact", "oci_tag"]
+)
 def test_an_image_in_place_of_a_repository(
     run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, module: str, option: str
 ) -> None:
     more = {
         "oci_tags": {},
+        "oci_tag": {"tags": ["x"]},
         "oci_image_info": {},
         "oci_manifest": {},
         "oci_referrers": {},
@@ -175,6 +178,7 @@ def test_tags_that_cannot_be_listed_are_no_error(task: t.Any, registry: FaultyRe
 def test_a_forgotten_registry(run_module: t.Any, tmp_path: pathlib.Path) -> None:
     for module, more in (
         ("oci_tags", {}),
+        ("oci_tag", {"tags": ["x"]}),
         ("oci_image_info", {}),
         ("oci_manifest", {}),
         ("oci_referrers", {}),
