@@ -135,6 +135,17 @@ layouts:
             - The size of all files of the entry in bytes, each file counted once.
           type: int
           sample: 31457280
+        subject:
+          description:
+            - If this is a referrer, such as a signature or an SBOM, the digest of the image that it refers to. V(null)
+              otherwise.
+          type: str
+          sample: null
+        artifact_type:
+          description:
+            - What a referrer is, for example V(application/spdx+json). V(null) otherwise.
+          type: str
+          sample: null
     blobs:
       description:
         - The number of files that the images consist of.

@@ -27,6 +27,7 @@ from ..._oci.media_type import is_index, is_manifest
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
+    from ..._layout.index_file import IndexEntry
     from ..._layout.layout import Inspection
     from ..._layout.stored import FileIdentity
     from ..._oci.descriptor import Descriptor
@@ -94,9 +95,26 @@ def _describe_entries(path: str, inspection: Inspection) -> list[Json]:
     try:
         with LayoutView(path) as view:
             entries = [entry for entry in view.index.entries if entry.descriptor.digest in inspection.layout.manifests]
-            return [_describe_entry(view, entry.descriptor, entry.tag) for entry in entries]
+            attached = {
+                referrer.digest: (subject, referrer)
+                for subject, referrers in inspection.layout.referrers.items()
+                for referrer in referrers
+            }
+            return [
+                {**_describe_entry(view, entry.descriptor, entry.tag), **_describe_subject(entry, attached)}
+                for entry in entries
+            ]
     except LayoutError:
         return []
+
+
+def _describe_subject(entry: IndexEntry, attached: t.Mapping[Digest, tuple[Digest, Descriptor]]) -> Json:
+    """Return what an entry refers to, and what it is then; None for an entry that refers to nothing."""
+    subject, referrer = attached.get(entry.descriptor.digest, (None, None))
+    return {
+        "subject": None if subject is None else str(subject),
+        "artifact_type": None if referrer is None else referrer.artifact_type,
+    }
 
 
 def _describe_entry(view: LayoutView, descriptor: Descriptor, tag: str | None) -> Json:

@@ -47,6 +47,8 @@ def test_shows_a_layout(info: t.Any, tmp_path: pathlib.Path) -> None:
             "media_type": content.media_type,
             "platforms": platforms,
             "size": size_of(content),
+            "subject": None,
+            "artifact_type": None,
         }
         for tag, content, platforms in (
             ("1.0", AMD64, ["linux/amd64"]),
@@ -66,6 +68,17 @@ def test_shows_a_layout(info: t.Any, tmp_path: pathlib.Path) -> None:
         "warnings": [],
         "faults": [],
     }
+
+
+def test_says_what_refers_to_an_image(info: t.Any, tmp_path: pathlib.Path) -> None:
+    sbom = images.artifact("application/spdx+json", [], changes={"subject": AMD64.descriptor()})
+    around = images.index([ARM64], changes={"subject": sbom.descriptor()})
+    (found,) = info(images.write_layout(tmp_path / "app", {"1.0": AMD64}, untagged=[sbom, around]))
+    assert [(entry["tag"], entry["subject"], entry["artifact_type"]) for entry in found["images"]] == [
+        ("1.0", None, None),
+        (None, AMD64.digest, "application/spdx+json"),
+        (None, sbom.digest, None),
+    ]
 
 
 def test_finds_all_layouts_below(info: t.Any, tmp_path: pathlib.Path) -> None:
