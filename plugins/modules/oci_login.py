@@ -14,8 +14,8 @@ version_added: 0.3.0
 description:
   - Keeps the login to a registry in an auth file, as C(podman login) and C(docker login) write it. No other program is
     needed.
-  - The registry is asked first whether it accepts the credentials. If it does not, the task fails and the file stays as
-    it is.
+  - The registry is asked first whether it accepts the credentials, with all options of the connection, such as O(tls)
+    and O(ca_path). If it does not, the task fails and the file stays as it is. O(mirrors) are not asked.
   - Everything else in the file stays byte for byte as it is, such as logins to other registries and settings of docker.
     The file has mode V(0600), or its own mode if that is stricter, and is replaced in one step.
   - If the file has a credential helper for the registry (C(credHelpers) or C(credsStore)), the credentials are stored
@@ -46,15 +46,6 @@ attributes:
     support: full
     platforms: posix
 options:
-  registry:
-    description:
-      - The registry to log in to, as C(host), C(host:port) or C(host:port/prefix). V(docker.io) is Docker Hub.
-      - The other options of the connection, such as O(tls) and O(ca_path), are used to ask the registry. O(mirrors) are
-        not asked.
-    type: str
-    required: true
-    aliases:
-      - host
   repository:
     description:
       - Log in only to this repository, or to all repositories below this name, for example V(team) or V(team/app). The
@@ -89,9 +80,10 @@ options:
     description:
       - Whose file is written if O(auth_file) is not set, and how the registry is named in it.
       - V(podman) writes the file that C(podman login) of the user writes. That is the file named by
-        E(REGISTRY_AUTH_FILE), or C(containers/auth.json) in E(XDG_RUNTIME_DIR), or C(/run/containers/UID/auth.json).
-        The last two are lost when the host is restarted. Set O(auth_file) to C(~/.config/containers/auth.json) for a
-        login that stays.
+        E(REGISTRY_AUTH_FILE), or C(containers/auth.json) in E(XDG_RUNTIME_DIR). If neither variable is set, as under
+        C(become), it is C(/run/containers/0/auth.json) for root and C(/run/user/UID/containers/auth.json) for others.
+        What is below C(/run) is lost when the host is restarted. Set O(auth_file) to
+        C(~/.config/containers/auth.json) for a login that stays.
       - V(docker) writes C(config.json) in E(DOCKER_CONFIG) or C(~/.docker), with docker's name of Docker Hub.
     type: str
     choices:
@@ -245,7 +237,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
 
 OPTIONS: t.Final[Options] = {
-    "registry": {"type": "str", "required": True, "aliases": ["host"]},
     "repository": {"type": "str"},
     "helper": {"type": "str"},
     "format": {"type": "str", "choices": ["podman", "docker"], "default": "podman"},

@@ -157,6 +157,11 @@ class _Task:
         plan = _Plan(found, text, new_text, _describe(before, text, wish), _describe(wish.credentials, new_text, wish))
         if wish.credentials is None:
             return plan
+        if wish.server is None and text.helper(wish.key) is not None:
+            self._module.warn(
+                f"The credential helper docker-credential-{text.helper(wish.key)}, which {path_text(wish.path)} names"
+                f" for the host, is asked before the login to {wish.registry} is used."
+            )
         if helper is None:
             if is_same(before, wish.credentials) and _is_found(text, wish.key):
                 return plan

@@ -74,7 +74,19 @@ def read_wish(params: Params) -> LoginWish:
 
 
 def _usual_path(kind: t.Literal["podman", "docker"]) -> str:
-    return login_place(kind, os.environ, home=os.path.expanduser("~"), uid=os.getuid())
+    """Return the file of podman or docker. Raises OptionInvalid if the user has no place for podman's."""
+    environ, uid = dict(os.environ), os.getuid()
+    runtime = f"/run/user/{uid}"
+    if kind == "podman" and uid != 0 and not (environ.get("REGISTRY_AUTH_FILE") or environ.get("XDG_RUNTIME_DIR")):
+        # as under become: podman of a session of this user has the variable
+        if not os.path.isdir(runtime):
+            raise OptionInvalid(
+                f"The option auth_file is missing: podman keeps the logins of the user id {uid} in {runtime}, which"
+                " does not exist on this host; give a path, such as ~/.config/containers/auth.json.",
+                option="auth_file",
+            )
+        environ["XDG_RUNTIME_DIR"] = runtime
+    return login_place(kind, environ, home=os.path.expanduser("~"), uid=uid)
 
 
 def _storable_credentials(params: Params) -> BasicAuth | IdentityToken | None:

@@ -277,8 +277,20 @@ def test_the_places(run_module: t.Any, tmp_path: pathlib.Path, monkeypatch: pyte
     assert run_module("oci_login", **options, format="docker")["auth_file"] == str(tmp_path / "docker/config.json")
     monkeypatch.delenv("REGISTRY_AUTH_FILE")
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    found = run_module("oci_login", **options, check=True)
-    assert found["auth_file"] == f"/run/containers/{os.getuid()}/auth.json"
+    if os.getuid() == 0:
+        found = run_module("oci_login", **options, check=True)
+        assert found["auth_file"] == "/run/containers/0/auth.json"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_place_of_a_user_without_a_session(run_module: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"registry": "r.example", "verify": False, "check": True, **LOGIN}
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    run = run_module("oci_login", **options)
+    assert run["error"] == {"kind": "option_invalid", "option": "auth_file"}
+    assert "/run/user/12345, which does not exist on this host; give a path" in run["msg"]
+    monkeypatch.setattr(os.path, "isdir", lambda path: path == "/run/user/12345")
+    assert run_module("oci_login", **options)["auth_file"] == "/run/user/12345/containers/auth.json"
 
 
 # --- the file ---
@@ -440,6 +452,15 @@ def test_a_store_keeps_the_secret_out_of_the_file(
     assert not kept.exists()
     assert json.loads(file.read_text()) == {"credsStore": "fake", "auths": {}}
     assert login(state="absent", format="docker")["changed"] is False
+
+
+def test_a_helper_for_the_host_hides_a_login_to_a_part_of_it(login: t.Any, file: t.Any, helper: t.Any) -> None:
+    file.parent.mkdir()
+    file.write_text('{"credsStore": "fake"}')
+    run = login(repository="team", **LOGIN)
+    assert run["changed"] is True
+    assert any("docker-credential-fake" in text and "is asked before" in text for text in run.warnings)
+    assert list(helper.iterdir()) == []
 
 
 def test_a_secret_in_the_file_moves_to_the_helper(
