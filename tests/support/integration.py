@@ -28,7 +28,8 @@ from .images import debian_images
 from .registries import lying_registries
 from .registries.slow_front import slow_front
 from .servers import attested_registry
-from .servers.peers import DockerRegistry, HarborLikeFront, OwnServer, Tls, make_htpasswd, make_tls
+from .servers.fake_token_service import FakeTokenService
+from .servers.peers import DockerAuth, DockerRegistry, HarborLikeFront, OwnServer, Tls, make_htpasswd, make_tls
 
 TOP: t.Final = Path(__file__).resolve().parent.parent.parent
 USERNAME: t.Final = "reader"
@@ -52,6 +53,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
         example_tls = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own-tls", tls=tls).running())
         yield {
             **stack.enter_context(mirrors(plain, work / "mirrors", tls)),
+            **stack.enter_context(tokens(storage, work / "tokens", tls)),
             **stack.enter_context(lying_registries.running()),
             **stack.enter_context(attested_registry.running(TOP / "examples" / "registry", work / "attested", tls)),
             "plain_registry": plain,
@@ -87,6 +89,27 @@ def mirrors(upstream: str, work: Path, tls: Tls) -> t.Iterator[dict[str, t.Any]]
             "harbor_like_prefix": MIRROR_PREFIX,
             "harbor_like_username": MIRROR_USERNAME,
             "harbor_like_password": password,
+        }
+
+
+@contextlib.contextmanager
+def tokens(storage: Path, work: Path, tls: Tls) -> t.Iterator[dict[str, t.Any]]:
+    """Start a registry that requires tokens, and its token service, and yield the variables about them.
+
+    One user may pull, another one may push too. The service is docker_auth where that is installed.
+    """
+    users = {USERNAME: secrets.token_urlsafe(12), "writer": secrets.token_urlsafe(12)}
+    actions = {USERNAME: ["pull"], "writer": ["pull", "push"]}
+    service: DockerAuth | FakeTokenService = FakeTokenService(tls, users, actions)
+    if DockerAuth.program() is not None:
+        service = DockerAuth(work / "docker_auth", tls, users, actions)
+    with service.running() as token, DockerRegistry(storage, work / "registry", token=token).running() as registry:
+        yield {
+            "token_registry": registry,
+            "token_username": USERNAME,
+            "token_password": users[USERNAME],
+            "token_writer": "writer",
+            "token_writer_password": users["writer"],
         }
 
 

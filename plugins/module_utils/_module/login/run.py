@@ -15,7 +15,7 @@ from ..._base.text import path_text
 from ..._registry.auth.auth_keys import normalise_key
 from ..._registry.auth.credential_helper import ask_helper
 from ..._registry.auth.credentials import BasicAuth, IdentityToken
-from ..._registry.errors import ConfigurationError
+from ..._registry.errors import ConfigurationError, NotFound, ProtocolBroken
 from ..registry.attestation import attestation_results
 from ..registry.connection import make_registry, run_helper, secrets_of
 from .auth_text import AuthText, encode_entry
@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._registry.auth.credentials import Credentials
+    from ..._registry.errors import RegistryError
 
 Results = dict[str, t.Any]
 
@@ -119,7 +120,11 @@ class _Task:
             )
         source = _AskedFor(credentials)
         with make_registry(self._module, source) as registry:
-            registry.ping()
+            try:
+                registry.ping()
+            except (NotFound, ProtocolBroken) as exc:
+                self._add_hint(exc, registry.name)
+                raise
             results = attestation_results(registry)
         if not source.asked:
             self._module.warn(
@@ -127,6 +132,15 @@ class _Task:
                 " them at each repository."
             )
         return {"verified": source.asked, **results}
+
+    def _add_hint(self, error: RegistryError, name: str) -> None:
+        """Append to the message what is wrong if a namespace was given as a part of the registry's address."""
+        host, slash, prefix = name.partition("/")
+        if slash:
+            error.message = (
+                f"{error.message.rstrip('.')}; if {prefix} is not a part of the address but of the names of"
+                f" repositories, give registry: {host} and repository: {prefix}."
+            )
 
     def plan(self, found: Found) -> _Plan:
         """Find what has to be done. Raises ConfigurationError."""

@@ -20,7 +20,10 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.login import place as place_module
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.processes import children
-from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import (
+    FaultyRegistry,
+    error,
+)
 
 USERS = {"u": "hunter2:x", "v": "s3cret-of-v"}
 LOGIN = {"username": "u", "password": "hunter2:x"}
@@ -148,6 +151,14 @@ def test_a_registry_that_cannot_be_reached(login: t.Any, file: pathlib.Path) -> 
     run = login(registry="127.0.0.1:1", retries=0, **LOGIN)
     assert run["error"]["kind"] == "connection"
     assert not file.parent.exists()
+
+
+def test_a_namespace_in_the_place_of_a_prefix(login: t.Any, secured: FaultyRegistry) -> None:
+    """podman login takes host/namespace; here the part after the host is one of the address."""
+    secured.on("^/team/v2/", error(404))
+    run = login(registry=f"{secured.name}/team", **LOGIN)
+    assert run["error"]["kind"] == "not_found"
+    assert f"give registry: {secured.name} and repository: team." in run["msg"]
 
 
 def test_without_verify_no_request_is_sent(login: t.Any, secured: FaultyRegistry, file: pathlib.Path) -> None:

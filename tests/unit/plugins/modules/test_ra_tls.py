@@ -76,6 +76,7 @@ def run(
         "oci_layout": {"reference": "1.0", "dest": dest},
         "oci_archive": {"reference": "1.0", "dest": dest},
         "oci_artifact": {"reference": "files", "dest": dest},
+        "oci_login": {"username": "u", "password": "hunter2", "auth_file": dest},
     }
 
     def start(name: str, **changes: t.Any) -> t.Any:
@@ -117,6 +118,12 @@ def test_every_module_says_what_it_showed(run: t.Any, front: AttestingFront, nam
     (warning,) = done.warnings
     assert SIMULATED in warning
     assert len(shown) == front.connections
+
+
+def test_a_login_says_what_it_showed(run: t.Any, front: AttestingFront) -> None:
+    done = run("oci_login")
+    assert done["ratls"]["token"] in {found.token.digest for found in front.attestations}
+    assert any(SIMULATED in warning for warning in done.warnings)
 
 
 @pytest.mark.parametrize("name", THAT_CHANGE)
