@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# bench.sh [unpack|archive|downloads|server|ratls|listings]...   what benchmarks/README.md describes, all when none is named; RUNS in the environment is how often (3).
+# bench.sh [unpack|archive|copies|downloads|server|ratls|listings]...   what benchmarks/README.md describes, all when none is named; RUNS in the environment is how often (3).
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 tools/apt-need.sh "the benchmark's images and peers" mmdebstrap=mmdebstrap docker-registry=docker-registry skopeo=skopeo \
   umoci=umoci nginx=nginx wrk=wrk curl=curl openssl=openssl \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
-[ $# -gt 0 ] || set -- unpack archive downloads server ratls listings
+[ $# -gt 0 ] || set -- unpack archive copies downloads server ratls listings
 for name; do
   PYTHONPATH=$BUILD python -m "ansible_collections.attested.registry.benchmarks.$name" --runs "${RUNS:-3}"
 done

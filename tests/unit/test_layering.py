@@ -81,6 +81,7 @@ ROOMS = {
     "_module/login": ("options", "registry"),
     "_module/layout": ("options", "registry"),
     "_module/archive": ("layout", "options", "registry"),
+    "_module/copy": ("layout", "options", "registry"),
 }
 MAY_IMPORT_ANSIBLE = ("_module", "modules", "filter", "lookup", "plugin_utils", "action")
 THIRD_PARTY = {
@@ -103,6 +104,7 @@ REACHED = {
     "oci_artifact": 188,
     "oci_blob": 131,
     "oci_catalog": 123,
+    "oci_image_copy": 196,
     "oci_image_info": 172,
     "oci_image_unpack": 231,
     "oci_index": 129,

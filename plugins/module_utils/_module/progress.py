@@ -22,8 +22,8 @@ import threading
 import time
 import typing as t
 
-Stage = t.Literal["resolve", "download", "unpack", "publish"]
-STAGES: t.Final[tuple[Stage, ...]] = ("resolve", "download", "unpack", "publish")
+Stage = t.Literal["resolve", "download", "unpack", "upload", "publish"]
+STAGES: t.Final[tuple[Stage, ...]] = ("resolve", "download", "unpack", "upload", "publish")
 
 # The environment variable with the path of the progress file.
 ENVIRONMENT: t.Final = "ATTESTED_REGISTRY_PROGRESS"
@@ -36,7 +36,9 @@ _INTERVAL: t.Final = 1.0
 # NONBLOCK, so that a FIFO in place of the file cannot block the module.
 _OPEN: t.Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-_RECORD: t.Final = re.compile(rb"(resolve|download|unpack|publish) (\d{1,6}) (\d{1,6}) (\d{1,18}) (\d{1,18}) *\n", re.A)
+_RECORD: t.Final = re.compile(
+    rb"(resolve|download|unpack|upload|publish) (\d{1,6}) (\d{1,6}) (\d{1,18}) (\d{1,18}) *\n", re.A
+)
 
 
 class Record(t.NamedTuple):

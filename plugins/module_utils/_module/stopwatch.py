@@ -93,8 +93,8 @@ class Stopwatch:
             yield piece
 
     def seconds(self, *stages: Stage) -> dict[str, float]:
-        """Return the seconds of the stages, by default of all, rounded to milliseconds."""
-        return {name: round(self._spent[name], 3) for name in stages or STAGES}
+        """Return the seconds of the stages, rounded to milliseconds."""
+        return {name: round(self._spent[name], 3) for name in stages}
 
 
 __all__ = ("Stopwatch",)

@@ -51,7 +51,7 @@ def image_results(
             "bytes": report.bytes,
             "downloaded_bytes": report.downloaded,
             "requests": 0 if source is None else source.requests,
-            "seconds": watch.seconds(),
+            "seconds": watch.seconds("resolve", "download", "unpack", "publish"),
             **({} if downloads is None else cache_stats(module, downloads)),
         },
     }

@@ -68,6 +68,16 @@ MIRROR: t.Final[Options] = {
     "validate_certs": {"type": "bool"},
 }
 
+# The option target of modules that write to another registry. What is not set is as for the registry of the task.
+TARGET: t.Final[Options] = {
+    "image": {"type": "str"},
+    "registry": {"type": "str", "aliases": ["host"]},
+    "repository": {"type": "str", "aliases": ["app_name", "name"]},
+    "tags": {"type": "list", "elements": "str"},
+    **_CONNECTION,
+    "validate_certs": {"type": "bool"},
+}
+
 # The options of the fragment attested.registry.registry.
 REGISTRY: t.Final[Options] = {
     "registry": {"type": "str", "default": "localhost:1337", "aliases": ["host"]},
@@ -292,6 +302,7 @@ __all__ = (
     "REPOSITORY",
     "REQUIRED_BY",
     "SIGNATURE",
+    "TARGET",
     "TOGETHER",
     "TREE",
     "Options",

@@ -27,6 +27,7 @@ from ..._registry.rate_limit import RateLimit
 from ..._registry.transport.proxies import Proxies
 from ..options.argument_spec import MIRROR
 from ..options.ranges import check_minimum, check_seconds
+from ..options.ratls_options import attestation_problem
 from .attestation import make_attester
 
 if t.TYPE_CHECKING:
@@ -43,6 +44,8 @@ _HELPER_SECONDS: t.Final = 60
 _OF_FILES: t.Final = ("auth_file", "aws_profile", "aws_region")
 # the options of a mirror that is given by its name
 _BY_NAME: t.Final[t.Mapping[str, None]] = dict.fromkeys(MIRROR)
+# the options that log in
+_LOGIN: t.Final = ("username", "password", "token", "identity_token")
 
 
 class Task(t.Protocol):
@@ -200,7 +203,7 @@ class _Mirror(t.NamedTuple):
 
 def _read_mirror(place: int, entry: str | t.Mapping[str, t.Any]) -> _Mirror:
     own: t.Mapping[str, t.Any] = {**_BY_NAME, "registry": entry} if isinstance(entry, str) else entry
-    with _named(place):
+    with _named(f"mirrors[{place}]"):
         endpoint = Endpoint.parse(
             own["registry"],
             mode=own["tls"],
@@ -213,29 +216,72 @@ def _read_mirror(place: int, entry: str | t.Mapping[str, t.Any]) -> _Mirror:
 def _mirror(
     module: Task, files: _Files, origin: Endpoint, mirror: _Mirror, received: t.Callable[[int], None] | None
 ) -> Registry:
-    """Return the client of a mirror. It receives no credentials of the registry. Raises CollectionError."""
-    own, endpoint = mirror.own, mirror.endpoint
+    """Return the client of a mirror. Raises CollectionError."""
+    with _named(f"mirrors[{mirror.place}]"):
+        return _other_registry(module, files, origin, mirror.own, mirror.endpoint, received)
+
+
+def _other_registry(
+    module: Task,
+    files: _Files,
+    origin: Endpoint,
+    own: t.Mapping[str, t.Any],
+    endpoint: Endpoint,
+    received: t.Callable[[int], None] | None,
+) -> Registry:
+    """Return the client of a registry beside the one of the task, which is origin.
+
+    own are its options, None where they are not set. It receives no credentials of origin.
+    """
     inherited = ["ca_path", "validate_certs", *_OF_FILES]
     # the client certificate is for the host of the registry only
     if endpoint.origin.host.rstrip(".") == origin.origin.host.rstrip(".") and own["tls"] != "ra-tls":
         inherited += ["client_cert", "client_key"] if own["client_cert"] is None else []
     params = {**module.params, **own}
     params.update((name, module.params[name]) for name in inherited if own[name] is None)
-    with _named(mirror.place):
-        if any(own[option] is not None for option in _OF_FILES):
-            files = _Files(module, params)
-            files.check()
-        system_too = own["ca_path"] is None
-        return _registry(module, endpoint, params, files=files, system_too=system_too, received=received)
+    if any(own[option] is not None for option in _OF_FILES):
+        files = _Files(module, params)
+        files.check()
+    system_too = own["ca_path"] is None
+    return _registry(module, endpoint, params, files=files, system_too=system_too, received=received)
 
 
 @contextlib.contextmanager
-def _named(place: int) -> t.Iterator[None]:
-    """Name the mirror in the messages of the errors that are raised inside."""
+def opened_target(module: Task) -> t.Iterator[Registry]:
+    """Yield the client of the registry in the option target, where a module writes to. Raises CollectionError.
+
+    Without target.registry, and if that is the registry of the task, it is connected to and logged in to as that one,
+    but for what target sets itself.
+    """
+    with _named("target"):
+        target = _make_target(module)
+    with contextlib.closing(target):
+        yield target
+
+
+def _make_target(module: Task) -> Registry:
+    params, own = module.params, dict(module.params["target"])
+    _check_numbers(params)
+    origin = read_endpoint(params)
+    if own["registry"] is None or (params.get("layout") is None and read_endpoint(own) == origin):
+        logs_in = any(own[name] is not None for name in _LOGIN)
+        kept = {name: value for name, value in params.items() if not (logs_in and name in _LOGIN)}
+        own = {**dict.fromkeys(own), **kept, **{name: value for name, value in own.items() if value is not None}}
+    elif own["tls"] == "ra-tls" and own["ratls"] is None:
+        own["ratls"] = params["ratls"]
+    problem = attestation_problem(own)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    return _other_registry(module, _Files(module, params), origin, own, read_endpoint(own), None)
+
+
+@contextlib.contextmanager
+def _named(option: str) -> t.Iterator[None]:
+    """Name an option with suboptions in the messages of the errors that are raised inside."""
     try:
         yield
     except CollectionError as exc:
-        exc.message = f"mirrors[{place}]: {exc.message}"
+        exc.message = f"{option}: {exc.message}"
         raise
 
 
@@ -354,6 +400,7 @@ __all__ = (
     "make_source",
     "opened_registry",
     "opened_source",
+    "opened_target",
     "read_endpoint",
     "run_helper",
     "secrets_of",

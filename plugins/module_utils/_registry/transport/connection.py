@@ -374,7 +374,8 @@ class Pool:
         request.body = body if body is None or isinstance(body, bytes) else _record_end(body, exchange)
         request.headers = CaseInsensitiveDict(headers)
         guard = exchange.guard
-        _current.exchange = exchange
+        # the body of a request may be read from another one, in the same thread
+        outer, _current.exchange = _current.exchange, exchange
         try:
             answer = self._adapter.send(
                 request,
@@ -384,7 +385,7 @@ class Pool:
                 proxies={} if proxy is None else {"http": proxy, "https": proxy},
             )
         finally:
-            _current.exchange = None
+            _current.exchange = outer
         if exchange.response is None:
             answer.close()
             raise http.client.HTTPException("no response was captured")

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection and can change at any time.
+# Do not use it from other collections or standalone plugins.
+
+"""What a task of oci_image_copy asks for: images of the source, each with its tags at the target. Called by run.py."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..._base.errors import CollectionError
+from ..._base.text import ignore, quote
+from ..._oci.names import check_tag
+from ..._oci.platform import Platform
+from ..._oci.reference import Reference, Selector
+from ..._oci.version import is_version, newest
+from ..options.pattern import NamePattern
+from ..options.ranges import check_minimum
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ..registry.sources import RegistrySource
+
+Params = dict[str, t.Any]
+
+
+class TargetInvalid(CollectionError):
+    """The options of the target contradict each other, or those of the source; field option."""
+
+    kind = "configuration"
+
+
+@dataclass(frozen=True)
+class CopyRequest:
+    """An image to copy, and its tags at the target. Without tags, the image is stored under its digest alone.
+
+    is_attached says that it belongs to another image, which the task names.
+    """
+
+    selector: Selector
+    tags: tuple[str, ...]
+    is_attached: bool = False
+
+
+def settle_target(params: Params) -> None:
+    """Complete the option target: names from target.image, and the repository of the source. Raises TargetInvalid.
+
+    Without a registry of its own, the target is in the registry of the source.
+    """
+    target = params["target"]
+    if target["image"] is not None:
+        _take_image(target)
+    if params["layout"] is not None and target["registry"] is None:
+        raise _error("target.registry", "is missing: a layout is copied to a registry; give its name")
+    if target["repository"] is None:
+        if params["layout"] is not None:
+            raise _error("target.repository", "is missing: give the repository to copy the layout to")
+        target["repository"] = params["repository"]
+    if params["tags_from"] is not None and target["tags"]:
+        raise _error("target.tags", "cannot be used with tags_from, which keeps the tags of the source; leave it out")
+    for tag in target["tags"] or ():
+        check_tag(tag)
+
+
+def _take_image(target: Params) -> None:
+    for name in ("registry", "repository", "tags"):
+        if target[name] is not None:
+            raise _error(f"target.{name}", "cannot be used with target.image, which contains it; leave one of them out")
+    reference = Reference.parse(target["image"], default_tag=None)
+    if reference.digest is not None:
+        raise _error("target.image", "has a digest, which the image itself determines; leave out the digest")
+    target["registry"], target["repository"] = reference.registry, reference.repository
+    target["tags"] = None if reference.tag is None else [reference.tag]
+
+
+def wanted_platforms(params: Params) -> list[Platform]:
+    """Return the option platforms, parsed. Raises ReferenceInvalid."""
+    return [Platform.parse(text) for text in params["platforms"] or ()]
+
+
+def single_request(params: Params, selector: Selector) -> CopyRequest:
+    """Return the request of a task that copies one image."""
+    default = () if selector.tag is None else (selector.tag,)
+    return CopyRequest(selector, tuple(dict.fromkeys(params["target"]["tags"] or default)))
+
+
+class TagSelection:
+    """The option tags_from: which tags of the source to copy."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._options: Params = module.params["tags_from"]
+        self._warn = module.warn
+        check_minimum(self._options, 1, "newest", "limit")
+        self._pattern = NamePattern(self._options["pattern"], kind=self._options["pattern_type"])
+
+    @property
+    def prunes(self) -> bool:
+        """Whether other tags of the target are removed."""
+        return bool(self._options["prune"])
+
+    def requests(self, source: RegistrySource, repository: str) -> list[CopyRequest]:
+        """Return a request for each tag. Raises RegistryError, and TargetInvalid for more tags than the limit."""
+        tags = self._pattern.select(source.tags(repository).names, what="tags", warn=self._warn)
+        if self._options["newest"] is not None:
+            has_pattern = self._options["pattern"] is not None
+            tags = newest(tags if has_pattern else filter(is_version, tags), self._options["newest"])
+        limit = self._options["limit"]
+        if limit is not None and len(tags) > limit:
+            raise _error(
+                "tags_from.limit",
+                f"is {limit}, and {len(tags)} tags of {quote(repository)} match; raise it, or narrow the pattern",
+            )
+        return [CopyRequest(Selector(tag, None), (tag,)) for tag in tags]
+
+    def surplus(self, target_tags: t.Collection[str], copied: t.Collection[str]) -> list[str]:
+        """Return the tags of the target that match the pattern and are not among those that are copied."""
+        matching = self._pattern.select(target_tags, what="tags", warn=ignore)
+        return [tag for tag in matching if tag not in set(copied)]
+
+
+def _error(option: str, problem: str) -> TargetInvalid:
+    return TargetInvalid(f"The option {option} {problem}.", option=option)
+
+
+__all__ = ("CopyRequest", "TagSelection", "TargetInvalid", "settle_target", "single_request", "wanted_platforms")
