@@ -82,7 +82,9 @@ import json, pathlib, sys, urllib.parse
 given = sys.stdin.read()
 server = json.loads(given)["ServerURL"] if sys.argv[1] == "store" else given
 path = pathlib.Path({str(kept)!r}) / urllib.parse.quote(server, safe="")
-if sys.argv[1] == "store":
+if sys.argv[1] != "get" and (path.parent / "get-only").exists():
+    sys.exit("not implemented")
+elif sys.argv[1] == "store":
     path.write_text(given)
 elif not path.exists():
     print("credentials not found in native keychain")
@@ -528,6 +530,40 @@ def test_logging_out_of_a_helper_that_is_not_installed(login: t.Any, secured: Fa
     assert json.loads(file.read_text()) == {"credHelpers": {}}
     file.write_text(json.dumps({"credsStore": "absent", "auths": {secured.name: {}}}))
     assert login(state="absent")["error"]["kind"] == "configuration"
+
+
+def test_a_helper_that_only_gets_credentials(login: t.Any, secured: FaultyRegistry, file: t.Any, helper: t.Any) -> None:
+    """Such as ecr-login, which can neither store nor erase."""
+    (helper / "get-only").touch()
+    (helper / secured.name.replace(":", "%3A")).write_text(json.dumps({"Username": "u", "Secret": "hunter2:x"}))
+    assert login(helper="fake")["changed"] is True
+    before = file.read_bytes()
+    run = login(**OTHER)
+    assert "Cannot store credentials in the helper docker-credential-fake" in run["msg"]
+    assert file.read_bytes() == before
+    run = login(state="absent")
+    assert run["changed"] is True
+    assert any("Cannot erase credentials in the helper" in text for text in run.warnings)
+    assert json.loads(file.read_text()) == {"credHelpers": {}}
+    assert login(state="absent")["changed"] is False
+    file.write_text('{"credsStore": "fake"}')
+    assert "Cannot erase credentials in the helper" in login(state="absent")["msg"]
+    assert json.loads(file.read_text()) == {"credsStore": "fake"}
+
+
+def test_a_task_that_waited_finds_the_login_of_the_other_one(
+    login: t.Any, secured: FaultyRegistry, file: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = place_module.AuthPlace.opened
+
+    def overtaken(place: t.Any) -> t.Any:
+        monkeypatch.setattr(place_module.AuthPlace, "opened", real)
+        assert login(**LOGIN)["changed"] is True
+        return real(place)
+
+    monkeypatch.setattr(place_module.AuthPlace, "opened", overtaken)
+    assert login(**LOGIN)["changed"] is False
+    assert entries(file) == {secured.name: entry("u:hunter2:x")}
 
 
 # --- absent ---
