@@ -15,7 +15,7 @@ PYTHONS=(3.9 3.10 3.11 3.12 3.13 3.14)
 # releases of ansible-core, each with the Pythons that it runs on as a controller
 CORES=("2.19 3.11 3.12 3.13" "2.20 3.12 3.13 3.14" "2.21 3.12 3.13 3.14")
 utils=tests/unit/plugins/module_utils
-HOSTS=("$utils"/{_base,_oci,_tls13,_ratls,_registry,_unpack,_destination,_layout,_archive,_module} tests/unit/plugins/modules)
+HOSTS=("$utils"/{_base,_oci,_tls13,_ratls,_registry,_unpack,_destination,_layout,_archive,_trust,_module} tests/unit/plugins/modules)
 
 declare -A python
 while read -r version path; do python[$version]=$path; done < <("$VENV/bin/python" tools/find_pythons.py "${PYTHONS[@]}")

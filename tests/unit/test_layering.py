@@ -40,7 +40,7 @@ BELOW = {
     "_layout": ("_oci", "_base"),
     "_archive": ("_unpack", "_layout", "_oci", "_base"),
     "_trust": ("_oci", "_base"),
-    "_server": ("_layout", "_ratls", "_tls13", "_oci", "_base"),
+    "_server": ("_trust", "_layout", "_ratls", "_tls13", "_oci", "_base"),
     "_module": ("_trust", "_registry", "_destination", "_archive", "_unpack", "_layout", "_ratls", "_oci", "_base"),
     "modules": ("_module", "_ratls", "_oci", "_base"),
     "filter": ("_oci",),

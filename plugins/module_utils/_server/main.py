@@ -65,6 +65,10 @@ def check(settings: Settings) -> AccessFiles:
         require_prometheus()
     credentials = AccessFiles.read(settings)
     credentials.application(Snapshot(os.path.abspath(settings.root), {}), settings)
+    if settings.signatures:
+        from .content.signed import read_demands
+
+        read_demands(settings.signatures)
     try:
         with os.scandir(settings.root):
             return credentials

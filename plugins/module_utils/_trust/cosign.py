@@ -37,6 +37,8 @@ MAX_EXAMINED: t.Final = 128
 
 _OLD_FORMAT: t.Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _PAYLOAD_TYPE: t.Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+# the media types of layers that contain signatures begin with one of these
+SIGNATURE_TYPES: t.Final = (_PAYLOAD_TYPE, MEDIA_TYPE)
 _SIGNATURE: t.Final = "dev.cosignproject.cosign/signature"
 _CERTIFICATE: t.Final = "dev.sigstore.cosign/certificate"
 _NAMELESS: t.Final = "a bundle contains no name of the image, so it needs signature.identity=none"
@@ -188,4 +190,4 @@ def _check_digest(signed: Digest, digest: Digest) -> None:
         raise Refused(f"it is a signature of {signed}, not of {digest}")
 
 
-__all__ = ("MAX_EXAMINED", "find_signatures")
+__all__ = ("MAX_EXAMINED", "SIGNATURE_TYPES", "find_signatures")

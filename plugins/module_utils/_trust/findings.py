@@ -63,7 +63,7 @@ class Findings:
         files = ", ".join(visible(key.path) for key in policy.keys)
         raise SignatureInvalid(
             f"Verifying the signature of {image.described} failed: {self._summary(files)}; sign the image with one of "
-            "these keys, or correct the option signature.",
+            f"these keys, or correct the {policy.where}.",
             digest=str(image.digests[0]),
             format=policy.format,
             keys=files,

@@ -116,21 +116,23 @@ def _classify(key: t.Any) -> tuple[Algorithm, tuple[str, ...]]:
     raise Refused(f"it is a key of another kind than {_SUPPORTED}")
 
 
-def read_keys(paths: t.Sequence[str]) -> tuple[PublicKey, ...]:
-    """Read the files of the option signature.keys; a key that several files have is returned once.
+def read_keys(paths: t.Sequence[str], *, where: str) -> tuple[PublicKey, ...]:
+    """Read files of public keys; a key that several files have is returned once. where names the option in messages.
 
     Raises PolicyInvalid, DependencyMissing.
     """
     if not 0 < len(paths) <= MAX_KEYS:
-        raise PolicyInvalid(f"The option signature.keys has {len(paths)} files; give 1 to {MAX_KEYS} public keys.")
+        raise PolicyInvalid(f"The {where} has {len(paths)} files in keys; give 1 to {MAX_KEYS} public keys.")
     keys: dict[str, PublicKey] = {}
     for path in paths:
-        key = _read_key(path)
+        key = _read_key(path, where)
         keys.setdefault(key.fingerprint, key)
     return tuple(keys.values())
 
 
-def _read_key(path: str) -> PublicKey:
+def _read_key(path: str, where: str) -> PublicKey:
+    if "KEY-----" in path:  # it may be a private one, which is not to be shown
+        raise PolicyInvalid(f"The {where} has a key itself in keys; give the path of a file with one public key.")
     try:
         return parse_public_key(read_bounded(path, limit=MAX_KEY_FILE), path=path)
     except NotReadable as exc:
@@ -138,8 +140,8 @@ def _read_key(path: str) -> PublicKey:
     except Refused as exc:
         why = str(exc)
     raise PolicyInvalid(
-        f"Reading the key {visible(path)} of the option signature.keys failed: {why}; give the path of a file on the "
-        "host with one public key, such as cosign.pub.",
+        f"Reading the key {visible(path)} of the {where} failed: {why}; give the path of a file with one public key, "
+        "such as cosign.pub.",
         path=visible(path),
     )
 

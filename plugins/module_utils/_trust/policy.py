@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._base.text import visible
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
 from .errors import PolicyInvalid
@@ -32,41 +33,50 @@ _FORMATS: t.Final[tuple[Format, ...]] = ("cosign", "islet")
 class Policy:
     """The demand: signatures of so many distinct keys of these, in this format.
 
-    With the identity exact, the signed name of the image must be the name that was asked for. Raises PolicyInvalid.
+    With the identity exact, the signed name of the image must be the name that was asked for. where names the option in
+    messages. Raises PolicyInvalid.
     """
 
     format: Format
     keys: tuple[PublicKey, ...]
     signatures: int = 1
     identity: Identity = "none"
+    where: str = "option signature"
 
     def __post_init__(self) -> None:
         if not 1 <= self.signatures <= len(self.keys):
             raise PolicyInvalid(
-                f"The option signature.signatures is {self.signatures}, and signature.keys has {len(self.keys)} "
-                "distinct keys; demand at least one signature, and no more than there are keys."
+                f"The {self.where} demands {self.signatures} signatures, and has {len(self.keys)} distinct keys; "
+                "demand at least one signature, and no more than there are keys."
             )
         if self.format != "islet":
             return
         if self.signatures != 1 or self.identity != "none":
             raise PolicyInvalid(
-                "The options signature.signatures and signature.identity do not go with signature.format=islet: such "
+                f"The {self.where} has the format islet, with more than one signature or with a name to compare: such "
                 "an image has one signature, which contains no name; leave them out."
             )
         for key in self.keys:
             if key.algorithm != "ECDSA P-384":
                 raise PolicyInvalid(
-                    f"The key {key.path} of the option signature.keys has the algorithm {key.algorithm}, and "
-                    "signature.format=islet uses ECDSA P-384 alone; give the public key of the root authority."
+                    f"The key {visible(key.path)} of the {self.where} has the algorithm {key.algorithm}, and the "
+                    "format islet uses ECDSA P-384 alone; give the public key of the root authority."
                 )
 
     @classmethod
     def read(
-        cls, form: Format, *, keys: t.Sequence[str], signatures: int = 1, identity: Identity | None = None
+        cls,
+        form: Format,
+        *,
+        keys: t.Sequence[str],
+        signatures: int = 1,
+        identity: Identity | None = None,
+        where: str = "option signature",
     ) -> Policy:
         """Read the key files. identity defaults to exact for cosign. Raises PolicyInvalid, DependencyMissing."""
         default: Identity = "exact" if form == "cosign" else "none"
-        return cls(form, read_keys(keys), signatures, default if identity is None else identity)
+        chosen = default if identity is None else identity
+        return cls(form, read_keys(keys, where=where), signatures, chosen, where)
 
 
 @dataclass(frozen=True)

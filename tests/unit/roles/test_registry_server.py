@@ -24,6 +24,7 @@ import yaml
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.settings import _POLICY
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.settings import VERAISON
 from ansible_collections.attested.registry.plugins.module_utils._server.config.settings import Settings
+from ansible_collections.attested.registry.plugins.module_utils._server.config.signature_rules import SignatureRule
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import DependencyMissing
 
 TOP = Path(__file__).parents[3]
@@ -31,7 +32,14 @@ ROLE = TOP / "roles" / "registry_server"
 # What the role sets itself, from variables of other names.
 _OWN_SETTINGS = {"cert", "key", "client_ca", "htpasswd", "cache", "unix_mode"}
 # What it passes on with the files in it renamed.
-_WITH_FILES = {"trust_anchors", "reference_values", "veraison", "policies", "allow_unauthenticated_evidence"}
+_WITH_FILES = {
+    "trust_anchors",
+    "reference_values",
+    "veraison",
+    "policies",
+    "allow_unauthenticated_evidence",
+    "signatures",
+}
 
 
 def load(name: str) -> t.Any:
@@ -74,6 +82,10 @@ def test_every_setting_of_the_server_has_a_variable(options: dict[str, dict[str,
 def test_what_judges_is_documented_as_it_is_read(options: dict[str, dict[str, t.Any]]) -> None:
     assert set(options["registry_server_policies"]["options"]) == set(_POLICY)
     assert set(options["registry_server_veraison"]["options"]) == set(VERAISON)
+
+
+def test_rules_about_signatures_are_documented_as_they_are_read(options: dict[str, dict[str, t.Any]]) -> None:
+    assert set(options["registry_server_signatures"]["options"]) == set(SignatureRule.model_fields)
 
 
 @pytest.mark.parametrize("python", load("vars/main.yml")["_registry_server_pythons"])

@@ -118,6 +118,14 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     ),
     "image-newline": ({"images": [{**_IMAGE, "repository": "app\n"}]}, "registry_server_images[0].repository must be"),
     "image-climbs": ({"images": [{**_IMAGE, "name": "../app"}]}, "registry_server_images[0].name must be"),
+    "signatures-no-key": (
+        {"signatures": [{"repositories": ["*"]}]},
+        "missing required arguments: keys",
+    ),
+    "signatures-missing-file": (
+        {"signatures": [{"repositories": ["*"], "keys": ["gone.pub"]}]},
+        "registry_server_signatures lists a file that the controller cannot read: gone.pub",
+    ),
     "image-half-login": ({"images": [{**_IMAGE, "password": _SECRET}]}, "must have username and password, or token"),
     "image-no-reference": (
         {"images": [{"repository": "app", "token": _SECRET}]},
@@ -137,10 +145,16 @@ _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     "numbers-of-the-command-line": {"port": "8443", "workers": "2", "drain_seconds": "2.5"},
     "nothing-given": {
         **dict.fromkeys(["workers", "realm", "drain_seconds"]),
-        **dict.fromkeys(["trust_anchors", "reference_values", "veraison", "policies"]),
+        **dict.fromkeys(["trust_anchors", "reference_values", "veraison", "policies", "signatures"]),
         "accel": "",
     },
     "tls": _TLS,
+    "signatures": {
+        "signatures": [
+            {"repositories": ["team/*"], "keys": [__file__, __file__], "registry": "registry.example"},
+            {"repositories": ["*"], "keys": [__file__], "format": "islet", "signatures": 1},
+        ]
+    },
     "image": {
         "images": [{**_IMAGE, "registry": "[::1]:5000", "tls": "no-tls", "username": "bob", "password": _SECRET}]
     },

@@ -244,6 +244,7 @@ def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     names = [place.get(option) for place in places for option in ("registry", "host", "repository", "image")] + mirrors
     logins = {found.group(1) for found in (_LOGIN.match(name) for name in names if isinstance(name, str)) if found}
     paths = [str(place.get(option)) for place in places for option in ("client_key", "client_cert", "ca_path")]
+    paths += map(str, (params.get("signature") or {}).get("keys", ()))
     keys = {line for path in paths if "PRIVATE KEY-----" in path for line in path.splitlines() if len(line) > 3}
     return logins | keys
 

@@ -11,33 +11,41 @@ from __future__ import annotations
 import typing as t
 
 from ..._base.text import quote
+from .libraries import BaseModel
+from .rules import Rule
+from .signature_rules import SignatureRule
 from .value_types import MAX_ITEMS
 
 if t.TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from .libraries import BaseModel, ValidationError
+    from .libraries import ValidationError
 
 # Values that are not shown: a user may give a secret in place of its file, or in a URL.
 _SECRET: t.Final = ("key", "htpasswd", "veraison")
+# settings that are lists of rules
+_RULES: t.Final[dict[str, type[BaseModel]]] = {"allow": Rule, "signatures": SignatureRule}
 
 
 def first_problem(exc: ValidationError, model: type[BaseModel], name_of: t.Callable[[str], str] = str) -> str:
     """Return what is wrong with the first value that model refused; name_of makes the name of a setting."""
     error = exc.errors(include_url=False)[0]
     kind, place, value = error["type"], error["loc"], error["input"]
-    rule = f"rule {int(place[1]) + 1}" if len(place) > 1 and place[0] == "allow" else ""
+    name = str(place[0]) if place else ""
+    rule = f"rule {int(place[1]) + 1}" if len(place) > 1 and name in _RULES else ""
     if kind in ("extra_forbidden", "invalid_key") or (kind == "string_unicode" and len(place) != 1):
         key = place[-1] if kind == "extra_forbidden" else value
-        return f"it has the unknown key {quote(key)}" + (f" in {rule} of allow" if rule else "")
-    name = str(place[0])
+        return f"it has the unknown key {quote(key)}" + (f" in {rule} of {name}" if rule else "")
     where = f"{name} {rule}: {place[2]}" if rule else name_of(name)
+    if kind == "missing":
+        return f"{where} is missing"
     if kind == "value_error":
         return f"{where} {error['ctx']['error']}"
     if kind in ("too_short", "too_long"):
         return f"{where} must have from 1 to {MAX_ITEMS} items"
     shown = "" if name in _SECRET else f", and is {quote(value)}"
-    return f"{where} must be {_expected(model.model_fields[name])}{shown}"
+    field = _RULES[name].model_fields[str(place[2])] if rule else model.model_fields[name]
+    return f"{where} must be {_expected(field)}{shown}"
 
 
 def _expected(field: FieldInfo) -> str:

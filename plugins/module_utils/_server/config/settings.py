@@ -20,6 +20,7 @@ from ..._ratls.token.lifecycle import LIFECYCLE_STATES
 from .addresses import MAX_PORT, Address, TcpAddress, parse_address
 from .libraries import BeforeValidator
 from .rules import Rules
+from .signature_rules import SignatureRules
 from .value_types import (
     Items,
     Listen,
@@ -80,6 +81,7 @@ class Settings(StrictModel):
         "attested.registry", "realm shown to clients in the password prompt", "TEXT"
     )
     allow: Rules = setting(None, "access rules: who may see which repositories")
+    signatures: SignatureRules = setting(None, "which repositories need signatures, and of which keys")
     verify: t.Literal["cached", "full"] = setting(
         "cached", "cached: trust the cache of verified files; full: verify every file", "HOW"
     )

@@ -86,6 +86,7 @@ class Loader:
                 verify=settings.verify,
                 progress=_log_progress,
                 previous=previous,
+                signatures=settings.signatures,
             )
         except ServerError as exc:
             result = exc

@@ -30,8 +30,10 @@ from .snapshot import Snapshot
 from .verified_files import VerifiedFiles
 
 if t.TYPE_CHECKING:
-    from ..._layout.layout import Inspection
+    from ..._layout.layout import Inspection, Layout
+    from ..config.signature_rules import SignatureRule
     from .directories import EntryKind
+    from .signed import Demand
     from .snapshot import LeftOut, Repository
 
 _OF_A_LAYOUT: t.Final = frozenset({"blobs", "index.json", "oci-layout"})
@@ -48,6 +50,7 @@ def load_snapshot(
     workers: int | None = None,
     progress: t.Callable[[str], None] | None = None,
     previous: Snapshot | None = None,
+    signatures: t.Sequence[SignatureRule] | None = None,
 ) -> Snapshot:
     """Load and verify every OCI layout below a directory; each becomes a repository named by its relative path.
 
@@ -61,7 +64,9 @@ def load_snapshot(
 
     workers is the number of threads that hash (default: one for each processor, at most 8). progress is called with a
     sentence now and then, from any of the threads; an exception that it raises ends the loading.
-    Raises RootError when the root directory itself cannot be read.
+
+    Of repositories that signatures are about, only signed images are in the snapshot, with their signatures.
+    Raises RootError when the root directory itself cannot be read; ConfigError and DependencyMissing for signatures.
     """
     if not root:
         raise RootError("Reading the registry directory failed: its name is empty; give the directory of OCI layouts.")
@@ -75,7 +80,7 @@ def load_snapshot(
     threads = min(os.cpu_count() or 1, _MAX_THREADS) if workers is None else workers
     advance = LoadProgress(progress).advance if progress is not None else None
     with Root(os.path.abspath(root)) as directory, Checker(threads=threads, ledger=files, advance=advance) as checker:
-        loader = _Loader(directory, checker)
+        loader = _Loader(directory, checker, _demands(signatures))
         loader.run()
     warnings += loader.warnings
     warnings += _warning(files.save(cache) if cache is not None else None)
@@ -91,9 +96,10 @@ def load_snapshot(
 class _Loader:
     """Walker of the directories that collects repositories, left-out layouts and warnings."""
 
-    def __init__(self, root: Root, checker: Checker) -> None:
+    def __init__(self, root: Root, checker: Checker, demands: tuple[Demand, ...]) -> None:
         self._root = root
         self._checker = checker
+        self._demands = demands
         self._names: collections.deque[str] = collections.deque()
         self._begun: collections.deque[tuple[str, t.Callable[[], Inspection]]] = collections.deque()
         self.repositories: dict[str, Repository] = {}
@@ -158,10 +164,34 @@ class _Loader:
             self.left_out.append(unsound(name, inspection.problems))
             return
         self.warnings.extend(f"{name}: {warning}" for warning in _warnings(inspection))
-        self.repositories[name] = as_repository(name, inspection.layout)
+        layout = self._keep_signed(name, inspection.layout) if self._demands else inspection.layout
+        if layout is not None:
+            self.repositories[name] = as_repository(name, layout)
+
+    def _keep_signed(self, name: str, layout: Layout) -> Layout | None:
+        """Return the layout with what is signed if signatures are demanded, None if nothing is left of it."""
+        from .signed import keep_signed
+
+        try:
+            with self._root.open(name) as fd:
+                kept, unsigned = keep_signed(name, layout, self._demands, folder=fd)
+        except OSError as exc:
+            self._leave_out(name, "unreadable", f"reading the directory failed: {exc.strerror}")
+            return None
+        self.left_out.extend(unsigned)
+        return kept if kept.manifests.raw or not unsigned else None
 
     def _leave_out(self, name: str, kind: str, reason: str) -> None:
         self.left_out.append(left_out(name, kind, reason))
+
+
+def _demands(rules: t.Sequence[SignatureRule] | None) -> tuple[Demand, ...]:
+    # cryptography is needed for signatures alone
+    if not rules:
+        return ()
+    from .signed import read_demands
+
+    return read_demands(rules)
 
 
 def _is_namespace(entries: t.Mapping[str, EntryKind]) -> bool:

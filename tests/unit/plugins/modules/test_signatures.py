@@ -183,7 +183,7 @@ def test_an_image_signed_for_another_repository_is_a_replay(place: Place) -> Non
 def test_a_bad_key_file_is_named_before_anything_is_asked(place: Place) -> None:
     run = place.run(signature={"keys": [str(place.root / "missing.pub")]})
     assert run["error"]["kind"] == "configuration"
-    assert "missing.pub of the option signature.keys" in run["msg"]
+    assert "missing.pub of the option signature failed" in run["msg"]
     assert place.registry.requests == []
 
 
@@ -193,6 +193,13 @@ def test_a_private_key_is_refused_and_not_shown(place: Place) -> None:
     path.write_bytes(KEY.private_pem)
     run = place.run(signature={"keys": [str(path)]})
     assert "it is a private key" in run["msg"]
+    assert KEY.private_pem.decode().splitlines()[1] not in run.output
+
+
+@every_module
+def test_a_private_key_in_place_of_its_path_is_not_shown(place: Place) -> None:
+    run = place.run(signature={"keys": [KEY.private_pem.decode()]})
+    assert "give the path of a file" in run["msg"]
     assert KEY.private_pem.decode().splitlines()[1] not in run.output
 
 

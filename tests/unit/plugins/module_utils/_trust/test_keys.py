@@ -115,7 +115,9 @@ def test_a_key_in_two_files_is_one_key(tmp_path: Path) -> None:
     key = SigningKey.make("p256")
     der = tmp_path / "key.der"
     der.write_bytes(key.spki)
-    assert [found.fingerprint for found in read_keys([key.write(tmp_path / "a"), str(der)])] == [key.fingerprint]
+    assert [found.fingerprint for found in read_keys([key.write(tmp_path / "a"), str(der)], where="x")] == [
+        key.fingerprint
+    ]
 
 
 @pytest.mark.parametrize(
@@ -126,14 +128,14 @@ def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path: Path, con
     path = tmp_path / "cosign.pub"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(PolicyInvalid, match=f"cosign.pub of the option signature.keys failed: .*{why}") as caught:
-        read_keys([str(path)])
+    with pytest.raises(PolicyInvalid, match=f"cosign.pub of the option signature failed: .*{why}") as caught:
+        read_keys([str(path)], where="option signature")
     assert caught.value.fields["path"] == str(path)
     assert "secret" not in caught.value.message
 
 
 def test_the_number_of_files_is_limited() -> None:
     with pytest.raises(PolicyInvalid, match="give 1 to"):
-        read_keys([])
+        read_keys([], where="x")
     with pytest.raises(PolicyInvalid, match="give 1 to"):
-        read_keys(["x"] * (MAX_KEYS + 1))
+        read_keys(["x"] * (MAX_KEYS + 1), where="x")

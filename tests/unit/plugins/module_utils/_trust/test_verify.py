@@ -418,8 +418,8 @@ def test_every_manifest_of_an_index_must_be_signed() -> None:
     [
         ({"signatures": 0}, "at least one signature"),
         ({"signatures": 2}, "no more than there are keys"),
-        ({"form": "islet"}, "uses ECDSA P-384 alone"),
-        ({"form": "islet", "identity": "exact"}, "do not go with signature.format=islet"),
+        ({"form": "islet"}, "islet uses ECDSA P-384 alone"),
+        ({"form": "islet", "identity": "exact"}, "one signature, which contains no name"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(options: t.Any, why: str) -> None:

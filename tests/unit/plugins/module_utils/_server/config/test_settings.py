@@ -50,6 +50,12 @@ allow:
     users: [joe]
     subjects: "CN=*"
     networks: ["192.0.2.0/24", "2001:db8::/32"]
+signatures:
+  - repositories: team/*
+    keys: [/k1, /k2]
+    format: cosign
+    signatures: 2
+    registry: registry.example.com
 verify: full
 cache: /var/cache/x
 workers: 4
@@ -98,13 +104,14 @@ def test_every_setting_can_stand_in_the_file(tmp_path: pathlib.Path) -> None:
 def test_every_setting_but_rules_has_a_switch(tmp_path: pathlib.Path) -> None:
     in_file = parse_config(FULL.encode())
     words: list[str] = []
-    for name in in_file.model_fields_set - {"allow"}:
+    for name in in_file.model_fields_set - {"allow", "signatures"}:
         value = getattr(in_file, name)
         for item in value if isinstance(value, tuple) else (value,):
             words += ["--" + name.replace("_", "-"), str(item)]
     by_switches = parse_command(words).settings
     by_file = parse_command(["--config", write(tmp_path, FULL)]).settings
-    assert {**vars(by_switches), "allow": by_file.allow} == vars(by_file)
+    rules = {"allow": by_file.allow, "signatures": by_file.signatures}
+    assert {**vars(by_switches), **rules} == vars(by_file)
 
 
 def test_defaults() -> None:
