@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_blob
-short_description: Download a blob from a registry to a file
+short_description: Download a blob from a registry to a file, or delete it from a registry
 version_added: 0.1.0
 description:
   - Downloads a blob of a repository, such as a layer or a config, and verifies its digest before the file appears at
@@ -18,6 +18,7 @@ description:
     begins with C(.oci_blob.), and is hashed again before it is used. A file of that name that other users can open is
     removed instead.
   - If O(dest) is replaced, the new file keeps the owner, group, mode and extended attributes of the old one.
+  - With O(state=absent), the blob is deleted from the registry.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -47,7 +48,7 @@ options:
     required: true
   dest:
     description:
-      - This or O(range) is required.
+      - This or O(range) is required with O(state=present).
       - The file to write. A symbolic link is replaced, and its target is not changed. Anything else that is not a
         regular file is refused.
       - Missing parent directories are created with mode V(0755), reduced by the umask. If the task fails, it removes
@@ -62,6 +63,19 @@ options:
       - Mutually exclusive with O(dest).
       - If the registry does not support ranges, the task fails with the error kind C(unsupported).
     type: str
+    version_added: 0.3.0
+  state:
+    description:
+      - V(present) downloads the blob.
+      - V(absent) deletes the blob from the repository. Images that refer to it can then not be pulled any more, so
+        delete their manifests first, with M(attested.registry.oci_manifest). O(dest) and O(range) cannot be used, and
+        O(mirrors) are not used.
+      - If the registry does not permit deletion, the task fails with the error kind C(unsupported).
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
     version_added: 0.3.0
 seealso:
   - module: attested.registry.oci_image_info
@@ -88,6 +102,12 @@ EXAMPLES = r"""
     digest: "{{ app.image.layers[0].digest }}"
     range: 0-1
   register: beginning
+
+- name: Delete a blob that no image refers to any more
+  attested.registry.oci_blob:
+    repository: com.example.app
+    digest: sha256:733da0bad0eb61af50fb99692f420a636a3d42ff97ac2faa31d777b679e32e57
+    state: absent
 """
 
 RETURN = r"""
@@ -99,14 +119,15 @@ digest:
   sample: sha256:733da0bad0eb61af50fb99692f420a636a3d42ff97ac2faa31d777b679e32e57
 size:
   description:
-    - The size of the blob in bytes. V(null) if O(range) is given and the registry does not state it.
+    - The size of the blob in bytes. V(null) if O(range) is given and the registry does not state it. With
+      O(state=absent), the size of the blob that was deleted, V(null) if there was none.
   returned: success
   type: int
   sample: 145
 resumed_from:
   description:
     - The number of bytes that were reused from an interrupted download, V(0) if there were none.
-  returned: success, unless O(range) is given
+  returned: success, unless O(range) is given or O(state=absent)
   type: int
   sample: 0
 content:
@@ -170,6 +191,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
+from ansible_collections.attested.registry.plugins.module_utils._module.removal import remove_blob
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 
 if t.TYPE_CHECKING:
@@ -177,7 +199,9 @@ if t.TYPE_CHECKING:
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Return the results of the module: those of a part of the blob, or of the file."""
+    """Return the results of the module: those of a deletion, of a part of the blob, or of the file."""
+    if module.params["state"] == "absent":
+        return remove_blob(module)
     return _run_file(module) if module.params["range"] is None else run_range(module)
 
 
@@ -216,8 +240,9 @@ def main() -> t.NoReturn:
             "digest": {"type": "str", "required": True},
             "dest": {"type": "path"},
             "range": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
-        required_one_of=[("dest", "range")],
+        required_if=[("state", "present", ("dest", "range"), True)],
         mutually_exclusive=[("dest", "range")],
         add_file_common_args=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_manifest
-short_description: Read a manifest or an index from a registry or an archive
+short_description: Read a manifest or an index from a registry or an archive, or delete it from a registry
 version_added: 0.3.0
 description:
   - Fetches the manifest or index that a reference leads to, verifies it, and returns it as a document and as the bytes
@@ -17,6 +17,7 @@ description:
   - With O(layout), the module reads it from a layout or archive on the host, and no registry is needed.
   - With O(head=true), the module only asks for the digest, the media type and the size. Registries that limit pulls do
     not count such a request as one.
+  - With O(state=absent), the manifest is deleted from the registry.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -73,8 +74,24 @@ options:
         does not have behind a request for credentials still makes the task fail.
     type: bool
     default: true
+  state:
+    description:
+      - V(present) reads the manifest.
+      - V(absent) deletes the manifest from the registry, with B(all) tags that lead to it, by its digest. To remove a
+        tag and keep the image, use M(attested.registry.oci_tag). What the manifest refers to stays, until the registry
+        collects its garbage.
+      - With V(absent), the task must set O(reference), O(tag), O(digest) or O(image), and O(layout), O(platform),
+        O(head) and O(dest) cannot be used. With C(tag@digest), the task fails if the tag leads to another digest, and
+        nothing is deleted. O(mirrors) are not used. O(fail_if_missing) has no effect.
+      - If the registry does not permit deletion, the task fails with the error kind C(unsupported).
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
 seealso:
   - module: attested.registry.oci_image_info
+  - module: attested.registry.oci_tag
   - module: attested.registry.oci_blob
 """
 
@@ -112,20 +129,26 @@ EXAMPLES = r"""
     platform: linux/amd64
     dest: /var/lib/app/manifest.json
     mode: "0644"
+
+- name: Delete an image from a registry, with all its tags
+  attested.registry.oci_manifest:
+    repository: com.example.app
+    digest: sha256:2a0b6a18e2af9e8fb0a3f29bcb9221502b5f268eb13df657047918dc9fbc7611
+    state: absent
 """
 
 RETURN = r"""
 exists:
   description:
-    - Whether the registry has the manifest. V(false) only with O(fail_if_missing=false).
+    - Whether the registry has the manifest. V(false) only with O(fail_if_missing=false) or O(state=absent).
   returned: success, unless O(query) is given
   type: bool
   sample: true
 digest:
   description:
     - The digest of the manifest, computed from the received bytes. With O(head=true), the digest that the registry
-      states.
-  returned: if RV(exists)
+      states. With O(state=absent), the digest of the manifest that was deleted.
+  returned: if RV(exists), or if a manifest was deleted
   type: str
   sample: sha256:2a0b6a18e2af9e8fb0a3f29bcb9221502b5f268eb13df657047918dc9fbc7611
 media_type:
@@ -237,6 +260,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     registry_module,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
+from ansible_collections.attested.registry.plugins.module_utils._module.removal import remove_manifest
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -246,7 +270,7 @@ if t.TYPE_CHECKING:
 def run(module: AnsibleModule) -> Results:
     """Read the manifest and return the results of the module."""
     query = Query(module, module.params["query"])
-    results = read_manifest(module)
+    results = remove_manifest(module) if module.params["state"] == "absent" else read_manifest(module)
     kept: Results = {name: results.pop(name) for name in ("changed", "diff") if name in results}
     return {**query.apply_to(results), **kept}
 
@@ -262,6 +286,7 @@ def main() -> t.NoReturn:
             "head": {"type": "bool", "default": False},
             "dest": {"type": "path"},
             "fail_if_missing": {"type": "bool", "default": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_one_of=[("image", "repository", "layout")],
         mutually_exclusive=[("head", "platform"), ("head", "dest")],

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from .._oci.digest import Digest
 from .._oci.names import check_tag
 from .._oci.reference import Reference, Selector
-from .._registry.errors import NotFound, NotOffered
+from .._registry.errors import NotOffered
 from .._registry.push.pusher import Pusher
 from .options.given import given_options
 from .options.ranges import OptionInvalid
 from .registry.attestation import attestation_results
 from .registry.connection import opened_registry
+from .registry.digests import find_digest
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -55,14 +56,8 @@ class _Work:
     tags: tuple[str, ...]
 
     def digest_of(self, selector: Selector) -> Digest | None:
-        """Return the digest that a reference leads to, by HEAD if the registry answers that; None if it is missing."""
-        head = self.registry.head_manifest(self.repository, selector)
-        if head.digest is not None:
-            return head.digest
-        try:
-            return self.registry.manifest(self.repository, selector).digest
-        except NotFound:
-            return None
+        """Return the digest that a reference leads to, None if it is missing."""
+        return find_digest(self.registry, self.repository, selector)
 
 
 def run_tag(module: AnsibleModule) -> Results:

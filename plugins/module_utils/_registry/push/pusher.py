@@ -14,19 +14,20 @@ from __future__ import annotations
 import threading
 import typing as t
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote as percent_encode
 
 from ..._oci.digest import Digest
 from ..._oci.errors import DigestError
 from ..caller import Call
-from ..errors import Denied, NotOffered, Operation, RegistryError, Unauthorized
-from ..manifest_head import ACCEPT_HEADER, stated_digest
+from ..errors import Denied, Operation, RegistryError, Unauthorized
+from ..manifest_head import stated_digest
 from ..retry import is_refusal
 from ..transport.transport import Body
 from ..url import Url
-from .refusals import NO_TAGS, READ_ONLY, explain_refusal
+from .deletion import delete_blob, delete_manifest
+from .refusals import explain_refusal
 from .session import begun_session
 from .source import BlobSource
 from .upload import Upload, UploadRequest, cancel
@@ -42,7 +43,6 @@ if t.TYPE_CHECKING:
     from .source import OpenSource
 
 _CREATED: t.Final = (HTTPStatus.CREATED, HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
-_DELETED: t.Final = (HTTPStatus.ACCEPTED, HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ class Pusher:
         self._caller = registry.caller
         self._name = registry.name
         self._push = frozenset([f"repository:{self.repository}:pull,push"])
-        self._delete = frozenset([f"repository:{self.repository}:delete"])
         self._lock = threading.Lock()
         self._sessions: dict[Digest, Session] = {}
         self._uploaded = 0
@@ -176,35 +175,18 @@ class Pusher:
 
         Raises NotOffered if the registry permits no deletion, or none of a tag alone.
         """
-        operation = self._operation(f"delete the manifest {reference} of", reference)
-        url = self._caller.endpoint.manifest(self.repository, str(reference))
-        return self._delete_at(operation, url, unsupported=READ_ONLY if isinstance(reference, Digest) else NO_TAGS)
+        return delete_manifest(self._caller, repository=self.repository, reference=reference)
 
     def delete_blob(self, digest: Digest) -> bool:
         """Delete a blob; return False if the repository does not have it. Raises NotOffered."""
-        operation = self._operation(f"delete the blob {digest} of", digest)
-        url = self._caller.endpoint.blob(self.repository, str(digest))
-        return self._delete_at(operation, url, unsupported=READ_ONLY)
+        return delete_blob(self._caller, repository=self.repository, digest=digest)
 
-    def _delete_at(self, operation: Operation, url: Url, *, unsupported: str) -> bool:
-        call = self._call(operation, "DELETE", url, statuses=_DELETED, scopes=self._delete)
-        answer = self._write(call, unsupported=unsupported)
-        if answer.status != HTTPStatus.NOT_FOUND:
-            return True
-        # a server without deletion may not know the method at this path
-        look = replace(call, method="HEAD", headers=ACCEPT_HEADER, statuses=(HTTPStatus.OK, HTTPStatus.NOT_FOUND))
-        found, dummy = self._caller.document(look, limit=0)
-        if found.status == HTTPStatus.NOT_FOUND:
-            return False
-        why = f"{answer.url.origin.authority} answers 404, and still has it"
-        raise operation.error(NotOffered, why, unsupported, status=answer.status, url=answer.url.safe)
-
-    def _write(self, call: Call, *, size: int | None = None, unsupported: str = READ_ONLY) -> Answer:
+    def _write(self, call: Call, *, size: int) -> Answer:
         """Make a call with retries and discard the body of its answer. Raises RegistryError."""
         try:
             answer, dummy = self._caller.consume(call, _discard)
         except RegistryError as exc:
-            raise explain_refusal(exc, call.operation, method=call.method, size=size, unsupported=unsupported) from None
+            raise explain_refusal(exc, call.operation, method=call.method, size=size) from None
         return answer
 
     def _read_mount(self, operation: Operation, answer: Answer) -> Session | None:

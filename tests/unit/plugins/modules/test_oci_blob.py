@@ -355,7 +355,7 @@ def test_either_a_part_or_a_file(blob: t.Any, run_module: t.Any, dest: pathlib.P
     assert "mutually exclusive" in blob(range="0-1")["msg"]
     assert not dest.exists()
     assert (
-        "one of the following is required: dest, range" in run_module("oci_blob", repository="a", digest=digest)["msg"]
+        "any of the following are missing: dest, range" in run_module("oci_blob", repository="a", digest=digest)["msg"]
     )
 
 
