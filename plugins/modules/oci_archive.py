@@ -165,8 +165,15 @@ options:
       - The list of what refers to the image is requested in every run, and the archive is written again if it has
         changed. What refers to the images for single platforms or to a referrer is requested when that list has
         changed, or with O(validate). With O(pull=missing), nothing is requested again.
-      - Tags of cosign such as C(sha256-HEX.sig) are not referrers.
+      - Tags of cosign such as C(sha256-HEX.sig) are not referrers; see O(cosign_tags).
       - M(attested.registry.oci_referrers) shows what refers to an image.
+    type: bool
+    default: false
+  cosign_tags:
+    description:
+      - Whether to copy what cosign before version 3, C(podman push) and C(skopeo copy) attach to the image by tags too,
+        such as C(sha256-HEX.sig) for signatures, C(.att) for attestations and C(.sbom) for SBOMs. It keeps these tags.
+      - The tags are those for the digest that RV(digest) shows. Each run takes three more requests.
     type: bool
     default: false
   validate:
@@ -378,7 +385,7 @@ blobs:
       sample: 0
 referrers:
   description:
-    - What refers to the image and was copied with it, sorted by digest. Empty unless O(referrers) is set.
+    - What is attached to the image and was copied with it. Empty unless O(referrers) or O(cosign_tags) is set.
   returned: success
   type: list
   elements: dict
@@ -390,9 +397,14 @@ referrers:
       sample: sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
     artifact_type:
       description:
-        - What the referrer is.
+        - What the referrer is. V(null) for what has a tag of cosign.
       type: str
       sample: application/spdx+json
+    tag:
+      description:
+        - The tag of cosign, V(null) for a referrer.
+      type: str
+      sample: null
 stats:
   description:
     - Statistics of the task.
@@ -540,6 +552,7 @@ OPTIONS: t.Final[Options] = {
     "format": {"type": "str", "choices": ["oci", "docker"], "default": "oci"},
     "compression": {"type": "str", "choices": ["none", "gzip", "zstd"], "default": "none"},
     "referrers": {"type": "bool", "default": False},
+    "cosign_tags": {"type": "bool", "default": False},
     "validate": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "lock_timeout": {"type": "float", "default": 60},

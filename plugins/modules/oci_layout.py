@@ -159,8 +159,16 @@ options:
         requested again.
       - What the registry no longer lists stays. When the tag is set to another image or removed, the referrers of the
         image that nothing in the layout leads to any more are removed from C(index.json).
-      - Tags of cosign such as C(sha256-HEX.sig) are not referrers. Copy them like other tags.
+      - Tags of cosign such as C(sha256-HEX.sig) are not referrers; see O(cosign_tags).
       - M(attested.registry.oci_referrers) shows what refers to an image.
+    type: bool
+    default: false
+    version_added: 0.3.0
+  cosign_tags:
+    description:
+      - Whether to copy what cosign before version 3, C(podman push) and C(skopeo copy) attach to the image by tags too,
+        such as C(sha256-HEX.sig) for signatures, C(.att) for attestations and C(.sbom) for SBOMs. It keeps these tags.
+      - The tags are those for the digest that RV(digest) shows. Each run takes three more requests.
     type: bool
     default: false
     version_added: 0.3.0
@@ -364,7 +372,7 @@ blobs:
       sample: 0
 referrers:
   description:
-    - What refers to the image and was copied with it, sorted by digest. Empty unless O(referrers) is set.
+    - What is attached to the image and was copied with it. Empty unless O(referrers) or O(cosign_tags) is set.
   returned: success
   type: list
   elements: dict
@@ -377,9 +385,14 @@ referrers:
       sample: sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
     artifact_type:
       description:
-        - What the referrer is.
+        - What the referrer is. V(null) for what has a tag of cosign.
       type: str
       sample: application/spdx+json
+    tag:
+      description:
+        - The tag of cosign, V(null) for a referrer.
+      type: str
+      sample: null
 pruned:
   description:
     - What was removed because of O(prune), in check mode what would be removed.
@@ -551,6 +564,7 @@ OPTIONS: t.Final[Options] = {
     "dest_tag": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "referrers": {"type": "bool", "default": False},
+    "cosign_tags": {"type": "bool", "default": False},
     "validate": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": False},
     "lock_timeout": {"type": "float", "default": 60},

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._base.text import quote, visible
-from .._layout.tags import tag_of
+from .._layout.tags import is_attached_tag, tag_of
 from .._oci.digest import ALGORITHMS, Digest
 from .._oci.errors import DigestError, ReferenceInvalid
 from .._oci.names import is_tag
@@ -48,8 +48,10 @@ class StoredImage:
 
     @property
     def is_attached(self) -> bool:
-        """Whether it has no name and an artifact type, as the entry of a referrer has."""
-        return not self.names and self.descriptor.artifact_type is not None
+        """Whether it has no name and an artifact type, as a referrer has, or a tag for what is attached."""
+        if self.names:
+            return bool(self.tags) and all(map(is_attached_tag, self.tags))
+        return self.descriptor.artifact_type is not None
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,12 @@ class LayoutReference:
 
 
 def main_images(images: t.Sequence[StoredImage]) -> t.Sequence[StoredImage]:
-    """Return the images with a name; if there are none, those that are not attached to others, or else all.
+    """Return the images that are not attached to others: those with a name, or else all; if there are none, images.
 
-    What is attached to an image has no name, and not every tool writes its artifact type to the entry.
+    What is attached to an image may have no name, and not every tool writes its artifact type to the entry.
     """
-    named = [image for image in images if image.names]
-    return named or [image for image in images if not image.is_attached] or images
+    found = [image for image in images if not image.is_attached]
+    return [image for image in found if image.names] or found or images
 
 
 def _full_name(name: str) -> str | None:

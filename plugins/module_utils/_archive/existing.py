@@ -34,7 +34,6 @@ from .opening import open_archive
 from .tar_writer import BLOCK
 
 if t.TYPE_CHECKING:
-    from .._layout.index_file import IndexEntry
     from .._oci.digest import Digest
     from .layouts import ImageFiles
 
@@ -52,7 +51,7 @@ _FIRST_NAME: t.Final = re.compile(
 class ArchiveSummary:
     """An archive in a diff: the digest of its image, None if it has several; all are None if there is no archive.
 
-    attached are the digests of the referrers of the image.
+    attached are the digests of what is attached to the image.
     """
 
     digest: str | None
@@ -78,19 +77,6 @@ class ExistingArchive:
         self._files: ImageFiles | None = None
 
     @property
-    def entry(self) -> IndexEntry | None:
-        """The entry of the only image in index.json, None if there is none or several. Referrers of it do not count."""
-        entries = self.index.entries
-        named = [entry for entry in entries if entry.is_named]
-        images = named or [entry for entry in entries if not entry.is_attached] or entries
-        return images[0] if len(images) == 1 else None
-
-    @property
-    def attached(self) -> set[Digest]:
-        """The digests of all other entries."""
-        return {entry.descriptor.digest for entry in self.index.entries if entry is not self.entry}
-
-    @property
     def summary(self) -> ArchiveSummary:
         """The archive in a diff."""
         if self._files is None:
@@ -98,9 +84,9 @@ class ExistingArchive:
         images = main_images(self._files.images)
         digest = str(images[0].descriptor.digest) if len(images) == 1 else None
         names = sorted({name for image in images for name in image.names})
+        others = {str(image.descriptor.digest) for image in self._files.images if image not in images}
         is_oci = isinstance(self._files, LayoutArchive) and self.listing is None
-        attached = tuple(sorted(map(str, self.attached))) if digest is not None else ()
-        return ArchiveSummary(digest, names, "oci" if is_oci else "docker", self.compression, attached)
+        return ArchiveSummary(digest, names, "oci" if is_oci else "docker", self.compression, tuple(sorted(others)))
 
     def size_of(self, digest: Digest) -> int | None:
         """Return the size of the content with this digest, None if it is not there or cannot be read."""

@@ -47,15 +47,20 @@ def docker_listing(manifest: Manifest, *, full_name: str | None) -> bytes:
     return json.dumps([image], separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
-def top_files(entry: Descriptor, listing: bytes | None, *, referrers: t.Sequence[Descriptor] = ()) -> list[TarMember]:
-    """Return the files at the top of an archive; listing is manifest.json, None without one."""
+def index_of(entry: Descriptor, attached: t.Sequence[Descriptor]) -> IndexFile:
+    """Return the index.json of an archive with an image and what is attached to it."""
     index = IndexFile.empty()
-    for descriptor in (entry, *referrers):
+    for descriptor in (entry, *attached):
         index = index.with_untagged(descriptor)
+    return index
+
+
+def top_files(index: IndexFile, listing: bytes | None) -> list[TarMember]:
+    """Return the files at the top of an archive; listing is manifest.json, None without one."""
     files = {"index.json": index.to_bytes(), "oci-layout": _VERSION}
     if listing is not None:
         files["manifest.json"] = listing
     return [TarMember.of(name, data) for name, data in files.items()]
 
 
-__all__ = ("docker_listing", "named_entry", "top_files")
+__all__ = ("docker_listing", "index_of", "named_entry", "top_files")

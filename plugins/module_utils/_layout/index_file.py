@@ -22,7 +22,7 @@ from .._oci.document import parse_document
 from .._oci.index import Index
 from .._oci.media_type import OCI_INDEX
 from .errors import DocumentRefused
-from .tags import read_tags, tag_of
+from .tags import is_attached_tag, read_tags, tag_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,8 +55,10 @@ class IndexEntry:
 
     @property
     def is_attached(self) -> bool:
-        """Whether it has no name and an artifact type, as the entry of a referrer has."""
-        return not self.is_named and self.descriptor.artifact_type is not None
+        """Whether it has no name and an artifact type, as a referrer has, or a tag for what is attached."""
+        if self.is_named:
+            return self.tag is not None and is_attached_tag(self.tag)
+        return self.descriptor.artifact_type is not None
 
 
 @dataclass(frozen=True)

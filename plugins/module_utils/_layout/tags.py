@@ -11,6 +11,7 @@ walk.py and index_file.py read them.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._base.text import quote
@@ -23,6 +24,15 @@ from .._oci.reference import Reference
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
     from .._oci.index import Index
+
+
+# What clients attach to an image by a tag: cosign, and the index of the referrers tag schema (distribution-spec).
+_ATTACHED: t.Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64,}(?:\.(?:sig|att|sbom))?")
+
+
+def is_attached_tag(tag: str) -> bool:
+    """Tell whether a tag is one by which clients attach something to an image, such as sha256-HEX.sig."""
+    return _ATTACHED.fullmatch(tag) is not None
 
 
 def tag_of(name: str) -> str | None:
@@ -65,4 +75,4 @@ def read_tags(index: Index) -> tuple[dict[str, Digest], tuple[str, ...]]:
     return tags, tuple(warnings)
 
 
-__all__ = ("read_tags", "tag_of")
+__all__ = ("is_attached_tag", "read_tags", "tag_of")

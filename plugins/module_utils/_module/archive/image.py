@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ..._archive.image_files import docker_listing, named_entry
+from ..._archive.image_files import docker_listing, index_of, named_entry
 from ..._base.errors import CollectionError
 from ..._oci.document import parse_document
 from ..._oci.errors import ReferenceInvalid, Unsupported
@@ -28,6 +28,7 @@ from ..options.image_options import host_platform, platform_or_all
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._layout.index_file import IndexFile
     from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
     from ..._oci.manifest import Manifest
@@ -38,22 +39,21 @@ if t.TYPE_CHECKING:
 
 
 class FormatInvalid(CollectionError):
-    """The option format contradicts platform or referrers."""
+    """The option format contradicts another one."""
 
     kind = "configuration"
 
 
 @dataclass(frozen=True)
 class ArchiveImage:
-    """An image as it is to be in the archive: its entry in index.json, and the bytes of manifest.json for docker.
+    """An image as it is to be in the archive: index.json, and the bytes of manifest.json for docker.
 
-    diff_ids has those of the layers, for docker only. referrers are the entries of what refers to the image.
+    layers has the layers with their diff_ids, for docker only.
     """
 
-    entry: Descriptor
+    index: IndexFile
     listing: bytes | None = None
     layers: tuple[tuple[Descriptor, Digest], ...] = ()
-    referrers: tuple[Descriptor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,12 @@ def make_request(module: AnsibleModule, selector: Selector, names: ImageNames) -
             "The options format: docker and platform: all contradict each other: an archive for docker has one image; "
             "set platform to one platform or to host, or format to oci."
         )
-    if params["referrers"] and params["format"] == "docker":
-        raise FormatInvalid(
-            "The options format: docker and referrers: true contradict each other: an archive for docker has one image "
-            "and nothing else; set format to oci, or referrers to false."
-        )
+    for option in ("referrers", "cosign_tags"):
+        if params[option] and params["format"] == "docker":
+            raise FormatInvalid(
+                f"The options format: docker and {option}: true contradict each other: an archive for docker has one "
+                f"image and nothing else; set format to oci, or {option} to false."
+            )
     return LayoutRequest(
         repository=params["repository"] or "",
         selector=selector,
@@ -90,6 +91,7 @@ def make_request(module: AnsibleModule, selector: Selector, names: ImageNames) -
         rehash=params["validate"],
         missing_only=params["pull"] == "missing",
         referrers=params["referrers"],
+        cosign_tags=params["cosign_tags"],
     )
 
 
@@ -125,9 +127,9 @@ def _repository_name(module: AnsibleModule, source: ImageSource, selector: Selec
 
 def make_image(plan: LayoutPlan, names: ImageNames, *, docker: bool) -> ArchiveImage:
     """Return the image as it is to be in the archive. Raises Unsupported if docker cannot load it."""
-    entry = named_entry(plan.entry, tag=names.tag, full_name=names.full)
+    index = index_of(named_entry(plan.entry, tag=names.tag, full_name=names.full), plan.attached)
     if not docker:
-        return ArchiveImage(entry, referrers=plan.referrers)
+        return ArchiveImage(index)
     data = plan.documents[plan.entry.digest]
     document = parse_document(data, media_type=plan.entry.media_type, what=f"the manifest {plan.entry.digest}")
     if isinstance(document, Index) or not document.is_image:
@@ -136,7 +138,7 @@ def make_image(plan: LayoutPlan, names: ImageNames, *, docker: bool) -> ArchiveI
     diff_ids = () if config is None else config.diff_ids
     _check_loadable(plan, document, len(diff_ids))
     layers = tuple(zip(document.layers, diff_ids))
-    return ArchiveImage(entry, docker_listing(document, full_name=names.full), layers)
+    return ArchiveImage(index, docker_listing(document, full_name=names.full), layers)
 
 
 def _check_loadable(plan: LayoutPlan, manifest: Manifest, diff_ids: int) -> None:

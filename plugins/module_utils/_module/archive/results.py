@@ -60,7 +60,7 @@ def archive_results(module: AnsibleModule, outcome: ArchiveOutcome, watch: Stopw
             "downloaded": missing,
             "left_out": len(plan.left_out),
         },
-        "referrers": plan.describe_referrers(),
+        "referrers": plan.describe_attached(),
         "stats": {
             "downloaded_bytes": outcome.downloaded,
             "requests": outcome.requests,
@@ -79,8 +79,8 @@ def archive_diff(module: AnsibleModule, outcome: ArchiveOutcome) -> Json:
     dest = path_text(module.params["dest"])
     before = outcome.before
     names = {name for name in (outcome.names.tag, outcome.names.full) if name is not None}
-    referrers = [str(referrer.digest) for referrer in outcome.plan.referrers]
-    is_shown = module.params["referrers"] or before.attached
+    referrers = sorted({str(item.digest) for item in outcome.plan.attached})
+    is_shown = module.params["referrers"] or module.params["cosign_tags"] or before.attached
     return {
         "before_header": dest,
         "after_header": dest,

@@ -41,7 +41,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._base.strict_json import Json
-    from ..._oci.descriptor import Descriptor
+    from ..._layout.index_file import IndexEntry
     from ..._trust.policy import Verified
     from ..layout.contents import ImageFile
     from ..layout.plan import LayoutPlan, LayoutRequest
@@ -163,16 +163,11 @@ class _Task:
         return ArchiveOutcome(image=image, names=self._names, plan=plan, before=existing.summary, changed=changed)
 
     def _is_right(self, existing: ExistingArchive, image: ArchiveImage) -> bool:
-        """Return whether the archive has the entry and the format of the image; its blobs are not looked at."""
-        entry = existing.entry
-        if entry is None or entry.tag != self._names.tag or existing.compression != self._module.params["compression"]:
+        """Return whether the archive has the entries and the format of the image; its blobs are not looked at."""
+        if existing.compression != self._module.params["compression"] or existing.listing != image.listing:
             return False
-        attached = {referrer.digest for referrer in image.referrers}
-        return (
-            existing.listing == image.listing
-            and existing.attached == attached
-            and _is_same(entry.descriptor, image.entry)
-        )
+        found, wanted = existing.index.entries, image.index.entries
+        return len(found) == len(wanted) and all(map(_is_same, found, wanted))
 
     def _write(self, pending: PendingArchive, outcome: ArchiveOutcome) -> ArchiveOutcome:
         with self._opened(pending.folder) as existing:
@@ -195,7 +190,7 @@ class _Task:
         contents = {file.descriptor.digest: self._member(file, existing, pending) for file in outcome.plan.files}
         for layer, diff_id in image.layers:
             check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")
-        members = [*contents.values(), *top_files(image.entry, image.listing, referrers=image.referrers)]
+        members = [*contents.values(), *top_files(image.index, image.listing)]
         pending.compose(with_directories(members), compression=self._module.params["compression"])
         pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
 
@@ -227,9 +222,10 @@ class _Task:
             pending.clear()
 
 
-def _is_same(found: Descriptor, wanted: Descriptor) -> bool:
+def _is_same(entry: IndexEntry, other: IndexEntry) -> bool:
+    found, wanted = entry.descriptor, other.descriptor
     same = (found.media_type, found.digest, found.size) == (wanted.media_type, wanted.digest, wanted.size)
-    return same and wanted.annotations.items() <= found.annotations.items()
+    return same and entry.tag == other.tag and wanted.annotations.items() <= found.annotations.items()
 
 
 def _exists(folder: int, name: str) -> bool:

@@ -143,8 +143,8 @@ class Collector:
         return Contents(top, tuple(self._members), self.files, self.left_out)
 
     def document(self, descriptor: Descriptor) -> Manifest | Index:
-        """Return the document that a descriptor leads to, without adding it to the contents. Raises as collect()."""
-        data = self._view.document(descriptor.digest) or self._fetch(descriptor)
+        """Return the document of a referrer, without adding it to the contents. Raises as collect()."""
+        data = self._view.document(descriptor.digest) or self._fetch(descriptor, attached=True)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
         self._known[descriptor.digest] = data
         return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
@@ -167,11 +167,12 @@ class Collector:
                 f"it has more than {MAX_DOCUMENTS} manifests, or {MAX_DOCUMENT_BYTES} bytes of them", "set platform"
             )
 
-    def _fetch(self, descriptor: Descriptor) -> bytes:
+    def _fetch(self, descriptor: Descriptor, *, attached: bool = False) -> bytes:
         data = self._known.get(descriptor.digest, descriptor.data)
         if data is not None:
             return data
-        return self._source.manifest(self._repository, Selector(None, descriptor.digest)).document.raw
+        selector = Selector(None, descriptor.digest)
+        return self._source.manifest(self._repository, selector, attached=attached).document.raw
 
     def _add_manifest(self, descriptor: Descriptor, manifest: Manifest) -> None:
         self._members.append(Member(descriptor, manifest))

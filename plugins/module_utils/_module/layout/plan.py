@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..._base.strict_json import MAX_BYTES, Json
+from ..._oci.annotations import REF_NAME
 from ..._oci.descriptor import Descriptor
 from ..._oci.digest import Digest, verify
 from ..._oci.document import parse_document
@@ -27,7 +28,7 @@ if t.TYPE_CHECKING:
     from ..._oci.platform import Platform
     from ..registry.sources import ImageSource
     from .contents import Contents, Member, StoredImages
-    from .referrers import FoundReferrers
+    from .referrers import Attached
 
 Document = t.Union["Manifest", Index]
 
@@ -41,8 +42,8 @@ class LayoutRequest:
     """The request of a task: the image, its platform (None for all) and its tag in the layout (None for no tag).
 
     host selects the image to return if there are several. With missing_only, a tag that the layout has is not resolved
-    again (option pull). With referrers, what refers to the image is copied too. With signed, signatures of the image
-    are demanded.
+    again (option pull). With referrers, what refers to the image is copied too, with cosign_tags the tags of cosign for
+    it. With signed, signatures of the image are demanded.
     """
 
     repository: str
@@ -54,6 +55,7 @@ class LayoutRequest:
     rehash: bool
     missing_only: bool = False
     referrers: bool = False
+    cosign_tags: bool = False
     signed: bool = False
 
 
@@ -61,7 +63,7 @@ class LayoutRequest:
 class LayoutPlan:
     """The entry of index.json and the files that a layout needs for an image. image is the return value image.
 
-    referrers are the entries of what refers to the image, members its manifests.
+    attached are the entries of what is attached to the image, members its manifests.
     """
 
     entry: Descriptor
@@ -69,7 +71,7 @@ class LayoutPlan:
     left_out: tuple[Descriptor, ...]
     image: Json | None
     found: _FoundImage = field(repr=False)
-    referrers: tuple[Descriptor, ...] = ()
+    attached: tuple[Descriptor, ...] = ()
     members: tuple[Member, ...] = field(default=(), repr=False)
 
     @property
@@ -87,22 +89,29 @@ class LayoutPlan:
         """The bytes of all manifests and indexes of the image, and of other files whose content is known, by digest."""
         return {file.descriptor.digest: file.data for file in self.files if file.data is not None}
 
-    def describe_referrers(self) -> list[Json]:
+    def describe_attached(self) -> list[Json]:
         """Return the return value referrers."""
-        return [{"digest": str(item.digest), "artifact_type": item.artifact_type} for item in self.referrers]
+        return [
+            {
+                "digest": str(item.digest),
+                "artifact_type": item.artifact_type,
+                "tag": item.annotations.get(REF_NAME),
+            }
+            for item in self.attached
+        ]
 
 
 @dataclass(frozen=True)
 class _FoundImage:
     """The descriptor that a reference resolves to, and the index that it was selected from, None if there is none.
 
-    lists has the lists of referrers that are known.
+    attached is what is known to be attached to it.
     """
 
     descriptor: Descriptor
     known: dict[Digest, bytes]
     index: Digest | None = None
-    lists: dict[Digest, tuple[Descriptor, ...]] = field(default_factory=dict)
+    attached: Attached | None = None
 
 
 def make_plan(
@@ -144,23 +153,33 @@ class _Planner:
         )
         contents = collector.collect(found.descriptor)
         shown, config = self._show_image(contents, found)
-        attached = self._find_referrers(collector, contents, found) if request.referrers else None
+        attached = self._find_attached(collector, contents, found)
         files = collector.files if config is None else tuple(_with_data(file, config) for file in collector.files)
         plan = LayoutPlan(found.descriptor, files, collector.left_out, shown, found, members=contents.members)
         if attached is not None:
-            found = replace(found, lists=attached.lists)
-            plan = replace(plan, entry=attached.entry, referrers=attached.entries)
+            found = replace(found, attached=attached)
+            plan = replace(plan, entry=attached.entry, attached=attached.entries)
         return replace(plan, found=replace(found, known={**found.known, **plan.documents}))
 
-    def _find_referrers(self, collector: Collector, contents: Contents, found: _FoundImage) -> FoundReferrers:
-        from .referrers import ReferrerLister, find_referrers
-
+    def _find_attached(self, collector: Collector, contents: Contents, found: _FoundImage) -> Attached | None:
         request = self._request
+        if not (request.referrers or request.cosign_tags):
+            return None
+        from .referrers import ReferrerLister, find_attached
+
         lister = ReferrerLister(
-            self._source, self._view, repository=request.repository, lists=found.lists, warn=self._warn
+            self._source, self._view, repository=request.repository, earlier=found.attached, warn=self._warn
         )
-        known = None if request.rehash else self._find_entry()
-        return find_referrers(lister, collector, contents, found.descriptor, known=known, ask=not request.missing_only)
+        return find_attached(
+            lister,
+            collector,
+            contents,
+            found.descriptor,
+            known=None if request.rehash else self._find_entry(),
+            ask=not request.missing_only,
+            referrers=request.referrers,
+            cosign_tags=request.cosign_tags,
+        )
 
     def _find(self) -> _FoundImage:
         return self._find_all_platforms() if self._request.platform is None else self._find_one_platform()

@@ -4,26 +4,31 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The option referrers of oci_layout and oci_archive: what refers to the image, and what refers to that in turn.
+"""The options referrers and cosign_tags of oci_layout and oci_archive: what is attached to an image is copied too.
 
 Each referrer becomes an entry of index.json without a tag, where the registry server finds it. The list for the image
 is requested in every run. The entry of the image records it, and as long as it is the same, the referrers of single
-platforms and of other referrers are not requested again. plan.py and run.py call this.
+platforms and of other referrers are not requested again. What a tag of cosign leads to keeps that tag. plan.py and
+run.py call this.
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ..._base.errors import CollectionError
 from ..._base.text import quote
 from ..._layout.referrers import as_referrer
+from ..._oci.annotations import REF_NAME
 from ..._oci.digest import Digest
 from ..._oci.document import parse_document
 from ..._oci.errors import Unsupported
 from ..._oci.index import Index
 from ..._oci.media_type import is_index, is_manifest
+from ..._registry.cosign_tags import CosignTag, list_cosign_tags
+from ..._registry.cosign_tags import cosign_tags as tags_of
 from ..._registry.errors import NotFound
 from ..._registry.referrers import list_referrers
 
@@ -32,6 +37,7 @@ if t.TYPE_CHECKING:
     from ..._layout.index_file import IndexFile
     from ..._oci.descriptor import Descriptor
     from ..._oci.manifest import Manifest
+    from ..registry.layout_referrers import LayoutReferrers
     from ..registry.layout_source import LayoutSource
     from ..registry.sources import ImageSource, RegistrySource
     from .contents import Collector, Contents, StoredImages
@@ -46,42 +52,66 @@ Lists = dict[Digest, "tuple[Descriptor, ...]"]
 
 
 @dataclass(frozen=True)
-class FoundReferrers:
-    """The entries of index.json for the referrers of an image, sorted by digest; entry is that of the image itself.
+class Attached:
+    """What is attached to an image: the entries of index.json for its referrers, sorted by digest, and for its tags.
 
-    lists has the lists that were requested, so that another plan for the same image need not request them again.
+    entry is that of the image itself. lists and tags have what was requested, so that another plan for the same image
+    need not request it again; tags is None if it was not.
     """
 
     entry: Descriptor
-    entries: tuple[Descriptor, ...]
-    lists: Lists
+    referrers: tuple[Descriptor, ...] = ()
+    tagged: tuple[Descriptor, ...] = ()
+    lists: Lists = field(default_factory=dict)
+    tags: tuple[CosignTag, ...] | None = None
+
+    @property
+    def entries(self) -> tuple[Descriptor, ...]:
+        """All entries. A referrer that has a tag too comes first with its tag, which is enough."""
+        return (*self.tagged, *self.referrers)
 
 
-def find_referrers(
+def find_attached(
     lister: ReferrerLister,
     collector: Collector,
     contents: Contents,
     entry: Descriptor,
     *,
     known: Descriptor | None,
-    ask: bool = True,
-) -> FoundReferrers:
-    """Find the referrers of an image, and add their files to those of the collector.
+    ask: bool,
+    referrers: bool,
+    cosign_tags: bool,
+) -> Attached:
+    """Find what is attached to an image, and add the files of it to those of the collector.
 
     contents and entry are those of the image. known is the present entry of the image in index.json, None if everything
-    is to be requested again. If ask is False, nothing is requested if known records a list. Raises what the lister
-    raises, and Unsupported above the limit.
+    is to be requested again. If ask is False, nothing is requested that is known. Raises what the lister raises, and
+    Unsupported above the limit.
     """
-    recorded = None if known is None or known.digest != entry.digest else known.annotations.get(LISTED)
-    if ask or recorded is None:
-        current = _fingerprint(lister.list(entry.digest))
-        recorded, is_same = current, recorded == current
-    else:
-        is_same = True
-    if is_same:
-        lister.use_stored()
+    known = None if known is None or known.digest != entry.digest else known
+    found = Attached(entry)
+    if cosign_tags:
+        tags = lister.tags(entry.digest, ask=ask or known is None)
+        found = replace(found, tags=tags, tagged=tuple(_tagged(collector, item) for item in tags))
+    if referrers:
+        recorded = None if known is None else known.annotations.get(LISTED)
+        if recorded is None or ask:
+            current = _fingerprint(lister.list(entry.digest))
+            recorded, is_same = current, recorded == current
+        else:
+            is_same = True
+        if is_same:
+            lister.use_stored()
+        entries = _find_referrers(lister, collector, [entry.digest, *_platforms(contents)])
+        entry = replace(entry, annotations={**entry.annotations, LISTED: recorded})
+        found = replace(found, entry=entry, referrers=entries)
+    return replace(found, lists=lister.lists)
+
+
+def _find_referrers(lister: ReferrerLister, collector: Collector, subjects: list[Digest]) -> tuple[Descriptor, ...]:
+    """Return the entries for what refers to the subjects, and to that in turn. Raises as find_attached()."""
+    image = subjects[0]
     found: dict[Digest, Descriptor] = {}
-    subjects = [entry.digest, *_platforms(contents)]
     for subject in subjects:
         for descriptor in lister.list(subject):
             referrer = None if descriptor.digest in found else lister.read(collector, descriptor, subject)
@@ -90,23 +120,37 @@ def find_referrers(
                 subjects.append(descriptor.digest)
         if len(found) > MAX_REFERRERS:
             raise Unsupported(
-                f"Listing the referrers of {entry.digest} failed: there are more than {MAX_REFERRERS}; set referrers "
-                "to false, and copy those that you need by their digests."
+                f"Listing the referrers of {image} failed: there are more than {MAX_REFERRERS}; set referrers to "
+                "false, and copy those that you need by their digests."
             )
-    entry = replace(entry, annotations={**entry.annotations, LISTED: recorded})
-    return FoundReferrers(entry, tuple(sorted(found.values(), key=lambda item: str(item.digest))), lister.lists)
+    return tuple(sorted(found.values(), key=lambda item: str(item.digest)))
+
+
+def _tagged(collector: Collector, item: CosignTag) -> Descriptor:
+    """Add the files of what a tag of cosign leads to, and return its entry in index.json."""
+    collector.add(item.descriptor)
+    return replace(item.descriptor, annotations={REF_NAME: item.tag}, artifact_type=None)
 
 
 class ReferrerLister:
     """Lists the referrers of one manifest after the other, by the registry or from the layout that is the source.
 
-    view is the layout or archive that the image is copied to; lists are the lists that are known already.
+    view is the layout or archive that the image is copied to; earlier has what is known.
     """
 
-    def __init__(self, source: ImageSource, view: StoredImages, *, repository: str, lists: Lists, warn: Warn) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        view: StoredImages,
+        *,
+        repository: str,
+        earlier: Attached | None,
+        warn: Warn,
+    ) -> None:
         self._source, self._view, self._repository, self._warn = source, view, repository, warn
+        self._tags = None if earlier is None else earlier.tags
         self._ask: t.Callable[[Digest], tuple[Descriptor, ...]] = self._asking()
-        self.lists = dict(lists)
+        self.lists: Lists = {} if earlier is None else dict(earlier.lists)
 
     def use_stored(self) -> None:
         """Take all further lists from the layout that is copied to, unless a referrer in it is damaged."""
@@ -119,6 +163,18 @@ class ReferrerLister:
         if subject not in self.lists:
             self.lists[subject] = self._ask(subject)
         return self.lists[subject]
+
+    def tags(self, digest: Digest, *, ask: bool) -> tuple[CosignTag, ...]:
+        """Return the tags of cosign for a manifest; if ask is False, those that the layout has that is copied to.
+
+        Raises RegistryError, LayoutError, OciError.
+        """
+        if self._tags is None and not ask:
+            stored = [(tag, self._view.index.tagged(tag)) for tag in tags_of(digest)]
+            self._tags = tuple(CosignTag(tag, item) for tag, item in stored if item is not None)
+        if self._tags is None:
+            self._tags = self._ask_tags(digest)
+        return self._tags
 
     def read(self, collector: Collector, descriptor: Descriptor, subject: Digest) -> Descriptor | None:
         """Add the files of a referrer to those of the collector and return its entry in index.json.
@@ -138,9 +194,19 @@ class ReferrerLister:
         if self._source.name:
             registry = t.cast("RegistrySource", self._source)
             return lambda subject: list_referrers(registry, self._repository, subject).descriptors
+        return self._layout.list
+
+    def _ask_tags(self, digest: Digest) -> tuple[CosignTag, ...]:
+        if self._source.name:
+            return list_cosign_tags(t.cast("RegistrySource", self._source), self._repository, digest)
+        return self._layout.list_cosign(digest)
+
+    @cached_property
+    def _layout(self) -> LayoutReferrers:
+        """The documents of the layout that is the source."""
         from ..registry.layout_referrers import LayoutReferrers
 
-        return LayoutReferrers(t.cast("LayoutSource", self._source), warn=self._warn).list
+        return LayoutReferrers(t.cast("LayoutSource", self._source), warn=self._warn)
 
 
 class _LeftOut(Exception):
@@ -160,11 +226,12 @@ def _document(collector: Collector, descriptor: Descriptor, subject: Digest) -> 
     return document
 
 
-def without_referrers(index: IndexFile, gone: Digest, *, document: t.Callable[[Digest], bytes | None]) -> IndexFile:
-    """Remove the entries without a name that refer to an image, if no other entry leads to that image any more.
+def without_attached(index: IndexFile, gone: Digest, *, document: t.Callable[[Digest], bytes | None]) -> IndexFile:
+    """Remove what is attached to an image, if no other entry leads to that image any more.
 
-    They would keep its files, because an entry keeps its subject. document returns the verified bytes of a manifest or
-    index, None if it is not there; what is not there refers to nothing.
+    These are entries without a name that refer to it, which would keep its files, because an entry keeps its subject;
+    and the tags of cosign for it. document returns the verified bytes of a manifest or index, None if it is not there;
+    what is not there refers to nothing.
     """
     stored = _Documents(document)
     unnamed = {entry.descriptor.digest for entry in index.entries if not entry.is_named}
@@ -172,6 +239,8 @@ def without_referrers(index: IndexFile, gone: Digest, *, document: t.Callable[[D
     kept = stored.below(entry.descriptor.digest for entry in index.entries if entry.descriptor.digest not in loose)
     lost = stored.below([gone]) - kept
     while True:
+        for tag in (tag for digest in lost for tag in tags_of(digest)):
+            index = index.without_tag(tag)
         found = {digest for digest in loose if stored.subject(digest) in lost}
         if not found:
             return index
@@ -243,4 +312,4 @@ def _fingerprint(listed: t.Iterable[Descriptor]) -> str:
     return str(Digest.of("\n".join(sorted(str(item.digest) for item in listed)).encode("ascii")))
 
 
-__all__ = ("LISTED", "MAX_REFERRERS", "FoundReferrers", "ReferrerLister", "find_referrers", "without_referrers")
+__all__ = ("LISTED", "MAX_REFERRERS", "Attached", "ReferrerLister", "find_attached", "without_attached")

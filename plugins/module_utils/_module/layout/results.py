@@ -62,7 +62,7 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwat
             "downloaded": missing,
             "left_out": 0 if plan is None else len(plan.left_out),
         },
-        "referrers": [] if plan is None else plan.describe_referrers(),
+        "referrers": [] if plan is None else plan.describe_attached(),
         "pruned": {"blobs": pruning.removed, "bytes": pruning.bytes},
         "orphans": pruning.orphans,
         "stats": {

@@ -18,6 +18,7 @@ from ..._base.text import ignore, visible
 from ..._layout.errors import LayoutError, write_errors
 from ..._layout.store import opened_store
 from ..._layout.view import LayoutView
+from ..._oci.annotations import REF_NAME
 from ..._oci.errors import ReferenceInvalid
 from ..._oci.names import check_tag
 from ..._oci.reference import Selector
@@ -41,6 +42,7 @@ if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
     from ..._layout.store import LayoutStore
+    from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
     from ..registry.sources import ImageSource
 
@@ -175,10 +177,11 @@ def _plan_absent(module: AnsibleModule, view: LayoutView) -> LayoutOutcome:
     else:
         gone = t.cast(Selector, selector).digest
         after = view.index.without_untagged(t.cast("Digest", gone))
-    if module.params["referrers"] and gone is not None and after is not view.index:
-        from .referrers import without_referrers
+    copied = module.params["referrers"] or module.params["cosign_tags"]
+    if copied and gone is not None and after is not view.index:
+        from .referrers import without_attached
 
-        after = without_referrers(after, gone, document=view.document)
+        after = without_attached(after, gone, document=view.document)
     pruning = plan_pruning(view, after, document=lambda dummy: None, wanted=(), prune=module.params["prune"])
     publish = after is not view.index
     return LayoutOutcome(view.index, after, tag, pruning, changed=publish or bool(pruning.removed), publish=publish)
@@ -201,19 +204,24 @@ def _remove_left_over(dest: str) -> None:
 
 
 def _with_entries(view: LayoutView, plan: LayoutPlan, request: LayoutRequest) -> IndexFile:
-    """Return index.json with the entry of the image and those of its referrers, without those of the image before."""
+    """Return index.json with the image and what is attached to it, and without what was attached to the one before."""
     if request.tag is None:
         gone, index = None, view.index.with_untagged(plan.entry)
     else:
         gone, index = view.index.digest_of(request.tag), view.index.with_tag(request.tag, plan.entry)
-    for referrer in plan.referrers:
-        index = index.with_untagged(referrer)
-    if not request.referrers or gone is None or gone == plan.entry.digest:
+    for attached in plan.attached:
+        index = _with_attached(index, attached)
+    if not (request.referrers or request.cosign_tags) or gone is None or gone == plan.entry.digest:
         return index
-    from .referrers import without_referrers
+    from .referrers import without_attached
 
     known = plan.documents
-    return without_referrers(index, gone, document=lambda digest: known.get(digest) or view.document(digest))
+    return without_attached(index, gone, document=lambda digest: known.get(digest) or view.document(digest))
+
+
+def _with_attached(index: IndexFile, descriptor: Descriptor) -> IndexFile:
+    tag = descriptor.annotations.get(REF_NAME)
+    return index.with_untagged(descriptor) if tag is None else index.with_tag(tag, descriptor)
 
 
 def _parse_names(module: AnsibleModule) -> tuple[Selector | None, str | None]:
@@ -241,6 +249,7 @@ def _make_request(module: AnsibleModule, selector: Selector) -> LayoutRequest:
         rehash=params["validate"],
         missing_only=params["pull"] == "missing",
         referrers=params["referrers"],
+        cosign_tags=params["cosign_tags"],
     )
 
 

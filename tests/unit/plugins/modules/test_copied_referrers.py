@@ -16,6 +16,12 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.inspecti
 from ansible_collections.attested.registry.plugins.module_utils._module.layout import referrers as module
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images.signatures import (
+    SigningKey,
+    signature_tag,
+    signatures,
+    simple_signing,
+)
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 AMD = images.image([images.layer([images.file("etc/arch", b"amd64\n")])], platform="linux/amd64")
@@ -98,7 +104,7 @@ def test_check_run_check_run(layout: t.Any, dest: pathlib.Path, server: FaultyRe
     run = layout()
     assert (run["changed"], run["blobs"], run["diff"]) == (True, predicted["blobs"], predicted["diff"])
     assert copied(run) == digests(*ALL) == copied(predicted)
-    assert {"digest": SBOM.digest, "artifact_type": SBOM_TYPE} in run["referrers"]
+    assert {"digest": SBOM.digest, "artifact_type": SBOM_TYPE, "tag": None} in run["referrers"]
     assert run["diff"]["before"]["referrers"] == []
     assert run["diff"]["after"]["referrers"] == digests(*ALL)
     assert (listed(dest, MANY), listed(dest, SBOM), listed(dest, ARM)) == (
@@ -274,6 +280,103 @@ def test_referrers_that_refer_to_each_other_through_an_index(layout: t.Any, serv
     server.add_content("team/app", around)
     assert around.digest in copied(layout())
     assert layout()["changed"] is False
+
+
+# --- tags of cosign --------------------------------------------------------------------------------------------------
+
+COSIGN = images.image([images.layer(b"signature", media_type="application/vnd.dev.cosign.simplesigning.v1+json")])
+COSIGN_TAG = MANY.digest.replace(":", "-") + ".sig"
+TAGS = {"cosign_tags": True, "referrers": False}
+
+
+def test_tags_of_cosign(layout: t.Any, dest: pathlib.Path, server: FaultyRegistry) -> None:
+    server.publish("team/app", {COSIGN_TAG: COSIGN})
+    predicted = layout(**TAGS, check=True)
+    run = layout(**TAGS)
+    assert (run["changed"], run["diff"]) == (True, predicted["diff"])
+    assert run["tags"] == {"1.0": MANY.digest, COSIGN_TAG: COSIGN.digest}
+    assert run["referrers"] == [{"digest": COSIGN.digest, "artifact_type": None, "tag": COSIGN_TAG}]
+    assert layout(**TAGS)["changed"] is False
+    assert len(server.requests) == 4
+    # another signature is another manifest under the same tag
+    again = images.image([*COSIGN.layers, images.layer(b"more", media_type="text/plain")])
+    server.publish("team/app", {COSIGN_TAG: again})
+    run = layout(**TAGS)
+    assert (run["changed"], run["tags"][COSIGN_TAG], run["blobs"]["downloaded"]) == (True, again.digest, 3)
+    # what the registry no longer has stays
+    del server.repositories["team/app"].tags[COSIGN_TAG]
+    run = layout(**TAGS)
+    assert (run["changed"], run["tags"][COSIGN_TAG]) == (False, again.digest)
+
+
+def test_tags_of_cosign_go_with_their_image(layout: t.Any, dest: pathlib.Path, server: FaultyRegistry) -> None:
+    server.publish("team/app", {COSIGN_TAG: COSIGN})
+    both = {"cosign_tags": True, "referrers": True}
+    assert copied(layout(**both)) == [COSIGN.digest, *digests(*ALL)]
+    run = layout(**both, reference="next", dest_tag="1.0", prune=True)
+    assert (run["tags"], run["orphans"], run["diff"]["after"]["referrers"]) == ({"1.0": NEXT.digest}, 0, [])
+    layout(**both)
+    run = layout(**both, state="absent", prune=True)
+    assert (run["tags"], run["orphans"]) == ({}, 0)
+
+
+def test_a_referrer_with_a_tag_of_cosign_is_one_entry(
+    layout: t.Any, dest: pathlib.Path, server: FaultyRegistry
+) -> None:
+    server.add_tag("team/app", COSIGN_TAG, SBOM.digest)
+    run = layout(cosign_tags=True)
+    assert (run["changed"], run["tags"][COSIGN_TAG]) == (True, SBOM.digest)
+    entries = json.loads((dest / "index.json").read_bytes())["manifests"]
+    assert sorted(entry["digest"] for entry in entries) == digests(MANY, *ALL)
+    assert listed(dest, MANY) == [SBOM.digest]
+    assert layout(cosign_tags=True)["changed"] is False
+
+
+def test_pull_missing_asks_for_no_tag(layout: t.Any, server: FaultyRegistry) -> None:
+    server.publish("team/app", {COSIGN_TAG: COSIGN})
+    layout(cosign_tags=True, pull="missing")
+    del server.repositories["team/app"].tags[COSIGN_TAG]
+    run = layout(cosign_tags=True, pull="missing")
+    assert (run["changed"], copied(run)) == (False, [COSIGN.digest, *digests(*ALL)])
+    assert server.requests == []
+
+
+def test_tags_of_cosign_in_archives(
+    archive: t.Any, run_module: t.Any, dest: pathlib.Path, server: FaultyRegistry
+) -> None:
+    server.publish("team/app", {COSIGN_TAG: COSIGN})
+    run = archive(cosign_tags=True)
+    assert (run["changed"], copied(run)) == (True, [COSIGN.digest, *digests(*ALL)])
+    assert archive(cosign_tags=True)["changed"] is False
+    before = archive(cosign_tags=True, dest_name="2.0")["diff"]["before"]
+    assert before["names"] == ["1.0", f"{server.name}/team/app:1.0"]
+    assert "cosign_tags: true contradict" in archive(cosign_tags=True, referrers=False, format="docker")["msg"]
+    # the image is found without a reference, and so is its signature
+    found = run_module("oci_referrers", layout=f"{dest}.tar")
+    assert [(item["digest"], item["tag"]) for item in found["referrers"]] == [
+        (SBOM.digest, None),
+        (COSIGN.digest, COSIGN_TAG),
+    ]
+    options = {"layout": f"{dest}.tar", "dest": str(dest), "cosign_tags": True, "referrers": True}
+    run = run_module("oci_layout", **options)
+    assert run["tags"] == {"2.0": MANY.digest, COSIGN_TAG: COSIGN.digest}
+    assert run_module("oci_layout", **options)["changed"] is False
+    run = archive(referrers=False)
+    assert (run["changed"], run["diff"]["after"]["referrers"]) == (True, [])
+
+
+def test_a_signature_goes_with_an_archive(
+    archive: t.Any, run_module: t.Any, dest: pathlib.Path, server: FaultyRegistry, tmp_path: pathlib.Path
+) -> None:
+    key = SigningKey.make("p256")
+    key.write(tmp_path / "cosign.pub")
+    signed = signatures([simple_signing(key, MANY.digest, f"{server.name}/team/app")])
+    server.publish("team/app", {signature_tag(MANY.digest): signed})
+    options = {"layout": f"{dest}.tar", "signature": {"keys": [str(tmp_path / "cosign.pub")], "identity": "none"}}
+    archive(referrers=False)
+    assert run_module("oci_image_info", **options)["error"]["kind"] == "signature_invalid"
+    archive(referrers=False, cosign_tags=True)
+    assert not run_module("oci_image_info", **options).failed
 
 
 # --- archives --------------------------------------------------------------------------------------------------------

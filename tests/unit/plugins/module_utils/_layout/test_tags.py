@@ -10,7 +10,7 @@ import pathlib
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
-from ansible_collections.attested.registry.plugins.module_utils._layout.tags import tag_of
+from ansible_collections.attested.registry.plugins.module_utils._layout.tags import is_attached_tag, tag_of
 from ansible_collections.attested.registry.tests.support.images import images
 
 ONE = images.image([images.layer([images.file("a", b"1")])])
@@ -48,6 +48,24 @@ def _write(path: pathlib.Path, *named: tuple[str, images.Content]) -> str:
     entries = [content.descriptor(annotations={images.REF_NAME: name}) for name, content in named]
     images.write_index(path, [*entries, ONE.descriptor(), TWO.descriptor(annotations={"other": "x"})])
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_attached"),
+    [
+        (f"sha256-{'a1' * 32}.sig", True),
+        (f"sha256-{'a1' * 32}.att", True),
+        (f"sha256-{'a1' * 32}.sbom", True),
+        (f"sha256-{'a1' * 32}", True),
+        (f"sha512-{'a1' * 32}", True),
+        (f"sha256-{'a1' * 32}.other", False),
+        (f"sha256-{'a1' * 31}.sig", False),
+        ("sha256-abc", False),
+        ("1.0", False),
+    ],
+)
+def test_tags_for_what_is_attached_to_an_image(tag: str, is_attached: bool) -> None:
+    assert is_attached_tag(tag) is is_attached
 
 
 def test_several_tags_for_one_image_and_untagged_ones(tmp_path: pathlib.Path) -> None:
