@@ -111,7 +111,7 @@ REACHED = {
     "oci_layer_unpack": 61,
     "oci_layout": 194,
     "oci_layout_info": 43,
-    "oci_login": 135,
+    "oci_login": 136,
     "oci_login_info": 42,
     "oci_manifest": 162,
     "oci_referrers": 162,

@@ -6,7 +6,7 @@
 
 """The text of an auth file, and the logins in it: what an entry says, and how to write one (containers-auth.json(5)).
 
-Called by login/run.py.
+Called by login/plan.py.
 """
 
 from __future__ import annotations

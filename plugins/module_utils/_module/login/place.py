@@ -18,7 +18,7 @@ import os
 import stat
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..._base.errors import CollectionError
 from ..._base.lock_file import lock_file, unlock_file
@@ -42,7 +42,7 @@ _MAXIMUM_LINKS: t.Final = 8
 class Found:
     """What is at the place: the content of the file, its mode and its owner; all None if there is no file."""
 
-    data: bytes | None = None
+    data: bytes | None = field(default=None, repr=False)
     mode: int | None = None
     owner: tuple[int, int] | None = None
 

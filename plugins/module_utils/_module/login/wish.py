@@ -6,7 +6,7 @@
 
 """What a task of oci_login is about: the registry's key in the auth file, the file, the credentials and the helper.
 
-Called by login/run.py.
+Called by login/run.py and login/plan.py.
 """
 
 from __future__ import annotations
