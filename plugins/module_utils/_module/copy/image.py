@@ -190,7 +190,7 @@ class ImageReader:
         contents = collector.collect(entry)
         entries: tuple[Descriptor, ...] = ()
         if self._lister is not None:
-            entries = find_referrers(self._lister, collector, contents, entry, known=None).entries
+            entries = find_referrers(self._lister, collector, contents, entry)
         documents = _children_first([*(found.digest for found in entries), root.digest], collector.files)
         digests = {document.digest for document in documents}
         blobs = tuple(file for file in collector.files if file.descriptor.digest not in digests)

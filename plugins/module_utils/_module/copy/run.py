@@ -126,9 +126,7 @@ class _Task:
         return CopyOutcome(tuple(plans), surplus, Counter(self._target.fates.values()), len(self._left_out))
 
     def _make_lister(self) -> ReferrerLister:
-        return ReferrerLister(
-            self._source, NothingStored(), repository=self._repository, lists={}, warn=self._module.warn
-        )
+        return ReferrerLister(self._source, NothingStored(), repository=self._repository, warn=self._module.warn)
 
     def _requests(self, selection: TagSelection | None, selector: Selector) -> list[CopyRequest]:
         if selection is None:

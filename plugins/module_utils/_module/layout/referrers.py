@@ -18,13 +18,13 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ..._base.errors import CollectionError
+from ..._base.errors import CollectionError, JsonInvalid
 from ..._base.text import quote
 from ..._layout.referrers import as_referrer
 from ..._oci.annotations import REF_NAME
 from ..._oci.digest import Digest
 from ..._oci.document import parse_document
-from ..._oci.errors import Unsupported
+from ..._oci.errors import DocumentInvalid, Unsupported
 from ..._oci.index import Index
 from ..._oci.media_type import is_index, is_manifest
 from ..._registry.cosign_tags import CosignTag, list_cosign_tags
@@ -102,15 +102,20 @@ def find_attached(
             is_same = True
         if is_same:
             lister.use_stored()
-        entries = _find_referrers(lister, collector, [entry.digest, *_platforms(contents)])
+        entries = find_referrers(lister, collector, contents, entry)
         entry = replace(entry, annotations={**entry.annotations, LISTED: recorded})
         found = replace(found, entry=entry, referrers=entries)
     return replace(found, lists=lister.lists)
 
 
-def _find_referrers(lister: ReferrerLister, collector: Collector, subjects: list[Digest]) -> tuple[Descriptor, ...]:
-    """Return the entries for what refers to the subjects, and to that in turn. Raises as find_attached()."""
-    image = subjects[0]
+def find_referrers(
+    lister: ReferrerLister, collector: Collector, contents: Contents, entry: Descriptor
+) -> tuple[Descriptor, ...]:
+    """Return the entries for what refers to an image, and to that in turn, sorted by digest. Raises as find_attached().
+
+    The files of the referrers are added to those of the collector.
+    """
+    subjects = [entry.digest, *_platforms(contents)]
     found: dict[Digest, Descriptor] = {}
     for subject in subjects:
         for descriptor in lister.list(subject):
@@ -120,8 +125,8 @@ def _find_referrers(lister: ReferrerLister, collector: Collector, subjects: list
                 subjects.append(descriptor.digest)
         if len(found) > MAX_REFERRERS:
             raise Unsupported(
-                f"Listing the referrers of {image} failed: there are more than {MAX_REFERRERS}; set referrers to "
-                "false, and copy those that you need by their digests."
+                f"Listing the referrers of {entry.digest} failed: there are more than {MAX_REFERRERS}; set referrers "
+                "to false, and copy those that you need by their digests."
             )
     return tuple(sorted(found.values(), key=lambda item: str(item.digest)))
 
@@ -144,7 +149,7 @@ class ReferrerLister:
         view: StoredImages,
         *,
         repository: str,
-        earlier: Attached | None,
+        earlier: Attached | None = None,
         warn: Warn,
     ) -> None:
         self._source, self._view, self._repository, self._warn = source, view, repository, warn
@@ -221,6 +226,8 @@ def _document(collector: Collector, descriptor: Descriptor, subject: Digest) -> 
         document = collector.document(descriptor)
     except NotFound:
         raise _LeftOut("it is listed, but it is not there") from None
+    except (DocumentInvalid, JsonInvalid, Unsupported) as exc:
+        raise _LeftOut(f"it cannot be used ({exc.message.rstrip('.')})") from None
     if document.subject is None or document.subject.digest != subject:
         raise _LeftOut(f"it is listed as a referrer of {subject}, but does not refer to it")
     return document
@@ -294,6 +301,8 @@ def _stored_referrers(view: StoredImages) -> dict[Digest, list[Descriptor]] | No
     stored = _Documents(view.document)
     found: dict[Digest, list[Descriptor]] = {}
     for entry in view.index.entries:
+        if entry.is_named and entry.descriptor.artifact_type is None:
+            continue  # an image; there may be very many
         if not entry.is_named and stored.get(entry.descriptor.digest) is None:
             return None
         subject = stored.subject(entry.descriptor.digest)
@@ -312,4 +321,12 @@ def _fingerprint(listed: t.Iterable[Descriptor]) -> str:
     return str(Digest.of("\n".join(sorted(str(item.digest) for item in listed)).encode("ascii")))
 
 
-__all__ = ("LISTED", "MAX_REFERRERS", "Attached", "ReferrerLister", "find_attached", "without_attached")
+__all__ = (
+    "LISTED",
+    "MAX_REFERRERS",
+    "Attached",
+    "ReferrerLister",
+    "find_attached",
+    "find_referrers",
+    "without_attached",
+)

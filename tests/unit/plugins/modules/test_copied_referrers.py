@@ -250,15 +250,24 @@ def test_referrers_that_cannot_be_copied(layout: t.Any, server: FaultyRegistry) 
     server.referrers = False
     gone = refer(MANY, text=b"gone")
     artifact = {**gone.descriptor(), "mediaType": "application/vnd.oci.artifact.manifest.v1+json"}
-    entries = [gone.descriptor(), {**artifact, "digest": images.digest_of(b"x")}, OF_ARM.descriptor()]
+    odd = images.document_of({**SBOM.document(), "schemaVersion": 3}, SBOM)
+    server.add_manifest("team/app", odd.data, odd.media_type)
+    entries = [gone.descriptor(), {**artifact, "digest": images.digest_of(b"x")}, OF_ARM.descriptor(), odd.descriptor()]
     listing = images.index([], changes={"manifests": entries})
     server.publish("team/app", {MANY.digest.replace(":", "-"): listing})
     run = layout()
     assert copied(run) == []
-    first, second, third = run.warnings
+    first, second, third, fourth = run.warnings
     assert f"The referrer {gone.digest} is not copied: it is listed, but it is not there." in first
     assert 'its type "application/vnd.oci.artifact.manifest.v1+json" is not supported' in second
     assert f"it is listed as a referrer of {MANY.digest}, but does not refer to it" in third
+    assert f"{odd.digest} is not copied: it cannot be used (Reading the manifest {odd.digest} failed" in fourth
+
+
+def test_a_referrer_with_other_bytes_is_an_error(layout: t.Any, dest: pathlib.Path, server: FaultyRegistry) -> None:
+    server.on(f"/manifests/{SBOM.digest}", Reply(body=SBOM.data + b" "))
+    assert layout()["error"]["kind"] == "digest_mismatch"
+    assert not dest.exists()
 
 
 def test_a_list_that_cannot_be_read_changes_nothing(layout: t.Any, dest: pathlib.Path, server: FaultyRegistry) -> None:
