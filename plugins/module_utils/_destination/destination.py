@@ -185,13 +185,22 @@ class Destination(View):
             plan = Plan("publish", state.next, previous, drifted=drifted, staged=staging.name, keep=keep)
             return self._switch(store, replace(state, next=state.next + 1), plan)
 
+    def update_stamp(self, stamp: Stamp) -> None:
+        """Replace the stamp of the tree at the destination, which stays as it is. Raises FilesystemError, NoSpace."""
+        data, number = self._stamp_bytes(stamp), t.cast(int, self._state.current)
+        with naming_filesystem(self._place.canonical), translated("updating the stamp of", self.path):
+            self._check_state_directory()
+            self._opened_store.replace_stamp(number, data)
+
     def _write_stamp(self, staging: Staging, stamp: Stamp) -> None:
+        write_file(staging.fd, STAMP, self._stamp_bytes(stamp))
+
+    def _stamp_bytes(self, stamp: Stamp) -> bytes:
         try:
-            data = stamp.to_json()
+            return stamp.to_json()
         except StampInvalid as exc:
             why = f"the stamp of the image cannot be stored: {exc}"
             raise refusal(self.path, why, "report this with the reference of the image") from None
-        write_file(staging.fd, STAMP, data)
 
     def _find_previous(self, store: Store) -> tuple[DestinationState, int | None]:
         """Return the state and the generation of the tree at the destination; make a generation for a foreign tree."""

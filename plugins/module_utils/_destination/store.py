@@ -50,6 +50,7 @@ STAMP: t.Final = "stamp.json"
 RECORD: t.Final = "tree"
 ROOTFS: t.Final = "rootfs"
 _NEW_STATE: t.Final = f"{STATE}.new"
+_NEW_STAMP: t.Final = f"{STAMP}.new"
 _STAGING: t.Final = "staging-"
 _TRASH: t.Final = "trash-"
 
@@ -121,6 +122,14 @@ class Store:
         if data is None:
             raise StampInvalid("it is missing")
         return parse_stamp(data)
+
+    def replace_stamp(self, number: int, data: bytes) -> None:
+        """Replace the stamp of a generation durably and atomically. Raises OSError."""
+        with self.generation(number) as fd:
+            for name in os.listdir(fd):
+                if name.startswith(_NEW_STAMP):  # of a run that was killed
+                    os.unlink(name, dir_fd=fd)
+            replace_file(fd, STAMP, data)
 
     def open_record(self, number: int) -> t.BinaryIO | None:
         """Open the record of a generation's tree; return None if there is none. Raises OSError."""

@@ -87,13 +87,19 @@ def parse_public_key(data: bytes, *, path: str = "") -> PublicKey:
         )
     except (ValueError, TypeError, AttributeError, crypto.UnsupportedAlgorithm):
         raise Refused("it is not a public key in PEM or DER") from None
+    if not _is_pem(data) and spki != data:
+        raise Refused("it is not a public key in PEM or DER")
     algorithm, hashes = _classify(key)
     return PublicKey(f"sha256:{hashlib.sha256(spki).hexdigest()}", algorithm, hashes, key, path)
 
 
+def _is_pem(data: bytes) -> bool:
+    return data.lstrip().startswith(_PEM)
+
+
 def _load(data: bytes) -> t.Any:
     text = data.strip()
-    if not text.startswith(_PEM):
+    if not _is_pem(data):
         return crypto.serialization.load_der_public_key(data)
     if text.count(_PEM) != 1 or text.startswith(_PEM + b"CERTIFICATE"):
         raise ValueError

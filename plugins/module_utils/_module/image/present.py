@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..._destination.destination import Destination
 from .lookup import look_up, resolve_again
-from .signed import ensure_signed, verify_image
+from .signed import ensure_signed, record_signature, verify_image
 from .tree import Report, describe_current, digest_of
 
 if t.TYPE_CHECKING:
@@ -71,6 +71,7 @@ def ensure_present(
             )
         else:
             tree = _Tree(found.shown, view.current_generation)
+            record_signature(view, signature)
         signature = tree.signature or signature
         after = desired.describe(tree.image, signature=signature)
         return Report(

@@ -73,9 +73,8 @@ class QuickCheck:
         if tree is None or digest is None or str(digest) not in tree["digests"]:
             return None
         from .lookup import is_for_platform, shown_as
-        from .signed import recorded_signature
 
-        signature = recorded_signature(source, request, tree["signature"])
+        signature = self._recorded_signature(source, tree)
         if request.signature is not None and signature is None:
             return None
         if not is_for_platform(tree["image"], source, request, digest=str(digest), warn=self._warn):
@@ -84,6 +83,13 @@ class QuickCheck:
         described = self._desired.describe(shown, signature=signature)
         report = Report(changed=False, before=described, after=described, image=shown, signature=signature)
         return replace(report, previous_digest=tree["image"]["digest"], generation=tree["generation"])
+
+    def _recorded_signature(self, source: ImageSource, tree: Json) -> Json | None:
+        if self._request.signature is None:
+            return None
+        from .signed import recorded_signature
+
+        return recorded_signature(source, self._request, tree["signature"])
 
 
 def _has_state_directory(dest: str) -> bool:

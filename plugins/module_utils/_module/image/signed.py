@@ -8,17 +8,20 @@
 
 The stamp keeps which keys had signed which digest. A signature does not become invalid, and only the owner of the tree
 can write to the state directory, so an unchanged run with the same keys looks for no signatures. With other keys, or
-another demand, it looks again. Called by present.py and quick_check.py.
+another demand, it looks again, and notes the outcome. Called by present.py and quick_check.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
+from dataclasses import replace
 
 from .lookup import describe_resolved, resolve_again
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json, JsonObject
+    from ..._destination.inspection import View
     from ..._destination.stamp import Stamp
     from ..._oci.image import Image
     from ..registry.sources import ImageSource
@@ -58,4 +61,17 @@ def recorded_signature(source: ImageSource, request: ImageRequest, record: JsonO
     return None if found is None else found.as_dict()
 
 
-__all__ = ("ensure_signed", "recorded_signature", "verify_image")
+def record_signature(view: View, signature: Json | None) -> None:
+    """Note in the stamp of an unchanged tree what was verified, so that the next run need not look for it."""
+    # imported late, because the quick check needs neither
+    from ..._destination.destination import Destination
+    from ..._unpack.errors import FilesystemError, NoSpace
+
+    stamp = None if signature is None else view.current
+    if stamp is None or stamp.signature == signature or not isinstance(view, Destination):
+        return
+    with contextlib.suppress(FilesystemError, NoSpace):  # then the next run looks again
+        view.update_stamp(replace(stamp, signature=signature))
+
+
+__all__ = ("ensure_signed", "record_signature", "recorded_signature", "verify_image")

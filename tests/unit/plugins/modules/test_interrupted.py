@@ -16,6 +16,12 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._unpack import layers
 from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images.signatures import (
+    SigningKey,
+    signature_tag,
+    signatures,
+    simple_signing,
+)
 from ansible_collections.attested.registry.tests.support.processes.interruptions import interruptions
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
@@ -88,6 +94,37 @@ class Work:
 
     def __call__(self) -> t.Any:
         return self._run(self._name, **self._options)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["kill", "EIO"])
+def test_the_note_of_a_signature(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, fault: str) -> None:
+    """A tree that was unpacked without the option signature stays, with a stamp from before or after."""
+    key = SigningKey.make("p256")
+    place.mkdir()
+    signed = signatures([simple_signing(key, OLD.digest, f"{registry.name}/team/app")])
+    registry.publish("team/app", {"old": OLD, signature_tag(OLD.digest): signed})
+    options = {"registry": registry.name, "repository": "team/app", "reference": "old", "dest": str(place / "tree")}
+    assert run_module("oci_image_unpack", **options)["changed"]
+    stamp = place / ".tree.oci" / "generations" / "1" / "stamp.json"
+    before = stamp.read_bytes()
+    options["signature"] = {"keys": [key.write(place / "key.pub")]}
+    calls = []
+
+    def work() -> t.Any:
+        return run_module("oci_image_unpack", **options).results
+
+    for interrupted in interruptions(work, fault, lambda: stamp.write_bytes(before)):
+        calls.append(interrupted.call)
+        if interrupted.result is not None and interrupted.result.get("failed"):
+            assert interrupted.result["error"]["kind"] == "filesystem", (interrupted.call, interrupted.result["msg"])
+        noted = json.loads(stamp.read_bytes())["signature"]
+        again = work()
+        assert again["changed"] is False
+        assert noted in (None, again["signature"])
+        assert work()["stats"]["requests"] == 1
+        assert [path.name for path in stamp.parent.iterdir() if ".new" in path.name] == []
+    assert "rename" in calls, calls
 
 
 @pytest.mark.exhaustive

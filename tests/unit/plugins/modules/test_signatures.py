@@ -245,9 +245,12 @@ def test_other_keys_are_checked_anew(unpacked: Place, old: images.Image) -> None
     run = unpacked.run(SECOND)
     assert run["error"]["kind"] == "signature_invalid"
     unpacked.sign(old, KEY, SECOND)
+    assert unpacked.run(SECOND, check=True)["stats"]["requests"] > 1
     run = unpacked.run(SECOND)
     assert run["changed"] is False
     assert run["signature"]["key"] == SECOND.fingerprint
+    assert run["stats"]["requests"] > 1
+    assert unpacked.run(SECOND)["stats"]["requests"] == 1
 
 
 def test_a_tree_from_before_is_checked_anew(unpacked: Place, old: images.Image, new: images.Image) -> None:
@@ -256,6 +259,8 @@ def test_a_tree_from_before_is_checked_anew(unpacked: Place, old: images.Image, 
     assert unpacked.run()["error"]["kind"] == "signature_invalid"
     unpacked.sign(new, KEY)
     assert unpacked.run()["changed"] is False
+    assert unpacked.run()["stats"]["requests"] == 1
+    assert unpacked.run(state="rolled_back")["changed"]
 
 
 def test_another_tag_or_repository_is_another_identity(unpacked: Place, old: images.Image) -> None:
