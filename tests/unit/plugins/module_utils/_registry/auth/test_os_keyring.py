@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth import os_keyring
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.auth_file import AuthFile
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import ConfigurationError
@@ -102,6 +104,22 @@ def test_a_locked_keyring(kept: t.Any) -> None:
     warnings: list[str] = []
     assert find({"auths": {"r.example": {}}}, "r.example", warn=warnings.append) is None
     assert len(warnings) == 1
+
+
+def test_a_keyring_that_does_not_answer(kept: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def wait(service: str, username: str) -> None:
+        asked.set()
+        answered.wait()
+
+    keyring = pytest.importorskip("keyring")
+    monkeypatch.setattr(keyring, "get_password", wait)
+    monkeypatch.setattr(os_keyring, "_SECONDS", 0.01)
+    with pytest.raises(ConfigurationError, match="does not answer within 0.01 seconds"):
+        find({"auths": {"r.example": {}}}, "r.example")
+    assert asked.wait(30)
+    answered.set()
 
 
 def test_a_password_that_cannot_be_sent(kept: t.Any) -> None:
