@@ -255,11 +255,17 @@ options:
   referrers:
     description:
       - Whether to copy what refers to the image too, such as signatures, SBOMs and attestations, and what refers to
-        those in turn. What C(cosign) attached by tags such as C(sha256-HEX.sig) is copied to the same tags.
+        those in turn.
       - Compared in every run is the list of what refers to the image itself. What refers to the images for single
         platforms or to a referrer is copied when that list or the image has changed.
       - If the registry of the target has no list of referrers, the task keeps an index of them under the tag
         C(sha256-HEX), where clients look for it.
+    type: bool
+    default: false
+  cosign_tags:
+    description:
+      - Whether to copy what C(cosign) before version 3, C(podman) and C(skopeo) attached to the image by tags such as
+        C(sha256-HEX.sig), to the same tags. These signatures, attestations and SBOMs are no referrers.
     type: bool
     default: false
   mount_from:
@@ -574,6 +580,7 @@ OPTIONS: t.Final[Options] = {
         },
     },
     "referrers": {"type": "bool", "default": False},
+    "cosign_tags": {"type": "bool", "default": False},
     "mount_from": {"type": "list", "elements": "str"},
     "chunk_size": {"type": "bytes"},
     "lock_timeout": {"type": "float", "default": 60},

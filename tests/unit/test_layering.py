@@ -104,7 +104,7 @@ REACHED = {
     "oci_artifact": 188,
     "oci_blob": 135,
     "oci_catalog": 123,
-    "oci_image_copy": 197,
+    "oci_image_copy": 198,
     "oci_image_info": 172,
     "oci_image_unpack": 231,
     "oci_index": 130,

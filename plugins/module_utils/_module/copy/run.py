@@ -102,6 +102,7 @@ class _Task:
         self._check = check
         self._repository: str = module.params["repository"] or ""
         self._lister = self._make_lister() if module.params["referrers"] else None
+        self._copies_tags: bool = module.params["cosign_tags"]
         reader = bound(ImageReader, source, self._repository, foreign=module.params["foreign_layers"], warn=module.warn)
         self._reader = reader(platforms=wanted_platforms(module.params), lister=self._lister)
         self._attached_reader = reader()
@@ -149,7 +150,7 @@ class _Task:
     def _plans(self, request: CopyRequest) -> t.Iterator[CopyPlan]:
         """Yield the plan of an image, then those of what has the tags of cosign for it."""
         yield self._plan(request)
-        if self._lister is not None:
+        if self._copies_tags:
             digest = self._reader.source_digest(request.selector)
             for attached in cosign_requests(self._source, self._repository, digest, warn=self._module.warn):
                 yield self._plan(attached)

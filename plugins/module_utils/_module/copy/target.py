@@ -17,6 +17,7 @@ from ..._oci.reference import Selector
 from ..._registry.errors import NotFound, ProtocolBroken, RegistryError
 from ..._registry.push.pusher import Pusher
 from ..._registry.retry import is_refusal
+from ..._unpack.pipeline.pipeline import Ahead, flatten
 from ..registry.parallel import Stop, run_parallel
 
 if t.TYPE_CHECKING:
@@ -26,6 +27,9 @@ if t.TYPE_CHECKING:
     from ..layout.contents import ImageFile
     from ..registry.downloads import Downloads
     from .image import ImageDocument
+
+# How much of a blob may have been read and not yet sent, in batches of half a megabyte.
+_BATCHES_AHEAD: t.Final = 4
 
 Fate = t.Literal["present", "mounted", "copied"]
 
@@ -114,13 +118,23 @@ def _opened(blob: ImageFile, downloads: Downloads, stop: Stop, offset: int) -> t
         yield iter((blob.data[offset:],))
         return
     with downloads.blob(blob.descriptor, check=stop.check) as pieces:
-        yield _after(pieces, offset, stop)
+        # reading and hashing take about as long as sending, and each of them mostly waits
+        ahead = Ahead(_checked(pieces, stop), name="read ahead", batches=_BATCHES_AHEAD)
+        try:
+            yield _after(flatten(ahead), offset)
+        finally:
+            ahead.close()
 
 
-def _after(pieces: t.Iterable[bytes], offset: int, stop: Stop) -> t.Iterator[bytes]:
-    skipped = 0
+def _checked(pieces: t.Iterable[bytes], stop: Stop) -> t.Iterator[bytes]:
     for piece in pieces:
         stop.check()
+        yield piece
+
+
+def _after(pieces: t.Iterable[bytes], offset: int) -> t.Iterator[bytes]:
+    skipped = 0
+    for piece in pieces:
         skip = min(len(piece), offset - skipped)
         skipped += skip
         if skip < len(piece):

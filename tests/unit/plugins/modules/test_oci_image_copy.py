@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import typing as t
@@ -58,11 +59,14 @@ def asked(server: FaultyRegistry) -> list[str]:
     return [f"{request.method} {request.path.partition('/v2/')[2]}" for request in server.requests]
 
 
-def assert_has(server: FaultyRegistry, image: images.Content, repository: str = "site/app") -> None:
+def assert_has(
+    server: FaultyRegistry, image: images.Content, repository: str = "site/app", *, uploads: int | None = 0
+) -> None:
+    """Check that all of an image is there; uploads is the number of sessions that have not ended, None for any."""
     found = server.repositories[repository]
     assert found.manifests[image.digest][0] == image.data
     assert image.blobs().keys() <= found.blobs.keys() | found.manifests.keys()
-    assert found.uploads == {}
+    assert uploads is None or len(found.uploads) == uploads
 
 
 def test_check_run_check_run(copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image) -> None:
@@ -298,8 +302,9 @@ def test_referrers_travel(
     if not api:
         target.on("/manifests/", lambda request: Reply(drop=("OCI-Subject",)), method="PUT")
     attached = sorted(referred[name].digest for name in ("sbom", "signed", "arm"))
-    predicted = copy(reference="1", referrers=True, check=True)
-    done = copy(reference="1", referrers=True, diff=True)
+    options = {"reference": "1", "referrers": True, "cosign_tags": True}
+    predicted = copy(check=True, **options)
+    done = copy(diff=True, **options)
     assert (done["referrers"], predicted["referrers"], done["digest"]) == (attached, attached, both.digest)
     assert set(attached) <= set(done["diff"]["after"])
     for image in (both, *referred.values()):
@@ -312,7 +317,7 @@ def test_referrers_travel(
         found = [item for item in listed["referrers"] if item["source"] != "cosign_tag"]
         assert {item["digest"] for item in found} >= {referred[name].digest for name in names}
         assert found[0]["annotations"]["org.example"] == names[0]
-    again = copy(reference="1", referrers=True)
+    again = copy(**options)
     assert (again["changed"], again["referrers"]) == (False, [])
 
 
@@ -341,7 +346,7 @@ def test_only_a_signed_image_is_copied(
     assert (refused["error"]["kind"], writes(target)) == ("signature_invalid", [])
     signed = signatures.signatures([signatures.simple_signing(key, new.digest, "any/app")])
     registry.publish("app", {signatures.signature_tag(new.digest): signed})
-    done = copy(reference="2", signature=option, referrers=True)
+    done = copy(reference="2", signature=option, cosign_tags=True)
     assert (done["changed"], done["signature"]["digest"]) == (True, new.digest)
     # the signature is at the target, too, so that it can be verified there
     options = {"registry": target.name, "repository": "site/app", "reference": "2", "signature": option}
@@ -401,6 +406,51 @@ def test_an_interrupted_copy_goes_on(
     assert target.repositories["site/app"].tags == {}
     done = copy(reference="1")
     assert done["blobs"]["copied"] == 0
+    assert_has(target, both)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_run_that_ends_at_any_write_is_completed_by_the_next(
+    copy: t.Any, registry: FaultyRegistry, both: images.Index, is_done: bool
+) -> None:
+    """The registry is lost before or after it has done what a request asks for."""
+    old = images.image([images.layer([images.file("of/another/image", b"")])])
+    registry.publish("app", {"1": both})
+    with FaultyRegistry(writable=True) as whole:
+        copy(reference="1", to={"registry": whole.name}, parallel=1)
+        total = len(writes(whole))
+    assert total > 10
+    for number in range(total):
+        with FaultyRegistry(writable=True) as server:
+            server.publish("site/app", {"1": old})
+            server.on("", functools.partial(_lose, server, number, is_done))
+            place = {"registry": server.name}
+            is_last = is_done and number == total - 1
+            # of the last answer, the task needs the status alone
+            assert copy(reference="1", to=place, parallel=1, retries=0).failed is not is_last, number
+            assert server.repositories["site/app"].tags["1"] == (both.digest if is_last else old.digest)
+            server.clear()
+            done = copy(reference="1", to=place)
+            assert done["changed"] is not is_last
+            assert_has(server, both, uploads=None)
+            assert server.repositories["site/app"].tags["1"] == both.digest
+
+
+def _lose(server: FaultyRegistry, number: int, is_done: bool, request: t.Any) -> Reply | None:
+    """End all connections from a write on, before or after it is done."""
+    if len(writes(server)) <= number:
+        return None
+    is_first = len(writes(server)) == number + 1
+    return Reply(cut=0, length=1, close=True) if is_done and is_first else Reply(raw=b"")
+
+
+def test_another_task_that_copies_the_same_does_no_harm(
+    copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, both: images.Index
+) -> None:
+    """It ends while this one sends its first blob."""
+    registry.publish("app", {"1": both})
+    target.on("/blobs/uploads/", lambda request: target.publish("site/app", {"1": both}), method="PUT", times=1)
+    assert copy(reference="1", parallel=1)["changed"]
     assert_has(target, both)
 
 
