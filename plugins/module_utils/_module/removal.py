@@ -64,8 +64,8 @@ def _refuse(params: t.Mapping[str, t.Any], *options: str) -> None:
     given = [option for option in options if params[option]]
     if given:
         raise OptionInvalid(
-            f"The options state=absent and {given[0]} are mutually exclusive: with state=absent, content is deleted from "
-            f"the registry, and {given[0]} is for reading it; leave it out."
+            f"The options state=absent and {given[0]} are mutually exclusive: with state=absent, content is deleted "
+            f"from the registry, and {given[0]} is for reading it; leave it out."
         )
 
 

@@ -46,6 +46,11 @@ def skopeo_copy(source: str, destination: str, *options: str) -> None:
     run("skopeo", "copy", "--quiet", "--insecure-policy", *options, source, destination)
 
 
+def find_program(name: str) -> str | None:
+    """Return the path of a program on PATH or in the directory of `go install`; None if it is not installed."""
+    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], os.path.expanduser("~/go/bin")]))
+
+
 def free_port() -> int:
     """Return a TCP port of the loopback interface that is not in use."""
     with socket.socket() as probe:
@@ -101,7 +106,7 @@ class DockerRegistry:
     """The settings of a docker-registry. Several registries may serve one storage directory.
 
     With remote, the URL of another registry, it is a pull-through cache of that registry. With token, clients need
-    tokens of that service.
+    tokens of that service. program is Debian's, version 2 of distribution; "registry" is that of a later version.
     """
 
     storage: Path
@@ -110,6 +115,7 @@ class DockerRegistry:
     htpasswd: Path | None = None
     remote: str | None = None
     token: TokenAuth | None = None
+    program: str = "docker-registry"
 
     @contextlib.contextmanager
     def running(self) -> t.Iterator[str]:
@@ -119,9 +125,9 @@ class DockerRegistry:
         self.storage.mkdir(parents=True, exist_ok=True)
         config = self.work / "config.yml"
         config.write_text(self._config(address))
-        program = shutil.which("docker-registry")
+        program = find_program(self.program)
         if program is None:
-            raise PeerError("docker-registry is not installed; install Debian's package of that name.")
+            raise PeerError(f"{self.program} is not installed; install Debian's package docker-registry.")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "OTEL_"))}
         with _serving([program, "serve", str(config)], address, log=self.work / "log", tls=self.tls, environment=kept):
             yield address
@@ -183,6 +189,25 @@ class DockerAuth:
         command = [str(self.program()), "-logtostderr", str(self.work / "config.yml")]
         with _serving(command, address, log=self.work / "log", tls=None, environment=os.environ, path="/"):
             yield TokenAuth(f"http://{address}/auth", "registry", "docker_auth", self.tls.certificate)
+
+
+@dataclass(frozen=True)
+class CraneRegistry:
+    """The registry that crane starts, which keeps manifests in memory and blobs in the directory work."""
+
+    work: Path
+
+    @contextlib.contextmanager
+    def running(self) -> t.Iterator[str]:
+        """Start it on a free port, yield "127.0.0.1:PORT" once it answers, and stop it at the end."""
+        address = f"127.0.0.1:{free_port()}"
+        self.work.mkdir(parents=True, exist_ok=True)
+        program = find_program("crane")
+        if program is None:
+            raise PeerError("crane is not installed; see tests/README.md.")
+        command = [program, "registry", "serve", "--address", address, "--disk", str(self.work)]
+        with _serving(command, address, log=self.work / "log", tls=None, environment=os.environ):
+            yield address
 
 
 _HARBOR_LIKE: t.Final = """

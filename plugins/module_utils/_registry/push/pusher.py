@@ -28,7 +28,7 @@ from ..transport.transport import Body
 from ..url import Url
 from .deletion import delete_blob, delete_manifest
 from .refusals import explain_refusal
-from .session import begun_session
+from .session import begun_session, check_digest
 from .source import BlobSource
 from .upload import Upload, UploadRequest, cancel
 
@@ -115,7 +115,7 @@ class Pusher:
         statuses = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
         call = self._call(operation, "POST", url, statuses=statuses, scopes=scopes)
         try:
-            dummy, session = self._caller.consume(call, lambda answer: self._read_mount(operation, answer))
+            dummy, session = self._caller.consume(call, lambda answer: self._read_mount(operation, answer, digest))
         except RegistryError as exc:
             if exc.transient or not is_refusal(exc):
                 raise
@@ -189,10 +189,12 @@ class Pusher:
             raise explain_refusal(exc, call.operation, method=call.method, size=size) from None
         return answer
 
-    def _read_mount(self, operation: Operation, answer: Answer) -> Session | None:
+    def _read_mount(self, operation: Operation, answer: Answer, digest: Digest) -> Session | None:
         session = None
         if answer.status == HTTPStatus.ACCEPTED:
             session = begun_session(answer, operation, self._caller)
+        else:
+            check_digest(answer, operation, digest)
         answer.discard()
         return session
 

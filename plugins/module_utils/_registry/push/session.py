@@ -75,6 +75,13 @@ def continued_session(session: Session, answer: Answer, operation: Operation, ca
     return replace(session, url=url, hops=None if hops is None else session.hops or hops)
 
 
+def check_digest(answer: Answer, operation: Operation, wanted: Digest) -> None:
+    """Compare the digest that an answer states, if it is one of the same algorithm. Raises DigestMismatch."""
+    stated = (answer.header("Docker-Content-Digest") or "").strip()
+    if stated.startswith(f"{wanted.algorithm}:") and stated != str(wanted):
+        raise operation.wrong_digest(expected=wanted, actual=visible(stated, limit=150))
+
+
 def parse_end(value: str | None) -> int | None:
     """Return the position of the last byte in a Range header of an upload; None if it cannot be read. Total."""
     match = _RANGE.fullmatch((value or "").strip())
@@ -126,4 +133,4 @@ def _is_upload(url: Url, operation: Operation, caller: Caller) -> bool:
     return url.path.startswith(start) and _SESSION.fullmatch(url.path[len(start) :]) is not None
 
 
-__all__ = ("Session", "begun_session", "continued_session", "parse_end", "parse_minimum")
+__all__ = ("Session", "begun_session", "check_digest", "continued_session", "parse_end", "parse_minimum")

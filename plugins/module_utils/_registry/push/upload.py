@@ -16,11 +16,10 @@ import typing as t
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from ..._base.text import visible
 from ..caller import Call
 from ..errors import REPORT, ProtocolBroken, RegistryError
 from .refusals import explain_refusal
-from .session import begun_session, continued_session, parse_end
+from .session import begun_session, check_digest, continued_session, parse_end
 from .source import SourceFailed
 
 if t.TYPE_CHECKING:
@@ -149,6 +148,9 @@ class Upload:
             raise self._range_error(f"the registry kept nothing of the bytes from {start} on", transient=True)
         self._offset = end + 1
         self._progress()
+        if self._offset < start + length:
+            # counts as a failure: a registry that keeps a byte of each chunk would go on for ever
+            raise self._range_error(f"the registry kept {self._offset - start} of {length} bytes", transient=True)
 
     def _close(self, start: int) -> None:
         session, rest = t.cast("Session", self._session), self._source.size - start
@@ -159,16 +161,9 @@ class Upload:
         with self._continue("PUT", url, statuses=statuses, headers=_OCTETS, body=body) as answer:
             if answer.is_page:
                 raise answer.page_error()
-            self._check_digest(answer)
+            check_digest(answer, self._operation, self._request.digest)
             self._session = None
             answer.discard()
-
-    def _check_digest(self, answer: Answer) -> None:
-        """Compare the digest that the registry computed, if it states one of the same algorithm."""
-        stated = (answer.header("Docker-Content-Digest") or "").strip()
-        wanted = self._request.digest
-        if stated.startswith(f"{wanted.algorithm}:") and stated != str(wanted):
-            raise self._operation.wrong_digest(expected=wanted, actual=visible(stated, limit=150))
 
     def _open(
         self,
@@ -253,7 +248,12 @@ class Upload:
 def cancel(
     caller: Caller, operation: Operation, session: Session, *, scopes: frozenset[str], deadline: float | None
 ) -> None:
-    """Cancel a session; its failures do not matter (distribution-spec, "Cancel a blob upload")."""
+    """Cancel a session; its failures do not matter (distribution-spec, "Cancel a blob upload").
+
+    A session on another server ends by itself: the registry must not choose where else the client deletes something.
+    """
+    if session.hops is not None:
+        return
     call = Call(
         operation,
         session.url,

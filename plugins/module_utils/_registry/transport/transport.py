@@ -19,7 +19,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ..._base.text import visible
-from ..errors import REPORT, RedirectRefused
+from ..errors import REPORT, TRY_AGAIN, ConnectionFailed, RedirectRefused
+from ..realm_policy import is_listed
 from ..url import UrlInvalid
 from .answer import Answer
 from .guard import Guard
@@ -143,10 +144,23 @@ class Transport:
             answer.discard()
             hops = hops or self.redirect_hops(request.operation, answer.peer)
             target = _redirect_target(request, answer, url)
+            if request.method == "DELETE" and target.origin != url.origin:
+                self._require_trust(request, url, target)
             if target.origin != url.origin:
                 authorization = None if request.elsewhere is None else request.elsewhere(target)
             url = target
         raise _redirect_error(request, url, f"{url.origin.authority} redirects more than {MAX_REDIRECTS} times")
+
+    def _require_trust(self, request: Request, url: Url, target: Url) -> None:
+        """Refuse to delete at another server, which the registry could choose, unless the task trusts that server."""
+        if is_listed(target.origin, self._redirects.trusted):
+            return
+        raise request.operation.error(
+            RedirectRefused,
+            f"{url.origin.authority} redirects a DELETE to another server, {visible(str(target.origin))}",
+            f"if that is right, add {visible(target.origin.authority)} to the option trusted_redirect_hosts",
+            url=url.safe,
+        )
 
     def redirect_hops(self, operation: Operation, registry_peer: str | None) -> RedirectHops:
         """Return the checks for URLs that the registry, at this address, refers to; None if a proxy connects to it."""
@@ -192,6 +206,15 @@ class Transport:
             raise translate(exc, request.operation, url.origin, proxy=proxy_name(proxy)) from None
         with self._lock:
             self.answers += 1
+        if exchange.streams and not exchange.sent and received.response.status < 300:
+            received.abandon()
+            raise request.operation.error(
+                ConnectionFailed,
+                f"{url.origin.authority} accepts the content before all of it was sent",
+                TRY_AGAIN,
+                transient=True,
+                url=url.safe,
+            )
         peer = None if proxy is not None else exchange.peer
         return Answer(received, guard, url=url, method=request.method, peer=peer, proxy=proxy_name(proxy))
 

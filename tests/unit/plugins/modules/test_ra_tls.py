@@ -62,10 +62,12 @@ def run(
     files = image([layer(b"content", compression="none", media_type="text/plain", annotations=named)])
     registry.writable = True
     registry.publish("app", {"1.0": new})
+    registry.writable = True
     dest = str(tmp_path / "dest")
     platform = {"platform": "linux/amd64"}
     own: dict[str, dict[str, t.Any]] = {
         "oci_tags": {},
+        "oci_tag": {"reference": "1.0", "tags": ["new"]},
         "oci_catalog": {},
         "oci_image_info": {"reference": "1.0", **platform},
         "oci_index": {"tag": "many", "manifests": [{"reference": "1.0"}]},
@@ -93,6 +95,7 @@ def run(
 THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_artifact"]
 MODULES = [
     "oci_tags",
+    "oci_tag",
     "oci_catalog",
     "oci_image_info",
     "oci_index",

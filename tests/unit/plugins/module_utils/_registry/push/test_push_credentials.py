@@ -229,6 +229,29 @@ def test_an_upload_further_inside_than_the_registry(start, connect, storage, nam
     assert_stored(storage)
 
 
+def test_nothing_is_deleted_at_another_server(start, connect, storage) -> None:
+    server = start(auth="basic")
+    server.add_blob("app", DATA)
+    storage.add_blob("app", DATA)
+    target = f"{storage.url}/v2/app/blobs/{BLOB.digest}"
+    server.on("blobs", redirect(target), method="DELETE")
+    with pytest.raises(RedirectRefused, match="redirects a DELETE to another server.*trusted_redirect_hosts"):
+        Pusher(connect(server, credentials=USER), "app").delete_blob(BLOB.digest)
+    assert storage.requests == []
+    trusting = connect(server, credentials=USER, trusted_redirect_hosts=("localhost",))
+    assert Pusher(trusting, "app").delete_blob(BLOB.digest)
+    assert [request.header("Authorization") for request in storage.requests] == [None]
+
+
+def test_an_upload_at_another_server_is_not_cancelled(start, connect, storage) -> None:
+    server = start(auth=None)
+    server.on("uploads/$", Reply(headers={"Location": f"{storage.url}/v2/app/blobs/uploads/session-1"}))
+    storage.on("", error(403, "DENIED"), method="PUT")
+    with pytest.raises(Denied):
+        Pusher(connect(server), "app").push_blob(BLOB, Source(DATA))
+    assert {request.method for request in storage.requests} == {"PUT"}
+
+
 ELSEWHERE = ["/v2/app/manifests/1.0", "/v2/other/blobs/uploads/x", "/v2/app/blobs/uploads/../../manifests/1.0"]
 ELSEWHERE += ["/v2/app/blobs/uploads/..", "/v2/app/blobs/uploads/%2e%2e/x", "/v2/app/blobs/uploads/"]
 

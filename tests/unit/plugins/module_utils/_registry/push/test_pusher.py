@@ -111,6 +111,13 @@ def test_a_refused_mount_is_no_error(server, pusher, status) -> None:
     assert not pusher.mount(BLOB.digest, source_repository="base/os")
 
 
+def test_a_mount_of_something_else(server, pusher) -> None:
+    lie = str(descriptor(b"lie").digest)
+    server.on("mount=", Reply(201, b"", {"Docker-Content-Digest": lie}))
+    with pytest.raises(DigestMismatch, match=lie):
+        pusher.mount(BLOB.digest, source_repository="base/os")
+
+
 def test_a_mount_that_fails_for_a_moment_is_tried_again(server, pusher) -> None:
     server.add_blob("base/os", DATA)
     server.on("mount=", error(503), times=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import DigestMismatch, SizeMismatch
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
+    ConnectionFailed,
     Denied,
     NotOffered,
     ProtocolBroken,
@@ -149,6 +150,18 @@ def test_a_registry_that_keeps_a_part_of_a_chunk(server, pusher) -> None:
     pusher.push_blob(BLOB, source, chunk_size=4000)
     assert_pushed(server)
     assert source.opened == [0, 2000]
+
+
+def test_a_registry_that_keeps_a_few_bytes_of_each_chunk_is_an_error(server, connect) -> None:
+    def keep_few(request):
+        uploads = server.repositories["app"].uploads
+        uploads["session-1"] += request.body[:2]
+        return Reply(202, b"", {"Range": f"0-{len(uploads['session-1']) - 1}"})
+
+    server.on("", keep_few, method="PATCH")
+    with pytest.raises(ProtocolBroken, match="the registry kept 2 of 4000 bytes"):
+        Pusher(connect(server), "app").push_blob(BLOB, Source(DATA), chunk_size=4000)
+    assert methods(server).count("PATCH") == 5
 
 
 def test_a_range_with_its_unit(server, pusher) -> None:
@@ -306,6 +319,14 @@ def test_a_refusal_before_the_body_is_read(server, pusher) -> None:
     with pytest.raises(Rejected, match="413 .SIZE_INVALID: at most 1 MiB"):
         pusher.push_blob(descriptor(BIG), Source(BIG, piece=65536))
     assert methods(server) == ["POST", "PUT", "DELETE"]
+
+
+def test_content_that_is_accepted_unread_is_no_success(server, connect) -> None:
+    for dummy in range(5):
+        server.on_body("digest=", BodyFault(is_answered=True))
+    server.on("digest=", Reply(201, b""), method="PUT")
+    with pytest.raises(ConnectionFailed, match="accepts the content before all of it was sent|closed the connection"):
+        Pusher(connect(server), "app").push_blob(descriptor(BIG), Source(BIG, piece=65536))
 
 
 def test_forbidden(server, pusher) -> None:
