@@ -25,7 +25,7 @@ test: ## everything that CI runs: lint, types, unit, hosts, importer, integratio
 matrix: venv ## the sanity tests of every ansible-core and the unit tests on every Python found; names what was not
 	@tools/matrix.sh
 
-hosts: venv ## the packages that run on managed hosts, on the oldest and the newest Python found
+hosts: venv ## the packages that run on managed hosts, on the oldest Python found, and the modules on the newest
 	@tools/matrix.sh hosts
 
 lint: venv ## format, style, YAML, shell, docs, changelog, licences
