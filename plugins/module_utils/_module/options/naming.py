@@ -73,20 +73,27 @@ def settle_layout(params: Params, given: t.Mapping[str, t.Any], spec: Spec) -> N
 
 def conversion_warnings(params: Params, given: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     """Yield a warning for each tag that YAML read as a float or boolean: 1.10 without quotes is 1.1, on is true."""
-    values = [(option, given.get(option), params.get(option)) for option in _TAGS]
-    if isinstance(given.get("tags"), list):
-        values += [(f"tags[{number}]", value, params["tags"][number]) for number, value in enumerate(given["tags"])]
-    for number, element in enumerate(given.get("manifests") or () if "manifests" in params else ()):
-        if isinstance(element, dict):
-            read = params["manifests"][number]["reference"]
-            values.append((f"manifests[{number}].reference", element.get("reference"), read))
-    for option, value, read in values:
+    for option, value, read in _given_tags(params, given):
         if isinstance(value, (float, bool)):
             kind = "a number" if isinstance(value, float) else "a boolean"
             yield (
                 f"The option {option} is {kind}, not a string, and is read as {quote(read)}: YAML reads 1.10 "
                 "without quotes as the number 1.1; put the value in quotes."
             )
+
+
+def _given_tags(params: t.Any, given: t.Any, place: str = "") -> t.Iterator[tuple[str, object, t.Any]]:
+    """Yield the name of each option for a tag, its value as the task gives it, and as Ansible has converted it."""
+    if not (isinstance(given, dict) and isinstance(params, dict)):
+        return
+    for option in _TAGS:
+        yield place + option, given.get(option), params.get(option)
+    for option in ("tags", "manifests"):
+        if isinstance(given.get(option), list) and isinstance(params.get(option), list):
+            for number, (value, read) in enumerate(zip(given[option], params[option])):
+                yield f"{place}{option}[{number}]", value, read
+                yield from _given_tags(read, value, f"{place}{option}[{number}].")
+    yield from _given_tags(params.get("target"), given.get("target"), f"{place}target.")
 
 
 def _given_name(option: str, given: t.Mapping[str, t.Any], spec: Spec) -> str | None:

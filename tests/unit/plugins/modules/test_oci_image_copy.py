@@ -201,6 +201,13 @@ def test_a_digest_alone_is_stored_under_it(
     assert registry.requests == []
 
 
+def test_a_tag_that_yaml_reads_as_a_number(copy: t.Any, registry: FaultyRegistry, new: images.Image) -> None:
+    registry.publish("app", {"2": new})
+    done = copy(reference="2", to={"tags": ["1.9", 1.1]})
+    assert list(done["digests"]) == ["1.9", "1.1"]
+    assert [text for text in done.warnings if "target.tags[1] is a number" in text]
+
+
 def test_chunks(copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image) -> None:
     registry.publish("app", {"2": new})
     copy(reference="2", chunk_size=100)
