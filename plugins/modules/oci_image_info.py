@@ -296,7 +296,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.image_source import opened_image
-from ansible_collections.attested.registry.plugins.module_utils._module.registry.signatures import (
+from ansible_collections.attested.registry.plugins.module_utils._module.registry.signature_option import (
     signature_check,
     signature_results,
 )

@@ -15,7 +15,6 @@ from .._base.text import visible
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
 from .errors import PolicyInvalid
-from .keys import read_keys
 
 if t.TYPE_CHECKING:
     from .._base.strict_json import Json, JsonObject
@@ -74,6 +73,8 @@ class Policy:
         where: str = "option signature",
     ) -> Policy:
         """Read the key files. identity defaults to exact for cosign. Raises PolicyInvalid, DependencyMissing."""
+        from .keys import read_keys  # and with it cryptography, which takes long to import
+
         default: Identity = "exact" if form == "cosign" else "none"
         chosen = default if identity is None else identity
         return cls(form, read_keys(keys, where=where), signatures, chosen, where)

@@ -26,12 +26,11 @@ from ..._layout.errors import LayoutError, write_errors
 from ..._unpack.tree.reach import inside
 from ..layout.fill import fill
 from ..layout.plan import make_plan
-from ..layout.signed import verify_plan
 from ..options.ranges import check_downloads, check_seconds
 from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
-from ..registry.signatures import signature_check
+from ..registry.signature_option import signature_check
 from ..replaced_file import take_attributes
 from ..stopwatch import Stopwatch
 from .image import find_names, make_image, make_request
@@ -123,6 +122,8 @@ class _Task:
         with self._existing() as (existing, is_unfinished), self._watch.stage("resolve"):
             outcome = self._plan(existing)
             if self._check is not None:
+                from ..layout.signed import verify_plan
+
                 # the plan under the lock is for the same digests
                 self.verified = verify_plan(self._check, outcome.plan, self._source, existing, self._request)
         if self._module.check_mode:

@@ -23,7 +23,7 @@ from ..blob_file import BlobFile, Download, partial_name
 from ..blob_results import file_results, place
 from ..registry.attestation import attestation_results
 from ..registry.image_source import opened_image
-from ..registry.signatures import signature_check, signature_results
+from ..registry.signature_option import signature_check, signature_results
 from .files import Artifact, ArtifactFile, find_files
 from .record import ArtifactDirectory, Record
 

@@ -25,7 +25,7 @@ from ..registry.attestation import attestation_results
 from ..registry.connection import opened_target
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
-from ..registry.signatures import signature_check, signature_results
+from ..registry.signature_option import signature_check, signature_results
 from ..stopwatch import Stopwatch
 from .image import ImageReader, NothingStored
 from .prune import remove_tags

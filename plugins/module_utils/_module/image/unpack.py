@@ -22,6 +22,7 @@ from ..options.selection import wanted_selection
 from ..options.tree_options import TreeOptions
 from ..progress import ProgressFile
 from ..registry.downloads import check_cache_option, opened_downloads
+from ..registry.signature_option import signature_check
 from ..stopwatch import Stopwatch
 from .lookup import ImageRequest
 from .quick_check import QuickCheck
@@ -34,7 +35,6 @@ if t.TYPE_CHECKING:
     from ..._oci.reference import Selector
     from ..registry.downloads import Downloads
     from ..registry.layout_source import LayoutSource
-    from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource
 
 
@@ -58,7 +58,7 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
     desired = DesiredTree(options, selection, params["drift"], params["keep_generations"])
     platform, watch = wanted_platform(module), Stopwatch(ProgressFile.from_environment())
     check_cache_option(module)
-    signature = _signature_check(module)
+    signature = signature_check(module)
     with contextlib.ExitStack() as stack:
         layout = None if params["layout"] is None else _open_layout(module, stack)
         selector = wanted_selector(module) if layout is None else _select(layout, watch)
@@ -70,14 +70,6 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
         downloads = stack.enter_context(opened_downloads(module, source, watch))
         report = check.ask(source) or _ensure(place, source, request, desired, check, watch, downloads)
         return image_results(module, report, source=source, watch=watch, downloads=downloads)
-
-
-def _signature_check(module: AnsibleModule) -> SignatureCheck | None:
-    if module.params["signature"] is None:
-        return None
-    from ..registry.signatures import signature_check
-
-    return signature_check(module)
 
 
 def _open_layout(module: AnsibleModule, stack: contextlib.ExitStack) -> LayoutSource:

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._base.text import path_text
-from ..registry.signatures import signature_results
+from ..registry.signature_option import signature_results
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

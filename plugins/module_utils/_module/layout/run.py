@@ -27,14 +27,13 @@ from ..options.ranges import check_downloads, check_seconds
 from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
-from ..registry.signatures import signature_check
+from ..registry.signature_option import signature_check
 from ..stopwatch import Stopwatch
 from .attributes import FileAttributes
 from .fill import fill
 from .plan import LayoutPlan, LayoutRequest, make_plan
 from .pruning import plan_pruning
 from .results import LayoutOutcome, layout_results
-from .signed import verify_plan
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -44,6 +43,8 @@ if t.TYPE_CHECKING:
     from ..._layout.store import LayoutStore
     from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
+    from ..._trust.policy import Verified
+    from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource
 
 
@@ -95,7 +96,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
                 outcome = _plan_present(module, source, view, request)
                 plan = t.cast("LayoutPlan", outcome.plan)
                 # the plan under the lock is for the same digests
-                verified = None if check is None else verify_plan(check, plan, source, view, request)
+                verified = None if check is None else _verify(check, plan, source, view, request)
             is_unfinished = view.is_unfinished
         if outcome.changed and not module.check_mode:
             with _open_store(module, dest, attributes) as store:
@@ -116,6 +117,14 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
             attestation=source.attestation,
             verified=verified,
         )
+
+
+def _verify(
+    check: SignatureCheck, plan: LayoutPlan, source: ImageSource, view: LayoutView, request: LayoutRequest
+) -> Verified:
+    from .signed import verify_plan
+
+    return verify_plan(check, plan, source, view, request)
 
 
 def _parallel(module: AnsibleModule) -> int:

@@ -4,9 +4,10 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The option signature: the policy that it demands, and the check of an image against it, whatever its source.
+"""The check of an image against the policy of the option signature, whatever the source of the image.
 
-Every module that has the option calls this before it uses anything of an image but its manifest and config.
+Every module that has the option calls this, by signature_option.py, before it uses anything of an image but its
+manifest and config.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from ..._trust.policy import Policy, SignedImage, SignedManifest, Verified
 from ..._trust.verify import verify_signature
 
 if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
     from ..._base.strict_json import Json, JsonObject
     from ..._base.text import Warn
     from ..._oci.descriptor import Descriptor
@@ -93,17 +92,6 @@ class SignatureCheck:
         if source.name:
             return _RegistrySignatures(t.cast("RegistrySource", source), repository)
         return _LayoutSignatures(t.cast("LayoutSource", source), warn=self._warn)
-
-
-def signature_check(module: AnsibleModule) -> SignatureCheck | None:
-    """Return the check of the option signature, None without one. Raises PolicyInvalid, DependencyMissing."""
-    option = module.params["signature"]
-    return None if option is None else SignatureCheck(option, warn=module.warn)
-
-
-def signature_results(verified: Verified | None) -> Json:
-    """Return the return value signature, nothing without the option."""
-    return {} if verified is None else {"signature": verified.as_dict()}
 
 
 def _image_name(source: ImageSource, repository: str) -> str | None:
@@ -194,4 +182,4 @@ def _refused(ask: t.Callable[[], _T]) -> _T:
         raise Refused(exc.message.rstrip(".")) from None
 
 
-__all__ = ("SignatureCheck", "signature_check", "signature_results")
+__all__ = ("SignatureCheck",)

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,6 +203,12 @@ def test_a_private_key_in_place_of_its_path_is_not_shown(place: Place) -> None:
     run = place.run(signature={"keys": [KEY.private_pem.decode()]})
     assert "give the path of a file" in run["msg"]
     assert KEY.private_pem.decode().splitlines()[1] not in run.output
+
+
+def test_tasks_without_the_option_do_not_wait_for_the_library_cryptography() -> None:
+    names = [f"ansible_collections.attested.registry.plugins.modules.{name}" for name in [*ALL, "oci_image_copy"]]
+    code = f"import sys; sys.path[:] = {sys.path!r}; import {', '.join(names)}; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @unpack
