@@ -117,7 +117,8 @@ class ImageReader:
     ) -> None:
         self._source, self._repository, self._foreign, self._warn = source, repository, foreign, warn
         self._platforms, self._lister = platforms, lister
-        self._fetched: dict[str, Fetched] = {}
+        self._digests: dict[Selector, Digest] = {}
+        self._fetched: dict[Selector, Fetched] = {}
         self._warned: set[str] = set()
         self._last: CopiedImage | None = None
 
@@ -126,27 +127,24 @@ class ImageReader:
         return self._reduced(selector).digest if self._platforms else self.source_digest(selector)
 
     def source_digest(self, selector: Selector) -> Digest:
-        """Return the digest that the image has at the source. Raises as the source does."""
-        text = str(selector)
-        if text in self._fetched:
-            return self._fetched[text].digest
+        """Return the digest that the image has at the source, the same one each time. Raises as the source does.
+
+        It is asked for once: what was verified or compared under it must be what is read later.
+        """
         if selector.digest is not None:
             return selector.digest
-        head = self._source.head_manifest(self._repository, selector)
-        return self._document(selector).digest if head.digest is None else head.digest
+        if selector not in self._digests:
+            head = self._source.head_manifest(self._repository, selector)
+            self._digests[selector] = self._fetch(selector).digest if head.digest is None else head.digest
+        return self._digests[selector]
 
     def read(self, selector: Selector, *, digest: Digest) -> CopiedImage:
-        """Return the image of a selector, for which digest_of() returned digest: a tag may lead to another one now.
+        """Return the image of a selector, for which digest_of() returned digest.
 
         Raises as the source and Collector do, PlatformNotFound.
         """
         if self._last is None or self._last.digest != digest:
-            if self._platforms:
-                root = self._reduced(selector)
-            else:
-                is_checked = selector.digest is not None or str(selector) in self._fetched
-                root = self._document(selector if is_checked else Selector(None, digest))
-            self._last = self._collect(root)
+            self._last = self._collect(self._reduced(selector) if self._platforms else self._document(selector))
         return self._last
 
     def manifests_with_configs(self, image: CopiedImage) -> t.Iterator[SignedManifest]:
@@ -202,10 +200,13 @@ class ImageReader:
             self._warn(text)
 
     def _fetch(self, selector: Selector) -> Fetched:
-        text = str(selector)
-        if text not in self._fetched:
-            self._fetched[text] = self._source.manifest(self._repository, selector)
-        return self._fetched[text]
+        """Return the document of a selector; by its digest if that is known, because a tag may lead elsewhere now."""
+        if selector not in self._fetched:
+            known = self._digests.get(selector)
+            wanted = selector if known is None else Selector(None, known)
+            self._fetched[selector] = fetched = self._source.manifest(self._repository, wanted)
+            self._digests[selector] = fetched.digest
+        return self._fetched[selector]
 
     def _document(self, selector: Selector) -> ImageDocument:
         fetched = self._fetch(selector)

@@ -360,6 +360,31 @@ def test_only_a_signed_image_is_copied(
     assert copy(to={"repository": "production/app"}, **options)["changed"]
 
 
+@pytest.mark.parametrize("platforms", [None, [AMD]])
+def test_a_tag_that_moves_after_the_check_does_not_matter(
+    copy: t.Any,
+    registry: FaultyRegistry,
+    target: FaultyRegistry,
+    tmp_path: pathlib.Path,
+    both: images.Index,
+    platforms: list[str] | None,
+) -> None:
+    key = signatures.SigningKey.make("p256")
+    signed = signatures.signatures([signatures.simple_signing(key, both.digest, "any/app")])
+    registry.publish("app", {"1": both, signatures.signature_tag(both.digest): signed})
+    other = images.index([images.image([images.layer([images.file("evil", b"")])], platform=AMD)])
+
+    def move(request: t.Any) -> None:
+        registry.publish("app", {"1": other})
+
+    registry.on(r"manifests/sha256-.*\.sig", move)
+    option = {"keys": [key.write(tmp_path / "key.pub")], "identity": "none"}
+    done = copy(reference="1", signature=option, platforms=platforms)
+    assert done["changed"], done
+    assert other.digest not in target.repositories["site/app"].manifests
+    assert both.manifests[0].digest in target.repositories["site/app"].manifests
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_annotations_of_islet(
     copy: t.Any,
