@@ -65,11 +65,11 @@ EXAMPLES = r"""
   register: sbom
   failed_when: sbom is failed or sbom.count == 0
 
-- name: Download the newest SBOM
+- name: Download the SBOM
   attested.registry.oci_artifact:
     registry: registry.example.com
     repository: team/app
-    digest: "{{ sbom.referrers[-1].digest }}"
+    digest: "{{ sbom.referrers[0].digest }}"
     dest: /var/lib/sbom/app
 
 - name: Show what refers to the only image of an archive

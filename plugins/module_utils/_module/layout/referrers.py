@@ -153,7 +153,9 @@ class ReferrerLister:
         warn: Warn,
     ) -> None:
         self._source, self._view, self._repository, self._warn = source, view, repository, warn
-        self._tags = None if earlier is None else earlier.tags
+        self._tags: dict[Digest, tuple[CosignTag, ...]] = {}
+        if earlier is not None and earlier.tags is not None:
+            self._tags[earlier.entry.digest] = earlier.tags
         self._ask: t.Callable[[Digest], tuple[Descriptor, ...]] = self._asking()
         self.lists: Lists = {} if earlier is None else dict(earlier.lists)
 
@@ -174,12 +176,9 @@ class ReferrerLister:
 
         Raises RegistryError, LayoutError, OciError.
         """
-        if self._tags is None and not ask:
-            stored = [(tag, self._view.index.tagged(tag)) for tag in tags_of(digest)]
-            self._tags = tuple(CosignTag(tag, item) for tag, item in stored if item is not None)
-        if self._tags is None:
-            self._tags = self._ask_tags(digest)
-        return self._tags
+        if digest not in self._tags:
+            self._tags[digest] = self._ask_tags(digest) if ask else self._stored_tags(digest)
+        return self._tags[digest]
 
     def read(self, collector: Collector, descriptor: Descriptor, subject: Digest) -> Descriptor | None:
         """Add the files of a referrer to those of the collector and return its entry in index.json.
@@ -205,6 +204,10 @@ class ReferrerLister:
         if self._source.name:
             return list_cosign_tags(t.cast("RegistrySource", self._source), self._repository, digest)
         return self._layout.list_cosign(digest)
+
+    def _stored_tags(self, digest: Digest) -> tuple[CosignTag, ...]:
+        found = [(tag, self._view.index.tagged(tag)) for tag in tags_of(digest)]
+        return tuple(CosignTag(tag, item) for tag, item in found if item is not None)
 
     @cached_property
     def _layout(self) -> LayoutReferrers:
