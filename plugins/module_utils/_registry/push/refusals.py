@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import NotOffered, RegistryError, Rejected
+from ..errors import Denied, NotOffered, RegistryError, Rejected
 
 if t.TYPE_CHECKING:
     from ..errors import Operation
@@ -45,6 +45,10 @@ def explain_refusal(
     status, code = exc.fields.get("status"), exc.fields.get("code")
     if not isinstance(status, int) or "url" not in exc.fields:
         return exc
+    if exc.lacks_scope:
+        # the credentials are right, although registries with tokens answer 401
+        verb = "delete from" if method == "DELETE" else "push to"
+        return _replace(exc, operation, Denied, f"use credentials that may {verb} the repository")
     if status in _NOT_OFFERED or code == "UNSUPPORTED":
         return _replace(exc, operation, NotOffered, unsupported)
     if method == "DELETE" and status == 400 and code in _DELETE_CODES:

@@ -10,6 +10,7 @@ import shutil
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
     BasicAuth,
@@ -31,9 +32,9 @@ pytestmark = pytest.mark.skipif(
 )
 needs_docker_auth = pytest.mark.skipif(DockerAuth.program() is None, reason="needs docker_auth")
 
-USERS = {"reader": "r3ader:x", "writer": "wr1ter"}
-ACTIONS = {"reader": ["pull"], "writer": ["pull", "push"]}
-READER, WRITER = (BasicAuth(name, password) for name, password in USERS.items())
+USERS = {"reader": "r3ader:x", "writer": "wr1ter", "owner": "0wner"}
+ACTIONS = {"reader": ["pull"], "writer": ["pull", "push"], "owner": ["pull", "push", "delete"]}
+READER, WRITER, OWNER = (BasicAuth(name, password) for name, password in USERS.items())
 DATA = b"content"
 BLOB = descriptor(DATA)
 
@@ -83,10 +84,29 @@ def test_a_user_who_may_push_and_one_who_may_pull(connected: t.Any, image: t.Any
     push(connected(WRITER), image)
     assert connected(READER).tags("team/app").names == ("1.0",)
     assert connected(READER).manifest("team/app", Selector.parse("1.0")).document.raw == image.data
-    with pytest.raises((Denied, Unauthorized), match="reader"):
+    with pytest.raises(Denied, match="reader.*use credentials that may push to the repository"):
         Pusher(connected(READER), "team/app").push_blob(BLOB, Source(DATA))
     with pytest.raises(Unauthorized, match="credentials"):
         connected().tags("team/app")
+
+
+def test_a_mount_needs_the_other_repository_too(connected: t.Any) -> None:
+    Pusher(connected(WRITER), "base/os").push_blob(BLOB, Source(DATA))
+    pusher = Pusher(connected(WRITER), "team/mounted")
+    assert pusher.mount(BLOB.digest, source_repository="base/os")
+    assert pusher.has_blob(BLOB.digest) == len(DATA)
+
+
+def test_a_user_who_may_delete(connected: t.Any, image: t.Any) -> None:
+    """A writer has read and pushed before, so the client has a token, which does not permit deletion."""
+    client = connected(WRITER)
+    push(client, image)
+    digest = Digest.parse(image.digest)
+    with pytest.raises(Denied, match="writer.*use credentials that may delete from the repository"):
+        Pusher(client, "team/app").delete_manifest(digest)
+    owner = connected(OWNER)
+    push(owner, image)
+    assert Pusher(owner, "team/app").delete_manifest(digest)
 
 
 def test_a_refresh_token(connected: t.Any, image: t.Any, request: t.Any) -> None:
