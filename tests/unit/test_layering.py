@@ -104,7 +104,7 @@ REACHED = {
     "oci_artifact": 189,
     "oci_blob": 135,
     "oci_catalog": 123,
-    "oci_image_copy": 199,
+    "oci_image_copy": 201,
     "oci_image_info": 173,
     "oci_image_unpack": 232,
     "oci_index": 130,

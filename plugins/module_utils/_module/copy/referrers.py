@@ -24,14 +24,14 @@ from ..._registry.cosign_tags import list_cosign_tags
 from ..._registry.errors import NotFound
 from ..._registry.referrers import list_referrers, referrers_tag
 from ..registry.layout_referrers import LayoutReferrers
-from .image import ImageDocument
+from .documents import ImageDocument
 from .request import CopyRequest
 
 if t.TYPE_CHECKING:
     from ..._base.text import Warn
     from ..registry.layout_source import LayoutSource
     from ..registry.sources import ImageSource, RegistrySource
-    from .image import CopiedReferrer
+    from .documents import CopiedReferrer
     from .target import Target
 
 

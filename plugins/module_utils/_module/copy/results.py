@@ -79,7 +79,7 @@ def copy_results(outcome: CopyOutcome, target: Target, watch: Stopwatch) -> Json
         "referrers": outcome.lacking,
         "blobs": {**{fate: outcome.fates.get(fate, 0) for fate in fates}, "left_out": outcome.left_out},
         "stats": {
-            "uploaded_bytes": target.pusher.uploaded,
+            "uploaded_bytes": target.uploaded,
             "seconds": watch.seconds("resolve", "upload", "publish"),
         },
     }

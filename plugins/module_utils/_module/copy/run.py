@@ -18,7 +18,6 @@ from dataclasses import replace
 from functools import partial as bound
 
 from ..._registry.errors import NotFound
-from ..layout.referrers import ReferrerLister
 from ..options.ranges import check_downloads, check_minimum
 from ..progress import ProgressFile
 from ..registry.attestation import attestation_results
@@ -27,9 +26,7 @@ from ..registry.downloads import cache_stats, check_cache_option, opened_downloa
 from ..registry.image_source import opened_image
 from ..registry.signature_option import signature_check, signature_results
 from ..stopwatch import Stopwatch
-from .image import ImageReader, NothingStored
-from .prune import remove_tags
-from .referrers import TargetReferrers, cosign_requests
+from .image import ImageReader
 from .request import TagSelection, settle_target, single_request, wanted_platforms
 from .results import CopyOutcome, CopyPlan, copy_diff, copy_results
 from .target import Target
@@ -41,10 +38,11 @@ if t.TYPE_CHECKING:
     from ..._oci.digest import Digest
     from ..._oci.reference import Selector
     from ..._trust.policy import SignedManifest, Verified
+    from ..layout.referrers import ReferrerLister
     from ..registry.downloads import Downloads
     from ..registry.signatures import SignatureCheck
     from ..registry.sources import ImageSource, RegistrySource
-    from .image import CopiedImage
+    from .documents import CopiedImage
     from .request import CopyRequest
 
 
@@ -106,7 +104,6 @@ class _Task:
         reader = bound(ImageReader, source, self._repository, foreign=module.params["foreign_layers"], warn=module.warn)
         self._reader = reader(platforms=wanted_platforms(module.params), lister=self._lister)
         self._attached_reader = reader()
-        self._target_referrers = TargetReferrers(target)
         self._sent: set[Digest] = set()
         self._left_out: set[Digest] = set()
         self.verified: Verified | None = None
@@ -122,12 +119,16 @@ class _Task:
         for plan in plans:
             if plan.is_changed:
                 self._copy(plan)
-        if not self._module.check_mode:
+        if surplus and not self._module.check_mode:
+            from .prune import remove_tags
+
             remove_tags(self._target, surplus)
         return CopyOutcome(tuple(plans), surplus, Counter(self._target.fates.values()), len(self._left_out))
 
     def _make_lister(self) -> ReferrerLister:
-        return ReferrerLister(self._source, NothingStored(), repository=self._repository, warn=self._module.warn)
+        from .collect import make_lister
+
+        return make_lister(self._source, self._repository, warn=self._module.warn)
 
     def _requests(self, selection: TagSelection | None, selector: Selector) -> list[CopyRequest]:
         if selection is None:
@@ -141,8 +142,10 @@ class _Task:
             check = t.cast("SignatureCheck", self._check)
             manifests: list[SignedManifest] = []
             if check.policy.format == "islet":
+                from .collect import manifests_with_configs
+
                 image = self._reader.read(request.selector, digest=self._reader.digest_of(request.selector))
-                manifests = list(self._reader.manifests_with_configs(image))
+                manifests = list(manifests_with_configs(self._source, self._repository, image))
             self.verified = check.verify(
                 self._source, self._repository, request.selector, digests=[digest], manifests=manifests
             )
@@ -151,6 +154,8 @@ class _Task:
         """Yield the plan of an image, then those of what has the tags of cosign for it."""
         yield self._plan(request)
         if self._copies_tags:
+            from .referrers import cosign_requests
+
             digest = self._reader.source_digest(request.selector)
             for attached in cosign_requests(self._source, self._repository, digest, warn=self._module.warn):
                 yield self._plan(attached)
@@ -171,7 +176,9 @@ class _Task:
 
         If it lists all that refer to the image itself, those of its parts and of other referrers are not compared.
         """
-        present = self._target_referrers.digests(plan.digest)
+        from .referrers import TargetReferrers
+
+        present = TargetReferrers(self._target).digests(plan.digest)
         if not plan.stale and {descriptor.digest for descriptor in lister.list(plan.digest)} <= present:
             return plan
         image = self._reader.read(plan.selector, digest=plan.digest)
@@ -212,7 +219,9 @@ class _Task:
             self._sent.add(document.digest)
             referrer = referrers.get(document.digest)
             if referrer is not None and subject != referrer.subject:
-                self._target_referrers.record(referrer)
+                from .referrers import TargetReferrers
+
+                TargetReferrers(self._target).record(referrer)
         for reference in plan.stale:
             is_tag = reference != str(plan.digest)
             self._target.send_document(image.documents[-1], reference if is_tag else plan.digest)

@@ -15,18 +15,17 @@ from functools import partial as bound
 
 from ..._oci.reference import Selector
 from ..._registry.errors import NotFound, ProtocolBroken, RegistryError
-from ..._registry.push.pusher import Pusher
 from ..._registry.retry import is_refusal
-from ..._unpack.pipeline.pipeline import Ahead, flatten
 from ..registry.parallel import Stop, run_parallel
 
 if t.TYPE_CHECKING:
     from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
     from ..._registry.client import Registry
+    from ..._registry.push.pusher import Pusher
     from ..layout.contents import ImageFile
     from ..registry.downloads import Downloads
-    from .image import ImageDocument
+    from .documents import ImageDocument
 
 # How much of a blob may have been read and not yet sent, in batches of half a megabyte.
 _BATCHES_AHEAD: t.Final = 4
@@ -45,7 +44,8 @@ class Target:
         self, registry: Registry, repository: str, *, mount_from: t.Sequence[str], chunk_size: int | None
     ) -> None:
         self.registry = registry
-        self.pusher = Pusher(registry, repository)
+        self.repository = registry.repository(repository)
+        self._pusher: Pusher | None = None
         self._mount_from, self._chunk_size = tuple(mount_from), chunk_size
         self._lock = threading.Lock()
         self.fates: dict[Digest, Fate] = {}
@@ -54,12 +54,23 @@ class Target:
         return self
 
     def __exit__(self, *dummy: object) -> None:
-        self.pusher.close()
+        if self._pusher is not None:
+            self._pusher.close()
 
     @property
-    def repository(self) -> str:
-        """The full name of the repository."""
-        return self.pusher.repository
+    def pusher(self) -> Pusher:
+        """What writes to the repository; an unchanged run imports none of it."""
+        from ..._registry.push.pusher import Pusher
+
+        with self._lock:
+            if self._pusher is None:
+                self._pusher = Pusher(self.registry, self.repository)
+            return self._pusher
+
+    @property
+    def uploaded(self) -> int:
+        """The number of bytes of blobs sent so far."""
+        return 0 if self._pusher is None else self._pusher.uploaded
 
     def digest_of(self, reference: str) -> Digest | None:
         """Return the digest of a tag or digest, None if the repository does not have it. Raises RegistryError."""
@@ -117,6 +128,8 @@ def _opened(blob: ImageFile, downloads: Downloads, stop: Stop, offset: int) -> t
     if blob.data is not None:
         yield iter((blob.data[offset:],))
         return
+    from ..._unpack.pipeline.pipeline import Ahead, flatten
+
     with downloads.blob(blob.descriptor, check=stop.check) as pieces:
         # reading and hashing take about as long as sending, and each of them mostly waits
         ahead = Ahead(_checked(pieces, stop), name="read ahead", batches=_BATCHES_AHEAD)

@@ -16,7 +16,6 @@ import threading
 import time
 import typing as t
 
-from ..._layout.blob_cache import BlobCache, check_cache
 from ..._layout.errors import LayoutError
 from ..._oci.errors import OciError
 from ..stopwatch import Stopwatch
@@ -27,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from ..._base.strict_json import Json
     from ..._base.text import Warn
-    from ..._layout.blob_cache import CachedBlob
+    from ..._layout.blob_cache import BlobCache, CachedBlob
     from ..._layout.partial import Partial
     from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
@@ -181,6 +180,8 @@ def _append_rest(partial: Partial, downloads: Downloads, descriptor: Descriptor,
 def check_cache_option(module: AnsibleModule) -> None:
     """Raise NotACache for a directory that cannot be the cache. Nothing is written."""
     if _has_cache(module):
+        from ..._layout.blob_cache import check_cache  # imported late: most tasks have no cache
+
         check_cache(module.params["cache"])
 
 
@@ -190,6 +191,8 @@ def opened_downloads(module: AnsibleModule, source: ImageSource, watch: Stopwatc
     repository = params["repository"] or ""
     if not _has_cache(module):
         return Downloads(source, repository, watch=watch)
+
+    from ..._layout.blob_cache import BlobCache
 
     def trim(cache: BlobCache) -> None:
         try:
