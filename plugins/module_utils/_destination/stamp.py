@@ -67,6 +67,11 @@ class Stamp:
     selection: Selection = Selection()
     signature: JsonObject | None = None
 
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """The digest of the manifest, and that of the index that led to it."""
+        return (self.digest,) if self.index_digest is None else (self.digest, self.index_digest)
+
     def to_json(self) -> _Bytes:
         """Return the bytes that parse_stamp() reads. Raises StampInvalid if it could not read them back."""
         fields: dict[str, object] = {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -104,7 +104,7 @@ def kept_digest(image: Json, source: ImageSource, request: ImageRequest) -> Dige
 
 
 def _is_current(digest: Digest, known: Stamp, source: ImageSource, request: ImageRequest, warn: Warn) -> bool:
-    if digest not in (known.digest, known.index_digest):
+    if digest not in known.digests:
         return False
     return is_for_platform(known.image, source, request, digest=str(digest), warn=warn)
 

@@ -89,7 +89,7 @@ class QuickCheck:
             return None
         from .signed import recorded_signature
 
-        return recorded_signature(source, self._request, tree["signature"])
+        return recorded_signature(source, self._request, tree["signature"], digests=tree["digests"])
 
 
 def _has_state_directory(dest: str) -> bool:
@@ -106,9 +106,8 @@ def _inspect_tree(place: TreePlace, request: ImageRequest, desired: DesiredTree)
             return None
         if view.drift(desired.drift) or warnings:
             return None
-        digests = [str(digest) for digest in (stamp.digest, stamp.index_digest) if digest is not None]
         kept = {"image": stamp.image, "signature": stamp.signature}
-        return {"digests": digests, "generation": view.current_generation, **kept}
+        return {"digests": [str(digest) for digest in stamp.digests], "generation": view.current_generation, **kept}
 
 
 __all__ = ("QuickCheck",)

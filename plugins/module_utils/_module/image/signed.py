@@ -39,7 +39,7 @@ def ensure_signed(
     if request.signature is None:
         return found, None
     if found.image is None and known is not None:
-        recorded = recorded_signature(source, request, known.signature)
+        recorded = recorded_signature(source, request, known.signature, digests=_texts(known))
         if recorded is not None:
             return found, recorded
     image = found.image or resolve_again(source, request, found)
@@ -53,16 +53,21 @@ def verify_image(source: ImageSource, request: ImageRequest, image: Image) -> Js
     return request.signature.verify_image(source, request.repository, image).as_dict()
 
 
-def recorded_signature(source: ImageSource, request: ImageRequest, record: JsonObject | None) -> Json | None:
-    """Return the return value signature from a stamp, None if it does not satisfy the demand of the task."""
+def recorded_signature(
+    source: ImageSource, request: ImageRequest, record: JsonObject | None, *, digests: t.Collection[str]
+) -> Json | None:
+    """Return the return value signature from a stamp with these digests, None if it does not satisfy the demand."""
     if request.signature is None:
         return None
-    found = request.signature.recorded(record, source, request.repository, request.selector)
+    found = request.signature.recorded(record, source, request.repository, request.selector, digests=digests)
     return None if found is None else found.as_dict()
 
 
 def record_signature(view: View, signature: Json | None) -> None:
-    """Note in the stamp of an unchanged tree what was verified, so that the next run need not look for it."""
+    """Note in the stamp of an unchanged tree what was verified, so that the next run need not look for it.
+
+    The stamp of a tree with the same files may be that of another manifest, of which nothing was verified.
+    """
     # imported late, because the quick check needs neither
     from ..._destination.destination import Destination
     from ..._unpack.errors import FilesystemError, NoSpace
@@ -70,8 +75,14 @@ def record_signature(view: View, signature: Json | None) -> None:
     stamp = None if signature is None else view.current
     if stamp is None or stamp.signature == signature or not isinstance(view, Destination):
         return
+    if t.cast("Json", signature)["digest"] not in _texts(stamp):
+        return
     with contextlib.suppress(FilesystemError, NoSpace):  # then the next run looks again
         view.update_stamp(replace(stamp, signature=signature))
+
+
+def _texts(stamp: Stamp) -> tuple[str, ...]:
+    return tuple(map(str, stamp.digests))
 
 
 __all__ = ("ensure_signed", "record_signature", "recorded_signature", "verify_image")

@@ -80,10 +80,21 @@ class SignatureCheck:
         return self.verify(source, repository, image.selector, digests=digests, manifests=manifests)
 
     def recorded(
-        self, record: JsonObject | None, source: ImageSource, repository: str, selector: Selector
+        self,
+        record: JsonObject | None,
+        source: ImageSource,
+        repository: str,
+        selector: Selector,
+        *,
+        digests: t.Collection[str],
     ) -> Verified | None:
-        """Return the outcome that was recorded for the same image, if it satisfies the policy of this task."""
+        """Return the outcome that was recorded for the same image, if it satisfies the policy of this task.
+
+        digests are those that lead to the image. An outcome for another digest does not count.
+        """
         found = None if record is None else Verified.from_record(record)
+        if found is not None and str(found.digest) not in digests:
+            return None
         name = _image_name(source, repository)
         identity = name if name is None or selector.tag is None else f"{name}:{selector.tag}"
         return found if found is not None and found.satisfies(self.policy, identity=identity) else None

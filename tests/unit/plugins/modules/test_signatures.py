@@ -312,6 +312,24 @@ def test_a_kept_tree_is_restored_only_if_its_image_is_signed(
     assert unpacked.run(KEY)["generation"] == 1
 
 
+def test_a_signature_of_the_same_files_does_not_cover_the_manifest_of_the_stamp(
+    unpacked: Place, base: images.Layer
+) -> None:
+    """The same config and layers in two manifests: the unsigned one that was unpacked, and the signed one of today."""
+    unsigned = images.image([base], annotations={"org.example.version": "forged"})
+    unpacked.registry.publish("team/app", {"2": unsigned})
+    assert unpacked.run(None, reference="2", force=True)["changed"] is False
+    other = Place("oci_image_unpack", unpacked.run_module, unpacked.registry, unpacked.root / "other")
+    other.root.mkdir()
+    assert other.run(None, reference="2")["changed"]
+    assert other.run(reference="1")["changed"] is False
+    for pull in ("always", "missing"):
+        run = other.run(reference="2", pull=pull, signature=other.signature(KEY, identity="none"))
+        assert run["error"]["kind"] == "signature_invalid"
+        assert run["error"]["digest"] == unsigned.digest
+    assert other.run(reference="1")["signature"]["digest"] != unsigned.digest
+
+
 def test_a_signature_of_the_index_covers_its_image(
     run_module: t.Any, registry: FaultyRegistry, tmp_path: Path, old: images.Image
 ) -> None:
