@@ -12,6 +12,7 @@ digest of an image, as cosign writes it, or a signature of the bytes of a manife
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -25,13 +26,21 @@ if t.TYPE_CHECKING:
     from .._base.strict_json import JsonObject
 
 MAX_BUNDLE: t.Final = 1024 * 1024
-MEDIA_TYPE: t.Final = "application/vnd.dev.sigstore.bundle"
+# ".v0.3+json" follows, in older bundles "+json;version=0.2"
+_MEDIA_TYPE: t.Final = re.compile(
+    r"application/vnd\.dev\.sigstore\.bundle(?:\.v[0-9.]+\+json|\+json(?: *; *version=[0-9.]+)?)"
+)
 
 _STATEMENT: t.Final = "application/vnd.in-toto+json"
 _STATEMENT_TYPES: t.Final = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 _PREDICATE: t.Final = "https://sigstore.dev/cosign/sign/v1"
 _MAX_SIGNATURE: t.Final = 8 * 1024
 _HINT_BYTES: t.Final = 32
+
+
+def is_bundle_type(media_type: str) -> bool:
+    """Tell whether a media type is that of a bundle, of any version."""
+    return _MEDIA_TYPE.fullmatch(media_type) is not None
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ def parse_bundle(data: bytes) -> Bundle:
     """Read a bundle. Raises Refused and nothing else, for a bundle with a certificate, too."""
     document = parse_object(data, what="the bundle", limit=MAX_BUNDLE)
     media_type = as_text(document.get("mediaType"), what="the media type of the bundle")
-    if not media_type.startswith(MEDIA_TYPE):
+    if not is_bundle_type(media_type):
         raise Refused(f"the media type of the bundle is {quote(media_type)}")
     hint = _hint(as_object(document.get("verificationMaterial"), what="verificationMaterial of the bundle"))
     envelope, message = document.get("dsseEnvelope"), document.get("messageSignature")
@@ -141,4 +150,4 @@ def parse_statement(data: bytes) -> Digest:
         raise Refused("the digest of the statement is not a digest") from None
 
 
-__all__ = ("MAX_BUNDLE", "MEDIA_TYPE", "Bundle", "parse_bundle", "parse_statement")
+__all__ = ("MAX_BUNDLE", "Bundle", "is_bundle_type", "parse_bundle", "parse_statement")

@@ -20,7 +20,7 @@ from .._oci.document import parse_document
 from .._oci.errors import OciError
 from .._oci.manifest import Manifest
 from .._oci.names import is_tag
-from .bundle import MAX_BUNDLE, MEDIA_TYPE, parse_bundle
+from .bundle import MAX_BUNDLE, is_bundle_type, parse_bundle
 from .encoding import decode_base64
 from .errors import Refused
 from .payload import MAX_PAYLOAD, parse_payload
@@ -37,8 +37,6 @@ MAX_EXAMINED: t.Final = 128
 
 _OLD_FORMAT: t.Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _PAYLOAD_TYPE: t.Final = "application/vnd.dev.cosign.simplesigning.v1+json"
-# the media types of layers that contain signatures begin with one of these
-SIGNATURE_TYPES: t.Final = (_PAYLOAD_TYPE, MEDIA_TYPE)
 _SIGNATURE: t.Final = "dev.cosignproject.cosign/signature"
 _CERTIFICATE: t.Final = "dev.sigstore.cosign/certificate"
 _NAMELESS: t.Final = "a bundle contains no name of the image, so it needs signature.identity=none"
@@ -52,6 +50,11 @@ def find_signatures(store: SignatureStore, policy: Policy, image: SignedImage, f
     Raises CollectionError if the store fails after something was found there.
     """
     _Search(store, policy, image, findings).run()
+
+
+def is_signature_type(media_type: str) -> bool:
+    """Tell whether layers of a media type contain signatures."""
+    return media_type == _PAYLOAD_TYPE or is_bundle_type(media_type)
 
 
 class _Full(Exception):
@@ -76,13 +79,13 @@ class _Search:
     def _examine_referrers(self, digest: Digest) -> None:
         for descriptor in self._ask(lambda: self._store.referrers(digest)) or ():
             kind = descriptor.artifact_type or ""
-            if kind and kind != _OLD_FORMAT and not kind.startswith(MEDIA_TYPE):
+            if kind and kind != _OLD_FORMAT and not is_bundle_type(kind):
                 continue  # an SBOM, for example
             if descriptor.digest in self._seen:
                 continue
             self._seen.add(descriptor.digest)
             self._count()
-            if self._policy.identity == "exact" and kind.startswith(MEDIA_TYPE):
+            if self._policy.identity == "exact" and is_bundle_type(kind):
                 self._findings.refuse(str(descriptor.digest), _NAMELESS)
                 continue
             try:
@@ -137,7 +140,7 @@ class _Search:
     def _examiner(self, layer: Descriptor) -> t.Callable[[Descriptor, Digest], PublicKey] | None:
         if layer.media_type == _PAYLOAD_TYPE:
             return self._verify_payload
-        return self._verify_bundle if layer.media_type.startswith(MEDIA_TYPE) else None
+        return self._verify_bundle if is_bundle_type(layer.media_type) else None
 
     def _verify_payload(self, layer: Descriptor, digest: Digest) -> PublicKey:
         if _CERTIFICATE in layer.annotations:
@@ -190,4 +193,4 @@ def _check_digest(signed: Digest, digest: Digest) -> None:
         raise Refused(f"it is a signature of {signed}, not of {digest}")
 
 
-__all__ = ("MAX_EXAMINED", "SIGNATURE_TYPES", "find_signatures")
+__all__ = ("MAX_EXAMINED", "find_signatures", "is_signature_type")

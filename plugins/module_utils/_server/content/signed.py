@@ -31,7 +31,8 @@ from ..._oci.document import parse_document
 from ..._oci.errors import OciError
 from ..._oci.image import parse_config
 from ..._oci.index import Index
-from ..._trust.cosign import SIGNATURE_TYPES
+from ..._trust.bundle import MAX_BUNDLE
+from ..._trust.cosign import is_signature_type
 from ..._trust.errors import PolicyInvalid, Refused, SignatureInvalid
 from ..._trust.policy import Policy, SignedImage, SignedManifest
 from ..._trust.verify import verify_signature
@@ -99,6 +100,9 @@ def keep_signed(
             return _Selection(name, layout, store).keep(demands)
     except (LayoutError, OciError) as exc:  # a file has changed since it was verified
         return _without_content(layout), (left_out(name, exc.kind, exc.message),)
+    except Refused as exc:  # or is gone
+        reason = f"Verifying the signatures failed: {exc}; it was removed meanwhile."
+        return _without_content(layout), (left_out(name, SignatureInvalid.kind, reason),)
 
 
 class _Store:
@@ -150,10 +154,10 @@ class _Selection:
         kept = set(self._documents)
         for demand in demands:
             kept &= self._covered(demand)
-        attached = {
-            digest for digest, document in self._documents.items() if self._belongs(digest, document, kept)
-        } - kept
-        return self._restricted(kept | attached), tuple(self._left_out(kept | attached))
+        attached = {digest for digest, document in self._documents.items() if _is_signature(document, of=kept)}
+        tags = self._served_tags(kept)
+        served = kept | attached | set(tags.values())
+        return self._restricted(served, tags), tuple(self._left_out(served, tags))
 
     def _covered(self, demand: Demand) -> set[Digest]:
         """Return the digests of what is signed, and of all that signed indexes contain."""
@@ -216,16 +220,20 @@ class _Selection:
                 todo.extend(self._children(one))
         return found
 
-    def _belongs(self, digest: Digest, document: Manifest | Index, kept: set[Digest]) -> bool:
-        """Tell whether a document is a signature of something that is served."""
-        if isinstance(document, Index) or not _is_signature(document):
-            return False
-        if document.subject is not None and document.subject.digest in kept:
-            return True
-        names = {f"{one.algorithm}-{one.encoded}.sig" for one in kept}
-        return any(found == digest and tag in names for tag, found in self._layout.tags.items())
+    def _served_tags(self, kept: set[Digest]) -> dict[str, Digest]:
+        """Return the tags of what is signed, and those of its signatures.
 
-    def _restricted(self, kept: set[Digest]) -> Layout:
+        Signatures need none themselves, so no other tag may lead to one: it would be unsigned content with the name of
+        a release.
+        """
+        names = {f"{one.algorithm}-{one.encoded}.sig" for one in kept}
+        return {
+            tag: digest
+            for tag, digest in self._layout.tags.items()
+            if digest in kept or (tag in names and _is_signature(self._documents[digest]))
+        }
+
+    def _restricted(self, kept: set[Digest], tags: t.Mapping[str, Digest]) -> Layout:
         manifests, blobs = StoredContents(), StoredContents()
         for digest in self._documents:
             if digest in kept:
@@ -240,17 +248,17 @@ class _Selection:
         }
         return replace(
             self._layout,
-            tags=types.MappingProxyType({tag: one for tag, one in self._layout.tags.items() if one in kept}),
+            tags=types.MappingProxyType(tags),
             manifests=manifests,
             blobs=blobs,
             referrers=types.MappingProxyType({subject: found for subject, found in referrers.items() if found}),
         )
 
-    def _left_out(self, kept: set[Digest]) -> t.Iterator[LeftOut]:
+    def _left_out(self, kept: set[Digest], tags: t.Mapping[str, Digest]) -> t.Iterator[LeftOut]:
         """Yield each tag that is not served, and one entry for all other documents."""
         named: set[Digest] = set()
         for tag, digest in self._layout.tags.items():
-            if digest not in kept:
+            if tag not in tags:
                 named |= self._below(digest)
                 if _ATTACHED_TAG.fullmatch(tag) is None:
                     yield self._unsigned(f"{self._name}:{tag}", digest)
@@ -264,10 +272,15 @@ class _Selection:
         return left_out(shown, SignatureInvalid.kind, f"{reason}{more}")
 
 
-def _is_signature(document: Manifest | Index) -> bool:
-    """Tell whether a document contains signatures and nothing else."""
-    layers = () if isinstance(document, Index) else document.layers
-    return bool(layers) and all(layer.media_type.startswith(SIGNATURE_TYPES) for layer in layers)
+def _is_signature(document: Manifest | Index, *, of: t.Container[Digest] | None = None) -> bool:
+    """Tell whether a document contains signatures and nothing else, and refers to one of these digests."""
+    if isinstance(document, Index) or not document.layers:
+        return False
+    if of is not None and (document.subject is None or document.subject.digest not in of):
+        return False
+    if any(part.size > MAX_BUNDLE for part in _parts(document)):
+        return False
+    return all(is_signature_type(layer.media_type) for layer in document.layers)
 
 
 def _parts(document: Manifest | Index) -> tuple[Descriptor, ...]:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._server.config.config_file import parse_config
+from ansible_collections.attested.registry.plugins.module_utils._server.content import signed as signed_content
 from ansible_collections.attested.registry.plugins.module_utils._server.content.loading import load_snapshot
 from ansible_collections.attested.registry.plugins.module_utils._server.errors import ConfigError
 from ansible_collections.attested.registry.plugins.module_utils._server.main import main
 from ansible_collections.attested.registry.plugins.module_utils._server.processes.credentials import keep_served
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.images.signatures import (
+    BUNDLE_TYPE,
     SigningKey,
     bundle,
     islet_annotations,
@@ -144,6 +146,54 @@ def test_a_signature_of_something_else_is_not_served(place: Place) -> None:
     place.write({"1": GOOD, **signed(GOOD)}, untagged=[referrer(BAD, bundle(KEY, BAD.digest))])
     app = place.load().repositories["app"]
     assert BAD.digest not in app.referrers
+
+
+@pytest.mark.parametrize("as_tag", [False, True])
+def test_what_looks_like_a_signature_has_no_tag_of_an_image(place: Place, as_tag: bool) -> None:
+    """Clients would get unsigned files by the tag of a release."""
+    forged = images.Content(b"unsigned", f"{BUNDLE_TYPE}", {"org.opencontainers.image.title": "installer"})
+    fake = referrer(GOOD, forged)
+    attached = {signature_tag(GOOD.digest): fake, "3": fake} if as_tag else {"3": fake}
+    place.write({"1": GOOD, "2": GOOD, **attached}, untagged=[referrer(GOOD, bundle(KEY, GOOD.digest))])
+    snapshot = place.load()
+    assert "3" not in snapshot.repositories["app"].tag_names
+    assert (signature_tag(GOOD.digest) in snapshot.repositories["app"].tag_names) is as_tag
+    assert [left.name for left in snapshot.left_out] == ["app:3"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        images.Content(b"unsigned", "application/vnd.dev.sigstore.bundles"),
+        images.Content(b"unsigned", "application/vnd.dev.cosign.simplesigning.v1+json+tar"),
+        images.Content(b"." * (1024 * 1024 + 1), BUNDLE_TYPE),
+    ],
+)
+def test_what_is_no_signature_is_not_served_as_one(place: Place, file: images.Content) -> None:
+    place.write({"1": GOOD, **signed(GOOD)}, untagged=[referrer(GOOD, file)])
+    snapshot = place.load()
+    assert file.digest not in snapshot.repositories["app"].blobs
+    assert GOOD.digest not in snapshot.repositories["app"].referrers
+
+
+@pytest.mark.parametrize("which", ["manifest", "signature", "config"])
+def test_files_that_vanish_while_signatures_are_verified_are_left_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    image = images.image(GOOD.layers, annotations=islet_annotations(ROOT, VENDOR, GOOD.config.data))
+    signature = signed(image)[signature_tag(image.digest)]
+    place.write({"1": image, signature_tag(image.digest): signature})
+    gone = {"manifest": image.digest, "signature": signature.children[1].digest, "config": image.config.digest}[which]
+    keep = signed_content.keep_signed
+
+    def remove_first(*arguments: t.Any, **options: t.Any) -> t.Any:
+        images.blob_path(place.root / "app", gone).unlink()
+        return keep(*arguments, **options)
+
+    monkeypatch.setattr(signed_content, "keep_signed", remove_first)
+    snapshot = place.load(ROOT, format="islet") if which == "config" else place.load()
+    assert snapshot.repositories == {}
+    assert snapshot.left_out
 
 
 def test_the_signed_name_is_that_of_the_registry(place: Place) -> None:
