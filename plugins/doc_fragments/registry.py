@@ -317,8 +317,10 @@ options:
         version_added: 0.3.0
   timeout:
     description:
-      - How many seconds to wait for the next bytes of a response.
-      - O(minimum_throughput) is averaged over the same period, so an attempt gives up a slow response after this time.
+      - How many seconds to wait for the next bytes of a response, or until the registry takes the next bytes of what is
+        uploaded. A registry may also need this time to store a large blob before it answers.
+      - O(minimum_throughput) is averaged over the same period, so an attempt gives up a slow response or upload after
+        this time.
     type: float
     default: 30
   connect_timeout:
@@ -333,8 +335,8 @@ options:
     type: float
   minimum_throughput:
     description:
-      - Minimum rate of a response in bytes per second, averaged over O(timeout) seconds of waiting for it. V(0) sets no
-        minimum.
+      - Minimum rate of a response or upload in bytes per second, averaged over O(timeout) seconds of waiting for it.
+        V(0) sets no minimum.
     type: int
     default: 1024
   retries:

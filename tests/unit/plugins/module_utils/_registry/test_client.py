@@ -31,9 +31,11 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.errors
     RegistryError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import RetryPolicy, TlsOptions
+from ansible_collections.attested.registry.plugins.module_utils._registry.push.pusher import Pusher
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport import connection
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.proxies import Proxies
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.images.sources import Source, descriptor
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error
 
 TAG = Selector.parse("1.0")
@@ -323,6 +325,18 @@ def test_a_proxy_for_https(serve, connect, proxy, tmp_path) -> None:
     assert through.heads[0].startswith(b"CONNECT registry.example:443")
     assert b"Proxy-Authorization" in through.heads[0]
     assert server.requests[0].header("Proxy-Authorization") is None
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_upload_through_a_proxy(serve, connect, proxy, tmp_path, secure) -> None:
+    authority = Authority(tmp_path)
+    tls = server_context(authority.server(names=["registry.example"])) if secure else None
+    server = serve(tls=tls, writable=True)
+    url, data = f"http://127.0.0.1:{proxy(server.port).port}", bytes(2_000_000)
+    options = TlsOptions(ca_path=str(authority.path)) if secure else TlsOptions("no-tls")
+    client = connect("registry.example", proxies=Proxies(http=url, https=url), tls=options)
+    Pusher(client, "app").push_blob(descriptor(data), Source(data, piece=100_000), chunk_size=1_500_000)
+    assert server.repositories["app"].blobs == {str(Digest.of(data)): data}
 
 
 @pytest.mark.parametrize("status", [b"407 Proxy Authentication Required", b"403 Forbidden"])

@@ -45,6 +45,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.option
     Timeouts,
     TlsOptions,
 )
+from ansible_collections.attested.registry.plugins.module_utils._registry.push.pusher import Pusher
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport import attested
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.attested import AttestedTls
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport.attested_failures import (
@@ -64,6 +65,7 @@ from ansible_collections.attested.registry.tests.support.attestation.attesting_f
     make_realm,
 )
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.images.sources import Source, descriptor
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, redirect
 
 TAG = Selector.parse("1.0")
@@ -108,6 +110,13 @@ def pull(connect, authority, realm):
         return connect(f"{host}:{server.port}", tls=TlsOptions("ra-tls", **settings), retry=RETRIES, **options)
 
     return make
+
+
+def test_an_upload(serve, front, pull) -> None:
+    registry, data = serve(writable=True), bytes(5_000_000)
+    pusher = Pusher(pull(front(registry)), "app")
+    pusher.push_blob(descriptor(data), Source(data, piece=300_000), chunk_size=3_000_000)
+    assert registry.repositories["app"].blobs == {str(descriptor(data).digest): data}
 
 
 @pytest.mark.parametrize("key_type", ["rsa-2048", "ec-p256"])
