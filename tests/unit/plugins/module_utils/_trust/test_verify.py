@@ -348,6 +348,43 @@ def test_islet_is_verified() -> None:
     assert (found.format, found.keys, found.digest) == ("islet", (ROOT_KEY.fingerprint,), image.digests[0])
 
 
+# made by ir-sign 0.1.0
+REAL_ROOT = (
+    "3076301006072a8648ce3d020106052b8104002203620004da3be6f6908a0536dfc13e3b66906656bc18461bc4ea9097a7a5"
+    "ded18aeee9055db72ecda5887294ded791d4b2f2103cb51e57890c1260b7dc4fb25c070b935adb6ee29229e748d9201b1d15"
+    "8ba281b05e38612ffa6b6f6a9a179da71d244c12"
+)
+REAL_CONFIG = (
+    b'{"created":"2024-07-19T13:44:56Z","architecture":"amd64","os":"linux","config":{"Env":["PATH=/usr/bi'
+    b'n:/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:1e799dec7d16f577b08b6e0b1b'
+    b'f48a289c3ea09ba3f32cd64b48353bfcf51250"]},"history":[{"created":"2024-07-19T13:44:56Z","created_by":'
+    b'"layer 1"}]}'
+)
+REAL_ANNOTATIONS = {
+    f"{ISLET}signature": (
+        "3064023022002ea218b89c81d59d756ff7a7a6cda190424a75e677f83c976fe1b2e553931b7cdeb204e3e1359ccc4af37aef"
+        "360c02304e29598bdcbcbc05afe3d34a943d89bfed99a4c5dde771a580439725b4d09b7eee34b467966aef232cd9a660379a"
+        "21d9"
+    ),
+    f"{ISLET}vendorpub": (
+        "3076301006072a8648ce3d020106052b810400220362000483e785ccdc620303951645c106369743e2fa71c457a73d1c0ec5"
+        "ed03ed209d8fb2c30209c21dce0efd4268cf3c76850f2700adc0bdc787487629863c0962d0e894646278eda345ac6ab399c4"
+        "54e9cbe59325b02bf63e4a7db917f6ccba06b74e"
+    ),
+    f"{ISLET}vendorpub.signature": (
+        "3065023100b55040051072c213b09b02d2911a670d15117856986ce18363c03b0429533653e35ba2128e1e002ccaa3b02d4f"
+        "406ed902304309cc7799523300517c527549895b048d553e6fd6a0c88fa1e89b9c194756bbb34b9e28953cebbaf39a1be7df"
+        "c35210"
+    ),
+}
+
+
+def test_what_ir_sign_has_signed_is_verified() -> None:
+    key = parse_public_key(bytes.fromhex(REAL_ROOT), path="root.pub")
+    found = verify_signature(Policy("islet", (key,)), islet_image(REAL_ANNOTATIONS, REAL_CONFIG), Store())
+    assert found.keys == (key.fingerprint,)
+
+
 def islet_with(**changes: str | None) -> dict[str, str]:
     changed = {**GOOD, **{f"{ISLET}{name.replace('__', '.')}": value for name, value in changes.items()}}
     return {name: value for name, value in changed.items() if value is not None}
