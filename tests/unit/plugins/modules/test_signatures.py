@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.images.signatures import (
     SigningKey,
     bundle,
@@ -392,6 +393,29 @@ def test_a_layout_has_signatures_too(place: Place, form: str) -> None:
     assert run["signature"]["digest"] == content.digest
     unnamed = place.run(**{**options, "signature": place.signature(KEY)})
     assert "set signature.identity=none" in unnamed["msg"]
+
+
+@pytest.mark.parametrize("place", ["oci_image_info"], indirect=True)
+def test_an_archive_has_signatures_if_it_is_one_of_a_layout(place: Place, old: images.Image) -> None:
+    path = place.root / "image.tar"
+    options = {"registry": None, "repository": None, "layout": str(path), "reference": None}
+    options["signature"] = place.signature(KEY, identity="none")
+    path.write_bytes(archives.oci_archive({"1": old}, untagged=[referrer(old, bundle(KEY, old.digest))]))
+    assert place.run(**{**options, "reference": "1"})["signature"]["digest"] == old.digest
+    for data in (archives.docker_save_old({"app:1": old}), archives.docker_save_new({"app:1": old})):
+        path.write_bytes(data)
+        assert "there are no signatures" in place.run(**options)["msg"]
+
+
+@unpack
+def test_a_payload_may_be_embedded_in_the_manifest(place: Place, old: images.Image) -> None:
+    layer = simple_signing(KEY, old.digest, f"{place.registry.name}/team/app")
+    embedded = layer.descriptor(annotations=dict(layer.annotations), data=base64.b64encode(layer.data).decode())
+    manifest = {**signatures([layer]).document(), "layers": [embedded]}
+    place.registry.publish("team/app", {"1": old})
+    digest = place.registry.add_manifest("team/app", images.to_json(manifest), images.OCI_MANIFEST)
+    place.registry.add_tag("team/app", signature_tag(old.digest), digest)
+    assert place.run()["signature"]["digest"] == old.digest
 
 
 @pytest.mark.parametrize("place", ["oci_image_info"], indirect=True)
