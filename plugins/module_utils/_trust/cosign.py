@@ -95,9 +95,14 @@ class _Search:
 
     def _examine_tag(self, digest: Digest) -> None:
         tag = f"{digest.algorithm}-{digest.encoded}.sig"
-        data = self._ask(lambda: self._store.tagged(tag)) if is_tag(tag) else None
-        if data is not None:
-            self._examine_manifest(data, digest, tag)
+        if not is_tag(tag):
+            return
+        seen = set[bytes]()
+        for read in self._store.tagged(tag):
+            data = self._ask(read)
+            if data is not None and data not in seen:
+                seen.add(data)
+                self._examine_manifest(data, digest, tag)
 
     def _ask(self, ask: t.Callable[[], t.Any]) -> t.Any:
         """Return the answer of the store, None if it fails, as signatures may be in the other place."""

@@ -170,8 +170,11 @@ class SignatureStore(t.Protocol):
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         """Return descriptors of the documents whose subject is digest."""
 
-    def tagged(self, tag: str) -> bytes | None:
-        """Return the manifest of a tag, None if there is none."""
+    def tagged(self, tag: str) -> t.Sequence[t.Callable[[], bytes | None]]:
+        """Return functions that return the manifest of a tag, None if there is none.
+
+        There are several if a mirror may have an older one than the registry.
+        """
 
     def manifest(self, digest: Digest) -> bytes:
         """Return a manifest or an index."""

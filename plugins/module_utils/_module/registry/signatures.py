@@ -12,6 +12,7 @@ manifest and config.
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ..._base.errors import JsonInvalid
@@ -22,6 +23,7 @@ from ..._registry.errors import NotFound
 from ..._trust.errors import Refused
 from ..._trust.policy import Policy, SignedImage, SignedManifest, Verified
 from ..._trust.verify import verify_signature
+from .sources import MirroredSource
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json, JsonObject
@@ -123,22 +125,28 @@ class _RegistrySignatures:
 
         return _refused(lambda: list_referrers(self._source, self._repository, digest).descriptors)
 
-    def tagged(self, tag: str) -> bytes | None:
-        """See SignatureStore."""
+    def tagged(self, tag: str) -> list[t.Callable[[], bytes | None]]:
+        """See SignatureStore. A signature that was added later may be missing in a mirror."""
+        sources: list[ImageSource] = [self._source]
+        if isinstance(self._source, MirroredSource):
+            sources.append(self._source.origin)
+        return [functools.partial(self._find, source, Selector(tag, None)) for source in sources]
+
+    def _find(self, source: ImageSource, selector: Selector) -> bytes | None:
         try:
-            return self._manifest(Selector(tag, None))
+            return self._manifest(source, selector)
         except NotFound:
             return None
 
     def manifest(self, digest: Digest) -> bytes:
         """See SignatureStore."""
         try:
-            return self._manifest(Selector(None, digest))
+            return self._manifest(self._source, Selector(None, digest))
         except NotFound:
             raise Refused(f"{digest} is not there") from None
 
-    def _manifest(self, selector: Selector) -> bytes:
-        return _refused(lambda: self._source.manifest(self._repository, selector, attached=True).document.raw)
+    def _manifest(self, source: ImageSource, selector: Selector) -> bytes:
+        return _refused(lambda: source.manifest(self._repository, selector, attached=True).document.raw)
 
     def blob(self, descriptor: Descriptor) -> bytes:
         """See SignatureStore."""
@@ -157,10 +165,10 @@ class _LayoutSignatures:
 
         return _refused(lambda: LayoutReferrers(self._source, warn=self._warn).list(digest))
 
-    def tagged(self, tag: str) -> bytes | None:
+    def tagged(self, tag: str) -> list[t.Callable[[], bytes | None]]:
         """See SignatureStore. The last of several entries counts, as for readers of layouts."""
         digests = [image.descriptor.digest for image in self._source.images if tag in image.tags]
-        return self.manifest(digests[-1]) if digests else None
+        return [functools.partial(self.manifest, digest) for digest in digests[-1:]]
 
     def manifest(self, digest: Digest) -> bytes:
         """See SignatureStore."""

@@ -149,6 +149,11 @@ class MirroredSource:
         return [registry for registry in self._registries[:-1] if registry not in self._unreachable]
 
     @property
+    def origin(self) -> Registry:
+        """The registry that the mirrors have copies of."""
+        return self._origin
+
+    @property
     def name(self) -> str:
         """The name of the origin."""
         return self._origin.name

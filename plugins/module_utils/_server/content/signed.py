@@ -12,6 +12,7 @@ An index that was signed covers all that it contains. Called by loading.py for e
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -115,10 +116,10 @@ class _Store:
         """See SignatureStore."""
         return self._layout.referrers.get(digest, ())
 
-    def tagged(self, tag: str) -> bytes | None:
+    def tagged(self, tag: str) -> list[t.Callable[[], bytes]]:
         """See SignatureStore."""
         digest = self._layout.tags.get(tag)
-        return None if digest is None else self.manifest(digest)
+        return [] if digest is None else [functools.partial(self.manifest, digest)]
 
     def manifest(self, digest: Digest) -> bytes:
         """See SignatureStore."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import subprocess
 import sys
@@ -440,7 +441,29 @@ def test_signatures_come_from_mirrors_too(place: Place, old: images.Image) -> No
         assert run.warnings == []
         layers = [simple_signing(KEY, old.digest, f"{mirror.name}/team/app")]
         mirror.publish("team/app", {signature_tag(old.digest): signatures(layers)})
-        assert "not for" in place.run(mirrors=[mirror.name], reference=old.digest)["msg"]
+        assert place.run(mirrors=[mirror.name], reference=old.digest)["signature"]["key"] == KEY.fingerprint
+        place.registry.repositories["team/app"].tags.pop(signature_tag(old.digest))
+        other = str(place.root / "other")
+        assert "not for" in place.run(mirrors=[mirror.name], reference=old.digest, dest=other)["msg"]
+
+
+@unpack
+def test_a_signature_that_was_added_later_is_found_behind_a_mirror(place: Place, old: images.Image) -> None:
+    """As when a key is replaced, and a mirror still has the signatures from before."""
+    with FaultyRegistry() as mirror:
+        place.registry.publish("team/app", {"1": old})
+        place.sign(old, KEY)
+        mirror.repositories = copy.deepcopy(place.registry.repositories)
+        place.sign(old, KEY, SECOND)
+        run = place.run(SECOND, mirrors=[mirror.name])
+        assert run["signature"]["key"] == SECOND.fingerprint
+        assert run.warnings == []
+        mirror.on(r"\.sig$", Reply(body=b"{}"))
+        assert place.run(SECOND, mirrors=[mirror.name], dest=str(place.root / "another"))["changed"]
+        mirror.clear()
+        place.registry.clear()
+        assert not place.run(KEY, mirrors=[mirror.name], dest=str(place.root / "other")).failed
+        assert not place.registry.sent(r"\.sig$")
 
 
 @unpack

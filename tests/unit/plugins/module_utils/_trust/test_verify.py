@@ -89,8 +89,8 @@ class Store:
             raise self.failure
         return tuple(self.listed.get(str(digest), []))
 
-    def tagged(self, tag: str) -> bytes | None:
-        return self.tags[tag].data if tag in self.tags else None
+    def tagged(self, tag: str) -> list[t.Callable[[], bytes | None]]:
+        return [lambda: self.tags[tag].data if tag in self.tags else None]
 
     def manifest(self, digest: Digest) -> bytes:
         return self._read(str(digest))
