@@ -12,6 +12,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.auth.c
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     Denied,
     RedirectRefused,
+    Rejected,
     Unauthorized,
 )
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import TlsOptions
@@ -20,7 +21,12 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.realm_
 from ansible_collections.attested.registry.plugins.module_utils._registry.transport import redirects
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.images.sources import Source, descriptor
-from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import (
+    BodyFault,
+    Reply,
+    error,
+    redirect,
+)
 
 USER = BasicAuth("u", "hunter2:x")
 USERS = {"u": "hunter2:x"}
@@ -274,6 +280,16 @@ def test_an_upload_may_come_back_to_the_registry(start, connect, storage) -> Non
     uploads(server)["session-1"] = b""
     Pusher(connect(server), "app").push_blob(BLOB, Source(DATA))
     assert_pushed(server)
+
+
+def test_a_refusal_before_the_body_is_read_over_tls(serve, connect, tmp_path) -> None:
+    authority, big = Authority(tmp_path), bytes(8 * 1024 * 1024)
+    server = serve(tls=server_context(authority.server()), writable=True)
+    server.on("digest=", error(413, "SIZE_INVALID", "at most 1 MiB"), method="PUT")
+    server.on_body("digest=", BodyFault(is_answered=True))
+    client = connect(server, tls=TlsOptions("tls", ca_path=str(authority.path)))
+    with pytest.raises(Rejected, match="413 .SIZE_INVALID: at most 1 MiB"):
+        Pusher(client, "app").push_blob(descriptor(big), Source(big, piece=65536))
 
 
 def test_an_upload_does_not_leave_tls(serve, connect, tmp_path) -> None:
