@@ -35,6 +35,8 @@ def add_hints(error: CollectionError, params: Params, source: RegistrySource) ->
     """Append the hints that apply to the message of error, if it is a RegistryError."""
     if not isinstance(error, RegistryError) or isinstance(error, ConfigurationError):
         return
+    if error.fields.get("registry", source.name) != source.name:
+        return  # it is about the registry that the task writes to
     given = given_options()
     for hint in (*_registry_hints(params, given), *_tag_hints(error, params, given, source)):
         error.message = f"{error.message.rstrip('.?')}; {hint}."
