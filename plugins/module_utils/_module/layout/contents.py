@@ -33,6 +33,10 @@ MAX_DOCUMENTS: t.Final = 4096
 MAX_DOCUMENT_BYTES: t.Final = 64 * 1024 * 1024
 
 
+class TooLarge(Unsupported):
+    """All documents of an image together are above a limit."""
+
+
 @dataclass(frozen=True)
 class ImageFile:
     """A file of an image. data is its content if already known; stored tells whether the layout has the file."""
@@ -100,6 +104,8 @@ class Collector:
         self._members: list[Member] = []
         self._left_out: dict[Digest, Descriptor] = {}
         self._read: set[Digest] = set()
+        self._others: set[Digest] = set()
+        self._counted: set[Digest] = set()
         self._bytes = 0
 
     @property
@@ -143,9 +149,13 @@ class Collector:
         return Contents(top, tuple(self._members), self.files, self.left_out)
 
     def document(self, descriptor: Descriptor) -> Manifest | Index:
-        """Return the document of a referrer, without adding it to the contents. Raises as collect()."""
+        """Return the document of a referrer, without adding it to the contents. Raises as collect().
+
+        It counts for the limits, even if it turns out to refer to something else.
+        """
         data = self._view.document(descriptor.digest) or self._fetch(descriptor, attached=True)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
+        self._count(descriptor.digest, len(data))
         self._known[descriptor.digest] = data
         return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
 
@@ -155,16 +165,19 @@ class Collector:
         stored = self._view.document(descriptor.digest)
         data = stored if stored is not None else self._fetch(descriptor)
         verify(data, descriptor.digest, descriptor.size, what=f"the manifest {descriptor.digest}")
+        self._read.add(descriptor.digest)
         self._count(descriptor.digest, len(data))
         self._files[descriptor.digest] = ImageFile(replace(descriptor, data=None), data, stored is not None)
         return parse_document(data, media_type=descriptor.media_type, what=f"the manifest {descriptor.digest}")
 
     def _count(self, digest: Digest, size: int) -> None:
-        self._read.add(digest)
-        self._bytes += size
-        if len(self._read) > MAX_DOCUMENTS or self._bytes > MAX_DOCUMENT_BYTES:
-            raise _unsupported(
-                f"it has more than {MAX_DOCUMENTS} manifests, or {MAX_DOCUMENT_BYTES} bytes of them", "set platform"
+        if digest not in self._counted:
+            self._counted.add(digest)
+            self._bytes += size
+        if len(self._counted) > MAX_DOCUMENTS or self._bytes > MAX_DOCUMENT_BYTES:
+            raise TooLarge(
+                f"Listing the files of the image failed: it has more than {MAX_DOCUMENTS} manifests, or "
+                f"{MAX_DOCUMENT_BYTES} bytes of them; choose a platform, or leave out the referrers."
             )
 
     def _fetch(self, descriptor: Descriptor, *, attached: bool = False) -> bytes:
@@ -185,8 +198,10 @@ class Collector:
     def _add_other(self, descriptor: Descriptor) -> None:
         """Add an index entry of another media type as a blob; skip it if the registry has no such blob."""
         digest = descriptor.digest
-        if digest in self._read:
+        if digest in self._others:
             return
+        # not in _read: it may be listed as a manifest, too
+        self._others.add(digest)
         self._count(digest, 0)
         there = self._view.size_of(digest) is not None or digest in self._known or descriptor.data is not None
         if there or self._source.head_blob(self._repository, digest) is not None:
@@ -218,4 +233,13 @@ def _unsupported(why: str, advice: str) -> Unsupported:
     return Unsupported(f"Listing the files of the image failed: {why}; {advice}.")
 
 
-__all__ = ("MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Collector", "Contents", "ImageFile", "Member", "StoredImages")
+__all__ = (
+    "MAX_DOCUMENTS",
+    "MAX_DOCUMENT_BYTES",
+    "Collector",
+    "Contents",
+    "ImageFile",
+    "Member",
+    "StoredImages",
+    "TooLarge",
+)

@@ -31,6 +31,7 @@ from ..._registry.cosign_tags import CosignTag, list_cosign_tags
 from ..._registry.cosign_tags import cosign_tags as tags_of
 from ..._registry.errors import NotFound
 from ..._registry.referrers import list_referrers
+from .contents import TooLarge
 
 if t.TYPE_CHECKING:
     from ..._base.text import Warn
@@ -46,6 +47,8 @@ if t.TYPE_CHECKING:
 LISTED: t.Final = "attested.registry.referrers"
 # Of one image, referrers of referrers included.
 MAX_REFERRERS: t.Final = 1000
+# In the lists of one image and of its referrers, whether they are there or not.
+MAX_LISTED: t.Final = 10_000
 
 Document = t.Union["Manifest", Index]
 Lists = dict[Digest, "tuple[Descriptor, ...]"]
@@ -117,18 +120,26 @@ def find_referrers(
     """
     subjects = [entry.digest, *_platforms(contents)]
     found: dict[Digest, Descriptor] = {}
+    listed = 0
     for subject in subjects:
+        listed += len(lister.list(subject))
+        if listed > MAX_LISTED:
+            raise _too_many(entry, MAX_LISTED)
         for descriptor in lister.list(subject):
             referrer = None if descriptor.digest in found else lister.read(collector, descriptor, subject)
             if referrer is not None:
                 found[descriptor.digest] = referrer
                 subjects.append(descriptor.digest)
         if len(found) > MAX_REFERRERS:
-            raise Unsupported(
-                f"Listing the referrers of {entry.digest} failed: there are more than {MAX_REFERRERS}; set referrers "
-                "to false, and copy those that you need by their digests."
-            )
+            raise _too_many(entry, MAX_REFERRERS)
     return tuple(sorted(found.values(), key=lambda item: str(item.digest)))
+
+
+def _too_many(entry: Descriptor, limit: int) -> Unsupported:
+    return Unsupported(
+        f"Listing the referrers of {entry.digest} failed: there are more than {limit}; set referrers to false, and "
+        "copy those that you need by their digests."
+    )
 
 
 def _tagged(collector: Collector, item: CosignTag) -> Descriptor:
@@ -229,6 +240,8 @@ def _document(collector: Collector, descriptor: Descriptor, subject: Digest) -> 
         document = collector.document(descriptor)
     except NotFound:
         raise _LeftOut("it is listed, but it is not there") from None
+    except TooLarge:
+        raise
     except (DocumentInvalid, JsonInvalid, Unsupported) as exc:
         raise _LeftOut(f"it cannot be used ({exc.message.rstrip('.')})") from None
     if document.subject is None or document.subject.digest != subject:
@@ -326,6 +339,7 @@ def _fingerprint(listed: t.Iterable[Descriptor]) -> str:
 
 __all__ = (
     "LISTED",
+    "MAX_LISTED",
     "MAX_REFERRERS",
     "Attached",
     "ReferrerLister",

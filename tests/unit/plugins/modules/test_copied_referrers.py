@@ -13,6 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
+from ansible_collections.attested.registry.plugins.module_utils._module.layout import contents as layout_contents
 from ansible_collections.attested.registry.plugins.module_utils._module.layout import referrers as module
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.tests.support.images import images
@@ -283,6 +284,35 @@ def test_too_many(layout: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"Listing the referrers of {MANY.digest} failed: there are more than 1; set referrers to false" in run["msg"]
 
 
+def test_a_registry_that_lists_the_same_lost_referrers_for_everything_is_asked_for_few(
+    layout: t.Any, server: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each of many referrers would be a subject with a list of referrers that are not there."""
+    monkeypatch.setattr(module, "MAX_LISTED", 20)
+    lost = [refer(NEXT, text=b"%d" % number).descriptor() for number in range(8)]
+    document = {"schemaVersion": 2, "mediaType": images.OCI_INDEX, "manifests": [SBOM.descriptor(), *lost]}
+    server.on("/referrers/", Reply(body=images.to_json(document)))
+    run = layout()
+    assert run["error"]["kind"] == "unsupported"
+    assert "there are more than 20; set referrers to false" in run["msg"]
+    assert len(server.sent("/manifests/")) <= 20
+
+
+def test_documents_that_refer_to_something_else_count_for_the_limit_of_memory(
+    layout: t.Any, server: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout_contents, "MAX_DOCUMENT_BYTES", 10_000)
+    large = [refer(NEXT, text=b"%d" % number + b"." * 3000) for number in range(8)]
+    for content in large:
+        server.add_content("team/app", content)
+    document = {"schemaVersion": 2, "manifests": [content.descriptor() for content in large]}
+    server.on("/referrers/", Reply(body=images.to_json(document)))
+    run = layout()
+    assert run["error"]["kind"] == "unsupported"
+    assert "10000 bytes of them; choose a platform, or leave out the referrers" in run["msg"]
+    assert sum(bool(server.sent(content.digest)) for content in large) < 4
+
+
 def test_referrers_that_refer_to_each_other_through_an_index(layout: t.Any, server: FaultyRegistry) -> None:
     """A referrer may be an index, which has the image itself among its manifests."""
     around = images.index([MANY, AMD], changes={"subject": MANY.descriptor(), "artifactType": SBOM_TYPE})
@@ -456,3 +486,15 @@ def test_the_only_image_with_a_name_needs_no_reference(run_module: t.Any, dest: 
     assert (run["digest"], [item["digest"] for item in run["referrers"]]) == (MANY.digest, [SBOM.digest])
     images.write_layout(dest, {"1.0": MANY, "2.0": NEXT}, untagged=[SBOM])
     assert run_module("oci_referrers", layout=str(dest))["error"]["kind"] == "ambiguous"
+
+
+def test_an_image_that_is_listed_as_another_kind_of_file_first_is_complete(
+    layout: t.Any, dest: pathlib.Path, server: FaultyRegistry
+) -> None:
+    listed = [AMD.descriptor(mediaType="application/x"), AMD.descriptor(), ARM.descriptor()]
+    server.add_content("team/app", images.index([AMD, ARM], changes={"manifests": listed}))
+    server.add_blob("team/app", AMD.data)
+    server.add_tag("team/app", "1.0", images.index([AMD, ARM], changes={"manifests": listed}).digest)
+    assert layout()["changed"]
+    assert all(images.blob_path(dest, digest).exists() for digest in AMD.blobs())
+    assert not inspect_layout(str(dest)).problems

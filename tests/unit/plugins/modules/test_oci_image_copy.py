@@ -329,6 +329,28 @@ def test_referrers_travel(
     assert (again["changed"], again["referrers"]) == (False, [])
 
 
+@pytest.mark.parametrize("kind", ["manifest", "index"])
+def test_a_referrer_that_the_image_contains_as_another_kind_of_file(
+    copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, base: images.Layer, kind: str
+) -> None:
+    """An index lists a document with the type of a file, and the document refers to an image of the index."""
+    image = images.image([base])
+    referrer: images.Content = refer(image, b"of the image")
+    if kind == "index":
+        referrer = images.index([refer(image, b"inner")], changes={"subject": image.descriptor()})
+    listed = [image.descriptor(), referrer.descriptor(mediaType="application/x")]
+    around = images.index([image, referrer], changes={"manifests": listed})
+    registry.publish("app", {"1": around})
+    registry.add_content("app", referrer)
+    registry.add_blob("app", referrer.data)
+    run = copy(reference="1", referrers=True)
+    assert not run.failed, run["msg"]
+    copied = target.repositories["site/app"]
+    assert referrer.blobs().keys() <= copied.manifests.keys() | copied.blobs.keys()
+    assert referrer.digest in copied.manifests
+    assert copy(reference="1", referrers=True)["changed"] is False
+
+
 def test_a_new_referrer_is_copied_alone(
     copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image
 ) -> None:
