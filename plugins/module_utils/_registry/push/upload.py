@@ -133,16 +133,21 @@ class Upload:
         body = self._source.body(start, length)
         statuses = (HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT, HTTPStatus.CREATED)
         with self._continue("PATCH", session.url, statuses=statuses, headers=headers, body=body) as answer:
-            stated = answer.header("Range")
-            end = start + length - 1 if stated is None else parse_end(stated)
+            end = parse_end(answer.header("Range"))
             self._session = continued_session(session, answer, self._operation, self._caller)
             answer.discard()
         self._advance(end, start=start, length=length)
 
     def _advance(self, end: int | None, *, start: int, length: int) -> None:
-        """Go on after the byte that the registry names as the last one it has."""
-        if end is None or end >= start + length:
-            raise self._range_error("the registry does not say which bytes of it arrived")
+        """Go on after the byte that the registry names as the last one it has.
+
+        Other clients ignore what it says, so without a readable answer the whole chunk counts as kept. The digest of
+        the closing request shows whether it was.
+        """
+        if end is None:
+            end = start + length - 1
+        if end >= start + length:
+            raise self._range_error("the registry claims to have more bytes than were sent")
         if end < start or (end == 0 and length > 1):
             # 0-0 is what some registries say of an upload without any bytes
             raise self._range_error(f"the registry kept nothing of the bytes from {start} on", transient=True)

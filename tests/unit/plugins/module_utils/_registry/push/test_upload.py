@@ -284,12 +284,33 @@ def test_a_registry_that_forgets_each_session_is_an_error(server, connect) -> No
     assert methods(server).count("POST") <= 10
 
 
-@pytest.mark.parametrize("end", ["0-10240", "0-99999999999999999999999", "5-7", "nothing", ""])
+@pytest.mark.parametrize("end", ["0-4000", "0-10240", f"0-{'9' * 19}"])
 def test_a_registry_that_has_more_than_was_sent_is_an_error(server, pusher, end) -> None:
     server.on("", Reply(headers={"Range": end}), method="PATCH")
-    with pytest.raises(ProtocolBroken, match="does not say which bytes of it arrived"):
+    with pytest.raises(ProtocolBroken, match="claims to have more bytes than were sent"):
         pusher.push_blob(BLOB, Source(DATA), chunk_size=4000)
     assert server.repositories["app"].uploads == {}
+
+
+@pytest.mark.parametrize("text", ["4000-7999", "5-7", "0--1", "nothing", "", f"0-{'9' * 30}"])
+def test_a_range_that_cannot_be_read_is_ignored(server, pusher, text) -> None:
+    server.on("", Reply(headers={"Range": text}), method="PATCH")
+    pusher.push_blob(BLOB, Source(DATA), chunk_size=4000)
+    assert_pushed(server)
+
+
+def test_a_chunk_that_was_lost_without_a_word_is_sent_again(server, pusher) -> None:
+    server.on("-4000", Reply(202, b""), times=1, method="PATCH")
+    pusher.push_blob(BLOB, Source(DATA), chunk_size=4000)
+    assert_pushed(server)
+    assert methods(server) == ["POST", "PATCH", "PATCH", "PATCH", "GET", "PATCH", "PATCH", "PUT"]
+
+
+def test_a_last_chunk_that_was_lost_without_a_word_shows_in_the_digest(server, pusher) -> None:
+    server.on("-8000", Reply(202, b""), method="PATCH")
+    with pytest.raises(Rejected, match="DIGEST_INVALID"):
+        pusher.push_blob(BLOB, Source(DATA), chunk_size=4000)
+    assert server.repositories["app"].blobs == {}
 
 
 # --- refusals ---
