@@ -256,14 +256,15 @@ class _Selection:
         )
 
     def _left_out(self, kept: set[Digest], tags: t.Mapping[str, Digest]) -> t.Iterator[LeftOut]:
-        """Yield each tag that is not served, and one entry for all other documents."""
+        """Yield each tag that is not served, and one entry for all other documents that are no signatures."""
         named: set[Digest] = set()
         for tag, digest in self._layout.tags.items():
             if tag not in tags:
                 named |= self._below(digest)
                 if _ATTACHED_TAG.fullmatch(tag) is None:
                     yield self._unsigned(f"{self._name}:{tag}", digest)
-        others = [digest for digest in self._documents if digest not in kept | named]
+        named |= kept
+        others = [one for one in self._documents if one not in named and not _is_signature(self._documents[one])]
         if others:
             more = "" if len(others) == 1 else f" ({len(others) - 1} more without a tag are not signed.)"
             yield self._unsigned(f"{self._name}@{others[0]}", others[0], more=more)
