@@ -198,6 +198,8 @@ options:
         address that the connection goes to or, if a proxy connects, the host name. List a host here if the storage of a
         registry has a private address, such as an endpoint in the network of a cloud. The task emits a warning when it
         follows such a redirect.
+      - If O(registry) redirects a write to another registry, the credentials for that registry are sent only if it is
+        listed here. Otherwise O(registry) could have something written to all registries that this host has logins for.
       - Link-local addresses and the metadata services of clouds are always refused.
     type: list
     elements: str

@@ -98,7 +98,8 @@ class Caller:
 
     def open(self, call: Call) -> Answer:
         """Make a call once and return its answer, body unread, with one of call.statuses. Raises RegistryError."""
-        login = self._logins.begin(call.operation, deadline=call.deadline, scopes=call.scopes)
+        writes = call.method not in ("GET", "HEAD")
+        login = self._logins.begin(call.operation, writes=writes, deadline=call.deadline, scopes=call.scopes)
         for tries_left in reversed(range(_AUTHENTICATION_TRIES)):
             request = Request(
                 call.operation,

@@ -85,6 +85,7 @@ class Registry:
             others=other_credentials or (Fixed(Anonymous()) if isinstance(source, Fixed) else source),
             transport=self._transport,
             trusted_realm_hosts=self._trusted,
+            trusted_redirect_hosts=trusted_redirect_hosts,
             effects=self._options.effects,
         )
         self._caller = Caller(endpoint, self._options, transport=self._transport, logins=logins)

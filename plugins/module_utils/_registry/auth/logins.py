@@ -7,7 +7,8 @@
 """The authenticators of a registry and of the registries that it redirects to. Called by caller.py.
 
 The credentials of the registry are not sent to others. Another registry that requires tokens (behind a gateway or a
-vanity domain) gets the credentials that the auth files have for it, or an anonymous token request.
+vanity domain) gets the credentials that the auth files have for it, or an anonymous token request. That is for reading:
+a registry must not choose what this client writes to another one, with rights that the registry does not have.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import threading
 import typing as t
 
 from ..._base.loopback import is_loopback
-from ..errors import RegistryError
+from ..._base.text import visible
+from ..errors import RedirectRefused, RegistryError
+from ..realm_policy import is_listed
 from .credentials import Anonymous, Fixed, Token
 
 if t.TYPE_CHECKING:
@@ -41,7 +44,8 @@ class Logins:
     """The authenticators of one registry and of the registries that it redirects to; threads may share it.
 
     source has the credentials of the registry, others those of other registries. trusted_realm_hosts is as in
-    RealmPolicy. No credentials are looked up, and few modules imported, before a registry refuses a request.
+    RealmPolicy, trusted_redirect_hosts as in RedirectPolicy: they get credentials for writing, too. No credentials are
+    looked up, and few modules imported, before a registry refuses a request.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Logins:
         others: CredentialSource,
         transport: Transport,
         trusted_realm_hosts: Sequence[str],
+        trusted_redirect_hosts: Sequence[str],
         effects: Effects,
     ) -> None:
         self.endpoint = endpoint
@@ -59,15 +64,22 @@ class Logins:
         self._others = others
         self._transport = transport
         self._trusted = tuple(trusted_realm_hosts)
+        self._writable = tuple(trusted_redirect_hosts)
         self._effects = effects
         self._lock = threading.Lock()
         self._authenticators: dict[Origin, Authenticator] = {}
         if isinstance(source, Fixed) and isinstance(source.credentials, Token):
             self.make(endpoint.origin)  # a ready token is sent with the first request
 
-    def begin(self, operation: Operation, *, deadline: float | None, scopes: frozenset[str] = frozenset()) -> Login:
+    def begin(
+        self, operation: Operation, *, writes: bool, deadline: float | None, scopes: frozenset[str] = frozenset()
+    ) -> Login:
         """Return the login of one call, for its first request to its last; scopes are what a token must permit."""
-        return Login(self, operation, deadline=deadline, scopes=scopes)
+        return Login(self, operation, writes=writes, deadline=deadline, scopes=scopes)
+
+    def may_write_to(self, origin: Origin) -> bool:
+        """Tell whether an origin may get credentials with a request that writes."""
+        return origin == self.endpoint.origin or is_listed(origin, self._writable)
 
     def get(self, origin: Origin) -> Authenticator | None:
         """Return the authenticator of an origin, None if the origin has refused nothing yet."""
@@ -99,8 +111,17 @@ class Logins:
 class Login:
     """The authentication of one call; for one thread."""
 
-    def __init__(self, logins: Logins, operation: Operation, *, deadline: float | None, scopes: frozenset[str]) -> None:
+    def __init__(
+        self,
+        logins: Logins,
+        operation: Operation,
+        *,
+        writes: bool,
+        deadline: float | None,
+        scopes: frozenset[str],
+    ) -> None:
         self._logins = logins
+        self._writes = writes
         self._scopes = scopes
         self._operation = operation
         self._deadline = deadline
@@ -129,6 +150,9 @@ class Login:
             return False
         if own and self._came_back_without_credentials:
             return False  # the next request would be redirected back as well
+        if self._writes and not self._logins.may_write_to(answer.url.origin):
+            answer.close()
+            raise self._write_refused(answer)
         sent = self._sent.get(answer.url.origin)
         try:
             learnt = self._logins.make(answer.url.origin).learn(
@@ -175,7 +199,7 @@ class Login:
 
     def _authorize(self, url: Url) -> str | None:
         authenticator = self._logins.get(url.origin)
-        if authenticator is None:
+        if authenticator is None or (self._writes and not self._logins.may_write_to(url.origin)):
             return None
         sent = authenticator.authorization(
             self._operation,
@@ -187,6 +211,15 @@ class Login:
         )
         self._sent[url.origin] = sent
         return sent.value
+
+    def _write_refused(self, answer: Answer) -> RedirectRefused:
+        other = visible(answer.url.origin.authority)
+        return self._operation.error(
+            RedirectRefused,
+            f"{self._logins.endpoint.origin.authority} leads to {other}, which requires credentials to write there",
+            f"if that is right, add {other} to the option trusted_redirect_hosts",
+            url=answer.url.safe,
+        )
 
     def _is_own(self, url: Url) -> bool:
         return url.origin == self._logins.endpoint.origin

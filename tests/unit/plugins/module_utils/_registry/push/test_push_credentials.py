@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
-from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import BasicAuth, Token
+from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
+    BasicAuth,
+    Fixed,
+    Token,
+)
 from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
     Denied,
     RedirectRefused,
@@ -303,3 +307,75 @@ def test_an_upload_does_not_leave_tls(serve, connect, tmp_path) -> None:
     server.clear()
     Pusher(connect(server, tls=tls), "app").push_blob(BLOB, Source(DATA), chunk_size=4000)
     assert server.repositories["app"].blobs[str(BLOB.digest)] == DATA
+
+
+# --- another registry, which the auth files have credentials for ---
+
+
+@pytest.fixture
+def victim(serve, image):
+    """A registry that the registry of the task has no rights at, but its user has."""
+    server = serve(writable=True, host="localhost", auth="basic", users=USERS)
+    server.publish("prod", {"1.0": image})
+    uploads_of = server.repositories["prod"].uploads
+    uploads_of["session-1"] = b""
+    return server
+
+
+def push_manifest(client) -> None:
+    Pusher(client, "app").push_manifest(MANIFEST, MEDIA_TYPE, "1.0")
+
+
+def push_blob(client) -> None:
+    Pusher(client, "app").push_blob(BLOB, Source(DATA))
+
+
+def push_chunks(client) -> None:
+    Pusher(client, "app").push_blob(BLOB, Source(DATA), chunk_size=4000)
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+@pytest.mark.parametrize(
+    ("push", "pattern", "method", "path"),
+    [
+        (push_manifest, "manifests/1.0", "PUT", "/v2/prod/manifests/1.0"),
+        (push_blob, "uploads/$", "POST", "/v2/prod/blobs/uploads/"),
+        (push_blob, "digest=", "PUT", f"/v2/prod/blobs/uploads/session-1?digest={BLOB.digest}"),
+        (push_blob, "Location", "POST", "/v2/prod/blobs/uploads/session-1"),
+        (push_chunks, "Location", "POST", "/v2/prod/blobs/uploads/session-1"),
+    ],
+)
+def test_a_registry_cannot_have_something_written_to_another_one(
+    start, connect, victim, push, pattern, method, path, auth
+) -> None:
+    """The user may write there, but did not ask for that."""
+    victim.auth = auth
+    server = start(auth=None)
+    target = f"{victim.url}{path}"
+    reply = Reply(headers={"Location": target}) if pattern == "Location" else redirect(target, 307)
+    server.on("uploads/$" if pattern == "Location" else pattern, reply, method=method)
+    before = dict(victim.repositories["prod"].manifests), dict(victim.repositories["prod"].blobs)
+    client = connect(server, other_credentials=Fixed(USER))
+    with pytest.raises((Denied, Unauthorized, RedirectRefused)):
+        push(client)
+    assert all(request.header("Authorization") is None for request in victim.requests)
+    assert (victim.repositories["prod"].manifests, victim.repositories["prod"].blobs) == before
+    assert victim.repositories["prod"].tags == {"1.0": next(iter(before[0]))}
+
+
+def test_a_login_for_reading_is_not_used_for_writing(start, connect, victim) -> None:
+    server = start(auth=None)
+    server.on("manifests/", lambda request: redirect(f"{victim.url}/v2/prod/manifests/1.0", 307))
+    client = connect(server, other_credentials=Fixed(USER))
+    before = client.manifest("app", Selector.parse("1.0")).digest
+    with pytest.raises(RedirectRefused, match="requires credentials to write there; if that is right, add localhost"):
+        push_manifest(client)
+    assert victim.repositories["prod"].tags == {"1.0": str(before)}
+
+
+def test_a_gateway_pushes_to_a_registry_that_the_task_trusts(start, connect, victim) -> None:
+    server = start(auth=None)
+    server.on("manifests/1.0", redirect(f"{victim.url}/v2/prod/manifests/1.0", 307), method="PUT")
+    trusting = connect(server, other_credentials=Fixed(USER), trusted_redirect_hosts=("localhost",))
+    push_manifest(trusting)
+    assert victim.repositories["prod"].manifests[victim.repositories["prod"].tags["1.0"]][0] == MANIFEST
