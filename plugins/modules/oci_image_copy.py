@@ -218,7 +218,9 @@ options:
   tags_from:
     description:
       - Copies many tags of O(repository), each to the same tag at the target, in place of one image.
-      - With O(signature), all of these images must be signed, and RV(signature) is not returned.
+      - With O(signature), all of these images must be signed, and RV(signature) is not returned. Tags of signatures and
+        of other things that are attached to images, such as C(sha256-HEX.sig), are then left out, since nobody signs
+        them; see O(cosign_tags).
       - Mutually exclusive with O(layout), O(image), O(reference), O(tag), O(digest) and O(target.tags).
     type: dict
     suboptions:
@@ -549,6 +551,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     PROGRESS,
     REQUIRED_BY,
     SIGNATURE,
+    TAGS_FROM,
     TARGET,
     TOGETHER,
     registry_module,
@@ -569,16 +572,6 @@ OPTIONS: t.Final[Options] = {
         "required_by": REQUIRED_BY,
     },
     "platforms": {"type": "list", "elements": "str"},
-    "tags_from": {
-        "type": "dict",
-        "options": {
-            "pattern": {"type": "str"},
-            "pattern_type": {"type": "str", "choices": ["fnmatch", "regex"], "default": "fnmatch"},
-            "newest": {"type": "int"},
-            "limit": {"type": "int"},
-            "prune": {"type": "bool", "default": False},
-        },
-    },
     "referrers": {"type": "bool", "default": False},
     "cosign_tags": {"type": "bool", "default": False},
     "mount_from": {"type": "list", "elements": "str"},
@@ -595,6 +588,7 @@ def main() -> t.NoReturn:
         SIGNATURE,
         DOWNLOAD,
         PROGRESS,
+        TAGS_FROM,
         OPTIONS,
         required_one_of=[("image", "repository", "layout")],
         mutually_exclusive=[("tags_from", name) for name in ("layout", "image", "reference", "tag", "digest")],

@@ -13,7 +13,7 @@ short_description: Copy images from a registry to an OCI image layout
 version_added: 0.2.0
 description:
   - Copies an image, or another artifact, from a registry to an OCI image layout, a directory that other tools and the
-    registry server of this collection can read.
+    registry server of this collection can read. With O(tags_from), it copies many tags.
   - With O(layout), the image comes from another layout or an archive on the host, and no registry is needed.
   - Only blobs that the layout lacks are downloaded. An interrupted download is resumed, also by the next run. A file
     gets its final name after its digest and size have been verified and it has been synced to disk.
@@ -93,6 +93,47 @@ options:
         Copy each platform under a tag of its own.
     type: str
     default: all
+  tags_from:
+    description:
+      - Copies many tags of O(repository) in place of one image, each to the same tag of the layout. All tags are set in
+        one atomic step after all of their images are complete.
+      - With O(platform), all of these images must be available for it.
+      - With O(signature), all of these images must be signed. Tags of signatures and of other things that are attached
+        to images, such as C(sha256-HEX.sig), are then left out, since nobody signs them; see O(cosign_tags).
+      - The tags are listed by O(registry) itself, not by its O(mirrors).
+      - Mutually exclusive with O(layout), O(image), O(reference), O(tag), O(digest) and O(dest_tag).
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      pattern:
+        description:
+          - The tags to copy. The default is all tags.
+        type: str
+      pattern_type:
+        description:
+          - V(fnmatch) matches the whole tag with shell wildcards. V(regex) searches the tag for a regular expression of
+            Python.
+        type: str
+        choices:
+          - fnmatch
+          - regex
+        default: fnmatch
+      newest:
+        description:
+          - How many of the matching tags to copy, those with the highest versions. Without O(tags_from.pattern), only
+            tags that are plain versions count, such as V(1.10) and V(v2.0.1).
+        type: int
+      limit:
+        description:
+          - The highest number of tags to copy. With more, the task fails and copies nothing. The default is no limit.
+        type: int
+      prune:
+        description:
+          - Whether to remove tags of the layout that match O(tags_from.pattern) and are not copied. Without a pattern,
+            these are all other tags.
+          - Their blobs stay unless O(prune) is set too.
+        type: bool
+        default: false
   foreign_layers:
     description:
       - Whether to download layers from outside the registry if the manifest refers to them by a C(urls) list. With
@@ -185,8 +226,9 @@ options:
       - If not set, new files get mode V(0644) and new directories V(0755).
 notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
-    pull limits. If the task names the image by a digest, it sends none. O(referrers) takes one more request, or two
-    without the referrers API. Authentication may need additional requests.
+    pull limits. If the task names the image by a digest, it sends none. With O(tags_from), it sends one request for the
+    list of tags, and one C(HEAD) for each tag. O(referrers) takes one more request for each image, or two without the
+    referrers API. Authentication may need additional requests.
   - Nondistributable (foreign) layers, which an image stores outside its registry, are skipped unless O(foreign_layers)
     is set. Readers of layouts do not require them.
   - An image with Docker media types keeps them. Registry servers serve such an image from the layout, but skopeo and
@@ -236,6 +278,16 @@ EXAMPLES = r"""
     dest: /srv/registry/com.example.greeter
     referrers: true
 
+- name: Keep the three newest releases in a layout, and free the space of older ones
+  attested.registry.oci_layout:
+    repository: com.example.greeter
+    tags_from:
+      pattern: "1.*"
+      newest: 3
+      prune: true
+    dest: /srv/registry/com.example.greeter
+    prune: true
+
 - name: Verify all files of an image and repair damaged ones
   attested.registry.oci_layout:
     repository: com.example.greeter
@@ -274,13 +326,13 @@ dest:
   sample: /srv/registry/com.example.greeter
 tag:
   description:
-    - The tag in the layout that the task set or removed, V(null) for an entry without a tag.
+    - The tag in the layout that the task set or removed, V(null) for an entry without a tag and with O(tags_from).
   returned: success
   type: str
   sample: "1.0"
 digest:
   description:
-    - The digest of the index or manifest that the tag points to. V(null) with O(state=absent).
+    - The digest of the index or manifest that the tag points to. V(null) with O(state=absent) or O(tags_from).
   returned: success
   type: str
   sample: sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
@@ -288,7 +340,7 @@ image:
   description:
     - The image, with the keys that M(attested.registry.oci_image_info) returns. For an index, it is the image for the
       platform of the target host, or the first image if there is none for that platform.
-    - V(null) with O(state=absent) and for an index that contains no image.
+    - V(null) with O(state=absent) or O(tags_from), and for an index that contains no image.
   returned: success
   type: dict
   contains:
@@ -349,9 +401,25 @@ tags:
   type: dict
   sample:
     "1.0": sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
+digests:
+  description:
+    - The tags that were copied, with the digests that they point to after the task. In check mode, the predicted ones.
+  returned: if O(tags_from) is set
+  type: dict
+  version_added: 0.3.0
+  sample:
+    "1.0": sha256:0f7a1f0a4ec7ed1f6a7d94c6c0cbd9b1f8e25ffbe28e6e0a9c46a4ae9d9a8d1c
+before:
+  description:
+    - The digest that each of these tags pointed to in the layout before the task, V(null) for a new tag.
+  returned: if O(tags_from) is set
+  type: dict
+  version_added: 0.3.0
+  sample:
+    "1.0": null
 blobs:
   description:
-    - The number of files of the image, indexes and manifests included.
+    - The number of files of the image, or with O(tags_from) of all images, indexes and manifests included.
   returned: success
   type: dict
   contains:
@@ -395,10 +463,17 @@ referrers:
       sample: null
 pruned:
   description:
-    - What was removed because of O(prune), in check mode what would be removed.
+    - What was removed because of O(prune) and O(tags_from.prune), in check mode what would be removed.
   returned: success
   type: dict
   contains:
+    tags:
+      description:
+        - The tags that were removed because of O(tags_from.prune).
+      type: list
+      elements: str
+      version_added: 0.3.0
+      sample: []
     blobs:
       description:
         - The digests of the removed blobs and unfinished downloads.
@@ -471,7 +546,7 @@ stats:
 signature:
   description:
     - What was verified of the signatures of the image.
-  returned: if O(signature) is given and O(state=present)
+  returned: if O(signature) is given, with O(state=present) and without O(tags_from)
   type: dict
   version_added: 0.3.0
   contains:
@@ -503,6 +578,13 @@ signature:
         - The name that the signed name was compared with, V(null) with O(signature.identity=none).
       type: str
       sample: registry.example.com/team/app:1.0
+signatures:
+  description:
+    - What was verified of the signatures of each image, by its tag, with the keys of RV(signature).
+  returned: if O(signature) and O(tags_from) are given, and there are images
+  type: dict
+  version_added: 0.3.0
+  sample: {}
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.
@@ -545,6 +627,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     LAYOUT,
     PROGRESS,
     SIGNATURE,
+    TAGS_FROM,
     registry_module,
 )
 
@@ -578,10 +661,14 @@ def main() -> t.NoReturn:
         SIGNATURE,
         DOWNLOAD,
         PROGRESS,
+        TAGS_FROM,
         OPTIONS,
         required_if=[
             ("state", "present", ("image", "repository", "layout"), True),
             ("state", "absent", ("image", "reference", "tag", "digest", "dest_tag"), True),
+        ],
+        mutually_exclusive=[
+            ("tags_from", name) for name in ("layout", "image", "reference", "tag", "digest", "dest_tag")
         ],
         add_file_common_args=True,
     )

@@ -12,18 +12,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.errors import CollectionError
-from ..._base.text import ignore, quote
 from ..._oci.names import check_tag
 from ..._oci.platform import Platform
 from ..._oci.reference import Reference, Selector
-from ..._oci.version import is_version, newest
-from ..options.pattern import NamePattern
-from ..options.ranges import check_minimum
-
-if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
-    from ..registry.sources import RegistrySource
 
 Params = dict[str, t.Any]
 
@@ -88,42 +79,13 @@ def single_request(params: Params, selector: Selector) -> CopyRequest:
     return CopyRequest(selector, tuple(dict.fromkeys(params["target"]["tags"] or default)))
 
 
-class TagSelection:
-    """The option tags_from: which tags of the source to copy."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self._options: Params = module.params["tags_from"]
-        self._warn = module.warn
-        check_minimum(self._options, 1, "newest", "limit")
-        self._pattern = NamePattern(self._options["pattern"], kind=self._options["pattern_type"])
-
-    @property
-    def prunes(self) -> bool:
-        """Whether other tags of the target are removed."""
-        return bool(self._options["prune"])
-
-    def requests(self, source: RegistrySource, repository: str) -> list[CopyRequest]:
-        """Return a request for each tag. Raises RegistryError, and TargetInvalid for more tags than the limit."""
-        tags = self._pattern.select(source.tags(repository).names, what="tags", warn=self._warn)
-        if self._options["newest"] is not None:
-            has_pattern = self._options["pattern"] is not None
-            tags = newest(tags if has_pattern else filter(is_version, tags), self._options["newest"])
-        limit = self._options["limit"]
-        if limit is not None and len(tags) > limit:
-            raise _error(
-                "tags_from.limit",
-                f"is {limit}, and {len(tags)} tags of {quote(repository)} match; raise it, or narrow the pattern",
-            )
-        return [CopyRequest(Selector(tag, None), (tag,)) for tag in tags]
-
-    def surplus(self, target_tags: t.Collection[str], copied: t.Collection[str]) -> list[str]:
-        """Return the tags of the target that match the pattern and are not among those that are copied."""
-        matching = self._pattern.select(target_tags, what="tags", warn=ignore)
-        return [tag for tag in matching if tag not in set(copied)]
+def tag_requests(tags: t.Iterable[str]) -> list[CopyRequest]:
+    """Return the requests of a task that copies many tags, each to the same tag."""
+    return [CopyRequest(Selector(tag, None), (tag,)) for tag in tags]
 
 
 def _error(option: str, problem: str) -> TargetInvalid:
     return TargetInvalid(f"The option {option} {problem}.", option=option)
 
 
-__all__ = ("CopyRequest", "TagSelection", "TargetInvalid", "settle_target", "single_request", "wanted_platforms")
+__all__ = ("CopyRequest", "TargetInvalid", "settle_target", "single_request", "tag_requests", "wanted_platforms")

@@ -19,6 +19,7 @@ from functools import partial as bound
 
 from ..._registry.errors import NotFound
 from ..options.ranges import check_downloads, check_minimum
+from ..options.tags_from import TagSelection
 from ..progress import ProgressFile
 from ..registry.attestation import attestation_results
 from ..registry.connection import opened_target
@@ -27,7 +28,7 @@ from ..registry.image_source import opened_image
 from ..registry.signature_option import signature_check, signature_results
 from ..stopwatch import Stopwatch
 from .image import ImageReader
-from .request import TagSelection, settle_target, single_request, wanted_platforms
+from .request import settle_target, single_request, tag_requests, wanted_platforms
 from .results import CopyOutcome, CopyPlan, copy_diff, copy_results
 from .target import Target
 
@@ -133,7 +134,8 @@ class _Task:
     def _requests(self, selection: TagSelection | None, selector: Selector) -> list[CopyRequest]:
         if selection is None:
             return [single_request(self._module.params, selector)]
-        return selection.requests(t.cast("RegistrySource", self._source), self._repository)
+        present = t.cast("RegistrySource", self._source).tags(self._repository).names
+        return tag_requests(selection.select(present, self._repository))
 
     def _verify(self, requests: t.Sequence[CopyRequest]) -> None:
         """Verify the signatures of all images before anything is written. Raises SignatureInvalid."""

@@ -64,7 +64,7 @@ class Contents:
     left_out: tuple[Descriptor, ...]
 
 
-class StoredImages(t.Protocol):
+class StoredImages(t.Hashable, t.Protocol):
     """What a plan asks of the layout or archive that is to hold an image: a LayoutView or an ExistingArchive."""
 
     index: IndexFile

@@ -43,7 +43,8 @@ class LayoutRequest:
 
     host selects the image to return if there are several. With missing_only, a tag that the layout has is not resolved
     again (option pull). With referrers, what refers to the image is copied too, with cosign_tags the tags of cosign for
-    it. With signed, signatures of the image are demanded.
+    it. With signed, signatures of the image are demanded. is_attached says that the tag leads to no image, but to what
+    is attached to one.
     """
 
     repository: str
@@ -57,6 +58,7 @@ class LayoutRequest:
     referrers: bool = False
     cosign_tags: bool = False
     signed: bool = False
+    is_attached: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,16 @@ def make_plan(
     *,
     warn: t.Callable[[str], None],
     earlier: LayoutPlan | None = None,
+    known: t.Mapping[Digest, bytes] | None = None,
 ) -> LayoutPlan:
     """Resolve the image and find out which of its files the layout has.
 
     Documents in the layout are not fetched again: one HEAD request tells whether the tag still has the same digest. A
     reference with a digest, and with missing_only a tag that the layout has, need no request. Another request lists the
-    referrers, if they are wanted. With an earlier plan neither is requested again. Raises what ImageSource raises,
-    LayoutError.
+    referrers, if they are wanted. With an earlier plan neither is requested again. known has verified documents of
+    other images. Raises what ImageSource raises, LayoutError.
     """
-    return _Planner(source, view, request, warn).plan(earlier)
+    return _Planner(source, view, request, warn).plan(earlier, known or {})
 
 
 class _Planner:
@@ -138,7 +141,7 @@ class _Planner:
     ) -> None:
         self._source, self._view, self._request, self._warn = source, view, request, warn
 
-    def plan(self, earlier: LayoutPlan | None) -> LayoutPlan:
+    def plan(self, earlier: LayoutPlan | None, known: t.Mapping[Digest, bytes]) -> LayoutPlan:
         """See make_plan."""
         request = self._request
         found = self._find() if earlier is None else earlier.found
@@ -146,13 +149,13 @@ class _Planner:
             self._source,
             self._view,
             repository=request.repository,
-            known=found.known,
+            known={**known, **found.known},
             foreign=request.foreign,
             rehash=request.rehash,
             warn=self._warn,
         )
         contents = collector.collect(found.descriptor)
-        shown, config = self._show_image(contents, found)
+        shown, config = (None, None) if request.is_attached else self._show_image(contents, found)
         attached = self._find_attached(collector, contents, found)
         files = collector.files if config is None else tuple(_with_data(file, config) for file in collector.files)
         plan = LayoutPlan(found.descriptor, files, collector.left_out, shown, found, members=contents.members)

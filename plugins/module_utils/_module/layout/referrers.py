@@ -14,9 +14,9 @@ run.py call this.
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from ..._base.errors import CollectionError, JsonInvalid
 from ..._base.text import quote
@@ -220,7 +220,7 @@ class ReferrerLister:
         found = [(tag, self._view.index.tagged(tag)) for tag in tags_of(digest)]
         return tuple(CosignTag(tag, item) for tag, item in found if item is not None)
 
-    @cached_property
+    @functools.cached_property
     def _layout(self) -> LayoutReferrers:
         """The documents of the layout that is the source."""
         from ..registry.layout_referrers import LayoutReferrers
@@ -309,6 +309,8 @@ class _Documents:
         return found
 
 
+# the images of a task with tags_from ask this one after the other
+@functools.lru_cache(maxsize=1)
 def _stored_referrers(view: StoredImages) -> dict[Digest, list[Descriptor]] | None:
     """Return the referrers that have an entry in index.json, by the digest of their subject.
 

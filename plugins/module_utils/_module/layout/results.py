@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 
 from ..._base.text import path_text
 from ..registry.signature_option import signature_results
+from .entries import files_of
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._base.strict_json import Json
     from ..._layout.index_file import IndexFile
-    from ..._trust.policy import Verified
     from ..stopwatch import Stopwatch
-    from .plan import LayoutPlan
+    from .contents import ImageFile
+    from .entries import PlannedImage
     from .pruning import Pruning
 
 
@@ -29,7 +30,8 @@ if t.TYPE_CHECKING:
 class LayoutOutcome:
     """The outcome of a task, predicted in check mode; publish tells whether index.json must be written.
 
-    cached are the fields of stats about the cache; verified is what was verified of the signatures, if demanded.
+    is_many tells that tags_from named the images; surplus are tags that are removed because of it. cached are the
+    fields of stats about the cache.
     """
 
     before: IndexFile
@@ -38,32 +40,47 @@ class LayoutOutcome:
     pruning: Pruning
     changed: bool
     publish: bool = False
-    plan: LayoutPlan | None = None
+    images: tuple[PlannedImage, ...] = ()
+    is_many: bool = False
+    surplus: tuple[str, ...] = ()
     downloaded: int = 0
     requests: int = 0
     cached: Json = field(default_factory=dict)
     attestation: Json | None = None
-    verified: Verified | None = None
     files: tuple[str, ...] = field(default=("index.json", "oci-layout"))
+
+    @property
+    def single(self) -> PlannedImage | None:
+        """The image of a task that names one, None otherwise."""
+        return self.images[0] if self.images and not self.is_many else None
+
+    @property
+    def wanted(self) -> tuple[ImageFile, ...]:
+        """The files of all images, each once."""
+        return files_of(self.images)
+
+    @property
+    def missing(self) -> tuple[ImageFile, ...]:
+        """The files that the layout lacks, each once."""
+        return tuple(file for file in self.wanted if not file.stored)
 
 
 def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwatch) -> Json:
     """Return the results of oci_layout except changed, with the diff in diff mode."""
-    plan, pruning = outcome.plan, outcome.pruning
-    missing = len(plan.missing) if plan is not None else 0
+    pruning, single, missing = outcome.pruning, outcome.single, len(outcome.missing)
     results: Json = {
         "dest": path_text(module.params["dest"]),
         "tag": outcome.tag,
-        "digest": None if plan is None else str(plan.entry.digest),
-        "image": None if plan is None else plan.image,
+        "digest": None if single is None else str(single.plan.entry.digest),
+        "image": None if single is None else single.plan.image,
         "tags": _tags(outcome.after),
         "blobs": {
-            "present": 0 if plan is None else len(plan.files) - missing,
+            "present": len(outcome.wanted) - missing,
             "downloaded": missing,
-            "left_out": 0 if plan is None else len(plan.left_out),
+            "left_out": len({part.digest for image in outcome.images for part in image.plan.left_out}),
         },
-        "referrers": [] if plan is None else plan.describe_attached(),
-        "pruned": {"blobs": pruning.removed, "bytes": pruning.bytes},
+        "referrers": _referrers(outcome),
+        "pruned": {"tags": list(outcome.surplus), "blobs": pruning.removed, "bytes": pruning.bytes},
         "orphans": pruning.orphans,
         "stats": {
             "downloaded_bytes": outcome.downloaded,
@@ -72,7 +89,7 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwat
             "seconds": watch.seconds("resolve", "download", "publish"),
         },
     }
-    results.update(signature_results(outcome.verified))
+    results.update(_tag_results(outcome), **_signature_results(outcome))
     if outcome.attestation is not None:
         results["ratls"] = outcome.attestation
     if module._diff:
@@ -80,8 +97,34 @@ def layout_results(module: AnsibleModule, outcome: LayoutOutcome, watch: Stopwat
     return results
 
 
+def _referrers(outcome: LayoutOutcome) -> list[Json]:
+    """Return the return value referrers, each referrer once."""
+    described = [item for image in outcome.images for item in image.plan.describe_attached()]
+    return list({(item["digest"], item["tag"]): item for item in described}.values())
+
+
+def _tag_results(outcome: LayoutOutcome) -> Json:
+    """Return the return values digests and before, which only a task with tags_from has."""
+    if not outcome.is_many:
+        return {}
+    after = {str(image.request.tag): image.plan.entry.digest for image in outcome.images}
+    before = {tag: outcome.before.digest_of(tag) for tag in after}
+    return {
+        "digests": {tag: str(digest) for tag, digest in after.items()},
+        "before": {tag: None if digest is None else str(digest) for tag, digest in before.items()},
+    }
+
+
+def _signature_results(outcome: LayoutOutcome) -> Json:
+    """Return the return value signature, for a task with tags_from the return value signatures."""
+    if not outcome.is_many:
+        return signature_results(None if outcome.single is None else outcome.single.verified)
+    signatures = {str(image.request.tag): image.verified for image in outcome.images if image.verified is not None}
+    return {"signatures": {tag: found.as_dict() for tag, found in signatures.items()}} if signatures else {}
+
+
 def _diff(dest: str, outcome: LayoutOutcome, *, referrers: bool) -> Json:
-    missing = [] if outcome.plan is None else [str(file.descriptor.digest) for file in outcome.plan.missing]
+    missing = [str(file.descriptor.digest) for file in outcome.missing]
     return {
         "before_header": dest,
         "after_header": dest,
@@ -96,7 +139,7 @@ def _diff(dest: str, outcome: LayoutOutcome, *, referrers: bool) -> Json:
             "missing": [],
             "orphans": [],
             **({"referrers": _attached(outcome.after)} if referrers else {}),
-            **signature_results(outcome.verified),
+            **_signature_results(outcome),
         },
     }
 

@@ -17,6 +17,7 @@ from ..._base.parents import ParentRefused, Parents, risk_warning
 from ..._base.text import ignore, visible
 from ..._layout.errors import LayoutError, write_errors
 from ..._layout.store import opened_store
+from ..._layout.tags import is_attached_tag
 from ..._layout.view import LayoutView
 from ..._oci.annotations import REF_NAME
 from ..._oci.errors import ReferenceInvalid
@@ -30,8 +31,9 @@ from ..registry.image_source import opened_image
 from ..registry.signature_option import signature_check
 from ..stopwatch import Stopwatch
 from .attributes import FileAttributes
+from .entries import documents_of, files_of, plan_again, plan_images, with_images
 from .fill import fill
-from .plan import LayoutPlan, LayoutRequest, make_plan
+from .plan import LayoutRequest
 from .pruning import plan_pruning
 from .results import LayoutOutcome, layout_results
 
@@ -39,13 +41,12 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._base.strict_json import Json
-    from ..._layout.index_file import IndexFile
     from ..._layout.store import LayoutStore
-    from ..._oci.descriptor import Descriptor
     from ..._oci.digest import Digest
-    from ..._trust.policy import Verified
+    from ..options.tags_from import TagSelection
     from ..registry.signatures import SignatureCheck
-    from ..registry.sources import ImageSource
+    from ..registry.sources import ImageSource, RegistrySource
+    from .entries import PlannedImage
 
 
 def run_layout(module: AnsibleModule) -> Json:
@@ -87,24 +88,25 @@ def _set_attributes(dest: str, attributes: FileAttributes, outcome: LayoutOutcom
 def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:
     check_cache_option(module)
     check = signature_check(module)
+    selection = _tag_selection(module)
     with contextlib.ExitStack() as stack:
         source, selector = stack.enter_context(opened_image(module))
         downloads = stack.enter_context(opened_downloads(module, source, watch))
-        request = replace(_make_request(module, selector), signed=check is not None)
         with LayoutView(dest) as view:
             with watch.stage("resolve"):
-                outcome = _plan_present(module, source, view, request)
-                plan = t.cast("LayoutPlan", outcome.plan)
-                # the plan under the lock is for the same digests
-                verified = None if check is None else _verify(check, plan, source, view, request)
+                requests = _requests(module, source, selector, selection)
+                images = plan_images(source, view, requests, warn=module.warn)
+                # the plans under the lock are for the same digests
+                images = images if check is None else _verify(check, images, source, view)
+                outcome = _outcome(module, view, images, selection)
             is_unfinished = view.is_unfinished
         if outcome.changed and not module.check_mode:
             with _open_store(module, dest, attributes) as store:
                 with watch.stage("resolve"):
-                    outcome = _plan_present(module, source, store.view, request, earlier=outcome.plan)
-                missing = t.cast("LayoutPlan", outcome.plan).missing
+                    images = plan_again(source, store.view, images, warn=ignore)
+                    outcome = _outcome(module, store.view, images, selection)
                 with watch.stage("download"):
-                    fill(store, downloads, missing, parallel=_parallel(module))
+                    fill(store, downloads, outcome.missing, parallel=_parallel(module))
                 with watch.stage("publish"):
                     _carry_out(store, outcome)
         elif is_unfinished and not module.check_mode:
@@ -115,16 +117,7 @@ def _ensure_present(module: AnsibleModule, dest: str, attributes: FileAttributes
             requests=source.requests,
             cached=cache_stats(module, downloads),
             attestation=source.attestation,
-            verified=verified,
         )
-
-
-def _verify(
-    check: SignatureCheck, plan: LayoutPlan, source: ImageSource, view: LayoutView, request: LayoutRequest
-) -> Verified:
-    from .signed import verify_plan
-
-    return verify_plan(check, plan, source, view, request)
 
 
 def _parallel(module: AnsibleModule) -> int:
@@ -132,36 +125,79 @@ def _parallel(module: AnsibleModule) -> int:
     return module.params["parallel"] if module.params["layout"] is None else 1
 
 
-def _plan_present(
-    module: AnsibleModule,
-    source: ImageSource,
-    view: LayoutView,
-    request: LayoutRequest,
-    *,
-    earlier: LayoutPlan | None = None,
-) -> LayoutOutcome:
-    """Find out what has to change. earlier is the plan from before the lock, which saves its requests."""
-    warn = module.warn if earlier is None else ignore
-    plan = make_plan(source, view, request, warn=warn, earlier=earlier)
-    after = _with_entries(view, plan, request)
-    pruning = plan_pruning(
-        view,
-        after,
-        document=plan.documents.get,
-        wanted=[file.descriptor.digest for file in plan.missing],
-        prune=module.params["prune"],
+def _tag_selection(module: AnsibleModule) -> TagSelection | None:
+    """Return the option tags_from, None without it. Raises OptionInvalid, PatternInvalid."""
+    if module.params["tags_from"] is None:
+        return None
+    from ..options.tags_from import TagSelection
+
+    return TagSelection(module)
+
+
+def _requests(
+    module: AnsibleModule, source: ImageSource, selector: Selector, selection: TagSelection | None
+) -> list[LayoutRequest]:
+    """Return the requests of a task, one for each image. Raises RegistryError, TooManyTags, ReferenceInvalid."""
+    if selection is None:
+        return [_make_request(module, selector)]
+    repository = module.params["repository"]
+    present = t.cast("RegistrySource", source).tags(repository).names
+    first = _make_request(module, selector)
+    return [_request_of(tag, first) for tag in selection.select(present, repository)]
+
+
+def _request_of(tag: str, first: LayoutRequest) -> LayoutRequest:
+    request = replace(first, selector=Selector(tag, None), tag=tag)
+    return replace(request, is_attached=True, cosign_tags=False) if is_attached_tag(tag) else request
+
+
+def _verify(
+    check: SignatureCheck, images: t.Sequence[PlannedImage], source: ImageSource, view: LayoutView
+) -> tuple[PlannedImage, ...]:
+    """Verify the signatures of all images. Raises SignatureInvalid."""
+    from .signed import verify_plan
+
+    return tuple(
+        replace(image, verified=verify_plan(check, image.plan, source, view, image.request)) for image in images
     )
-    publish = after is not view.index or not view.is_complete
+
+
+def _outcome(
+    module: AnsibleModule, view: LayoutView, images: tuple[PlannedImage, ...], selection: TagSelection | None
+) -> LayoutOutcome:
+    """Find out what has to change for planned images."""
+    surplus: tuple[str, ...] = ()
+    if selection is not None and selection.prunes:
+        surplus = tuple(sorted(selection.surplus(tuple(view.index.tags), _wanted_tags(images))))
+    after = with_images(
+        view,
+        images,
+        surplus=surplus,
+        prune_attached=module.params["referrers"] or module.params["cosign_tags"],
+    )
+    files = files_of(images)
+    missing = [file.descriptor.digest for file in files if not file.stored]
+    pruning = plan_pruning(view, after, document=documents_of(images).get, wanted=missing, prune=module.params["prune"])
+    # without an image, no layout is made
+    publish = after is not view.index or (bool(images) and not view.is_complete)
     return LayoutOutcome(
         before=view.index,
         after=after,
-        tag=request.tag,
+        tag=images[0].request.tag if selection is None else None,
         pruning=pruning,
-        changed=publish or bool(plan.missing or pruning.removed),
+        changed=publish or bool(missing or pruning.removed),
         publish=publish,
-        plan=plan,
-        files=("index.json", "oci-layout", *(_blob_path(file.descriptor.digest) for file in plan.files)),
+        images=images,
+        is_many=selection is not None,
+        surplus=surplus,
+        files=("index.json", "oci-layout", *(_blob_path(file.descriptor.digest) for file in files)),
     )
+
+
+def _wanted_tags(images: t.Sequence[PlannedImage]) -> set[str]:
+    """Return the tags of the images, and those of what is attached to them."""
+    attached = {item.annotations.get(REF_NAME) for image in images for item in image.plan.attached}
+    return {tag for tag in (*attached, *(image.request.tag for image in images)) if tag is not None}
 
 
 def _ensure_absent(module: AnsibleModule, dest: str, attributes: FileAttributes, watch: Stopwatch) -> LayoutOutcome:
@@ -212,27 +248,6 @@ def _remove_left_over(dest: str) -> None:
         pass
 
 
-def _with_entries(view: LayoutView, plan: LayoutPlan, request: LayoutRequest) -> IndexFile:
-    """Return index.json with the image and what is attached to it, and without what was attached to the one before."""
-    if request.tag is None:
-        gone, index = None, view.index.with_untagged(plan.entry)
-    else:
-        gone, index = view.index.digest_of(request.tag), view.index.with_tag(request.tag, plan.entry)
-    for attached in plan.attached:
-        index = _with_attached(index, attached)
-    if not (request.referrers or request.cosign_tags) or gone is None or gone == plan.entry.digest:
-        return index
-    from .referrers import without_attached
-
-    known = plan.documents
-    return without_attached(index, gone, document=lambda digest: known.get(digest) or view.document(digest))
-
-
-def _with_attached(index: IndexFile, descriptor: Descriptor) -> IndexFile:
-    tag = descriptor.annotations.get(REF_NAME)
-    return index.with_untagged(descriptor) if tag is None else index.with_tag(tag, descriptor)
-
-
 def _parse_names(module: AnsibleModule) -> tuple[Selector | None, str | None]:
     """Return the reference and the tag in the layout, either of which may be None. Raises ReferenceInvalid."""
     reference, tag = module.params["reference"], module.params["dest_tag"]
@@ -259,10 +274,11 @@ def _make_request(module: AnsibleModule, selector: Selector) -> LayoutRequest:
         missing_only=params["pull"] == "missing",
         referrers=params["referrers"],
         cosign_tags=params["cosign_tags"],
+        signed=params["signature"] is not None,
     )
 
 
-def _blob_path(digest: t.Any) -> str:
+def _blob_path(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 

@@ -160,6 +160,20 @@ LISTING: t.Final[Options] = {
     "pattern_type": {"type": "str", "choices": ["fnmatch", "regex"], "default": "fnmatch"},
 }
 
+# The option tags_from of modules that copy many tags.
+TAGS_FROM: t.Final[Options] = {
+    "tags_from": {
+        "type": "dict",
+        "options": {
+            "pattern": {"type": "str"},
+            "pattern_type": {"type": "str", "choices": ["fnmatch", "regex"], "default": "fnmatch"},
+            "newest": {"type": "int"},
+            "limit": {"type": "int"},
+            "prune": {"type": "bool", "default": False},
+        },
+    },
+}
+
 # The options of the fragment attested.registry.registry.query.
 QUERY: t.Final[Options] = {"query": {"type": "str"}}
 
@@ -303,6 +317,7 @@ __all__ = (
     "REPOSITORY",
     "REQUIRED_BY",
     "SIGNATURE",
+    "TAGS_FROM",
     "TARGET",
     "TOGETHER",
     "TREE",

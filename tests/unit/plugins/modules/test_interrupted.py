@@ -283,6 +283,28 @@ def test_oci_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.
 
 
 @pytest.mark.exhaustive
+def test_many_tags_of_a_layout(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path) -> None:
+    """The option tags_from sets and removes all tags at once."""
+    new = images.image(OLD.layers, annotations={"org.example": "new"})
+    registry.publish("team/app", {"1": OLD, "2": new, "3": new})
+    dest = place / "layout"
+    options = {"registry": registry.name, "repository": "team/app", "dest": str(dest)}
+    work = Work(run_module, "oci_layout", place, tags_from={"newest": 2, "prune": True}, **options)
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        assert not run_module("oci_layout", reference="1", **options).failed
+
+    def check() -> None:
+        inspection = inspect_layout(str(dest))
+        assert not inspection.problems
+        assert set(inspection.layout.tags) in ({"1"}, {"2", "3"})
+
+    walked(work, "kill", prepare, check)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
 def test_a_cache(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, fault: str) -> None:
     """The layout comes from the cache, whose blobs are right whenever they have their names."""
