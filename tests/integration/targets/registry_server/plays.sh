@@ -95,6 +95,16 @@ play reboot.yml
 until_true get --output /dev/null "$url/v2/com.example.app/manifests/stable"
 kill "${loads[@]}"
 
+say "of a repository that needs signatures, only what is signed is served"
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/release.key"
+openssl pkey -in "$work/release.key" -pubout -out "$work/release.pub"
+rules="\"registry_server_signatures\": [{\"repositories\": [\"com.example.greeter\"], \"keys\": [\"$work/release.pub\"]}]"
+play deploy.yml -e "$(deploy "$rules")"
+unchanged deploy.yml -e "$(deploy "$rules")"
+get "$url/v2/com.example.app/manifests/stable" >/dev/null
+if get --output /dev/null "$url/v2/com.example.greeter/manifests/1.0" 2>/dev/null; then die "an unsigned image is served"; fi
+on one cat /etc/registry_server/main/signature-1-release.pub | cmp - "$work/release.pub"
+
 say "TLS, and a change of certificate reloads"
 certificate first
 certificate second
