@@ -53,7 +53,10 @@ def cgroup_roots() -> list[Path]:
 
 @dataclass
 class Host:
-    """A test host: name, address, bridge, root filesystem below the overlay, working directory and ssh key."""
+    """A test host: name, address, bridge, root filesystem below the overlay, working directory and ssh key.
+
+    Hosts of several runs may have the same name.
+    """
 
     name: str
     address: str
@@ -93,6 +96,11 @@ class Host:
             subprocess.run(["umount", "-l", str(self._root)], check=False)
 
     @property
+    def _machine(self) -> str:
+        """The name on this machine."""
+        return f"{self.name}-{self.address.split('.')[2]}"
+
+    @property
     def _root(self) -> Path:
         return self.work / "root"
 
@@ -108,7 +116,7 @@ class Host:
 
     @contextlib.contextmanager
     def _cgroups(self) -> t.Iterator[None]:
-        made = [root / f"attested-test-{self.name}" for root in cgroup_roots()]
+        made = [root / f"attested-test-{self._machine}" for root in cgroup_roots()]
         try:
             for place in made:
                 place.mkdir(exist_ok=True)
@@ -134,7 +142,7 @@ class Host:
 
     def _command(self) -> list[str]:
         nspawn = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--resolv-conf=off"]
-        nspawn += [f"--directory={self._root}", f"--machine={self.name}", f"--hostname={self.name}"]
+        nspawn += [f"--directory={self._root}", f"--machine={self._machine}", f"--hostname={self.name}"]
         nspawn += [f"--network-bridge={self.bridge}"]
         # Without the system call bpf, systemd accepts IPAddressDeny= in units but does not enforce it.
         nspawn += ["--capability=CAP_NET_ADMIN", "--system-call-filter=bpf"]

@@ -9,6 +9,7 @@ It is cached and used until its recipe changes, for at most 30 days.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import time
@@ -65,14 +66,23 @@ _AGE: t.Final = 30 * 24 * 3600
 
 
 def base_root(cache: Path, suite: Suite) -> Path:
-    """Return the directory of the root filesystem; create it if the cache has no recent one. Requires root."""
+    """Return the directory of the root filesystem; create it if the cache has no recent one. Requires root.
+
+    Of several runs at the same time, one creates it and the others wait.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f".systemd-{suite.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _base_root(cache, suite)
+
+
+def _base_root(cache: Path, suite: Suite) -> Path:
     root = cache / f"systemd-{suite.name}-{_recipe(suite)}"
     if root.is_dir() and time.time() - root.stat().st_mtime < _AGE:
         return root
     partial = cache / f".systemd-{suite.name}-{_recipe(suite)}"
     for old in (partial, *cache.glob(f"systemd-{suite.name}-*")):
         shutil.rmtree(old, ignore_errors=True)
-    cache.mkdir(parents=True, exist_ok=True)
     _bootstrap(partial, suite)
     _configure(partial, suite)
     partial.touch()

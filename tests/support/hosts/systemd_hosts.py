@@ -10,8 +10,8 @@
 The environment variable TEST_INVENTORY of the command names an inventory of the hosts. The first host is in the group
 registry, the others are in the group clients. TEST_SSH_CONFIG names a configuration file for ssh. The hosts are
 systemd-nspawn containers on overlays over one root filesystem, with a bridge and NAT to the outside. They are removed
-when the command has ended. With --registry, a registry with these layouts listens on port 5000 of the machine; its
-address is the variable source_registry of the inventory.
+when the command has ended. Several runs at the same time have a network each. With --registry, a registry with these
+layouts listens on port 5000 of the machine; its address is the variable source_registry of the inventory.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ _PROGRAMS: t.Final = {
     str(KEYRING): "debian-archive-keyring",
 }
 _TOP: t.Final = Path(__file__).resolve().parents[3]
-_BRIDGE: t.Final = "atr-test"
+_BRIDGES: t.Final = "atr-test"
 _PRIVATE: t.Final = "ATTESTED_TEST_HOSTS_PRIVATE"
 
 
@@ -67,42 +68,76 @@ def _succeeds(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
+class Network(t.NamedTuple):
+    """The network of one run: 10.231.NUMBER.0/24, on a bridge."""
+
+    number: int
+
+    @property
+    def prefix(self) -> str:
+        """The first three numbers of its addresses."""
+        return f"10.231.{self.number}"
+
+    @property
+    def bridge(self) -> str:
+        """The name of the bridge."""
+        return f"{_BRIDGES}{self.number}"
+
+
 @contextlib.contextmanager
-def network() -> t.Iterator[str]:
-    """Create a bridge with NAT to the outside, and yield the first three numbers of its addresses."""
-    prefix = _free_prefix()
+def network() -> t.Iterator[Network]:
+    """Create a bridge with NAT to the outside, and yield the network."""
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(_bridged(_free_network(stack)))
+
+
+@contextlib.contextmanager
+def _bridged(chosen: Network) -> t.Iterator[Network]:
+    prefix, bridge = chosen.prefix, chosen.bridge
     subnet = f"{prefix}.0/24"
     rules = (
         ("-t", "nat", "POSTROUTING", "-s", subnet, "!", "-d", subnet, "-j", "MASQUERADE"),
         # Some machines, such as those with a container engine, drop forwarded packets by default.
-        ("-t", "filter", "FORWARD", "-i", _BRIDGE, "-j", "ACCEPT"),
-        ("-t", "filter", "FORWARD", "-o", _BRIDGE, "-j", "ACCEPT"),
+        ("-t", "filter", "FORWARD", "-i", bridge, "-j", "ACCEPT"),
+        ("-t", "filter", "FORWARD", "-o", bridge, "-j", "ACCEPT"),
     )
     forward = Path("/proc/sys/net/ipv4/ip_forward")
     before = forward.read_text()
     with contextlib.ExitStack() as stack:
-        run("ip", "link", "add", _BRIDGE, "type", "bridge")
-        stack.callback(_succeeds, "ip", "link", "del", _BRIDGE)
-        run("ip", "addr", "add", f"{prefix}.1/24", "dev", _BRIDGE)
-        run("ip", "link", "set", _BRIDGE, "up")
+        stack.callback(_restore, forward, before)
+        run("ip", "link", "add", bridge, "type", "bridge")
+        stack.callback(_succeeds, "ip", "link", "del", bridge)
+        run("ip", "addr", "add", f"{prefix}.1/24", "dev", bridge)
+        run("ip", "link", "set", bridge, "up")
         forward.write_text("1\n")
-        stack.callback(forward.write_text, before)
         for option, table, *rule in rules:
             run("iptables", option, table, "-I", *rule)
             stack.callback(_succeeds, "iptables", option, table, "-D", *rule)
-        yield prefix
+        yield chosen
 
 
-def _free_prefix() -> str:
-    """Return the first three numbers of an unused network. Raises HostError if another run uses the bridge."""
-    if Path(f"/sys/class/net/{_BRIDGE}").exists():
-        if any(Path(f"/sys/class/net/{_BRIDGE}/brif").iterdir()):
-            raise HostError(f"The bridge {_BRIDGE} is in use: wait for the other run of the test hosts to end.")
-        _succeeds("ip", "link", "del", _BRIDGE)
-    taken = run("ip", "-4", "route")
+def _restore(forward: Path, before: str) -> None:
+    """Restore the setting of before, unless another run needs it."""
+    if not any(path.name.startswith(_BRIDGES) for path in Path("/sys/class/net").iterdir()):
+        forward.write_text(before)
+
+
+def _free_network(stack: contextlib.ExitStack) -> Network:
+    """Return a network that no other run uses until the stack is closed. Raises HostError."""
     for number in range(77, 256):
-        if f"10.231.{number}." not in taken:
-            return f"10.231.{number}"
+        chosen = Network(number)
+        # a name that the kernel frees with the process that has it
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0attested-test-hosts-{number}")
+        except OSError:
+            claim.close()
+            continue
+        stack.enter_context(claim)
+        if Path(f"/sys/class/net/{chosen.bridge}").exists():  # of a run that was killed
+            _succeeds("ip", "link", "del", chosen.bridge)
+        if f"{chosen.prefix}." not in run("ip", "-4", "route"):
+            return chosen
     raise HostError("No network of 10.231.0.0/16 is free for the test hosts.")
 
 
@@ -125,9 +160,11 @@ def running(names: t.Sequence[str], cache: Path, *, suite: Suite, registry: Path
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="test-hosts-", dir="/var/tmp")))
         key = work / "id"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-        prefix = stack.enter_context(network())
+        chosen = stack.enter_context(network())
+        prefix = chosen.prefix
         hosts = [
-            Host(name, f"{prefix}.{octet}", _BRIDGE, base, work / name, key) for octet, name in enumerate(names, 11)
+            Host(name, f"{prefix}.{octet}", chosen.bridge, base, work / name, key)
+            for octet, name in enumerate(names, 11)
         ]
         for host in hosts:
             stack.enter_context(host.booted())

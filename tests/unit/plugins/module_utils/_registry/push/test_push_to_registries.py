@@ -16,7 +16,10 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
-from ansible_collections.attested.registry.plugins.module_utils._registry.errors import NotOffered, Rejected
+from ansible_collections.attested.registry.plugins.module_utils._registry.errors import (
+    NotOffered,
+    Rejected,
+)
 from ansible_collections.attested.registry.plugins.module_utils._registry.options import ClientOptions, Effects
 from ansible_collections.attested.registry.plugins.module_utils._registry.push.pusher import Pusher
 from ansible_collections.attested.registry.tests.support.images.sources import Source, descriptor
@@ -99,12 +102,11 @@ def test_a_blob_over_a_network_that_cuts_connections(address, program, chunk_siz
 
 
 def test_another_digest_algorithm(registry, program) -> None:
-    if program == "crane":
-        pytest.skip("crane has blobs with sha256 alone")
     blob, pusher = descriptor(DATA, algorithm="sha512"), Pusher(registry, "sha512")
     for chunk_size in (None, 300_000):
         pusher.push_blob(blob, Source(DATA), chunk_size=chunk_size)
-        assert pusher.has_blob(blob.digest) == len(DATA)
+        # crane answers HEAD for sha256 alone
+        assert pusher.has_blob(blob.digest) == (None if program == "crane" else len(DATA))
 
 
 def test_a_blob_is_mounted(registry, program) -> None:
