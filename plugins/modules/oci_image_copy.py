@@ -23,7 +23,6 @@ author:
 extends_documentation_fragment:
   - attested.registry.registry.layout
   - attested.registry.registry.signature
-  - attested.registry.registry.name
   - attested.registry.registry.download
   - attested.registry.registry.progress
   - attested.registry.registry
@@ -46,11 +45,35 @@ attributes:
     support: full
     platforms: linux
 options:
+  repository:
+    description:
+      - The name of the repository inside the registry, for example V(library/debian).
+      - This, O(image) or O(layout) is required.
+    type: str
+    required: false
+    aliases:
+      - app_name
+      - name
+  image:
+    description:
+      - The full name of the image, such as V(quay.io/org/app:1.0) or V(quay.io/org/app@sha256:...), as C(docker) and
+        C(podman) accept it. A name without a host refers to Docker Hub.
+      - Mutually exclusive with O(registry), O(repository), O(reference), O(tag) and O(digest), even if one of them is
+        set by C(module_defaults).
+    type: str
   reference:
     description:
       - The image in the repository, as a tag, a digest, or both in the form C(tag@digest). The default is V(latest),
         with O(layout) the only image.
       - With both, the tag must resolve to that digest.
+    type: str
+  tag:
+    description:
+      - The tag of the image, in place of O(reference). With O(digest) as well, the tag must resolve to that digest.
+    type: str
+  digest:
+    description:
+      - The digest of the image, in place of O(reference).
     type: str
   foreign_layers:
     description:
@@ -547,7 +570,6 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     DOWNLOAD,
     EXCLUSIVE,
     LAYOUT,
-    NAME,
     PROGRESS,
     REQUIRED_BY,
     SIGNATURE,
@@ -561,7 +583,11 @@ if t.TYPE_CHECKING:
     from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
 
 OPTIONS: t.Final[Options] = {
+    "repository": {"type": "str", "aliases": ["app_name", "name"]},
+    "image": {"type": "str"},
     "reference": {"type": "str"},
+    "tag": {"type": "str"},
+    "digest": {"type": "str"},
     "foreign_layers": {"type": "bool", "default": False},
     "target": {
         "type": "dict",
@@ -583,8 +609,7 @@ OPTIONS: t.Final[Options] = {
 def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
-        NAME,
-        LAYOUT,
+            LAYOUT,
         SIGNATURE,
         DOWNLOAD,
         PROGRESS,
