@@ -97,10 +97,11 @@ def _collect_references(
     index: IndexFile, document: Callable[[Digest], bytes | None], *, is_missing: Callable[[Digest], bool]
 ) -> set[Digest]:
     queue = collections.deque(_Step(entry.descriptor, 1) for entry in index.entries)
+    subjects: collections.deque[_Step] = collections.deque()
     known: set[Digest] = set()
     read: set[Digest] = set()
-    while queue:
-        step = queue.popleft()
+    while queue or subjects:
+        step = (queue or subjects).popleft()
         digest = step.descriptor.digest
         known.add(digest)
         if not (step.is_document or step.is_unknown) or digest in read:
@@ -121,7 +122,15 @@ def _collect_references(
                 digest=str(digest),
             )
         read.add(digest)
-        queue.extend(_list_references(_parse(data, step), step.depth))
+        try:
+            found = _parse(data, step)
+        except DocumentRefused:
+            if step.optional:  # whoever refers to a subject may describe it as anything
+                continue
+            raise
+        queue.extend(_list_references(found, step.depth))
+        if found.subject is not None:
+            subjects.append(_Step(found.subject, step.depth, optional=True))
     return known
 
 
@@ -130,8 +139,6 @@ def _list_references(document: Index | Manifest, depth: int) -> t.Iterator[_Step
         yield from (_Step(entry, depth + 1, in_index=True) for entry in document.manifests)
     else:
         yield from (_Step(part, depth, is_entry=False) for part in (document.config, *document.layers))
-    if document.subject is not None:
-        yield _Step(document.subject, depth, optional=True)
 
 
 def _parse(data: bytes, step: _Step) -> Index | Manifest:

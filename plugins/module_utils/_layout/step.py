@@ -45,6 +45,11 @@ class Step(t.NamedTuple):
         return self.role == "entry" and (is_manifest(kind) or is_index(kind))
 
     @property
+    def is_subject(self) -> bool:
+        """Whether this is a subject. It may be missing, and whoever refers to it may describe it as anything."""
+        return self.role == "entry" and self.optional
+
+    @property
     def what(self) -> str:
         """The name of the content in messages."""
         return f"the {self._noun} {self.descriptor.digest}"

@@ -53,6 +53,7 @@ class Walk:
         self._directory = directory
         self._checker = checker
         self._documents: collections.deque[Step] = collections.deque()
+        self._subjects: collections.deque[Step] = collections.deque()
         self._checks: collections.deque[tuple[int, Check]] = collections.deque()
         self._seen: set[str] = set()
         self._bad: set[str] = set()
@@ -72,8 +73,9 @@ class Walk:
         self._check_version()
         self._read_top()
         # in order of depth, so that content at several depths counts as being at the least deep one
-        while self._documents:
-            self._visit(self._documents.popleft())
+        while self._documents or self._subjects:
+            # subjects last: their descriptors do not decide what is valid otherwise
+            self._visit((self._documents or self._subjects).popleft())
         self._orphans = tuple(
             name for name in self._directory.blob_names() if name.replace("/", ":", 1) not in self._seen
         )
@@ -136,7 +138,7 @@ class Walk:
             for layer in document.layers:
                 self._visit(Step(layer, "layer", name, depth, optional=is_nondistributable(layer.media_type)))
         if document.subject is not None:
-            self._documents.append(Step(document.subject, "entry", name, depth, optional=True))
+            self._subjects.append(Step(document.subject, "entry", name, depth, optional=True))
 
     def _visit(self, step: Step) -> None:
         self._steps += 1
@@ -145,12 +147,16 @@ class Walk:
             if digest not in self._bad:
                 self._read_content(step, number, digest)
         except LayoutError as exc:
+            if step.is_subject and isinstance(exc, (WrongSize, DocumentRefused)):
+                return
             self._faults.add(number, digest, exc)
             if not isinstance(exc, WrongSize):
                 self._bad.add(digest)
 
     def _read_content(self, step: Step, number: int, digest: str) -> None:
         self._seen.add(digest)
+        if step.is_subject and (digest in self._manifests.raw or digest in self._blobs.raw):
+            return None
         found = self._manifests if step.is_document else self._blobs
         if digest in found.raw:
             return _check_again(step, *found.raw[digest])

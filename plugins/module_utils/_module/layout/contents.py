@@ -189,7 +189,8 @@ class Collector:
 
     def _add_manifest(self, descriptor: Descriptor, manifest: Manifest) -> None:
         self._members.append(Member(descriptor, manifest))
-        for part in (manifest.config, *manifest.layers):
+        self._add_blob(manifest.config)
+        for part in manifest.layers:
             if is_nondistributable(part.media_type) and not self._foreign:
                 self._left_out[part.digest] = part
             else:

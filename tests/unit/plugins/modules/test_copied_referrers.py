@@ -488,6 +488,17 @@ def test_the_only_image_with_a_name_needs_no_reference(run_module: t.Any, dest: 
     assert run_module("oci_referrers", layout=str(dest))["error"]["kind"] == "ambiguous"
 
 
+def test_a_referrer_that_describes_its_subject_wrongly_keeps_no_other_image_from_being_served(
+    layout: t.Any, dest: pathlib.Path, server: FaultyRegistry
+) -> None:
+    changes = {"subject": MANY.descriptor(size=1)}
+    liar = images.artifact(SBOM_TYPE, [images.Content(b"lies", "text/plain")], changes=changes)
+    server.add_content("team/app", liar)
+    assert liar.digest in copied(layout(prune=True))
+    assert inspect_layout(str(dest)).problems == ()
+    assert layout(prune=True)["changed"] is False
+
+
 def test_an_image_that_is_listed_as_another_kind_of_file_first_is_complete(
     layout: t.Any, dest: pathlib.Path, server: FaultyRegistry
 ) -> None:

@@ -906,3 +906,17 @@ def test_the_progress_file_has_the_sizes_of_the_layers(
     assert list(seconds) == ["resolve", "download", "publish"]
     assert max(seconds.values()) > 0
     assert layout(reference="2.0")["stats"]["seconds"]["download"] == 0
+
+
+def test_a_config_is_copied_whatever_its_type(
+    run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path
+) -> None:
+    """Only layers may stay elsewhere; a layout without a config is not served."""
+    odd = images.Content(b"{}", images.OCI_NONDISTRIBUTABLE_LAYER)
+    content = images.image([images.layer([images.file("a")])], config_content=odd)
+    registry.publish("team/app", {"1": content})
+    run = run_module(
+        "oci_layout", registry=registry.name, repository="team/app", reference="1", dest=str(tmp_path / "layout")
+    )
+    assert not run.failed, run["msg"]
+    assert images.blob_path(tmp_path / "layout", odd.digest).read_bytes() == odd.data

@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.attested.registry.plugins.module_utils._layout import errors
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout, load_layout
 from ansible_collections.attested.registry.plugins.module_utils._layout.layout import Inspection
+from ansible_collections.attested.registry.plugins.module_utils._layout.orphans import find_orphans
+from ansible_collections.attested.registry.plugins.module_utils._layout.view import LayoutView
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.tests.support.images import images
 
@@ -252,6 +254,31 @@ def test_a_subject_that_is_there_is_verified_too(tmp_path: pathlib.Path) -> None
     assert as_sets(inspection)[0] == {IMAGE.digest, other.digest}
     _flip(TOP.digest)(layout)
     assert kinds(inspect(layout)) == ["wrong_digest"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    "lie", [{"size": 1}, {"mediaType": images.OCI_INDEX}, {"mediaType": images.DOCKER_MANIFEST}, {"mediaType": "a/b"}]
+)
+def test_what_refers_to_an_image_cannot_make_a_layout_invalid(
+    tmp_path: pathlib.Path, lie: dict[str, t.Any], nested: bool
+) -> None:
+    """A registry does not compare the descriptor of a subject with the subject."""
+    liar = images.artifact("a/b", [], changes={"subject": IMAGE.descriptor(**lie)})
+    content = images.index([images.index([IMAGE])]) if nested else IMAGE
+    layout = images.write_layout(tmp_path / "layout", {"0": liar, "1": content})
+    inspection = inspect(layout)
+    assert inspection.problems == ()
+    assert {layer.digest for layer in IMAGE.layers} <= as_sets(inspection)[1]
+    assert inspection.layout.manifests[Digest.parse(IMAGE.digest)].media_type == IMAGE.media_type
+    with LayoutView(str(layout)) as view:
+        assert find_orphans(view, view.index, document=view.document).count == 0
+
+
+def test_a_subject_that_is_stored_as_a_layer_need_not_be_complete(tmp_path: pathlib.Path) -> None:
+    about = images.Content(IMAGE.data, "application/x")
+    other = images.artifact("a/b", [about], changes={"subject": IMAGE.descriptor()})
+    assert inspect(images.write_layout(tmp_path / "layout", {"about": other})).problems == ()
 
 
 @pytest.mark.parametrize("docker", [False, True])
