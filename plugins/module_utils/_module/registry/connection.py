@@ -24,7 +24,9 @@ from ..._registry.endpoint import Endpoint
 from ..._registry.errors import ConfigurationError
 from ..._registry.options import ClientOptions, Effects, RetryPolicy, Timeouts, TlsOptions
 from ..._registry.rate_limit import RateLimit
+from ..._registry.realm_policy import is_listed
 from ..._registry.transport.proxies import Proxies
+from ..._registry.url import Origin, parse_authority
 from ..options.argument_spec import MIRROR
 from ..options.ranges import check_minimum, check_seconds
 from ..options.ratls_options import attestation_problem
@@ -179,7 +181,7 @@ def _registry(
         endpoint,
         options if received is None else replace(options, received=received),
         credentials=credentials or given_credentials(params) or files,
-        other_credentials=files,
+        other_credentials=files if params.get("target") is None else _Withheld(module, files, params),
         proxies=Proxies.from_environment(os.environ),
         trusted_realm_hosts=params["trusted_realm_hosts"],
         trusted_redirect_hosts=params["trusted_redirect_hosts"],
@@ -294,6 +296,29 @@ def given_credentials(params: t.Mapping[str, t.Any]) -> BasicAuth | IdentityToke
     if params["username"] is not None:
         return BasicAuth(params["username"], params["password"])
     return None
+
+
+class _Withheld:
+    """A CredentialSource for redirects of a task that copies what it reads elsewhere: only trusted hosts get any.
+
+    Otherwise a registry could redirect to another one, and have images of that one copied with the rights of the user.
+    """
+
+    def __init__(self, module: Task, files: CredentialSource, params: t.Mapping[str, t.Any]) -> None:
+        self._module, self._files = module, files
+        self._trusted = tuple(params["trusted_redirect_hosts"])
+
+    def credentials_for(self, registry: str, repository: str | None) -> Credentials:
+        """See CredentialSource."""
+        found = self._files.credentials_for(registry, repository)
+        host, port = parse_authority(registry, scheme="https")
+        if isinstance(found, Anonymous) or is_listed(Origin("https", host, port), self._trusted):
+            return found
+        self._module.warn(
+            f"A redirect leads to {registry}, whose login was not used, because the task would copy what only that login"
+            f" may read; if that is right, add {registry} to the option trusted_redirect_hosts."
+        )
+        return Anonymous()
 
 
 class _Files:

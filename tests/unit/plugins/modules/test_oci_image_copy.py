@@ -14,7 +14,12 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.options import argument_spec
 from ansible_collections.attested.registry.tests.support.images import archives, images, signatures
-from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply, error
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import (
+    FaultyRegistry,
+    Reply,
+    error,
+    redirect,
+)
 
 AMD, ARM, ARM7 = "linux/amd64", "linux/arm64/v8", "linux/arm/v7"
 
@@ -572,3 +577,23 @@ def test_the_target_gets_no_credentials_of_the_source(
     assert done["changed"], done
     assert "other" not in done.output.replace("others", "")
     assert_has(target, new, "app")
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+def test_a_registry_cannot_have_images_of_others_copied(
+    run_module: t.Any, target: FaultyRegistry, new: images.Image, tmp_path: pathlib.Path, auth: t.Any
+) -> None:
+    """It redirects to a registry that this host has a login for, and reads what arrives at the target."""
+    file = tmp_path / "auth.json"
+    with FaultyRegistry(auth=auth, users={"u": "hunter2"}, anonymous=False, host="localhost") as private:
+        private.publish("private", {"1": new})
+        file.write_text(json.dumps({"auths": {private.name: {"username": "u", "password": "hunter2"}}}))
+        target.on("/v2/app/", lambda asked: redirect(private.url + asked.target.replace("/app/", "/private/")))
+        options = {"registry": target.name, "repository": "app", "reference": "1", "auth_file": str(file)}
+        options |= {"target": {"repository": "copied"}, "retries": 0}
+        run = run_module("oci_image_copy", **options)
+        assert run["error"]["kind"] == "unauthorized"
+        assert f"add {private.name} to the option trusted_redirect_hosts" in "".join(run.warnings)
+        assert target.repositories == {}
+        assert all(request.header("Authorization") is None for request in private.requests)
+        assert run_module("oci_image_copy", **options, trusted_redirect_hosts=["localhost"])["changed"]
