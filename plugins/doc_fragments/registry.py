@@ -200,7 +200,8 @@ options:
         follows such a redirect.
       - If O(registry) redirects a write to another registry, the credentials for that registry are sent only if it is
         listed here. Otherwise O(registry) could have something written to all registries that this host has logins for.
-        The same holds for what M(attested.registry.oci_image_copy) reads, which O(registry) could have copied to itself.
+        The same holds for what M(attested.registry.oci_image_copy) reads, which O(registry) could have copied to
+        itself.
       - Link-local addresses and the metadata services of clouds are always refused.
     type: list
     elements: str

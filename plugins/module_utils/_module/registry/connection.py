@@ -315,8 +315,8 @@ class _Withheld:
         if isinstance(found, Anonymous) or is_listed(Origin("https", host, port), self._trusted):
             return found
         self._module.warn(
-            f"A redirect leads to {registry}, whose login was not used, because the task would copy what only that login"
-            f" may read; if that is right, add {registry} to the option trusted_redirect_hosts."
+            f"A redirect leads to {registry}, whose login was not used, because the task would copy what only that"
+            f" login may read; if that is right, add {registry} to the option trusted_redirect_hosts."
         )
         return Anonymous()
 
