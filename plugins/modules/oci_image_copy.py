@@ -609,7 +609,7 @@ OPTIONS: t.Final[Options] = {
 def main() -> t.NoReturn:
     """Run the module."""
     module = registry_module(
-            LAYOUT,
+        LAYOUT,
         SIGNATURE,
         DOWNLOAD,
         PROGRESS,
