@@ -330,8 +330,8 @@ ROOT_KEY, VENDOR = SigningKey.make("p384", "root"), SigningKey.make("p384", "ven
 GOOD = islet_annotations(ROOT_KEY, VENDOR, APP.config.data)
 
 
-def islet_image(annotations: t.Mapping[str, str] = GOOD, config: bytes = APP.config.data) -> SignedImage:
-    made = images.image(APP.layers, annotations=annotations)
+def islet_image(annotations: t.Mapping[str, str] | None = None, config: bytes = APP.config.data) -> SignedImage:
+    made = images.image(APP.layers, annotations=GOOD if annotations is None else annotations)
     manifest = parse_document(made.data, media_type=None)
     assert isinstance(manifest, Manifest)
     digest = Digest.parse(made.digest)
