@@ -42,6 +42,9 @@ if t.TYPE_CHECKING:
     from .session import Session
     from .source import OpenSource
 
+# of an answer to a manifest whose blobs another client pushes at this moment, and the seconds before the next attempts
+_RACE_CODES: t.Final = ("BLOB_UNKNOWN", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN")
+_RACE_PAUSES: t.Final = (0.05, 0.5)
 _CREATED: t.Final = (HTTPStatus.CREATED, HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 
 
@@ -182,12 +185,19 @@ class Pusher:
         return delete_blob(self._caller, repository=self.repository, digest=digest)
 
     def _write(self, call: Call, *, size: int) -> Answer:
-        """Make a call with retries and discard the body of its answer. Raises RegistryError."""
-        try:
-            answer, dummy = self._caller.consume(call, _discard)
-        except RegistryError as exc:
-            raise explain_refusal(exc, call.operation, method=call.method, size=size) from None
-        return answer
+        """Make a call with retries and discard the body of its answer. Raises RegistryError.
+
+        While another client pushes a blob, docker-registry rewrites the file that says that a repository has it, and
+        refuses a manifest that refers to the blob, so that is tried again.
+        """
+        pauses = list(_RACE_PAUSES)
+        while True:
+            try:
+                return self._caller.consume(call, _discard)[0]
+            except RegistryError as exc:
+                if not pauses or exc.fields.get("code") not in _RACE_CODES:
+                    raise explain_refusal(exc, call.operation, method=call.method, size=size) from None
+            self._caller.options.effects.sleep(pauses.pop(0))
 
     def _read_mount(self, operation: Operation, answer: Answer, digest: Digest) -> Session | None:
         session = None

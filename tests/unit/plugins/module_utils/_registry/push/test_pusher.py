@@ -194,6 +194,17 @@ def test_a_refused_manifest(server, pusher, reply, kind, text) -> None:
     assert raised.value.fields["repository"] == "app"
 
 
+@pytest.mark.parametrize("code", ["DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"])
+def test_a_manifest_that_is_refused_while_another_client_pushes_its_blobs(server, pusher, code) -> None:
+    server.on("", error(400, code), method="PUT", times=2)
+    pusher.push_manifest(MANIFEST, MEDIA_TYPE, "1.0")
+    assert methods(server) == ["PUT", "PUT", "PUT"]
+    server.on("", error(400, code), method="PUT")
+    with pytest.raises(Rejected):
+        pusher.push_manifest(MANIFEST, MEDIA_TYPE, "2.0")
+    assert len(server.requests) == 6
+
+
 # --- deletion ---
 
 
