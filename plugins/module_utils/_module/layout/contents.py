@@ -137,6 +137,7 @@ class Collector:
                 self._add_other(descriptor)
                 continue
             if self._is_known(descriptor) and descriptor.digest in self._read:
+                self._check_type(descriptor)
                 continue
             document = self._read_document(descriptor, depth)
             top = top or document
@@ -212,6 +213,14 @@ class Collector:
             f"The index refers to {digest} of the type {quote(descriptor.media_type)}, which is neither a supported "
             "manifest nor a blob of the registry; it is not copied to the layout."
         )
+
+    def _check_type(self, descriptor: Descriptor) -> None:
+        seen = self._files[descriptor.digest].descriptor.media_type
+        if seen != descriptor.media_type:
+            raise DocumentInvalid(
+                f"The image is inconsistent: {descriptor.digest} is listed with the types {quote(seen)} and "
+                f"{quote(descriptor.media_type)}; rebuild the image."
+            )
 
     def _is_known(self, descriptor: Descriptor) -> bool:
         seen = self._files.get(descriptor.digest)

@@ -509,3 +509,17 @@ def test_an_image_that_is_listed_as_another_kind_of_file_first_is_complete(
     assert layout()["changed"]
     assert all(images.blob_path(dest, digest).exists() for digest in AMD.blobs())
     assert not inspect_layout(str(dest)).problems
+
+
+@pytest.mark.parametrize("others", [images.OCI_INDEX, images.DOCKER_MANIFEST])
+def test_an_image_that_is_listed_with_two_types_is_refused(
+    layout: t.Any, dest: pathlib.Path, server: FaultyRegistry, others: str
+) -> None:
+    """The server serves nothing of a layout with such an index."""
+    listed = [AMD.descriptor(), ARM.descriptor(), AMD.descriptor(mediaType=others)]
+    twice = images.index([AMD, ARM], changes={"manifests": listed})
+    server.publish("team/app", {"1.0": twice})
+    run = layout()
+    assert run["error"]["kind"] == "manifest_invalid"
+    assert f"{AMD.digest} is listed with the types" in run["msg"]
+    assert not dest.exists()
