@@ -19,7 +19,7 @@ from ..._registry.auth.auth_file import MAX_BYTES, AuthFile
 from ..._registry.auth.auth_keys import normalise_key
 from ..._registry.auth.credentials import IdentityToken
 from ..._registry.errors import ConfigurationError
-from .json_edit import remove_member, set_member
+from .json_edit import remove_members, set_member
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import JsonObject
@@ -60,7 +60,8 @@ class AuthText:
     def spellings(self, key: str, *, section: str = "auths") -> tuple[str, ...]:
         """Return the names in a section that mean the same registry as key, such as with https:// in front."""
         members = t.cast("JsonObject", self._value.get(section) or {})
-        return tuple(name for name in members if normalise_key(name) == normalise_key(key))
+        wanted = normalise_key(key)
+        return tuple(name for name in members if normalise_key(name) == wanted)
 
     def with_entry(self, key: str, entry: JsonObject) -> AuthText:
         """Return the text with this entry for the registry, and none for its other spellings."""
@@ -76,11 +77,8 @@ class AuthText:
         """Return the text without the registry in a section."""
         return self._changed(self._without(section, self.spellings(key, section=section)))
 
-    def _without(self, section: str, names: t.Iterable[str]) -> str:
-        text = self.data.decode("utf-8")
-        for name in names:
-            text = remove_member(text, (section, name))
-        return text
+    def _without(self, section: str, names: t.Collection[str]) -> str:
+        return remove_members(self.data.decode("utf-8"), (section,), names)
 
     def _changed(self, text: str) -> AuthText:
         return AuthText(text.encode("utf-8"), path=self.path)

@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ..._base.strict_json import JsonValue
 
@@ -61,25 +61,29 @@ def set_member(text: str, path: Sequence[str], value: JsonValue) -> str:
     return _set(text, start, tuple(path), value, _Style.of(text, start), depth=1)
 
 
-def remove_member(text: str, path: Sequence[str]) -> str:
-    """Return the text without the member at a path of names; unchanged if there is none."""
+def remove_members(text: str, path: Sequence[str], names: Collection[str]) -> str:
+    """Return the text without the members with these names of the object at a path; unchanged if there are none.
+
+    Each member is read once, however many go.
+    """
     start = _skip(text, 0)
-    for name in path[:-1]:
+    for name in path:
         found = _scan(text, start)
         place = found.find(name)
         if place is None or text[found.members[place].value] != "{":
             return text
         start = found.members[place].value
     found = _scan(text, start)
-    place = found.find(path[-1])
-    if place is None:
+    members, gone = found.members, frozenset(names)
+    kept = [place for place, member in enumerate(members) if member.name not in gone]
+    if len(kept) == len(members):
         return text
-    members = found.members
-    if len(members) == 1:
+    if not kept:
         return f"{text[: found.start]}{{}}{text[found.end :]}"
-    if place == 0:
-        return text[: members[0].start] + text[members[1].start :]
-    return text[: members[place - 1].end] + text[members[place].end :]
+    first, *others = kept
+    parts = [text[: members[0].start], text[members[first].start : members[first].end]]
+    parts += [text[members[place - 1].end : members[place].end] for place in others]
+    return "".join([*parts, text[members[-1].end :]])
 
 
 @dataclass(frozen=True)
@@ -146,4 +150,4 @@ def _skip(text: str, at: int) -> int:
     return t.cast("re.Match[str]", _SPACE.match(text, at)).end()
 
 
-__all__ = ("remove_member", "set_member")
+__all__ = ("remove_members", "set_member")

@@ -11,8 +11,10 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.strict_json import load_object
+from ansible_collections.attested.registry.plugins.module_utils._module.login import json_edit
+from ansible_collections.attested.registry.plugins.module_utils._module.login.auth_text import AuthText
 from ansible_collections.attested.registry.plugins.module_utils._module.login.json_edit import (
-    remove_member,
+    remove_members,
     set_member,
 )
 from hypothesis import given
@@ -36,7 +38,7 @@ def test_a_new_member_looks_like_the_others() -> None:
     assert changed == DOCKER.replace(
         '\t\t"r.example": {}\n', '\t\t"r.example": {},\n\t\t"new": {\n\t\t\t"auth": "bmV3"\n\t\t}\n'
     )
-    assert remove_member(changed, ("auths", "new")) == DOCKER
+    assert remove_members(changed, ("auths",), ["new"]) == DOCKER
 
 
 def test_a_value_is_replaced_in_its_place() -> None:
@@ -72,7 +74,7 @@ def test_set(text: str, path: tuple[str, ...], expected: str) -> None:
     ],
 )
 def test_remove(text: str, path: tuple[str, ...], expected: str) -> None:
-    assert remove_member(text, path) == expected
+    assert remove_members(text, path[:-1], path[-1:]) == expected
 
 
 names = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
@@ -104,7 +106,7 @@ def test_any_change_is_that_of_the_value(document: t.Any, style: t.Any, path: tu
     assert load_object(changed.encode(), what="it") == json.loads(changed)
     # the same a second time, and nothing is left after it was removed
     assert set_member(changed, path, value) == changed
-    removed = json.loads(remove_member(changed, path))
+    removed = json.loads(remove_members(changed, path[:-1], path[-1:]))
     for name in path[:-1]:
         removed = removed[name]
     assert path[-1] not in removed
@@ -115,4 +117,26 @@ def test_a_member_that_is_added_and_removed_leaves_no_trace(
     document: t.Any, style: t.Any, name: str, value: t.Any
 ) -> None:
     text = json.dumps({"first": [1.5, "ü"], **document, "auths": {"one": 1}, "last": 1e300}, **style)
-    assert remove_member(set_member(text, ("auths", name), value), ("auths", name)) == text
+    assert remove_members(set_member(text, ("auths", name), value), ("auths",), [name]) == text
+
+
+@given(st.dictionaries(names, values, max_size=6), styles, st.data())
+def test_members_go_together_as_one_by_one(members: t.Any, style: t.Any, data: st.DataObject) -> None:
+    text = one_by_one = json.dumps({"auths": members, "last": 1}, **style)
+    gone = data.draw(st.lists(st.sampled_from([*members, "other"])))
+    for name in gone:
+        one_by_one = remove_members(one_by_one, ("auths",), [name])
+    together = remove_members(text, ("auths",), gone)
+    assert together == one_by_one
+    assert json.loads(together)["auths"] == {name: value for name, value in members.items() if name not in gone}
+
+
+def test_many_spellings_of_a_registry_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a file of 4 MiB, which may be that of another user, would take days."""
+    scanned: list[int] = []
+    scan = json_edit._scan
+    monkeypatch.setattr(json_edit, "_scan", lambda text, start: scanned.append(start) or scan(text, start))
+    entries = {f"https://r.example/{number}": {"auth": "dTpw"} for number in range(100)}
+    text = AuthText(json.dumps({"auths": {**entries, "other.example": {}}}).encode(), path="auth.json")
+    assert json.loads(text.without("r.example").data) == {"auths": {"other.example": {}}}
+    assert len(scanned) == 2
