@@ -84,8 +84,7 @@ class Pusher:
         with self._lock:
             sessions, self._sessions = self._sessions, {}
         for digest, session in sessions.items():
-            operation = self._operation(f"cancel the upload of the blob {digest} to", digest)
-            cancel(self._caller, operation, session, scopes=self._push, deadline=self._caller.deadline())
+            self._cancel(digest, session)
 
     @property
     def uploaded(self) -> int:
@@ -123,9 +122,12 @@ class Pusher:
             if exc.transient or not is_refusal(exc):
                 raise
             return False
-        if session is not None:
-            with self._lock:
+        with self._lock:
+            earlier = self._sessions.pop(digest, None)
+            if session is not None:
                 self._sessions[digest] = session
+        if earlier is not None:  # another repository did not have it either
+            self._cancel(digest, earlier)
         return session is None
 
     def push_blob(self, descriptor: Descriptor, open_source: OpenSource, *, chunk_size: int | None = None) -> None:
@@ -238,6 +240,10 @@ class Pusher:
 
     def _operation(self, doing: str, reference: object) -> Operation:
         return Operation(f"{doing} {self.repository} at {self._name}", self._name, self.repository, str(reference))
+
+    def _cancel(self, digest: Digest, session: Session) -> None:
+        operation = self._operation(f"cancel the upload of the blob {digest} to", digest)
+        cancel(self._caller, operation, session, scopes=self._push, deadline=self._caller.deadline())
 
     def _count(self, size: int) -> None:
         with self._lock:

@@ -186,6 +186,14 @@ def test_blobs_of_the_same_registry_are_mounted(copy: t.Any, target: FaultyRegis
     assert_has(target, new)
 
 
+def test_repositories_that_do_not_have_a_blob_leave_no_uploads_behind(
+    copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image
+) -> None:
+    registry.publish("app", {"2": new})
+    assert copy(reference="2", mount_from=["one", "two", "three"])["changed"]
+    assert_has(target, new)
+
+
 def test_without_mounting_blobs_are_sent(copy: t.Any, target: FaultyRegistry, new: images.Image) -> None:
     target.publish("app", {"2": new})
     target.on("mount=", error(404, "UNSUPPORTED", "no"), method="POST")
