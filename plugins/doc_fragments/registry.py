@@ -488,6 +488,8 @@ options:
       keys:
         description:
           - The paths of the public keys on the host, one key in each file, in PEM or DER.
+          - An item can also be a key itself in PEM, for example from a file of the controller, which the lookup
+            P(ansible.builtin.file#lookup) reads.
           - With V(cosign), keys are ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits. With V(islet), they
             are the keys of root authorities, ECDSA on P-384.
         type: list

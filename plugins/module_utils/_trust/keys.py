@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._base import crypto
 from .._base.bounded_file import NotReadable, read_bounded
@@ -42,7 +42,10 @@ _SUPPORTED: t.Final = "ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A public key. fingerprint is "sha256:" and the hash of its SubjectPublicKeyInfo in DER; path is its file."""
+    """A public key. fingerprint is "sha256:" and the hash of its SubjectPublicKeyInfo in DER.
+
+    path is its file, the fingerprint for a key that has none.
+    """
 
     fingerprint: str
     algorithm: Algorithm
@@ -122,23 +125,40 @@ def _classify(key: t.Any) -> tuple[Algorithm, tuple[str, ...]]:
     raise Refused(f"it is a key of another kind than {_SUPPORTED}")
 
 
-def read_keys(paths: t.Sequence[str], *, where: str) -> tuple[PublicKey, ...]:
-    """Read files of public keys; a key that several files have is returned once. where names the option in messages.
+def read_keys(texts: t.Sequence[str], *, where: str) -> tuple[PublicKey, ...]:
+    """Read public keys, each the path of a file or a key in PEM itself; a key that is given twice is returned once.
 
-    Raises PolicyInvalid, DependencyMissing.
+    where names the option in messages. Raises PolicyInvalid, DependencyMissing.
     """
-    if not 0 < len(paths) <= MAX_KEYS:
-        raise PolicyInvalid(f"The {where} has {len(paths)} files in keys; give 1 to {MAX_KEYS} public keys.")
+    if not 0 < len(texts) <= MAX_KEYS:
+        raise PolicyInvalid(f"The {where} has {len(texts)} keys; give 1 to {MAX_KEYS} public keys.")
     keys: dict[str, PublicKey] = {}
-    for path in paths:
-        key = _read_key(path, where)
+    for text in texts:
+        key = _read_text(text, where) if "KEY-----" in text else _read_file(text, where)
         keys.setdefault(key.fingerprint, key)
     return tuple(keys.values())
 
 
-def _read_key(path: str, where: str) -> PublicKey:
-    if "KEY-----" in path:  # it may be a private one, which is not to be shown
-        raise PolicyInvalid(f"The {where} has a key itself in keys; give the path of a file with one public key.")
+def _read_text(text: str, where: str) -> PublicKey:
+    """Read a key in PEM. No message shows it, since it may be a private one."""
+    try:
+        data = text.encode("ascii")
+        if len(data) > MAX_KEY_FILE:
+            raise Refused(f"it has {len(data)} bytes, and {MAX_KEY_FILE} is the limit")
+        key = parse_public_key(data)
+    except UnicodeEncodeError:
+        why = "it is not a public key in PEM"
+    except Refused as exc:
+        why = str(exc)
+    else:
+        return replace(key, path=key.fingerprint)
+    raise PolicyInvalid(
+        f"Reading a key of the {where}, which is given in PEM, failed: {why}; give one public key, or the path of its "
+        "file."
+    )
+
+
+def _read_file(path: str, where: str) -> PublicKey:
     try:
         return parse_public_key(read_bounded(path, limit=MAX_KEY_FILE), path=path)
     except NotReadable as exc:

@@ -203,8 +203,20 @@ def test_a_private_key_is_refused_and_not_shown(place: Place) -> None:
 @every_module
 def test_a_private_key_in_place_of_its_path_is_not_shown(place: Place) -> None:
     run = place.run(signature={"keys": [KEY.private_pem.decode()]})
-    assert "give the path of a file" in run["msg"]
+    assert "it is a private key" in run["msg"]
     assert KEY.private_pem.decode().splitlines()[1] not in run.output
+
+
+@every_module
+def test_a_key_may_be_given_itself(place: Place) -> None:
+    content = published(place.name, b"hello\n")
+    place.registry.publish("team/app", {"1": content})
+    place.sign(content, KEY)
+    other, right = (Path(key.write(place.root / "key.pub")).read_text() for key in (SECOND, KEY))
+    refused = place.run(signature={"keys": [other]})
+    assert (refused["error"]["kind"], SECOND.fingerprint in refused["msg"]) == ("signature_invalid", True)
+    run = place.run(signature={"keys": [right]})
+    assert run["signature"]["key"] == KEY.fingerprint
 
 
 def test_tasks_without_the_option_do_not_wait_for_the_library_cryptography() -> None:

@@ -134,6 +134,42 @@ def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path: Path, con
     assert "secret" not in caught.value.message
 
 
+def test_a_key_may_be_given_itself(tmp_path: Path) -> None:
+    key, other = SigningKey.make("p256"), SigningKey.make("ed25519")
+    pem = Path(key.write(tmp_path / "a")).read_text()
+    found = read_keys([pem, key.write(tmp_path / "a"), f"\n{pem}", other.write(tmp_path / "b")], where="x")
+    assert [item.path for item in found] == [key.fingerprint, str(tmp_path / "b")]
+    assert found[0].fingerprint == key.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda pem, private: private, "it is a private key"),
+        (lambda pem, private: pem + private, "it is a private key"),
+        (lambda pem, private: pem + pem, "not a public key"),
+        (lambda pem, private: pem[:-40] + "KEY-----", "not a public key"),
+        (lambda pem, private: "ü" + pem, "not a public key"),
+        (lambda pem, private: pem + " " * MAX_KEY_FILE, "is the limit"),
+    ],
+)
+def test_a_key_itself_that_cannot_be_used_is_not_shown(
+    tmp_path: Path, change: t.Callable[[str, str], str], why: str
+) -> None:
+    key = SigningKey.make("p256")
+    pem, private = Path(key.write(tmp_path / "a")).read_text(), key.private_pem.decode()
+    with pytest.raises(PolicyInvalid, match=f"Reading a key of the option signature, .*{why}") as caught:
+        read_keys([change(pem, private)], where="option signature")
+    lines = {*pem.splitlines(), *private.splitlines()}
+    assert not [line for line in lines if line in caught.value.message + str(caught.value.fields)]
+
+
+@given(st.text().map(lambda text: f"{text}KEY-----"))
+def test_reading_a_key_itself_is_total(text: str) -> None:
+    with pytest.raises(PolicyInvalid):
+        read_keys([text], where="x")
+
+
 def test_the_number_of_files_is_limited() -> None:
     with pytest.raises(PolicyInvalid, match="give 1 to"):
         read_keys([], where="x")
