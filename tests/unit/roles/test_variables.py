@@ -20,6 +20,14 @@ from pathlib import Path
 import pytest
 from ansible.release import __version__ as core_version
 from ansible_collections.attested.registry.plugins.module_utils._oci import digest
+from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images.signatures import (
+    SigningKey,
+    signature_tag,
+    signatures,
+    simple_signing,
+)
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 pytestmark = pytest.mark.slow
 
@@ -111,13 +119,12 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         "registry_server_veraison.url must be an https:// URL without user and password",
     ),
     "images-text": ({"images": f"password={_SECRET}"}, "registry_server_images"),
-    "image-with-tag": ({"images": [{**_IMAGE, "repository": "app:1"}]}, "registry_server_images[0].repository must be"),
-    "image-float": (
-        {"images": [_IMAGE, {**_IMAGE, "reference": 1.10}]},
-        "images[1].reference is a number (1.1); put it in quotes",
+    "image-no-key": ({"images": [{**_IMAGE, "signature": {}}]}, "missing required arguments: keys"),
+    "image-tags-text": ({"images": [{"repository": "app", "tags": "1.*", "token": _SECRET}]}, "must be of type dict"),
+    "image-tags-glob": (
+        {"images": [{"repository": "app", "tags": {"glob": "1.*"}, "token": _SECRET}]},
+        "registry_server_images.tags.glob",
     ),
-    "image-newline": ({"images": [{**_IMAGE, "repository": "app\n"}]}, "registry_server_images[0].repository must be"),
-    "image-climbs": ({"images": [{**_IMAGE, "name": "../app"}]}, "registry_server_images[0].name must be"),
     "signatures-no-key": (
         {"signatures": [{"repositories": ["*"]}]},
         "missing required arguments: keys",
@@ -126,14 +133,49 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         {"signatures": [{"repositories": ["*"], "keys": ["gone.pub"]}]},
         "registry_server_signatures lists a file that the controller cannot read: gone.pub",
     ),
-    "image-half-login": ({"images": [{**_IMAGE, "password": _SECRET}]}, "must have username and password, or token"),
-    "image-no-reference": (
-        {"images": [{"repository": "app", "token": _SECRET}]},
-        "missing required arguments: reference",
+    "signatures-key-itself": (
+        {"signatures": [{"repositories": ["*"], "keys": [_KEY]}]},
+        "registry_server_signatures lists a file that the controller cannot read",
     ),
-    "image-login-in-url": (
-        {"images": [{**_IMAGE, "registry": f"https://bob:{_SECRET}@registry.example"}]},
-        "registry_server_images[0].registry must be HOST or HOST:PORT, without user and password",
+}
+# Items of registry_server_images with one fault each, all on one host, and what the message says after their numbers.
+_WRONG_IMAGES: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "tag-in-repository": ({**_IMAGE, "repository": "app:1"}, ".repository must be"),
+    "float": ({**_IMAGE, "reference": 1.10}, ".reference is a number (1.1); put it in quotes"),
+    "newline": ({**_IMAGE, "repository": "app\n"}, ".repository must be"),
+    "climbs": ({**_IMAGE, "name": "../app"}, ".name must be"),
+    "login-in-url": (
+        {**_IMAGE, "registry": f"https://bob:{_SECRET}@registry.example"},
+        ".registry must be HOST or HOST:PORT, without user and password",
+    ),
+    "half-login": ({**_IMAGE, "password": _SECRET}, " must have username and password, or token"),
+    "two-logins": (
+        {**_IMAGE, "identity_token": _SECRET, "token": _SECRET},
+        " must have username and password, or token, or identity_token, or none",
+    ),
+    "half-certificate": ({**_IMAGE, "client_key": _KEY}, " must have client_cert if it has client_key"),
+    "no-reference": ({"repository": "app", "token": _SECRET}, " must have either reference or tags"),
+    "reference-and-tags": ({**_IMAGE, "tags": {"pattern": "1.*"}}, " must have either reference or tags"),
+    "tags-and-tag": ({"repository": "app", "tags": {}, "tag": "stable"}, " must have either tags, which keep"),
+    "no-repository": ({"reference": "1.0"}, " must have repository, or layout"),
+    "layout-relative": ({"layout": "app.tar", "name": "app"}, ".layout must be an absolute path"),
+    "layout-without-name": ({"layout": "/srv/app.tar"}, " must have name, the repository that serves"),
+    "layout-and-registry": (
+        {"layout": "/srv/app.tar", "name": "app", "registry": "registry.example"},
+        " must have either layout or registry",
+    ),
+    "layout-and-tags": ({"layout": "/srv/app.tar", "name": "app", "tags": {}}, " must have either layout or tags"),
+    "key-missing": (
+        {**_IMAGE, "signature": {"keys": ["gone.pub"]}},
+        ".signature lists a key that the controller cannot read: gone.pub",
+    ),
+    "key-itself": (
+        {**_IMAGE, "signature": {"keys": [_KEY]}},
+        ".signature lists a key that the controller cannot read;",
+    ),
+    "key-private": (
+        {**_IMAGE, "signature": {"keys": ["private.pem"]}},
+        ".signature lists a file without a public key in PEM form: private.pem",
     ),
 }
 # These pass all checks of variables; what stops them is that this machine is no host for the role.
@@ -158,6 +200,17 @@ _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     "image": {
         "images": [{**_IMAGE, "registry": "[::1]:5000", "tls": "no-tls", "username": "bob", "password": _SECRET}]
     },
+    "image-tags": {
+        "images": [
+            {
+                "repository": "app",
+                "tags": {"pattern": "1.*", "newest": 3, "prune": True},
+                "signature": {"keys": ["key.pub"]},
+            },
+            {"repository": "app", "tags": {}, "referrers": True, "identity_token": _SECRET},
+        ]
+    },
+    "image-layout": {"images": [{"layout": "/srv/app.tar", "name": "app"}, {"layout": "/srv/x", "repository": "x"}]},
     "veraison-nothing-more": {
         **_ATTESTED,
         "trust_anchors": None,
@@ -171,14 +224,20 @@ _CLOSED: t.Final = {**_IMAGE, "registry": "127.0.0.1:9", "tls": "no-tls"}
 _BRINGING: t.Final[dict[str, dict[str, t.Any]]] = {
     "password": {"images": [{**_CLOSED, "username": "bob", "password": _SECRET}]},
     "token": {"images": [{**_CLOSED, "token": _SECRET}]},
+    "identity": {"images": [{**_CLOSED, "identity_token": _SECRET}]},
+    "mirror": {"images": [{**_CLOSED, "mirrors": [{"registry": "127.0.0.1:9", "username": "b", "password": _SECRET}]}]},
 }
+_APP: t.Final = images.image([images.layer([images.file("etc/motd", b"hello\n")])])
+_OTHER: t.Final = images.image([images.layer([images.file("etc/motd", b"other\n")])])
+_SIGNER: t.Final = SigningKey.make("p256")
 
 
 class Output(t.NamedTuple):
-    """The output of a play, and the message of each host that failed."""
+    """The output of a play, the message of each host that failed, and the last result of each other one."""
 
     text: str
     messages: dict[str, str]
+    results: dict[str, t.Any]
 
 
 def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Mapping[str, t.Any]) -> Output:
@@ -186,6 +245,8 @@ def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Map
         name: {"registry_server_root": str(where / "content" / name), **_prefixed(variables)}
         for name, variables in cases.items()
     }
+    (where / "key.pub").write_bytes(_SIGNER.pem)
+    (where / "private.pem").write_text(_KEY)
     variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (where / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
     (where / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "strategy": "free", **play}]))
@@ -221,7 +282,12 @@ def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Map
     found = re.findall(
         r"^(?:fatal|failed): \[([\w-]+)\](?:: FAILED!| \(item=.*?\)) => (\{.*?^\})", done.stdout, re.M | re.S
     )
-    return Output(done.stdout + done.stderr, {host: json.loads(result)["msg"] for host, result in reversed(found)})
+    right = re.findall(r"^(?:ok|changed): \[([\w-]+)\] => \(item=.*?\) => (\{.*?^\})", done.stdout, re.M | re.S)
+    return Output(
+        done.stdout + done.stderr,
+        {host: json.loads(result)["msg"] for host, result in reversed(found)},
+        {host: json.loads(result) for host, result in right},
+    )
 
 
 def _prefixed(variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -233,19 +299,37 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
     if tuple(map(int, core_version.split(".")[:2])) < (2, 19):
         pytest.skip(f"the collection needs ansible-core 2.19, and this is {core_version}")
     cases = {**{name: variables for name, (variables, dummy) in _WRONG.items()}, **_RIGHT}
+    cases["images"] = {"images": [image for image, dummy in _WRONG_IMAGES.values()]}
     return _play(tmp_path_factory.mktemp("wrong"), cases, {"roles": ["attested.registry.registry_server"]})
 
 
 @pytest.fixture(scope="module")
 def bringing(tmp_path_factory: pytest.TempPathFactory, output: Output) -> Output:
-    include = {"name": "attested.registry.registry_server", "tasks_from": "images.yml"}
-    return _play(tmp_path_factory.mktemp("bringing"), _BRINGING, {"tasks": [{"ansible.builtin.include_role": include}]})
+    where = tmp_path_factory.mktemp("bringing")
+    images.write_layout(where / "layout", {"1.0": _APP})
+    with FaultyRegistry() as server:
+        signed = signatures([simple_signing(_SIGNER, _APP.digest, f"{server.name}/team/app")])
+        server.publish("team/app", {"1.0": _APP, "1.1": _APP, "2.0": _OTHER, signature_tag(_APP.digest): signed})
+        image = {"registry": server.name, "repository": "team/app", "signature": {"keys": ["key.pub"]}}
+        cases = {
+            "unsigned": {"images": [{**image, "reference": "2.0", "token": _SECRET}]},
+            "signed": {"images": [{**image, "tags": {"pattern": "1.*"}, "cosign_tags": True, "token": _SECRET}]},
+            "layout": {"images": [{"layout": str(where / "layout"), "name": "copies/app", "tag": "kept"}]},
+        }
+        include = {"name": "attested.registry.registry_server", "tasks_from": "images.yml"}
+        return _play(where, {**_BRINGING, **cases}, {"tasks": [{"ansible.builtin.include_role": include}]})
 
 
 @pytest.mark.parametrize("name", _WRONG)
 def test_a_wrong_variable_is_named_before_the_host_is_touched(output: Output, name: str) -> None:
     assert _WRONG[name][1] in output.messages[name]
     assert "Finalization of task args" not in output.messages[name]
+
+
+@pytest.mark.parametrize("name", _WRONG_IMAGES)
+def test_a_wrong_image_is_named_before_the_host_is_touched(output: Output, name: str) -> None:
+    number = list(_WRONG_IMAGES).index(name)
+    assert f"registry_server_images[{number}]{_WRONG_IMAGES[name][1]}" in output.messages["images"]
 
 
 @pytest.mark.parametrize("name", _RIGHT)
@@ -261,6 +345,21 @@ def test_no_output_of_a_refused_variable_holds_a_secret(output: Output) -> None:
 def test_an_image_that_cannot_be_brought_is_named_with_the_reason(bringing: Output, name: str) -> None:
     assert "127.0.0.1:9" in bringing.messages[name]
     assert "refused" in bringing.messages[name]
+
+
+def test_an_image_that_is_not_signed_is_named(bringing: Output) -> None:
+    assert "Verifying the signature of team/app (2.0)" in bringing.messages["unsigned"]
+    assert _SIGNER.fingerprint in bringing.messages["unsigned"]
+
+
+def test_tags_that_are_signed_and_images_of_a_layout_are_brought(bringing: Output) -> None:
+    signed, layout = bringing.results["signed"], bringing.results["layout"]
+    assert signed["digests"] == {"1.0": _APP.digest, "1.1": _APP.digest}
+    assert signed["signatures"]["1.1"]["key"] == _SIGNER.fingerprint
+    assert [item["tag"] for item in signed["referrers"]] == [signature_tag(_APP.digest)]
+    assert signed["dest"].endswith("/content/signed/team/app")
+    assert (layout["changed"], layout["tags"]) == (True, {"kept": _APP.digest})
+    assert layout["dest"].endswith("/content/layout/copies/app")
 
 
 def test_no_output_of_an_image_that_cannot_be_brought_holds_its_secrets(bringing: Output) -> None:

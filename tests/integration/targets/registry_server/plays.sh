@@ -20,8 +20,13 @@ tags() { get "$@" | tr -d ' '; }
 
 say "check mode on a fresh host, with files of all sorts"
 certificate check
-play deploy.yml --check -e "$(deploy "\"registry_server_tls\": \"ra-tls\", \"registry_server_trust_anchors\": [\"$example\"],
-  \"registry_server_cert_content\": \"-----BEGIN CERTIFICATE-----\", \"registry_server_key_file\": \"$work/check.key\"")"
+openssl pkey -in "$work/check.key" -pubout -out "$work/check.pub"
+signed=$(image app stable | sed "s|}|, \"signature\": {\"keys\": [\"$work/check.pub\"]}}|")
+play deploy.yml --check -e "$(
+  images="\"registry_server_images\": [$signed, $(image greeter 1.0)]" deploy "\"registry_server_tls\": \"ra-tls\", \"registry_server_trust_anchors\": [\"$example\"],
+  \"registry_server_cert_content\": \"-----BEGIN CERTIFICATE-----\", \"registry_server_key_file\": \"$work/check.key\""
+)"
+grep -q "would be installed: .*python3-requests, python3-cryptography" "$work/out" || die "the libraries of the images are not named"
 if on one ls /opt/registry_server /etc/registry_server; then die "check mode made something"; fi
 
 say "deploy, fill with two images, unpack them on the other host"
@@ -38,12 +43,15 @@ say "the unit"
 on one systemd-analyze verify --man=no --recursive-errors=no /etc/systemd/system/registry-server-main.service
 on one systemd-analyze security --no-pager --threshold=20 registry-server-main | tail -n 1
 
-say "a change of content reloads"
+say "a change of content reloads: all tags of a repository, and an image from a layout"
 pid=$(main_pid)
-images="\"registry_server_images\": [$(image app stable), $(image greeter 1.0), $(image greeter 1.1)]"
+many=$(image greeter '' | sed 's/"reference": ""/"tags": {"pattern": "1.*", "prune": true}/')
+copy='{"layout": "/var/lib/registry_server/main/com.example.app", "reference": "stable", "name": "copies/app", "tag": "1"}'
+images="\"registry_server_images\": [$(image app stable), $many, $copy]"
 play deploy.yml -e "$(deploy)"
 same "$(main_pid)" "$pid" "the process after a reload"
 same "$(tags "$url/v2/com.example.greeter/tags/list")" '{"name":"com.example.greeter","tags":["1.0","1.1"]}' "the tags"
+same "$(get "$url/v2/copies/app/manifests/1")" "$(get "$url/v2/com.example.app/manifests/stable")" "the image from the layout"
 
 say "a configuration that the server refuses is refused before anything is touched"
 before=$(on one cat /etc/registry_server/main.yml /opt/registry_server/instances/main/applied)
