@@ -11,6 +11,7 @@ view.py reads it, _module/layout/run.py changes it, store.py writes it.
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ class IndexEntry:
     descriptor: Descriptor
     value: JsonObject
 
-    @property
+    @functools.cached_property
     def tag(self) -> str | None:
         """The tag in its annotation org.opencontainers.image.ref.name, None if there is none."""
         name = self.descriptor.annotations.get(REF_NAME)
