@@ -273,6 +273,7 @@ options:
         description:
           - Whether to remove tags of the target that match O(tags_from.pattern) and are not copied. Without a pattern,
             these are all other tags.
+          - If no tag of the source matches, nothing is removed, and the task fails.
           - The registry of the target must permit the deletion of tags, or of manifests. If it deletes manifests
             alone, the image of a tag is deleted unless another tag leads to it, which is an error.
         type: bool

@@ -131,6 +131,7 @@ options:
         description:
           - Whether to remove tags of the layout that match O(tags_from.pattern) and are not copied. Without a pattern,
             these are all other tags.
+          - If no tag of the source matches, nothing is removed, and the task fails.
           - Their blobs stay unless O(prune) is set too.
         type: bool
         default: false

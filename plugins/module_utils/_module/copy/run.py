@@ -12,6 +12,7 @@ A tag is written last, after all that it leads to, so that an interrupted run le
 from __future__ import annotations
 
 import contextlib
+import re
 import typing as t
 from collections import Counter
 from dataclasses import replace
@@ -45,6 +46,9 @@ if t.TYPE_CHECKING:
     from ..registry.sources import ImageSource, RegistrySource
     from .documents import CopiedImage
     from .request import CopyRequest
+
+# distribution-spec, "Referrers Tag Schema"
+_REFERRERS_TAG: t.Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64}")
 
 
 def run_copy(module: AnsibleModule) -> Json:
@@ -195,6 +199,8 @@ class _Task:
         except NotFound:
             return {}
         copied = [tag for plan in plans for tag in plan.before]
+        # indexes of referrers, which belong to images, see TargetReferrers
+        present = [tag for tag in present if _REFERRERS_TAG.fullmatch(tag) is None]
         return {tag: self._target.digest_of(tag) for tag in selection.surplus(present, copied)}
 
     def _copy(self, plan: CopyPlan) -> None:

@@ -27,6 +27,12 @@ class TooManyTags(CollectionError):
     kind = "configuration"
 
 
+class NothingSelected(CollectionError):
+    """No tag of the source matches, and all matching ones at the destination would be removed; field option."""
+
+    kind = "configuration"
+
+
 class TagSelection:
     """Which tags of a repository to copy, and which of the tags at their destination to remove.
 
@@ -65,13 +71,24 @@ class TagSelection:
         return tags
 
     def surplus(self, present: t.Collection[str], copied: t.Collection[str]) -> list[str]:
-        """Return the tags at the destination that match the pattern and are not among those that are copied."""
+        """Return the tags at the destination that match the pattern and are not among those that are copied.
+
+        Raises NothingSelected if nothing is copied: the source may have been emptied, or be the wrong one.
+        """
         kept = set(copied)
-        return [tag for tag in self._matching(present, ignore) if tag not in kept]
+        found = [tag for tag in self._matching(present, ignore) if tag not in kept]
+        if found and not kept:
+            raise NothingSelected(
+                f"The option tags_from selects no tag of the source, and with prune all {len(found)} matching tags at "
+                "the destination would be removed; check the source and the pattern, or set prune to false and remove "
+                "them with oci_tag or, in a layout, with state=absent.",
+                option="tags_from.prune",
+            )
+        return found
 
     def _matching(self, tags: t.Collection[str], warn: t.Callable[[str], None]) -> list[str]:
         found = self._pattern.select(tags, what="tags", warn=warn)
         return [tag for tag in found if not (self._only_images and is_attached_tag(tag))]
 
 
-__all__ = ("TagSelection", "TooManyTags")
+__all__ = ("NothingSelected", "TagSelection", "TooManyTags")

@@ -283,6 +283,30 @@ def test_a_registry_that_deletes_by_digest_alone(
     assert releases["1.9"].digest in target.repositories["site/app"].manifests
 
 
+def test_an_empty_source_removes_nothing(
+    copy: t.Any, target: FaultyRegistry, releases: dict[str, images.Image], old: images.Image
+) -> None:
+    target.publish("site/app", {"3.0": old})
+    done = copy(tags_from={"pattern": "3.*", "prune": True})
+    assert (done.failed, done["error"]["option"]) == (True, "tags_from.prune")
+    assert target.repositories["site/app"].tags == {"3.0": old.digest}
+    assert not copy(tags_from={"pattern": "4.*", "prune": True}).failed
+
+
+def test_the_index_of_referrers_is_not_pruned(
+    copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image, old: images.Image
+) -> None:
+    target.referrers = False
+    target.on("/manifests/", lambda request: Reply(drop=("OCI-Subject",)), method="PUT")
+    registry.publish("app", {"2": new})
+    registry.add_content("app", refer(new, b"sbom"))
+    target.publish("site/app", {"1": old})
+    options = {"tags_from": {"prune": True}, "referrers": True}
+    assert copy(**options)["pruned"] == ["1"]
+    assert set(target.repositories["site/app"].tags) == {"2", new.digest.replace(":", "-")}
+    assert not copy(**options)["changed"]
+
+
 def test_a_limit_stops_before_anything_is_copied(copy: t.Any, target: FaultyRegistry, releases: t.Any) -> None:
     done = copy(tags_from={"limit": 3})
     assert (done.failed, done["error"]["option"]) == (True, "tags_from.limit")
