@@ -139,7 +139,10 @@ def test_tags_that_the_repository_no_longer_has(layout: t.Any, dest: pathlib.Pat
     run = layout(tags_from={"pattern": "1.*"})
     assert (run["changed"], tags(dest), len(run.warnings)) == (False, ONES, 1)
     run = layout(tags_from={"pattern": "1.*", "prune": True})
-    assert (run["changed"], run["pruned"]["tags"], tags(dest)) == (True, sorted(ONES), {})
+    assert (run.failed, run["error"]["option"], tags(dest)) == (True, "tags_from.prune", ONES)
+    server.repositories["team/app"].tags["1.12"] = RELEASES["1.9"].digest
+    run = layout(tags_from={"pattern": "1.*", "prune": True})
+    assert (run["changed"], run["pruned"]["tags"], list(tags(dest))) == (True, sorted(ONES), ["1.12"])
 
 
 def test_no_layout_is_made_for_no_tag(layout: t.Any, dest: pathlib.Path) -> None:
