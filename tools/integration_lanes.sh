@@ -39,8 +39,11 @@ for target in tests/integration/targets/*/; do
   target=$(basename "$target")
   # these are scripts, which boot hosts and play on them
   if [ -e "tests/integration/targets/$target/runme.sh" ]; then
-    # this one takes about as long as the others together
-    if [ "$target" = registry_server ]; then long+=("$target"); else hosts+=("$target"); fi
+    # these two take about as long as the others together
+    case $target in
+      registry_server | registry_server_ratls) long+=("$target") ;;
+      *) hosts+=("$target") ;;
+    esac
     without+=(--exclude "$target")
   fi
 done
