@@ -86,9 +86,20 @@ def collect(
     if lister is not None:
         entries = find_referrers(lister, collector, contents, entry)
     documents = _children_first([*(found.digest for found in entries), root.digest], collector.files)
-    digests = {document.digest for document in documents}
+    digests = {document.digest for document in documents} - _blob_digests(documents)
     blobs = tuple(file for file in collector.files if file.descriptor.digest not in digests)
     return CopiedImage(documents, blobs, collector.left_out, _referrers(documents, entries))
+
+
+def _blob_digests(documents: t.Sequence[ImageDocument]) -> set[Digest]:
+    """Return the digests of all configs and layers: a document may be a layer of another one, too."""
+    found: set[Digest] = set()
+    for document in documents:
+        what = f"the manifest {document.digest}"
+        parsed = parse_document(document.content, media_type=document.media_type, what=what)
+        if not isinstance(parsed, Index):
+            found.update(part.digest for part in (parsed.config, *parsed.layers))
+    return found
 
 
 def manifests_with_configs(source: ImageSource, repository: str, image: CopiedImage) -> t.Iterator[SignedManifest]:

@@ -126,6 +126,17 @@ def test_an_index_is_copied_with_its_digest_children_first(
     assert set(puts[:-1]) == {member.digest for member in both.manifests}
 
 
+def test_a_manifest_that_is_a_layer_too(
+    copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image
+) -> None:
+    kept = images.artifact("application/vnd.example.archive", [images.Content(new.data, new.media_type)])
+    both_roles = images.index([new, kept])
+    registry.publish("app", {"1": both_roles})
+    assert copy(reference="1")["changed"]
+    found = target.repositories["site/app"]
+    assert (new.digest in found.blobs, new.digest in found.manifests) == (True, True)
+
+
 def test_platforms_make_a_smaller_index(
     copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, both: images.Index
 ) -> None:
