@@ -200,7 +200,7 @@ class _Task:
             return {}
         copied = [tag for plan in plans for tag in plan.before]
         # indexes of referrers, which belong to images, see TargetReferrers
-        present = [tag for tag in present if _REFERRERS_TAG.fullmatch(tag) is None]
+        present = tuple(tag for tag in present if _REFERRERS_TAG.fullmatch(tag) is None)
         return {tag: self._target.digest_of(tag) for tag in selection.surplus(present, copied)}
 
     def _copy(self, plan: CopyPlan) -> None:
