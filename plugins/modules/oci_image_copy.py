@@ -112,7 +112,8 @@ options:
       tags:
         description:
           - The tags that lead to the image. The default is the tag in O(reference), O(tag) or O(image).
-          - Without any tag, the image is stored under its digest alone. Some registries remove such images.
+          - Without any tag, also with an empty list, the image is stored under its digest alone. Some registries remove
+            such images.
         type: list
         elements: str
       tls:

@@ -12,7 +12,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._base.errors import CollectionError
-from ..._oci.names import check_tag
+from ..._oci.errors import ReferenceInvalid
+from ..._oci.names import check_repository, check_tag
 from ..._oci.platform import Platform
 from ..._oci.reference import Reference, Selector
 
@@ -38,9 +39,10 @@ class CopyRequest:
 
 
 def settle_target(params: Params) -> None:
-    """Complete the option target: names from target.image, and the repository of the source. Raises TargetInvalid.
+    """Complete the option target: names from target.image, and the repository of the source.
 
-    Without a registry of its own, the target is in the registry of the source.
+    Without a registry of its own, the target is in the registry of the source. Raises TargetInvalid, and
+    ReferenceInvalid for a name or tag that cannot be one; its message names the option.
     """
     target = params["target"]
     if target["image"] is not None:
@@ -53,8 +55,18 @@ def settle_target(params: Params) -> None:
         target["repository"] = params["repository"]
     if params["tags_from"] is not None and target["tags"]:
         raise _error("target.tags", "cannot be used with tags_from, which keeps the tags of the source; leave it out")
-    for tag in target["tags"] or ():
-        check_tag(tag)
+    _check_names("target.tags", target["tags"] or (), check_tag)
+    _check_names("target.repository", [target["repository"]], check_repository)
+    _check_names("mount_from", params["mount_from"] or (), check_repository)
+
+
+def _check_names(option: str, names: t.Sequence[str], check: t.Callable[[str], object]) -> None:
+    for name in names:
+        try:
+            check(name)
+        except ReferenceInvalid as exc:
+            exc.message = f"The option {option} cannot be used: {exc.message}"
+            raise
 
 
 def _take_image(target: Params) -> None:
@@ -74,9 +86,11 @@ def wanted_platforms(params: Params) -> list[Platform]:
 
 
 def single_request(params: Params, selector: Selector) -> CopyRequest:
-    """Return the request of a task that copies one image."""
-    default = () if selector.tag is None else (selector.tag,)
-    return CopyRequest(selector, tuple(dict.fromkeys(params["target"]["tags"] or default)))
+    """Return the request of a task that copies one image. An empty list of tags means none."""
+    tags = params["target"]["tags"]
+    if tags is None:
+        tags = () if selector.tag is None else (selector.tag,)
+    return CopyRequest(selector, tuple(dict.fromkeys(tags)))
 
 
 def tag_requests(tags: t.Iterable[str]) -> list[CopyRequest]:

@@ -52,7 +52,10 @@ _REFERRERS_TAG: t.Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64}")
 
 
 def run_copy(module: AnsibleModule) -> Json:
-    """Bring the tags at the target to the images of the source and return the results of oci_image_copy."""
+    """Bring the tags at the target to the images of the source and return the results of oci_image_copy.
+
+    Raises CollectionError.
+    """
     check_downloads(module.params)
     check_minimum(module.params, 1, "chunk_size")
     check_cache_option(module)

@@ -99,7 +99,10 @@ class Target:
         run_parallel([bound(self._send, blob, downloads) for blob in missing], workers=parallel)
 
     def send_document(self, document: ImageDocument, reference: str | Digest) -> Digest | None:
-        """Store a manifest or index; return its subject if the registry lists it as a referrer."""
+        """Store a manifest or index; return its subject if the registry lists it as a referrer.
+
+        Raises RegistryError.
+        """
         return self.pusher.push_manifest(document.content, document.media_type, reference).subject
 
     def _look_for(self, descriptor: Descriptor, stop: Stop) -> None:

@@ -233,6 +233,15 @@ def test_a_tag_that_yaml_reads_as_a_number(copy: t.Any, registry: FaultyRegistry
     assert [text for text in done.warnings if "target.tags[1] is a number" in text]
 
 
+def test_an_empty_list_of_tags_means_none(
+    copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image
+) -> None:
+    registry.publish("app", {"2": new})
+    assert copy(reference="2", to={"tags": []})["digests"] == {new.digest: new.digest}
+    assert target.repositories["site/app"].tags == {}
+    assert not copy(reference="2", to={"tags": []})["changed"]
+
+
 def test_chunks(copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image) -> None:
     registry.publish("app", {"2": new})
     copy(reference="2", chunk_size=100)
@@ -578,7 +587,9 @@ def test_another_task_that_copies_the_same_does_no_harm(
             {"registry": None, "repository": None, "image": "localhost:1/a@sha256:" + "0" * 64},
             "target.image has a digest",
         ),
-        ({}, {"tags": ["a b"]}, "a b"),
+        ({}, {"tags": ["a b"]}, "The option target.tags cannot be used: "),
+        ({}, {"repository": "UPPER"}, "The option target.repository cannot be used: "),
+        ({"mount_from": ["base", "UPPER"]}, {}, "The option mount_from cannot be used: "),
         ({"tags_from": {}}, {"tags": ["1"]}, "target.tags cannot be used with tags_from"),
         ({"tags_from": {}, "reference": "1"}, {}, "mutually exclusive"),
         ({"tags_from": {"newest": 0}}, {}, "newest"),
