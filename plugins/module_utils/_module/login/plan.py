@@ -19,7 +19,7 @@ from ..._registry.auth.auth_keys import normalise_key
 from ..._registry.auth.credential_helper import ask_helper
 from ..._registry.auth.credentials import BasicAuth, IdentityToken
 from ..._registry.errors import ConfigurationError
-from ..registry.connection import run_helper, secrets_of
+from ..registry.login_sources import run_helper, secrets_of
 from .auth_text import AuthText, encode_entry
 from .place import Found
 from .wish import LoginWish, is_same

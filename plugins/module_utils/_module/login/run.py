@@ -13,7 +13,8 @@ import typing as t
 from ..._base.text import path_text
 from ..._registry.errors import ConfigurationError, NotFound, ProtocolBroken
 from ..registry.attestation import attestation_results
-from ..registry.connection import make_registry, run_helper
+from ..registry.connection import make_registry
+from ..registry.login_sources import run_helper
 from .place import AuthPlace
 from .plan import Login, Plan, Planner
 from .wish import LoginWish, read_wish

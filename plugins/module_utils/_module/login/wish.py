@@ -21,7 +21,8 @@ from ..._registry.auth.auth_file import AuthFile, login_place
 from ..._registry.auth.auth_keys import helper_server
 from ..._registry.auth.credentials import BasicAuth, IdentityToken, Token
 from ..options.ranges import OptionInvalid
-from ..registry.connection import given_credentials, read_endpoint
+from ..registry.connection import read_endpoint
+from ..registry.login_sources import given_credentials
 from .auth_text import encode_entry
 
 if t.TYPE_CHECKING:

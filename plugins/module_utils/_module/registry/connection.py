@@ -14,50 +14,34 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from base64 import b64encode
 from dataclasses import replace
 
-from ..._base.errors import CollectionError, DependencyMissing
-from ..._registry.auth.credentials import Anonymous, BasicAuth, Fixed, IdentityToken, Token
+from ..._base.errors import CollectionError
+from ..._registry.auth.credentials import Anonymous, Fixed
 from ..._registry.client import Registry
 from ..._registry.endpoint import Endpoint
 from ..._registry.errors import ConfigurationError
 from ..._registry.options import ClientOptions, Effects, RetryPolicy, Timeouts, TlsOptions
 from ..._registry.rate_limit import RateLimit
-from ..._registry.realm_policy import is_listed
 from ..._registry.transport.proxies import Proxies
-from ..._registry.url import Origin, parse_authority
 from ..options.argument_spec import MIRROR
 from ..options.ranges import check_minimum, check_seconds
 from ..options.ratls_options import attestation_problem
 from .attestation import make_attester
+from .login_sources import FILE_OPTIONS, LoginFiles, WithheldLogins, given_credentials
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from ..._registry.auth.auth_file import AuthFiles
-    from ..._registry.auth.credentials import Credentials, CredentialSource
+    from ..._registry.auth.credentials import CredentialSource
     from ..._registry.options import TlsMode
+    from .login_sources import Task
     from .sources import RegistrySource
 
-# A credential helper may request the credentials from a cloud service.
-_HELPER_SECONDS: t.Final = 60
-# the options that _Files reads
-_OF_FILES: t.Final = ("auth_file", "aws_profile", "aws_region")
 # the options of a mirror that is given by its name
 _BY_NAME: t.Final[t.Mapping[str, None]] = dict.fromkeys(MIRROR)
 # the options that log in
 _LOGIN: t.Final = ("username", "password", "token", "identity_token")
-
-
-class Task(t.Protocol):
-    """What this file uses of an AnsibleModule, which a lookup has not. no_log_values are masked in all output."""
-
-    params: dict[str, t.Any]
-    no_log_values: set[str]
-
-    def warn(self, warning: str) -> None:
-        """Add a warning to the result."""
 
 
 @contextlib.contextmanager
@@ -72,7 +56,7 @@ def opened_source(module: AnsibleModule) -> t.Iterator[RegistrySource]:
 def opened_registry(module: AnsibleModule) -> t.Iterator[Registry]:
     """Yield the client of the option registry alone, without mirrors, to write to it; otherwise as opened_source()."""
     _check_numbers(module.params)
-    files = _Files(module, module.params)
+    files = LoginFiles(module, module.params)
     files.check()
     endpoint = read_endpoint(module.params)
     registry = _registry(module, endpoint, module.params, files=files, system_too=False, received=None)
@@ -102,7 +86,7 @@ def make_source(module: Task) -> RegistrySource:
     """
     params = module.params
     _check_numbers(params)
-    files = _Files(module, params)
+    files = LoginFiles(module, params)
     files.check()
     received = _received(params)
     endpoint = read_endpoint(params)
@@ -181,7 +165,7 @@ def _registry(
         endpoint,
         options if received is None else replace(options, received=received),
         credentials=credentials or given_credentials(params) or files,
-        other_credentials=files if params.get("target") is None else _Withheld(module, files, params),
+        other_credentials=files if params.get("target") is None else WithheldLogins(module, files, params),
         proxies=Proxies.from_environment(os.environ),
         trusted_realm_hosts=params["trusted_realm_hosts"],
         trusted_redirect_hosts=params["trusted_redirect_hosts"],
@@ -216,7 +200,7 @@ def _read_mirror(place: int, entry: str | t.Mapping[str, t.Any]) -> _Mirror:
 
 
 def _mirror(
-    module: Task, files: _Files, origin: Endpoint, mirror: _Mirror, received: t.Callable[[int], None] | None
+    module: Task, files: LoginFiles, origin: Endpoint, mirror: _Mirror, received: t.Callable[[int], None] | None
 ) -> Registry:
     """Return the client of a mirror. Raises CollectionError."""
     with _named(f"mirrors[{mirror.place}]"):
@@ -225,7 +209,7 @@ def _mirror(
 
 def _other_registry(
     module: Task,
-    files: _Files,
+    files: LoginFiles,
     origin: Endpoint,
     own: t.Mapping[str, t.Any],
     endpoint: Endpoint,
@@ -235,14 +219,14 @@ def _other_registry(
 
     own are its options, None where they are not set. It receives no credentials of origin.
     """
-    inherited = ["ca_path", "validate_certs", *_OF_FILES]
+    inherited = ["ca_path", "validate_certs", *FILE_OPTIONS]
     # the client certificate is for the host of the registry only
     if endpoint.origin.host.rstrip(".") == origin.origin.host.rstrip(".") and own["tls"] != "ra-tls":
         inherited += ["client_cert", "client_key"] if own["client_cert"] is None else []
     params = {**module.params, **own}
     params.update((name, module.params[name]) for name in inherited if own[name] is None)
-    if any(own[option] is not None for option in _OF_FILES):
-        files = _Files(module, params)
+    if any(own[option] is not None for option in FILE_OPTIONS):
+        files = LoginFiles(module, params)
         files.check()
     system_too = own["ca_path"] is None
     return _registry(module, endpoint, params, files=files, system_too=system_too, received=received)
@@ -274,7 +258,7 @@ def _make_target(module: Task) -> Registry:
     problem = attestation_problem(own)
     if problem is not None:
         raise ConfigurationError(problem)
-    return _other_registry(module, _Files(module, params), origin, own, read_endpoint(own), None)
+    return _other_registry(module, LoginFiles(module, params), origin, own, read_endpoint(own), None)
 
 
 @contextlib.contextmanager
@@ -285,117 +269,6 @@ def _named(option: str) -> t.Iterator[None]:
     except CollectionError as exc:
         exc.message = f"{option}: {exc.message}"
         raise
-
-
-def given_credentials(params: t.Mapping[str, t.Any]) -> BasicAuth | IdentityToken | Token | None:
-    """Return the credentials in the options, None if there are none."""
-    if params["token"] is not None:
-        return Token(params["token"])
-    if params["identity_token"] is not None:
-        return IdentityToken(params["identity_token"])
-    if params["username"] is not None:
-        return BasicAuth(params["username"], params["password"])
-    return None
-
-
-class _Withheld:
-    """A CredentialSource for redirects of a task that copies what it reads elsewhere: only trusted hosts get any.
-
-    Otherwise a registry could redirect to another one, and have images of that one copied with the rights of the user.
-    """
-
-    def __init__(self, module: Task, files: CredentialSource, params: t.Mapping[str, t.Any]) -> None:
-        self._module, self._files = module, files
-        self._trusted = tuple(params["trusted_redirect_hosts"])
-
-    def credentials_for(self, registry: str, repository: str | None) -> Credentials:
-        """See CredentialSource."""
-        found = self._files.credentials_for(registry, repository)
-        host, port = parse_authority(registry, scheme="https")
-        if isinstance(found, Anonymous) or is_listed(Origin("https", host, port), self._trusted):
-            return found
-        self._module.warn(
-            f"A redirect leads to {registry}, whose login was not used, because the task would copy what only that"
-            f" login may read; if that is right, add {registry} to the option trusted_redirect_hosts."
-        )
-        return Anonymous()
-
-
-class _Files:
-    """A CredentialSource that reads the auth files of docker and podman, and masks their secrets in all output.
-
-    Without the option auth_file, the files are the default ones. If they have nothing for a registry of Amazon ECR, AWS
-    is asked.
-    """
-
-    def __init__(self, module: Task, params: t.Mapping[str, t.Any]) -> None:
-        self._module = module
-        self._path: str | None = params["auth_file"]
-        self._profile: str | None = params["aws_profile"]
-        self._region: str | None = params["aws_region"]
-        self._warned: set[str] = set()
-        self._from_aws: dict[str, Credentials] = {}
-
-    def check(self) -> None:
-        """Validate the file of the option auth_file, if set, even if no request needs it. Raises RegistryError."""
-        if self._path is not None:
-            self._files().check()
-
-    def credentials_for(self, registry: str, repository: str | None) -> Credentials:
-        """See CredentialSource. A problem in the file of auth_file is an error, in a default file a warning."""
-        found = self._files().credentials_for(registry, repository)
-        if isinstance(found, Anonymous):
-            if registry not in self._from_aws:
-                self._from_aws[registry] = self._ask_aws(registry)
-            found = self._from_aws[registry]
-        # without empty strings, which Ansible would mask between any two characters
-        self._module.no_log_values.update(filter(None, secrets_of(found)))
-        return found
-
-    def _ask_aws(self, registry: str) -> Credentials:
-        """Return the credentials of a registry of Amazon ECR. With aws_profile, a problem is an error."""
-        from ..._registry.auth.ecr import ecr_credentials
-
-        try:
-            return ecr_credentials(registry, profile=self._profile, region=self._region) or Anonymous()
-        except (ConfigurationError, DependencyMissing) as exc:
-            if self._profile is not None:
-                raise
-            self._warn_once(exc.message)
-            return Anonymous()
-
-    def _files(self) -> AuthFiles:
-        from ..._registry.auth.auth_file import AuthFiles, default_places
-
-        if self._path is not None:
-            return AuthFiles((self._path,), required=True, run=run_helper)
-        places = default_places(os.environ, home=os.path.expanduser("~"), uid=os.getuid())
-        return AuthFiles(places, run=run_helper, warn=self._warn_once)
-
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            self._module.warn(text)
-
-
-def run_helper(arguments: list[str], data: str) -> tuple[int, str, str]:
-    """Run a credential helper and return its status and output; see RunHelper. Raises OSError."""
-    from ..._ratls.evidence.child import ChildFailed, run_child
-    from ..._registry.auth.credential_helper import MAX_ANSWER
-
-    try:
-        status, output = run_child(arguments, given=data.encode(), limit=MAX_ANSWER, timeout=_HELPER_SECONDS)
-    except ChildFailed as exc:
-        raise OSError(0, str(exc)) from None
-    return status, output.decode("utf-8", "replace"), ""
-
-
-def secrets_of(credentials: Credentials) -> list[str]:
-    """Return the texts that must not be shown, some of which may be empty."""
-    if isinstance(credentials, BasicAuth):
-        header = b64encode(f"{credentials.username}:{credentials.password}".encode()).decode("ascii")
-        return [credentials.password, header]
-    return [credentials.token] if isinstance(credentials, (Token, IdentityToken)) else []
 
 
 def _preferred_mode(params: t.Mapping[str, t.Any]) -> TlsMode | None:
@@ -419,14 +292,10 @@ def _warn_of_exposure(module: Task, endpoint: Endpoint, params: t.Mapping[str, t
 
 
 __all__ = (
-    "Task",
-    "given_credentials",
     "make_registry",
     "make_source",
     "opened_registry",
     "opened_source",
     "opened_target",
     "read_endpoint",
-    "run_helper",
-    "secrets_of",
 )

@@ -6,8 +6,8 @@
 
 """Read the credential files of docker and podman (containers-auth.json(5), docker's config.json and .dockercfg).
 
-_module/registry/connection.py creates the sources; authentication.py asks them when a registry requires credentials. A
-fault in a file that the task names is an error; in a default file it is a warning, and the next file is tried.
+_module/registry/login_sources.py creates the sources; authentication.py asks them when a registry requires credentials.
+A fault in a file that the task names is an error; in a default file it is a warning, and the next file is tried.
 """
 
 from __future__ import annotations

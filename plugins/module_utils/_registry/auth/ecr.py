@@ -8,7 +8,7 @@
 
 The only file that imports botocore, which is optional and looks for AWS credentials where the AWS command line does.
 The host name alone decides whether AWS is asked: nobody but AWS can have such a name, so nobody else gets the password.
-Called by _module/registry/connection.py.
+Called by _module/registry/login_sources.py.
 """
 
 from __future__ import annotations
