@@ -119,7 +119,7 @@ class _HeaderStream(ByteStream):
             raise invalid_error(self._path, "it became shorter while it was read", "try again")
         return data
 
-    def pieces(self, size: int) -> t.Iterable[bytes | memoryview]:
+    def pieces(self, size: int) -> t.Iterable[bytes]:
         """Return the next size bytes. Raises ArchiveInvalid."""
         return (self.block(size),) if size else ()
 

@@ -21,7 +21,7 @@ from .errors import filesystem_error
 from .limits import Budget, Limits
 from .record.record import Recording, write_record
 from .tar.reader import TarReader
-from .tar.stream import ByteStream
+from .tar.stream import ByteStream, Piece
 from .tree.confine import PathResolver
 from .tree.inode_table import InodeTable, Scratch
 from .tree.metadata import Attributor, XattrPolicy
@@ -123,8 +123,8 @@ class TreeWriter:
     def __exit__(self, *dummy: object) -> None:
         self._stack.close()
 
-    def apply(self, pieces: t.Iterator[bytes]) -> None:
-        """See Writer."""
+    def apply(self, pieces: t.Iterator[Piece]) -> None:
+        """See Writer. A piece may be a view that is valid only until the next one is requested."""
         changeset = Changeset(
             self._tree,
             attributor=self._attributor,
@@ -143,7 +143,7 @@ class TreeWriter:
     def check(self) -> None:
         """See Writer: does nothing, because this writer works only within apply()."""
 
-    def _count_bytes(self, pieces: t.Iterator[bytes]) -> t.Iterator[bytes]:
+    def _count_bytes(self, pieces: t.Iterator[Piece]) -> t.Iterator[Piece]:
         for piece in pieces:
             self._budget.add_bytes(len(piece))
             yield piece

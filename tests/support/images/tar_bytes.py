@@ -183,6 +183,14 @@ def sparse_10(name: bytes, regions: Regions, size: int, *, claimed: bytes | None
     return pax(records) + member(b"GNUSparseFile.0/x", content)
 
 
+def reused_views(data: bytes, size: int) -> t.Iterator[memoryview]:
+    """Yield data in pieces that are overwritten when the next one is requested, as the slots of a ring are."""
+    for start in range(0, len(data), size):
+        memory = bytearray(data[start : start + size])
+        yield memoryview(memory).toreadonly()
+        memory[:] = b"#" * len(memory)
+
+
 def _encode_number(value: Number, width: int) -> bytes:
     return value if isinstance(value, bytes) else octal(value, width)
 
@@ -205,6 +213,7 @@ __all__ = (
     "padded",
     "pax",
     "record",
+    "reused_views",
     "sparse_00",
     "sparse_01",
     "sparse_10",

@@ -19,8 +19,7 @@ import typing as t
 from ..errors import LayerInvalid
 from ..limits import Budget
 from ..tar.entry import Sparse
-
-_Piece = t.Union[bytes, memoryview]
+from ..tar.stream import Piece
 
 # The flags that create a file. Never open an existing one, which could be a link to elsewhere or another name of a
 # lower layer's file.
@@ -29,7 +28,7 @@ CREATE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CL
 _ZEROS: t.Final = bytes(65536)
 
 
-def write_content(descriptor: int, pieces: t.Iterable[_Piece]) -> bytes:
+def write_content(descriptor: int, pieces: t.Iterable[Piece]) -> bytes:
     """Write all pieces to the open file; return their SHA-256 digest. Raises OSError."""
     digest = hashlib.sha256()
     for piece in pieces:
@@ -38,7 +37,7 @@ def write_content(descriptor: int, pieces: t.Iterable[_Piece]) -> bytes:
     return digest.digest()
 
 
-def write_sparse(descriptor: int, pieces: t.Iterable[_Piece], sparse: Sparse, *, budget: Budget) -> bytes:
+def write_sparse(descriptor: int, pieces: t.Iterable[Piece], sparse: Sparse, *, budget: Budget) -> bytes:
     """Write pieces, the data of all regions in order, to the regions of a sparse file.
 
     Return the SHA-256 digest of the whole file, with zeros for its holes. Raises OSError, and LimitExceeded where the
@@ -63,7 +62,7 @@ def write_sparse(descriptor: int, pieces: t.Iterable[_Piece], sparse: Sparse, *,
 class _Pieces:
     """An iterable of pieces, cut at the ends of regions."""
 
-    def __init__(self, pieces: t.Iterable[_Piece]) -> None:
+    def __init__(self, pieces: t.Iterable[Piece]) -> None:
         self._pieces = iter(pieces)
         self._rest = memoryview(b"")
 
@@ -82,7 +81,7 @@ class _Pieces:
         raise LayerInvalid("A sparse file of the layer has less content than its map says; the image is damaged.")
 
 
-def _write(descriptor: int, piece: _Piece) -> None:
+def _write(descriptor: int, piece: Piece) -> None:
     written = os.write(descriptor, piece)
     while written < len(piece):
         written += os.write(descriptor, memoryview(piece)[written:])

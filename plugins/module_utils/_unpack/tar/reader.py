@@ -22,7 +22,7 @@ from . import sparse as tar_sparse
 from .entry import Entry, Kind, Sparse
 from .header import BLOCK, Header, parse_header
 from .pax import Pax, parse_integer, parse_pax, parse_time
-from .stream import ByteStream
+from .stream import ByteStream, Piece
 
 _KINDS: t.Final[dict[bytes, Kind]] = {
     b"0": "file",
@@ -87,8 +87,11 @@ class TarReader:
             yield found
             self._stream.skip(self._unread + -found.size % BLOCK)
 
-    def content(self) -> t.Iterable[bytes | memoryview]:
-        """Return the content of the last member in pieces; use it once, and exhaust it."""
+    def content(self) -> t.Iterable[Piece]:
+        """Return the content of the last member in pieces; use it once, and exhaust it.
+
+        Use each piece before the next one is requested: its memory may be used again then.
+        """
         size, self._unread = self._unread, 0
         return self._stream.pieces(size)
 
@@ -123,7 +126,7 @@ class TarReader:
                 limit="header_bytes",
                 maximum=HEADER_BYTES,
             )
-        content = b"".join(self._stream.pieces(size))
+        content = self._stream.read(size)
         self._stream.skip(-size % BLOCK)
         return content
 

@@ -16,39 +16,50 @@ import typing as t
 
 from ..errors import LayerInvalid
 
+# Bytes, or a view of memory that is used again as soon as the next piece is requested.
+Piece = t.Union[bytes, memoryview]
+
 
 class ByteStream:
-    """Reads exact numbers of bytes from an iterator of pieces, without copying where possible."""
+    """Reads exact numbers of bytes from an iterator of pieces.
 
-    def __init__(self, pieces: t.Iterator[bytes]) -> None:
+    A piece may be a view that is valid only until the iterator is asked for the next one. So block() and read() return
+    copies; pieces() copies nothing, and what it yields is valid only until it is asked for the next.
+    """
+
+    def __init__(self, pieces: t.Iterator[Piece]) -> None:
         self._pieces = pieces
-        self._piece = b""
+        self._piece = memoryview(b"")
         self._position = 0
 
     def block(self, size: int) -> bytes:
         """Return exactly size bytes, or none at the end of the stream; raise LayerInvalid if there are fewer."""
         end = self._position + size
         if end <= len(self._piece):
-            block = self._piece[self._position : end]
+            block = bytes(self._piece[self._position : end])
             self._position = end
             return block
-        if not self._next_piece():
-            return b""
-        return b"".join(self.pieces(size))
+        return self.read(size) if self._next_piece() else b""
 
-    def pieces(self, size: int) -> t.Iterable[bytes | memoryview]:
+    def read(self, size: int) -> bytes:
+        """Return exactly size bytes; raise LayerInvalid if there are fewer."""
+        # join() takes all pieces before it copies the first one, so each must be a copy
+        return b"".join(map(bytes, self.pieces(size)))
+
+    def pieces(self, size: int) -> t.Iterable[Piece]:
         """Return the next size bytes as they lie in memory; raise LayerInvalid if there are fewer.
 
-        Bytes that are not in memory yet are read, and the error is raised, while the result is iterated. Exhaust it.
+        Bytes that are not in memory yet are read, and the error is raised, while the result is iterated. Exhaust it,
+        and use each piece before the next one is requested.
         """
         end = self._position + size
         if end > len(self._piece):
             return self._read_pieces(size)
-        found = memoryview(self._piece)[self._position : end]
+        found = self._piece[self._position : end]
         self._position = end
         return (found,) if size else ()
 
-    def _read_pieces(self, size: int) -> t.Iterator[bytes | memoryview]:
+    def _read_pieces(self, size: int) -> t.Iterator[memoryview]:
         while size:
             if not self._next_piece():
                 raise LayerInvalid(
@@ -56,7 +67,7 @@ class ByteStream:
                     " the image is damaged, push it to the registry again."
                 )
             end = min(self._position + size, len(self._piece))
-            found = memoryview(self._piece)[self._position : end]
+            found = self._piece[self._position : end]
             size -= end - self._position
             self._position = end
             yield found
@@ -80,9 +91,10 @@ class ByteStream:
         while self._position == len(self._piece):
             piece = next(self._pieces, None)
             if piece is None:
+                self._piece, self._position = memoryview(b""), 0  # the memory of the last piece can be freed
                 return False
-            self._piece, self._position = piece, 0
+            self._piece, self._position = memoryview(piece), 0
         return True
 
 
-__all__ = ("ByteStream",)
+__all__ = ("ByteStream", "Piece")

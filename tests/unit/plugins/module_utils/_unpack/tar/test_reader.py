@@ -44,7 +44,9 @@ from ansible_collections.attested.registry.tests.support.images.tar_bytes import
     padded,
     pax,
     record,
+    reused_views,
     sparse_00,
+    sparse_01,
     sparse_10,
     sparse_old,
     with_checksum,
@@ -568,6 +570,33 @@ def test_extended_attributes_as_go_writes_them() -> None:
     )
     [(entry, dummy)] = read(archive)
     assert entry.xattrs == {"security.capability": capability, "user.a": b"\n=\xff"}
+
+
+# --- pieces whose memory is used again --------------------------------------------------------------------------------
+
+EVERYTHING = [
+    member(b"plain", bytes(range(256)) * 5),
+    member(b"d/", typeflag=b"5"),
+    pax({b"path": b"p" * 300, b"mtime": b"1.5", b"SCHILY.xattr.user.a": b"v" * 700}) + member(b"x", b"content"),
+    long_name(b"n" * 600) + long_target(b"t" * 600) + member(b"x", typeflag=b"2", linkname=b"x"),
+    member(b"hard", typeflag=b"1", linkname=b"plain"),
+    member(b"empty"),
+    sparse_old(b"s", [(512 * number, b"%d" % number) for number in range(0, 60, 2)], 40_000),
+    sparse_00(b"s", [(0, b"x"), (100, b"y" * 600)], 900),
+    sparse_01(b"s", [(0, b"x"), (100, b"y" * 600)], 900),
+    sparse_10(b"s", [(1000 * number, b"x" * number) for number in range(200)], 900_000),
+]
+
+
+@pytest.mark.parametrize("sizes", [range(1, 64), range(64, 514), (700, 1024, 4096, 10**6)], ids=str)
+def test_memory_of_a_piece_is_not_used_after_the_next_one_is_requested(sizes: t.Sequence[int]) -> None:
+    archive = b"".join(EVERYTHING) + END
+    wanted = read(archive)
+    assert len(wanted) == len(EVERYTHING)
+    for size in sizes:
+        reader = TarReader(ByteStream(reused_views(archive, size)))
+        found = [(entry, b"".join(map(bytes, reader.content()))) for entry in reader.entries()]
+        assert found == wanted
 
 
 # --- anything at all --------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import LayerInvalid
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.stream import ByteStream
+from ansible_collections.attested.registry.tests.support.images.tar_bytes import reused_views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,22 @@ def test_large_content_is_not_copied() -> None:
     assert all(isinstance(view, memoryview) and view.obj is piece for view in found)
 
 
+def test_blocks_stay_when_the_memory_of_their_pieces_is_used_again() -> None:
+    for size in (1, 7, 512, 700):
+        stream = ByteStream(reused_views(DATA, size))
+        found = [stream.block(512), stream.read(700), b"".join(map(bytes, stream.pieces(300)))]
+        stream.drain()
+        assert found == [DATA[:512], DATA[512:1212], DATA[1212:1512]]
+
+
+def test_no_memory_is_held_after_the_end() -> None:
+    memory = bytearray(DATA)
+    stream = ByteStream(iter((memoryview(memory),)))
+    stream.block(512)
+    stream.drain()
+    memory.append(0)  # which a bytearray refuses while a view of it exists
+
+
 def test_drain_consumes_everything() -> None:
     passed = []
 
@@ -93,7 +110,9 @@ def test_an_error_of_the_source_passes_through() -> None:
 @given(
     data=st.binary(max_size=200),
     sizes=st.lists(st.integers(0, 50), min_size=1).filter(any),
-    steps=st.lists(st.tuples(st.sampled_from(["block", "pieces", "skip", "drain"]), st.integers(0, 80)), max_size=20),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["block", "pieces", "read", "skip", "drain"]), st.integers(0, 80)), max_size=20
+    ),
 )
 def test_behaves_like_a_plain_position_in_the_data(data: bytes, sizes: list[int], steps: list[tuple[str, int]]) -> None:
     stream = ByteStream(cut(data, sizes))
@@ -112,5 +131,5 @@ def test_behaves_like_a_plain_position_in_the_data(data: bytes, sizes: list[int]
         else:
             found = getattr(stream, step)(size)
             if step != "skip":
-                assert (found if step == "block" else b"".join(found)) == data[position : position + size]
+                assert (found if step in ("block", "read") else b"".join(found)) == data[position : position + size]
             position += size
