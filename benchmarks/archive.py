@@ -7,9 +7,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import sys
 import tempfile
 import typing as t
 from pathlib import Path
@@ -17,10 +15,12 @@ from pathlib import Path
 from ansible_collections.attested.registry.tests.support.servers.peers import DockerRegistry, skopeo_copy
 
 from . import bench_images
-from .unpack import TOP, Best, Measured, cpu, run
+from .machine import TOP
+from .measuring import Best, Measured, call_module, run
+from .publish import options_parser, publish
+from .results import Row
 
 _TAG: t.Final = "debian"
-_CALL: t.Final = Path(__file__).with_name("call_module.py")
 
 
 class Comparison(t.NamedTuple):
@@ -60,7 +60,7 @@ def _skopeo(registry: str, work: Path) -> Measured:
 
 def _archive(registry: str, work: Path) -> Measured:
     options = {"registry": registry, "repository": "bench", "reference": _TAG, "dest": str(work / "ours.tar")}
-    return run(sys.executable, _CALL, "oci_archive", json.dumps(options))
+    return call_module("oci_archive", options)
 
 
 def _umoci(layout: Path, work: Path) -> Measured:
@@ -72,27 +72,25 @@ def _umoci(layout: Path, work: Path) -> Measured:
 def _unpack(source: Path, work: Path) -> Measured:
     (work / "ours").mkdir()
     options = {"layout": str(source), "reference": _TAG, "dest": str(work / "ours" / "root")}
-    measured = run(sys.executable, _CALL, "oci_image_unpack", json.dumps(options))
+    measured = call_module("oci_image_unpack", options)
     shutil.rmtree(work / "ours")
     return measured
 
 
-def report(best: dict[str, Best]) -> None:
-    """Print the times, and the ratios of those that are compared."""
-    for name, measured in best.items():
-        print(f"  {name:<36}{measured.seconds:7.2f} s  peak memory {measured.peak_mib:.0f} MiB")
-    write, layout, archive = (best[pair.ours].seconds / best[pair.peer].seconds for pair in (WRITE, LAYOUT, ARCHIVE))
-    print(f"  oci_archive takes {write:.2f} times as long as skopeo")
-    print(
-        f"  an unpack from a layout is {1 / layout:.2f} times as fast as umoci, from an archive {1 / archive:.2f} times"
-    )
+def rows(best: t.Mapping[str, Best]) -> list[Row]:
+    """Return the times and peaks of ours, each beside that of what it is compared with."""
+    found = []
+    for ours, peer in (WRITE, LAYOUT, ARCHIVE):
+        mine, theirs = best[ours], best[peer]
+        found += [
+            Row(f"{ours}, wall", mine.seconds, "s", peer, theirs.seconds, "speedup"),
+            Row(f"{ours}, CPU", mine.cpu_seconds, "s", peer, theirs.cpu_seconds, "speedup"),
+            Row(f"{ours}, peak memory", mine.peak_mib, "MiB", peer, theirs.peak_mib),
+        ]
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--fast-memory", type=Path, default=Path("/dev/shm"), help="a directory on a tmpfs")
-    options = parser.parse_args()
+def _measure_all(options: argparse.Namespace) -> list[Row]:
     made = bench_images.make(TOP / "build" / "images")
     with tempfile.TemporaryDirectory(dir=options.fast_memory, prefix="bench-") as place:
         work = Path(place)
@@ -100,9 +98,12 @@ def main() -> None:
         skopeo_copy(f"oci:{made.layout}:{_TAG}", f"oci:{layout}:{_TAG}")
         with DockerRegistry(work / "storage", work / "registry").running() as registry:
             skopeo_copy(f"oci:{layout}:{_TAG}", f"docker://{registry}/bench:{_TAG}", "--dest-tls-verify=false")
-            best = measure(registry, layout, work, options.runs)
-    print(f"\n{cpu()}; best of {options.runs}")
-    report(best)
+            return rows(measure(registry, layout, work, options.runs))
+
+
+def main() -> None:
+    options = options_parser(__doc__).parse_args()
+    publish("archive", options, lambda: _measure_all(options))
 
 
 if __name__ == "__main__":

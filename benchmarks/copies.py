@@ -7,9 +7,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import sys
 import tempfile
 import typing as t
 from pathlib import Path
@@ -17,9 +15,12 @@ from pathlib import Path
 from ansible_collections.attested.registry.tests.support.servers.peers import DockerRegistry, skopeo_copy
 
 from . import bench_images
-from .unpack import TOP, Best, Measured, cpu, run
+from .machine import TOP
+from .measuring import Best, Measured, ansible, call_module, run
+from .publish import options_parser, publish
+from .results import Row
 
-_CALL: t.Final = Path(__file__).with_name("call_module.py")
+_TAGS: t.Final = ("debian", "node")
 _INSECURE: t.Final = ("--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false")
 _NAMES: t.Final = ("skopeo copy", "oci_image_copy", "skopeo copy from a layout", "oci_image_copy from a layout")
 _UNCHANGED: t.Final = ("ansible.builtin.ping", "oci_image_copy, unchanged")
@@ -51,36 +52,36 @@ class Bench:
         shutil.rmtree(place)
 
     def _measure_unchanged(self, options: dict[str, str], target: str) -> None:
-        task = json.dumps({**options, "target": {"registry": target, "repository": "bench"}})
-        ansible = Path(sys.executable).with_name("ansible")
-        self.best[_UNCHANGED[0]].add(run(ansible, "localhost", "-m", "ansible.builtin.ping"))
-        self.best[_UNCHANGED[1]].add(run(ansible, "localhost", "-m", "attested.registry.oci_image_copy", "-a", task))
+        task = {**options, "target": {"registry": target, "repository": "bench"}}
+        self.best[_UNCHANGED[0]].add(ansible("ansible.builtin.ping"))
+        self.best[_UNCHANGED[1]].add(ansible("attested.registry.oci_image_copy", task))
 
     def _module(self, options: dict[str, str], target: str) -> Measured:
         task = {**options, "target": {"registry": target, "repository": "bench", "tags": [self._tag]}}
-        return run(sys.executable, _CALL, "oci_image_copy", json.dumps(task))
+        return call_module("oci_image_copy", task)
 
-    def report(self) -> None:
-        """Print the times, and the ratios of those that are compared."""
-        for name, measured in self.best.items():
-            print(f"  {name:<36}{measured.seconds:7.2f} s  peak memory {measured.peak_mib:.0f} MiB")
+    def rows(self) -> list[Row]:
+        """Return the times and peaks of ours, each beside that of what it is compared with."""
         pairs = ((_NAMES[0], _NAMES[1]), (_NAMES[2], _NAMES[3]), _UNCHANGED)
-        for theirs, ours in pairs:
-            print(f"  {ours} takes {self.best[ours].seconds / self.best[theirs].seconds:.2f} times as long as {theirs}")
+        return [row for theirs, ours in pairs for row in self._pair(ours, theirs)]
+
+    def _pair(self, ours: str, theirs: str) -> list[Row]:
+        mine, peer, what = self.best[ours], self.best[theirs], f"{self._tag}: {ours}"
+        return [
+            Row(f"{what}, wall", mine.seconds, "s", theirs, peer.seconds),
+            Row(f"{what}, CPU", mine.cpu_seconds, "s", theirs, peer.cpu_seconds),
+            Row(f"{what}, peak memory", mine.peak_mib, "MiB", theirs, peer.peak_mib),
+        ]
 
 
 def _skopeo(source: str, target: str) -> Measured:
     return run("skopeo", "copy", "--quiet", *_INSECURE, source, f"docker://{target}/bench:copied")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--image", action="append", choices=("debian", "node"), help="which images; all by default")
-    parser.add_argument("--fast-memory", type=Path, default=Path("/dev/shm"), help="a directory on a tmpfs")
-    options = parser.parse_args()
+def _measure_all(options: argparse.Namespace) -> list[Row]:
     made = bench_images.make(TOP / "build" / "images")
-    for tag in options.image or ("debian", "node"):
+    found: list[Row] = []
+    for tag in options.image or _TAGS:
         with tempfile.TemporaryDirectory(dir=options.fast_memory, prefix="bench-") as place:
             work = Path(place)
             layout = work / "layout"
@@ -91,8 +92,15 @@ def main() -> None:
                 for number in range(options.runs):
                     print(f"{tag}: round {number + 1} of {options.runs}", flush=True)
                     bench.round()
-            print(f"\n{tag}; {cpu()}; best of {options.runs}")
-            bench.report()
+            found += bench.rows()
+    return found
+
+
+def main() -> None:
+    parser = options_parser(__doc__)
+    parser.add_argument("--image", action="append", choices=_TAGS, help="which images; all by default")
+    options = parser.parse_args()
+    publish("copies", options, lambda: _measure_all(options))
 
 
 if __name__ == "__main__":

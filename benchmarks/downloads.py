@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import random
 import shutil
-import sys
 import tempfile
 import typing as t
 from pathlib import Path
@@ -24,45 +22,54 @@ from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 from ansible_collections.attested.registry.tests.support.registries.slow_registry import SlowRegistry, five_blobs
 
-from .unpack import Measured, result_of, run
+from .measuring import Measured, call_module, result_of
+from .publish import options_parser, publish
+from .results import Row
 
 _SECONDS: t.Final = 3.0
 _LAYER_BYTES: t.Final = 48 << 20
+_LAYERS: t.Final = f"four layers of {_LAYER_BYTES >> 20} MiB"
 
 
 def call(name: str, registry: str, dest: Path, **options: t.Any) -> Measured:
     """Run a module in a fresh process. Exits if it fails."""
     given = {"registry": registry, "repository": "app", "reference": "1.0", "dest": str(dest), **options}
-    return run(sys.executable, Path(__file__).with_name("call_module.py"), name, json.dumps(given))
+    return call_module(name, given)
 
 
-def measure_slow(work: Path) -> None:
-    """Print the time for five blobs of a registry that takes seconds for each."""
-    print(f"\nan image of five blobs, from a slow registry (a fake, {_SECONDS:g} s for each blob)")
+def measure_slow(work: Path) -> list[Row]:
+    """Measure five blobs of a registry that takes seconds for each."""
+    found = []
     for name in ("oci_image_unpack", "oci_layout"):
         for parallel in (1, 2, 4):
             with SlowRegistry(_SECONDS) as registry:
                 registry.publish("app", {"1.0": five_blobs()})
                 measured = call(name, registry.name, work / "a", parallel=parallel)
             _remove_trees(work)
-            _line(f"{name}, parallel {parallel}", measured, f"{registry.most} requests at once at most")
+            what = f"{name} of five blobs, {_SECONDS:g} s each, parallel {parallel}"
+            found += [
+                Row(f"{what}, wall", measured.seconds, "s"),
+                Row(f"{what}, most requests at once", registry.most, ""),
+            ]
+    return found
 
 
-def measure_cache(work: Path) -> None:
-    """Print time, bytes and memory of an unpack, and of an upgrade with a shared base, without and with a cache."""
-    print(f"\nan image of four layers of {_LAYER_BYTES >> 20} MiB, and an upgrade that changes one (a fake registry)")
+def measure_cache(work: Path) -> list[Row]:
+    """Measure time, bytes and memory of an unpack, and of an upgrade with a shared base, without and with a cache."""
+    found = []
     with _registry_apart() as registry:
         for parallel in (1, 2, 4):
-            _print_cached(
-                f"unpack, parallel {parallel}", call("oci_image_unpack", registry, work / "a", parallel=parallel)
-            )
+            measured = call("oci_image_unpack", registry, work / "a", parallel=parallel)
+            found += _cached(f"unpack of {_LAYERS}, parallel {parallel}", measured)
             _remove_trees(work)
         for cache in (None, str(work / "cache")):
             how = "without a cache" if cache is None else "with a cache"
             for tag in ("1.0", "1.1"):
                 measured = call("oci_image_unpack", registry, work / "a", reference=tag, cache=cache)
-                _print_cached(f"{'unpack' if tag == '1.0' else 'upgrade'} {how}", measured)
+                what = f"unpack of {_LAYERS}" if tag == "1.0" else "upgrade that changes one layer"
+                found += _cached(f"{what}, {how}", measured)
             _remove_trees(work)
+    return found
 
 
 @contextlib.contextmanager
@@ -94,26 +101,26 @@ def _remove_trees(work: Path) -> None:
         shutil.rmtree(work / name, ignore_errors=True)
 
 
-def _print_cached(what: str, measured: Measured) -> None:
+def _cached(what: str, measured: Measured) -> list[Row]:
     stats = result_of(measured.output)["stats"]
-    downloaded = f"{stats['downloaded_bytes'] / 1e6:.0f} MB downloaded"
-    _line(what, measured, downloaded, f"{stats.get('cache_bytes', 0) / 1e6:.0f} MB from the cache")
+    return [
+        Row(f"{what}, wall", measured.seconds, "s"),
+        Row(f"{what}, downloaded", stats["downloaded_bytes"] / 1e6, "MB"),
+        Row(f"{what}, from the cache", stats.get("cache_bytes", 0) / 1e6, "MB"),
+        Row(f"{what}, peak memory", measured.peak_mib, "MiB"),
+    ]
 
 
-def _line(what: str, measured: Measured, *remarks: str) -> None:
-    more = "; ".join((*remarks, f"peak memory {measured.peak_mib:.0f} MiB"))
-    print(f"  {what:<32}{measured.seconds:7.2f} s  {more}", flush=True)
+def _measure_all(options: argparse.Namespace) -> list[Row]:
+    with tempfile.TemporaryDirectory(dir=options.fast_memory, prefix="bench-") as work:
+        return [*measure_slow(Path(work)), *measure_cache(Path(work))]
 
 
 def main() -> None:
-    """Run all measurements once: they mostly wait."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=1, help="not used: waiting does not vary")
-    parser.parse_args()
-    folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        measure_slow(Path(work))
-        measure_cache(Path(work))
+    """Run all measurements once, whatever --runs is: they mostly wait, and waiting does not vary."""
+    options = options_parser(__doc__).parse_args()
+    options.runs = 1
+    publish("downloads", options, lambda: _measure_all(options))
 
 
 if __name__ == "__main__":

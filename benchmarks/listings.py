@@ -9,7 +9,6 @@ Run by tools/bench.sh. The registry is a fake in a process of its own, since no 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import http.server
 import json
@@ -18,9 +17,10 @@ import sys
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
 
-from .unpack import Best, result_of, run
+from .measuring import Best, call_module, result_of
+from .publish import options_parser, publish
+from .results import Row
 
 if t.TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -88,22 +88,25 @@ def fake_registry() -> t.Iterator[str]:
         process.join()
 
 
-def main() -> None:
-    """Measure each list, and print the best time and the highest peak."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=3)
-    runs = parser.parse_args().runs
-    script = Path(__file__).with_name("call_module.py")
+def measure(runs: int) -> list[Row]:
+    """Measure each list: the best time, and the highest peak."""
+    found = []
     with fake_registry() as registry:
         for listing in LISTINGS:
-            options = json.dumps({"registry": registry, **listing.options})
             best = Best()
             for dummy in range(runs):
-                best.add(run(sys.executable, script, listing.module, options))
+                best.add(call_module(listing.module, {"registry": registry, **listing.options}))
             count = result_of(best.output)["count"]
             if count != listing.count:
                 sys.exit(f"{listing.title}: {count} names were listed, not {listing.count}.")
-            print(f"  {listing.title:<28}{count:9,} names {best.seconds:6.2f} s  peak memory {best.peak_mib:.0f} MiB")
+            what = f"{listing.title} ({count:,} names)"
+            found += [Row(f"{what}, wall", best.seconds, "s"), Row(f"{what}, peak memory", best.peak_mib, "MiB")]
+    return found
+
+
+def main() -> None:
+    options = options_parser(__doc__).parse_args()
+    publish("listings", options, lambda: measure(options.runs))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import shutil
 import sys
 import tempfile
@@ -24,8 +23,11 @@ from ansible_collections.attested.registry.tests.support.servers.peers import Tl
 from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import KeyType
 
 from . import bench_images, ratls_bulk, server_peers
+from .machine import TOP
+from .measuring import Best, Measured, call_module
+from .publish import options_parser, publish
 from .ratls_handshake import Attested, PythonSsl, attestations_per_second, medians
-from .unpack import TOP, Best, run
+from .results import Row
 
 _HANDSHAKES = 200
 _ATTESTATIONS = 300
@@ -33,35 +35,37 @@ _BULK_BYTES = 256 << 20
 _KEY_TYPES: tuple[KeyType, ...] = ("ec-p256", "rsa-2048")
 
 
-def handshakes(work: Path, realm: Path, relying_party: RelyingParty) -> None:
+def handshakes(work: Path, realm: Path, relying_party: RelyingParty) -> list[Row]:
     """Measures handshakes with each sort of client key, and attestations alone."""
     tls = make_tls(work / "rsa", rsa=True)
+    rows = []
     for key_type in _KEY_TYPES:
         attested = Attested(tls, realm, relying_party, key_type)
         python: dict[str, t.Callable[[], float]] = {kind: PythonSsl(tls, work, kind).handshake for kind in _KEY_TYPES}
         found = medians({"ours": attested.handshake, **python}, count=_HANDSHAKES)
-        peers = "; ".join(
-            f"Python's ssl, {kind} {found[kind] * 1e3:.2f} ms ({found['ours'] / found[kind]:.2f})"
-            for kind in _KEY_TYPES
-        )
-        print(f"  handshake, client key {key_type:<8} RA-TLS {found['ours'] * 1e3:.2f} ms; {peers}")
+        what = f"handshake of RA-TLS, client key {key_type}"
+        rows += [
+            Row(what, found["ours"] * 1e3, "ms", f"Python's ssl, {kind}", found[kind] * 1e3) for kind in _KEY_TYPES
+        ]
         rate = attestations_per_second(attested, relying_party, count=_ATTESTATIONS)
-        print(f"  attestations with that key          {rate:.0f} a second on one core")
+        rows.append(Row(f"attestations with a key {key_type}, one core", rate, "/s"))
+    return rows
 
 
-def bulk(tls: Tls, *, runs: int) -> None:
+def bulk(tls: Tls, *, runs: int) -> list[Row]:
     """Measures bulk transfer in both directions, in turns; the best of the runs counts."""
+    rows = []
     with ratls_bulk.peer(tls) as port:
         for what, transfer in (("receive", ratls_bulk.receive), ("send", ratls_bulk.send)):
             best = {"ours": 0.0, "ssl": 0.0}
             for dummy in range(runs):
                 for name, connect in (("ours", ratls_bulk.own(tls)), ("ssl", ratls_bulk.python_ssl(tls))):
                     best[name] = max(best[name], transfer(connect, port, _BULK_BYTES))
-            ratio = best["ours"] / best["ssl"]
-            print(f"  {what} {best['ours']:.0f} MB/s; Python's ssl {best['ssl']:.0f} MB/s ({ratio:.2f})")
+            rows.append(Row(f"bulk transfer, {what}", best["ours"], "MB/s", "Python's ssl", best["ssl"]))
+    return rows
 
 
-def pull(work: Path, tls: Tls, realm: Path, *, runs: int) -> None:
+def pull(work: Path, tls: Tls, realm: Path, *, runs: int) -> list[Row]:
     """Measures the unpacking of the Debian image over RA-TLS and over TLS from the collection's server."""
     root = work / "root"
     (root / "bench").mkdir(parents=True)
@@ -81,23 +85,20 @@ def pull(work: Path, tls: Tls, realm: Path, *, runs: int) -> None:
             for name, one in pulls.items():
                 best[name].add(one())
                 shutil.rmtree(work / "tree")
-    attested, usual = best["ra-tls"].seconds, best["tls"].seconds
-    print(f"  oci_image_unpack over RA-TLS {attested:.2f} s; over TLS {usual:.2f} s ({attested / usual:.2f})")
+    attested, usual, what = best["ra-tls"], best["tls"], "oci_image_unpack over RA-TLS"
+    return [
+        Row(f"{what}, wall", attested.seconds, "s", "over TLS", usual.seconds),
+        Row(f"{what}, CPU", attested.cpu_seconds, "s", "over TLS", usual.cpu_seconds),
+    ]
 
 
-def _pull(url: str, work: Path, tls: Tls, how: t.Mapping[str, t.Any]) -> t.Any:
+def _pull(url: str, work: Path, tls: Tls, how: t.Mapping[str, t.Any]) -> Measured:
     (work / "tree").mkdir()
     options = {"registry": url.partition("//")[2], "repository": "bench", "reference": "debian", "ca_path": str(tls.ca)}
-    script = Path(__file__).with_name("call_module.py")
-    options_json = json.dumps({**options, **how, "dest": str(work / "tree" / "root")})
-    return run(sys.executable, script, "oci_image_unpack", options_json)
+    return call_module("oci_image_unpack", {**options, **how, "dest": str(work / "tree" / "root")})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--fast-memory", type=Path, default=Path("/dev/shm"), help="a directory on a tmpfs")
-    options = parser.parse_args()
+def _measure_all(options: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=options.fast_memory, prefix="bench-") as place:
         work = Path(place)
         realm = work / "realm"
@@ -107,11 +108,17 @@ def main() -> None:
             {"trust_anchors": [str(realm / "cpak.pem")], "reference_values": [str(realm / "reference.json")]},
             read_file=lambda path: Path(path).read_bytes(),
         )
-        print(f"\nRA-TLS, medians of {_HANDSHAKES} handshakes, best of {options.runs} else; in brackets ours by theirs")
-        handshakes(work, realm, relying_party)
         tls = make_tls(work / "tls")
-        bulk(tls, runs=options.runs)
-        pull(work, tls, realm, runs=options.runs)
+        return [
+            *handshakes(work, realm, relying_party),
+            *bulk(tls, runs=options.runs),
+            *pull(work, tls, realm, runs=options.runs),
+        ]
+
+
+def main() -> None:
+    options = options_parser(__doc__).parse_args()
+    publish("ratls", options, lambda: _measure_all(options), ("handshakes", f"the median of {_HANDSHAKES}"))
 
 
 if __name__ == "__main__":

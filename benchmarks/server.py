@@ -21,6 +21,8 @@ from pathlib import Path
 from ansible_collections.attested.registry.tests.support.servers.peers import Tls, make_tls
 
 from . import server_content, server_peers
+from .publish import options_parser, publish
+from .results import Row
 from .server_peers import Serving
 
 _BLOB_BYTES = 1 << 30
@@ -43,12 +45,14 @@ class Rates:
         found = self._best.setdefault(what, {})
         found[server] = (min if least else max)(found.get(server, value), value)
 
-    def report(self) -> None:
-        """Prints a line for each measurement, ours against each peer."""
-        for what, found in self._best.items():
-            mine = found["ours"]
-            others = [f"{name} {value:,.2f} ({mine / value:.2f})" for name, value in found.items() if name != "ours"]
-            print(f"  {what:<40} ours {mine:,.2f}; {'; '.join(others)}")
+    def rows(self) -> list[Row]:
+        """Return a row for each measurement and peer."""
+        return [
+            Row(what, found["ours"], "", name, value)
+            for what, found in self._best.items()
+            for name, value in found.items()
+            if name != "ours"
+        ]
 
 
 def transfer(serving: Serving, path: str, *, connections: int) -> tuple[float, float]:
@@ -104,19 +108,23 @@ def _measure(rates: Rates, name: str, start: Start, path: str, tls: Tls | None) 
             rates.add("manifests/s by tag", name, requests_per_second(serving, "/v2/bench/manifests/latest"))
 
 
-def alone(place: Path) -> None:
+def alone(place: Path) -> list[Row]:
     """Measures what only our server is asked for: memory, restarts, idle connections."""
     work = place / "alone"
     work.mkdir()
     server_content.many_tags(place / "tags" / "bench", _TAGS)
     with server_peers.ours(place / "tags", work) as serving:
-        print(f"  memory with {_TAGS} tags: {serving.memory_mib:.0f} MiB, loaded in {serving.started_in:.2f} s")
-        seconds = _hold(serving.url, _IDLE)
-        print(f"  {_IDLE} idle connections held and used again: {seconds:.2f} s; memory {serving.memory_mib:.0f} MiB")
+        found = [
+            Row(f"memory with {_TAGS:,} tags", serving.memory_mib, "MiB"),
+            Row(f"start with {_TAGS:,} tags", serving.started_in, "s"),
+            Row(f"{_IDLE:,} idle connections held and used again", _hold(serving.url, _IDLE), "s"),
+            Row(f"memory after {_IDLE:,} connections", serving.memory_mib, "MiB"),
+        ]
     server_content.large(place / "large" / "bench", _LARGE_BYTES, files=10)
     for what in ("cold", "warm"):
         with server_peers.ours(place / "large", work, "--cache", str(work / "cache")) as serving:
-            print(f"  start with {_LARGE_BYTES >> 30} GiB of content, {what} cache: {serving.started_in:.2f} s")
+            found.append(Row(f"start with {_LARGE_BYTES >> 30} GiB of content, {what} cache", serving.started_in, "s"))
+    return found
 
 
 def _hold(url: str, count: int) -> float:
@@ -135,20 +143,17 @@ def _hold(url: str, count: int) -> float:
     return time.perf_counter() - begin
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--fast-memory", type=Path, default=Path("/dev/shm"), help="a directory on a tmpfs")
-    options = parser.parse_args()
+def _measure_all(options: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=options.fast_memory, prefix="bench-") as place:
         work = Path(place) / "work"
         work.mkdir()
         rates = compare(Path(place) / "big" / "bench", work, make_tls(work / "tls"), runs=options.runs)
-        print(
-            f"\nservers, a blob of {_BLOB_BYTES >> 20} MiB, best of {options.runs}; in brackets ours divided by theirs"
-        )
-        rates.report()
-        alone(Path(place))
+        return [*rates.rows(), *alone(Path(place))]
+
+
+def main() -> None:
+    options = options_parser(__doc__).parse_args()
+    publish("server", options, lambda: _measure_all(options), ("blob", f"{_BLOB_BYTES >> 20} MiB"))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# bench.sh [unpack|archive|copies|downloads|server|ratls|listings]...   what benchmarks/README.md describes, all when none is named; RUNS in the environment is how often (3).
+# bench.sh [NAME...]
+# Runs the benchmarks that benchmarks/README.md describes, all when none is named. In the environment: RUNS is how often
+# each thing is measured (3); RESULTS is the file for the results (benchmarks/RESULTS.md); SETTLE is how many seconds to
+# wait for a low load before each benchmark (120).
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -13,5 +16,6 @@ tools/apt-need.sh "the benchmark's images and peers" mmdebstrap=mmdebstrap docke
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 [ $# -gt 0 ] || set -- unpack archive copies downloads server ratls listings
 for name; do
-  PYTHONPATH=$BUILD python -m "ansible_collections.attested.registry.benchmarks.$name" --runs "${RUNS:-3}"
+  PYTHONPATH=$BUILD python -m "ansible_collections.attested.registry.benchmarks.$name" \
+    --runs "${RUNS:-3}" --results "${RESULTS:-benchmarks/RESULTS.md}" --settle "${SETTLE:-120}"
 done

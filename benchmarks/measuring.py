@@ -1,0 +1,96 @@
+# Copyright (c) 2026, attested.registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a command to its end and measure it: wall time, CPU time of all its processes, and peak memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from .machine import TOP
+
+CALL_MODULE: t.Final = Path(__file__).with_name("call_module.py")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One process, run to its end. CPU time is user and system time of all its processes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    output: str
+
+
+@dataclass
+class Best:
+    """The best of several runs of one thing: least wall time and least CPU time, each by itself, and highest peak."""
+
+    seconds: float = float("inf")
+    cpu_seconds: float = float("inf")
+    peak_mib: float = 0.0
+    output: str = ""
+
+    def add(self, run: Measured) -> None:
+        self.peak_mib = max(self.peak_mib, run.peak_mib)
+        self.cpu_seconds = min(self.cpu_seconds, run.cpu_seconds)
+        if run.seconds < self.seconds:
+            self.seconds, self.output = run.seconds, run.output
+
+
+def run(*command: str | Path) -> Measured:
+    """Measure a command; its peak is that of the largest of its processes. Exits when it fails.
+
+    What Linux counts as the peak of a process includes what the process it was forked from had in memory. So this one
+    must stay small. The CPU time is that of the command and of all descendants that were waited for.
+    """
+    words = [str(word) for word in command]
+    with tempfile.TemporaryFile() as output:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment()
+        )
+        dummy, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(words)} failed with {process.returncode}:\n{text}")
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
+
+
+def call_module(name: str, options: t.Mapping[str, t.Any], *more: str) -> Measured:
+    """Measure a module in a fresh Python process, as it runs on a managed host."""
+    return run(sys.executable, CALL_MODULE, name, json.dumps(options), *more)
+
+
+def ansible(module: str, options: t.Mapping[str, t.Any] | None = None) -> Measured:
+    """Measure an ad-hoc task for localhost."""
+    arguments = ("-a", json.dumps(options)) if options else ()
+    return run(Path(sys.executable).with_name("ansible"), "localhost", "-m", module, *arguments)
+
+
+def _environment() -> dict[str, str]:
+    settings = {
+        "ANSIBLE_COLLECTIONS_PATH": str(TOP / "build"),
+        "ANSIBLE_HOME": str(TOP / "build" / "ansible-home"),
+        "ANSIBLE_NOCOLOR": "true",
+        "PYTHONPATH": str(TOP / "build"),
+    }
+    return {**os.environ, **settings}
+
+
+def result_of(text: str) -> dict[str, t.Any]:
+    """The JSON object in the output of a module or of an ad-hoc task."""
+    value, dummy = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    return t.cast("dict[str, t.Any]", value)
