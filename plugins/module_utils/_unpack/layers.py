@@ -21,11 +21,12 @@ import typing as t
 
 from .._base.errors import CollectionError
 from .._oci.digest import Digest
-from .errors import LayerInvalid, LimitExceeded, filesystem_error
+from .errors import LayerInvalid, filesystem_error
 from .limits import Budget
+from .pipeline.ahead import BATCHES_AHEAD, PATIENCE, Ahead, flatten
+from .pipeline.content_checks import DiffIdHash, inflate_layer
 from .pipeline.decompress import Compression
 from .pipeline.fork import is_worth_it
-from .pipeline.pipeline import BATCHES_AHEAD, PATIENCE, Ahead, DiffIdHash, flatten, inflate_layer
 from .pipeline.writer_process import ProcessWriter
 from .record.record import Recording
 from .tree.confine import PathResolver, choose_resolver
@@ -142,26 +143,15 @@ def _apply(layer: LayerSource, compressed: Ahead, writer: Writer, *, limits: Bud
     with contextlib.ExitStack() as stack:
         diff_id = DiffIdHash(layer.diff_id)
         stack.callback(diff_id.close)
-        pieces = inflate_layer(flatten(compressed), declared=layer.compression, budget=limits, warn=warn)
-        inflating = Ahead(pieces, name="decompress")
-        stack.callback(inflating.close)
-        stack.callback(compressed.close)  # runs first, so that no thread waits for bytes that are not needed any more
+        stack.callback(compressed.close)
+        batches = compressed.batches(writer.wait)
+        pieces = inflate_layer(flatten(batches), declared=layer.compression, budget=limits, warn=warn)
         try:
-            writer.apply(_hash_pieces(inflating.batches(writer.check), diff_id))
+            writer.apply(pieces, diff_id.add)
         except LayerInvalid:
-            # if the bytes are not those of the digest, that error explains more: read on until it is raised
-            with contextlib.suppress(LayerInvalid, LimitExceeded):
-                inflating.drain()
-            compressed.drain()
+            compressed.drain()  # if the bytes are not those of the digest, that error explains more
             raise
         diff_id.check()
-
-
-def _hash_pieces(batches: t.Iterable[list[bytes]], diff_id: DiffIdHash) -> t.Iterator[bytes]:
-    for batch in batches:
-        piece = b"".join(batch)  # each use of a piece releases and takes the interpreter's lock, so use few large ones
-        diff_id.add(piece)
-        yield piece
 
 
 @contextlib.contextmanager

@@ -32,6 +32,8 @@ if t.TYPE_CHECKING:
     from .._base.text import Warn
 
 
+HashPiece = t.Callable[[Piece], None]
+
 _DIGEST_BYTES: t.Final = 32
 _RECORD_BUFFER: t.Final = 256 * 1024
 
@@ -60,6 +62,10 @@ class Unpacked:
     size: int
 
 
+def no_hash(piece: Piece) -> None:
+    """Do not hash a piece: a HashPiece for a writer whose layers are hashed elsewhere."""
+
+
 class Writer(t.Protocol):
     """Writes layers to disk, lowest first. A context manager; all methods raise UnpackError and OSError."""
 
@@ -67,11 +73,18 @@ class Writer(t.Protocol):
 
     def __exit__(self, *dummy: object) -> None: ...
 
-    def apply(self, pieces: t.Iterator[bytes]) -> None:
-        """Apply a layer, given as the bytes of its tar archive; take all of them."""
+    def apply(self, pieces: t.Iterator[Piece], hash_piece: HashPiece) -> None:
+        """Apply a layer, given as the bytes of its tar archive; take all of them, and give them to hash_piece.
 
-    def check(self) -> None:
-        """Raise the error that made the writer fail, if it has. Call this while apply() has to wait for pieces."""
+        A piece may be a view that is valid only until the next one is requested. hash_piece may get pieces of other
+        sizes, before or after they are used.
+        """
+
+    def wait(self) -> None:
+        """Use what apply() has got so far, and raise the error that made the writer fail, if it has.
+
+        Call this while apply() has to wait for pieces.
+        """
 
     def finish(self) -> Unpacked:
         """Do what can only be done after the last layer; return the result."""
@@ -123,8 +136,8 @@ class TreeWriter:
     def __exit__(self, *dummy: object) -> None:
         self._stack.close()
 
-    def apply(self, pieces: t.Iterator[Piece]) -> None:
-        """See Writer. A piece may be a view that is valid only until the next one is requested."""
+    def apply(self, pieces: t.Iterator[Piece], hash_piece: HashPiece = no_hash) -> None:
+        """See Writer."""
         changeset = Changeset(
             self._tree,
             attributor=self._attributor,
@@ -135,16 +148,17 @@ class TreeWriter:
             scratch=self._scratch,
             warn=self._warn,
         )
-        stream = ByteStream(self._count_bytes(pieces))
+        stream = ByteStream(self._count_bytes(pieces, hash_piece))
         changeset.apply(TarReader(stream))
         stream.drain()
         self._lower = True
 
-    def check(self) -> None:
-        """See Writer: does nothing, because this writer works only within apply()."""
+    def wait(self) -> None:
+        """See Writer: does nothing, because this writer uses each piece at once."""
 
-    def _count_bytes(self, pieces: t.Iterator[Piece]) -> t.Iterator[Piece]:
+    def _count_bytes(self, pieces: t.Iterator[Piece], hash_piece: HashPiece) -> t.Iterator[Piece]:
         for piece in pieces:
+            hash_piece(piece)
             self._budget.add_bytes(len(piece))
             yield piece
 
@@ -166,4 +180,4 @@ class TreeWriter:
             raise filesystem_error(exc, doing="recording the unpacked tree, at", path=exc.filename or b".") from exc
 
 
-__all__ = ("Options", "TreeWriter", "Unpacked", "Writer")
+__all__ = ("HashPiece", "Options", "TreeWriter", "Unpacked", "Writer", "no_hash")

@@ -131,7 +131,7 @@ def _opened(blob: ImageFile, downloads: Downloads, stop: Stop, offset: int) -> t
     if blob.data is not None:
         yield iter((blob.data[offset:],))
         return
-    from ..._unpack.pipeline.pipeline import Ahead, flatten
+    from ..._unpack.pipeline.ahead import Ahead, flatten
 
     with downloads.blob(blob.descriptor, check=stop.check) as pieces:
         # reading and hashing take about as long as sending, and each of them mostly waits

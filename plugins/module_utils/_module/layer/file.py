@@ -18,7 +18,7 @@ from ..._base.text import Warn, visible
 from ..._unpack.errors import LayerInvalid, filesystem_error
 from ..._unpack.layers import LayerSource
 from ..._unpack.limits import Budget, Limits
-from ..._unpack.pipeline.pipeline import DiffIdHash, inflate_layer
+from ..._unpack.pipeline.content_checks import DiffIdHash, inflate_layer
 from ..._unpack.tar.reader import TarReader
 from ..._unpack.tar.stream import ByteStream
 

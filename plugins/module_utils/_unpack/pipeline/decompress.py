@@ -9,7 +9,7 @@
 
 bzip2 and xz (The .xz File Format 1.2.1) are not in image-spec; some tools write and read such layers.
 
-pipeline.py runs decompress() in a thread.
+content_checks.py calls decompress() for each layer.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@
 
 """A ring buffer in memory that two processes share, ten times faster than a pipe.
 
-writer_process.py sends the bytes of layers through it.
+writer_process.py sends the bytes of layers through it. Nothing is copied out of the ring: the receiver reads the slots
+in place, and so does the thread of the sender that hashes the layer. A slot is filled again only when both are done
+with it: the receiver says so through a pipe, and the hash is never more than HASH_BEHIND slots behind.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import typing as t
 # The memory that the two processes share: SLOTS * SLOT_BYTES.
 SLOT_BYTES: t.Final = 1024 * 1024
 SLOTS: t.Final = 8
+# The most slots that were sent and are not hashed yet. One slot of the ring is being filled.
+HASH_BEHIND: t.Final = SLOTS - 1
 
 _LENGTH: t.Final = struct.Struct("=I")
 _TAKEN: t.Final = b"t"
@@ -33,7 +37,7 @@ class Closed(Exception):
 
 
 class Ring:
-    """A bounded channel for bytes from a process to its child: data is copied through memory that both share.
+    """A bounded channel for bytes from a process to its child: data is copied once, into memory that both share.
 
     Make the ring before the fork. After it, each process takes its end by making a Sender or a Receiver. Raises
     OSError.
@@ -41,7 +45,7 @@ class Ring:
 
     def __init__(self) -> None:
         with contextlib.ExitStack() as stack:
-            self.memory = stack.enter_context(mmap.mmap(-1, SLOTS * SLOT_BYTES))
+            self.memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
             self.sent = os.pipe()
             stack.callback(_close, self.sent)
             self.taken = os.pipe()
@@ -65,30 +69,51 @@ class Sender:
         self._memory = ring.memory
         self._sent = ring.sent[1]
         self._taken = ring.taken[0]
-        self._next = 0
+        self._slot = 0
+        self._filled = 0
         self._free = SLOTS
+        self._closed = False
         _close((ring.sent[0], ring.taken[1]))
 
     def close(self) -> None:
-        """Close this end, so that the receiver finds the ring closed. A second call does nothing."""
-        if not self._memory.closed:
-            _close((self._sent, self._taken))
-            self._memory.close()
+        """Close this end, so that the receiver finds the ring closed. A second call does nothing.
 
-    def send(self, data: bytes) -> None:
-        """Copy data into the ring; block while it is full."""
-        for start in range(0, len(data), SLOT_BYTES):
-            piece = data[start : start + SLOT_BYTES]
-            while not self._free:
-                self._read_reply()
-            place = self._next * SLOT_BYTES
-            self._memory[place : place + len(piece)] = piece
-            self._announce(len(piece))
-            self._free -= 1
-            self._next = (self._next + 1) % SLOTS
+        The memory is released when nothing refers to it any more: another thread may still hash a slot.
+        """
+        if not self._closed:
+            self._closed = True
+            _close((self._sent, self._taken))
+
+    def send(self, data: bytes | memoryview, hash_slot: t.Callable[[memoryview], None]) -> None:
+        """Copy data into the ring and pass on the slots that are full; block while the ring is full.
+
+        hash_slot gets each slot that is passed on. It may keep HASH_BEHIND of them until it returns, as views.
+        """
+        begin = 0
+        while begin < len(data):
+            if not self._filled:
+                self._wait_for_slot()
+            end = min(len(data), begin + SLOT_BYTES - self._filled)
+            place = self._slot * SLOT_BYTES + self._filled
+            self._memory[place : place + end - begin] = data[begin:end]
+            self._filled += end - begin
+            begin = end
+            if self._filled == SLOT_BYTES:
+                self.flush(hash_slot)
+
+    def flush(self, hash_slot: t.Callable[[memoryview], None]) -> None:
+        """Pass on what has been copied, as send() does."""
+        if not self._filled:
+            return
+        self._announce(self._filled)
+        place = self._slot * SLOT_BYTES
+        hash_slot(memoryview(self._memory)[place : place + self._filled])
+        self._free -= 1
+        self._slot = (self._slot + 1) % SLOTS
+        self._filled = 0
 
     def end(self) -> None:
-        """Mark the end of a group, and wait until the receiver has processed it."""
+        """Mark the end of a group after flush(), and wait until the receiver has processed it."""
         self._announce(0)
         while not self._read_reply():
             pass
@@ -99,6 +124,10 @@ class Sender:
         poll.register(self._taken, 0)
         if poll.poll(0):
             raise Closed
+
+    def _wait_for_slot(self) -> None:
+        while not self._free:
+            self._read_reply()
 
     def _announce(self, length: int) -> None:
         try:
@@ -119,7 +148,7 @@ class Receiver:
     """The receiving end of a Ring."""
 
     def __init__(self, ring: Ring) -> None:
-        self._memory = ring.memory
+        self._memory = memoryview(ring.memory).toreadonly()
         self._sent = ring.sent[0]
         self._taken = ring.taken[1]
         self._next = 0
@@ -129,11 +158,12 @@ class Receiver:
         """Close this end, so that the sender finds the ring closed."""
         _close((self._sent, self._taken))
 
-    def groups(self) -> t.Iterator[t.Iterator[bytes]]:
+    def groups(self) -> t.Iterator[t.Iterator[memoryview]]:
         """Yield each group as an iterator over its pieces, to be exhausted before the next.
 
-        The sender waits after each group until the next one is requested. Ends when the ring is closed between two
-        groups; raises Closed when it is closed within one.
+        A piece is valid until the next one is requested: then the sender writes over it. The sender waits after each
+        group until the next one is requested. Ends when the ring is closed between two groups; raises Closed when it is
+        closed within one.
         """
         while True:
             length = self._read_length()
@@ -142,13 +172,13 @@ class Receiver:
             yield self._pieces(length)
             self._reply(_DONE)
 
-    def _pieces(self, length: int | None) -> t.Iterator[bytes]:
+    def _pieces(self, length: int | None) -> t.Iterator[memoryview]:
         while length:
             place = self._next * SLOT_BYTES
-            piece = self._memory[place : place + length]
+            with self._memory[place : place + length] as piece:
+                yield piece
             self._next = (self._next + 1) % SLOTS
             self._reply(_TAKEN)
-            yield piece
             length = self._read_length()
         if length is None:
             raise Closed
@@ -162,4 +192,4 @@ class Receiver:
             os.write(self._taken, word)
 
 
-__all__ = ("SLOTS", "SLOT_BYTES", "Closed", "Receiver", "Ring", "Sender")
+__all__ = ("HASH_BEHIND", "SLOTS", "SLOT_BYTES", "Closed", "Receiver", "Ring", "Sender")

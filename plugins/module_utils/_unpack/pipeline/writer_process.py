@@ -21,7 +21,7 @@ import typing as t
 
 from .. import errors
 from ..errors import UnpackError
-from ..writer import Unpacked, Writer
+from ..writer import HashPiece, Unpacked, Writer, no_hash
 from .fork import fork, wait
 from .ring import Closed, Receiver, Ring, Sender
 
@@ -40,6 +40,7 @@ class ProcessWriter:
     def __init__(self, open_writer: t.Callable[[Warn], t.ContextManager[Writer]], *, warn: Warn) -> None:
         self._warn = warn
         self._ended = False
+        self._hash_piece: HashPiece = no_hash
         with contextlib.ExitStack() as stack:
             ring = Ring()
             stack.callback(ring.close)
@@ -58,18 +59,21 @@ class ProcessWriter:
         if not self._ended:
             self._end()
 
-    def apply(self, pieces: t.Iterator[bytes]) -> None:
+    def apply(self, pieces: t.Iterator[bytes | memoryview], hash_piece: HashPiece) -> None:
         """See Writer."""
+        self._hash_piece = hash_piece
         try:
             for piece in pieces:
-                self._sender.send(piece)
+                self._sender.send(piece, hash_piece)
+            self._sender.flush(hash_piece)
             self._sender.end()
         except Closed:
             self._read_result()
             raise
 
-    def check(self) -> None:
+    def wait(self) -> None:
         """See Writer. Raises Closed, which apply() turns into the error of the other process."""
+        self._sender.flush(self._hash_piece)
         self._sender.check()
 
     def finish(self) -> Unpacked:
@@ -109,7 +113,7 @@ class ProcessWriter:
         try:
             with open_writer(report["warnings"].append) as writer:
                 for pieces in receiver.groups():
-                    writer.apply(pieces)
+                    writer.apply(pieces, no_hash)  # the first process hashes the layer
                 unpacked = writer.finish()
             report.update(entries=unpacked.entries, size=unpacked.size)
         except Closed:

@@ -43,8 +43,9 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
     unpack_layers,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.limits import Limits
-from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import pipeline
-from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline.pipeline import Ahead, DiffIdHash
+from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline import ahead as ahead_thread
+from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline.ahead import Ahead
+from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline.content_checks import DiffIdHash
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import Recording
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.metadata import XattrPolicy
@@ -303,7 +304,7 @@ def test_no_failure_waits_for_the_next_layer(bad: LayerSource, root: Path, monke
     ids=["none", "zstd"],
 )
 def test_no_failure_waits_for_the_rest_of_the_layer(blob: bytes, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "PATIENCE", 0.1)
+    monkeypatch.setattr(ahead_thread, "PATIENCE", 0.1)
     stalled = Stalled(monkeypatch, blob)
     with pytest.raises(LayerInvalid, match="unknown type"):
         unpack(root, layer(LAYER, pieces=stalled.pieces), warnings=[])
@@ -422,7 +423,7 @@ def test_a_thread_that_cannot_be_started_leaves_no_other(root: Path, monkeypatch
     start = threading.Thread.start
 
     def refuse(thread: threading.Thread) -> None:
-        if thread.name == "decompress":
+        if thread.name == "diff_id":
             raise RuntimeError("can't start new thread")
         start(thread)
 
@@ -435,7 +436,7 @@ def test_every_piece_is_hashed_before_it_is_used(root: Path, monkeypatch: pytest
     hashed = 0
     add = DiffIdHash.add
 
-    def counting(diff_id: DiffIdHash, piece: bytes) -> None:
+    def counting(diff_id: DiffIdHash, piece: bytes | memoryview) -> None:
         nonlocal hashed
         hashed += len(piece)
         add(diff_id, piece)
@@ -508,7 +509,7 @@ def test_a_wrong_diff_id_explains_errors_of_the_archive(damaged: bytes, root: Pa
 
 
 def test_a_stage_that_does_not_stop_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "PATIENCE", 0.0)
+    monkeypatch.setattr(ahead_thread, "PATIENCE", 0.0)
     stalled = threading.Event()
 
     def pieces() -> t.Iterator[bytes]:
