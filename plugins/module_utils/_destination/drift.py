@@ -28,7 +28,8 @@ from .._unpack.record.listing import (
     split_directory,
 )
 from .._unpack.record.probe import can_list, digest_xattrs
-from .._unpack.record.record import END, Block, EntryContent, RecordInvalid, TreeRecordReader
+from .._unpack.record.reader import END, Block, EntryContent, RecordInvalid, TreeRecordReader
+from .._unpack.record.unchanged import is_unchanged
 from .._unpack.tree.descent import Descent
 
 if t.TYPE_CHECKING:
@@ -91,6 +92,9 @@ def compare(
     if level == "none":
         return found.drift()
     try:
+        if level == "metadata" and not skip and is_unchanged(record, root_fd):
+            return found.drift()
+        record.seek(0)
         reader = TreeRecordReader(record)
         if level == "content":
             _compare_all(reader, found, skip, root_fd)

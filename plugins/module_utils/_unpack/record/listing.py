@@ -7,7 +7,7 @@
 
 """List a directory as lstat(2) shows it, as values that compare fast and pack into bytes.
 
-record.py writes the packed listings, _destination/drift.py compares them with the tree.
+record.py writes the packed listings, unchanged.py and _destination/drift.py compare them with the tree.
 """
 
 from __future__ import annotations
@@ -61,6 +61,48 @@ def list_directory(fd: int) -> list[ListedEntry] | None:
             _describe(item.name, item.stat(follow_symlinks=False)) for item in itertools.islice(found, MAX_LISTED + 1)
         ]
     return None if len(entries) > MAX_LISTED else sorted(entries)
+
+
+def pack_directory(fd: int) -> tuple[bytes, list[str], list[str]] | None:
+    """Return the entries of the directory open as fd as pack() does, their names, and the names of directories.
+
+    Return None if there are more than MAX_LISTED. Raises OSError.
+    """
+    with os.scandir(fd) as found:
+        listed = {item.name: item.stat(follow_symlinks=False) for item in itertools.islice(found, MAX_LISTED + 1)}
+    return None if len(listed) > MAX_LISTED else _pack_listed(listed)
+
+
+def pack_part(fd: int, part: bytes) -> tuple[bytes, list[str], list[str]]:
+    """Return the entries of a part of a large directory as pack_directory() does. Raises OSError."""
+    names = os.fsdecode(part).split("\0")[:-1]
+    return _pack_listed({name: os.stat(name, dir_fd=fd, follow_symlinks=False) for name in names})
+
+
+def _pack_listed(listed: dict[str, os.stat_result]) -> tuple[bytes, list[str], list[str]]:
+    """Pack entries as pack() does.
+
+    Without a ListedEntry and calls for each, comparing a directory takes 3.2 us an entry in place of 3.9 us, and
+    scandir(3) and lstat(2) are 2.6 us of that.
+    """
+    names = sorted(listed)
+    directories = []
+    numbers: list[int] = []
+    for name in names:
+        status = listed[name]
+        mode = status[stat.ST_MODE]
+        kind = mode & _TYPE
+        owner = status[stat.ST_UID] << 32 | status[stat.ST_GID]
+        if kind == stat.S_IFREG:
+            numbers += (mode, owner, status[stat.ST_SIZE], status.st_mtime_ns & _MASK)
+        elif kind == stat.S_IFDIR:
+            numbers += (mode, owner, status.st_rdev, 0)
+            directories.append(name)
+        else:
+            size = status[stat.ST_SIZE] if kind == stat.S_IFLNK else status.st_rdev
+            numbers += (mode, owner, size, status.st_mtime_ns & _MASK)
+    packed = struct.pack(f"<{len(numbers)}Q", *numbers)
+    return packed + os.fsencode("\0".join(names)), names, directories
 
 
 def split_directory(fd: int) -> list[bytes]:
@@ -134,6 +176,8 @@ __all__ = (
     "list_directory",
     "list_part",
     "pack",
+    "pack_directory",
+    "pack_part",
     "split_directory",
     "unpack",
 )

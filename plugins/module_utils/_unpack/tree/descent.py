@@ -7,7 +7,7 @@
 
 """Walk a directory tree of any depth with one open descriptor and no paths.
 
-confine.py, record.py, remove.py, tree.py, whiteout.py and _destination/drift.py use it.
+confine.py, record.py, unchanged.py, remove.py, tree.py, whiteout.py and _destination/drift.py use it.
 """
 
 from __future__ import annotations

@@ -22,11 +22,8 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
     LayerInvalid,
     NoSpace,
 )
-from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import (
-    END,
-    Recording,
-    TreeRecordReader,
-)
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.reader import END, TreeRecordReader
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import Recording
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
 from ansible_collections.attested.registry.tests.support.images.layer_maker import Box, layer_source
 from ansible_collections.attested.registry.tests.support.images.tar_entries import (

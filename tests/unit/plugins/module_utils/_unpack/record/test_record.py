@@ -19,17 +19,20 @@ import tempfile
 import tracemalloc
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._destination import drift as drift_module
 from ansible_collections.attested.registry.plugins.module_utils._destination.drift import Drift, Level, compare
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record import listing
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.probe import digest_file, digest_xattrs
-from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import (
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.reader import (
     RecordInvalid,
     TreeRecordReader,
-    write_record,
 )
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import write_record
+from ansible_collections.attested.registry.plugins.module_utils._unpack.record.unchanged import is_unchanged
+from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.descent import Descent
 from ansible_collections.attested.registry.tests.support.images.trees import MTIME, make_tree, no_warning
 from ansible_collections.attested.registry.tests.support.processes import children
 from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
@@ -61,10 +64,24 @@ class Tree:
     def drift(
         self, level: Level = "metadata", *, skip: frozenset[bytes] = frozenset(), warn: t.Any = no_warning
     ) -> Drift:
+        """Compare the tree; with and without the first step, which only tells whether anything differs."""
         fd = os.open(self.root, os.O_RDONLY)
         try:
             with open(self.record, "rb") as file:
-                return compare(file, fd, level=level, warn=warn, skip=skip)
+                found = compare(file, fd, level=level, warn=warn, skip=skip)
+                if level == "metadata":
+                    file.seek(0)
+                    with mock.patch.object(drift_module, "is_unchanged", return_value=False):
+                        assert compare(file, fd, level=level, warn=warn, skip=skip) == found
+                return found
+        finally:
+            os.close(fd)
+
+    def is_unchanged(self) -> bool:
+        fd = os.open(self.root, os.O_RDONLY)
+        try:
+            with open(self.record, "rb") as file:
+                return is_unchanged(file, fd)
         finally:
             os.close(fd)
 
@@ -143,6 +160,43 @@ def test_every_change_of_metadata_is_found_and_nothing_else(
     change(tree.root)
     assert sorted(tree.changes("metadata")) == sorted(expected)
     assert sorted(tree.changes("content")) == sorted(expected)
+    assert tree.is_unchanged() == (not expected)
+
+
+def test_both_ways_to_pack_a_directory_give_the_same_bytes(tree: Tree) -> None:
+    (tree.root / "empty").mkdir()
+    for directory, dummy, dummy in os.walk(os.fsencode(tree.root)):
+        fd = os.open(directory, os.O_RDONLY)
+        try:
+            entries = listing.list_part(fd, b"".join(name + b"\0" for name in os.listdir(os.fsencode(directory))))
+            packed = listing.pack_part(fd, b"".join(name + b"\0" for name in os.listdir(os.fsencode(directory))))
+            assert packed[0] == listing.pack(entries)
+            assert packed[1] == [entry.name for entry in entries]
+            assert packed[2] == [entry.name for entry in entries if entry.is_directory]
+            assert listing.pack_directory(fd) == (packed if len(entries) <= listing.MAX_LISTED else None)
+        finally:
+            os.close(fd)
+
+
+def test_a_directory_that_may_not_be_listed_is_left_to_the_whole_comparison(public: Path) -> None:
+    tree = Tree(public)
+    os.chown(public, children.NOBODY, children.NOBODY)
+
+    def make() -> list[bool]:
+        tree.root.mkdir()
+        tree.write()
+        found = [tree.is_unchanged()]
+        (tree.root / "closed").mkdir(mode=0o000)
+        tree.write()
+        return [*found, tree.is_unchanged()]
+
+    assert children.run(make, uid=children.NOBODY) == [True, False]
+
+
+def test_a_directory_that_disappears_meanwhile_is_a_difference(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.write()
+    monkeypatch.setattr(Descent, "enter", lambda here, name: os.open(b"missing", os.O_RDONLY, dir_fd=here.descriptor))
+    assert not tree.is_unchanged()
 
 
 @pytest.mark.parametrize("level", ["metadata", "content"])
