@@ -4,7 +4,7 @@
 # This doc fragment is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Documentation fragments: options for registries, images and queries; types: _module/options/argument_spec.py."""
+"""Documentation fragments: options for registries, images and queries; types: _module/options/spec.py."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 # This doc fragment is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Documentation fragment: options of the modules that unpack layers. TREE in _module/options/argument_spec.py is their
+"""Documentation fragment: options of the modules that unpack layers. TREE in _module/options/spec.py is their
 specification.
 """
 

@@ -205,14 +205,14 @@ from ansible_collections.attested.registry.plugins.module_utils._module.cca_toke
     token_bytes,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import QUERY, merge
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import QUERY, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cbor import require_cbor2
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.lifecycle import LIFECYCLE_STATES
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
     from ansible_collections.attested.registry.plugins.module_utils._module.query import Results
 
 OPTIONS: t.Final[Options] = {

@@ -527,16 +527,16 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.archive.run import run_archive
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import (
     DOWNLOAD,
     LAYOUT,
     PROGRESS,
     SIGNATURE,
-    registry_module,
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "repository": {"type": "str", "aliases": ["app_name", "name"]},

@@ -291,15 +291,11 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.artifact.run import run_artifact
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    LAYOUT,
-    NAME,
-    SIGNATURE,
-    registry_module,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import LAYOUT, NAME, SIGNATURE
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "dest": {"type": "path", "required": True},

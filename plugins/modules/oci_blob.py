@@ -185,10 +185,8 @@ from ansible_collections.attested.registry.plugins.module_utils._module.blob_res
     place,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    REPOSITORY,
-    registry_module,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import REPOSITORY
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._module.removal import remove_blob

@@ -148,13 +148,10 @@ query_result:
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    LISTING,
-    QUERY,
-    registry_module,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
 from ansible_collections.attested.registry.plugins.module_utils._module.options.pattern import NamePattern
 from ansible_collections.attested.registry.plugins.module_utils._module.options.ranges import check_minimum
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import LISTING, QUERY
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source

@@ -568,7 +568,8 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.copy.run import run_copy
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import (
     DOWNLOAD,
     EXCLUSIVE,
     LAYOUT,
@@ -578,11 +579,10 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
     TAGS_FROM,
     TARGET,
     TOGETHER,
-    registry_module,
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "repository": {"type": "str", "aliases": ["app_name", "name"]},

@@ -285,14 +285,14 @@ query_result:
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import (
     IMAGE,
     LAYOUT,
     QUERY,
     SIGNATURE,
-    registry_module,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import attestation_results
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.image_source import opened_image

@@ -509,45 +509,13 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.image.unpack import run_image_unpack
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    DOWNLOAD,
-    IMAGE,
-    LAYOUT,
-    PROGRESS,
-    SIGNATURE,
-    TREE,
-    registry_module,
-)
-
-if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
-
-OPTIONS: t.Final[Options] = {
-    "dest": {"type": "path", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
-    "force": {"type": "bool", "default": False},
-    "keep_generations": {"type": "int", "default": 1},
-    "include": {"type": "list", "elements": "str"},
-    "exclude": {"type": "list", "elements": "str"},
-    "strip": {"type": "str"},
-    "pull": {"type": "str", "choices": ["always", "missing"], "default": "always"},
-    "drift": {"type": "str", "choices": ["none", "metadata", "content"], "default": "metadata"},
-}
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import UNPACK, UNPACK_RULES
 
 
 def main() -> t.NoReturn:
     """Run the module."""
-    module = registry_module(
-        IMAGE,
-        LAYOUT,
-        SIGNATURE,
-        DOWNLOAD,
-        TREE,
-        TREE,
-        PROGRESS,
-        OPTIONS,
-        required_if=[("state", "present", ("image", "repository", "layout"), True)],
-    )
+    module = registry_module(UNPACK, required_if=UNPACK_RULES)
     with reported_errors(module, doing=f"keeping an image in {module.params['dest']}"):
         results = run_image_unpack(module)
     module.exit_json(**results)

@@ -146,17 +146,14 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._base.text import path_text
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.layer.apply import ensure_applied
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    TREE,
-    local_module,
-    merge,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import local_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import TREE, merge
 from ansible_collections.attested.registry.plugins.module_utils._module.options.tree_options import TreeOptions
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "src": {"type": "path", "required": True},

@@ -199,7 +199,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.layout.i
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import local_module
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "path": {"type": "path", "required": True},

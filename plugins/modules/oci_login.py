@@ -234,7 +234,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.login.ru
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "repository": {"type": "str"},

@@ -123,7 +123,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.login.in
 from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import local_module
 
 if t.TYPE_CHECKING:
-    from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import Options
+    from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import Options
 
 OPTIONS: t.Final[Options] = {
     "registry": {"type": "str", "aliases": ["host"]},

@@ -253,12 +253,8 @@ import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
 from ansible_collections.attested.registry.plugins.module_utils._module.manifest import read_manifest
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    LAYOUT,
-    NAME,
-    QUERY,
-    registry_module,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import LAYOUT, NAME, QUERY
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.removal import remove_manifest
 

@@ -176,12 +176,8 @@ query_result:
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    LAYOUT,
-    NAME,
-    QUERY,
-    registry_module,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import LAYOUT, NAME, QUERY
 from ansible_collections.attested.registry.plugins.module_utils._module.query import Query
 from ansible_collections.attested.registry.plugins.module_utils._module.referrers import read_referrers
 

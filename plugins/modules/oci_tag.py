@@ -206,10 +206,8 @@ ratls:
 import typing as t
 
 from ansible_collections.attested.registry.plugins.module_utils._module.errors import reported_errors
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    NAME,
-    registry_module,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import registry_module
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import NAME
 from ansible_collections.attested.registry.plugins.module_utils._module.tag import run_tag
 
 

@@ -24,9 +24,9 @@ from ..._registry.errors import ConfigurationError
 from ..._registry.options import ClientOptions, Effects, RetryPolicy, Timeouts, TlsOptions
 from ..._registry.rate_limit import RateLimit
 from ..._registry.transport.proxies import Proxies
-from ..options.argument_spec import MIRROR
 from ..options.ranges import check_minimum, check_seconds
 from ..options.ratls_options import attestation_problem
+from ..options.spec import MIRROR
 from .attestation import make_attester
 from .login_sources import FILE_OPTIONS, LoginFiles, WithheldLogins, given_credentials
 

@@ -17,13 +17,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..._base.errors import CollectionError
 from ..._oci.reference import Reference
 from ..._registry.errors import ConfigurationError
-from ..options.argument_spec import EXCLUSIVE, MIRROR, MIRROR_RULES, REGISTRY, REQUIRED_BY, TOGETHER, merge
 from ..options.mirrors import settle_mirrors
 from ..options.ratls_options import attestation_problem
+from ..options.spec import EXCLUSIVE, MIRROR, MIRROR_RULES, REGISTRY, REQUIRED_BY, TOGETHER, merge
 from .connection import make_source
 
 if t.TYPE_CHECKING:
-    from ..options.argument_spec import Options
+    from ..options.spec import Options
     from .sources import RegistrySource
 
 Params = dict[str, t.Any]

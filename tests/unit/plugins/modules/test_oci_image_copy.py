@@ -12,7 +12,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.options import argument_spec
+from ansible_collections.attested.registry.plugins.module_utils._module.options import spec
 from ansible_collections.attested.registry.tests.support.images import archives, images, signatures
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import (
     FaultyRegistry,
@@ -513,7 +513,7 @@ def test_hints_about_the_source_are_not_given_for_the_target(
     copy: t.Any, registry: FaultyRegistry, target: FaultyRegistry, new: images.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.publish("app", {"2": new})
-    monkeypatch.setitem(argument_spec.REGISTRY["registry"], "default", registry.name)
+    monkeypatch.setitem(spec.REGISTRY["registry"], "default", registry.name)
     missing = copy(registry=None, reference="9")
     assert "is the default of the option registry" in missing["msg"]
     target.writable = False

@@ -19,7 +19,7 @@ from ansible_collections.attested.registry.plugins.doc_fragments import registry
 from ansible_collections.attested.registry.plugins.doc_fragments import tree as tree_fragment
 from ansible_collections.attested.registry.plugins.module_utils._base.crypto import MINIMUM_CRYPTOGRAPHY
 from ansible_collections.attested.registry.plugins.module_utils._module import query
-from ansible_collections.attested.registry.plugins.module_utils._module.options import argument_spec
+from ansible_collections.attested.registry.plugins.module_utils._module.options import argument_spec, spec
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.client_key import (
     DEFAULT_KEY_TYPE,
     KEY_TYPES,
@@ -32,19 +32,19 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.transp
 TOP = pathlib.Path(__file__).resolve().parents[6]
 MODULES = sorted(path.stem for path in (TOP / "plugins/modules").glob("*.py"))
 FRAGMENTS = {
-    "registry": (registry_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.REGISTRY),
-    "registry.repository": (registry_fragment.ModuleDocFragment.REPOSITORY, argument_spec.REPOSITORY),
-    "registry.name": (registry_fragment.ModuleDocFragment.NAME, argument_spec.NAME),
+    "registry": (registry_fragment.ModuleDocFragment.DOCUMENTATION, spec.REGISTRY),
+    "registry.repository": (registry_fragment.ModuleDocFragment.REPOSITORY, spec.REPOSITORY),
+    "registry.name": (registry_fragment.ModuleDocFragment.NAME, spec.NAME),
     "registry.image": (
         registry_fragment.ModuleDocFragment.IMAGE,
-        {name: option for name, option in argument_spec.IMAGE.items() if name not in argument_spec.NAME},
+        {name: option for name, option in spec.IMAGE.items() if name not in spec.NAME},
     ),
-    "registry.layout": (registry_fragment.ModuleDocFragment.LAYOUT, argument_spec.LAYOUT),
-    "registry.signature": (registry_fragment.ModuleDocFragment.SIGNATURE, argument_spec.SIGNATURE),
-    "registry.download": (registry_fragment.ModuleDocFragment.DOWNLOAD, argument_spec.DOWNLOAD),
-    "registry.progress": (registry_fragment.ModuleDocFragment.PROGRESS, argument_spec.PROGRESS),
-    "registry.query": (registry_fragment.ModuleDocFragment.QUERY, argument_spec.QUERY),
-    "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, argument_spec.TREE),
+    "registry.layout": (registry_fragment.ModuleDocFragment.LAYOUT, spec.LAYOUT),
+    "registry.signature": (registry_fragment.ModuleDocFragment.SIGNATURE, spec.SIGNATURE),
+    "registry.download": (registry_fragment.ModuleDocFragment.DOWNLOAD, spec.DOWNLOAD),
+    "registry.progress": (registry_fragment.ModuleDocFragment.PROGRESS, spec.PROGRESS),
+    "registry.query": (registry_fragment.ModuleDocFragment.QUERY, spec.QUERY),
+    "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, spec.TREE),
 }
 
 
@@ -97,12 +97,12 @@ def test_fragment_and_spec_say_the_same(name: str) -> None:
 
 
 def test_secrets_are_marked() -> None:
-    hidden = {name for name, option in argument_spec.REGISTRY.items() if option.get("no_log")}
+    hidden = {name for name, option in spec.REGISTRY.items() if option.get("no_log")}
     assert hidden == {"password", "token", "identity_token"}
 
 
 def test_the_sources_of_evidence_and_the_keys_are_those_there_are() -> None:
-    options = argument_spec.REGISTRY["ratls"]["options"]
+    options = spec.REGISTRY["ratls"]["options"]
     assert sorted(options["evidence"]["choices"]) == sorted(EVIDENCE_KINDS)
     assert tuple(options["key_type"]["choices"]) == KEY_TYPES
     assert options["key_type"]["default"] == DEFAULT_KEY_TYPE

@@ -10,15 +10,12 @@ import contextlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    MIRROR,
-    MIRROR_RULES,
-)
 from ansible_collections.attested.registry.plugins.module_utils._module.options.mirrors import (
     mirror_secrets,
     settle_mirrors,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.options.ranges import OptionInvalid
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import MIRROR, MIRROR_RULES
 from hypothesis import given
 from hypothesis import strategies as st
 

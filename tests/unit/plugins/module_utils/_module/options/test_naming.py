@@ -9,12 +9,8 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
-    IMAGE,
-    REGISTRY,
-    merge,
-)
 from ansible_collections.attested.registry.plugins.module_utils._module.options.naming import settle_names
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import IMAGE, REGISTRY, merge
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import ReferenceInvalid
 from ansible_collections.attested.registry.plugins.module_utils._oci.reference import Selector
 from hypothesis import given

@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import REGISTRY
 from ansible_collections.attested.registry.plugins.module_utils._module.options.ratls_options import attestation_problem
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import REGISTRY
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.attestation import make_attester
 
 

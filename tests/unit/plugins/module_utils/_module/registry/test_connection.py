@@ -14,14 +14,14 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.options.argument_spec import (
+from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
+from ansible_collections.attested.registry.plugins.module_utils._module.options.mirrors import settle_mirrors
+from ansible_collections.attested.registry.plugins.module_utils._module.options.spec import (
     IMAGE,
     MIRROR,
     MIRROR_RULES,
     REGISTRY,
 )
-from ansible_collections.attested.registry.plugins.module_utils._module.options.image_options import wanted_platform
-from ansible_collections.attested.registry.plugins.module_utils._module.options.mirrors import settle_mirrors
 from ansible_collections.attested.registry.plugins.module_utils._module.registry.connection import opened_source
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth import ecr
 from ansible_collections.attested.registry.plugins.module_utils._registry.auth.credentials import (
