@@ -22,6 +22,7 @@ from . import sparse as tar_sparse
 from .entry import Entry, Kind, Sparse
 from .header import BLOCK, Header, parse_header
 from .pax import Pax, parse_integer, parse_pax, parse_time
+from .plain import PlainDecoder
 from .stream import ByteStream, Piece
 
 _KINDS: t.Final[dict[bytes, Kind]] = {
@@ -79,13 +80,15 @@ class TarReader:
 
     def entries(self) -> t.Iterator[Entry]:
         """Yield each member; skip the part of its content that content() did not return."""
+        stream, plain = self._stream, PlainDecoder()
         while True:
-            found = self._next_entry()
+            block = stream.block(BLOCK)
+            found = plain.entry(block) or self._decode_entry(block)
             if found is None:
                 return
             self._unread = found.size
             yield found
-            self._stream.skip(self._unread + -found.size % BLOCK)
+            stream.skip(self._unread + -found.size % BLOCK)
 
     def content(self) -> t.Iterable[Piece]:
         """Return the content of the last member in pieces; use it once, and exhaust it.
@@ -95,10 +98,10 @@ class TarReader:
         size, self._unread = self._unread, 0
         return self._stream.pieces(size)
 
-    def _next_entry(self) -> Entry | None:
+    def _decode_entry(self, block: bytes) -> Entry | None:
+        """Return the entry that begins with block, which may be an extended header; None at the end of the archive."""
         extensions = _Extensions()
         while True:
-            block = self._stream.block(BLOCK)
             if not block or block == _ZERO_BLOCK:
                 self._check_end(extensions)
                 return None
@@ -106,6 +109,7 @@ class TarReader:
             if header.typeflag not in _EXTENSIONS:
                 return self._make_entry(header, block, extensions)
             extensions.add(header.typeflag, self._read_extension(header.size))
+            block = self._stream.block(BLOCK)
 
     def _check_end(self, extensions: _Extensions) -> None:
         following = self._stream.block(BLOCK)
