@@ -47,17 +47,18 @@ class Best:
             self.seconds, self.output = run.seconds, run.output
 
 
-def run(*command: str | Path) -> Measured:
+def run(*command: str | Path, environment: t.Mapping[str, str] | None = None) -> Measured:
     """Measure a command; its peak is that of the largest of its processes. Exits when it fails.
 
     What Linux counts as the peak of a process includes what the process it was forked from had in memory. So this one
     must stay small. The CPU time is that of the command and of all descendants that were waited for.
+    The variables of environment are added to those of this process.
     """
     words = [str(word) for word in command]
     with tempfile.TemporaryFile() as output:
         begin = time.perf_counter()
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment()
+            words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment(environment)
         )
         dummy, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
@@ -80,14 +81,14 @@ def ansible(module: str, options: t.Mapping[str, t.Any] | None = None) -> Measur
     return run(Path(sys.executable).with_name("ansible"), "localhost", "-m", module, *arguments)
 
 
-def _environment() -> dict[str, str]:
+def _environment(more: t.Mapping[str, str] | None) -> dict[str, str]:
     settings = {
         "ANSIBLE_COLLECTIONS_PATH": str(TOP / "build"),
         "ANSIBLE_HOME": str(TOP / "build" / "ansible-home"),
         "ANSIBLE_NOCOLOR": "true",
         "PYTHONPATH": str(TOP / "build"),
     }
-    return {**os.environ, **settings}
+    return {**os.environ, **settings, **(more or {})}
 
 
 def result_of(text: str) -> dict[str, t.Any]:

@@ -16,6 +16,7 @@ from . import machine, results
 # the order of tools/bench.sh and of the sections
 NAMES: t.Final = (
     "unpack",
+    "instructions",
     "archive",
     "copies",
     "downloads",
