@@ -12,6 +12,7 @@ Tokens, keys and the server run on Debian 12's version; only the check of a serv
 
 from __future__ import annotations
 
+import functools
 import traceback
 import typing as t
 
@@ -59,6 +60,7 @@ def require_cryptography(minimum: str = OLDEST_CRYPTOGRAPHY, *, purpose: str = "
         raise error
 
 
+@functools.cache
 def _release(version: str) -> int:
     first = version.partition(".")[0]
     return int(first) if first.isascii() and first.isdigit() else 0

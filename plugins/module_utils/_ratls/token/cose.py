@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, field
 
@@ -80,6 +81,8 @@ def token_error(what: str, why: str, *, claim: int | None = None) -> TokenInvali
     )
 
 
+# almost all headers are the same 4 bytes
+@functools.lru_cache(maxsize=16)
 def _algorithm(protected: bytes, what: str) -> Algorithm:
     header = decode_part(protected, what=f"the protected header of {what}")
     if not isinstance(header, dict):

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ ALGORITHMS: t.Final = (
 
 _KTY, _ALG, _CRV, _X, _Y = 1, 3, -1, -2, -3  # RFC 9052, 7.1 and RFC 9053, 7.1.1
 _KTY_EC2: t.Final = 2
+_UNCOMPRESSED: t.Final = 4  # SEC 1, 2.3.3
 _ALLOWED: t.Final = frozenset((_KTY, 2, _ALG, 4, _CRV, _X, _Y))  # kid and key_ops too, but never -4, a private key
 
 
@@ -83,13 +85,11 @@ class EcKey:
             return False
         r, s = (int.from_bytes(part, "big") for part in (signature[:size], signature[size:]))
         try:
-            self._public().verify(crypto.encode_dss_signature(r, s), message, crypto.ec.ECDSA(self.algorithm.digest()))
+            public = _load_point(self.algorithm, self.point)
+            public.verify(crypto.encode_dss_signature(r, s), message, crypto.ec.ECDSA(self.algorithm.digest()))
         except crypto.InvalidSignature:
             return False
         return True
-
-    def _public(self) -> EllipticCurvePublicKey:
-        return crypto.ec.EllipticCurvePublicKey.from_encoded_point(self.algorithm.ec_curve(), self.point)
 
 
 def from_point(data: bytes) -> EcKey:
@@ -152,10 +152,20 @@ def algorithm_of_label(label: Cbor) -> Algorithm:
 def _check_point(algorithm: Algorithm, data: bytes) -> EcKey:
     crypto.require_cryptography()
     try:
-        public = crypto.ec.EllipticCurvePublicKey.from_encoded_point(algorithm.ec_curve(), data)
+        public = _load_point(algorithm, data)
     except (ValueError, crypto.UnsupportedAlgorithm):
         raise KeyInvalid(f"it is not a point on {algorithm.curve}") from None
-    return from_public(public)
+    # an uncompressed point has one encoding, which need not be computed again (28 us on P-384)
+    return EcKey(algorithm, data) if data[0] == _UNCOMPRESSED else from_public(public)
+
+
+@functools.lru_cache(maxsize=64)
+def _load_point(algorithm: Algorithm, point: bytes) -> EllipticCurvePublicKey:
+    """Load a point, which takes 9 us on P-384. Raises ValueError and UnsupportedAlgorithm.
+
+    The key of a realm is checked once and used once for each token, and trust anchors are used again and again.
+    """
+    return crypto.ec.EllipticCurvePublicKey.from_encoded_point(algorithm.ec_curve(), point)
 
 
 __all__ = (
