@@ -77,8 +77,8 @@ class ClientEngine(Engine):
         config = self._config
         extensions: dict[int, bytes] = {
             Extension.SUPPORTED_VERSIONS: ext.write_versions([TLS13]),
-            Extension.SUPPORTED_GROUPS: numbers(config.groups, 2),
-            Extension.SIGNATURE_ALGORITHMS: numbers(OFFERED, 2),
+            Extension.SUPPORTED_GROUPS: numbers(config.groups),
+            Extension.SIGNATURE_ALGORITHMS: numbers(OFFERED),
             Extension.KEY_SHARE: ext.write_shares((group, pair.share) for group, pair in self._shares.items()),
         }
         if config.server_name is not None:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import typing as t
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ _SUITES: t.Final = tuple(SUITES.values())
 
 
 def _check(what: str, given: t.Sequence[object], known: t.Sequence[object]) -> None:
+    if given is known:
+        # the default, which most connections have
+        return
     if not given or len(set(given)) != len(given) or not set(given) <= set(known):
         raise UsageError(f"The TLS settings cannot be used: {what} must be some of {', '.join(map(str, known))}.")
 
@@ -87,6 +91,7 @@ class ServerConfig:
             raise UsageError("The TLS settings cannot be used: authorities are empty or longer than 8 KiB.")
 
 
+@functools.lru_cache(maxsize=64)
 def _is_host_name(name: str) -> bool:
     """Check a host name for server_name, in which addresses are not permitted (RFC 6066, section 3)."""
     try:

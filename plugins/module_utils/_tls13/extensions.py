@@ -45,7 +45,7 @@ def read_extensions(reader: Reader, *, least: int = 0) -> dict[int, bytes]:
 
 def write_extensions(extensions: Extensions) -> bytes:
     """Encode an extension block."""
-    return vector(b"".join(number(kind, 2) + vector(data, 2) for kind, data in extensions.items()), 2)
+    return vector(b"".join([number(kind, 2) + vector(data, 2) for kind, data in extensions.items()]), 2)
 
 
 def check_allowed(extensions: Extensions, allowed: t.Collection[int], what: str, *, answers: bool) -> None:
@@ -115,17 +115,17 @@ def write_server_name(name: str) -> bytes:
 
 def read_numbers(data: bytes, what: str) -> tuple[int, ...]:
     """Read supported_groups (RFC 8446, section 4.2.7) or signature_algorithms (4.2.3). Raises DecodeError."""
-    return read_all(data, what, lambda reader: reader.numbers(2))
+    return read_all(data, what, lambda reader: reader.numbers())
 
 
 def read_versions(data: bytes) -> tuple[int, ...]:
     """Read the supported_versions of a ClientHello (RFC 8446, section 4.2.1). Raises DecodeError."""
-    return read_all(data, "supported_versions", lambda reader: reader.numbers(2, length=1))
+    return read_all(data, "supported_versions", lambda reader: reader.numbers(length=1))
 
 
 def write_versions(versions: t.Iterable[int]) -> bytes:
     """Encode the supported_versions of a ClientHello."""
-    return numbers(versions, 2, length=1)
+    return numbers(versions, length=1)
 
 
 def read_number(data: bytes, what: str) -> int:

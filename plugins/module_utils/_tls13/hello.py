@@ -43,7 +43,7 @@ class ClientHello:
             number(self.version, 2)
             + self.random
             + vector(self.session_id, 1)
-            + numbers(self.suites, 2)
+            + numbers(self.suites)
             + vector(self.compressions, 1)
             + write_extensions(self.extensions),
         )
@@ -53,7 +53,7 @@ def _client_hello(reader: Reader) -> ClientHello:
     version = reader.number(2)
     random = reader.take(RANDOM_LENGTH)
     session_id = reader.vector(1, most=SESSION_ID_LENGTH)
-    suites = reader.numbers(2)
+    suites = reader.numbers()
     compressions = reader.vector(1, least=1)
     # a ClientHello before TLS 1.3 may end here
     extensions = read_extensions(reader) if reader else {}

@@ -48,7 +48,7 @@ class CertificateRequest:
 
     def encode(self) -> bytes:
         """Return the message with its header."""
-        extensions: dict[int, bytes] = {Extension.SIGNATURE_ALGORITHMS: numbers(self.schemes, 2)}
+        extensions: dict[int, bytes] = {Extension.SIGNATURE_ALGORITHMS: numbers(self.schemes)}
         if self.authorities:
             extensions[Extension.CERTIFICATE_AUTHORITIES] = write_authorities(self.authorities)
         return message(HandshakeType.CERTIFICATE_REQUEST, vector(self.context, 1) + write_extensions(extensions))

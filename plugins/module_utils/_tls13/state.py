@@ -52,6 +52,9 @@ class TlsState(enum.Enum):
     CLOSED = "closed by the other end"
     FAILED = "failed"
 
+    # states are keys of the tables; the hash of Enum is a function of Python
+    __hash__ = object.__hash__
+
 
 class Trigger(enum.Enum):
     """What starts a transition besides a handshake message. The value is its name in the graphs.

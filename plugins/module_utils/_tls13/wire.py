@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 import typing as t
 
 from .errors import DecodeError, UsageError
@@ -24,20 +26,21 @@ class Reader:
     def __init__(self, data: bytes, what: str) -> None:
         self._data = data
         self._at = 0
+        self._end = len(data)
         self.what = what
 
     def __bool__(self) -> bool:
         """Tell whether bytes are left."""
-        return self._at < len(self._data)
+        return self._at < self._end
 
     def take(self, count: int) -> bytes:
         """Return the next count bytes."""
-        end = self._at + count
-        if end > len(self._data):
+        start = self._at
+        end = start + count
+        if end > self._end:
             raise DecodeError(f"The {self.what} of the other end stops in the middle of a field.")
-        taken = self._data[self._at : end]
         self._at = end
-        return taken
+        return self._data[start:end]
 
     def number(self, size: int) -> int:
         """Return the next unsigned number of size bytes."""
@@ -45,7 +48,7 @@ class Reader:
 
     def vector(self, size: int, *, least: int = 0, most: int | None = None) -> bytes:
         """Return the next vector (section 3.4) with a length field of size bytes; it must have least to most bytes."""
-        count = self.number(size)
+        count = int.from_bytes(self.take(size), "big")
         if count < least or (most is not None and count > most):
             raise DecodeError(f"The {self.what} of the other end has a field of {count} bytes, which is not allowed.")
         return self.take(count)
@@ -54,12 +57,12 @@ class Reader:
         """Return a reader of the next vector."""
         return Reader(self.vector(size, least=least), self.what)
 
-    def numbers(self, size: int, *, length: int = 2) -> tuple[int, ...]:
-        """Return the numbers of size bytes in the next vector, at least one; its length field has length bytes."""
-        data = self.vector(length, least=size)
-        if len(data) % size:
+    def numbers(self, *, length: int = 2) -> tuple[int, ...]:
+        """Return the numbers of two bytes in the next vector, at least one; its length field has length bytes."""
+        data = self.vector(length, least=2)
+        if len(data) % 2:
             raise DecodeError(f"The {self.what} of the other end has a list that stops in the middle of an entry.")
-        return tuple(int.from_bytes(data[at : at + size], "big") for at in range(0, len(data), size))
+        return struct.unpack(f">{len(data) // 2}H", data)
 
     def end(self) -> None:
         """Raise DecodeError if bytes are left."""
@@ -80,22 +83,35 @@ def number(value: int, size: int) -> bytes:
     try:
         return value.to_bytes(size, "big")
     except OverflowError:
-        raise UsageError(f"A number does not fit into the {size} bytes that TLS gives it; shorten the input.") from None
+        raise _size_error(size) from None
 
 
 def vector(data: bytes, size: int) -> bytes:
     """Encode data with a length field of size bytes (RFC 8446, section 3.4). Raises UsageError if data is too long."""
-    return number(len(data), size) + data
+    try:
+        return len(data).to_bytes(size, "big") + data
+    except OverflowError:
+        raise _size_error(size) from None
+
+
+def _size_error(size: int) -> UsageError:
+    return UsageError(f"A number does not fit into the {size} bytes that TLS gives it; shorten the input.")
 
 
 def vectors(items: t.Iterable[bytes], *, inner: int, outer: int) -> bytes:
     """Encode a vector of vectors with length fields of inner bytes, its own of outer bytes. Raises UsageError."""
-    return vector(b"".join(vector(item, inner) for item in items), outer)
+    return vector(b"".join([vector(item, inner) for item in items]), outer)
 
 
-def numbers(values: t.Iterable[int], size: int, *, length: int = 2) -> bytes:
-    """Encode a vector of numbers of size bytes each. Raises UsageError."""
-    return vector(b"".join(number(value, size) for value in values), length)
+def numbers(values: t.Iterable[int], *, length: int = 2) -> bytes:
+    """Encode a vector of numbers of two bytes each. Raises UsageError."""
+    return _numbers(tuple(values), length)
+
+
+@functools.lru_cache(maxsize=64)
+def _numbers(values: tuple[int, ...], length: int) -> bytes:
+    # the suites, groups and schemes that this end sends are the same in all its connections
+    return vector(b"".join([number(value, 2) for value in values]), length)
 
 
 __all__ = ("Reader", "number", "numbers", "read_all", "vector", "vectors")

@@ -68,12 +68,15 @@ class CertifiedKey:
 
     chain: tuple[bytes, ...]
     key: PrivateKey = field(repr=False)
+    # the schemes for a CertificateVerify, best first
+    schemes: tuple[Scheme, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_cryptography()
         if not self.chain:
             raise UsageError("A TLS certificate cannot be used: its chain is empty.")
-        if not schemes_of(self.key.public_key()):
+        object.__setattr__(self, "schemes", schemes_of(self.key.public_key()))
+        if not self.schemes:
             raise UsageError(
                 "A TLS private key cannot be used: it must be RSA with 2048 to 8192 bits, EC with P-256 or P-384, or"
                 " Ed25519."
@@ -123,8 +126,7 @@ def schemes_of(key: object) -> tuple[Scheme, ...]:
 
 def choose_scheme(certified_key: CertifiedKey, offered: t.Collection[int]) -> Scheme | None:
     """Return the best scheme of the key that the other end offered, or None."""
-    usable = schemes_of(certified_key.key.public_key())
-    return next((scheme for scheme in usable if scheme in offered), None)
+    return next((scheme for scheme in certified_key.schemes if scheme in offered), None)
 
 
 def _is_rsa_encryption(certificate: Certificate, key: RSAPublicKey) -> bool:

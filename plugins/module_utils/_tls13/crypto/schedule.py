@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import typing as t
@@ -29,8 +30,14 @@ def expand_label(suite: Suite, secret: bytes, label: str, context: bytes, length
     length is at most that of the hash, as everywhere in TLS 1.3 except in exporters: one block of HKDF-Expand (RFC
     5869, section 2.3) is enough.
     """
-    info = number(length, 2) + vector(b"tls13 " + label.encode("ascii"), 1) + vector(context, 1)
-    return hmac.digest(secret, info + b"\x01", suite.hash)[:length]
+    info = _label_start(label, length) + vector(context, 1) + b"\x01"
+    return hmac.digest(secret, info, suite.hash)[:length]
+
+
+@functools.cache
+def _label_start(label: str, length: int) -> bytes:
+    """Return the HkdfLabel up to its context. There are 10 labels, and 32 calls in a handshake with both its ends."""
+    return number(length, 2) + vector(b"tls13 " + label.encode("ascii"), 1)
 
 
 @dataclass(frozen=True)
@@ -63,25 +70,20 @@ class KeySchedule:
 
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
-        self._zeros = bytes(suite.hash_length)
-        self._secret = extract(suite, self._zeros, self._zeros)
+        self._secret = b""
 
     def enter_handshake(self, shared: bytes, hello_hash: bytes) -> Secrets:
         """Return the handshake traffic secrets for the (EC)DHE secret and the hash of ClientHello..ServerHello."""
-        self._next(shared)
+        self._secret = extract(self._suite, _early_salt(self._suite), shared)
         return self._pair("hs", hello_hash)
 
     def enter_application(self, finished_hash: bytes) -> Secrets:
         """Return the first application traffic secrets; finished_hash is that of ClientHello..server Finished."""
-        self._next(self._zeros)
+        salt = _derived(self._suite, self._secret)
+        self._secret = extract(self._suite, salt, bytes(self._suite.hash_length))
         secrets = self._pair("ap", finished_hash)
         self._secret = b""
         return secrets
-
-    def _next(self, secret: bytes) -> None:
-        empty = hashlib.new(self._suite.hash).digest()
-        salt = expand_label(self._suite, self._secret, "derived", empty, self._suite.hash_length)
-        self._secret = extract(self._suite, salt, secret)
 
     def _pair(self, epoch: str, transcript_hash: bytes) -> Secrets:
         length = self._suite.hash_length
@@ -89,6 +91,23 @@ class KeySchedule:
             expand_label(self._suite, self._secret, f"c {epoch} traffic", transcript_hash, length),
             expand_label(self._suite, self._secret, f"s {epoch} traffic", transcript_hash, length),
         )
+
+
+def _derived(suite: Suite, secret: bytes) -> bytes:
+    """Return the salt of the next HKDF-Extract."""
+    return expand_label(suite, secret, "derived", _empty_hash(suite.hash), suite.hash_length)
+
+
+@functools.cache
+def _empty_hash(name: str) -> bytes:
+    return hashlib.new(name).digest()
+
+
+@functools.cache
+def _early_salt(suite: Suite) -> bytes:
+    """Return the salt for the (EC)DHE secret. Without a PSK it is not secret: every connection of the suite has it."""
+    zeros = bytes(suite.hash_length)
+    return _derived(suite, extract(suite, zeros, zeros))
 
 
 def next_secret(suite: Suite, secret: bytes) -> bytes:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ if t.TYPE_CHECKING:
 
 IV_LENGTH: t.Final = 12
 TAG_LENGTH: t.Final = 16
+_HASH_LENGTHS: t.Final = {"sha256": 32, "sha384": 48}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Suite:
     @property
     def hash_length(self) -> int:
         """The length of the hash in bytes."""
-        return hashlib.new(self.hash).digest_size
+        return _HASH_LENGTHS[self.hash]
 
     def cipher(self, key: bytes) -> Cipher:
         """Return the AEAD object for a key of key_length bytes."""

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 import typing as t
 
@@ -18,7 +19,7 @@ from ..names import Alert
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
-    from cryptography.x509.verification import ExtensionPolicy, Policy, Store
+    from cryptography.x509.verification import ExtensionPolicy, Policy
 
 # maximum certificates between the server's and the trust anchor
 MAX_DEPTH: t.Final = 8
@@ -35,12 +36,13 @@ class ServerVerifier:
     def __init__(self, roots: bytes) -> None:
         require_cryptography(MINIMUM_CRYPTOGRAPHY)
         try:
-            self._roots = x509.load_pem_x509_certificates(roots)
+            trusted = x509.load_pem_x509_certificates(roots)
         except (ValueError, x509.InvalidVersion):
             raise UsageError(
                 "The root certificates for TLS cannot be read: they must be PEM, and each of them valid X.509."
             ) from None
-        self._store: Store = verification.Store(self._roots)
+        builder = verification.PolicyBuilder().store(verification.Store(trusted)).max_chain_depth(MAX_DEPTH)
+        self._builder = builder.extension_policies(ca_policy=_authority_policy(), ee_policy=_server_policy())
 
     def verify(self, chain: t.Sequence[bytes], name: str, *, time: datetime.datetime | None = None) -> None:
         """Verify that chain leads to a root and names the server.
@@ -48,10 +50,8 @@ class ServerVerifier:
         chain is DER, the server's certificate first; name is a host name or an address; time defaults to now. Raises
         CertificateRejected and UsageError.
         """
-        builder = verification.PolicyBuilder().store(self._store).max_chain_depth(MAX_DEPTH)
-        builder = builder.extension_policies(ca_policy=_authority_policy(), ee_policy=_server_policy())
-        if time is not None:
-            builder = builder.time(time)
+        # without a time, each verifier that the builder makes takes the current one
+        builder = self._builder if time is None else self._builder.time(time)
         leaf, intermediates = self._load(chain)
         try:
             verifier = builder.build_server_verifier(_subject(name))
@@ -95,6 +95,7 @@ class ServerVerifier:
         )
 
 
+@functools.lru_cache(maxsize=64)
 def _subject(name: str) -> x509.DNSName | x509.IPAddress:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))

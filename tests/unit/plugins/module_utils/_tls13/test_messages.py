@@ -121,7 +121,7 @@ SAMPLES: dict[str, bytes] = {
     "KeyUpdate": messages.encode_key_update(requested=True)[4:],
     "NewSessionTicket": bytes(8) + b"\x01\x00\x00\x04tick\x00\x00",
     "server_name": ext.write_server_name("localhost"),
-    "groups": wire.numbers([1, 2, 3], 2),
+    "groups": wire.numbers([1, 2, 3]),
     "versions": ext.write_versions([0x0304]),
     "number": b"\x03\x04",
     "shares": ext.write_shares([(29, b"share")]),
