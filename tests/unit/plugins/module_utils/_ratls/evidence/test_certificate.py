@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import threading
 import typing as t
+from unittest import mock
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.extensions import extensions_of
@@ -50,6 +51,40 @@ def test_the_certificate_is_what_the_servers_expect(key_type: t.Any) -> None:
     length = len(TOKEN).to_bytes(2, "big")
     assert b"\x06\x04\x2b\x03\x03\x07\x04\x82" + length + TOKEN in data
     assert len(certificate.extensions) == 1
+
+
+def built(key: ClientKey, token: bytes) -> x509.Certificate:
+    """The same certificate by the builder of cryptography."""
+    number = x509.load_der_x509_certificate(make_certificate(key, token)).serial_number
+    start, end = (datetime.datetime(*day, tzinfo=datetime.timezone.utc) for day in ((2021, 5, 19), (4096, 1, 1)))
+    builder = x509.CertificateBuilder(x509.Name([]), x509.Name([]), key.private.public_key(), number, start, end)
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.3.3.7"), token)
+    return builder.add_extension(extension, critical=False).sign(key.private, hashes.SHA256())
+
+
+@every_type
+@pytest.mark.parametrize("size", [0, 1, 100, 117, 118, 119, 127, 128, 200, 255, 256, 1083, 16384])
+def test_the_certificate_is_that_of_the_builder(key_type: t.Any, size: int) -> None:
+    # the lengths of DER change their form at 128 and 256 bytes; the signature of RSA is always the same
+    for key in (client_key.process_key(key_type), client_key.make_client_key("ec-p256")):
+        made, wanted = make_certificate(key, bytes(size)), built(key, bytes(size))
+        certificate = x509.load_der_x509_certificate(made)
+        assert certificate.tbs_certificate_bytes == wanted.tbs_certificate_bytes
+        assert certificate.signature_algorithm_oid == wanted.signature_algorithm_oid
+        certificate.verify_directly_issued_by(certificate)
+        if isinstance(key.private, rsa.RSAPrivateKey):
+            assert made == wanted.public_bytes(serialization.Encoding.DER)
+
+
+def test_small_serial_numbers_are_in_their_shortest_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = client_key.process_key("ec-p256")
+    for start in ("00007f", "000080", "8000ff", "ffffff", "7f0000"):
+        digest = bytes.fromhex(start) + bytes(range(1, 30))
+        monkeypatch.setattr(hashlib, "sha256", lambda dummy, digest=digest: mock.Mock(digest=lambda: digest))
+        data = make_certificate(key, TOKEN)
+        monkeypatch.undo()
+        found = x509.load_der_x509_certificate(data)
+        assert found.serial_number == int.from_bytes(digest[:20], "big") & ~(1 << 159)
 
 
 @every_type
