@@ -40,15 +40,24 @@ def handshakes(work: Path, realm: Path, relying_party: RelyingParty) -> list[Row
     tls = make_tls(work / "rsa", rsa=True)
     rows = []
     for key_type in _KEY_TYPES:
-        attested = Attested(tls, realm, relying_party, key_type)
-        python: dict[str, t.Callable[[], float]] = {kind: PythonSsl(tls, work, kind).handshake for kind in _KEY_TYPES}
-        found = medians({"ours": attested.handshake, **python}, count=_HANDSHAKES)
-        what = f"handshake of RA-TLS, client key {key_type}"
-        rows += [
-            Row(what, found["ours"] * 1e3, "ms", f"Python's ssl, {kind}", found[kind] * 1e3) for kind in _KEY_TYPES
-        ]
-        rate = attestations_per_second(attested, relying_party, count=_ATTESTATIONS)
-        rows.append(Row(f"attestations with a key {key_type}, one core", rate, "/s"))
+        ours = {
+            "known platform": Attested(tls, realm, relying_party, key_type),
+            "new platform": Attested(tls, realm, relying_party, key_type, restarts=True),
+        }
+        found = medians(
+            {
+                **{name: attested.handshake for name, attested in ours.items()},
+                **{kind: PythonSsl(tls, work, kind).handshake for kind in _KEY_TYPES},
+            },
+            count=_HANDSHAKES,
+        )
+        for name, attested in ours.items():
+            what = f"handshake of RA-TLS, client key {key_type}, {name}"
+            rows += [
+                Row(what, found[name] * 1e3, "ms", f"Python's ssl, {kind}", found[kind] * 1e3) for kind in _KEY_TYPES
+            ]
+            rate = attestations_per_second(attested, relying_party, count=_ATTESTATIONS)
+            rows.append(Row(f"attestations with a key {key_type}, {name}, one core", rate, "/s"))
     return rows
 
 

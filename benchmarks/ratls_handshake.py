@@ -40,14 +40,21 @@ _NAME = "localhost"
 class Firmware:
     """The source of evidence; what it takes is the realm's own time, and counted apart."""
 
-    source: SimulatedSource
+    realm: Path
+    # whether each token is the first after a start of the machine, and so has a new platform token
+    restarts: bool = False
     seconds: float = 0.0
     kind: t.Literal["simulated"] = field(default="simulated", init=False)
+
+    def __post_init__(self) -> None:
+        self._source = SimulatedSource(str(self.realm))
 
     def evidence(self, realm_challenge: bytes) -> Evidence:
         """See EvidenceSource."""
         begin = time.perf_counter()
-        found = self.source.evidence(realm_challenge)
+        if self.restarts:
+            self._source = SimulatedSource(str(self.realm))
+        found = self._source.evidence(realm_challenge)
         self.seconds += time.perf_counter() - begin
         return found
 
@@ -55,11 +62,13 @@ class Firmware:
 class Attested:
     """Handshakes of RA-TLS."""
 
-    def __init__(self, tls: Tls, realm: Path, relying_party: RelyingParty, key_type: KeyType) -> None:
+    def __init__(
+        self, tls: Tls, realm: Path, relying_party: RelyingParty, key_type: KeyType, *, restarts: bool = False
+    ) -> None:
         self._server = load_certified_key(tls.certificate.read_bytes(), tls.key.read_bytes())
         self._verifier = ServerVerifier(tls.ca.read_bytes())
         self._relying_party = relying_party
-        self._firmware = Firmware(SimulatedSource(str(realm)))
+        self._firmware = Firmware(realm, restarts)
         self._attester = Attester(self._firmware, t.cast("t.Any", key_type))
 
     def handshake(self) -> float:

@@ -78,7 +78,7 @@ class RelyingParty:
         """Decide whether a client may connect that has shown this certificate.
 
         certificate is DER; TLS must have checked its CertificateVerify before. now is the current time with a time
-        zone, that of the clock if it is None. The challenge is used up, and nothing is kept for another connection.
+        zone, that of the clock if it is None. The challenge is used up, and no verdict is kept for another connection.
         The call blocks for as long as the appraisers take, so it belongs in a thread; several calls may run at once.
         Raises a RatlsError for every refusal, with the fields token (its digest) and rim once the token was parsed.
         """

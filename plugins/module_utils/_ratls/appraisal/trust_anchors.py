@@ -16,10 +16,12 @@ from ..token.keys import EcKey
 
 if t.TYPE_CHECKING:
     from ..token.cca_token import CcaToken
+    from ..token.cose import Sign1
     from ..token.platform_claims import PlatformClaims
 
 MAX_ANCHORS: t.Final = 100_000
 MAX_CANDIDATES: t.Final = 64
+MAX_VERIFIED: t.Final = 256
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,18 @@ class TrustAnchor:
 
 
 class TrustAnchors:
-    """The keys of all trusted platforms."""
+    """The keys of all trusted platforms.
+
+    Firmware has the platform token made once for each start of the machine, so most connections show one whose
+    signature was verified before. Verifying it takes 0.49 ms on P-384, two fifths of an attestation. So the anchors
+    remember which key signed which token: the whole signed message and the signature, not a digest of them. Only tokens
+    that a trust anchor has signed are remembered, at most MAX_VERIFIED. After a reload, other anchors begin with none.
+    """
 
     def __init__(self, anchors: t.Iterable[TrustAnchor]) -> None:
         """Index the anchors. Raises ConfigurationInvalid if there are none, or too many for the same platforms."""
         self._anchors: dict[tuple[bytes | None, bytes | None], list[EcKey]] = {}
+        self._verified: dict[Sign1, EcKey] = {}
         for count, anchor in enumerate(anchors, 1):
             keys = self._anchors.setdefault((anchor.instance_id, anchor.implementation_id), [])
             keys.append(anchor.key)
@@ -70,7 +79,12 @@ class TrustAnchors:
                 "add its public key to the trust anchors to accept this platform.",
                 check="platform_signature",
             )
-        token.verify_platform(keys)
+        # several threads may do this at once: each step is atomic, and a signature is at worst verified twice
+        if self._verified.get(token.platform_token) not in keys:
+            key = token.verify_platform(keys)
+            if len(self._verified) >= MAX_VERIFIED:
+                self._verified.clear()
+            self._verified[token.platform_token] = key
 
 
-__all__ = ("MAX_ANCHORS", "MAX_CANDIDATES", "TrustAnchor", "TrustAnchors")
+__all__ = ("MAX_ANCHORS", "MAX_CANDIDATES", "MAX_VERIFIED", "TrustAnchor", "TrustAnchors")

@@ -111,19 +111,33 @@ def sign_token(
     The claims that bind its halves to each other and to the keys are added. Given claims override added ones, so that
     invalid tokens can be made.
     """
-    new = profile == "new"
-    public = cose_key(realm_key.public) if new else realm_key.public.point
-    realm_filled: Claims = {realm_claims.REALM_PROFILE: realm_claims.PROFILE} if new else {}
-    realm_filled[realm_claims.PUBLIC_KEY] = public
-    realm_filled[realm_claims.PUBLIC_KEY_HASH_ALGORITHM] = "sha-256"
-    platform_filled: Claims = {
-        platform_claims.CHALLENGE: hashlib.sha256(public).digest(),
-        platform_claims.PROFILE: platform_claims.NEW_PROFILE if new else platform_claims.OLD_PROFILE,
-    }
     return collection(
-        sign1(encode({**platform_filled, **platform}), platform_key),
-        sign1(encode({**realm_filled, **realm}), realm_key),
+        sign_platform_token(platform, platform_key=platform_key, realm_key=realm_key, profile=profile),
+        sign_realm_token(realm, realm_key=realm_key, profile=profile),
     )
+
+
+def sign_platform_token(
+    claims: t.Mapping[CborKey, Cbor], *, platform_key: SigningKey, realm_key: SigningKey, profile: TokenProfile
+) -> bytes:
+    """Return a platform token with these claims, which firmware has made once for each start of the machine."""
+    filled: Claims = {
+        platform_claims.CHALLENGE: hashlib.sha256(_realm_public_key(realm_key, profile)).digest(),
+        platform_claims.PROFILE: platform_claims.NEW_PROFILE if profile == "new" else platform_claims.OLD_PROFILE,
+    }
+    return sign1(encode({**filled, **claims}), platform_key)
+
+
+def sign_realm_token(claims: t.Mapping[CborKey, Cbor], *, realm_key: SigningKey, profile: TokenProfile) -> bytes:
+    """Return a realm token with these claims, which firmware makes for each challenge."""
+    filled: Claims = {realm_claims.REALM_PROFILE: realm_claims.PROFILE} if profile == "new" else {}
+    filled[realm_claims.PUBLIC_KEY] = _realm_public_key(realm_key, profile)
+    filled[realm_claims.PUBLIC_KEY_HASH_ALGORITHM] = "sha-256"
+    return sign1(encode({**filled, **claims}), realm_key)
+
+
+def _realm_public_key(realm_key: SigningKey, profile: TokenProfile) -> bytes:
+    return cose_key(realm_key.public) if profile == "new" else realm_key.public.point
 
 
 def collection(platform_token: bytes, realm_token: bytes) -> bytes:
@@ -131,4 +145,15 @@ def collection(platform_token: bytes, realm_token: bytes) -> bytes:
     return encode(TaggedValue(TAG, {PLATFORM_TOKEN: platform_token, REALM_TOKEN: realm_token}))
 
 
-__all__ = ("PROGRAM", "Claims", "SigningKey", "TokenProfile", "collection", "cose_key", "sign1", "sign_token")
+__all__ = (
+    "PROGRAM",
+    "Claims",
+    "SigningKey",
+    "TokenProfile",
+    "collection",
+    "cose_key",
+    "sign1",
+    "sign_platform_token",
+    "sign_realm_token",
+    "sign_token",
+)

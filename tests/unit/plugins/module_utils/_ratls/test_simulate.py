@@ -50,6 +50,62 @@ def test_the_command_makes_all_that_a_demonstration_needs(realm: pathlib.Path) -
     assert token.platform.software_components[0].type == "SIMULATED"
 
 
+def copied(realm: pathlib.Path, place: pathlib.Path) -> pathlib.Path:
+    place.mkdir()
+    for file in realm.iterdir():
+        (place / file.name).write_bytes(file.read_bytes())
+    return place
+
+
+def test_the_platform_token_is_made_once_and_the_realm_token_each_time(realm: pathlib.Path) -> None:
+    source = SimulatedSource(str(realm))
+    first, second = (parse_token(source.evidence(challenge * 64).token) for challenge in (b"1", b"2"))
+    assert first.platform_token == second.platform_token
+    assert (first.realm.challenge, second.realm.challenge) == (b"1" * 64, b"2" * 64)
+    for token in (first, second):
+        token.verify_realm()
+        token.verify_platform(read_keys((realm / "cpak.pem").read_bytes(), what="cpak.pem"))
+    # another source is another start of the machine; signatures are random
+    assert parse_token(SimulatedSource(str(realm)).evidence(bytes(64)).token).platform_token != first.platform_token
+
+
+@pytest.mark.parametrize("name", ["platform.key", "realm.key", "realm.json"])
+def test_a_file_that_changes_between_two_tokens_counts(realm: pathlib.Path, tmp_path: pathlib.Path, name: str) -> None:
+    here = copied(realm, tmp_path / "here")
+    assert simulate.main(["make", str(tmp_path / "other"), "--rim", "ab" * 32]) == 0
+    source = SimulatedSource(str(here))
+    before = parse_token(source.evidence(bytes(64)).token)
+    (here / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    after = parse_token(source.evidence(bytes(64)).token)
+    after.verify_realm()
+    assert (after.realm.public_key != before.realm.public_key) == (name == "realm.key")
+    assert (after.realm.initial_measurement == b"\xab" * 32) == (name == "realm.json")
+    signer = tmp_path / "other" if name == "platform.key" else here
+    after.verify_platform(read_keys((signer / "cpak.pem").read_bytes(), what="cpak.pem"))
+
+
+@pytest.mark.parametrize("name", ["platform.key", "realm.key", "realm.json"])
+def test_a_file_that_goes_bad_or_away_is_an_error(realm: pathlib.Path, tmp_path: pathlib.Path, name: str) -> None:
+    here = copied(realm, tmp_path / "here")
+    source = SimulatedSource(str(here))
+    source.evidence(bytes(64))
+    (here / name).write_bytes(b"broken")
+    with pytest.raises(ConfigurationInvalid):
+        source.evidence(bytes(64))
+    (here / name).unlink()
+    with pytest.raises(ConfigurationInvalid, match="cannot be read, No such file"):
+        source.evidence(bytes(64))
+    (here / name).write_bytes((realm / name).read_bytes())
+    parse_token(source.evidence(bytes(64)).token).verify_realm()
+
+
+def test_a_source_does_not_show_its_keys(realm: pathlib.Path) -> None:
+    source = SimulatedSource(str(realm))
+    source.evidence(bytes(64))
+    assert repr(source) == f"SimulatedSource(directory='{realm}', kind='simulated')"
+    assert source == SimulatedSource(str(realm))
+
+
 def test_evidence_says_that_it_is_simulated(realm: pathlib.Path) -> None:
     evidence = SimulatedSource(str(realm)).evidence(bytes(64))
     assert evidence.kind == "simulated"

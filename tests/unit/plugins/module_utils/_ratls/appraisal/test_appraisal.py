@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import pickle
 import typing as t
+from dataclasses import replace
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import appraisers
+from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal import appraisers, trust_anchors
 from ansible_collections.attested.registry.plugins.module_utils._ratls.appraisal.appraisal import (
     AppraiserChain,
     Attestation,
@@ -44,7 +46,9 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.
 from ansible_collections.attested.registry.plugins.module_utils._ratls.evidence.simulated import SimulatedSource
 from ansible_collections.attested.registry.plugins.module_utils._ratls.relying_party import RelyingParty
 from ansible_collections.attested.registry.plugins.module_utils._ratls.simulate import main
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import CcaToken, parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.key_file import read_keys
+from ansible_collections.attested.registry.plugins.module_utils._ratls.token.keys import ALGORITHMS, EcKey
 from ansible_collections.attested.registry.tests.support.attestation import ratls_tokens
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.timezone.utc)
@@ -231,3 +235,102 @@ def test_a_realm_key_that_the_platform_does_not_know_is_refused(realm: str) -> N
 def test_the_time_of_now_is_the_default(realm: str) -> None:
     challenge = Challenge()
     assert RelyingParty(chain(realm)).judge(answer(challenge, realm), challenge)
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The messages whose signatures are verified."""
+    messages: list[bytes] = []
+    really = EcKey.verify
+
+    def verify(key: EcKey, signature: bytes, message: bytes) -> bool:
+        messages.append(message)
+        return really(key, signature, message)
+
+    monkeypatch.setattr(EcKey, "verify", verify)
+    return messages
+
+
+def test_the_signature_of_a_platform_token_is_verified_once(realm: str, verified: list[bytes]) -> None:
+    anchors, source = chain_anchors(realm), SimulatedSource(realm)
+    tokens = [parse_token(source.evidence(bytes([number]) * 64).token) for number in range(3)]
+    for token in tokens:
+        anchors.verify(token)
+    assert len(verified) == 1
+    # another start of the machine
+    anchors.verify(parse_token(SimulatedSource(realm).evidence(bytes(64)).token))
+    assert len(verified) == 2
+    # other anchors, as after a reload
+    chain_anchors(realm).verify(tokens[0])
+    assert len(verified) == 3
+
+
+def test_each_connection_has_its_realm_token_verified(realm: str, verified: list[bytes]) -> None:
+    source = SimulatedSource(realm)
+    relying_party = RelyingParty(
+        AppraiserChain((appraisers.LifecycleAppraiser(), appraisers.PlatformAppraiser(chain_anchors(realm))))
+    )
+    for dummy in range(3):
+        challenge = Challenge()
+        identity = Attester(source, "ec-p256").answer((challenge.authority,))
+        assert relying_party.judge(identity.certificate, challenge, now=NOW).platform_authenticated
+    assert len(verified) == 1 + 3
+    assert len(set(verified)) == len(verified)
+
+
+def altered(token: CcaToken, **changes: t.Any) -> CcaToken:
+    return replace(token, platform_token=replace(token.platform_token, **changes))
+
+
+def test_what_differs_from_a_verified_platform_token_is_verified(realm: str) -> None:
+    anchors = chain_anchors(realm)
+    token = parse_token(SimulatedSource(realm).evidence(bytes(64)).token)
+    anchors.verify(token)
+    signed = token.platform_token
+    others = (
+        altered(token, payload=signed.payload[:-1] + bytes([signed.payload[-1] ^ 1])),
+        altered(token, signature=signed.signature[:-1] + bytes([signed.signature[-1] ^ 1])),
+        altered(token, protected=signed.protected + b"\x00"),
+        altered(token, algorithm=ALGORITHMS[0]),
+    )
+    for dummy in range(2):
+        for other in others:
+            with pytest.raises(TokenUntrusted, match="is not signed with a key that is trusted"):
+                anchors.verify(other)
+        anchors.verify(token)
+
+
+def test_a_verified_platform_token_is_nothing_to_other_anchors(realm: str, tmp_path: pathlib.Path) -> None:
+    token = parse_token(SimulatedSource(realm).evidence(bytes(64)).token)
+    chain_anchors(realm).verify(token)
+    other = chain_anchors(make_realm(tmp_path / "other"))
+    for dummy in range(2):
+        with pytest.raises(TokenUntrusted):
+            other.verify(token)
+
+
+def test_only_so_many_platform_tokens_are_remembered(
+    realm: str, verified: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust_anchors, "MAX_VERIFIED", 2)
+    anchors = chain_anchors(realm)
+    tokens = [parse_token(SimulatedSource(realm).evidence(bytes(64)).token) for dummy in range(3)]
+    for token in tokens:
+        anchors.verify(token)
+    assert len(verified) == 3
+    for dummy in range(5):
+        anchors.verify(tokens[2])
+    assert len(verified) == 3
+    anchors.verify(tokens[0])
+    assert len(verified) == 4
+
+
+def test_tokens_that_no_anchor_signed_are_not_remembered(realm: str, tmp_path: pathlib.Path) -> None:
+    anchors = chain_anchors(realm)
+    foreign = SimulatedSource(make_realm(tmp_path / "other"))
+    for dummy in range(3):
+        with pytest.raises(TokenUntrusted):
+            anchors.verify(parse_token(foreign.evidence(bytes(64)).token))
+    assert not anchors._verified
+    # a copy in another process has none, or those that it had
+    assert pickle.loads(pickle.dumps(anchors)) == anchors
