@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from ansible_collections.attested.registry.tests.support.images import debian_im
 from ansible_collections.attested.registry.tests.support.servers.peers import run
 
 from . import node_modules, torch_layer
+from .measuring import apart
 
 PACKAGES = ["gcc", "git", "libc6-dev", "perl", "python3"]
 TAGS: t.Final = ("debian", "node", "torch")
@@ -32,12 +31,7 @@ def make(parent: Path) -> BenchImages:
     """The images, made when they are not there. Needs root."""
     recipe = debian_images.recipe(PACKAGES, Path(node_modules.__file__).read_bytes())
     place = parent.resolve() / f"bench-{recipe}"
-    # In a process of its own, since what measures must stay small: see measuring.run.
-    process = multiprocessing.get_context("fork").Process(target=_make, args=(place,))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        sys.exit("The images of the benchmark could not be made.")
+    apart(_make, place)
     return BenchImages(place / "layout")
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -91,6 +92,15 @@ def _environment(more: t.Mapping[str, str] | None) -> dict[str, str]:
     # with bytecode from the second run on, whatever the environment says: what is measured is not the compiler
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**inherited, **settings, **(more or {})}
+
+
+def apart(function: t.Callable[..., None], *arguments: t.Any) -> None:
+    """Call a function in a process of its own, so that this one stays small: see run(). Exits when it fails."""
+    process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        sys.exit(f"{getattr(function, '__name__', function)} failed; what it said stands above.")
 
 
 def result_of(text: str) -> dict[str, t.Any]:

@@ -16,6 +16,8 @@ from . import machine, results
 # the order of tools/bench.sh and of the sections
 NAMES: t.Final = (
     "unpack",
+    "hosts",
+    "scaling",
     "instructions",
     "archive",
     "copies",

@@ -36,7 +36,7 @@ Parts = t.Sequence[tuple[Part, float]]
 Pools = t.Mapping[Part, bytes]
 
 # the parts of a shared library, one after the other
-_LIBRARY: t.Final[Parts] = (("tables", 0.23), ("code", 0.52), ("tables", 0.15), ("kernels", 0.10))
+LIBRARY: t.Final[Parts] = (("tables", 0.23), ("code", 0.52), ("tables", 0.15), ("kernels", 0.10))
 _LIBRARY_MB: t.Final = (340, 200, 140, 110, 90, 70, 60, 45, 35, 25, 18, 12, 9, 6)
 _WEIGHTS_MB: t.Final = (80, 50, 30, 12, 6)
 _PYTHON_FILES: t.Final = 360
@@ -59,7 +59,7 @@ def write(path: Path, scale: float = 1.0) -> int:
 
 def _files(chance: random.Random, scale: float) -> t.Iterator[tuple[str, int, Parts]]:
     for number, megabytes in enumerate(_LIBRARY_MB):
-        yield f"{_PACKAGES}/torch/lib/libtorch_part{number:02d}.so", int(megabytes * 1e6 * scale), _LIBRARY
+        yield f"{_PACKAGES}/torch/lib/libtorch_part{number:02d}.so", int(megabytes * 1e6 * scale), LIBRARY
     for number, megabytes in enumerate(_WEIGHTS_MB):
         yield f"srv/model/model-{number:05d}.safetensors", int(megabytes * 1e6 * scale), (("weights", 1.0),)
     for number in range(_PYTHON_FILES):
@@ -71,7 +71,7 @@ class _Content(io.RawIOBase):
     """The bytes of one file: pieces from everywhere in the pools of its parts."""
 
     def __init__(self, chance: random.Random, pools: Pools, size: int, parts: Parts) -> None:
-        self._pieces = _pieces(chance, pools, size, parts)
+        self._pieces = pieces(chance, pools, size, parts)
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -86,7 +86,8 @@ class _Content(io.RawIOBase):
         return count
 
 
-def _pieces(chance: random.Random, pools: Pools, size: int, parts: Parts) -> t.Iterator[memoryview]:
+def pieces(chance: random.Random, pools: Pools, size: int, parts: Parts) -> t.Iterator[memoryview]:
+    """Yield size bytes: of each part its share, in pieces from everywhere in its pool."""
     left = size
     for number, (part, share) in enumerate(parts):
         last = number == len(parts) - 1

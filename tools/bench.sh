@@ -14,7 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 tools/apt-need.sh "the benchmark's images and peers" mmdebstrap=mmdebstrap docker-registry=docker-registry skopeo=skopeo \
   umoci=umoci nginx=nginx wrk=wrk curl=curl openssl=openssl valgrind=valgrind \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
-[ $# -gt 0 ] || set -- unpack instructions archive copies downloads server ratls listings
+[ $# -gt 0 ] || set -- unpack hosts scaling instructions archive copies downloads server ratls listings
 for name; do
   PYTHONPATH=$BUILD python -m "ansible_collections.attested.registry.benchmarks.$name" \
     --runs "${RUNS:-3}" --results "${RESULTS:-benchmarks/RESULTS.md}" --settle "${SETTLE:-120}"

@@ -53,5 +53,4 @@ def test_what_was_done_before_a_fork_counts_once(tmp_path: Path) -> None:
     def count(before: int, child: int) -> int:
         return callgrind.count((sys.executable, "-S", "-c", FORKING.format(before=before, child=child)), tmp_path)[0]
 
-    nothing, before, child = count(0, 0), count(100_000, 0), count(0, 100_000)
-    assert before - nothing == pytest.approx(child - nothing, rel=0.1)
+    assert count(100_000, 0) == pytest.approx(count(0, 100_000), rel=0.05)
