@@ -46,7 +46,7 @@ importer: venv ## galaxy-importer on the built tarball
 integration: venv ## playbooks against real registries; TARGETS="a b" for some of them
 	@tools/integration.sh $(TARGETS)
 
-bench: venv ## speed and memory against skopeo, umoci, nginx and docker-registry; RUNS=3, BENCH="unpack server"
+bench: venv ## speed and memory against skopeo, umoci, ping, nginx and others; RUNS=3, BENCH="unpack server"
 	@tools/bench.sh $(BENCH)
 
 docs: venv ## the plugins' documentation as HTML in build/docs

@@ -76,10 +76,20 @@ def call_module(name: str, options: t.Mapping[str, t.Any], *more: str) -> Measur
     return run(sys.executable, CALL_MODULE, name, json.dumps(options), *more)
 
 
-def ansible(module: str, options: t.Mapping[str, t.Any] | None = None) -> Measured:
+def ansible(
+    module: str, options: t.Mapping[str, t.Any] | None = None, environment: t.Mapping[str, str] | None = None
+) -> Measured:
     """Measure an ad-hoc task for localhost."""
     arguments = ("-a", json.dumps(options)) if options else ()
-    return run(Path(sys.executable).with_name("ansible"), "localhost", "-m", module, *arguments)
+    command = (Path(sys.executable).with_name("ansible"), "localhost", "-m", module, *arguments)
+    return run(*command, environment=environment)
+
+
+def sent_bytes(module: str, options: t.Mapping[str, t.Any] | None, work: Path) -> int:
+    """Return the size of all scripts that Ansible sends to a host for an ad-hoc task."""
+    with tempfile.TemporaryDirectory(dir=work) as place:
+        ansible(module, options, {"ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_REMOTE_TMP": place})
+        return sum(path.stat().st_size for path in Path(place).rglob("AnsiballZ_*"))
 
 
 def _environment(more: t.Mapping[str, str] | None) -> dict[str, str]:

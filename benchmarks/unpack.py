@@ -18,7 +18,7 @@ from ansible_collections.attested.registry.tests.support.servers.peers import Do
 
 from . import bench_images, floor
 from .machine import TOP
-from .measuring import Best, Measured, ansible, call_module, result_of, run
+from .measuring import Best, Measured, ansible, call_module, result_of, run, sent_bytes
 from .publish import options_parser, publish
 from .results import Row
 
@@ -39,6 +39,7 @@ class Image:
     task: Best = field(default_factory=Best)
     again: Best = field(default_factory=Best)
     ping: Best = field(default_factory=Best)
+    sent: list[int] = field(default_factory=list)
 
     @property
     def peers(self) -> Best:
@@ -87,6 +88,7 @@ def _task(image: Image, registry: str, work: Path) -> None:
     for dummy in range(2):
         image.again.add(ansible(_MODULE, options))
         image.ping.add(ansible(_PING))
+    image.sent[:] = [sent_bytes(_MODULE, options, work), sent_bytes(_PING, None, work)]
     shutil.rmtree(work / "ours")
 
 
@@ -110,6 +112,8 @@ def rows(image: Image, least: floor.Floor) -> list[Row]:
     found += against_peers(f"{name}: ansible -m oci_image_unpack", image.task, peers)
     found += against_ping(f"{name}: the same again, unchanged", image.again, image.ping)
     found.append(Row(f"{name}: the same again, requests", again["stats"]["requests"], ""))
+    ours, ping = (size / 1024 for size in image.sent)
+    found.append(Row(f"{name}: the same again, scripts sent", ours, "KiB", _PING, ping))
     return found
 
 
