@@ -119,7 +119,7 @@ class TreeWriter:
         self._digests = InodeTable(_DIGEST_BYTES, self._scratch)
         self._marked = InodeTable(0, self._scratch)
         self._attributor = Attributor(
-            ownership=options.ownership, xattrs=options.xattrs, warn=warn, marked=self._marked
+            ownership=options.ownership, xattrs=options.xattrs, warn=warn, marked=self._marked, private=fresh
         )
         self._tree = Tree(root, resolver=resolver, mark=not fresh, interrupted=interrupted, scratch=self._scratch)
         with contextlib.ExitStack() as stack:

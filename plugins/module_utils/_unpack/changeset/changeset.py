@@ -22,6 +22,7 @@ because each change in a directory changes its times and may need its permission
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import typing as t
@@ -89,25 +90,21 @@ class Changeset:
         """Apply all entries that reader yields."""
         for entry in reader.entries():
             self._budget.add_entry()
-            self._call_for(entry.path, self._apply_entry, entry, reader)
+            self._tree.release()
+            try:
+                self._apply_entry(entry, reader)
+            except (UnpackError, OSError) as exc:
+                _raise_for(entry.path, exc)
         for directory, inode, name in self._hidden_files:
-            self._call_for(os.path.join(directory, name), self._hide_file, directory, inode, name)
+            self._tree.release()
+            try:
+                self._hide_file(directory, inode, name)
+            except (UnpackError, OSError) as exc:
+                _raise_for(os.path.join(directory, name), exc)
         self._tree.forget()
         if self._skipped_devices:
             count = self._skipped_devices
             self._warn(f"{count} device nodes of the image were skipped; set devices: create to make them.")
-
-    def _call_for(self, path: bytes, action: t.Callable[..., None], *arguments: t.Any) -> None:
-        """Call action; add path to every error."""
-        self._tree.release()
-        try:
-            action(*arguments)
-        except UnpackError as exc:
-            raise exc.add_context(path=visible(path)) from exc.__cause__
-        except OSError as exc:
-            if exc.errno in _MISLED:
-                raise _entry_error(path, _MISLED[exc.errno]) from exc
-            raise filesystem_error(exc, doing="unpacking", path=path) from exc
 
     def _apply_entry(self, entry: Entry, reader: TarReader) -> None:
         directory, name = split_path(entry.path)
@@ -200,27 +197,37 @@ class Changeset:
     def _hold_attributes(self, entry: Entry) -> Attributes:
         """Return the attributes of a directory, which are set at the end."""
         attributes = self._attributor.filter_xattrs(_attributes(entry))
-        self._budget.hold(sum(len(name) + len(value) for name, value in attributes.xattrs.items()))
+        if attributes.xattrs:
+            self._budget.hold(sum(len(name) + len(value) for name, value in attributes.xattrs.items()))
         return attributes
 
     def _make_file(self, parent: Directory, name: bytes, entry: Entry, reader: TarReader) -> None:
-        descriptor = self._make_replacing(parent, name, lambda: os.open(name, CREATE, 0o600, dir_fd=parent.descriptor))
+        descriptor = self._create(parent, name, self._attributor.creation_mode(entry.mode))
         try:
+            digest = None if self._digests is None else hashlib.sha256()
             if entry.sparse is None:
-                digest = write_content(descriptor, reader.content())
+                write_content(descriptor, reader.content(), digest)
             else:
-                digest = write_sparse(descriptor, reader.content(), entry.sparse, budget=self._budget)
-            self._attributor.set_file(descriptor, _attributes(entry))
-            if self._digests is not None:
-                self._digests[os.fstat(descriptor).st_ino] = digest
+                write_sparse(descriptor, reader.content(), entry.sparse, budget=self._budget, digest=digest)
+            self._attributor.set_file(descriptor, entry)
+            if self._digests is not None and digest is not None:
+                self._digests[os.fstat(descriptor).st_ino] = digest.digest()
         finally:
             os.close(descriptor)
+
+    def _create(self, parent: Directory, name: bytes, mode: int) -> int:
+        """Open a new file; if the name exists already, remove that first, whatever its type."""
+        try:
+            return os.open(name, CREATE, mode, dir_fd=parent.descriptor)
+        except FileExistsError:
+            self._tree.remove(parent, name)
+            return os.open(name, CREATE, mode, dir_fd=parent.descriptor)
 
     def _make_symlink(self, parent: Directory, name: bytes, entry: Entry) -> None:
         if not entry.target:
             raise _entry_error(entry.path, "is a symbolic link without a target")
         self._make_replacing(parent, name, lambda: os.symlink(entry.target, name, dir_fd=parent.descriptor))
-        self._attributor.set_symlink(parent.descriptor, name, _attributes(entry))
+        self._attributor.set_symlink(parent.descriptor, name, entry)
 
     def _make_hardlink(self, parent: Directory, name: bytes, entry: Entry) -> bool:
         """Link to entry.target, which is resolved inside the root as every path is: a hard link cannot leave the tree.
@@ -261,7 +268,7 @@ class Changeset:
         number = os.makedev(major, minor)
         mode = _NODES[entry.kind] | 0o600
         self._make_replacing(parent, name, lambda: os.mknod(name, mode, number, dir_fd=parent.descriptor))
-        self._attributor.set_node(parent.descriptor, name, _attributes(entry))
+        self._attributor.set_node(parent.descriptor, name, entry)
         return True
 
     def _skip(self, parent: Directory, name: bytes) -> None:
@@ -316,6 +323,15 @@ class _HiddenFiles:
             else:
                 yield directory, inode, name
             begin = end + 1
+
+
+def _raise_for(path: bytes, error: UnpackError | OSError) -> t.NoReturn:
+    """Raise the error of an entry with its path added."""
+    if isinstance(error, UnpackError):
+        raise error.add_context(path=visible(path)) from error.__cause__
+    if error.errno in _MISLED:
+        raise _entry_error(path, _MISLED[error.errno]) from error
+    raise filesystem_error(error, doing="unpacking", path=path) from error
 
 
 def _attributes(entry: Entry) -> Attributes:

@@ -25,7 +25,10 @@ from .reach import change_mode, reached
 XattrPolicy = t.Literal["keep", "require", "skip"]
 
 MODE_BITS: t.Final = 0o7777
-_SET_ID_BITS: t.Final = 0o6000
+_PERMISSIONS: t.Final = 0o777
+_PERMISSIONS_AND_STICKY: t.Final = 0o1777
+# The mode of a file that is not complete, in a tree that other users can reach.
+_UNFINISHED: t.Final = 0o600
 # Times beyond this, in either direction, are clamped: every file system clamps far earlier, and the system call takes
 # at most 63 bits of seconds.
 _FURTHEST: t.Final = 2**55 * 10**9
@@ -49,6 +52,21 @@ class Attributes(t.NamedTuple):
     xattrs: t.Mapping[str, bytes]
 
 
+class Wanted(t.Protocol):
+    """What has attributes: Attributes, or an entry of an archive."""
+
+    @property
+    def mode(self) -> int: ...
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def mtime(self) -> int: ...
+    @property
+    def xattrs(self) -> t.Mapping[str, bytes]: ...
+
+
 class Attributor:
     """Sets Attributes on what was just made, in the only order that keeps them all.
 
@@ -56,9 +74,22 @@ class Attributor:
     attributes, then times, and last the mode, which marks a directory as finished. No method follows a symbolic link.
     Raises OSError for what the kernel refuses. For extended attributes the policy xattrs decides: keep makes a refusal
     a warning, require an error; skip sets none. marked receives the inode numbers of all that got extended attributes.
+
+    private says that no other user can reach the tree. Then files are created with their mode, and what the kernel has
+    set as it is wanted is not set again: a chown(2) and a chmod(2) less for nearly all files, 2 of 14 us. In any other
+    tree a file gets its permissions last, when it is complete.
     """
 
-    def __init__(self, *, ownership: bool, xattrs: XattrPolicy, warn: Warn, marked: InodeTable | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ownership: bool,
+        xattrs: XattrPolicy,
+        warn: Warn,
+        marked: InodeTable | None = None,
+        private: bool = False,
+    ) -> None:
+        self._private = private
         self._ownership = ownership
         self._xattrs = xattrs
         self._warn = warn
@@ -69,23 +100,41 @@ class Attributor:
         """Return wanted without the extended attributes that the policy skips."""
         return wanted._replace(xattrs={}) if self._xattrs == "skip" else wanted
 
-    def set_file(self, descriptor: int, wanted: Attributes) -> None:
-        """Set the attributes of an open regular file.
+    def creation_mode(self, mode: int) -> int:
+        """Return the mode to create a regular file with, which set_file() gets this mode for."""
+        # setuid and setgid only ever follow the owner
+        return mode & _PERMISSIONS if self._private else _UNFINISHED
+
+    def set_file(self, descriptor: int, wanted: Wanted) -> None:
+        """Set the attributes of a regular file, open and created with creation_mode().
 
         Without its owner, a file loses setuid and setgid: it must not run as the user who owns it instead.
         """
-        self.set_open(descriptor, wanted if self._ownership else wanted._replace(mode=wanted.mode & ~_SET_ID_BITS))
+        mode = wanted.mode & (MODE_BITS if self._ownership else _PERMISSIONS_AND_STICKY)
+        if not self._private or wanted.xattrs:
+            self._set(descriptor, wanted, mode)
+            return
+        status = os.fstat(descriptor)
+        if self._ownership and (status.st_uid != wanted.uid or status.st_gid != wanted.gid):
+            _change_owner(descriptor, wanted)
+        set_mtime(descriptor, wanted.mtime)
+        # a chown(2) can only have cleared setuid and setgid, which a new file does not have
+        if status.st_mode & MODE_BITS != mode:
+            os.fchmod(descriptor, mode)
 
-    def set_open(self, descriptor: int, wanted: Attributes) -> None:
+    def set_open(self, descriptor: int, wanted: Wanted) -> None:
         """Set attributes as they are; set_file() clears setuid and setgid first where owners are not set."""
+        self._set(descriptor, wanted, wanted.mode & MODE_BITS)
+
+    def _set(self, descriptor: int, wanted: Wanted, mode: int) -> None:
         if self._ownership:
             _change_owner(descriptor, wanted)
         if wanted.xattrs:
             self._set_xattrs(descriptor, wanted.xattrs)
         set_mtime(descriptor, wanted.mtime)
-        os.fchmod(descriptor, wanted.mode & MODE_BITS)
+        os.fchmod(descriptor, mode)
 
-    def set_symlink(self, directory: int, name: bytes, wanted: Attributes) -> None:
+    def set_symlink(self, directory: int, name: bytes, wanted: Wanted) -> None:
         """Set the attributes of a symbolic link, which has no mode of its own."""
         if self._ownership:
             _change_owner(name, wanted, dir_fd=directory, follow_symlinks=False)
@@ -94,7 +143,7 @@ class Attributor:
                 self._set_xattrs(path, wanted.xattrs)
         os.utime(name, ns=_times(wanted.mtime), dir_fd=directory, follow_symlinks=False)
 
-    def set_node(self, directory: int, name: bytes, wanted: Attributes) -> None:
+    def set_node(self, directory: int, name: bytes, wanted: Wanted) -> None:
         """Set the attributes of a device node or fifo without opening it.
 
         An open could block, or make a driver act.
@@ -156,7 +205,7 @@ class Attributor:
             self._warn(f"The extended attribute {visible(name)} of the image was not set: {why}.")
 
 
-def _change_owner(where: int | bytes, wanted: Attributes, **options: t.Any) -> None:
+def _change_owner(where: int | bytes, wanted: Wanted, **options: t.Any) -> None:
     try:
         if isinstance(where, int):
             os.fchown(where, wanted.uid, wanted.gid)
@@ -174,7 +223,8 @@ def set_mtime(descriptor: int, mtime: int) -> None:
 
 
 def _times(mtime: int) -> tuple[int, int]:
-    mtime = clamp_time(mtime)
+    if not -_FURTHEST < mtime < _FURTHEST:
+        mtime = clamp_time(mtime)
     return mtime, mtime
 
 

@@ -47,11 +47,11 @@ def apply(run_module: t.Any, dest: pathlib.Path, store: t.Any) -> t.Any:
     return run
 
 
-def full_at_two(descriptor: int, piece: bytes, write: t.Callable[[int, bytes], None] = content._write) -> None:
+def full_at_two(descriptor: int, piece: bytes, write: t.Callable[[int, bytes], int] = os.write) -> int:
     """Finds the disk full for a file that holds a two."""
     if piece == b"2":
         raise OSError(28, "No space left on device")
-    write(descriptor, piece)
+    return write(descriptor, piece)
 
 
 def test_check_run_check_run(apply: t.Any, dest: pathlib.Path, base: images.Layer) -> None:
@@ -225,7 +225,7 @@ def test_a_layer_that_was_begun_is_named_until_it_is_applied(
     upper = images.layer([images.file("sub/x/a", b"1"), images.file("b", b"2")])
     with monkeypatch.context() as patch:
         patch.setattr(layers, "is_worth_it", lambda: False)
-        patch.setattr(content, "_write", full_at_two)
+        patch.setattr(content.os, "write", full_at_two)
         assert apply(upper)["error"]["kind"] == "no_space"
     run = apply(base)
     assert any(upper.diff_id in text and "apply them again" in text for text in run.warnings)
@@ -255,7 +255,7 @@ def test_private_directories_of_a_lower_layer_survive_a_second_try(
     try:
         with monkeypatch.context() as patch:
             patch.setattr(layers, "is_worth_it", lambda: False)
-            patch.setattr(content, "_write", full_at_two)
+            patch.setattr(content.os, "write", full_at_two)
             assert apply(upper)["error"]["kind"] == "no_space"
         assert (dest / "sub/x").exists()
         assert apply(upper)["changed"] is True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 import typing as t
 from pathlib import Path
@@ -53,7 +54,7 @@ EVERYTHING: t.Final = b"".join(
 )
 
 
-def write(root: Path, pieces: t.Iterator[bytes] | t.Iterator[memoryview]) -> tuple[t.Any, bytes]:
+def write(root: Path, pieces: t.Iterator[bytes] | t.Iterator[memoryview], *, fresh: bool = True) -> tuple[t.Any, bytes]:
     """Write one layer to a new directory; return the tree and its record."""
     root.mkdir()
     descriptor = open_root(str(root))
@@ -63,7 +64,7 @@ def write(root: Path, pieces: t.Iterator[bytes] | t.Iterator[memoryview]) -> tup
             descriptor,
             options=Options(ownership=False),
             resolver=choose_resolver(),
-            fresh=True,
+            fresh=fresh,
             warn=print,
             recording=Recording(record.fileno(), Scratch()),
         ) as writer:
@@ -83,3 +84,32 @@ def test_a_view_may_be_the_whole_archive(tmp_path: Path) -> None:
     tree, dummy = write(tmp_path / "tree", iter((memoryview(EVERYTHING),)))
     assert tree["d/plain"][-1] == bytes(range(256)) * 10
     assert tree["last"][-1] == b"z" * 1500
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_only_files_of_a_private_tree_are_created_with_their_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: bool
+) -> None:
+    created = {}
+    real_open = os.open
+
+    def watched(path: t.Any, flags: int, mode: int = 0o777, **more: t.Any) -> int:
+        if flags & os.O_CREAT:
+            created[path] = mode
+        return real_open(path, flags, mode, **more)
+
+    archive = b"".join(
+        member(name, mode=mode) for name, mode in ((b"open", 0o644), (b"secret", 0o600), (b"su", 0o4755))
+    )
+    monkeypatch.setattr(os, "open", watched)
+    tree, dummy = write(tmp_path / "tree", iter((archive + END,)), fresh=fresh)
+    modes = (
+        {b"open": 0o644, b"secret": 0o600, b"su": 0o755} if fresh else dict.fromkeys((b"open", b"secret", b"su"), 0o600)
+    )
+    assert {name: created[name] for name in modes} == modes
+    # without owners, no file runs as the user who owns it instead
+    assert {name: stat.S_IMODE(tree[name][0]) for name in ("open", "secret", "su")} == {
+        "open": 0o644,
+        "secret": 0o600,
+        "su": 0o755,
+    }

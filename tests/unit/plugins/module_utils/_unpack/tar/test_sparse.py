@@ -294,18 +294,24 @@ def test_any_records_and_content_are_a_file_or_an_error(records: list[tuple[byte
 
 
 class TestWriting:
-    def _write(self, path: Path, write: t.Callable[[int], bytes]) -> bytes:
-        descriptor = os.open(path, CREATE, 0o600)
-        try:
-            digest = write(descriptor)
-        finally:
-            os.close(descriptor)
-        assert digest == hashlib.sha256(path.read_bytes()).digest()
-        return path.read_bytes()
+    def _write(self, path: Path, write: t.Callable[[int, t.Any], None]) -> bytes:
+        """Write a file without and with a digest; return its content."""
+        found = []
+        for digest in (None, hashlib.sha256()):
+            path.unlink(missing_ok=True)
+            descriptor = os.open(path, CREATE, 0o600)
+            try:
+                write(descriptor, digest)
+            finally:
+                os.close(descriptor)
+            found.append(path.read_bytes())
+            assert digest is None or digest.digest() == hashlib.sha256(path.read_bytes()).digest()
+        assert found[0] == found[1]
+        return found[1]
 
     def test_content(self, tmp_path: Path) -> None:
         pieces = [b"abc", memoryview(b"def"), b"", bytes(100_000)]
-        assert self._write(tmp_path / "file", lambda descriptor: write_content(descriptor, pieces)) == b"".join(pieces)
+        assert self._write(tmp_path / "file", lambda *to: write_content(to[0], pieces, to[1])) == b"".join(pieces)
 
     def test_content_where_the_system_writes_little_at_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -313,7 +319,7 @@ class TestWriting:
         write = os.write
         monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:7]))
         data = bytes(range(100))
-        assert self._write(tmp_path / "file", lambda descriptor: write_content(descriptor, [data])) == data
+        assert self._write(tmp_path / "file", lambda *to: write_content(to[0], [data], to[1])) == data
 
     @pytest.mark.parametrize("piece", [1, 100, 65536])
     @pytest.mark.parametrize(("regions", "size"), FILES.values(), ids=FILES)
@@ -323,15 +329,15 @@ class TestWriting:
         pieces = [content[start : start + piece] for start in range(0, len(content), piece)]
         budget = Budget(Limits())
         found = self._write(
-            tmp_path / "file", lambda descriptor: write_sparse(descriptor, pieces, sparse, budget=budget)
+            tmp_path / "file", lambda *to: write_sparse(to[0], pieces, sparse, budget=budget, digest=to[1])
         )
         assert found == expanded(regions, size)
-        assert budget.bytes + len(content) == size
+        assert budget.bytes == 2 * (size - len(content))
 
     def test_holes_stay_holes(self, tmp_path: Path) -> None:
         sparse = Sparse((Region(5_000_000, 1),), 6_000_000)
         self._write(
-            tmp_path / "file", lambda descriptor: write_sparse(descriptor, [b"x"], sparse, budget=Budget(Limits()))
+            tmp_path / "file", lambda *to: write_sparse(to[0], [b"x"], sparse, budget=Budget(Limits()), digest=to[1])
         )
         assert (tmp_path / "file").stat().st_blocks * 512 < 100_000
 
@@ -339,7 +345,7 @@ class TestWriting:
         budget = Budget(Limits(unpacked_bytes=10**12))
         sparse = Sparse((Region(0, 1),), 2**62)
         with pytest.raises(LimitExceeded, match="raise max_unpacked_bytes"):
-            self._write(tmp_path / "file", lambda descriptor: write_sparse(descriptor, [b"x"], sparse, budget=budget))
+            self._write(tmp_path / "file", lambda *to: write_sparse(to[0], [b"x"], sparse, budget=budget))
         assert (tmp_path / "file").stat().st_size == 0
 
     def test_nothing_that_exists_is_opened(self, tmp_path: Path) -> None:

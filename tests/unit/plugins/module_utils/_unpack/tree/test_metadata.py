@@ -10,10 +10,12 @@ import contextlib
 import errno
 import os
 import stat
+import struct
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._unpack.changeset.file_content import CREATE
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.metadata import (
     Attributes,
     Attributor,
@@ -266,3 +268,71 @@ def test_clearing_attributes_tolerates_file_systems_without_them(
         expectation = pytest.raises(OSError, match="Input/output")
     with expectation, place.opened(".") as directory:
         place.attributor().clear_xattrs(directory)
+
+
+# --- files in a private tree ------------------------------------------------------------------------------------------
+
+# entries of rwx for the owner, a user and the group, a mask and others, as in setfacl -d -m u:1234:rwx
+ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in ((1, 7, 2**32 - 1), (2, 7, 1234), (4, 5, 2**32 - 1), (16, 7, 2**32 - 1), (32, 5, 2**32 - 1))
+)
+
+
+def make_file(top: Path, wanted: Attributes, *, private: bool, ownership: bool) -> tuple[t.Any, ...]:
+    """Make a file as the writer does; return all that matters of it."""
+    attributor = Attributor(ownership=ownership, xattrs="keep", warn=pytest.fail, private=private)
+    path = top / str(private)
+    descriptor = os.open(path, CREATE, attributor.creation_mode(wanted.mode))
+    os.write(descriptor, b"content")
+    attributor.set_file(descriptor, wanted)
+    os.close(descriptor)
+    status = path.lstat()
+    xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    return status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, xattrs
+
+
+@pytest.mark.parametrize("ownership", [True, False])
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+@pytest.mark.parametrize("surroundings", ["plain", "setgid", "acl"])
+def test_a_file_in_a_private_tree_is_as_in_any_other(
+    ownership: bool, umask: int, surroundings: str, tmp_path: Path
+) -> None:
+    require_root()
+    if surroundings == "setgid":
+        os.chown(tmp_path, 0, 4321)
+        tmp_path.chmod(0o2770)
+    elif surroundings == "acl":
+        os.setxattr(tmp_path, "system.posix_acl_default", ACL)
+    before = os.umask(umask)
+    try:
+        for mode in (0o644, 0o600, 0, 0o777, 0o4755, 0o2711, 0o1666, 0o6777, 0o100640, 2**60 + 0o755):
+            for uid, gid in ((0, 0), (1234, 0), (0, 5678), (0, 4321), (1234, 5678)):
+                for xattrs in ({}, {CAPABILITY: CAP_NET_RAW}, {"system.posix_acl_access": ACL}):
+                    wanted = attributes(mode=mode, uid=uid, gid=gid, xattrs=xattrs)
+                    found = [
+                        make_file(tmp_path, wanted, private=private, ownership=ownership) for private in (True, False)
+                    ]
+                    assert found[0] == found[1], wanted
+                    for name in tmp_path.iterdir():
+                        name.unlink()
+    finally:
+        os.umask(before)
+
+
+def test_the_mode_that_files_are_created_with() -> None:
+    private, public = (Attributor(ownership=True, xattrs="keep", warn=pytest.fail, private=it) for it in (True, False))
+    for mode in (0o644, 0o4755, 0o2711, 0o7777, 0):
+        assert private.creation_mode(mode) == mode & 0o777
+        assert public.creation_mode(mode) == 0o600
+
+
+def test_what_a_private_file_has_already_is_not_set_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("fchown", "fchmod"):
+        monkeypatch.setattr(os, name, lambda *dummy: pytest.fail("a call too many"))
+    before = os.umask(0o022)
+    try:
+        status = make_file(tmp_path, attributes(mode=0o755), private=True, ownership=True)
+    finally:
+        os.umask(before)
+    assert status[:4] == (0o100755, os.getuid(), os.getgid(), TIME)
