@@ -134,7 +134,10 @@ options:
         unpacking the image again. The drifted tree is kept in addition to the kept generations, unless
         O(keep_generations=0), but is never rolled back to.
       - V(metadata) compares names, types, sizes, modes, owners and modification times.
-      - V(content) also reads and hashes all files.
+      - V(content) also reads and hashes all files, and compares the targets of links and extended attributes.
+      - Only a task with V(content) records digests of the files that it unpacks, because hashing takes as long as
+        writing them. The first such task on a tree that another task unpacked cannot compare the content of files. It
+        reports that, with the word C(record) in RV(drift), and unpacks the image again, after which it can.
       - V(none) detects, and so repairs, nothing.
     type: str
     choices:
@@ -360,7 +363,8 @@ drift:
     change:
       description:
         - What changed, as one or more words separated by commas. The words are C(added), C(removed), C(type), C(size),
-          C(mode), C(owner), C(mtime), C(content), C(target), C(xattrs), C(unreadable) and C(record).
+          C(mode), C(owner), C(mtime), C(content), C(target), C(xattrs), C(unreadable) and C(record). With C(record),
+          the tree could not be compared as closely as wanted, and RV(drift[].path) says why.
       type: str
       sample: size, mtime
 drift_total:

@@ -139,9 +139,11 @@ class Destination(View):
         return self._opened_store
 
     @contextlib.contextmanager
-    def staging(self) -> t.Iterator[Staging]:
+    def staging(self, *, digests: bool = False) -> t.Iterator[Staging]:
         """Yield an empty directory to unpack into; remove it at the end unless it was published.
 
+        digests says whether the record of the tree gets digests of files, without which drift() cannot compare their
+        content.
         Raises what check_replaceable() raises, before anything is made. A NoSpace that is raised in the block is raised
         again with the name of the file system.
         """
@@ -158,7 +160,7 @@ class Destination(View):
                 stack.callback(os.close, record)
                 scratch = open_anonymous(fd)
                 stack.callback(os.close, scratch)
-                recording = Recording(record, Scratch(scratch))
+                recording = Recording(record, Scratch(scratch), digests)
             yield Staging(root_fd, f"{self._place.state_path}/{name}/{ROOTFS}", name, fd, recording)
 
     def publish(

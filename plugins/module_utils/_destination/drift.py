@@ -42,6 +42,9 @@ What = t.Literal[
 
 # The most changes that are listed; all are counted.
 MAX_CHANGES: t.Final = 100
+_NO_DIGESTS: t.Final = (
+    b"the record of the tree has no digests of files; they are recorded when the image is unpacked with drift: content"
+)
 # 1024 with the "..." of a path that is cut
 _MAX_PATH: t.Final = 1021
 
@@ -86,7 +89,8 @@ def compare(
     files, the targets of links and recorded extended attributes. Times of directories are not compared, because they
     change with the entries, which are compared; nor are access times. skip holds the paths, relative to the root, where
     something else is mounted: neither they nor anything below them is compared. An unusable record counts as a
-    difference, so that the tree is unpacked again. Raises OSError.
+    difference, so that the tree is unpacked again; so does, at the level content, one without digests of files. Raises
+    OSError.
     """
     found = _DriftCollector()
     if level == "none":
@@ -97,6 +101,8 @@ def compare(
         record.seek(0)
         reader = TreeRecordReader(record)
         if level == "content":
+            if not reader.digests:
+                found.add(_NO_DIGESTS, "record")
             _compare_all(reader, found, skip, root_fd)
         else:
             _Comparison(reader, found, skip, None).run(root_fd)
@@ -190,7 +196,7 @@ class _Comparison:
             raise RecordInvalid("it has no root")
         self._compare_entry(b".", expected[0], actual)
         if self._hasher is not None:
-            self._compare_details(fd, actual, block.contents(expected, xattrs=self._reader.xattrs)[expected[0].name])
+            self._compare_details(fd, actual, self._contents(block, expected)[expected[0].name])
 
     def _take_step(self, here: Descent, todo: list[t.Iterator[_Step]], step: _Step) -> None:
         if step.enter and self._enter(here, step.name):
@@ -290,12 +296,12 @@ class _Comparison:
     ) -> None:
         from .._unpack.record.hashing import Expected
 
-        contents = block.contents(expected, xattrs=self._reader.xattrs)
+        contents = self._contents(block, expected)
         way = b"".join(name + b"/" for name in self._path_parts)
         files = []
         for entry in same:
             content = contents[entry.name]
-            if stat.S_ISREG(entry.mode):
+            if stat.S_ISREG(entry.mode) and self._reader.digests:
                 files.append(Expected(entry.name, entry.size, content.data))
             self._compare_details(fd, entry, content)
         reported = self._reported
@@ -306,6 +312,9 @@ class _Comparison:
             reported.add(path)
 
         hasher.add(fd, files, report)
+
+    def _contents(self, block: Block, entries: list[ListedEntry]) -> dict[str, EntryContent]:
+        return block.contents(entries, xattrs=self._reader.xattrs, digests=self._reader.digests)
 
     def _compare_details(self, fd: int, entry: ListedEntry, content: EntryContent) -> None:
         path = self._path(os.fsencode(entry.name))

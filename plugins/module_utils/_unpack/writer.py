@@ -95,7 +95,8 @@ class TreeWriter:
 
     With fresh the directory is empty and private to the caller. Without it, its content counts as lower layers, and
     with interrupted, directories that another TreeWriter did not finish get their attributes. With a recording,
-    finish() writes the record of the tree, with extended attributes unless the options skip them.
+    finish() writes the record of the tree, with extended attributes unless the options skip them. Files are hashed only
+    for a record with digests.
     """
 
     def __init__(
@@ -116,7 +117,8 @@ class TreeWriter:
         self._warn = warn
         self._lower = not fresh
         self._budget = Budget(options.limits)
-        self._digests = InodeTable(_DIGEST_BYTES, self._scratch)
+        with_digests = recording is not None and recording.digests
+        self._digests = InodeTable(_DIGEST_BYTES, self._scratch) if with_digests else None
         self._marked = InodeTable(0, self._scratch)
         self._attributor = Attributor(
             ownership=options.ownership, xattrs=options.xattrs, warn=warn, marked=self._marked, private=fresh
@@ -143,7 +145,7 @@ class TreeWriter:
             attributor=self._attributor,
             devices=self._options.devices,
             budget=self._budget,
-            digests=None if self._recording is None else self._digests,
+            digests=self._digests,
             lower=self._lower,
             scratch=self._scratch,
             warn=self._warn,

@@ -168,7 +168,7 @@ def _unpack(
     watch.expect(layer.descriptor.size for layer in image.layers)
     downloads.use(layer.descriptor.digest for layer in image.layers)
     layers = [_layer_source(downloads, layer, watch) for layer in image.layers]
-    with view.staging() as staging:
+    with view.staging(digests=desired.drift == "content") as staging:
         options, recording = desired.options.for_unpack(desired.selection), staging.recording
         with watch.stage("unpack"):
             unpacked = unpack_layers(

@@ -22,16 +22,18 @@ from .listing import PARTS, ListedEntry, unpack
 # The record of a tree has a magic, a block for the root itself, a block for every directory, and an end. The block of a
 # directory stands before those of the directories in it, which are ordered by name. All numbers are little endian.
 #
-#   magic     MAGIC, then one byte: "x" where extended attributes are recorded, else "-"
+#   magic     MAGIC, or MAGIC_WITHOUT_DIGESTS if nobody computed digests of files, which earlier versions of this
+#             collection refuse; then one byte: "x" where extended attributes are recorded, else "-"
 #   block     depth, count: uint32; length of metadata, length of content: uint64; metadata; content
 #   metadata  the entries as listing.pack() returns them
-#   content   for each entry: with "x", SHA-256 of its extended attributes; then for a regular file its SHA-256, for a
-#             symbolic link the length of its target as uint16 and the target
+#   content   for each entry: with "x", SHA-256 of its extended attributes; then for a regular file its SHA-256, unless
+#             the record is without digests, for a symbolic link the length of its target as uint16 and the target
 #   split     before the blocks of a directory with many names: its depth plus SPLIT, the count PARTS, no contents. The
 #             directory has PARTS blocks, one for each part of its names (listing.split_directory()), and those of the
 #             directories in a part follow the block of the part
 #   end       a block of depth END whose count is that of all entries, modulo 2**32
 MAGIC: t.Final = b"attested.registry tree record 1 "
+MAGIC_WITHOUT_DIGESTS: t.Final = b"attested.registry tree record 2 "
 END: t.Final = 0xFFFFFFFF
 SPLIT: t.Final = 0x80000000
 # The count of a directory that could not be listed when the record was made.
@@ -48,7 +50,10 @@ class RecordInvalid(Exception):
 
 
 class EntryContent(t.NamedTuple):
-    """What lstat(2) does not tell of an entry: the digest of a file or the target of a link, and a digest of xattrs."""
+    """What lstat(2) does not tell of an entry: the digest of a file or the target of a link, and a digest of xattrs.
+
+    What is not recorded is empty.
+    """
 
     data: bytes
     xattrs: bytes
@@ -74,13 +79,13 @@ class Block(t.NamedTuple):
         except ValueError as exc:
             raise RecordInvalid(str(exc)) from None
 
-    def contents(self, entries: t.Iterable[ListedEntry], *, xattrs: bool) -> dict[str, EntryContent]:
-        """Return the contents of entries by name. Raises RecordInvalid."""
+    def contents(self, entries: t.Iterable[ListedEntry], *, xattrs: bool, digests: bool) -> dict[str, EntryContent]:
+        """Return the contents of entries by name; xattrs and digests are those of the reader. Raises RecordInvalid."""
         cursor = _Cursor(self.content)
         found = {}
         for entry in entries:
             attributes = cursor.take(DIGEST_BYTES) if xattrs else b""
-            length = DIGEST_BYTES if stat.S_ISREG(entry.mode) else 0
+            length = DIGEST_BYTES if digests and stat.S_ISREG(entry.mode) else 0
             if stat.S_ISLNK(entry.mode):
                 length = TARGET.unpack(cursor.take(TARGET.size))[0]
             found[entry.name] = EntryContent(cursor.take(length), attributes)
@@ -110,8 +115,9 @@ class _Cursor:
 class TreeRecordReader:
     """Reads any bytes as a record, block by block, with memory for one block. Raises RecordInvalid, OSError.
 
-    xattrs says whether extended attributes are recorded; depth is that of the next block, END after the last one. parts
-    is the number of blocks of the next directory, if the next block is its first one.
+    xattrs says whether extended attributes are recorded, digests whether digests of files are. depth is that of the
+    next block, END after the last one. parts is the number of blocks of the next directory, if the next block is its
+    first one.
     """
 
     def __init__(self, file: t.BinaryIO) -> None:
@@ -122,9 +128,10 @@ class TreeRecordReader:
         self._file = file
         self._left = os.fstat(file.fileno()).st_size
         magic = self._read(len(MAGIC) + 1)
-        if magic not in (MAGIC + b"x", MAGIC + b"-"):
+        if magic[:-1] not in (MAGIC, MAGIC_WITHOUT_DIGESTS) or magic[-1:] not in (b"x", b"-"):
             raise RecordInvalid("it is not a record, or one of another version")
         self.xattrs = magic.endswith(b"x")
+        self.digests = magic.startswith(MAGIC)
         self._count = 0
         self.parts = 1
         self._advance()
@@ -190,6 +197,7 @@ __all__ = (
     "END",
     "HEADER",
     "MAGIC",
+    "MAGIC_WITHOUT_DIGESTS",
     "SPLIT",
     "TARGET",
     "UNREADABLE",

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from ..tree.descent import Descent
 from .listing import PARTS, ListedEntry, describe_root, list_directory, list_part, pack, split_directory
 from .probe import NO_XATTRS, can_list, digest_file, digest_xattrs
-from .reader import COUNT_MASK, END, HEADER, MAGIC, SPLIT, TARGET, UNREADABLE
+from .reader import COUNT_MASK, END, HEADER, MAGIC, MAGIC_WITHOUT_DIGESTS, SPLIT, TARGET, UNREADABLE
 
 if t.TYPE_CHECKING:
     from ..tree.inode_table import Scratch
@@ -28,10 +28,14 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recording:
-    """An open file for the record of a tree, and the scratch file for the tables that it is made from."""
+    """An open file for the record of a tree, and the scratch file for the tables that it is made from.
+
+    digests says whether the record gets digests of files, so that their content can be compared later.
+    """
 
     fd: int
     scratch: Scratch
+    digests: bool = False
 
 
 class Digests(t.Protocol):
@@ -41,10 +45,13 @@ class Digests(t.Protocol):
         """Return a digest; None for a file that has to be read."""
 
 
-def write_record(root_fd: int, out: t.BinaryIO, digests: Digests, *, xattrs: t.Container[int] | None = None) -> int:
+def write_record(
+    root_fd: int, out: t.BinaryIO, digests: Digests | None, *, xattrs: t.Container[int] | None = None
+) -> int:
     """Write the record of the tree whose root is open as root_fd; return the number of entries, with the root.
 
     digests maps inode numbers of regular files to the SHA-256 digests of their content; files that it lacks are read.
+    Without it the record has no digests.
     With xattrs, extended attributes are recorded too: it holds the inode numbers of entries that were given some, so
     that only their attributes are read. Where the file system itself adds attributes, those of all entries are read.
     Memory holds one directory at a time, and the names of the directories on the way to it. Raises OSError.
@@ -53,7 +60,7 @@ def write_record(root_fd: int, out: t.BinaryIO, digests: Digests, *, xattrs: t.C
 
 
 class _Writer:
-    def __init__(self, out: t.BinaryIO, digests: Digests, *, xattrs: t.Container[int] | None) -> None:
+    def __init__(self, out: t.BinaryIO, digests: Digests | None, *, xattrs: t.Container[int] | None) -> None:
         self._out = out
         self._digests = digests
         self._xattrs = xattrs
@@ -61,7 +68,8 @@ class _Writer:
 
     def write(self, root_fd: int) -> int:
         """Write the record of a tree; return the number of its entries. Raises OSError."""
-        self._out.write(MAGIC + (b"-" if self._xattrs is None else b"x"))
+        magic = MAGIC_WITHOUT_DIGESTS if self._digests is None else MAGIC
+        self._out.write(magic + (b"-" if self._xattrs is None else b"x"))
         with Descent(root_fd) as here:
             self._write_block(here.descriptor, describe_root(here.descriptor), depth=0)
             todo = [self._directories(here, depth=1)]
@@ -116,7 +124,7 @@ class _Writer:
         return [digest_xattrs(fd, entry.name) if entry.inode in marked else NO_XATTRS for entry in entries]
 
     def _content(self, fd: int, entry: ListedEntry) -> bytes:
-        if stat.S_ISREG(entry.mode):
+        if stat.S_ISREG(entry.mode) and self._digests is not None:
             return self._digests.get(entry.inode) or digest_file(fd, entry.name)
         if stat.S_ISLNK(entry.mode):
             target = os.fsencode(os.readlink(entry.name, dir_fd=fd))

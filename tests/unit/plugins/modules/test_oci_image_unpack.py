@@ -112,7 +112,7 @@ def test_two_processes_need_nothing_more_to_see_that_all_is_well(
     def surprise(*args: t.Any, **kwargs: t.Any) -> None:
         raise AssertionError("called")
 
-    unpack("1")
+    unpack("1", drift="content")
     monkeypatch.setattr(image_present, "ensure_present", surprise)
     alone = "one process" in request.node.name
     assert unpack("1").failed is alone
@@ -172,7 +172,7 @@ def unpack_again(unpack: t.Any, registry: FaultyRegistry) -> t.Any:
 def test_a_digest_that_is_there_already_asks_no_registry(
     unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, old: images.Image
 ) -> None:
-    unpack("1")
+    unpack("1", drift="content")
     for reference in (old.digest, f"1@{old.digest}", f"another@{old.digest}"):
         for check in (True, False):
             run = unpack(reference, check=check, registry="localhost:1")
@@ -255,8 +255,58 @@ def test_drift_is_repaired(unpack: t.Any, dest: pathlib.Path, registry: FaultyRe
     assert unpack("1")["changed"] is False
 
 
-def test_drift_of_content_alone(unpack: t.Any, dest: pathlib.Path) -> None:
+NO_DIGESTS = {
+    "path": "the record of the tree has no digests of files; they are recorded when the image is unpacked with"
+    " drift: content",
+    "change": "record",
+}
+
+
+def test_the_first_task_that_compares_content_unpacks_again(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, base: images.Layer
+) -> None:
     unpack("1")
+    assert unpack("1")["changed"] is False
+    before = listing(dest.parent)
+    predicted = unpack("1", drift="content", check=True, diff=True)
+    assert listing(dest.parent) == before
+    run = unpack("1", drift="content", diff=True)
+    for result in (predicted, run):
+        assert (result["changed"], result["drift"], result["drift_total"]) == (True, [NO_DIGESTS], 1)
+        assert result["diff"]["before"]["drift"] == [f"{NO_DIGESTS['path']}: record"]
+        assert "drift" not in result["diff"]["after"]
+    assert (run["generation"], predicted.warnings, run.warnings) == (2, [], [])
+    assert registry.sent(base.digest)
+    for drift in ("content", "metadata", "none", "content"):
+        for check in (True, False):
+            again = unpack("1", drift=drift, check=check)
+            assert (again["changed"], again["generation"], again["drift"]) == (False, 2, [])
+
+
+def test_other_changes_are_reported_beside_missing_digests(unpack: t.Any, dest: pathlib.Path) -> None:
+    unpack("1")
+    (dest / "etc/new").touch()
+    run = unpack("1", drift="content")
+    assert run["drift"] == [NO_DIGESTS, {"path": "etc/new", "change": "added"}]
+    assert not (dest / "etc/new").exists()
+
+
+def test_a_kept_tree_comes_back_only_if_it_can_be_compared_as_closely_as_wanted(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, base: images.Layer
+) -> None:
+    unpack("1")
+    unpack("2")
+    run = unpack("1", drift="content")
+    assert (run["changed"], run["generation"]) == (True, 3)
+    assert registry.sent(base.digest)
+    assert unpack("2")["generation"] == 2
+    again = unpack("1", drift="content")
+    assert (again["changed"], again["generation"], again["stats"]["downloaded_bytes"]) == (True, 3, 0)
+    assert motd(dest) == "hello\n"
+
+
+def test_drift_of_content_alone(unpack: t.Any, dest: pathlib.Path) -> None:
+    unpack("1", drift="content")
     path = dest / "etc/motd"
     status = path.stat()
     path.write_text("HELLO\n")

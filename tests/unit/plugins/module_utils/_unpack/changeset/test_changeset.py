@@ -54,7 +54,7 @@ def recorded_digests(record: t.BinaryIO) -> set[bytes]:
     reader, found = TreeRecordReader(record), set()
     while reader.depth != END:
         block = reader.next(reader.depth)
-        contents = block.contents(block.entries(), xattrs=reader.xattrs)
+        contents = block.contents(block.entries(), xattrs=reader.xattrs, digests=reader.digests)
         found |= {content.data for content in contents.values()}
     return found
 
@@ -76,7 +76,7 @@ def test_digests_are_those_of_the_files_by_inode_number(box: Box) -> None:
     ]
     with tempfile.TemporaryFile() as record:
         layers = [lower, [file("a", b"new"), file("d/e", b"3"), whiteout("empty")]]
-        box.unpack(*layers, recording=Recording(record.fileno(), Scratch()))
+        box.unpack(*layers, recording=Recording(record.fileno(), Scratch(), digests=True))
         record.seek(0)
         digests = recorded_digests(record)
     files = [status for status in box.survey().values() if status.kind == "file"]
