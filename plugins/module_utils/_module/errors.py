@@ -16,6 +16,7 @@ import typing as t
 from .._base.errors import CollectionError, DependencyMissing
 from .._base.text import path_text
 from .dependencies import dependency_message
+from .process_end import skip_last_collection
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -28,6 +29,7 @@ def reported_errors(module: AnsibleModule, *, doing: str) -> t.Iterator[None]:
     doing names the operation of the task as a gerund phrase, for errors whose message does not name it. Ansible adds
     the traceback if the user has enabled that.
     """
+    skip_last_collection()
     doing = path_text(doing)
     try:
         yield
