@@ -34,9 +34,9 @@ def split_path(path: bytes) -> Split:
             f" name: {visible(path, limit=100)}."
         )
     clean = path.strip(b"/")
-    if clean.startswith(b"./"):
+    if clean[:2] == b"./":
         clean = clean[2:]
-    if clean.startswith(b".") or b"/." in clean or b"//" in clean:
+    if clean[:1] == b"." or b"/." in clean or b"//" in clean:
         clean = b"/".join(_clean_components(clean.split(b"/")))
     directory, dummy, name = clean.rpartition(b"/")
     return directory, name

@@ -84,7 +84,11 @@ class Pruner:
 
     def add(self, directory: int, name: bytes) -> None:
         """Remember that the layer made name in the directory with this inode number."""
-        self._made.setdefault(directory, set()).add(name)
+        made = self._made.get(directory)
+        if made is None:
+            self._made[directory] = {name}
+        else:
+            made.add(name)
         self._made_count += 1
         if self._made_count >= RECENT_ENTRIES:
             self._pack_made()

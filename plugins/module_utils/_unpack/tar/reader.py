@@ -86,9 +86,10 @@ class TarReader:
             found = plain.entry(block) or self._decode_entry(block)
             if found is None:
                 return
-            self._unread = found.size
+            self._unread = size = found.size
             yield found
-            stream.skip(self._unread + -found.size % BLOCK)
+            if size:
+                stream.skip(self._unread + -size % BLOCK)
 
     def content(self) -> t.Iterable[Piece]:
         """Return the content of the last member in pieces; use it once, and exhaust it.

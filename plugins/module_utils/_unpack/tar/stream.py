@@ -34,11 +34,11 @@ class ByteStream:
 
     def block(self, size: int) -> bytes:
         """Return exactly size bytes, or none at the end of the stream; raise LayerInvalid if there are fewer."""
-        end = self._position + size
+        begin = self._position
+        end = begin + size
         if end <= len(self._piece):
-            block = bytes(self._piece[self._position : end])
             self._position = end
-            return block
+            return bytes(self._piece[begin:end])
         return self.read(size) if self._next_piece() else b""
 
     def read(self, size: int) -> bytes:
@@ -52,12 +52,12 @@ class ByteStream:
         Bytes that are not in memory yet are read, and the error is raised, while the result is iterated. Exhaust it,
         and use each piece before the next one is requested.
         """
-        end = self._position + size
+        begin = self._position
+        end = begin + size
         if end > len(self._piece):
             return self._read_pieces(size)
-        found = self._piece[self._position : end]
         self._position = end
-        return (found,) if size else ()
+        return (self._piece[begin:end],) if size else ()
 
     def _read_pieces(self, size: int) -> t.Iterator[memoryview]:
         while size:

@@ -56,6 +56,8 @@ class Descent:
 
     def __init__(self, top: int) -> None:
         self.descriptor = os.open(b".", DIRECTORY, dir_fd=top)
+        # device and inode number of this directory, once they are known
+        self._identity: tuple[int, int] | None = None
         self._above: list[tuple[int, int]] = []
 
     def __enter__(self) -> Descent:
@@ -71,9 +73,9 @@ class Descent:
     def enter(self, name: bytes) -> None:
         """Enter the directory name, which must not be a symbolic link."""
         below = os.open(name, DIRECTORY, dir_fd=self.descriptor)
-        self._above.append(_identity(self.descriptor))
+        self._above.append(self._identity or _identity(self.descriptor))
         os.close(self.descriptor)
-        self.descriptor = below
+        self.descriptor, self._identity = below, None
 
     def leave(self, before: t.Callable[[int], None] | None = None) -> None:
         """Return to the parent directory, then call before with the open directory that was left.
@@ -81,10 +83,11 @@ class Descent:
         In this order before() may remove all permissions from that directory.
         """
         parent = os.open(b"..", DIRECTORY, dir_fd=self.descriptor)
-        if _identity(parent) != self._above.pop():
+        identity = self._above.pop()
+        if _identity(parent) != identity:
             os.close(parent)
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        left, self.descriptor = self.descriptor, parent
+        left, self.descriptor, self._identity = self.descriptor, parent, identity
         try:
             if before is not None:
                 before(left)
@@ -102,12 +105,8 @@ class Descent:
 
     def directories(self) -> Names:
         """Return the names of the directories in this directory."""
-        names = Names()
         with os.scandir(self.descriptor) as found:
-            for item in found:
-                if item.is_dir(follow_symlinks=False):
-                    names.add(os.fsencode(item.name))
-        return names
+            return Names(os.fsencode(item.name) for item in found if item.is_dir(follow_symlinks=False))
 
 
 def _identity(descriptor: int) -> tuple[int, int]:

@@ -219,12 +219,13 @@ def _change_owner(where: int | bytes, wanted: Wanted, **options: t.Any) -> None:
 
 def set_mtime(descriptor: int, mtime: int) -> None:
     """Set both times of an open file or directory to mtime, in nanoseconds since the epoch, clamped."""
-    os.utime(descriptor, ns=_times(mtime))
+    if not -_FURTHEST < mtime < _FURTHEST:
+        mtime = clamp_time(mtime)
+    os.utime(descriptor, ns=(mtime, mtime))
 
 
 def _times(mtime: int) -> tuple[int, int]:
-    if not -_FURTHEST < mtime < _FURTHEST:
-        mtime = clamp_time(mtime)
+    mtime = clamp_time(mtime)
     return mtime, mtime
 
 

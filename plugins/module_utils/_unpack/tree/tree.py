@@ -99,9 +99,8 @@ class Tree:
     def release(self) -> None:
         """End the use of all directories that were returned."""
         self._used.clear()
-        for descriptor in self._retired:
-            os.close(descriptor)
-        self._retired.clear()
+        while self._retired:
+            os.close(self._retired.pop())
 
     def forget(self) -> None:
         """Drop all cached paths, because a directory or a symbolic link was removed."""
@@ -131,7 +130,9 @@ class Tree:
         Raises FilesystemError for a directory of another file system: its inode numbers are others, and finish() does
         not reach it.
         """
-        status = os.fstat(directory)
+        self._keep_time(os.fstat(directory))
+
+    def _keep_time(self, status: os.stat_result) -> None:
         if status.st_dev != self._device:
             raise FilesystemError(
                 "The layer changes files in a file system that is mounted in the tree; unmount it and run the"
@@ -233,12 +234,13 @@ class Tree:
             descriptor = self._open_implied(parent, name)
         except NotADirectoryError:
             descriptor = self._replace_or_follow(parent, name, path, make=make)
+        status = os.fstat(descriptor)
         try:
-            self.keep_time(descriptor)
+            self._keep_time(status)
         except FilesystemError:
             os.close(descriptor)
             raise
-        return Directory(descriptor, os.fstat(descriptor).st_ino)
+        return Directory(descriptor, status.st_ino)
 
     def _open_implied(self, parent: Directory, name: bytes) -> int:
         self._make_implied(parent.descriptor, name)

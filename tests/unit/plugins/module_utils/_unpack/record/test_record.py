@@ -331,6 +331,21 @@ def test_extended_attributes_are_compared_when_recorded(tree: Tree) -> None:
     assert tree.changes("content") == []
 
 
+@pytest.mark.parametrize("labelled", ["files", "directories"])
+def test_attributes_that_the_file_system_itself_adds_are_recorded(tree: Tree, labelled: str) -> None:
+    for path in (tree.root, *tree.root.rglob("*")):
+        if path.is_dir() == (labelled == "directories") and not path.is_symlink() and not path.is_fifo():
+            os.setxattr(path, "user.label", b"of the file system")
+    fd = os.open(tree.root, os.O_RDONLY)
+    with open(tree.record, "wb") as file:
+        write_record(fd, file, {}, xattrs=set())
+    os.close(fd)
+    assert tree.changes("content") == []
+    path = tree.root / ("etc/common" if labelled == "files" else "etc")
+    os.setxattr(path, "user.label", b"of somebody else")
+    assert tree.changes("content") == [(str(path.relative_to(tree.root)), "xattrs")]
+
+
 def test_attributes_of_the_hosts_policy_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     fd = os.open(tmp_path, os.O_RDONLY)
