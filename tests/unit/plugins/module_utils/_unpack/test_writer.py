@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 import tempfile
@@ -14,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._unpack.changeset import changeset
 from ansible_collections.attested.registry.plugins.module_utils._unpack.layers import open_root
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import Recording
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.confine import choose_resolver
@@ -54,7 +56,9 @@ EVERYTHING: t.Final = b"".join(
 )
 
 
-def write(root: Path, pieces: t.Iterator[bytes] | t.Iterator[memoryview], *, fresh: bool = True) -> tuple[t.Any, bytes]:
+def write(
+    root: Path, pieces: t.Iterator[bytes] | t.Iterator[memoryview], *, fresh: bool = True, digests: bool = True
+) -> tuple[t.Any, bytes]:
     """Write one layer to a new directory; return the tree and its record."""
     root.mkdir()
     descriptor = open_root(str(root))
@@ -66,7 +70,7 @@ def write(root: Path, pieces: t.Iterator[bytes] | t.Iterator[memoryview], *, fre
             resolver=choose_resolver(),
             fresh=fresh,
             warn=print,
-            recording=Recording(record.fileno(), Scratch()),
+            recording=Recording(record.fileno(), Scratch(), digests),
         ) as writer:
             writer.apply(pieces)
             writer.finish()
@@ -113,3 +117,15 @@ def test_only_files_of_a_private_tree_are_created_with_their_permissions(
         "secret": 0o600,
         "su": 0o755,
     }
+
+
+def test_files_are_hashed_only_for_a_record_with_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dummy, digested = write(tmp_path / "digested", iter((EVERYTHING,)))
+    assert hashlib.sha256(bytes(range(256)) * 10).digest() in digested
+    monkeypatch.setattr(changeset, "hashlib", None)
+    tree, record = write(tmp_path / "tree", iter((EVERYTHING,)), digests=False)
+    assert tree == snapshot(tmp_path / "digested")
+    files = sum(stat.S_ISREG(status[0]) for path, status in tree.items() if path != ".")
+    assert len(record) == len(digested) - 32 * files
+    with pytest.raises(AttributeError):
+        write(tmp_path / "again", iter((EVERYTHING,)))
