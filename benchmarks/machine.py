@@ -75,7 +75,9 @@ def _version_of(command: tuple[str, ...]) -> str:
 def _output(command: tuple[str, ...]) -> str:
     environment = {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, check=False
+        )
     except OSError:
         return ""
     return answer.stdout + answer.stderr if answer.returncode == 0 else ""
