@@ -82,6 +82,7 @@ ROOMS = {
     "_module/layout": ("options", "registry"),
     "_module/archive": ("layout", "options", "registry"),
     "_module/copy": ("layout", "options", "registry"),
+    "_module/runtime": ("options", "registry"),
 }
 MAY_IMPORT_ANSIBLE = ("_module", "modules", "filter", "lookup", "plugin_utils", "action")
 THIRD_PARTY = {
@@ -115,6 +116,7 @@ REACHED = {
     "oci_login_info": 44,
     "oci_manifest": 166,
     "oci_referrers": 166,
+    "oci_runtime_config": 192,
     "oci_tag": 132,
     "oci_tags": 126,
 }

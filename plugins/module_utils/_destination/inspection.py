@@ -191,6 +191,16 @@ class View:
             found = store.open_tree(interrupted.generation)
         return found
 
+    @contextlib.contextmanager
+    def root(self) -> t.Iterator[int]:
+        """Yield the directory at the destination, open. Raises FilesystemError, also if there is none."""
+        with translated("opening", self.path):
+            fd = os.open(self._place.name, DIRECTORY, dir_fd=self._place.parent_fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
     def check_replaceable(self) -> None:
         """Raise DestinationError unless a tree may be published here.
 

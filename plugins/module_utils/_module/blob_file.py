@@ -6,7 +6,7 @@
 
 """A file with the content of a blob: verified, downloaded with resumption, and replaced atomically.
 
-Called by blob_results.py, manifest.py, artifact/run.py and oci_blob.
+Called by blob_results.py, manifest.py, artifact/run.py, runtime/file.py and oci_blob.
 """
 
 from __future__ import annotations
@@ -165,6 +165,14 @@ class BlobFile:
                 with self._open_regular(parents.fd) as file:
                     data = file.read(limit + 1)
         return data if Digest.of(data, self.digest.algorithm) == self.digest else None
+
+    def beginning(self, limit: int) -> bytes:
+        """Return the first limit bytes of the existing file, b"" if there is none. Raises as content() does."""
+        with self._parents() as parents, self._translate_errors("reading"), contextlib.suppress(FileNotFoundError):
+            if not parents.missing:
+                with self._open_regular(parents.fd) as file:
+                    return file.read(limit)
+        return b""
 
     def download(self, open_stream: OpenStream, *, prepare: Prepare) -> Download:
         """Download the content, resuming an unfinished download, and put it in place.

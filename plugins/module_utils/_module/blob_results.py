@@ -6,7 +6,7 @@
 
 """The results of modules that write verified content to a file: attributes and diff.
 
-Called for oci_blob, oci_manifest and oci_artifact.
+Called for oci_blob, oci_manifest, oci_artifact and oci_runtime_config.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from .._base.text import path_text
+from .._oci.digest import Verifier
 from .blob_file import Content
 
 if t.TYPE_CHECKING:
@@ -32,6 +33,15 @@ def place(module: AnsibleModule, file: BlobFile, open_stream: OpenStream, *, bef
             module.set_context_if_different(partial, module.selinux_default_context(file.path), False)
 
     return file.download(open_stream, prepare=label)
+
+
+def rest_of(data: bytes, digest: Digest, offset: int, state: t.Any) -> t.Iterator[bytes]:
+    """Yield bytes with this digest from an offset on. Raises OciError if the bytes in state are not those before it."""
+    rest = data[offset:]
+    verifier = Verifier(digest, len(data), what="the unfinished file", state=state, received=offset)
+    verifier.update(rest)
+    verifier.finish()
+    yield rest
 
 
 def file_results(module: AnsibleModule, file: BlobFile, *, before: Content | None, done: Download) -> dict[str, t.Any]:
@@ -69,4 +79,4 @@ def blob_size(source: ImageSource, repository: str, digest: Digest) -> int:
     return size
 
 
-__all__ = ("blob_size", "file_results", "place")
+__all__ = ("blob_size", "file_results", "place", "rest_of")

@@ -14,7 +14,7 @@ from base64 import b64encode
 from contextlib import nullcontext
 
 from .._base.strict_json import load
-from .._oci.digest import Digest, Verifier
+from .._oci.digest import Digest
 from .._oci.document import parse_document
 from .._oci.index import Index
 from .._oci.platform import Platform
@@ -22,13 +22,11 @@ from .._registry.errors import NotFound
 from .._registry.fetched import Fetched
 from .._registry.manifests import MAX_BYTES
 from .blob_file import BlobFile, Download
-from .blob_results import file_results, place
+from .blob_results import file_results, place, rest_of
 from .registry.attestation import attestation_results
 from .registry.image_source import opened_image
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ansible.module_utils.basic import AnsibleModule
 
     from .._oci.descriptor import Descriptor
@@ -103,23 +101,17 @@ def _keep(module: AnsibleModule, fetched: Fetched) -> Results:
     elif module.check_mode:
         done = Download(len(fetched.document.raw), 0)
     else:
-        done = place(module, file, lambda offset, state: nullcontext(_rest(fetched, offset, state)), before=found)
+        done = place(
+            module,
+            file,
+            lambda offset, state: nullcontext(rest_of(fetched.document.raw, fetched.digest, offset, state)),
+            before=found,
+        )
     return file_results(module, file, before=found, done=done)
 
 
 def _file(path: str, digest: Digest) -> BlobFile:
     return BlobFile(path, digest, what="manifest")
-
-
-def _rest(fetched: Fetched, offset: int, state: t.Any) -> Iterator[bytes]:
-    """Yield the bytes from an offset on. Raises OciError if the bytes in state are not those before it."""
-    rest = fetched.document.raw[offset:]
-    verifier = Verifier(
-        fetched.digest, len(fetched.document.raw), what="the unfinished manifest", state=state, received=offset
-    )
-    verifier.update(rest)
-    verifier.finish()
-    yield rest
 
 
 def _describe(fetched: Fetched) -> Results:

@@ -78,6 +78,7 @@ def run(
         "oci_layout": {"reference": "1.0", "dest": dest},
         "oci_archive": {"reference": "1.0", "dest": dest},
         "oci_artifact": {"reference": "files", "dest": dest},
+        "oci_runtime_config": {"reference": "1.0", "root": str(tmp_path), "dest": dest, **platform},
         "oci_login": {"username": "u", "password": "hunter2", "auth_file": dest},
     }
 
@@ -102,6 +103,7 @@ MODULES = [
     "oci_manifest",
     "oci_referrers",
     "oci_blob",
+    "oci_runtime_config",
     *THAT_CHANGE,
 ]
 
