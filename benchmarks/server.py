@@ -68,14 +68,18 @@ def transfer(serving: Serving, path: str, *, connections: int) -> tuple[float, f
     return size / seconds, used / (size / 1e3)
 
 
-def requests_per_second(serving: Serving, path: str) -> float:
-    """How often wrk gets an answer, on 16 connections."""
+def requests(serving: Serving, path: str) -> tuple[float, float]:
+    """How often wrk gets an answer in a second, on 16 connections, and the CPU microseconds for each."""
     accept = f"Accept: {server_content.MANIFEST}"
+    before = serving.cpu_seconds
     command = ["wrk", "-t1", "-c16", f"-d{_WRK_SECONDS}s", "-H", accept, f"{serving.url}{path}"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text:
         sys.exit(f"{' '.join(command)}:\n{text}")
-    return float(t.cast("re.Match[str]", re.search(r"Requests/sec:\s+([0-9.]+)", text))[1])
+    used = serving.cpu_seconds - before
+    rate = float(t.cast("re.Match[str]", re.search(r"Requests/sec:\s+([0-9.]+)", text))[1])
+    count = int(t.cast("re.Match[str]", re.search(r"([0-9]+) requests in", text))[1])
+    return rate, used / count * 1e6
 
 
 def compare(layout: Path, work: Path, tls: Tls, *, runs: int) -> Rates:
@@ -93,6 +97,8 @@ def compare(layout: Path, work: Path, tls: Tls, *, runs: int) -> Rates:
         for name, start in servers.items():
             for secure in (None, tls):
                 _measure(rates, name, start, path, secure)
+        with server_peers.bare_aiohttp(layout, work) as serving:
+            _measure_manifests(rates, "bare aiohttp", serving)
     return rates
 
 
@@ -105,7 +111,13 @@ def _measure(rates: Rates, name: str, start: Start, path: str, tls: Tls | None) 
             if connections > 1:
                 rates.add(f"CPU seconds per GB, {how}", name, cpu, least=True)
         if not tls:
-            rates.add("manifests/s by tag", name, requests_per_second(serving, "/v2/bench/manifests/latest"))
+            _measure_manifests(rates, name, serving)
+
+
+def _measure_manifests(rates: Rates, name: str, serving: Serving) -> None:
+    rate, used = requests(serving, "/v2/bench/manifests/latest")
+    rates.add("manifests/s by tag", name, rate)
+    rates.add("CPU microseconds per manifest", name, used, least=True)
 
 
 def alone(place: Path) -> list[Row]:

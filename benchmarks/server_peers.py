@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The servers that are measured side by side: ours, Debian's nginx and Debian's docker-registry."""
+"""The servers that are measured side by side: ours, Debian's nginx and docker-registry, and a bare one of aiohttp."""
 
 from __future__ import annotations
 
@@ -98,6 +98,15 @@ def nginx(layout: Path, work: Path, *, tls: Tls | None = None) -> t.Iterator[Ser
     )
     command = ["nginx", "-p", str(work), "-c", str(config)]
     with _started(command, f"http{'s' if tls else ''}://127.0.0.1:{port}", work / "nginx.out") as serving:
+        yield serving
+
+
+@contextlib.contextmanager
+def bare_aiohttp(layout: Path, work: Path) -> t.Iterator[Serving]:
+    """A web.Server of aiohttp in one process, which answers every request with the manifest of the layout."""
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("bare_aiohttp.py")), str(layout), str(port)]
+    with _started(command, f"http://127.0.0.1:{port}", work / "aiohttp.log") as serving:
         yield serving
 
 
