@@ -91,7 +91,7 @@ THIRD_PARTY = {
     "_module": {"jmespath"},
     "_registry": {"botocore", "keyring", "requests", "urllib3"},
     "_unpack": {"isal", "zstandard"},
-    "_server": {"aiohttp", "bcrypt", "prometheus_client", "pydantic", "yaml", "yarl"},
+    "_server": {"aiohttp", "bcrypt", "multidict", "prometheus_client", "pydantic", "yaml", "yarl"},
     "_ratls": {"aiohttp", "cryptography", "cbor2", "yarl"},
     "_tls13": {"cryptography"},
 }

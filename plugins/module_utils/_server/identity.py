@@ -29,9 +29,11 @@ class Peer:
     realm: AttestedClient | None = None
 
 
-@dataclass(frozen=True)
-class Identity:
-    """The sender of a request: the peer, and the authenticated user, None if the server requires no password."""
+class Identity(t.NamedTuple):
+    """The sender of a request: the peer, and the authenticated user, None if the server requires no password.
+
+    A tuple, because each request makes one and it takes half the time.
+    """
 
     user: str | None
     peer: Peer

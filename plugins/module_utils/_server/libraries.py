@@ -25,6 +25,7 @@ try:
     from aiohttp import __version__ as AIOHTTP_VERSION
     from aiohttp import web
     from aiohttp.http import HttpProcessingError
+    from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
     # replaces the URL from the client in requests
@@ -34,6 +35,7 @@ try:
 except ImportError:
     AIOHTTP_VERSION = ""
     NO_URL, MALFORMED = None, ()
+    CIMultiDict = CIMultiDictProxy = None  # type: ignore[misc, assignment]
 
     class web:  # type: ignore[no-redef]  # noqa: N801
         """A stand-in, so that subclasses of aiohttp classes can be defined without aiohttp."""
@@ -73,6 +75,8 @@ def require_prometheus() -> t.Any:
 __all__ = (
     "MALFORMED",
     "NO_URL",
+    "CIMultiDict",
+    "CIMultiDictProxy",
     "bcrypt",
     "prometheus_client",
     "require_aiohttp",

@@ -40,7 +40,7 @@ class Body(t.NamedTuple):
         )
 
 
-def plan(content: ServedFile, headers: dict[str, str], spans: tuple[Span, ...] | None) -> Body:
+def plan(content: ServedFile, headers: t.Mapping[str, str], spans: tuple[Span, ...] | None) -> Body:
     """Make the body for ranges: the whole file (None), one range, or several (RFC 9110, 15.3.7 and 14.6).
 
     headers are those of the whole file, without Content-Length.
@@ -54,7 +54,7 @@ def plan(content: ServedFile, headers: dict[str, str], spans: tuple[Span, ...] |
     return body._replace(headers={**body.headers, "Content-Length": str(body.length)})
 
 
-def _multipart(content: ServedFile, headers: dict[str, str], spans: tuple[Span, ...]) -> Body:
+def _multipart(content: ServedFile, headers: t.Mapping[str, str], spans: tuple[Span, ...]) -> Body:
     # the boundary must not occur in the file; 128 random bits make sure of that
     boundary = secrets.token_hex(16)
     pieces: list[Piece] = []

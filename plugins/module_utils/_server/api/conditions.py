@@ -14,18 +14,19 @@ from ..errors import Refusal
 
 if t.TYPE_CHECKING:
     from ..libraries import web
+    from .request_head import FieldNames
 
 
-def is_not_modified(request: web.BaseRequest, digest: str) -> bool:
+def is_not_modified(request: web.BaseRequest, fields: FieldNames, digest: str) -> bool:
     """Tell whether to answer 304 for the content with this digest (RFC 9110, 13.2.2).
 
     Raises Refusal 412 when If-Match names other content. Dates are ignored, because the server never sends
     Last-Modified.
     """
     headers = request.headers
-    if "If-Match" in headers and not match(",".join(headers.getall("If-Match")), digest):
+    if b"if-match" in fields and not match(",".join(headers.getall("If-Match")), digest):
         raise Refusal(412, "UNSUPPORTED", "The content does not match If-Match.")
-    return "If-None-Match" in headers and none_match(",".join(headers.getall("If-None-Match")), digest)
+    return b"if-none-match" in fields and none_match(",".join(headers.getall("If-None-Match")), digest)
 
 
 def match(header: str, digest: str) -> bool:

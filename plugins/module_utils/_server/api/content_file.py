@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -89,20 +90,37 @@ class ContentFile:
         return os.pread(self._fd, length, position)
 
 
-def is_unchanged(content: ServedFile) -> bool:
-    """Tell, without opening the file, whether its identity is that of its verification; logs an error if not.
+class IdentityCheck:
+    """A check of files, without opening them, that looks once for all the requests that had arrived before the look.
 
-    Raises Refusal 503 when the server lacks the resources to look.
+    A server with many clients reads several requests at a time, often for the same manifest, and a look takes 3 us of
+    the 35 us of a request. A look is forgotten by a callback that is scheduled with it. asyncio runs callbacks in the
+    order in which they were scheduled, so it is forgotten before anything that a later request causes.
     """
-    try:
-        identity = FileIdentity.of(os.lstat(content.path))
-    except OSError as exc:
-        _report_unreadable(content, exc)
-        return False
-    if identity != content.identity:
-        _report_changed(content)
-        return False
-    return True
+
+    def __init__(self) -> None:
+        self._seen: dict[str, FileIdentity] = {}
+
+    def is_unchanged(self, content: ServedFile) -> bool:
+        """Tell whether the identity of the file is that of its verification; logs an error if not.
+
+        Needs a running event loop. Raises Refusal 503 when the server lacks the resources to look.
+        """
+        path = content.path
+        identity = self._seen.get(path)
+        if identity is None:
+            try:
+                identity = FileIdentity.of(os.lstat(path))
+            except OSError as exc:
+                _report_unreadable(content, exc)
+                return False
+            if not self._seen:
+                asyncio.get_running_loop().call_soon(self._seen.clear)
+            self._seen[path] = identity
+        if identity != content.identity:
+            _report_changed(content)
+            return False
+        return True
 
 
 def _report_unreadable(content: ServedFile, exc: OSError) -> None:
@@ -115,4 +133,4 @@ def _report_changed(content: ServedFile) -> None:
     _LOG.error("%s is not served: it changed after its verification", content.path)
 
 
-__all__ = ("ContentFile", "is_unchanged")
+__all__ = ("ContentFile", "IdentityCheck")

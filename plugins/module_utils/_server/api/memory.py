@@ -27,7 +27,7 @@ class Memory:
     """A cache of short content, because opening and reading a file takes longer than the rest of a request.
 
     The keys are digests, so entries never become stale. The caller checks that the file is still the one that was
-    verified (is_unchanged).
+    verified (IdentityCheck).
     """
 
     def __init__(self) -> None:

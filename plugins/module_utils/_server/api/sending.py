@@ -15,7 +15,6 @@ import typing as t
 
 from ..libraries import web
 from .ranges import Span
-from .request_head import ends_connection
 
 if t.TYPE_CHECKING:
     from .body import Body, Piece
@@ -38,9 +37,11 @@ class FileResponse(web.StreamResponse):
 
 
 async def send(
-    request: web.BaseRequest, file: ContentFile, body: Body, *, zero_copy: bool
+    request: web.BaseRequest, file: ContentFile, body: Body, *, zero_copy: bool, closes: bool
 ) -> web.StreamResponse | None:
     """Answer a request with parts of a file. Returns None if the file has changed and nothing was sent.
+
+    closes tells whether the connection must close afterwards.
 
     After the headers, only a broken connection can tell the client about an error. So the connection is aborted when
     the file changes; the response is still returned, for the access log.
@@ -48,7 +49,7 @@ async def send(
     if body.length <= SMALL:
         return _send_at_once(file, body)
     response = FileResponse(status=body.status, headers=body.headers)
-    if ends_connection(request):
+    if closes:
         response.force_close()
     sender = _Sender(request, response, file, zero_copy=zero_copy)
     try:

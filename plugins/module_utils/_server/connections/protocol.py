@@ -158,13 +158,13 @@ class _Connection(web.RequestHandler):
             self._refuse_malformed()
             return
         if self._body is None or self._body.is_eof():
-            self._incomplete = self._incomplete + len(data) if len(self._messages) == waiting else 0
-            self._limit_pipeline()
+            now_waiting = len(self._messages)
+            self._incomplete = self._incomplete + len(data) if now_waiting == waiting else 0
+            if now_waiting > _MAX_WAITING or self._incomplete > _MAX_INCOMPLETE:
+                self._limit_pipeline()
 
     def _limit_pipeline(self) -> None:
-        """Pause reading when too many requests or bytes wait; close the connection when a head is too long."""
-        if len(self._messages) <= _MAX_WAITING and self._incomplete <= _MAX_INCOMPLETE:
-            return
+        """Pause reading, because too many requests or bytes wait; close the connection when a head is too long."""
         if not self._busy and not self._messages:
             self.cut("head")
         elif isinstance(self.transport, asyncio.ReadTransport):
@@ -285,12 +285,12 @@ class _Connection(web.RequestHandler):
         if not self._busy or self.transport is None:
             self._wire.abort()
 
-    async def finish_response(self, request: web.BaseRequest, resp: t.Any, start_time: float | None) -> t.Any:
+    def finish_response(self, request: web.BaseRequest, resp: t.Any, start_time: float | None) -> t.Any:
         """Finish a response and discard the bytes after a declined upgrade, on which some versions of aiohttp fail."""
         if self._message_tail:
             self._message_tail = b""
             self.close()
-        return await super().finish_response(request, resp, start_time)
+        return super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: t.Any, **kw: t.Any) -> None:
         """Log an exception of aiohttp; a malformed body is an error of the client and logged at debug level."""
@@ -344,11 +344,12 @@ class _Observer:
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Count and log a response that was sent."""
-        connection = t.cast("_Connection", request.protocol)
+        connection: t.Any = request.protocol
         connection.end()
         size = body_bytes(request, response)
         self._counters.request(request.method, response.status, size=size, seconds=time)
-        log_request(request, response, time, form=self._form, peer=connection.peer, user=connection.user, size=size)
+        if self._form != "none":
+            log_request(request, response, time, form=self._form, peer=connection.peer, user=connection.user, size=size)
 
 
 class HttpServer(web.Server):
@@ -388,17 +389,22 @@ class HttpServer(web.Server):
             auto_decompress=False,
         )
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = t.cast("_Connection", request.protocol)
+    def _answer(self, request: web.BaseRequest) -> t.Awaitable[web.StreamResponse]:
         if self._passwords is not None:
-            authorization = request.headers.get("Authorization")
-            try:
-                await connection.wait(self._passwords.verify(authorization, address=connection.peer.address))
-            except Refusal as refusal:
-                return error_answer(refusal)
-            credentials = parse_basic(authorization)
-            if credentials is not None and self._passwords.is_known(credentials):
-                connection.user = credentials.user
+            return self._answer_user(request, self._passwords)
+        connection: t.Any = request.protocol
+        return self._application.handle(request, zero_copy=self._zero_copy, peer=connection.peer)
+
+    async def _answer_user(self, request: web.BaseRequest, passwords: Passwords) -> web.StreamResponse:
+        connection = t.cast("_Connection", request.protocol)
+        authorization = request.headers.get("Authorization")
+        try:
+            await connection.wait(passwords.verify(authorization, address=connection.peer.address))
+        except Refusal as refusal:
+            return error_answer(refusal)
+        credentials = parse_basic(authorization)
+        if credentials is not None and passwords.is_known(credentials):
+            connection.user = credentials.user
         return await self._application.handle(request, zero_copy=self._zero_copy, peer=connection.peer)
 
     def _make_request(

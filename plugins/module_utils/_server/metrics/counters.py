@@ -46,6 +46,8 @@ _REQUEST_PLACES: t.Final = {
     for status in (*STATUSES, "other")
 }
 _FIRST_BUCKET: t.Final = _PLACES["seconds_bucket", (str(BUCKETS[0]),)]
+_SECONDS_SUM: t.Final = _PLACES["seconds_sum", ()]
+_BYTES: t.Final = _PLACES["bytes", ()]
 _FIRST_ATTESTATION_BUCKET: t.Final = _PLACES["attestation_bucket", (str(BUCKETS[0]),)]
 _ROW: t.Final = len(SLOTS)
 
@@ -121,8 +123,8 @@ class Counters:
         values = self.values
         values[place] += 1
         values[_FIRST_BUCKET + bisect.bisect_left(BUCKETS, seconds)] += 1
-        values[_PLACES["seconds_sum", ()]] += seconds
-        values[_PLACES["bytes", ()]] += size
+        values[_SECONDS_SUM] += seconds
+        values[_BYTES] += size
 
     def attested(self, seconds: float) -> None:
         """Count an appraisal that took so many seconds."""
