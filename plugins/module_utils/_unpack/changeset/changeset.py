@@ -110,7 +110,7 @@ class Changeset:
         directory, name = split_path(entry.path)
         if not name:
             self._apply_root(entry)
-        elif PREFIX not in entry.path or not self._apply_marker(directory, name):
+        elif entry.path.find(PREFIX) < 0 or not self._apply_marker(directory, name):  # see split_path() on find()
             self._make(self._tree.directory(directory, make=True), name, entry, reader)
 
     def _apply_root(self, entry: Entry) -> None:
@@ -209,7 +209,7 @@ class Changeset:
                 write_content(descriptor, reader.content(), digest)
             else:
                 write_sparse(descriptor, reader.content(), entry.sparse, budget=self._budget, digest=digest)
-            self._attributor.set_file(descriptor, entry)
+            self._attributor.set_file(descriptor, entry, directory=parent.inode)
             if self._digests is not None and digest is not None:
                 self._digests[os.fstat(descriptor).st_ino] = digest.digest()
         finally:

@@ -279,13 +279,13 @@ ACL = struct.pack("<I", 2) + b"".join(
 )
 
 
-def make_file(top: Path, wanted: Attributes, *, private: bool, ownership: bool) -> tuple[t.Any, ...]:
+def make_file(top: Path, wanted: Attributes, attributor: Attributor) -> tuple[t.Any, ...]:
     """Make a file as the writer does; return all that matters of it."""
-    attributor = Attributor(ownership=ownership, xattrs="keep", warn=pytest.fail, private=private)
-    path = top / str(private)
+    path = top / "file"
+    path.unlink(missing_ok=True)
     descriptor = os.open(path, CREATE, attributor.creation_mode(wanted.mode))
     os.write(descriptor, b"content")
-    attributor.set_file(descriptor, wanted)
+    attributor.set_file(descriptor, wanted, directory=top.stat().st_ino)
     os.close(descriptor)
     status = path.lstat()
     xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path)}
@@ -294,28 +294,34 @@ def make_file(top: Path, wanted: Attributes, *, private: bool, ownership: bool) 
 
 @pytest.mark.parametrize("ownership", [True, False])
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
-@pytest.mark.parametrize("surroundings", ["plain", "setgid", "acl"])
-def test_a_file_in_a_private_tree_is_as_in_any_other(
-    ownership: bool, umask: int, surroundings: str, tmp_path: Path
-) -> None:
+def test_a_file_in_a_private_tree_is_as_in_any_other(ownership: bool, umask: int, tmp_path: Path) -> None:
     require_root()
-    if surroundings == "setgid":
-        os.chown(tmp_path, 0, 4321)
-        tmp_path.chmod(0o2770)
-    elif surroundings == "acl":
-        os.setxattr(tmp_path, "system.posix_acl_default", ACL)
+    plain, setgid, acl = tops = [tmp_path / name for name in ("plain", "setgid", "acl")]
+    for top in tops:
+        top.mkdir()
+    os.chown(setgid, 0, 4321)
+    setgid.chmod(0o2770)
+    os.setxattr(acl, "system.posix_acl_default", ACL)
+    modes = (0o644, 0o600, 0, 0o777, 0o4755, 0o2711, 0o1666, 0o6777, 0o100640, 2**60 + 0o755)
+    owners = ((0, 0), (1234, 0), (0, 5678), (0, 4321), (1234, 5678))
+    xattrs = ({}, {CAPABILITY: CAP_NET_RAW}, {"system.posix_acl_access": ACL})
+    wanted = [
+        attributes(mode=mode, uid=uid, gid=gid, xattrs=names)
+        for mode in modes
+        for uid, gid in owners
+        for names in xattrs
+    ]
+    private, public = (
+        Attributor(ownership=ownership, xattrs="keep", warn=pytest.fail, private=private) for private in (True, False)
+    )
     before = os.umask(umask)
     try:
-        for mode in (0o644, 0o600, 0, 0o777, 0o4755, 0o2711, 0o1666, 0o6777, 0o100640, 2**60 + 0o755):
-            for uid, gid in ((0, 0), (1234, 0), (0, 5678), (0, 4321), (1234, 5678)):
-                for xattrs in ({}, {CAPABILITY: CAP_NET_RAW}, {"system.posix_acl_access": ACL}):
-                    wanted = attributes(mode=mode, uid=uid, gid=gid, xattrs=xattrs)
-                    found = [
-                        make_file(tmp_path, wanted, private=private, ownership=ownership) for private in (True, False)
-                    ]
-                    assert found[0] == found[1], wanted
-                    for name in tmp_path.iterdir():
-                        name.unlink()
+        # many files of one directory after each other, then one of each
+        for top, one in [
+            *((top, one) for top in tops for one in wanted),
+            *((top, one) for one in wanted for top in tops),
+        ]:
+            assert make_file(top, one, private) == make_file(top, one, public), (top, one)
     finally:
         os.umask(before)
 
@@ -328,11 +334,13 @@ def test_the_mode_that_files_are_created_with() -> None:
 
 
 def test_what_a_private_file_has_already_is_not_set_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attributor = Attributor(ownership=True, xattrs="keep", warn=pytest.fail, private=True)
     for name in ("fchown", "fchmod"):
         monkeypatch.setattr(os, name, lambda *dummy: pytest.fail("a call too many"))
     before = os.umask(0o022)
     try:
-        status = make_file(tmp_path, attributes(mode=0o755), private=True, ownership=True)
+        for mode in (0o755, 0o644, 0o644, 0o755):
+            status = make_file(tmp_path, attributes(mode=mode), attributor)
+            assert status[:4] == (stat.S_IFREG | mode, os.getuid(), os.getgid(), TIME)
     finally:
         os.umask(before)
-    assert status[:4] == (0o100755, os.getuid(), os.getgid(), TIME)
