@@ -9,7 +9,7 @@
 
 reader.py tries this first. Nearly all members of images are files, directories and links whose header is ASCII, with
 octal numbers that fill their fields, and without an extended header. One regular expression checks all of that, so
-nothing is left to check but the checksum: 2 us for a header, where the general decoder takes 10 us.
+nothing is left to check but the checksum: 2.2 us for a header, where the general decoder takes 6.5 us.
 """
 
 from __future__ import annotations
