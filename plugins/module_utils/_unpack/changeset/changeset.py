@@ -209,7 +209,7 @@ class Changeset:
                 write_content(descriptor, reader.content(), digest)
             else:
                 write_sparse(descriptor, reader.content(), entry.sparse, budget=self._budget, digest=digest)
-            self._attributor.set_file(descriptor, entry, directory=parent.inode)
+            self._attributor.set_file(descriptor, entry)
             if self._digests is not None and digest is not None:
                 self._digests[os.fstat(descriptor).st_ino] = digest.digest()
         finally:

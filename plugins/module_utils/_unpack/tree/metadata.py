@@ -90,10 +90,6 @@ class Attributor:
         private: bool = False,
     ) -> None:
         self._private = private
-        # The kernel derives owner and mode of a new file from the process, its directory and the requested mode alone.
-        # So the first file of a directory tells them for all that follow with the same mode: a call less, 1 of 14 us.
-        self._created: tuple[int, int] | None = None
-        self._as_created = os.stat_result([0] * 10)
         self._ownership = ownership
         self._xattrs = xattrs
         self._warn = warn
@@ -109,20 +105,17 @@ class Attributor:
         # setuid and setgid only ever follow the owner
         return mode & _PERMISSIONS if self._private else _UNFINISHED
 
-    def set_file(self, descriptor: int, wanted: Wanted, *, directory: int) -> None:
+    def set_file(self, descriptor: int, wanted: Wanted) -> None:
         """Set the attributes of a regular file, which is open and was created with creation_mode().
 
-        directory is the inode number of its directory. Without its owner, a file loses setuid and setgid: it must not
-        run as the user who owns it instead.
+        Without its owner, a file loses setuid and setgid: it must not run as the user who owns it instead.
         """
         mode = wanted.mode & (MODE_BITS if self._ownership else _PERMISSIONS_AND_STICKY)
         if not self._private or wanted.xattrs:
             self._set(descriptor, wanted, mode)
             return
-        created = (directory, wanted.mode)
-        if created != self._created:
-            self._created, self._as_created = created, os.fstat(descriptor)
-        status = self._as_created
+        # of each file: a network or FUSE file system may give two files of a directory different owners
+        status = os.fstat(descriptor)
         if self._ownership and (status.st_uid != wanted.uid or status.st_gid != wanted.gid):
             _change_owner(descriptor, wanted)
         set_mtime(descriptor, wanted.mtime)

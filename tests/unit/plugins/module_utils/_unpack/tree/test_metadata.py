@@ -285,7 +285,7 @@ def make_file(top: Path, wanted: Attributes, attributor: Attributor) -> tuple[t.
     path.unlink(missing_ok=True)
     descriptor = os.open(path, CREATE, attributor.creation_mode(wanted.mode))
     os.write(descriptor, b"content")
-    attributor.set_file(descriptor, wanted, directory=top.stat().st_ino)
+    attributor.set_file(descriptor, wanted)
     os.close(descriptor)
     status = path.lstat()
     xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path)}
