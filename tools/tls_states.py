@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Print the state graphs of both TLS engines in Mermaid, which docs/architecture.md contains.
+"""Print the state graphs of both TLS engines in Mermaid, which docs/architecture.md contains and the site draws.
 
 PYTHONPATH=build python3 -m ansible_collections.attested.registry.tools.tls_states
 """
@@ -30,7 +30,8 @@ def graph(engine: type[Engine]) -> str:
     """Return the graph of an engine's table as a Mermaid block."""
     starts = [state for state, dummy in engine.TABLE]
     ends = [state for dummy, following in engine.TABLE.values() for state in following]
-    lines = ["```mermaid", "stateDiagram-v2"]
+    role = engine.__name__.removesuffix("Engine").lower()
+    lines = ["```mermaid", "stateDiagram-v2", f"    accTitle: The states of the {role} of a TLS 1.3 connection"]
     lines += [f"    [*] --> {state.name}" for state in dict.fromkeys(starts) if state not in ends]
     for (state, trigger), (dummy, following) in engine.TABLE.items():
         lines += [f"    {state.name} --> {after.name}: {label(trigger)}" for after in following]
