@@ -49,7 +49,7 @@ integration: venv ## playbooks against real registries; TARGETS="a b" for some o
 bench: venv ## speed and memory against skopeo, umoci, ping, nginx and others; RUNS=3, BENCH="unpack server"
 	@tools/bench.sh $(BENCH)
 
-docs: venv ## the plugins' documentation as HTML in build/docs
+docs: venv ## the documentation site, guides and reference, in build/docs/html
 	@tools/docs.sh
 
 changelog: venv ## CHANGELOG.md and .rst from changelogs/

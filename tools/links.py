@@ -16,7 +16,7 @@ from urllib.parse import unquote
 _FENCE: t.Final = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 _CODE: t.Final = re.compile(r"`[^`\n]*`")
 # [text](target), [text](<target>), [text](target "title") and [name]: target
-_LINK: t.Final = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s*<?(\S+?)>?\s*$", re.MULTILINE)
+LINK: t.Final = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s*<?(\S+?)>?\s*$", re.MULTILINE)
 _HEADING: t.Final = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.MULTILINE)
 _ANCHOR: t.Final = re.compile(r"<a\s+(?:id|name)=\"([^\"]+)\"")
 _ELSEWHERE: t.Final = re.compile(r"[a-z][a-z0-9+.-]*:")
@@ -46,6 +46,15 @@ def exists(path: Path) -> bool:
     return path.is_dir() or (path.exists() and path.name in {item.name for item in path.parent.iterdir()})
 
 
+def outside_code(change: t.Callable[[str], str], text: str) -> str:
+    """Return text with the parts changed that are neither fenced blocks nor code in a line."""
+    parts, end = [], 0
+    for match in re.finditer(f"(?:{_FENCE.pattern})|{_CODE.pattern}", text, _FENCE.flags):
+        parts += [change(text[end : match.start()]), match[0]]
+        end = match.end()
+    return "".join([*parts, change(text[end:])])
+
+
 def problem(document: Path, link: str) -> str | None:
     """Say what is wrong with a link of a document, None if nothing is. Links to other hosts are not followed."""
     if _ELSEWHERE.match(link):
@@ -65,7 +74,7 @@ def problems(document: Path) -> t.Iterator[str]:
     """Yield a line for each link of a document that leads nowhere."""
     text = _FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), document.read_text(encoding="utf-8"))
     text = _CODE.sub("", text)
-    for match in _LINK.finditer(text):
+    for match in LINK.finditer(text):
         link = match[1] or match[2]
         found = problem(document, link)
         if found:
