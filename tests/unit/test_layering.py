@@ -108,6 +108,7 @@ REACHED = {
     "oci_image_copy": 206,
     "oci_image_info": 177,
     "oci_image_unpack": 239,
+    "oci_image_unpack_info": 46,
     "oci_index": 133,
     "oci_layer_unpack": 66,
     "oci_layout": 203,

@@ -99,10 +99,10 @@ def _misplaced_secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     return logins | keys
 
 
-def local_module(options: Options) -> AnsibleModule:
+def local_module(options: Options, *, required_one_of: t.Sequence[t.Sequence[str]] = ()) -> AnsibleModule:
     """Return the AnsibleModule of a task that connects to no registry."""
     _reset_sigchld()
-    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=options, required_one_of=required_one_of, supports_check_mode=True)
     _encode_paths(module.params, options)
     return module
 
