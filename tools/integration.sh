@@ -15,7 +15,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 tools/apt-need.sh "the integration tests' images and registries" mmdebstrap=mmdebstrap docker-registry=docker-registry \
   skopeo=skopeo umoci=umoci openssl=openssl ssh-keygen=openssh-client htpasswd=apache2-utils mount=mount git=git \
   gnutls-cli=gnutls-bin nginx=nginx curl=curl haproxy=haproxy systemd-nspawn=systemd-container iptables=iptables ip=iproute2 ssh=openssh-client ps=procps \
-  systemd-analyze=systemd crun=crun runc=runc \
+  systemd-analyze=systemd crun=crun runc=runc busybox=busybox-static \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 tools/tree.sh copy
 home=$BUILD/ansible-test

@@ -117,7 +117,7 @@ REACHED = {
     "oci_login_info": 44,
     "oci_manifest": 166,
     "oci_referrers": 166,
-    "oci_runtime_config": 192,
+    "oci_runtime_config": 193,
     "oci_tag": 132,
     "oci_tags": 126,
 }

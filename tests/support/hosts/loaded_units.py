@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,19 +54,22 @@ def _unescaped(match: re.Match[str]) -> str:
     return _ESCAPES.get(text, text)
 
 
-def load_unit(directory: Path, text: str) -> LoadedUnit:
+def load_unit(text: str) -> LoadedUnit:
     """Return what systemd reads in a service unit. Skips the test by name if there is no systemd to ask."""
     manager = next((path for path in _MANAGERS if os.access(path, os.X_OK)), None)
     if manager is None:
         pytest.skip("systemd is not installed")
-    units = directory / "units"
-    units.mkdir(exist_ok=True)
-    for name in _TARGETS:
-        (units / name).write_text("[Unit]\nDescription=test\n")
-    (units / "tested.service").write_text(text, "utf-8", newline="")
-    for path in (units, *units.parents):
-        if path.stat().st_uid == os.geteuid() and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o055)
+    with tempfile.TemporaryDirectory(prefix="units-") as directory:
+        units = Path(directory)
+        units.chmod(0o755)
+        for name in _TARGETS:
+            (units / name).write_text("[Unit]\nDescription=test\n")
+        (units / "tested.service").write_bytes(text.encode("utf-8"))
+        return _load(manager, units)
+
+
+def _load(manager: str, units: Path) -> LoadedUnit:
+    """Return what the manager reads in tested.service of a directory, the only one that it knows."""
     # the manager refuses test mode as root
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     done = subprocess.run(

@@ -17,6 +17,8 @@ from . import images
 PASSWD: t.Final = b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:Web:/var/www:/bin/false\n"
 GROUP: t.Final = b"root:x:0:\nwww:x:34:\nadm:x:4:syslog,web\n"
 
+_PROGRAMS: t.Final = ("sh", "id", "cat", "env", "rm", "sleep", "stat", "touch")
+
 
 def runnable_image(**config: t.Any) -> images.Image:
     """Make an image whose sh and id work; config are members of its config. Skips the test by name without busybox."""
@@ -31,12 +33,27 @@ def runnable_layer() -> images.Layer:
     data = pathlib.Path(program).read_bytes()
     if b"/ld-linux" in data:
         pytest.skip("busybox needs shared libraries here (Debian: busybox-static)")
-    directories = ("bin", "data", "dev", "etc", "proc", "root", "sys", "tmp", "var", "var/www")
+    directories = (
+        "bin",
+        "data",
+        "dev",
+        "etc",
+        "mnt",
+        "proc",
+        "root",
+        "run",
+        "sys",
+        "tmp",
+        "usr",
+        "var",
+        "var/tmp",
+        "var/www",
+    )
     return images.layer(
         [
             *(images.directory(name) for name in directories),
             images.file("bin/busybox", data, mode=0o755),
-            *(images.symlink(f"bin/{name}", "busybox") for name in ("sh", "id", "cat", "env", "touch", "stat")),
+            *(images.symlink(f"bin/{name}", "busybox") for name in _PROGRAMS),
             images.file("data/seed", b"seed\n"),
             images.file("etc/group", GROUP),
             images.file("etc/passwd", PASSWD),

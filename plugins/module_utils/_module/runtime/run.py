@@ -13,10 +13,11 @@ import typing as t
 
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load
-from ..._base.text import visible
+from ..._base.text import ignore, visible
 from ..._unpack.accounts import Accounts
 from .file import MAX_BYTES, write_file
-from .process import make_process, parse_settings
+from .mount_points import SYSTEMD_BASE, missing_places, outermost
+from .process import make_process, parse_settings, volumes
 from .program import find_program
 from .source import opened_unpacked
 from .spec import make_spec
@@ -50,6 +51,7 @@ def run_runtime_config(module: AnsibleModule) -> Json:
         account = Accounts(image.root, image.path).find(user)
         process = make_process(runtime, settings, account)
         results, data = _convert(module, image, process, settings, unit_options)
+        _warn_of_missing_places(module, image, process, settings)
     is_same = _is_same_json(data) if params["format"] == "oci" else data.__eq__
     what = "config" if params["format"] == "oci" else "unit"
     return {**results, **write_file(module, data, what=what, is_same=is_same), **image.attested}
@@ -84,6 +86,32 @@ def _convert(
         warn=module.warn,
     )
     return {**results, "unit": unit}, unit.encode("utf-8", "surrogateescape")
+
+
+def _warn_of_missing_places(module: AnsibleModule, image: UnpackedImage, process: Process, settings: Settings) -> None:
+    """Warn if the start of the process will change the tree."""
+    is_unit = module.params["format"] == "systemd"
+    places = [mount.destination for mount in settings.mounts]
+    places += volumes(image.config, settings, warn=ignore)
+    places += ["/etc/resolv.conf"] if settings.resolv_conf else []
+    if is_unit:
+        wanted = [*outermost(places), *SYSTEMD_BASE]
+    else:
+        # a runtime makes the working directory, too
+        wanted = list(outermost([*places, "/dev", "/proc", "/sys", process.cwd]))
+    missing = missing_places(image.root, wanted)
+    if is_unit and process.cwd in outermost([*places, process.cwd]) and missing_places(image.root, [process.cwd]):
+        module.warn(
+            f"The tree {visible(image.path)} lacks the working directory {visible(process.cwd)}, without which systemd"
+            " cannot start the process; build the image with it, or mount something there."
+        )
+    if missing:
+        module.warn(
+            f"The tree {visible(image.path)} lacks {visible(', '.join(missing))}, which"
+            f" {'systemd' if is_unit else 'the runtime'} makes there when the process starts, and the next"
+            " oci_image_unpack finds that the tree has changed and unpacks the image again; build the image with them,"
+            " or unpack it with drift: none."
+        )
 
 
 def to_bytes(spec: Json) -> bytes:

@@ -61,7 +61,9 @@ def opened_unpacked(module: AnsibleModule) -> t.Iterator[UnpackedImage | None]:
     """
     params = module.params
     is_named = params["repository"] is not None or params["layout"] is not None
-    with _opened_named(module) if is_named else _opened_stamped(module) as image:
+    opened = _opened_named if is_named else _opened_stamped
+    with contextlib.ExitStack() as stack:
+        image = stack.enter_context(opened(module))
         if image is None and not module.check_mode:
             raise _error(params["root"], "it does not exist", "unpack the image first, with oci_image_unpack")
         if image is not None and image.config.platform.os not in _SYSTEMS:

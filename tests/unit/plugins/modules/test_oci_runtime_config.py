@@ -265,6 +265,36 @@ def test_an_image_of_another_system(write: t.Any, root: pathlib.Path, tmp_path: 
     assert run["error"]["kind"] == "unsupported"
 
 
+def missing(run: t.Any) -> list[str]:
+    """The places that the warning lists."""
+    (text,) = (text for text in run.warnings if ", which" in text)
+    return sorted(text.partition(" lacks ")[2].partition(", which")[0].split(", "))
+
+
+def test_a_warning_of_what_the_start_will_change(unpack: t.Any, write: t.Any) -> None:
+    unpack(Volumes={"/data": {}}, WorkingDir="/work")
+    mounts = [{"source": "/srv", "destination": "/data/in/it"}, {"source": "/srv", "destination": "/usr/bin"}]
+    run = write(mounts=mounts, resolv_conf=True)
+    assert missing(run) == ["/data", "/dev", "/etc/resolv.conf", "/proc", "/sys", "/work"]
+    run = write(format="systemd", mounts=mounts, check=True)
+    assert missing(run) == ["/data", "/dev", "/proc", "/root", "/run", "/sys", "/tmp", "/var", "/var/tmp"]
+
+
+def test_a_warning_of_a_working_directory_that_is_missing(unpack: t.Any, write: t.Any) -> None:
+    unpack(runnable_image(Cmd=["sh"], WorkingDir="/data/work"))
+    (warning,) = write(format="systemd").warnings
+    assert "lacks the working directory /data/work, without which systemd cannot start" in warning
+    mounts = [{"destination": "/data", "source": "/srv"}]
+    assert write(format="systemd", mounts=mounts).warnings == []
+    assert missing(write()) == ["/data/work"]
+
+
+def test_no_warning_without_cause(unpack: t.Any, write: t.Any) -> None:
+    unpack(runnable_image(Cmd=["sh"], Volumes={"/data": {}}, WorkingDir="/tmp"))
+    for name in ("oci", "systemd"):
+        assert write(format=name, mounts=[{"source": "/etc/passwd", "destination": "/etc/passwd"}]).warnings == []
+
+
 # --- the config of another source ---
 
 
@@ -298,14 +328,14 @@ def test_a_stamp_asks_no_registry(unpack: t.Any, write: t.Any) -> None:
 # --- units ---
 
 
-def test_a_unit(unpack: t.Any, write: t.Any, root: pathlib.Path, dest: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_a_unit(unpack: t.Any, write: t.Any, root: pathlib.Path, dest: pathlib.Path) -> None:
     unpack()
     options = {"format": "systemd", "env": {"A": "1"}, "unit_options": {"Service": {"Type": "notify", "Restart": []}}}
     run = write(**options)
     assert run["changed"] is True
     assert run["unit"] == dest.read_text()
     assert "config" not in run.results
-    loaded = load_unit(tmp_path, run["unit"])
+    loaded = load_unit(run["unit"])
     assert loaded.messages == ()
     assert loaded.command == ["/usr/bin/run", "a b"]
     assert loaded.values["RootDirectory"] == (str(root),)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import (
@@ -22,6 +21,8 @@ from ansible_collections.attested.registry.plugins.module_utils._module.runtime.
 from ansible_collections.attested.registry.plugins.module_utils._oci.config import ImageConfig
 from ansible_collections.attested.registry.plugins.module_utils._unpack.accounts import Account
 from ansible_collections.attested.registry.tests.support.hosts.loaded_units import load_unit
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def unit(
@@ -51,7 +52,7 @@ def lines(text: str, name: str) -> list[str]:
     return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{name}=")]
 
 
-def test_systemd_accepts_all_of_it(tmp_path: Path) -> None:
+def test_systemd_accepts_all_of_it() -> None:
     mounts = (
         Mount("/data", "bind", "/srv/da ta"),
         Mount("/etc/app", "bind", "/etc/app", ("bind",), True),
@@ -70,7 +71,7 @@ def test_systemd_accepts_all_of_it(tmp_path: Path) -> None:
         Labels={"org.opencontainers.image.title": "100% \n\x1b[0m ok\\"},
         options={"Service": {"MemoryMax": "1G"}, "Unit": {"After": "network.target"}},
     )
-    loaded = load_unit(tmp_path, text)
+    loaded = load_unit(text)
     assert loaded.messages == ()
     values = loaded.values
     assert loaded.command == ["/usr/bin/run", "a b"]
@@ -135,7 +136,7 @@ def test_a_tree_that_can_be_written() -> None:
         ("64", "64"),
     ],
 )
-def test_signals(tmp_path: Path, given: str, expected: str) -> None:
+def test_signals(given: str, expected: str) -> None:
     assert lines(unit(StopSignal=given), "KillSignal") == [expected]
 
 
@@ -203,3 +204,37 @@ def test_volumes_that_are_left_out() -> None:
     warnings: list[str] = []
     assert lines(unit(Volumes={"/proc/x": {}}, warnings=warnings), "TemporaryFileSystem") == []
     assert len(warnings) == 1
+
+
+TEXT = st.text(st.sampled_from("a/%$\\\"' :;\n\r\t=[]\u2028#"), max_size=8)
+
+
+@given(
+    st.lists(TEXT, max_size=3),
+    st.lists(st.tuples(TEXT, TEXT), max_size=3),
+    st.dictionaries(TEXT, st.just({}), max_size=3),
+    st.tuples(TEXT, TEXT, TEXT),
+)
+def test_no_image_writes_lines_of_its_own(
+    args: list[str], env: list[tuple[str, str]], volumes: dict[str, t.Any], texts: tuple[str, str, str]
+) -> None:
+    directory, title, stop_signal = texts
+    config = {
+        "Entrypoint": ["run", *args],
+        "Env": [f"A{name}={value}" for name, value in env],
+        "Volumes": volumes,
+        "WorkingDir": directory,
+        "Labels": {"org.opencontainers.image.title": title},
+        "StopSignal": stop_signal,
+    }
+    try:
+        text = unit(**config)
+    except RuntimeConfigError:
+        return
+    names = [line.partition("=")[0] for line in text.split("\n") if "=" in line]
+    plain = [line.partition("=")[0] for line in unit().split("\n") if "=" in line]
+    assert [name for name in names if name not in ("Environment", "TemporaryFileSystem", "KillSignal")] == [
+        name for name in plain if name != "Environment"
+    ]
+    assert "\r" not in text
+    assert "\\\n" not in text

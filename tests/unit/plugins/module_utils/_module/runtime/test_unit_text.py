@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import RuntimeConfigError
@@ -21,7 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.runtime.
     whole_line,
 )
 from ansible_collections.attested.registry.tests.support.hosts.loaded_units import load_unit
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 # Every character that systemd, a shell or C gives a meaning to, and some that nobody does.
@@ -72,22 +71,22 @@ AWKWARD = [
     "A=B",
 ]
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=12)
-SOME = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=8, deadline=None)
 
 
 def service(*lines: str) -> str:
     return unit_text("test", {"Service": [t.cast("tuple[str, str]", tuple(line.split("=", 1))) for line in lines]}, {})
 
 
-def test_systemd_reads_the_arguments_back(tmp_path: Path) -> None:
-    unit = load_unit(tmp_path, service("ExecStart=" + command_line("/bin/true", AWKWARD)))
+def test_systemd_reads_the_arguments_back() -> None:
+    unit = load_unit(service("ExecStart=" + command_line("/bin/true", AWKWARD)))
     assert unit.command == ["/bin/true", *AWKWARD]
     assert unit.messages == ()
 
 
 @pytest.mark.parametrize("program", ["/a b%n;%%é#", "/-@:+!|"])
-def test_systemd_reads_the_program_back(tmp_path: Path, program: str) -> None:
-    assert load_unit(tmp_path, service("ExecStart=" + command_line(program, ["x"]))).command == [program, "x"]
+def test_systemd_reads_the_program_back(program: str) -> None:
+    assert load_unit(service("ExecStart=" + command_line(program, ["x"]))).command == [program, "x"]
 
 
 @pytest.mark.parametrize("program", ["/$x", '/a"b', "/a'b", "/a\\b", "/a\tb", "/a\nb"])
@@ -96,23 +95,23 @@ def test_programs_that_systemd_refuses(program: str) -> None:
         command_line(program, [])
 
 
-def test_systemd_reads_the_variables_back(tmp_path: Path) -> None:
+def test_systemd_reads_the_variables_back() -> None:
     values = [text for text in AWKWARD if not set(text) & set("\r\x01\x7f")]
     texts = [f"V{number}={value}" for number, value in enumerate(values)]
     lines = [f"Environment={assignment(text)}" for text in texts]
-    unit = load_unit(tmp_path, service("ExecStart=/bin/true", *lines))
+    unit = load_unit(service("ExecStart=/bin/true", *lines))
     assert list(unit.values["Environment"]) == texts
     assert unit.messages == ()
 
 
 @SOME
 @given(args=st.lists(TEXT, max_size=20), value=TEXT)
-def test_systemd_reads_any_text_back(tmp_path: Path, args: list[str], value: str) -> None:
+def test_systemd_reads_any_text_back(args: list[str], value: str) -> None:
     try:
         lines = ["Environment=" + assignment("V=" + value)]
     except RuntimeConfigError:
         lines = []
-    unit = load_unit(tmp_path, service("ExecStart=" + command_line("/bin/true", args), *lines))
+    unit = load_unit(service("ExecStart=" + command_line("/bin/true", args), *lines))
     assert unit.command == ["/bin/true", *args]
     assert list(unit.values.get("Environment", ())) == [f"V={value}"] * len(lines)
     assert unit.messages == ()
@@ -152,9 +151,9 @@ def test_values_that_systemd_would_ignore(value: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a b%n%'\"\\é;:#$x", "/a%"])
-def test_systemd_reads_paths_back(tmp_path: Path, path: str) -> None:
+def test_systemd_reads_paths_back(path: str) -> None:
     value = whole_line(path, what="the path")
-    unit = load_unit(tmp_path, service("ExecStart=/bin/true", f"RootDirectory={value}", f"WorkingDirectory={value}"))
+    unit = load_unit(service("ExecStart=/bin/true", f"RootDirectory={value}", f"WorkingDirectory={value}"))
     assert unit.values["RootDirectory"] == unit.values["WorkingDirectory"] == (path,)
     assert unit.messages == ()
 
@@ -165,13 +164,13 @@ def test_paths_that_a_line_cannot_hold(path: str) -> None:
         whole_line(path, what="the path")
 
 
-def test_systemd_reads_mounts_back(tmp_path: Path) -> None:
+def test_systemd_reads_mounts_back() -> None:
     paths = ["/a b", "/a%n", "/a", "/é", "/a#b", "/a;b", "/a\u2003b", "/a$b"]
     lines = []
     for path in paths:
         text = mount_path(path, what="the path")
         lines += [f"BindPaths={text}:{text}", f"TemporaryFileSystem={text}"]
-    unit = load_unit(tmp_path, service("ExecStart=/bin/true", *lines))
+    unit = load_unit(service("ExecStart=/bin/true", *lines))
     assert unit.values["BindPaths"] == tuple(f"{path}:{path}:rbind" for path in paths)
     assert unit.values["TemporaryFileSystem"] == tuple(paths)
     assert unit.messages == ()
