@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Action plugin oci_image_unpack: runs the module of this name and shows its progress."""
+"""Action plugin oci_image_unpack: runs the module of this name, unless a probe shows that nothing would change."""
 
 from __future__ import annotations
 
-from ansible_collections.attested.registry.plugins.plugin_utils.progress import ProgressAction
+from ansible_collections.attested.registry.plugins.plugin_utils.probe import ProbeAction
 
 
-class ActionModule(ProgressAction):
+class ActionModule(ProbeAction):
     """The action plugin that ansible-core loads."""

@@ -34,6 +34,12 @@ extends_documentation_fragment:
   - attested.registry.attributes.action_progress
   - attested.registry.attributes.actiongroup_registry
 attributes:
+  action:
+    support: full
+    details:
+      - The action plugin shows the progress. It first runs M(attested.registry.oci_image_unpack_probe), and the module
+        only if that does not know that nothing would change. The module does everything else, and can be used without
+        the plugin.
   check_mode:
     support: full
     details:

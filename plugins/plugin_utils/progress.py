@@ -27,12 +27,15 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
 from ..module_utils._base.text import visible
 from ..module_utils._module.progress import ENVIRONMENT, RECORD_BYTES, Record, parse_record
 from ..module_utils._unpack.pipeline.fork import fork
+from .module_action import ModuleAction
+
+if t.TYPE_CHECKING:
+    from .module_action import Results
 
 # Seconds between two lines.
 INTERVAL: t.Final = 10.0
@@ -46,16 +49,15 @@ _PATIENCE: t.Final = 1.0
 _display = Display()
 
 
-class ProgressAction(NormalAction):
+class ProgressAction(ModuleAction):
     """Runs the module of the same name, and shows its progress if the option progress asks for it."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Results:
         """Run the module and return its result. Raises what ansible.builtin.normal raises."""
         with contextlib.ExitStack() as stack:
             if self._shows_progress():
                 self._show_progress(stack, task_vars or {})
-            result: dict[str, t.Any] = super().run(tmp, task_vars)  # type: ignore[no-untyped-call]
-            return result
+            return super().run(tmp, task_vars)
 
     def _shows_progress(self) -> bool:
         """Whether to show progress. The module validates the option."""

@@ -24,15 +24,17 @@ from .._unpack.errors import UnpackError
 from .._unpack.record.record import Recording
 from .._unpack.tree.confine import DIRECTORY
 from .._unpack.tree.syscalls import sync_filesystem
+from .answer import Answer, describe_files, write_answer
 from .durable import open_anonymous, open_new, write_file
 from .inspection import LOCK_TIMEOUT, DestinationInspection, View
 from .lock import StateDirectory
 from .os_errors import naming_filesystem, translated
 from .place import refusal
+from .private import RECORD, ROOTFS, STAMP
 from .publish import Plan, settle, switch, take_away
 from .stamp import ForeignStamp, Stamp, StampInvalid
 from .state import DestinationState
-from .store import RECORD, ROOTFS, STAMP, Store
+from .store import Store
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,12 @@ class Destination(View):
         with naming_filesystem(self._place.canonical), translated("updating the stamp of", self.path):
             self._check_state_directory()
             self._opened_store.replace_stamp(number, data)
+
+    def keep_answer(self, answer: Answer) -> None:
+        """Keep what a task returns that finds the tree as it is now. Raises OSError, DestinationError."""
+        store, number = self._opened_store, t.cast(int, self._state.current)
+        files = describe_files(self._place, store.fd, number)
+        write_answer(store.fd, {**answer, "generation": number, "files": files})
 
     def _write_stamp(self, staging: Staging, stamp: Stamp) -> None:
         write_file(staging.fd, STAMP, self._stamp_bytes(stamp))

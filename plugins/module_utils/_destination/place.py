@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from .._base.parents import Parents, risk_warning
 from .._base.text import visible
 from .._unpack.errors import DestinationError
-from .._unpack.tree.confine import DIRECTORY
+from .._unpack.tree.descent import DIRECTORY
 from .mounts import Mounts
 from .os_errors import translated
 

@@ -8,18 +8,46 @@
 """Open the state directory and the directories in it; check that each is private to this user.
 
 The parent of a destination may belong to another user, who can replace the state directory at any moment, for instance
-by a tree from an image. So the checks are made on the opened directories themselves. lock.py and store.py call this.
+by a tree from an image. So the checks are made on the opened directories themselves. Called by lock.py, store.py and
+answer.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+import typing as t
 
 from .._base.text import visible
 from .._unpack.tree.descent import DIRECTORY
 from .place import Place, refusal
+
+# names in the state directory, and in the directory of a generation
+STATE: t.Final = "state.json"
+GENERATIONS: t.Final = "generations"
+STAMP: t.Final = "stamp.json"
+RECORD: t.Final = "tree"
+ROOTFS: t.Final = "rootfs"
+
+
+@contextlib.contextmanager
+def opened_private(place: Place, state_fd: int, *names: str) -> t.Iterator[int]:
+    """Yield a directory below the state directory, which is open as state_fd.
+
+    Raises FileNotFoundError, DestinationError if it is not private, OSError.
+    """
+    path, fd = place.state_path, os.dup(state_fd)
+    try:
+        for name in names:
+            path = os.path.join(path, name)
+            below = open_private(place, fd, name, path=path)
+            os.close(fd)
+            fd = below
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
@@ -57,4 +85,4 @@ def _check_private(place: Place, status: os.stat_result, *, path: str) -> None:
         raise refusal(place.path, f"its state directory {shown} is on another file system", "unmount it")
 
 
-__all__ = ("open_private",)
+__all__ = ("GENERATIONS", "RECORD", "ROOTFS", "STAMP", "STATE", "open_private", "opened_private")

@@ -24,8 +24,9 @@ from .._unpack.errors import DestinationError, UnpackError
 from .._unpack.tree.remove import change_mode
 from .._unpack.tree.syscalls import exchange
 from .durable import inode_of_directory
+from .private import GENERATIONS, ROOTFS
 from .state import DestinationState, Operation, Pending
-from .store import GENERATIONS, ROOTFS, Store
+from .store import Store
 
 # The errors of renameat2(2) where the kernel or the file system cannot exchange two names.
 _NO_EXCHANGE: t.Final = frozenset((errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM))

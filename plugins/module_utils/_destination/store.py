@@ -32,10 +32,11 @@ from .._unpack.tree.descent import DIRECTORY
 from .._unpack.tree.remove import remove_tree
 from . import stamp as stamps
 from . import state as states
+from .answer import ANSWER, NEW_ANSWER
 from .durable import read_file, replace_file
 from .os_errors import translated
 from .place import Place
-from .private import open_private
+from .private import GENERATIONS, RECORD, ROOTFS, STAMP, STATE, opened_private
 from .stamp import ForeignStamp, Stamp, StampInvalid, parse_stamp
 from .state import DestinationState, parse_state
 
@@ -44,11 +45,6 @@ from .state import DestinationState, parse_state
 #   generations/NUMBER  stamp.json, tree (the record) and rootfs (the tree; absent while it is at the destination)
 #   staging-RANDOM      the next generation while it is unpacked
 #   trash-RANDOM        a directory that is being removed
-STATE: t.Final = "state.json"
-GENERATIONS: t.Final = "generations"
-STAMP: t.Final = "stamp.json"
-RECORD: t.Final = "tree"
-ROOTFS: t.Final = "rootfs"
 _NEW_STATE: t.Final = f"{STATE}.new"
 _NEW_STAMP: t.Final = f"{STAMP}.new"
 _STAGING: t.Final = "staging-"
@@ -66,22 +62,12 @@ class Store:
         self.fd = fd
         self._warn = warn
 
-    @contextlib.contextmanager
-    def opened(self, *names: str) -> t.Iterator[int]:
+    def opened(self, *names: str) -> t.ContextManager[int]:
         """Yield a directory below the state directory, open.
 
         Raises FileNotFoundError, DestinationError if it is not private, OSError.
         """
-        path, fd = self.place.state_path, os.dup(self.fd)
-        try:
-            for name in names:
-                path = os.path.join(path, name)
-                below = open_private(self.place, fd, name, path=path)
-                os.close(fd)
-                fd = below
-            yield fd
-        finally:
-            os.close(fd)
+        return opened_private(self.place, self.fd, *names)
 
     def generation(self, number: int) -> t.ContextManager[int]:
         """Yield the directory of a generation, open; see opened()."""
@@ -197,7 +183,7 @@ class Store:
     def sweep(self, state: DestinationState) -> None:
         """Remove leftovers of ended runs, and generations that are no longer kept. Raises FilesystemError."""
         with translated("listing", self.place.state_path):
-            leftovers = [name for name in self._names() if name.startswith((_STAGING, _TRASH, _NEW_STATE))]
+            leftovers = [name for name in self._names() if name.startswith((_STAGING, _TRASH, _NEW_STATE, NEW_ANSWER))]
             generations = self._names(GENERATIONS)
         for name in leftovers:
             self.discard(name)
@@ -211,7 +197,7 @@ class Store:
         with contextlib.suppress(OSError):
             if self._names(GENERATIONS):
                 return
-            for name in (STATE, _NEW_STATE):
+            for name in (STATE, _NEW_STATE, ANSWER):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=self.fd)
             os.rmdir(GENERATIONS, dir_fd=self.fd)
@@ -226,4 +212,4 @@ def _random_name(prefix: str) -> str:
     return prefix + os.urandom(8).hex()
 
 
-__all__ = ("GENERATIONS", "RECORD", "ROOTFS", "STAMP", "STATE", "Store")
+__all__ = ("Store",)

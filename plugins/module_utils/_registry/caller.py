@@ -82,6 +82,16 @@ class Caller:
         self._warned: set[str] = set()
         self._deadline: float | None = None
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the registry has asked for a login, or gets a token unasked."""
+        return self._logins.get(self.endpoint.origin) is not None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of all requests besides Host."""
+        return self._transport.headers
+
     def deadline(self) -> float | None:
         """Return when all work must be done, by the monotonic clock; the first call starts the total timeout."""
         if self._deadline is None and self.options.timeouts.total is not None:

@@ -18,6 +18,7 @@ from .diff import image_diff
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._base.strict_json import Json
     from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
     from ..stopwatch import Stopwatch
@@ -38,7 +39,7 @@ def image_results(
     """
     dest = path_text(module.params["dest"])
     drift = report.drift
-    results = {
+    results: dict[str, t.Any] = {
         "changed": report.changed,
         "dest": dest,
         "image": report.image,
@@ -60,8 +61,14 @@ def image_results(
     if source is not None:
         results.update(attestation_results(source))
     if module._diff:
-        results["diff"] = image_diff(dest, before=report.before, after=report.after, drift=drift)
+        results["diff"] = report_diff(module, report)
     return results
 
 
-__all__ = ("image_results",)
+def report_diff(module: AnsibleModule, report: Report) -> Json:
+    """Return the diff of oci_image_unpack."""
+    dest = path_text(module.params["dest"])
+    return image_diff(dest, before=report.before, after=report.after, drift=report.drift)
+
+
+__all__ = ("image_results", "report_diff")

@@ -24,21 +24,21 @@ from ..progress import ProgressFile
 from ..registry.downloads import check_cache_option, opened_downloads
 from ..registry.signature_option import signature_check
 from ..stopwatch import Stopwatch
+from .kept_answer import keep_answer
 from .lookup import ImageRequest
 from .quick_check import QuickCheck
 from .results import image_results
 from .tree import DesiredTree, Report, TreePlace
 
 if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
     from ..._oci.reference import Selector
+    from ..options.argument_spec import RegistryModule
     from ..registry.downloads import Downloads
     from ..registry.layout_source import LayoutSource
     from ..registry.sources import ImageSource
 
 
-def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
+def run_image_unpack(module: RegistryModule) -> dict[str, t.Any]:
     """Bring the directory to the requested state and return the results of oci_image_unpack."""
     params = module.params
     check_minimum(params, 0, "keep_generations")
@@ -52,7 +52,7 @@ def run_image_unpack(module: AnsibleModule) -> dict[str, t.Any]:
     return image_results(module, _tolerating_read_only(place, ensure), source=None, watch=Stopwatch())
 
 
-def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
+def _present(module: RegistryModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
     options, selection = TreeOptions.of(params), wanted_selection(params)
     desired = DesiredTree(options, selection, params["drift"], params["keep_generations"])
@@ -69,10 +69,11 @@ def _present(module: AnsibleModule, place: TreePlace) -> dict[str, t.Any]:
         source = layout or _open_registry(module, stack)
         downloads = stack.enter_context(opened_downloads(module, source, watch))
         report = check.ask(source) or _ensure(place, source, request, desired, check, watch, downloads)
+        keep_answer(module, place, source, request, desired, report)
         return image_results(module, report, source=source, watch=watch, downloads=downloads)
 
 
-def _open_layout(module: AnsibleModule, stack: contextlib.ExitStack) -> LayoutSource:
+def _open_layout(module: RegistryModule, stack: contextlib.ExitStack) -> LayoutSource:
     from ..registry.layout_source import opened_layout
 
     return stack.enter_context(opened_layout(module))
@@ -83,7 +84,7 @@ def _select(layout: LayoutSource, watch: Stopwatch) -> Selector:
         return layout.selector
 
 
-def _open_registry(module: AnsibleModule, stack: contextlib.ExitStack) -> ImageSource:
+def _open_registry(module: RegistryModule, stack: contextlib.ExitStack) -> ImageSource:
     from ..registry.connection import opened_source
 
     return stack.enter_context(opened_source(module))

@@ -32,10 +32,19 @@ _LOGIN: t.Final = re.compile(r"\s*(?:[A-Za-z]+://)?[^/@:\s]*:(?!//)([^@\s]+)@(?!
 class RegistryModule(AnsibleModule):
     """An AnsibleModule that masks the secrets of mirrors before it validates, logs or reports any option.
 
-    misfit is the option ratls if that is of a type on which Ansible's validation fails without naming the option.
+    misfit is the option ratls if that is of a type on which Ansible's validation fails without naming the option. asked
+    are the options as Ansible validated them, before they are changed to what they mean. has_warned tells whether the
+    results have warnings of this collection.
     """
 
     misfit: object = None
+    asked: t.Mapping[str, t.Any]
+    has_warned = False
+
+    def warn(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Add a warning to the results, as AnsibleModule does."""
+        self.has_warned = True
+        super().warn(*args, **kwargs)
 
     def _load_params(self) -> None:
         AnsibleModule._load_params(self)
@@ -50,7 +59,7 @@ def registry_module(
     required_one_of: t.Sequence[t.Sequence[str]] = (),
     mutually_exclusive: t.Sequence[tuple[str, str]] = (),
     add_file_common_args: bool = False,
-) -> AnsibleModule:
+) -> RegistryModule:
     """Return the AnsibleModule of a task that connects to a registry, with the options of REGISTRY and options.
 
     The task fails if the options of attestation, or those that name the image, contradict each other.
@@ -68,6 +77,7 @@ def registry_module(
         add_file_common_args=add_file_common_args,
         supports_check_mode=True,
     )
+    module.asked = dict(module.params)
     module.no_log_values.update(_misplaced_secrets(module.params))
     given = given_options()
     problem = attestation_problem(module.params)

@@ -17,14 +17,12 @@ import ssl
 import typing as t
 
 from ..errors import ConfigurationError
+from .trust import MARK, MAX_FILE, make_trusting_context, read_directory
 
 if t.TYPE_CHECKING:
     from ..options import Nearness, TlsOptions
 
-_MARK: t.Final = "-----BEGIN CERTIFICATE-----"
-_PEM: t.Final = re.compile(f"{_MARK}[^-]+-----END CERTIFICATE-----")
-_MAX_FILE: t.Final = 8 * 1024 * 1024
-_MAX_FILES: t.Final = 4096
+_PEM: t.Final = re.compile(f"{MARK}[^-]+-----END CERTIFICATE-----")
 
 
 def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
@@ -35,7 +33,6 @@ def make_context(options: TlsOptions, *, near: Nearness) -> ssl.SSLContext:
     certificate. Raises ConfigurationError, which names the unusable file.
     """
     context = _make_trusting_context(options.ca_path, system_too=options.system_too or near != "registry")
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if near != "other" and not options.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -52,7 +49,7 @@ def trusted_pem(ca_path: str | None) -> list[bytes]:
     if ca_path is None:
         return _split_pem(_read_system_pem())
     try:
-        return _split_pem(_read_directory(ca_path) if os.path.isdir(ca_path) else _read_file(ca_path))
+        return _split_pem(read_directory(ca_path) if os.path.isdir(ca_path) else _read_file(ca_path))
     except (OSError, ValueError) as exc:
         raise unusable_ca_path(ca_path, _reason(exc)) from None
 
@@ -67,25 +64,19 @@ def unusable_ca_path(ca_path: str, reason: str) -> ConfigurationError:
 
 
 def _make_trusting_context(ca_path: str | None, *, system_too: bool) -> ssl.SSLContext:
-    if ca_path is None:
-        return ssl.create_default_context()
     try:
-        if os.path.isdir(ca_path):
-            context = ssl.create_default_context(cadata=_read_directory(ca_path))
-        else:
-            context = ssl.create_default_context(cafile=ca_path)
+        return make_trusting_context(ca_path, system_too=system_too)
     except (OSError, ValueError) as exc:
+        if ca_path is None:
+            raise
         raise unusable_ca_path(ca_path, _reason(exc)) from None
-    if system_too:
-        context.load_default_certs()
-    return context
 
 
 def _read_system_pem() -> str:
     """Return what OpenSSL trusts on this host: SSL_CERT_FILE and SSL_CERT_DIR, or its built-in paths."""
     paths = ssl.get_default_verify_paths()
     texts = []
-    for place, read in ((paths.cafile, _read_file), (paths.capath, _read_directory)):
+    for place, read in ((paths.cafile, _read_file), (paths.capath, read_directory)):
         try:
             texts.append(read(place) if place else "")
         except (OSError, ValueError):
@@ -101,29 +92,14 @@ def _read_system_pem() -> str:
 
 def _read_file(path: str) -> str:
     with open(path, encoding="ascii", errors="replace") as stream:
-        text = stream.read(_MAX_FILE)
-    if _MARK not in text:
+        text = stream.read(MAX_FILE)
+    if MARK not in text:
         raise ValueError("it contains no certificate in PEM form")
     return text
 
 
 def _split_pem(text: str) -> list[bytes]:
     return [found.encode("ascii", "replace") for found in dict.fromkeys(_PEM.findall(text))]
-
-
-def _read_directory(path: str) -> str:
-    """Return all certificates in the files of a directory, whatever their names; skip other files."""
-    found: dict[str, None] = {}
-    for name in sorted(os.listdir(path))[:_MAX_FILES]:
-        full = os.path.join(path, name)
-        if os.path.isfile(full) and os.path.getsize(full) <= _MAX_FILE:
-            with open(full, encoding="ascii", errors="replace") as stream:
-                text = stream.read()
-            if _MARK in text:
-                found.setdefault(text)
-    if not found:
-        raise ValueError("no file in it contains a certificate in PEM form")
-    return "\n".join(found)
 
 
 def _load_client(context: ssl.SSLContext, cert: str, key: str | None) -> None:

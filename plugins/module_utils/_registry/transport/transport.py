@@ -107,11 +107,11 @@ class Transport:
         self._redirects = RedirectPolicy(registry, trusted_redirect_hosts)
         self._options = options
         self._proxies = proxies
-        self._user_agent = user_agent
         self._attested: AttestedTls | None = None
         self._pools: dict[_PoolKey, Pool] = {}
         self._lock = threading.Lock()
         self._warned: set[str] = set()
+        self.headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self.requests = 0
         self.answers = 0
 
@@ -185,7 +185,7 @@ class Transport:
         proxy = self._proxies.for_origin(url.origin)
         check = None if hops is None or proxy is not None else _peer_check(hops, url)
         exchange = Exchange(guard, _request_target(url, proxy), check_peer=check)
-        headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
+        headers = {**self.headers, **request.headers}
         if authorization is not None:
             headers["Authorization"] = authorization
         body = request.body

@@ -56,6 +56,9 @@ class FakeAction(oci_image_unpack.ActionModule):
 
     pipelining = unprivileged = False
 
+    def _execute_module(self, **options: t.Any) -> dict[str, t.Any]:
+        return {"unchanged": False}  # the probe, which comes before the module
+
     def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
         return self.pipelining
 
