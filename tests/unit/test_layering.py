@@ -109,6 +109,7 @@ REACHED = {
     "oci_image_info": 178,
     "oci_image_unpack": 244,
     "oci_image_unpack_info": 47,
+    "oci_image_unpack_probe": 20,
     "oci_index": 134,
     "oci_layer_unpack": 66,
     "oci_layout": 204,
