@@ -20,6 +20,7 @@ _NODE: t.Final = r"(\w+)(?:(\(\[|\[\(|\[|\{)\"?(.*?)\"?(?:\]\)|\)\]|\]|\}))?"
 _EDGE: t.Final = re.compile(rf"{_NODE}\s+(-->|-\.->)(?:\|([^|]*)\|)?\s+{_NODE}")
 _TRANSITION: t.Final = re.compile(r"(\w+|\[\*\])\s+-->\s+(\w+|\[\*\])(?:\s*:\s*(.*))?")
 _OUTSIDE: t.Final = "[*]"
+_POINT: t.Final = 'shape=circle, width=0.14, height=0.14, fixedsize=true, label="", class=point'
 _TITLE: t.Final = re.compile(r"accTitle:\s*(.*)")
 _BREAK: t.Final = re.compile(r"<br\s*/?>")
 _SHAPES: t.Final = {"[": "box", "([": "box", "[(": "cylinder", "{": "hexagon"}
@@ -71,7 +72,7 @@ def _transitions(lines: t.Iterable[str]) -> list[str]:
         # each arrow from or to the outside has a point of its own
         ends = [f"point{number}" if end == _OUTSIDE else end for end in (before, after)]
         if _OUTSIDE in (before, after):
-            drawn.append(f'  point{number} [shape=circle, width=0.14, height=0.14, fixedsize=true, label="", class=point]')
+            drawn.append(f"  point{number} [{_POINT}]")
         # one arrow for all messages between two states, as Graphviz draws several loops over each other
         drawn.append(f"  {ends[0]} -> {ends[1]} [label={_quoted('<br/>'.join(texts))}]")
     return drawn
