@@ -202,7 +202,7 @@ class Changeset:
         return attributes
 
     def _make_file(self, parent: Directory, name: bytes, entry: Entry, reader: TarReader) -> None:
-        descriptor = self._create(parent, name, self._attributor.creation_mode(entry.mode))
+        descriptor = self._create(parent, name, self._attributor.creation_mode(entry))
         try:
             digest = None if self._digests is None else hashlib.sha256()
             if entry.sparse is None:

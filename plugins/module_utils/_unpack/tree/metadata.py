@@ -27,7 +27,7 @@ XattrPolicy = t.Literal["keep", "require", "skip"]
 MODE_BITS: t.Final = 0o7777
 _PERMISSIONS: t.Final = 0o777
 _PERMISSIONS_AND_STICKY: t.Final = 0o1777
-# The mode of a file that is not complete, in a tree that other users can reach.
+# The mode of a file that is not complete, in a tree that other users can reach, or that gets extended attributes.
 _UNFINISHED: t.Final = 0o600
 # Times beyond this, in either direction, are clamped: every file system clamps far earlier, and the system call takes
 # at most 63 bits of seconds.
@@ -75,9 +75,9 @@ class Attributor:
     Raises OSError for what the kernel refuses. For extended attributes the policy xattrs decides: keep makes a refusal
     a warning, require an error; skip sets none. marked receives the inode numbers of all that got extended attributes.
 
-    private says that no other user can reach the tree. Then files are created with their mode, and what the kernel has
-    set as it is wanted is not set again: a chown(2) and a chmod(2) less for nearly all files, 2 of 14 us. In any other
-    tree a file gets its permissions last, when it is complete.
+    private says that no other user can reach the tree. Then files without extended attributes are created with their
+    mode, and what the kernel has set as it is wanted is not set again: a chown(2) and a chmod(2) less for nearly all
+    files, 2 of 14 us. Any other file gets its permissions last, when it is complete.
     """
 
     def __init__(
@@ -100,10 +100,13 @@ class Attributor:
         """Return wanted without the extended attributes that the policy skips."""
         return wanted._replace(xattrs={}) if self._xattrs == "skip" else wanted
 
-    def creation_mode(self, mode: int) -> int:
-        """Return the mode to create a regular file with, which set_file() gets this mode for."""
+    def creation_mode(self, wanted: Wanted) -> int:
+        """Return the mode to create a regular file with, which set_file() gets these attributes for."""
+        # only root may set the attributes of a file that its owner may not write to
+        if wanted.xattrs or not self._private:
+            return _UNFINISHED
         # setuid and setgid only ever follow the owner
-        return mode & _PERMISSIONS if self._private else _UNFINISHED
+        return wanted.mode & _PERMISSIONS
 
     def set_file(self, descriptor: int, wanted: Wanted) -> None:
         """Set the attributes of a regular file, which is open and was created with creation_mode().

@@ -137,6 +137,13 @@ def test_a_required_xattr_that_the_user_may_not_set_is_an_error(user_box: UserBo
         user_box.unpack_as_user([file("n", xattrs={"trusted.x": b"y"})], xattrs="require")
 
 
+@pytest.mark.parametrize("mode", [0o444, 0o000])
+def test_files_that_the_user_may_not_write_to_keep_their_xattrs(user_box: UserBox, mode: int) -> None:
+    user_box.unpack_as_user([file("f", b"x", mode=mode, xattrs={"user.x": b"y"})], xattrs="require")
+    status = user_box.status("f")
+    assert (status.mode, status.xattrs) == (mode, (("user.x", b"y"),))
+
+
 def test_a_directory_that_the_user_may_not_open_is_an_error(user_box: UserBox) -> None:
     locked = user_box.root / "d" / "locked"
     locked.mkdir(parents=True, mode=0o700)

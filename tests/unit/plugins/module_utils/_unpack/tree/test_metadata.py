@@ -283,7 +283,7 @@ def make_file(top: Path, wanted: Attributes, attributor: Attributor) -> tuple[t.
     """Make a file as the writer does; return all that matters of it."""
     path = top / "file"
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, CREATE, attributor.creation_mode(wanted.mode))
+    descriptor = os.open(path, CREATE, attributor.creation_mode(wanted))
     os.write(descriptor, b"content")
     attributor.set_file(descriptor, wanted)
     os.close(descriptor)
@@ -329,8 +329,9 @@ def test_a_file_in_a_private_tree_is_as_in_any_other(ownership: bool, umask: int
 def test_the_mode_that_files_are_created_with() -> None:
     private, public = (Attributor(ownership=True, xattrs="keep", warn=pytest.fail, private=it) for it in (True, False))
     for mode in (0o644, 0o4755, 0o2711, 0o7777, 0):
-        assert private.creation_mode(mode) == mode & 0o777
-        assert public.creation_mode(mode) == 0o600
+        assert private.creation_mode(attributes(mode=mode)) == mode & 0o777
+        assert private.creation_mode(attributes(mode=mode, xattrs={"user.x": b"y"})) == 0o600
+        assert public.creation_mode(attributes(mode=mode)) == 0o600
 
 
 def test_what_a_private_file_has_already_is_not_set_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
