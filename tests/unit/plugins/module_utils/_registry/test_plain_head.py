@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import signal
 import socket
 import threading
 import typing as t
@@ -96,6 +97,22 @@ def test_an_unusual_answer_has_none(old: str, new: str) -> None:
 
 def test_an_answer_that_is_cut_off_has_none() -> None:
     assert [stated_digest(USUAL.encode()[:end]) for end in range(len(USUAL))] == [None] * len(USUAL)
+
+
+@pytest.mark.parametrize("value", [" " * 60_000, "\t" * 30_000 + "x" + " " * 30_000])
+@pytest.mark.parametrize("end", ["", "\0"])
+def test_a_value_of_spaces_takes_no_time(value: str, end: str) -> None:
+    def give_up(*dummy: object) -> t.NoReturn:
+        pytest.fail("reading the head takes seconds")
+
+    data = USUAL.replace("text/plain", value + end).encode()
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 5)  # processor time; 0.001 s is needed
+    try:
+        assert stated_digest(data) == (None if end else DIGEST)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 @given(st.binary(max_size=300))
