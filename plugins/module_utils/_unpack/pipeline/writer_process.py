@@ -86,12 +86,13 @@ class ProcessWriter:
         with open(self._answer, "rb", closefd=False) as answer:
             head = answer.read()
         status = self._end()
-        if not head:
+        try:
+            report = json.loads(head)
+        except ValueError:  # killed before it had written its report, or all of it
             raise UnpackError(
                 f"The process that writes the files ended early ({_describe_status(status)}); check whether the host"
                 " is short of memory, and run the task again."
-            )
-        report = json.loads(head)
+            ) from None
         for text in report["warnings"]:
             self._warn(text)
         if "error" in report:

@@ -12,6 +12,7 @@ import gc
 import hashlib
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -222,6 +223,25 @@ def test_check_notices_a_failure_while_there_is_nothing_to_send(tmp_path: Path) 
 
         with pytest.raises(NoSpace):
             apart_writer.apply(stalled(), ignore)
+
+
+def test_its_sudden_end_while_it_reports_is_told_too(tmp_path: Path) -> None:
+    class CutOff(FakeWriter):
+        """Makes a report that is longer than a pipe, so that it cannot end before all of it is read."""
+
+        def finish(self) -> Unpacked:
+            for dummy in range(5000):
+                self._warn("Something is odd, and it takes some words to say so.")
+            return super().finish()
+
+    place = tmp_path / "out"
+    with ProcessWriter(lambda warn: CutOff(place, warn), warn=pytest.fail) as apart_writer:
+        apart_writer.apply(iter((b"some",)), ignore)
+        apart_writer._sender.close()
+        assert select.select([apart_writer._answer], [], [], LONG)[0]
+        os.kill(apart_writer._pid, signal.SIGKILL)
+        with pytest.raises(UnpackError, match=r"signal 9.*short of memory"):
+            apart_writer.finish()
 
 
 def test_the_key_that_interrupts_is_for_the_first_process(tmp_path: Path) -> None:
