@@ -45,7 +45,7 @@ BELOW = {
     "modules": ("_module", "_ratls", "_oci", "_base"),
     "filter": ("_oci",),
     "lookup": ("_module", "_oci", "_base"),
-    "plugin_utils": ("_module", "_unpack", "_base"),
+    "plugin_utils": ("_module", "_destination", "_unpack", "_base"),
     "action": ("plugin_utils",),
     "doc_fragments": (),
 }
