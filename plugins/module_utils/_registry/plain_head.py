@@ -57,7 +57,7 @@ class SentHead:
         self._seconds = min(seconds, _PATIENCE)
         deadline = time.monotonic() + self._seconds
         lines = [f"HEAD {head.target} HTTP/1.1", *(f"{name}: {value}" for name, value in head.headers)]
-        self._socket = socket.create_connection((head.host, head.port), timeout=self._seconds)
+        self._socket = _connect(head.host, head.port, deadline)
         try:
             if head.scheme != "http":
                 self._wait_until(deadline)
@@ -91,6 +91,24 @@ class SentHead:
         if left <= 0:
             raise socket.timeout("timed out")
         self._socket.settimeout(left)
+
+
+def _connect(host: str, port: int, deadline: float) -> socket.socket:
+    """Connect to the first address of a host that accepts; all together have until the deadline. Raises OSError."""
+    failure = OSError("the host has no address")
+    for family, kind, protocol, dummy, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
+            sock.connect(address)
+        except OSError as exc:
+            sock.close()
+            failure = exc
+        else:
+            return sock
+        if time.monotonic() >= deadline:
+            break
+    raise failure
 
 
 def _secure(sock: socket.socket, host: str, ca_path: str | None) -> socket.socket:

@@ -235,3 +235,43 @@ def test_nobody_waits_longer_than_for_a_usual_registry(monkeypatch: pytest.Monke
     with pytest.raises(socket.timeout):
         ask(serve(stay_silent), seconds=3600)
     stop.set()
+
+
+class Addresses:
+    """Replaces the addresses of all hosts, and counts those that were tried."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+        self.tried = 0
+        self._ports = ports
+        monkeypatch.setattr(plain_head.socket, "getaddrinfo", self._find)
+
+    def _find(self, *dummy: object, **options: object) -> t.Iterator[tuple[object, ...]]:
+        for port in self._ports:
+            self.tried += 1
+            yield socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)
+
+
+def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as live, socket.create_server(("127.0.0.1", 0)) as dead:
+        ports = (dead.getsockname()[1], live.getsockname()[1])
+        dead.close()
+        addresses = Addresses(monkeypatch, *ports)
+        with SentHead(PlainHead("http", "registry.example", 80, "/", ()), ca_path=None, seconds=30):
+            assert addresses.tried == 2
+
+
+def test_all_addresses_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux does not answer to a client while as many wait as the server allows."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            addresses = Addresses(monkeypatch, port, port, port)
+            with pytest.raises(OSError, match="timed out"):
+                SentHead(PlainHead("http", "registry.example", 80, "/", ()), ca_path=None, seconds=0.05)
+            assert addresses.tried == 1
+
+
+def test_a_host_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    Addresses(monkeypatch)
+    with pytest.raises(OSError, match="no address"):
+        SentHead(PlainHead("http", "registry.example", 80, "/", ()), ca_path=None, seconds=30)
