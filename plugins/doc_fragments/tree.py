@@ -4,8 +4,8 @@
 # This doc fragment is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""Documentation fragment: options of the modules that unpack layers. TREE in _module/options/spec.py is their
-specification.
+"""Documentation fragment: options of the modules that unpack layers. TREE and SELECTION in _module/options/spec.py are
+their specification.
 """
 
 from __future__ import annotations
@@ -72,6 +72,41 @@ requirements:
   - isal >= 1.1.0 (optional, to decompress gzip layers about twice as fast)
   - the modules C(bz2) and C(lzma) of Python's standard library (for layers compressed with bzip2 and xz, which the
     image specification does not define; each such layer leads to a warning)
+"""
+
+    SELECTION = r"""
+options:
+  include:
+    description:
+      - Patterns of the paths to keep. Directories above a path that is kept are kept, too. If not set, all paths are
+        kept.
+      - A pattern is a path from the root of the image, as in C(.dockerignore); a slash in front of it makes no
+        difference. A pattern that matches a directory stands for everything in it. V(*), V(?) and V([...]) match within
+        one name, leading dots included, and V(**) as a name matches any number of directories. C(usr/share/doc),
+        C(usr/lib/*.so.*) and C(**/*.conf) are patterns.
+      - Patterns are compared with the paths of the complete tree, without following symbolic links, so that a file in
+        C(/lib) of an image in which that is a link has the path C(usr/lib).
+      - All layers are fetched, verified and unpacked beside O(dest) as without this option, and what is not selected is
+        removed before the result replaces O(dest). The space for the complete tree is therefore needed for that time. A
+        hard link to a file that is left out becomes a file with the same content.
+      - A pattern that keeps nothing leads to a warning. If nothing is left, the task fails. Check mode reads no layers,
+        and so can tell neither.
+    type: list
+    elements: str
+    version_added: 0.3.0
+  exclude:
+    description:
+      - Patterns of the paths to leave out, as for O(include). A path that matches both is left out.
+    type: list
+    elements: str
+    version_added: 0.3.0
+  strip:
+    description:
+      - The path of a directory in the image that becomes the root of the tree; all that is not in it is left out.
+        Symbolic links on the way to it are not followed.
+      - Patterns of O(include) and O(exclude) are paths from the root of the image, with and without this option.
+    type: str
+    version_added: 0.3.0
 """
 
 

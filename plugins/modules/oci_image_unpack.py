@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - attested.registry.registry.progress
   - attested.registry.registry
   - attested.registry.tree
+  - attested.registry.tree.selection
   - attested.registry.attributes
   - attested.registry.attributes.action_progress
   - attested.registry.attributes.actiongroup_registry
@@ -89,37 +90,6 @@ options:
         image is requested again.
     type: int
     default: 1
-  include:
-    description:
-      - Patterns of the paths to keep. Directories above a path that is kept are kept, too. If not set, all paths are
-        kept.
-      - A pattern is a path from the root of the image, as in C(.dockerignore); a slash in front of it makes no
-        difference. A pattern that matches a directory stands for everything in it. V(*), V(?) and V([...]) match within
-        one name, leading dots included, and V(**) as a name matches any number of directories. C(usr/share/doc),
-        C(usr/lib/*.so.*) and C(**/*.conf) are patterns.
-      - Patterns are compared with the paths of the complete tree, without following symbolic links, so that a file in
-        C(/lib) of an image in which that is a link has the path C(usr/lib).
-      - All layers are fetched, verified and unpacked beside O(dest) as without this option, and what is not selected is
-        removed before the tree is published. The space for the complete tree is therefore needed for that time. A hard
-        link to a file that is left out becomes a file with the same content.
-      - A pattern that keeps nothing leads to a warning. If nothing is left, the task fails. Check mode reads no layers,
-        and so can tell neither.
-    type: list
-    elements: str
-    version_added: 0.3.0
-  exclude:
-    description:
-      - Patterns of the paths to leave out, as for O(include). A path that matches both is left out.
-    type: list
-    elements: str
-    version_added: 0.3.0
-  strip:
-    description:
-      - The path of a directory in the image that becomes O(dest); all that is not in it is left out. Symbolic links on
-        the way to it are not followed.
-      - Patterns of O(include) and O(exclude) are paths from the root of the image, with and without this option.
-    type: str
-    version_added: 0.3.0
   pull:
     description:
       - Whether to ask the registry for the digest of a tag in every run.

@@ -31,7 +31,7 @@ from .entries import main_images
 from .errors import ArchiveRefused, ArchiveTooLarge
 from .layouts import LayoutArchive
 from .opening import open_archive
-from .tar_writer import BLOCK
+from .tar_header import BLOCK
 
 if t.TYPE_CHECKING:
     from .._oci.digest import Digest
@@ -150,11 +150,15 @@ def opened_existing(
     CompressionUnavailable.
     """
     with contextlib.ExitStack() as stack:
-        fd = None if directory is None else _open(path, directory, stack)
+        fd = None if directory is None else open_present(path, directory, stack)
         yield ExistingArchive(path) if fd is None else _read(path, fd, folder, stack, force=force)
 
 
-def _open(path: str, directory: int, stack: contextlib.ExitStack) -> int | None:
+def open_present(path: str, directory: int, stack: contextlib.ExitStack) -> int | None:
+    """Return the open file at path, which is in the open directory, None if there is none; stack closes it.
+
+    Raises ArchiveRefused if it is not a regular file, WriteFailed.
+    """
     name = os.path.basename(path)
     with write_errors("Reading the archive", path), contextlib.suppress(FileNotFoundError):
         # before open(), because opening a device can have effects
@@ -168,9 +172,9 @@ def _open(path: str, directory: int, stack: contextlib.ExitStack) -> int | None:
 
 def _check_regular(path: str, found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise _refusal(path, "it is a directory", "give the path of a file in it")
+        raise refusal_error(path, "it is a directory", "give the path of a file in it")
     if not stat.S_ISREG(found.st_mode):
-        raise _refusal(path, "it exists and is not a regular file", "give another path")
+        raise refusal_error(path, "it exists and is not a regular file", "give another path")
 
 
 def _read(
@@ -182,7 +186,7 @@ def _read(
     first = _first_name(path, fd)
     try:
         if first is None:
-            raise _refusal(path, "it is not a tar archive", "")
+            raise refusal_error(path, "it is not a tar archive", "")
         archive.read(fd, folder, stack)
     except (ArchiveTooLarge, Unreadable):
         raise
@@ -192,7 +196,7 @@ def _read(
             archive.damage = exc.message
         elif not force:
             why = "it exists and is not an archive of images"
-            raise _refusal(path, why, "give another path, remove it, or set force to replace it") from None
+            raise refusal_error(path, why, "give another path, remove it, or set force to replace it") from None
     return archive
 
 
@@ -222,9 +226,10 @@ def _verified(pieces: t.Iterator[bytes], verifier: Verifier) -> t.Iterator[bytes
     verifier.finish()
 
 
-def _refusal(path: str, why: str, remedy: str) -> ArchiveRefused:
+def refusal_error(path: str, why: str, remedy: str) -> ArchiveRefused:
+    """Return the error for a destination that cannot be used."""
     shown = visible(path)
     return ArchiveRefused(f"The archive cannot be written to {shown}: {why}; {remedy}.", path=shown)
 
 
-__all__ = ("ArchiveSummary", "ExistingArchive", "opened_existing")
+__all__ = ("ArchiveSummary", "ExistingArchive", "open_present", "opened_existing", "refusal_error")

@@ -6,8 +6,9 @@
 
 """An archive that is being written: the private directory beside it for downloads, and the file that replaces it.
 
-The directory .NAME.oci_archive has mode 0700. It has the unfinished downloads, which a later run continues, the new
-archive until it is complete, and the lock. It exists only as long as it is needed. _module/archive/run.py opens one.
+The directory .NAME.oci_archive has mode 0700. It has the unfinished downloads, which a later run continues, the tree of
+an image that is exported, the new archive until it is complete, and the lock. It exists only as long as it is needed.
+_module/archive/place.py opens one.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ from .._base.text import visible
 from .._layout.errors import Locked, NoSpace, write_errors
 from .._layout.lock import check_same, open_private
 from .._layout.partial import opened_partial, partial_name
+from .._unpack.errors import FilesystemError
+from .._unpack.tree.remove import remove_tree
 from .compress import Compressor, make_compressor
 from .content import FileRange
-from .tar_writer import write_tar
+from .mark import MarkedOutput
 
 if t.TYPE_CHECKING:
     from .._layout.partial import Partial
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
-    from .tar_writer import TarMember
+    from .tar_writer import Output
 
 _LOCK: t.Final = "lock"
 _NEW: t.Final = "archive"
+_TREE: t.Final = "tree"
 _CREATE: t.Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -81,18 +85,18 @@ def pending_archive(path: str, *, timeout: float) -> t.Iterator[PendingArchive]:
 class PendingArchive:
     """A locked archive to download blobs for, to compose and to publish. Every method raises WriteFailed and NoSpace.
 
-    folder is the open directory that the archive is in.
+    folder is the open directory that the archive is in, state the private directory.
     """
 
     def __init__(self, path: str, folder: int, state: int) -> None:
         self.path = path
         self.folder = folder
-        self._state = state
+        self.state = state
         self._directory = os.path.join(os.path.dirname(path), state_name(os.path.basename(path)))
 
     def partial(self, digest: Digest) -> t.ContextManager[Partial]:
         """Open the file to download a blob to; see opened_partial."""
-        return opened_partial(self._state, digest, directory=self._directory)
+        return opened_partial(self.state, digest, directory=self._directory)
 
     def keep(self, partial: Partial) -> None:
         """Keep a verified file where it is, for compose(). A later run verifies it again."""
@@ -108,24 +112,49 @@ class PendingArchive:
         """Yield the content of a blob that was downloaded."""
         name = partial_name(descriptor.digest)
         with write_errors("Reading the download", os.path.join(self._directory, name)):
-            fd = os.open(name, _READ, dir_fd=self._state)
+            fd = os.open(name, _READ, dir_fd=self.state)
         try:
             yield FileRange(fd, 0, descriptor.size, os.path.join(self._directory, name))
         finally:
             os.close(fd)
 
-    def compose(self, members: t.Iterable[TarMember], *, compression: str) -> None:
-        """Write the new archive, beside the one that is there, and sync it. Raises what members raise."""
+    @contextlib.contextmanager
+    def tree(self) -> t.Iterator[int]:
+        """Make an empty directory that only this user can enter; yield it, open. It is removed at the end."""
+        with write_errors("Making a directory beside the archive", self.path):
+            self._remove(_TREE)
+            os.mkdir(_TREE, 0o700, dir_fd=self.state)
+        try:
+            with write_errors("Opening the directory beside the archive", self.path):
+                fd = os.open(_TREE, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.state)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
+        except BaseException:
+            with contextlib.suppress(OSError, FilesystemError):  # the next run removes it
+                self._remove(_TREE)
+            raise
+        with write_errors("Removing a directory beside the archive", self.path):
+            self._remove(_TREE)
+
+    def compose(self, write: t.Callable[[Output], None], *, compression: str, text: bytes | None = None) -> None:
+        """Write the new archive, beside the one that is there, and sync it; write is called with its output.
+
+        With a text, the archive begins with a mark that has it. Raises what write raises, CompressionUnavailable.
+        """
         compressor = make_compressor(compression)
         with write_errors("Writing the archive", self.path):
             self._remove(_NEW)
-            fd = os.open(_NEW, _CREATE, 0o600, dir_fd=self._state)
+            fd = os.open(_NEW, _CREATE, 0o600, dir_fd=self.state)
         try:
             output = _Output(fd, self.path)
-            write_tar(members, output if compressor is None else _CompressedOutput(output, compressor))
+            marked = None if text is None else MarkedOutput(output, text, compression=compression)
+            target: Output = output if marked is None else marked
+            write(target if compressor is None else _CompressedOutput(target, compressor))
             if compressor is not None:
-                output.write(compressor.flush())
-            output.finish()
+                target.write(compressor.flush())
+            output.finish(start=None if marked is None else marked.mark())
         finally:
             os.close(fd)
 
@@ -133,19 +162,19 @@ class PendingArchive:
         """Replace the archive with the new one in one step, after prepare has set its attributes."""
         name = os.path.basename(self.path)
         with write_errors("Writing the archive", self.path):
-            fd = os.open(_NEW, _READ, dir_fd=self._state)
+            fd = os.open(_NEW, _READ, dir_fd=self.state)
             try:
-                prepare(self._state, _NEW, fd)
+                prepare(self.state, _NEW, fd)
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            os.rename(_NEW, name, src_dir_fd=self._state, dst_dir_fd=self.folder)
+            os.rename(_NEW, name, src_dir_fd=self.state, dst_dir_fd=self.folder)
             self._sync_folder()
             self.clear()
 
     def clear(self) -> None:
-        """Remove everything in the private directory except the lock. Raises OSError."""
-        for name in os.listdir(self._state):
+        """Remove everything in the private directory except the lock. Raises OSError, FilesystemError."""
+        for name in os.listdir(self.state):
             if name != _LOCK:
                 self._remove(name)
 
@@ -155,8 +184,12 @@ class PendingArchive:
             self._remove(_NEW)
 
     def _remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._state)
+        try:
+            os.unlink(name, dir_fd=self.state)
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            remove_tree(self.state, os.fsencode(name))
 
     def _sync_folder(self) -> None:
         fd = os.open(".", _DIRECTORY, dir_fd=self.folder)
@@ -187,10 +220,13 @@ class _Output:
         with write_errors("Writing the archive", self._path):
             content.copy_to(self._fd)
 
-    def finish(self) -> None:
-        """Write what is left and sync the file."""
+    def finish(self, *, start: bytes | None) -> None:
+        """Write what is left, and other bytes at the start if they are given; sync the file."""
         self._flush()
         with write_errors("Writing the archive", self._path):
+            written = 0
+            while start is not None and written < len(start):
+                written += os.pwrite(self._fd, start[written:], written)
             os.fsync(self._fd)
 
     def _flush(self) -> None:
@@ -205,7 +241,7 @@ class _Output:
 class _CompressedOutput:
     """Compresses what is written to another output. Raises what that raises."""
 
-    def __init__(self, output: _Output, compressor: Compressor) -> None:
+    def __init__(self, output: Output, compressor: Compressor) -> None:
         self._output, self._compressor = output, compressor
 
     def write(self, piece: bytes) -> None:

@@ -6,8 +6,8 @@
 
 """Write a tar archive whose bytes depend on the names and contents of its members alone.
 
-The format is ustar (POSIX.1-1988), with an extended header (POSIX.1-2001, "pax Interchange Format") where a name or a
-size does not fit. There are no times, and all members belong to user and group 0. pending.py writes archives with it.
+There are no times, and all members belong to user and group 0. The format is that of tar_header.py. pending.py writes
+archives with it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,9 @@ from dataclasses import dataclass
 from .._base.text import visible
 from .._layout.errors import Unreadable
 from .content import FileRange
+from .tar_header import BLOCK, Header
 
-BLOCK: t.Final = 512
-_MAX_NAME: t.Final = 100
-# What 11 octal digits can state, 8 GiB less one byte.
-_MAX_SIZE: t.Final = 8**11 - 1
-_END: t.Final = b"\0" * (2 * BLOCK)
+END: t.Final = b"\0" * (2 * BLOCK)
 
 
 class Output(t.Protocol):
@@ -76,7 +73,7 @@ def write_tar(members: t.Iterable[TarMember], output: Output) -> None:
             with member.opened() as content:
                 _write_content(member, content, output)
             output.write(b"\0" * (-member.size % BLOCK))
-    output.write(_END)
+    output.write(END)
 
 
 def _write_content(member: TarMember, content: FileRange | t.Iterable[bytes], output: Output) -> None:
@@ -98,34 +95,8 @@ def _write_content(member: TarMember, content: FileRange | t.Iterable[bytes], ou
 
 
 def _header(member: TarMember) -> bytes:
-    name = member.name.encode("ascii")
     kind, mode = (b"5", 0o755) if member.name.endswith("/") else (b"0", 0o644)
-    records = b""
-    if len(name) > _MAX_NAME:
-        records += _record(b"path", name)
-    if member.size > _MAX_SIZE:
-        records += _record(b"size", str(member.size).encode("ascii"))
-    size = member.size if member.size <= _MAX_SIZE else 0
-    extended = b""
-    if records:
-        extended = _block(b"PaxHeader", len(records), b"x", 0o644) + records + b"\0" * (-len(records) % BLOCK)
-    return extended + _block(name[:_MAX_NAME], size, kind, mode)
+    return Header(member.name.encode("ascii"), kind, mode, size=member.size).to_bytes()
 
 
-def _record(keyword: bytes, value: bytes) -> bytes:
-    """Return a record of an extended header, which begins with its own length."""
-    rest = b" " + keyword + b"=" + value + b"\n"
-    length = len(rest)
-    while length != len(rest) + len(str(length)):
-        length = len(rest) + len(str(length))
-    return str(length).encode("ascii") + rest
-
-
-def _block(name: bytes, size: int, kind: bytes, mode: int) -> bytes:
-    start = name.ljust(_MAX_NAME, b"\0") + b"%07o\0" % mode + b"%07o\0" % 0 * 2 + b"%011o\0" % size + b"%011o\0" % 0
-    end = kind + b"\0" * 100 + b"ustar\x0000" + b"\0" * 64 + b"%07o\0" % 0 * 2
-    block = (start + b" " * 8 + end).ljust(BLOCK, b"\0")
-    return start + b"%06o\0 " % sum(block) + block[len(start) + 8 :]
-
-
-__all__ = ("BLOCK", "Output", "TarMember", "with_directories", "write_tar")
+__all__ = ("END", "Output", "TarMember", "with_directories", "write_tar")

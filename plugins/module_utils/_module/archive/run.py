@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 from dataclasses import replace
 
@@ -17,13 +16,8 @@ from ..._archive.diff_ids import check_diff_id
 from ..._archive.existing import ExistingArchive, opened_existing
 from ..._archive.image_files import top_files
 from ..._archive.layouts import blob_path
-from ..._archive.pending import PendingArchive, pending_archive, state_name
-from ..._archive.tar_writer import TarMember, with_directories
-from ..._base.lock_file import LockFileRefused
-from ..._base.parents import ParentRefused, Parents, risk_warning
-from ..._base.text import ignore, visible
-from ..._layout.errors import LayoutError, write_errors
-from ..._unpack.tree.reach import inside
+from ..._archive.tar_writer import TarMember, with_directories, write_tar
+from ..._base.text import ignore
 from ..layout.fill import fill
 from ..layout.plan import make_plan
 from ..options.ranges import check_downloads, check_seconds
@@ -31,14 +25,15 @@ from ..progress import ProgressFile
 from ..registry.downloads import cache_stats, check_cache_option, opened_downloads
 from ..registry.image_source import opened_image
 from ..registry.signature_option import signature_check
-from ..replaced_file import take_attributes
 from ..stopwatch import Stopwatch
 from .image import find_names, make_image, make_request
+from .place import ArchivePlace
 from .results import ArchiveOutcome, archive_diff, archive_results
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ..._archive.pending import PendingArchive
     from ..._base.strict_json import Json
     from ..._layout.index_file import IndexEntry
     from ..._trust.policy import Verified
@@ -52,7 +47,9 @@ if t.TYPE_CHECKING:
 
 def run_archive(module: AnsibleModule) -> Json:
     """Bring the archive to the requested state and return the results of oci_archive."""
-    path = _check_dest(module)
+    check_seconds(module.params, "lock_timeout", allow_zero=True)
+    check_downloads(module.params)
+    place = ArchivePlace(module)
     check_cache_option(module)
     check = signature_check(module)
     watch = Stopwatch(ProgressFile.from_environment())
@@ -61,7 +58,7 @@ def run_archive(module: AnsibleModule) -> Json:
         downloads = stack.enter_context(opened_downloads(module, source, watch))
         names = find_names(module, source, selector)
         request = replace(make_request(module, selector, names), signed=check is not None)
-        task = _Task(module, path, source, request, names, downloads, watch, check)
+        task = _Task(module, place, source, request, names, downloads, watch, check)
         outcome = task.run()
         outcome = replace(
             outcome,
@@ -72,38 +69,18 @@ def run_archive(module: AnsibleModule) -> Json:
             verified=task.verified,
         )
     diff = archive_diff(module, outcome)
-    changed = _update_attributes(module, path, outcome.changed, diff)
+    changed = place.update_attributes(changed=outcome.changed, diff=diff)
     results = {"changed": changed, **archive_results(module, outcome, watch)}
     return {**results, "diff": diff} if module._diff else results
 
 
-def _check_dest(module: AnsibleModule) -> str:
-    """Return dest with the symbolic links above it resolved, and warn if another user can replace it.
-
-    Raises ParentRefused for a symbolic link of another user on the path, and for missing directories that must not be
-    created; WriteFailed.
-    """
-    check_seconds(module.params, "lock_timeout", allow_zero=True)
-    check_downloads(module.params)
-    dest: str = module.params["dest"]
-    folder, name = os.path.split(dest)
-    if name in ("", ".", ".."):
-        raise ParentRefused(f"The archive cannot be written to {visible(dest)}: it is a directory; give a file in it.")
-    with write_errors("Opening the directory of", dest), Parents(folder) as parents:
-        parents.check()
-        warning = risk_warning(f"the archive {visible(dest)}", parents.risk)
-        if warning is not None:
-            module.warn(warning)
-        return os.path.join(parents.path, name)
-
-
 class _Task:
-    """One task: brings the archive at path to what request asks for. verified is set once signatures are verified."""
+    """One task: brings the archive at place to what request asks for. verified is set once signatures are verified."""
 
     def __init__(
         self,
         module: AnsibleModule,
-        path: str,
+        place: ArchivePlace,
         source: ImageSource,
         request: LayoutRequest,
         names: ImageNames,
@@ -111,7 +88,7 @@ class _Task:
         watch: Stopwatch,
         check: SignatureCheck | None,
     ) -> None:
-        self._module, self._path, self._source, self._downloads = module, path, source, downloads
+        self._module, self._place, self._source, self._downloads = module, place, source, downloads
         self._request, self._names, self._watch, self._check = request, names, watch, check
         self.verified: Verified | None = None
         # a source on this host is read while the archive is written, without a copy in between
@@ -129,24 +106,21 @@ class _Task:
         if self._module.check_mode:
             return outcome
         if outcome.changed:
-            with pending_archive(self._path, timeout=self._module.params["lock_timeout"]) as pending:
+            with self._place.pending() as pending:
                 return self._write(pending, outcome)
         if is_unfinished:
-            self._remove_left_over()
+            self._place.remove_left_over()
         return outcome
 
     @contextlib.contextmanager
     def _existing(self) -> t.Iterator[tuple[ExistingArchive, bool]]:
         """Yield the archive that is there, and whether an ended run may have left something beside it."""
-        folder, name = os.path.split(self._path)
-        with write_errors("Opening the directory of", self._path):
-            parents = Parents(folder, follow=False)
-        with parents, self._opened(None if parents.missing else parents.fd) as existing:
-            yield existing, not parents.missing and _exists(parents.fd, state_name(name))
+        with self._place.folder() as (folder, is_unfinished), self._opened(folder) as existing:
+            yield existing, is_unfinished
 
     def _opened(self, folder: int | None) -> t.ContextManager[ExistingArchive]:
         return opened_existing(
-            self._path, folder, folder=lambda: str(self._module.tmpdir), force=self._module.params["force"]
+            self._place.path, folder, folder=lambda: str(self._module.tmpdir), force=self._module.params["force"]
         )
 
     def _plan(self, existing: ExistingArchive, *, earlier: LayoutPlan | None = None) -> ArchiveOutcome:
@@ -192,8 +166,10 @@ class _Task:
         for layer, diff_id in image.layers:
             check_diff_id(contents[layer.digest], diff_id, what=f"the decompressed layer {layer.digest}")
         members = [*contents.values(), *top_files(image.index, image.listing)]
-        pending.compose(with_directories(members), compression=self._module.params["compression"])
-        pending.publish(lambda folder, name, fd: self._prepare(pending.folder, folder, name, fd))
+        ordered = with_directories(members)
+        compression = self._module.params["compression"]
+        pending.compose(lambda output: write_tar(ordered, output), compression=compression)
+        self._place.publish(pending)
 
     def _member(self, file: ImageFile, existing: ExistingArchive, pending: PendingArchive) -> TarMember:
         descriptor = file.descriptor
@@ -206,49 +182,11 @@ class _Task:
             return TarMember(name, size, lambda: self._source.blob(self._request.repository, descriptor))
         return TarMember(name, size, lambda: pending.opened(descriptor))
 
-    def _prepare(self, dest_folder: int, folder: int, name: str, fd: int) -> None:
-        """Set the attributes of the new archive: those of the one that it replaces, then those of the options."""
-        module = self._module
-        replaces = take_attributes(fd, dest_folder, os.path.basename(self._path))
-        with inside(folder):
-            if not replaces and module.selinux_enabled():
-                module.set_context_if_different(name, module.selinux_default_context(self._path), False)
-            arguments = module.load_file_common_arguments(module.params, path=self._path)
-            module.set_fs_attributes_if_different({**arguments, "path": os.path.join(".", name)}, False)
-
-    def _remove_left_over(self) -> None:
-        """Remove files of ended runs, unless another run is active or this user lacks permission."""
-        refusals = (LayoutError, LockFileRefused, ParentRefused, OSError)
-        with contextlib.suppress(*refusals), pending_archive(self._path, timeout=0) as pending:
-            pending.clear()
-
 
 def _is_same(entry: IndexEntry, other: IndexEntry) -> bool:
     found, wanted = entry.descriptor, other.descriptor
     same = (found.media_type, found.digest, found.size) == (wanted.media_type, wanted.digest, wanted.size)
     return same and entry.tag == other.tag and wanted.annotations.items() <= found.annotations.items()
-
-
-def _exists(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
-
-
-def _update_attributes(module: AnsibleModule, path: str, changed: bool, diff: Json) -> bool:
-    """Set the attributes of the archive by the options; return whether anything was or would be changed."""
-    folder, name = os.path.split(path)
-    arguments = module.load_file_common_arguments(module.params, path=path)
-    with (
-        write_errors("Setting the attributes of the archive", path),
-        Parents(folder, follow=False) as parents,
-        inside(parents.fd),
-    ):
-        relative = os.path.join(".", *parents.missing, name)
-        result: bool = module.set_fs_attributes_if_different({**arguments, "path": relative}, changed, diff)
-        return result
 
 
 __all__ = ("run_archive",)

@@ -22,9 +22,8 @@ if t.TYPE_CHECKING:
     from ..._base.text import Warn
     from ..._destination.inspection import Generation, View
     from ..._destination.stamp import Stamp
-    from ..._oci.image import Image, Layer
+    from ..._oci.image import Image
     from ..._registry.fetched import ManifestHead
-    from ..._unpack.layers import LayerSource
     from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
     from ..stopwatch import Stopwatch
@@ -163,11 +162,10 @@ def _unpack(
     warn: Warn,
 ) -> _Tree:
     from ..._unpack.layers import unpack_layers
+    from .layer_sources import layer_sources
 
     downloaded = source.downloaded
-    watch.expect(layer.descriptor.size for layer in image.layers)
-    downloads.use(layer.descriptor.digest for layer in image.layers)
-    layers = [_layer_source(downloads, layer, watch) for layer in image.layers]
+    layers = layer_sources(image, downloads, watch)
     with view.staging(digests=desired.drift == "content") as staging:
         options, recording = desired.options.for_unpack(desired.selection), staging.recording
         with watch.stage("unpack"):
@@ -185,17 +183,6 @@ def _unpack(
         unpacked.size,
         downloaded=source.downloaded - downloaded,
         signature=signature,
-    )
-
-
-def _layer_source(downloads: Downloads, layer: Layer, watch: Stopwatch) -> LayerSource:
-    from ..._unpack.layers import LayerSource
-
-    return LayerSource(
-        name=str(layer.descriptor.digest),
-        compression=layer.compression,
-        diff_id=layer.diff_id,
-        open=lambda: watch.downloading(downloads.blob(layer.descriptor)),
     )
 
 

@@ -139,6 +139,13 @@ TREE: t.Final[Options] = {
     "lock_timeout": {"type": "float", "default": 60},
 }
 
+# The options of the fragment attested.registry.tree.selection.
+SELECTION: t.Final[Options] = {
+    "include": {"type": "list", "elements": "str"},
+    "exclude": {"type": "list", "elements": "str"},
+    "strip": {"type": "str"},
+}
+
 # The options of the modules that list names.
 LISTING: t.Final[Options] = {
     "n": {"type": "int"},
@@ -171,14 +178,12 @@ UNPACK: t.Final[Options] = {
     **SIGNATURE,
     **DOWNLOAD,
     **TREE,
+    **SELECTION,
     **PROGRESS,
     "dest": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
     "force": {"type": "bool", "default": False},
     "keep_generations": {"type": "int", "default": 1},
-    "include": {"type": "list", "elements": "str"},
-    "exclude": {"type": "list", "elements": "str"},
-    "strip": {"type": "str"},
     "pull": {"type": "str", "choices": ["always", "missing"], "default": "always"},
     "drift": {"type": "str", "choices": ["none", "metadata", "content"], "default": "metadata"},
 }
@@ -217,6 +222,7 @@ __all__ = (
     "REGISTRY",
     "REPOSITORY",
     "REQUIRED_BY",
+    "SELECTION",
     "SIGNATURE",
     "TAGS_FROM",
     "TARGET",

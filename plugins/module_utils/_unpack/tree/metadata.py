@@ -168,7 +168,7 @@ class Attributor:
         if self._xattrs == "skip":
             return
         for name in self._list_xattrs(descriptor):
-            if not _is_foreign(name):
+            if not is_foreign(name):
                 self._remove_xattr(descriptor, name)
 
     def _remove_xattr(self, descriptor: int, name: str) -> None:
@@ -192,7 +192,7 @@ class Attributor:
         if self.marked is not None:
             self.marked[os.stat(where, follow_symlinks=isinstance(where, int)).st_ino] = b""
         for name, value in xattrs.items():
-            if _is_foreign(name):
+            if is_foreign(name):
                 self._warn_once(name, "it belongs to the host, not to an image")
                 continue
             try:
@@ -238,7 +238,8 @@ def clamp_time(mtime: int) -> int:
     return max(-_FURTHEST, min(mtime, _FURTHEST))
 
 
-def _is_foreign(name: str) -> bool:
+def is_foreign(name: str) -> bool:
+    """Return whether an extended attribute belongs to the host or the file system, and not to an image."""
     return name in _FOREIGN_XATTRS or name.startswith(_OVERLAY_XATTRS)
 
 
@@ -252,4 +253,4 @@ def _change_mode(directory: int, name: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-__all__ = ("MODE_BITS", "Attributes", "Attributor", "XattrPolicy", "clamp_time", "set_mtime")
+__all__ = ("MODE_BITS", "Attributes", "Attributor", "XattrPolicy", "clamp_time", "is_foreign", "set_mtime")

@@ -29,7 +29,7 @@ BASE = images.layer([images.file("base", NOISE.randbytes(300_000))], compression
 ONE = images.layer([images.file("one", NOISE.randbytes(100_000))], compression="none")
 TWO = images.layer([images.file("two", NOISE.randbytes(50_000))], compression="none")
 OLD, NEW = images.image([BASE, ONE]), images.image([BASE, TWO])
-MODULES = pytest.mark.parametrize("name", ["oci_image_unpack", "oci_layout", "oci_archive"])
+MODULES = pytest.mark.parametrize("name", ["oci_image_unpack", "oci_image_export", "oci_layout", "oci_archive"])
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def pull(run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, ca
     def run(name: str, **options: t.Any) -> t.Any:
         settings: dict[str, t.Any] = {"registry": registry.name, "repository": "app", "reference": "1.0", "retries": 0}
         settings |= {"dest": str(tmp_path / name), "cache": str(cache)}
-        if name == "oci_image_unpack":
+        if name in ("oci_image_unpack", "oci_image_export"):
             settings["ownership"] = False
         result = run_module(name, **{**settings, **options})
         assert result.results.get("error", {}).get("kind") != "internal", result["msg"]
@@ -59,6 +59,10 @@ def check_content(name: str, dest: pathlib.Path, image: images.Image) -> None:
             found = archive.extractfile("blobs/" + image.layers[-1].digest.replace(":", "/"))
             assert found is not None
             assert found.read() == image.layers[-1].data
+    elif name == "oci_image_export":
+        wanted = {OLD.digest: ["base", "one"], NEW.digest: ["base", "two"]}[image.digest]
+        with tarfile.open(dest) as archive:
+            assert archive.getnames() == [".", *wanted]
     elif name == "oci_layout":
         assert inspect_layout(str(dest)).problems == ()
         assert all(images.blob_path(dest, layer.digest).read_bytes() == layer.data for layer in image.layers)

@@ -185,6 +185,7 @@ def test_a_forgotten_registry(run_module: t.Any, tmp_path: pathlib.Path) -> None
         ("oci_image_unpack", {"dest": str(tmp_path / "tree")}),
         ("oci_layout", {"dest": str(tmp_path / "layout")}),
         ("oci_archive", {"dest": str(tmp_path / "archive")}),
+        ("oci_image_export", {"dest": str(tmp_path / "exported")}),
         ("oci_artifact", {"dest": str(tmp_path / "files")}),
         ("oci_blob", {"dest": str(tmp_path / "blob"), "digest": IMAGE.digest}),
     ):

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import tarfile
 import typing as t
 
 import pytest
@@ -213,6 +214,33 @@ def test_oci_archive(
         if dest.exists() or not is_new:
             found = run_module("oci_image_info", layout=str(dest))
             assert found["image"]["digest"] in (OLD.digest, NEW.digest)
+            assert dest.stat().st_mode & 0o777 == 0o640
+
+    walked(work, fault, prepare, check)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["kill", "EIO", "ENOSPC"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_oci_image_export(
+    run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str
+) -> None:
+    dest = place / "a/b/app.tar" if is_new else place / "app.tar"
+    registry.publish("team/app", {"old": OLD, "new": NEW})
+    options = {"registry": registry.name, "repository": "team/app", "dest": str(dest), "mode": "0640"}
+    options |= {"ownership": os.geteuid() == 0}
+    work = Work(run_module, "oci_image_export", place, reference="new", **options)
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        if not is_new:
+            assert not run_module("oci_image_export", reference="old", **options).failed
+
+    def check() -> None:
+        if dest.exists() or not is_new:
+            with tarfile.open(dest) as archive:
+                assert archive.getnames() in ([".", "old"], [".", "new"])
             assert dest.stat().st_mode & 0o777 == 0o640
 
     walked(work, fault, prepare, check)

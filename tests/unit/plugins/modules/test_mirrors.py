@@ -23,7 +23,15 @@ from ansible_collections.attested.registry.tests.support.images.images import Im
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply, error
 
 PAGE = Reply(status=200, body=b"<!doctype html><html>Portal</html>", headers={"Content-Type": "text/html"})
-PULLS = ["oci_image_info", "oci_manifest", "oci_blob", "oci_image_unpack", "oci_layout", "oci_archive"]
+PULLS = [
+    "oci_image_info",
+    "oci_manifest",
+    "oci_blob",
+    "oci_image_unpack",
+    "oci_image_export",
+    "oci_layout",
+    "oci_archive",
+]
 LISTS = ["oci_tags", "oci_catalog"]
 
 
@@ -52,6 +60,7 @@ def run(
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
         "oci_archive": {"reference": "1.0", "dest": dest, **platform},
+        "oci_image_export": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
     }
 
     def start(name: str, *mirrors: t.Any, **changes: t.Any) -> t.Any:
@@ -82,7 +91,7 @@ def test_every_module_pulls_from_a_mirror_with_a_prefix(
     assert "hub" not in str({name: value for name, value in done.results.items() if name != "invocation"})
 
 
-@pytest.mark.parametrize("name", ["oci_image_unpack", "oci_layout", "oci_archive", "oci_blob"])
+@pytest.mark.parametrize("name", ["oci_image_unpack", "oci_image_export", "oci_layout", "oci_archive", "oci_blob"])
 def test_a_second_run_is_unchanged_wherever_the_image_comes_from(run: t.Any, hub: dict[str, str], name: str) -> None:
     assert run(name, hub, check=True)["changed"]
     assert run(name, hub)["changed"]

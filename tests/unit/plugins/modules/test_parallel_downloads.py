@@ -59,7 +59,7 @@ def pull(run_module: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path) ->
     def run(name: str, **options: t.Any) -> t.Any:
         settings: dict[str, t.Any] = {"registry": registry.name, "repository": "app", "reference": "1.0", "retries": 0}
         settings["dest"] = str(tmp_path / name)
-        if name == "oci_image_unpack":
+        if name in ("oci_image_unpack", "oci_image_export"):
             settings["ownership"] = False
         return run_module(name, **{**settings, **options})
 
@@ -72,6 +72,9 @@ def check_content(name: str, dest: pathlib.Path) -> None:
             found = archive.extractfile("blobs/" + LAYERS[-1].digest.replace(":", "/"))
             assert found is not None
             assert found.read() == LAYERS[-1].data
+    elif name == "oci_image_export":
+        with tarfile.open(dest) as archive:
+            assert archive.getnames() == [".", *(f"file{number}" for number in range(len(LAYERS)))]
     elif name == "oci_layout":
         assert inspect_layout(str(dest)).problems == ()
         assert all(images.blob_path(dest, layer.digest).read_bytes() == layer.data for layer in LAYERS)
@@ -88,7 +91,7 @@ def wait_for_content(parts: list[pathlib.Path], then: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack"])
+@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack", "oci_image_export"])
 def test_as_many_downloads_wait_at_once_as_parallel_says(
     pull: t.Any, registry: FaultyRegistry, tmp_path: pathlib.Path, name: str, workers: int
 ) -> None:
@@ -99,7 +102,7 @@ def test_as_many_downloads_wait_at_once_as_parallel_says(
     assert pull(name)["changed"] is False
 
 
-@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack"])
+@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack", "oci_image_export"])
 def test_all_downloads_share_one_token(registry: FaultyRegistry, pull: t.Any, name: str) -> None:
     registry.auth = "bearer"
     registry.users = {"user": "secret"}
@@ -108,7 +111,7 @@ def test_all_downloads_share_one_token(registry: FaultyRegistry, pull: t.Any, na
     assert len(registry.sent("/token")) == 1
 
 
-@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack"])
+@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack", "oci_image_export"])
 @pytest.mark.parametrize("options", [{"parallel": 0}, {"parallel": 17}, {"limit_rate": "1000"}])
 def test_numbers_out_of_range(pull: t.Any, registry: FaultyRegistry, name: str, options: dict[str, t.Any]) -> None:
     run = pull(name, **options)
@@ -117,7 +120,7 @@ def test_numbers_out_of_range(pull: t.Any, registry: FaultyRegistry, name: str, 
     assert not registry.requests
 
 
-@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack"])
+@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack", "oci_image_export"])
 def test_an_unusable_rate_is_refused(pull: t.Any, name: str) -> None:
     assert "limit_rate" in pull(name, limit_rate="fast")["msg"]
 
@@ -149,7 +152,7 @@ def test_the_first_error_is_reported_and_the_parts_of_others_are_kept(
     check_content("oci_layout", dest)
 
 
-@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack"])
+@pytest.mark.parametrize("name", ["oci_archive", "oci_layout", "oci_image_unpack", "oci_image_export"])
 def test_the_rate_is_that_of_the_task_with_its_mirrors(
     pull: t.Any, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -40,12 +40,12 @@ def home() -> t.Iterator[Path]:
     shutil.rmtree(base)
 
 
-@pytest.fixture(params=["oci_layout", "oci_archive", "oci_blob"])
+@pytest.fixture(params=["oci_layout", "oci_archive", "oci_image_export", "oci_blob"])
 def bring(request: pytest.FixtureRequest, run_module: t.Any, registry: FaultyRegistry) -> t.Any:
     """Runs one of the modules; the name of what it brings is tool."""
     registry.publish("team/app", {"1.0": IMAGE})
     blob = {"digest": IMAGE.layers[0].digest}
-    wanted = {"oci_layout": {"reference": "1.0"}, "oci_archive": {"reference": "1.0"}, "oci_blob": blob}[request.param]
+    wanted = blob if request.param == "oci_blob" else {"reference": "1.0"}
 
     def run(folder: Path, **options: t.Any) -> t.Any:
         settings = {"registry": registry.name, "repository": "team/app", "retries": 0, **wanted}

@@ -77,6 +77,7 @@ def run(
         "oci_image_unpack": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_layout": {"reference": "1.0", "dest": dest},
         "oci_archive": {"reference": "1.0", "dest": dest},
+        "oci_image_export": {"reference": "1.0", "dest": dest, "ownership": False, **platform},
         "oci_artifact": {"reference": "files", "dest": dest},
         "oci_runtime_config": {"reference": "1.0", "root": str(tmp_path), "dest": dest, **platform},
         "oci_login": {"username": "u", "password": "hunter2", "auth_file": dest},
@@ -93,7 +94,7 @@ def run(
     return start
 
 
-THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_artifact"]
+THAT_CHANGE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_image_export", "oci_artifact"]
 MODULES = [
     "oci_tags",
     "oci_tag",

@@ -30,7 +30,7 @@ from ansible_collections.attested.registry.tests.support.registries.faulty_regis
 
 KEY, SECOND = SigningKey.make("p256"), SigningKey.make("ed25519", "second")
 ROOT, VENDOR = SigningKey.make("p384", "root"), SigningKey.make("p384", "vendor")
-THAT_WRITE = ["oci_image_unpack", "oci_layout", "oci_archive", "oci_artifact"]
+THAT_WRITE = ["oci_image_unpack", "oci_image_export", "oci_layout", "oci_archive", "oci_artifact"]
 ALL = ["oci_image_info", *THAT_WRITE]
 
 
@@ -109,7 +109,7 @@ def test_a_signed_image_is_used_and_the_key_returned(place: Place) -> None:
         "digest": content.digest,
         "identity": f"{place.registry.name}/team/app:1",
     }
-    if place.name in ("oci_image_unpack", "oci_layout", "oci_archive"):
+    if place.name in ("oci_image_unpack", "oci_image_export", "oci_layout", "oci_archive"):
         assert run["diff"]["after"]["signature"] == run["signature"]
 
 

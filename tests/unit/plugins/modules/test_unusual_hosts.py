@@ -132,6 +132,7 @@ def test_a_task_with_nothing_to_change_needs_no_writable_file_system(
         ("oci_image_unpack", {"dest": str(place / "nothing"), "state": "absent"}),
         ("oci_layout", {**image, "reference": "1", "dest": str(place / "layout")}),
         ("oci_archive", {**image, "reference": "1", "dest": str(place / "archive")}),
+        ("oci_image_export", {**image, "reference": "1", "dest": str(place / "exported"), "ownership": False}),
         ("oci_blob", {**without(image, "platform"), "digest": old.children[1].digest, "dest": str(place / "blob")}),
         ("oci_layer_unpack", {**layer, "dest": str(place / "applied"), "ownership": False}),
     ]
@@ -174,6 +175,7 @@ def test_paths_are_utf_8_in_every_locale(
         ("oci_image_unpack", {**image, "reference": "1", "dest": str(place / "b\xe4ume"), "ownership": False}),
         ("oci_layout", {**image, "reference": "1", "dest": str(place / "schr\xe4ge")}),
         ("oci_archive", {**image, "reference": "1", "dest": str(place / "fl\xf6he.tar")}),
+        ("oci_image_export", {**image, "reference": "1", "dest": str(place / "s\xe4tze.tar"), "ownership": False}),
         ("oci_blob", {**without(image, "platform"), "digest": old.children[1].digest, "dest": str(place / "\u20ac")}),
         ("oci_layer_unpack", {**layer, "dest": str(place / "sch\xf6n"), "ownership": False}),
     ]

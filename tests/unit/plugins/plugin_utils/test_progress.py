@@ -19,7 +19,12 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleError
 from ansible.plugins.action.normal import ActionModule as NormalAction
-from ansible_collections.attested.registry.plugins.action import oci_archive, oci_image_unpack, oci_layout
+from ansible_collections.attested.registry.plugins.action import (
+    oci_archive,
+    oci_image_export,
+    oci_image_unpack,
+    oci_layout,
+)
 from ansible_collections.attested.registry.plugins.module_utils._module.progress import ENVIRONMENT, Record
 from ansible_collections.attested.registry.plugins.plugin_utils import progress
 from ansible_collections.attested.registry.plugins.plugin_utils.progress import ProgressReader, describe
@@ -321,7 +326,7 @@ def test_the_text_of_a_line(record: Record, expected: str) -> None:
     assert describe(record, 11_200_000) == expected
 
 
-@pytest.mark.parametrize("plugin", [oci_archive, oci_image_unpack, oci_layout])
+@pytest.mark.parametrize("plugin", [oci_archive, oci_image_export, oci_image_unpack, oci_layout])
 def test_the_plugins_run_like_the_normal_one(plugin: t.Any) -> None:
     assert plugin.ActionModule._supports_async
     assert plugin.ActionModule._supports_check_mode

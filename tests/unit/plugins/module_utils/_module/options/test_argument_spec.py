@@ -45,6 +45,7 @@ FRAGMENTS = {
     "registry.progress": (registry_fragment.ModuleDocFragment.PROGRESS, spec.PROGRESS),
     "registry.query": (registry_fragment.ModuleDocFragment.QUERY, spec.QUERY),
     "tree": (tree_fragment.ModuleDocFragment.DOCUMENTATION, spec.TREE),
+    "tree.selection": (tree_fragment.ModuleDocFragment.SELECTION, spec.SELECTION),
 }
 
 
