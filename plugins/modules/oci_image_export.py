@@ -94,10 +94,10 @@ notes:
   - A task that changes nothing sends one request, a C(HEAD) for the manifest, which registries do not count against
     pull limits. If the task names the image by a digest, it sends none. Authentication and O(signature) need additional
     requests.
-  - The archive begins with a comment, in a global extended header, which GNU tar and Python skip. It has the manifest
-    and the config of the image, the options that determine the content, and the length and the SHA-256 digest of the
-    file. A task is unchanged if the digests of config and layers, the options and the length are the same. Whoever can
-    write to O(dest) can also write such a comment.
+  - The archive begins with a comment, in the extended header of its first member, which other tools skip. It has the
+    manifest and the config of the image, the options that determine the content, and the length and the SHA-256 digest
+    of the file. A task is unchanged if the digests of config and layers, the options and the length are the same.
+    Whoever can write to O(dest) can also write such a comment.
   - An image with another manifest and the same config and layers is no change.
   - The comment has the platform that the task asked for, which by default is the one of the host with the variant of
     its processor. Set O(platform) if hosts with different processors must write the same file.

@@ -34,6 +34,7 @@ if t.TYPE_CHECKING:
     from .._layout.partial import Partial
     from .._oci.descriptor import Descriptor
     from .._oci.digest import Digest
+    from .mark import NewMark
     from .tar_writer import Output
 
 _LOCK: t.Final = "lock"
@@ -138,10 +139,11 @@ class PendingArchive:
         with write_errors("Removing a directory beside the archive", self.path):
             self._remove(_TREE)
 
-    def compose(self, write: t.Callable[[Output], None], *, compression: str, text: bytes | None = None) -> None:
+    def compose(self, write: t.Callable[[Output], None], *, compression: str, mark: NewMark | None = None) -> None:
         """Write the new archive, beside the one that is there, and sync it; write is called with its output.
 
-        With a text, the archive begins with a mark that has it. Raises what write raises, CompressionUnavailable.
+        With a mark, the archive begins with it, which is the header of the first member. Raises what write raises,
+        CompressionUnavailable.
         """
         compressor = make_compressor(compression)
         with write_errors("Writing the archive", self.path):
@@ -149,12 +151,12 @@ class PendingArchive:
             fd = os.open(_NEW, _CREATE, 0o600, dir_fd=self.state)
         try:
             output = _Output(fd, self.path)
-            marked = None if text is None else MarkedOutput(output, text, compression=compression)
+            marked = None if mark is None else MarkedOutput(output, mark, compression=compression)
             target: Output = output if marked is None else marked
             write(target if compressor is None else _CompressedOutput(target, compressor))
             if compressor is not None:
                 target.write(compressor.flush())
-            output.finish(start=None if marked is None else marked.mark())
+            output.finish(start=None if marked is None else marked.start())
         finally:
             os.close(fd)
 

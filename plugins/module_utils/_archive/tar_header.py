@@ -27,7 +27,10 @@ _NO_XATTRS: t.Final[t.Mapping[bytes, bytes]] = types.MappingProxyType({})
 
 
 class Header(t.NamedTuple):
-    """What the header of a member says. kind is the type flag, mtime is in nanoseconds since the epoch."""
+    """What the header of a member says. kind is the type flag, mtime is in nanoseconds since the epoch.
+
+    comment is what every tool ignores.
+    """
 
     name: bytes
     kind: bytes
@@ -39,17 +42,20 @@ class Header(t.NamedTuple):
     target: bytes = b""
     device: tuple[int, int] = (0, 0)
     xattrs: t.Mapping[bytes, bytes] = _NO_XATTRS
+    comment: bytes = b""
 
     def to_bytes(self) -> bytes:
         """Return the header, with an extended header in front of it if one is needed."""
         records = b"".join(self._records())
-        extended = extended_header(records, b"x") if records else b""
+        extended = _extended_header(records) if records else b""
         size, mtime = _fitting(self.size, _MAX_LONG), _fitting(self.mtime // _SECOND, _MAX_LONG)
         name, uid, gid = self.name[:_MAX_NAME], _fitting(self.uid, _MAX_SHORT), _fitting(self.gid, _MAX_SHORT)
         target = self.target[:_MAX_NAME]
         return extended + _block(name, self.kind, self.mode, uid, gid, size, mtime, target, self.device)
 
     def _records(self) -> t.Iterator[bytes]:
+        if self.comment:
+            yield record(b"comment", self.comment)
         yield from _text_record(b"path", self.name)
         yield from _text_record(b"linkpath", self.target)
         for keyword, value, most in (
@@ -66,9 +72,8 @@ class Header(t.NamedTuple):
             yield record(b"SCHILY.xattr." + name.replace(b"%", b"%25").replace(b"=", b"%3D"), content)
 
 
-def extended_header(records: bytes, kind: bytes) -> bytes:
-    """Return an extended header with these records: kind x for the next member, g for all members after it."""
-    block = _block(_EXTENDED, kind, 0o644, 0, 0, len(records), 0, b"", (0, 0))
+def _extended_header(records: bytes) -> bytes:
+    block = _block(_EXTENDED, b"x", 0o644, 0, 0, len(records), 0, b"", (0, 0))
     return block + records + b"\0" * (-len(records) % BLOCK)
 
 
@@ -130,4 +135,4 @@ def _block(
     return start + b"%06o\0 " % sum(block) + block[len(start) + 8 :]
 
 
-__all__ = ("BLOCK", "Header", "extended_header", "record")
+__all__ = ("BLOCK", "Header", "record")

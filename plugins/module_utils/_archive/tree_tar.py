@@ -47,36 +47,46 @@ _PLACE: t.Final = struct.Struct("<QQ")
 _UNSUPPORTED: t.Final = (errno.ENOTSUP, errno.ENODATA)
 
 
-def write_tree(root: int, output: Output, *, ownership: bool, xattrs: bool, scratch: Scratch) -> None:
-    """Write all that is in the directory open as root, which no other process changes, and the end of the archive.
+class TreeTar:
+    """The tree of the directory open as root, which no other process changes, as a tar archive.
 
     Without ownership, all members belong to user and group 0; without xattrs, they have no extended attributes. Files
     and directories that deny access to this user, who owns them, are made accessible; what is written is the mode that
-    they had. Memory holds the names of the directories on the way to a file. Raises FilesystemError, and what output
-    raises.
+    they had. Memory holds the names of the directories on the way to a file, scratch the names of files that have
+    several.
     """
-    _TreeTar(output, ownership=ownership, xattrs=xattrs, scratch=scratch).write(root)
 
-
-class _TreeTar:
-    def __init__(self, output: Output, *, ownership: bool, xattrs: bool, scratch: Scratch) -> None:
-        self._output = output
+    def __init__(self, root: int, *, ownership: bool, xattrs: bool, scratch: Scratch) -> None:
+        self._root, self._status = root, os.fstat(root)
         self._ownership, self._xattrs = ownership, xattrs
         self._scratch = scratch
         self._first_names = InodeTable(_PLACE.size, scratch)
         self._parts: list[bytes] = []
 
-    def write(self, root: int) -> None:
-        """Write the tree depth first, without recursion."""
+    def root_header(self) -> Header:
+        """Return the header of the first member, the root. Raises FilesystemError."""
+        with self._translated():
+            return self._header(b"./", self._status, self._read_xattrs(self._root))
+
+    def write(self, output: Output) -> None:
+        """Write the members after the root, and the end of the archive. Raises FilesystemError, what output raises."""
+        with self._translated():
+            if self._status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                with contextlib.suppress(PermissionError):
+                    os.fchmod(self._root, stat.S_IRWXU)
+            with Descent(self._root) as here:
+                self._write_content(here, output)
+        output.write(END)
+
+    @contextlib.contextmanager
+    def _translated(self) -> t.Iterator[None]:
         try:
-            with Descent(root) as here:
-                self._write_directory(here.descriptor, b"", os.fstat(here.descriptor))
-                self._write_content(here)
+            yield
         except OSError as exc:
             raise filesystem_error(exc, doing="reading the unpacked file", path=self._path(b".")) from exc
-        self._output.write(END)
 
-    def _write_content(self, here: Descent) -> None:
+    def _write_content(self, here: Descent, output: Output) -> None:
+        """Write what is in a directory, depth first, without recursion."""
         left = [SortedNames(here.descriptor)]
         while left:
             name = left[-1].next(here.descriptor)
@@ -89,45 +99,42 @@ class _TreeTar:
             self._parts.append(name)
             status = os.stat(name, dir_fd=here.descriptor, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
-                self._enter(here, name, status)
+                self._enter(here, name, status, output)
                 left.append(SortedNames(here.descriptor))
             else:
-                self._write_file(here.descriptor, name, status)
+                self._write_file(here.descriptor, name, status, output)
                 self._parts.pop()
 
-    def _enter(self, here: Descent, name: bytes, status: os.stat_result) -> None:
+    def _enter(self, here: Descent, name: bytes, status: os.stat_result, output: Output) -> None:
         if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-            _allow(here.descriptor, name, stat.S_IRWXU)
+            with contextlib.suppress(PermissionError):
+                _allow(here.descriptor, name, stat.S_IRWXU)
         here.enter(name)
-        self._write_directory(here.descriptor, self._path(), status)
+        output.write(self._header(self._path() + b"/", status, self._read_xattrs(here.descriptor)).to_bytes())
 
-    def _write_directory(self, descriptor: int, path: bytes, status: os.stat_result) -> None:
-        name = path + b"/" if path else b"./"
-        self._output.write(self._header(name, status, self._read_xattrs(descriptor)).to_bytes())
-
-    def _write_file(self, directory: int, name: bytes, status: os.stat_result) -> None:
+    def _write_file(self, directory: int, name: bytes, status: os.stat_result, output: Output) -> None:
         """Write a member that is not a directory."""
         path = self._path()
         first = self._first_name(path, status) if status.st_nlink > 1 else None
         if first is not None:
             header = self._header(path, status, {})
-            self._output.write(header._replace(kind=_HARD_LINK, size=0, target=first).to_bytes())
+            output.write(header._replace(kind=_HARD_LINK, size=0, target=first).to_bytes())
         elif stat.S_ISREG(status.st_mode):
             with _opened(directory, name, status) as descriptor:
-                self._write_regular(descriptor, path, status)
+                self._write_regular(descriptor, path, status, output)
         else:
             with reached(directory, name) as where:
                 header = self._header(path, status, self._read_xattrs(where))
             if stat.S_ISLNK(status.st_mode):
                 header = header._replace(target=os.readlink(name, dir_fd=directory))
-            self._output.write(header.to_bytes())
+            output.write(header.to_bytes())
 
-    def _write_regular(self, descriptor: int, path: bytes, status: os.stat_result) -> None:
+    def _write_regular(self, descriptor: int, path: bytes, status: os.stat_result, output: Output) -> None:
         size = status.st_size
-        self._output.write(self._header(path, status, self._read_xattrs(descriptor)).to_bytes())
+        output.write(self._header(path, status, self._read_xattrs(descriptor)).to_bytes())
         if size:
-            self._output.copy(FileRange(descriptor, 0, size, os.fsdecode(path)))
-            self._output.write(b"\0" * (-size % BLOCK))
+            output.copy(FileRange(descriptor, 0, size, os.fsdecode(path)))
+            output.write(b"\0" * (-size % BLOCK))
 
     def _header(self, path: bytes, status: os.stat_result, xattrs: t.Mapping[bytes, bytes]) -> Header:
         mode = status.st_mode
@@ -219,4 +226,4 @@ def _allow(directory: int, name: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-__all__ = ("SortedNames", "write_tree")
+__all__ = ("SortedNames", "TreeTar")

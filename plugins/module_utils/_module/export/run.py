@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from ..._archive.compress import make_compressor
 from ..._archive.exported import ExportedArchive, read_exported
-from ..._archive.tree_tar import write_tree
+from ..._archive.mark import NewMark
+from ..._archive.tree_tar import TreeTar
 from ..._base.text import visible
 from ..._destination.durable import open_anonymous
 from ..._destination.os_errors import naming_filesystem
@@ -43,7 +44,6 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._archive.pending import PendingArchive
-    from ..._archive.tar_writer import Output
     from ..._base.strict_json import Json
     from ..._oci.image import Image
     from ..._unpack.layers import Unpacked
@@ -154,15 +154,11 @@ class _Task:
         with pending.tree() as root, self._scratch(pending) as scratch:
             with self._watch.stage("unpack"):
                 unpacked = self._unpack(root, image)
-            text = make_text(image, self._request, self._desired, unpacked)
-            if text is None:
-                self._module.warn(
-                    f"The config of the image {image.digest} is too large to be noted in the archive, so every run"
-                    " writes it again."
-                )
+            options = self._desired.options
+            tree = TreeTar(root, ownership=options.ownership, xattrs=options.xattrs != "skip", scratch=scratch)
+            mark = NewMark(tree.root_header(), self._describe(image, unpacked))
             with self._watch.stage("publish"):
-                write = self._writer(root, scratch)
-                pending.compose(write, compression=self._module.params["compression"], text=text)
+                pending.compose(tree.write, compression=self._module.params["compression"], mark=mark)
         return unpacked
 
     @contextlib.contextmanager
@@ -179,11 +175,15 @@ class _Task:
         options = self._desired.options.for_unpack(self._desired.selection)
         return unpack_layers(root, layers, options=options, warn=self._module.warn, parallel=self._request.parallel)
 
-    def _writer(self, root: int, scratch: Scratch) -> t.Callable[[Output], None]:
-        options = self._desired.options
-        return lambda output: write_tree(
-            root, output, ownership=options.ownership, xattrs=options.xattrs != "skip", scratch=scratch
-        )
+    def _describe(self, image: Image, unpacked: Unpacked) -> bytes:
+        """Return what the archive says about itself."""
+        text = make_text(image, self._request, self._desired, unpacked)
+        if text is None:
+            self._module.warn(
+                f"The config of the image {image.digest} is too large to be noted in the archive, so every run writes"
+                " it again."
+            )
+        return text or b""
 
 
 __all__ = ("run_export",)

@@ -19,8 +19,9 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._archive import compress
-from ansible_collections.attested.registry.plugins.module_utils._archive.mark import MarkedOutput, read_mark
+from ansible_collections.attested.registry.plugins.module_utils._archive.mark import MarkedOutput, NewMark, read_mark
 from ansible_collections.attested.registry.plugins.module_utils._archive.pending import pending_archive
+from ansible_collections.attested.registry.plugins.module_utils._archive.tar_header import Header
 from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.images.compare_trees import inventory
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
@@ -359,14 +360,15 @@ def rewritten(dest: pathlib.Path, **changes: t.Any) -> None:
     with dest.open("rb") as file:
         mark = read_mark(file.fileno(), path=str(dest))
         assert mark is not None
-        rest = file.read()[mark.begin :]
+        rest = file.read()[len(mark.header) :]
     fields = {**json.loads(mark.text), **changes}
     with dest.open("r+b", buffering=0) as file:
         file.truncate(0)
-        output = MarkedOutput(t.cast(t.Any, file), json.dumps(fields, sort_keys=True).encode(), compression="none")
+        new = NewMark(Header(b"./", b"5", 0o755), json.dumps(fields, sort_keys=True).encode())
+        output = MarkedOutput(t.cast(t.Any, file), new, compression="none")
         output.write(rest)
         file.seek(0)
-        file.write(output.mark())
+        file.write(output.start())
 
 
 def test_a_comment_cannot_lie_about_the_config(export: t.Any, dest: pathlib.Path) -> None:
@@ -530,7 +532,7 @@ def test_a_config_too_large_for_the_comment(export: t.Any, registry: FaultyRegis
     image = images.image(list(SMALL.layers), config_members={"history": [{"created_by": "x" * 600_000}]})
     registry.publish("team/app", {"large": image})
     for _run in range(2):
-        run = done(export(reference="large", force=True))
+        run = done(export(reference="large"))
         assert (run["changed"], ["too large" in warning for warning in run.warnings]) == (True, [True])
     assert names(dest) == [".", "etc", "etc/arch"]
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+import shutil
 import subprocess
 import tarfile
+import tempfile
 import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._archive import tree_tar
 from ansible_collections.attested.registry.plugins.module_utils._archive.content import FileRange
 from ansible_collections.attested.registry.plugins.module_utils._archive.tar_header import Header
-from ansible_collections.attested.registry.plugins.module_utils._archive.tree_tar import SortedNames, write_tree
+from ansible_collections.attested.registry.plugins.module_utils._archive.tree_tar import SortedNames, TreeTar
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.confine import DIRECTORY
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
+from ansible_collections.attested.registry.tests.support.processes import children
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,7 +45,9 @@ def archived(root: pathlib.Path) -> bytes:
     buffer = Buffer()
     descriptor = os.open(root, DIRECTORY)
     try:
-        write_tree(descriptor, buffer, ownership=True, xattrs=True, scratch=Scratch())
+        tree = TreeTar(descriptor, ownership=True, xattrs=True, scratch=Scratch())
+        buffer.write(tree.root_header().to_bytes())
+        tree.write(buffer)
     finally:
         os.close(descriptor)
     return bytes(buffer.data)
@@ -110,16 +115,53 @@ def test_the_first_of_several_names_has_the_content(tmp_path: pathlib.Path) -> N
     ]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_user_without_privileges_archives_files_that_deny_access() -> None:
+    base = pathlib.Path(tempfile.mkdtemp())
+    base.chmod(0o711)
+    root = base / "root"
+    root.mkdir()
+    os.chown(root, children.NOBODY, children.NOBODY)
+
+    def archive() -> bytes:
+        (root / "list").mkdir()
+        (root / "list" / "file").write_bytes(b"content")
+        os.link(root / "list" / "file", root / "link")
+        for path, mode in ((root / "link", 0), (root / "list", 0o400), (root, 0o200)):
+            path.chmod(mode)
+        root.chmod(0o400)  # open for the test
+        descriptor = os.open(root, DIRECTORY)
+        root.chmod(0)
+        buffer = Buffer()
+        tree = TreeTar(descriptor, ownership=False, xattrs=True, scratch=Scratch())
+        buffer.write(tree.root_header().to_bytes())
+        tree.write(buffer)
+        return bytes(buffer.data)
+
+    try:
+        data = children.run(archive, uid=children.NOBODY)
+    finally:
+        shutil.rmtree(base)
+    with tarfile.open(fileobj=io.BytesIO(data)) as found:
+        assert {member.name: (member.mode, member.uid) for member in found} == {
+            ".": (0, 0),
+            "link": (0, 0),
+            "list": (0o400, 0),
+            "list/file": (0, 0),
+        }
+        assert t.cast(t.Any, found.extractfile("link")).read() == b"content"
+
+
 def test_a_file_that_became_shorter_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"content")
-    unpatched = tree_tar._TreeTar._header
+    unpatched = tree_tar.TreeTar._header
 
-    def shortened(tar: tree_tar._TreeTar, path: bytes, *rest: t.Any) -> Header:
+    def shortened(tar: tree_tar.TreeTar, path: bytes, *rest: t.Any) -> Header:
         if path == b"file":
             os.truncate(tmp_path / "file", 3)
         return unpatched(tar, path, *rest)
 
-    monkeypatch.setattr(tree_tar._TreeTar, "_header", shortened)
+    monkeypatch.setattr(tree_tar.TreeTar, "_header", shortened)
     with pytest.raises(Exception, match="shorter") as caught:
         archived(tmp_path)
     assert getattr(caught.value, "kind", None) == "unreadable"
