@@ -26,7 +26,11 @@ def open_anonymous(dir_fd: int) -> int:
     """Open a private file without a name for reading and writing. Raises OSError."""
     name = f"anonymous-{os.urandom(8).hex()}"
     fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
-    os.unlink(name, dir_fd=dir_fd)
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

@@ -121,8 +121,9 @@ def test_every_module_says_what_it_showed(run: t.Any, front: AttestingFront, nam
         "token": done["ratls"]["token"],
         "simulated": True,
     }
-    (warning,) = done.warnings
-    assert SIMULATED in warning
+    # oci_runtime_config also names what the tree of the test lacks
+    assert sum(SIMULATED in warning for warning in done.warnings) == 1
+    assert len(done.warnings) == 1 + (name == "oci_runtime_config")
     assert len(shown) == front.connections
 
 
