@@ -115,8 +115,9 @@ class _Task:
     @contextlib.contextmanager
     def _existing(self) -> t.Iterator[tuple[ExistingArchive, bool]]:
         """Yield the archive that is there, and whether an ended run may have left something beside it."""
-        with self._place.folder() as (folder, is_unfinished), self._opened(folder) as existing:
-            yield existing, is_unfinished
+        with contextlib.ExitStack() as stack:
+            folder, is_unfinished = stack.enter_context(self._place.folder())
+            yield stack.enter_context(self._opened(folder)), is_unfinished
 
     def _opened(self, folder: int | None) -> t.ContextManager[ExistingArchive]:
         return opened_existing(

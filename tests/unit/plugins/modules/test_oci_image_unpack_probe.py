@@ -229,7 +229,7 @@ def proxied(place: Place, name: str) -> None:
 def other_machine(place: Place) -> None:
     found = os.uname()
     names = {"sysname": found.sysname, "machine": "riscv64"}
-    place.patch.setattr(probe.os, "uname", lambda: type("Host", (), names)())
+    place.patch.setattr(probe.os, "uname", type("Host", (), names))
 
 
 def at_first_head(place: Place, **reply: t.Any) -> None:
@@ -339,7 +339,7 @@ def test_the_probe_does_not_know(place: Place, arrange: t.Callable[[Place], t.An
     assert "image" not in found.results
 
 
-@pytest.mark.parametrize("name", [name for name in probe.UNANSWERED])
+@pytest.mark.parametrize("name", probe.UNANSWERED)
 def test_no_option_without_an_answer_is_forgotten_when_an_answer_is_kept(place: Place, name: str) -> None:
     assert probe.is_answerable({})
     assert not probe.is_answerable({name: ["x"]})
