@@ -42,7 +42,7 @@ EVERYTHING: t.Final = b"".join(
         pax({b"path": b"d/" + b"p" * 200, b"mtime": b"1.5", b"SCHILY.xattr.user.a": b"v" * 700})
         + member(b"x", b"with records" * 100),
         long_name(b"d/" + b"n" * 200) + member(b"x", b"long name" * 99),
-        long_name(b"d/" + b"l" * 200) + long_target(b"t" * 600) + member(b"x", typeflag=b"2"),
+        long_name(b"d/" + b"l" * 200) + long_target(b"t/" * 300) + member(b"x", typeflag=b"2"),
         member(b"hard", typeflag=b"1", linkname=b"d/plain"),
         member(b"empty"),
         member(b"fifo", typeflag=b"6"),
