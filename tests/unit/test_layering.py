@@ -120,7 +120,7 @@ REACHED = {
     "oci_login_info": 44,
     "oci_manifest": 167,
     "oci_referrers": 167,
-    "oci_runtime_config": 195,
+    "oci_runtime_config": 197,
     "oci_tag": 133,
     "oci_tags": 127,
 }

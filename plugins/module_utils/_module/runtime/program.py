@@ -20,7 +20,7 @@ from ..._base.text import quote, visible
 from ..._unpack.errors import filesystem_error
 from ..._unpack.tree.confine import choose_resolver
 from ..._unpack.tree.regular import NotRegular, open_regular
-from .process import RuntimeConfigError, absolute
+from .values import RuntimeConfigError, absolute
 
 if t.TYPE_CHECKING:
     from ..._unpack.tree.confine import PathResolver

@@ -17,8 +17,9 @@ from ..._base.text import ignore, visible
 from ..._unpack.accounts import Accounts
 from .file import MAX_BYTES, write_file
 from .mount_points import SYSTEMD_BASE, missing_places, outermost
-from .process import make_process, parse_settings, volumes
+from .process import make_process, volumes
 from .program import find_program
+from .settings import parse_settings
 from .source import opened_unpacked
 from .spec import make_spec
 from .unit import make_unit
@@ -28,7 +29,8 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..._base.strict_json import Json
-    from .process import Process, Settings
+    from .process import Process
+    from .settings import Settings
     from .source import UnpackedImage
 
 UnitOptions = dict[str, dict[str, tuple[str, ...]]]

@@ -22,7 +22,8 @@ if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._base.text import Warn
     from ..._oci.config import ImageConfig
-    from .process import Process, Settings
+    from .process import Process
+    from .settings import Settings
 
 # The document uses nothing newer, and crun before 1.9 refuses every version that does not begin with 1.0.
 VERSION: t.Final = "1.0.2"
@@ -86,7 +87,10 @@ _UNSAFE: t.Final = (
 
 
 def make_spec(config: ImageConfig, process: Process, settings: Settings, *, root: str, warn: Warn) -> Json:
-    """Return config.json as JSON values. warn is called for each part of the image that is left out."""
+    """Return config.json as JSON values. warn is called for each part of the image that is left out.
+
+    Raises RuntimeConfigError for a volume that no process can receive.
+    """
     is_private = settings.network != "host"
     spec: Json = {
         "ociVersion": VERSION,

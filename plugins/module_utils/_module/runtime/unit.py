@@ -16,14 +16,16 @@ import signal
 import typing as t
 
 from ..._base.text import quote
-from .process import RuntimeConfigError, volumes
+from .process import volumes
 from .spec import CAPABILITIES
 from .unit_text import Line, assignment, command_line, mount_path, unit_text, whole_line
+from .values import RuntimeConfigError
 
 if t.TYPE_CHECKING:
     from ..._base.text import Warn
     from ..._oci.config import ImageConfig
-    from .process import Mount, Process, Settings
+    from .process import Process
+    from .settings import Mount, Settings
 
 _COMMENT: t.Final = "Ansible managed: written by attested.registry.oci_runtime_config"
 

@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from ..._base.text import describe, quote, visible
-from .process import RuntimeConfigError
+from .values import RuntimeConfigError
 
 # systemd refuses a file with a longer line (LONG_LINE_MAX).
 MAX_LINE: t.Final = 1024 * 1024 - 1

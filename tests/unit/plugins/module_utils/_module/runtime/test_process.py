@@ -11,13 +11,15 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import (
     DEFAULT_PATH,
-    Mount,
     Process,
-    RuntimeConfigError,
-    Settings,
     make_process,
+)
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.settings import (
+    Mount,
+    Settings,
     parse_settings,
 )
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.values import RuntimeConfigError
 from ansible_collections.attested.registry.plugins.module_utils._oci.config import Runtime
 from ansible_collections.attested.registry.plugins.module_utils._unpack.accounts import Account
 from hypothesis import given

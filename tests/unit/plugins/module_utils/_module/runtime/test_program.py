@@ -11,11 +11,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import (
-    Process,
-    RuntimeConfigError,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import Process
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.program import find_program
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.values import RuntimeConfigError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.accounts import Account
 from ansible_collections.attested.registry.plugins.module_utils._unpack.errors import FilesystemError
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.confine import DIRECTORY

@@ -10,11 +10,8 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import (
-    Mount,
-    Settings,
-    make_process,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import make_process
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.settings import Mount, Settings
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.spec import CAPABILITIES, make_spec
 from ansible_collections.attested.registry.plugins.module_utils._oci.config import ImageConfig
 from ansible_collections.attested.registry.plugins.module_utils._unpack.accounts import Account

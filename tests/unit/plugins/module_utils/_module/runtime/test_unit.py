@@ -10,14 +10,11 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import (
-    Mount,
-    RuntimeConfigError,
-    Settings,
-    make_process,
-)
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import make_process
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.settings import Mount, Settings
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.unit import make_unit
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.unit_text import parse_unit_options
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.values import RuntimeConfigError
 from ansible_collections.attested.registry.plugins.module_utils._oci.config import ImageConfig
 from ansible_collections.attested.registry.plugins.module_utils._unpack.accounts import Account
 from ansible_collections.attested.registry.tests.support.hosts.loaded_units import load_unit

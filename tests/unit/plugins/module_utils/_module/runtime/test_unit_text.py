@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.runtime.process import RuntimeConfigError
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.unit_text import (
     MAX_LINE,
     assignment,
@@ -19,6 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.runtime.
     unit_text,
     whole_line,
 )
+from ansible_collections.attested.registry.plugins.module_utils._module.runtime.values import RuntimeConfigError
 from ansible_collections.attested.registry.tests.support.hosts.loaded_units import load_unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
