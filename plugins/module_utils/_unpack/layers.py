@@ -68,7 +68,7 @@ def unpack_layers(
 
     With fresh the directory is empty and private to the caller; without it, its content counts as lower layers. With
     interrupted, an earlier call on the directory may have ended too soon, and this one completes its directories.
-    Download, decompression, hashing and writing overlap in threads. With apart the writing is done in a process of its
+    Download, decompression and hashing overlap in threads. With apart the writing overlaps too, in a process of its
     own; by default the faster way is chosen. While a layer is applied, the next ones are opened, parallel layers in
     all, and a few megabytes of each are fetched; more layers take no more memory than two. With a recording, the record
     of the tree is written to it at the end.

@@ -148,6 +148,7 @@ class _StartedRealm:
     platform_token: bytes
 
     def token(self, challenge: bytes) -> bytes:
+        """Return a new token for a challenge of 64 bytes. Raises DependencyMissing."""
         return collection(self.platform_token, self.realm.realm_token(challenge, realm_key=self.realm_key))
 
 
