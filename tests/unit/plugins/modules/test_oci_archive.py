@@ -18,6 +18,7 @@ import typing as t
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._archive.pending import pending_archive
 from ansible_collections.attested.registry.tests.support.images import archives, images
+from ansible_collections.attested.registry.tests.support.images.written_files import identity, left
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
 NOISE = random.Random(1).randbytes(400_000)
@@ -78,11 +79,6 @@ def entry_of(data: bytes) -> t.Any:
     return entry
 
 
-def left(dest: pathlib.Path) -> list[str]:
-    """What is beside the archive."""
-    return sorted(path.name for path in dest.parent.iterdir() if path != dest) if dest.parent.exists() else []
-
-
 def test_check_run_check_run(archive: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
     first = done(archive(reference="many", check=True, diff=True))
     assert (first["changed"], first["digest"], first["before"]) == (True, MANY.digest, None)
@@ -115,12 +111,6 @@ def test_check_run_check_run(archive: t.Any, dest: pathlib.Path, registry: Fault
         assert again["image"] == second["image"]
     assert [request.method for request in registry.requests] == ["HEAD", "HEAD"]
     assert identity(dest) == before
-
-
-def identity(path: pathlib.Path) -> tuple[int, ...]:
-    """What changes if a file is written, replaced, or given other attributes."""
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def current_umask() -> int:

@@ -24,6 +24,7 @@ from ansible_collections.attested.registry.plugins.module_utils._archive.pending
 from ansible_collections.attested.registry.plugins.module_utils._archive.tar_header import Header
 from ansible_collections.attested.registry.tests.support.images import archives, images
 from ansible_collections.attested.registry.tests.support.images.compare_trees import inventory
+from ansible_collections.attested.registry.tests.support.images.written_files import identity, left
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -103,20 +104,9 @@ def names(dest: pathlib.Path) -> list[str]:
         return archive.getnames()
 
 
-def left(dest: pathlib.Path) -> list[str]:
-    """What is beside the archive."""
-    return sorted(path.name for path in dest.parent.iterdir() if path != dest) if dest.parent.exists() else []
-
-
 def extract(dest: pathlib.Path, root: pathlib.Path, *options: str) -> None:
     root.mkdir()
     subprocess.run(["tar", "-C", str(root), *options, "-xpf", str(dest)], check=True)
-
-
-def written(path: pathlib.Path) -> tuple[int, int, int]:
-    """Return what a write changes of the status of a file."""
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def test_check_run_check_run(export: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
@@ -134,14 +124,14 @@ def test_check_run_check_run(export: t.Any, dest: pathlib.Path, registry: Faulty
     assert left(dest) == []
 
     registry.clear()
-    before = written(dest)
+    before = identity(dest)
     for check in (True, False):
         again = done(export(reference="2.0", check=check))
         assert (again["changed"], again["before"]) == (False, FULL.digest)
         assert (again["stats"]["downloaded_bytes"], again["stats"]["requests"]) == (0, 1)
         assert again["image"] == second["image"]
     assert [request.method for request in registry.requests] == ["HEAD", "HEAD"]
-    assert written(dest) == before
+    assert identity(dest) == before
 
 
 @ROOT

@@ -22,6 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.image im
 from ansible_collections.attested.registry.plugins.module_utils._registry import plain_head
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.images import images
+from ansible_collections.attested.registry.tests.support.images.written_files import identity
 from ansible_collections.attested.registry.tests.support.processes import children
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 from ansible_collections.attested.registry.tests.support.registries.registry_replies import redirect
@@ -383,16 +384,11 @@ def test_nothing_is_kept_of_an_image_for_another_platform(place: Place, old: ima
 
 
 def test_the_same_answer_is_not_written_again(place: Place) -> None:
-    before = place.answer.stat()
+    before = identity(place.answer)
     place.unpack()
-    again = place.answer.stat()
-    assert (again.st_ino, again.st_mtime_ns, again.st_ctime_ns) == (
-        before.st_ino,
-        before.st_mtime_ns,
-        before.st_ctime_ns,
-    )
+    assert identity(place.answer) == before
     place.unpack(parallel=3)
-    assert place.answer.stat().st_ino != before.st_ino
+    assert identity(place.answer) != before
 
 
 def test_the_answer_has_no_secret_and_only_its_owner_can_read_it(place: Place) -> None:

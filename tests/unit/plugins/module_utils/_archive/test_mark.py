@@ -25,6 +25,7 @@ from ansible_collections.attested.registry.plugins.module_utils._archive.mark im
 )
 from ansible_collections.attested.registry.plugins.module_utils._archive.tar_header import Header
 from ansible_collections.attested.registry.plugins.module_utils._archive.tar_writer import END
+from ansible_collections.attested.registry.tests.support.images.output_buffer import OutputBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,14 +34,8 @@ FILE = Header(b"file", b"0", 0o644, size=3).to_bytes() + b"abc".ljust(512, b"\0"
 COMPRESSIONS = pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 
 
-class Buffer:
-    """An output in memory."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, piece: bytes) -> None:
-        self.data += piece
+class Buffer(OutputBuffer):
+    """An output in memory that copies no part of a file."""
 
     def copy(self, content: FileRange) -> None:
         raise AssertionError("a part of a file must be hashed")

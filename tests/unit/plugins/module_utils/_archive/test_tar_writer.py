@@ -23,6 +23,7 @@ from ansible_collections.attested.registry.plugins.module_utils._archive.tar_wri
     write_tar,
 )
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import Unreadable
+from ansible_collections.attested.registry.tests.support.images.output_buffer import OutputBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,19 +31,12 @@ SHA512 = f"blobs/sha512/{'0123456789abcdef' * 8}"
 LARGE = 9 << 30
 
 
-class Buffer:
+class Buffer(OutputBuffer):
     """An output in memory, which copies nothing of contents larger than a MiB."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, piece: bytes) -> None:
-        self.data += piece
 
     def copy(self, content: FileRange) -> None:
         if content.size < 1 << 20:
-            for piece in content.pieces():
-                self.write(piece)
+            super().copy(content)
 
 
 def written(members: t.Iterable[TarMember]) -> bytes:

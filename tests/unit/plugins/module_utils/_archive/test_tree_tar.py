@@ -17,32 +17,18 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._archive import tree_tar
-from ansible_collections.attested.registry.plugins.module_utils._archive.content import FileRange
 from ansible_collections.attested.registry.plugins.module_utils._archive.tar_header import Header
 from ansible_collections.attested.registry.plugins.module_utils._archive.tree_tar import SortedNames, TreeTar
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.confine import DIRECTORY
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.inode_table import Scratch
+from ansible_collections.attested.registry.tests.support.images.output_buffer import OutputBuffer
 from ansible_collections.attested.registry.tests.support.processes import children
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-class Buffer:
-    """An output in memory."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, piece: bytes) -> None:
-        self.data += piece
-
-    def copy(self, content: FileRange) -> None:
-        for piece in content.pieces():
-            self.write(piece)
-
-
 def archived(root: pathlib.Path) -> bytes:
-    buffer = Buffer()
+    buffer = OutputBuffer()
     descriptor = os.open(root, DIRECTORY)
     try:
         tree = TreeTar(descriptor, ownership=True, xattrs=True, scratch=Scratch())
@@ -132,7 +118,7 @@ def test_a_user_without_privileges_archives_files_that_deny_access() -> None:
         root.chmod(0o400)  # open for the test
         descriptor = os.open(root, DIRECTORY)
         root.chmod(0)
-        buffer = Buffer()
+        buffer = OutputBuffer()
         tree = TreeTar(descriptor, ownership=False, xattrs=True, scratch=Scratch())
         buffer.write(tree.root_header().to_bytes())
         tree.write(buffer)

@@ -25,13 +25,6 @@ LONG = 30
 """Seconds that no test waits unless it fails."""
 
 
-@pytest.fixture(autouse=True)
-def _all_threads_end() -> t.Iterator[None]:
-    before = threading.enumerate()
-    yield
-    assert [thread for thread in threading.enumerate() if thread not in before] == []
-
-
 def in_thread(action: t.Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=action, daemon=True)
     thread.start()

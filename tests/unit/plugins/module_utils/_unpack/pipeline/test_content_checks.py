@@ -32,13 +32,6 @@ LONG = 30
 """Seconds that no test waits unless it fails."""
 
 
-@pytest.fixture(autouse=True)
-def _all_threads_end() -> t.Iterator[None]:
-    before = threading.enumerate()
-    yield
-    assert [thread for thread in threading.enumerate() if thread not in before] == []
-
-
 class TestDiffIdHash:
     @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
     def test_the_right_digest(self, algorithm: str) -> None:
