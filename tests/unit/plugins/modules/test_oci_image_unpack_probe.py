@@ -227,10 +227,12 @@ def proxied(place: Place, name: str) -> None:
     place.patch.setenv(name, "http://127.0.0.1:9")
 
 
-def other_machine(place: Place) -> None:
+def other_machine(place: Place) -> dict[str, t.Any]:
+    options = asked(place, platform=None)
     found = os.uname()
     names = {"sysname": found.sysname, "machine": "riscv64"}
     place.patch.setattr(probe.os, "uname", type("Host", (), names))
+    return options
 
 
 def at_first_head(place: Place, **reply: t.Any) -> None:
@@ -303,7 +305,7 @@ UNKNOWN: dict[str, t.Callable[[Place], t.Any]] = {
     # the host
     "a proxy": lambda place: proxied(place, "http_proxy"),
     "a proxy for all": lambda place: proxied(place, "ALL_PROXY"),
-    "another machine": lambda place: other_machine(place) or {"platform": None},
+    "another machine": other_machine,
     # other options
     "another reference": lambda place: {"reference": "2"},
     "another platform": lambda place: {"platform": "linux/arm64"},
