@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.attested.registry.plugins.module_utils._base import lock_file
 from ansible_collections.attested.registry.plugins.module_utils._base.lock_file import lock
 from ansible_collections.attested.registry.tests.support.images import images
 
@@ -198,12 +199,15 @@ def test_one_of_two_options_is_needed(info: t.Any) -> None:
     assert "one of the following is required: dest, below" in info()["msg"]
 
 
-def test_a_tree_that_another_task_changes(unpack: t.Any, info: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_tree_that_another_task_changes(
+    unpack: t.Any, info: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unpack("app")
     unpack("other")
     descriptor = os.open(tmp_path / "trees/.app.oci/lock", os.O_RDWR)
     try:
         assert lock(descriptor, deadline=time.monotonic())
+        monkeypatch.setattr(lock_file.time, "sleep", pytest.fail)  # nothing waits for the lock
         first, second = info(below=str(tmp_path / "trees"))["trees"]
     finally:
         os.close(descriptor)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import http.client
 import io
+import pathlib
 import signal
 import socket
+import ssl
 import threading
 import typing as t
 
@@ -20,6 +22,8 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.plain_
     SentHead,
     stated_digest,
 )
+from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
+from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -275,3 +279,20 @@ def test_a_host_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
     Addresses(monkeypatch)
     with pytest.raises(OSError, match="no address"):
         SentHead(PlainHead("http", "registry.example", 80, "/", ()), ca_path=None, seconds=30)
+
+
+@pytest.mark.parametrize("name", ["registry.example", "other.example", "localhost"])
+def test_the_certificate_must_be_for_the_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str
+) -> None:
+    authority = Authority(tmp_path)
+    with FaultyRegistry(tls=server_context(authority.server(names=(name,)))) as registry:
+        registry.on("/v2/", Reply(headers={"Docker-Content-Digest": DIGEST}), method="HEAD")
+        Addresses(monkeypatch, int(registry.name.rpartition(":")[2]))
+        head = PlainHead("https", "registry.example", 443, "/v2/", (("Host", "registry.example"),))
+        if name == "registry.example":
+            with SentHead(head, ca_path=str(authority.path), seconds=30) as sent:
+                assert sent.digest() == DIGEST
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+                SentHead(head, ca_path=str(authority.path), seconds=30)

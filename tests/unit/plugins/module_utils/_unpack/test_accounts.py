@@ -92,6 +92,13 @@ def test_users(tree: Path, user: str, expected: Account) -> None:
     assert find(tree, user) == expected
 
 
+def test_no_user_is_root_with_group_0(tree: Path) -> None:
+    """Whatever group the line of root has; a user who is named root has that group."""
+    (tree / "etc/passwd").write_bytes(b"root:x:0:5:root:/root:/bin/sh\n")
+    assert find(tree, "") == Account(0, 0, (), "/root")
+    assert find(tree, "root") == Account(0, 5, (), "/root")
+
+
 @pytest.mark.parametrize(
     "user",
     ["nobody", "WEB", "nan", "minus", "huge", "short", "+nis", "spaces", "-1", "4294967295", "99999999999", " 33"],
