@@ -356,7 +356,7 @@ requirements:
   - requests >= 2.25.0
   - PySocks (if the proxy in the environment is a SOCKS proxy)
   - cryptography >= 45.0.0 (for O(tls=ra-tls))
-  - cbor2 >= 5.9.0 (for O(tls=ra-tls))
+  - cbor2 >= 5.4.0 (for O(tls=ra-tls))
   - botocore (optional, for the credentials of Amazon ECR)
   - keyring (optional, for logins in the keyring of the operating system)
 """

@@ -30,7 +30,7 @@ attributes:
     platforms: posix
 requirements:
   - cryptography >= 38.0.0
-  - cbor2 >= 5.9.0
+  - cbor2 >= 5.4.0
 options:
   path:
     description:

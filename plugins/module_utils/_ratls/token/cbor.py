@@ -30,9 +30,9 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-# Hostile bytes kill older versions: Debian 12's 5.4.6 dies of a string in tag 256, and those before 5.9 recurse without
-# a limit (CVE-2026-26209).
-MINIMUM_CBOR2: t.Final = "5.9.0"
+# That of Debian 12 is 5.4.6. Hostile bytes kill versions before 5.9 (a string in tag 256, CVE-2026-26209), but here the
+# library reads none.
+MINIMUM_CBOR2: t.Final = "5.4.0"
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def require_cbor2() -> None:
     version = _found_version()
     if _release(version) < _release(MINIMUM_CBOR2):
         raise DependencyMissing(
-            f"Remote attestation needs the Python library {wanted} and {version[:20]} was found in {_place()}, which "
-            "malformed tokens can crash; upgrade it.",
+            f"Remote attestation needs the Python library {wanted} and {version[:20]} was found in {_place()}; "
+            "upgrade it.",
             library=wanted,
         )
 
@@ -124,8 +124,8 @@ class _Decoder:
     """Reads one value and checks in the same pass that it is made only of what decode accepts.
 
     cbor2 must not read the bytes of others: a fraction of "1e999999999" (tag 30) keeps 5.9.0 busy for hours, and shared
-    values in a set (tags 28, 29, 258) every version; 5.9.0, the last one for Python 3.9, has no option for that. To
-    check the bytes before cbor2, and its values afterwards, takes 0.15 ms for the parts of a token; this takes 0.05 ms.
+    values in a set (tags 28, 29, 258) every version. To check the bytes before cbor2, and its values afterwards, takes
+    0.15 ms for the parts of a token; this takes 0.05 ms.
     """
 
     __slots__ = ("at", "data", "values")

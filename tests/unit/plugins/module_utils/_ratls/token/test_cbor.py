@@ -316,14 +316,14 @@ def never(*dummy: object, **options: object) -> t.NoReturn:
 @every_use
 def test_a_missing_library_is_named(use: t.Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cbor, "IMPORT_ERROR", "Traceback")
-    with pytest.raises(DependencyMissing, match="cbor2 >= 5.9.0, which cannot be imported; install it.") as caught:
+    with pytest.raises(DependencyMissing, match="cbor2 >= 5.4.0, which cannot be imported; install it.") as caught:
         use()
-    assert caught.value.fields == {"library": "cbor2 >= 5.9.0"}
+    assert caught.value.fields == {"library": "cbor2 >= 5.4.0"}
     assert caught.value.traceback == "Traceback"
 
 
 @every_use
-@pytest.mark.parametrize("version", ["5.4.6", "5.6.5", "5.8.0", "4", "odd"])
+@pytest.mark.parametrize("version", ["5.3.9", "5.0", "4", "odd"])
 def test_an_old_library_is_named_and_never_called(
     use: t.Callable[[], object], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,13 +334,12 @@ def test_an_old_library_is_named_and_never_called(
         use()
     place = os.path.dirname(os.path.dirname(cbor2.__file__))
     assert caught.value.message == (
-        f"Remote attestation needs the Python library cbor2 >= 5.9.0 and {version} was found in {place}, which "
-        "malformed tokens can crash; upgrade it."
+        f"Remote attestation needs the Python library cbor2 >= 5.4.0 and {version} was found in {place}; upgrade it."
     )
-    assert caught.value.fields == {"library": "cbor2 >= 5.9.0"}
+    assert caught.value.fields == {"library": "cbor2 >= 5.4.0"}
 
 
-@pytest.mark.parametrize("version", ["5.9.0", "5.10.1", "6.0.0rc1", "6.3.0", "10.0"])
+@pytest.mark.parametrize("version", ["5.4.0", "5.4.6", "5.10.1", "6.0.0rc1", "6.3.0", "10.0"])
 def test_newer_ones_will_do(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cbor, "_found_version", lambda: version)
     cbor.require_cbor2()
