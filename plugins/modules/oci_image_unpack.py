@@ -84,6 +84,32 @@ options:
       - With O(state=absent), such a directory is removed.
     type: bool
     default: false
+  mount_points:
+    description:
+      - Directories that the tree has in addition to those of the image, as absolute paths in it. A runtime or systemd
+        mounts something there, and would make missing ones when the process starts, so that the next task would find
+        that the tree has drifted. M(attested.registry.oci_runtime_config) returns the list that a process needs.
+      - A path that exists after the last layer stays as it is, whatever it is. A missing one becomes an empty directory
+        with mode V(0755) that belongs to root, or with O(ownership=false) to the user of the task, and so do missing
+        directories above it. Symbolic links are followed inside the tree. A file or a dangling link on the way is an
+        error (C(mount_point_invalid)), and the old tree stays. Check mode reads no layers, and so cannot tell.
+      - If there is at least one path, the volumes of the image also become directories, except with O(strip), because
+        they are paths in the complete image. A volume whose path cannot be used leads to a warning.
+      - Paths are those of the resulting tree. O(include), O(exclude) and O(strip) are applied before.
+      - A path ends with or without a slash. At most 1000 paths, without C(..).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  mount_files:
+    description:
+      - Empty files that the tree has in addition to those of the image, to mount a file at, such as
+        V(/etc/resolv.conf).
+      - As for O(mount_points), with mode V(0644) for the file. Volumes of the image are not concerned.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   keep_generations:
     description:
       - How many earlier trees to keep. They serve O(state=rolled_back), and are restored without a download if their
@@ -126,12 +152,13 @@ notes:
     pull limits. If the task names the image by a digest, or with O(pull=missing), it sends none. Authentication may
     need additional requests.
   - A task that changes nothing succeeds on a filesystem that is mounted read-only.
-  - After a change of O(ownership), O(xattrs), O(devices), O(include), O(exclude) or O(strip), the next run unpacks the
-    image again.
+  - After a change of O(ownership), O(xattrs), O(devices), O(include), O(exclude), O(strip), O(mount_points) or
+    O(mount_files), the next run unpacks the image again. Another order of paths is no change.
   - Without root, set O(ownership=false).
 seealso:
   - module: attested.registry.oci_image_info
   - module: attested.registry.oci_layer_unpack
+  - module: attested.registry.oci_runtime_config
 """
 
 EXAMPLES = r"""
@@ -181,6 +208,14 @@ EXAMPLES = r"""
     exclude:
       - usr/share/doc
       - usr/share/man
+
+- name: Unpack the image of a single program with the places that its service mounts something at
+  attested.registry.oci_image_unpack:
+    repository: com.example.greeter
+    reference: "1.0"
+    dest: /srv/greeter
+    mount_points: [/dev, /etc, /proc, /root, /run, /sys, /tmp, /usr, /var, /var/tmp, /data]
+    mount_files: [/etc/resolv.conf]
 
 - name: Unpack an image from a registry that requires remote attestation
   attested.registry.oci_image_unpack:

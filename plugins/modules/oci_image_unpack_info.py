@@ -134,10 +134,18 @@ trees:
       sample: "2026-01-31T12:00:00Z"
     options:
       description:
-        - The values of C(ownership), C(xattrs), C(devices), C(include), C(exclude) and C(strip) that the tree was
-          unpacked with. V(null) if they are unknown.
+        - The values of C(ownership), C(xattrs), C(devices), C(include), C(exclude), C(strip), C(mount_points) and
+          C(mount_files) that the tree was unpacked with. V(null) if they are unknown.
       type: dict
-      sample: {ownership: true, xattrs: keep, devices: skip, include: [], exclude: [], strip: ""}
+      sample:
+        ownership: true
+        xattrs: keep
+        devices: skip
+        include: []
+        exclude: []
+        strip: ""
+        mount_points: [/dev, /proc, /sys]
+        mount_files: []
     signature:
       description:
         - What was verified of the signatures of the image, V(null) if nothing was.

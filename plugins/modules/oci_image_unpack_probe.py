@@ -77,6 +77,18 @@ options:
     description:
       - As O(attested.registry.oci_image_unpack#module:strip).
     type: str
+  mount_points:
+    description:
+      - As O(attested.registry.oci_image_unpack#module:mount_points).
+    type: list
+    elements: str
+    default: []
+  mount_files:
+    description:
+      - As O(attested.registry.oci_image_unpack#module:mount_files).
+    type: list
+    elements: str
+    default: []
   pull:
     description:
       - As O(attested.registry.oci_image_unpack#module:pull).

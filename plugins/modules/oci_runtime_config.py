@@ -138,7 +138,7 @@ options:
       - What to mount in the tree. A mount at the place of a volume of the image, or of a mount that the module makes by
         default, replaces that one.
       - A directory or file that the tree lacks at a destination is created in the tree when the process starts, which
-        counts as drift.
+        counts as drift. The task then emits a warning, see RV(mount_points).
     type: list
     elements: dict
     suboptions:
@@ -331,6 +331,30 @@ digest:
   returned: if O(root) exists
   type: str
   sample: sha256:2a0b6a18e2af9e8fb0a3f29bcb9221502b5f268eb13df657047918dc9fbc7611
+missing_mount_points:
+  description:
+    - What the tree lacks at the places where something is mounted, and the working directory if it is missing. The
+      start of the process makes it, which counts as drift. Where a symbolic link of the tree leads to nothing, the path
+      that it leads to is given.
+  returned: if O(root) exists
+  type: list
+  elements: str
+  sample: [/data]
+mount_points:
+  description:
+    - The value for O(attested.registry.oci_image_unpack#module:mount_points) with which the tree has all directories
+      that the process needs. These are the directories that the tree was unpacked with, and those that it lacks.
+  returned: if O(root) exists
+  type: list
+  elements: str
+  sample: [/data, /dev, /proc, /sys]
+mount_files:
+  description:
+    - The same for O(attested.registry.oci_image_unpack#module:mount_files).
+  returned: if O(root) exists
+  type: list
+  elements: str
+  sample: [/etc/resolv.conf]
 ratls:
   description:
     - The attestation that the host presented on the most recent connection.

@@ -20,6 +20,7 @@ from .._base.errors import JsonInvalid
 from .._base.strict_json import JsonObject, JsonValue, load
 from .._oci.digest import Digest
 from .._oci.errors import DigestError
+from .._unpack.tree.mount_points import MountPoints
 from .._unpack.tree.selection import Selection
 
 FORMAT: t.Final = 1
@@ -65,6 +66,7 @@ class Stamp:
     bytes: int
     collection_version: str | None = None
     selection: Selection = Selection()
+    mount_points: MountPoints = MountPoints()
     signature: JsonObject | None = None
 
     @property
@@ -80,6 +82,7 @@ class Stamp:
             fields[name] = None if fields[name] is None else str(fields[name])
         fields["diff_ids"] = [str(diff_id) for diff_id in self.diff_ids]
         fields["selection"] = asdict(self.selection)
+        fields["mount_points"] = asdict(self.mount_points)
         try:
             data = json.dumps({"format": FORMAT, **fields}, sort_keys=True).encode("ascii")
         except (TypeError, ValueError, RecursionError) as exc:
@@ -123,6 +126,7 @@ def parse_stamp(data: bytes) -> Stamp | ForeignStamp:
         bytes=_take(fields, "bytes", int),
         collection_version=_optional_text(fields, "collection_version"),
         selection=_selection(fields),
+        mount_points=_mount_points(fields),
         signature=None if fields.get("signature") is None else _take(fields, "signature", dict),
     )
 
@@ -174,6 +178,14 @@ def _selection(fields: JsonObject) -> Selection:
         return Selection()
     values: JsonObject = _take(fields, "selection", dict)
     return Selection(_texts(values, "include"), _texts(values, "exclude"), _take(values, "strip", str))
+
+
+def _mount_points(fields: JsonObject) -> MountPoints:
+    """Return what the tree has in addition to its image: nothing in a stamp from before there was a choice."""
+    if "mount_points" not in fields:
+        return MountPoints()
+    values: JsonObject = _take(fields, "mount_points", dict)
+    return MountPoints(_texts(values, "directories"), _texts(values, "files"))
 
 
 def _texts(fields: JsonObject, name: str) -> tuple[str, ...]:

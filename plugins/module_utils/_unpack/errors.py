@@ -53,6 +53,12 @@ class NothingSelected(UnpackError):
     kind = "nothing_selected"
 
 
+class MountPointInvalid(UnpackError):
+    """A mount point cannot be made in the tree. Fields: path, option."""
+
+    kind = "mount_point_invalid"
+
+
 class DestinationError(UnpackError):
     """The destination cannot be used, or its state directory is invalid."""
 
@@ -118,6 +124,7 @@ __all__ = (
     "LayerInvalid",
     "LimitExceeded",
     "Locked",
+    "MountPointInvalid",
     "NoSpace",
     "NothingSelected",
     "OwnerNotMapped",

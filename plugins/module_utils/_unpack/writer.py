@@ -24,7 +24,9 @@ from .tar.reader import TarReader
 from .tar.stream import ByteStream, Piece
 from .tree.confine import PathResolver
 from .tree.inode_table import InodeTable, Scratch
+from .tree.make_mount_points import PointMaker
 from .tree.metadata import Attributor, XattrPolicy
+from .tree.mount_points import MountPoints
 from .tree.selection import Selection
 from .tree.tree import IMPLIED, Tree
 
@@ -44,7 +46,7 @@ class Options:
 
     Without ownership every file belongs to the user that unpacks, as an ordinary user needs it. devices decides on
     device nodes; xattrs whether extended attributes are set where possible, must be set, or are skipped. selection says
-    which part of a fresh tree is kept.
+    which part of a fresh tree is kept, and mount_points and volumes what a fresh tree gets besides.
     """
 
     ownership: bool = True
@@ -52,6 +54,8 @@ class Options:
     xattrs: XattrPolicy = "keep"
     limits: Limits = dataclasses.field(default_factory=Limits)
     selection: Selection = dataclasses.field(default_factory=Selection)
+    mount_points: MountPoints = dataclasses.field(default_factory=MountPoints)
+    volumes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,12 +170,16 @@ class TreeWriter:
 
     def finish(self) -> Unpacked:
         """See Writer."""
+        unpacked = Unpacked(self._budget.entries, self._budget.bytes)
         if self._options.selection:
             self._tree.select(self._options.selection, warn=self._warn)
+        maker = PointMaker(self._tree, self._root, attributor=self._attributor, budget=self._budget)
+        maker.make(self._options.mount_points)
+        maker.make_volumes(self._options.volumes, warn=self._warn)
         self._tree.finish(self._attributor)
         if self._recording is not None:
             self._write_record(self._recording.fd)
-        return Unpacked(self._budget.entries, self._budget.bytes)
+        return unpacked
 
     def _write_record(self, fd: int) -> None:
         xattrs = None if self._options.xattrs == "skip" else self._marked

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
     from ..._destination.drift import Drift
     from ..._destination.stamp import Stamp
+    from ..._unpack.tree.mount_points import MountPoints
     from ..._unpack.tree.selection import Selection
 
 
@@ -46,6 +47,7 @@ def describe_image(
     xattrs: str,
     devices: str,
     selection: Selection,
+    mount_points: MountPoints,
     signature: Json | None,
 ) -> Json:
     """Return the description of a tree: its image, given as the return value image, and the options used to unpack.
@@ -54,7 +56,8 @@ def describe_image(
     """
     config = image["config"] or {}
     options = {"ownership": ownership, "xattrs": xattrs, "devices": devices}
-    selected = {name: value for name, value in asdict(selection).items() if value}
+    added = {"mount_points": mount_points.directories, "mount_files": mount_points.files}
+    given = {name: value for name, value in {**asdict(selection), **added}.items() if value}
     return {
         "state": "present",
         "tag": image["tag"],
@@ -65,7 +68,7 @@ def describe_image(
         "config": {name: value for name, value in config.items() if name not in _LAYER_FIELDS},
         "config_digest": image["config_digest"],
         "layers": [layer["diff_id"] for layer in image["layers"]],
-        "options": {**options, **selected},
+        "options": {**options, **given},
         **({} if signature is None else {"signature": signature}),
     }
 
@@ -78,6 +81,7 @@ def describe_stamp(stamp: Stamp) -> Json:
         xattrs=stamp.xattrs,
         devices=stamp.devices,
         selection=stamp.selection,
+        mount_points=stamp.mount_points,
         signature=stamp.signature,
     )
 

@@ -101,14 +101,13 @@ def _add_state(tree: Json, view: View, level: Level) -> None:
 
 
 def _describe_stamp(stamp: Stamp) -> Json:
-    options = {"ownership": stamp.ownership, "xattrs": stamp.xattrs, "devices": stamp.devices}
-    selected = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(stamp.selection).items()
-    }
+    points = stamp.mount_points
+    options: Json = {"ownership": stamp.ownership, "xattrs": stamp.xattrs, "devices": stamp.devices}
+    options.update(asdict(stamp.selection), mount_points=points.directories, mount_files=points.files)
     return {
         "image": stamp.image,
         "unpacked": stamp.created,
-        "options": {**options, **selected},
+        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
         "signature": stamp.signature,
     }
 

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ..._destination.stamp import Stamp
     from ..._oci.image import Image
     from ..._registry.fetched import ManifestHead
+    from ..._unpack.layers import Options
     from ..registry.downloads import Downloads
     from ..registry.sources import ImageSource
     from ..stopwatch import Stopwatch
@@ -167,7 +168,7 @@ def _unpack(
     downloaded = source.downloaded
     layers = layer_sources(image, downloads, watch)
     with view.staging(digests=desired.drift == "content") as staging:
-        options, recording = desired.options.for_unpack(desired.selection), staging.recording
+        options, recording = _unpack_options(desired, image, warn), staging.recording
         with watch.stage("unpack"):
             unpacked = unpack_layers(
                 staging.root_fd, layers, options=options, warn=warn, recording=recording, parallel=request.parallel
@@ -184,6 +185,18 @@ def _unpack(
         downloaded=source.downloaded - downloaded,
         signature=signature,
     )
+
+
+def _unpack_options(desired: DesiredTree, image: Image, warn: Warn) -> Options:
+    """Return the options for unpack_layers(). A part of an image has no directories for volumes of the whole image."""
+    from ..._unpack.tree.mount_points import paths_of_volumes
+
+    points = desired.mount_points
+    volumes: tuple[str, ...] = ()
+    if points.directories and not desired.selection.strip:
+        volumes = paths_of_volumes(image.require_config().runtime.volumes or (), warn=warn)
+    options = desired.options.for_unpack(desired.selection)
+    return replace(options, mount_points=points, volumes=volumes)
 
 
 def _make_stamp(image: Image, request: ImageRequest, desired: DesiredTree, *, entries: int, size: int) -> Stamp:
@@ -204,6 +217,7 @@ def _make_stamp(image: Image, request: ImageRequest, desired: DesiredTree, *, en
         xattrs=desired.options.xattrs,
         devices=desired.options.devices,
         selection=desired.selection,
+        mount_points=desired.mount_points,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         entries=entries,
         bytes=size,

@@ -12,6 +12,7 @@ import contextlib
 import typing as t
 from dataclasses import dataclass
 
+from ..._unpack.tree.mount_points import MountPoints
 from .diff import describe_foreign, describe_image, describe_stamp
 
 if t.TYPE_CHECKING:
@@ -27,19 +28,20 @@ if t.TYPE_CHECKING:
 @dataclass(frozen=True)
 class DesiredTree:
     """The desired tree: the options to unpack it with, the part of the image that is kept, the level of drift
-    detection, and how many other trees to keep.
+    detection, how many other trees to keep, and what the tree has in addition to its image.
     """
 
     options: TreeOptions
     selection: Selection
     drift: Level
     keep: int
+    mount_points: MountPoints = MountPoints()
 
     def fits(self, stamp: Stamp) -> bool:
         """Tell whether a tree was unpacked with the options of this one."""
         options = self.options
-        wanted = (options.ownership, options.xattrs, options.devices, self.selection)
-        return (stamp.ownership, stamp.xattrs, stamp.devices, stamp.selection) == wanted
+        wanted = (options.ownership, options.xattrs, options.devices, self.selection, self.mount_points)
+        return (stamp.ownership, stamp.xattrs, stamp.devices, stamp.selection, stamp.mount_points) == wanted
 
     def describe(self, image: Json, *, signature: Json | None = None) -> Json:
         """Return the description of the image, unpacked with these options, for the diff."""
@@ -50,6 +52,7 @@ class DesiredTree:
             xattrs=options.xattrs,
             devices=options.devices,
             selection=self.selection,
+            mount_points=self.mount_points,
             signature=signature,
         )
 

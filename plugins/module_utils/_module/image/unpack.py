@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from ..._base.errors import CollectionError
 from ..options.image_options import wanted_platform, wanted_selector
+from ..options.mount_points import wanted_mount_points
 from ..options.ranges import check_downloads, check_minimum
 from ..options.selection import wanted_selection
 from ..options.tree_options import TreeOptions
@@ -54,8 +55,8 @@ def run_image_unpack(module: RegistryModule) -> dict[str, t.Any]:
 
 def _present(module: RegistryModule, place: TreePlace) -> dict[str, t.Any]:
     params = module.params
-    options, selection = TreeOptions.of(params), wanted_selection(params)
-    desired = DesiredTree(options, selection, params["drift"], params["keep_generations"])
+    options, selection, points = TreeOptions.of(params), wanted_selection(params), wanted_mount_points(params)
+    desired = DesiredTree(options, selection, params["drift"], params["keep_generations"], points)
     platform, watch = wanted_platform(module), Stopwatch(ProgressFile.from_environment())
     check_cache_option(module)
     signature = signature_check(module)

@@ -146,6 +146,12 @@ SELECTION: t.Final[Options] = {
     "strip": {"type": "str"},
 }
 
+# The options of oci_image_unpack about what the tree has in addition to the image.
+MOUNT_POINTS: t.Final[Options] = {
+    "mount_points": {"type": "list", "elements": "str", "default": []},
+    "mount_files": {"type": "list", "elements": "str", "default": []},
+}
+
 # The options of the modules that list names.
 LISTING: t.Final[Options] = {
     "n": {"type": "int"},
@@ -179,6 +185,7 @@ UNPACK: t.Final[Options] = {
     **DOWNLOAD,
     **TREE,
     **SELECTION,
+    **MOUNT_POINTS,
     **PROGRESS,
     "dest": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
@@ -216,6 +223,7 @@ __all__ = (
     "LISTING",
     "MIRROR",
     "MIRROR_RULES",
+    "MOUNT_POINTS",
     "NAME",
     "PROGRESS",
     "QUERY",

@@ -14,24 +14,66 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._unpack.tree.confine import choose_resolver
+from ..._unpack.tree.missing import find_missing
+from ..._unpack.tree.mount_points import MountPoints
+from .process import volumes
+
+if t.TYPE_CHECKING:
+    from ..._base.text import Warn
+    from ..._oci.config import ImageConfig
+    from .process import Process
+    from .settings import Settings
 
 # systemd makes these below RootDirectory= (base-filesystem.c, MountAPIVFS= and PrivateTmp=).
 SYSTEMD_BASE: t.Final = ("/dev", "/etc", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var", "/var/tmp")  # noqa: S108
+# Other mounts of a runtime are below these.
+_RUNTIME_BASE: t.Final = ("/dev", "/proc", "/sys")
 
 
-def missing_places(root: int, paths: t.Iterable[str]) -> tuple[str, ...]:
-    """Return those absolute paths that an open tree lacks, sorted. Total."""
-    resolver = choose_resolver()
-    missing = []
-    for path in sorted(set(paths)):
+def needed_points(
+    config: ImageConfig, process: Process, settings: Settings, *, is_unit: bool, warn: Warn
+) -> MountPoints:
+    """Return what a tree needs so that the process starts and changes nothing in the tree by that.
+
+    The working directory is among it: a runtime makes it, and systemd fails without it. Raises RuntimeConfigError for a
+    volume that no process can receive.
+    """
+    files = {mount.destination for mount in settings.mounts if mount.type == "bind" and _is_file(mount.source)}
+    directories = {mount.destination for mount in settings.mounts} - files
+    directories.update(volumes(config, settings, warn=warn))
+    if settings.resolv_conf and "/etc/resolv.conf" not in directories:
+        files.add("/etc/resolv.conf")
+    if not is_unit:
+        directories.update(_RUNTIME_BASE)
+    mounted = outermost([*directories, *files])
+    needed = directories.intersection(mounted)
+    if process.cwd in outermost([*mounted, process.cwd]):
+        needed.add(process.cwd)
+    if is_unit:
+        needed.update(SYSTEMD_BASE)
+    return MountPoints(tuple(sorted(needed)), tuple(sorted(files.intersection(mounted) - needed)))
+
+
+def _is_file(source: str) -> bool:
+    return os.path.exists(source) and not os.path.isdir(source)
+
+
+def missing_points(root: int, points: MountPoints) -> MountPoints:
+    """Return those that an open tree lacks, by the paths that links in the tree lead to, sorted. Total."""
+    files = _missing(root, points.files)
+    return MountPoints(tuple(sorted(_missing(root, points.directories) - files)), tuple(sorted(files)))
+
+
+def _missing(root: int, paths: t.Iterable[str]) -> set[str]:
+    found = set()
+    for path in paths:
         try:
-            os.close(resolver(root, path.encode()))
-        except FileNotFoundError:
-            missing.append(path)
+            missing = find_missing(root, path.encode())
         except OSError:
-            continue  # a file, or something that makes the start fail and changes nothing
-    return tuple(missing)
+            continue  # something that makes the start fail and changes nothing
+        if missing is not None:
+            found.add(missing.path.decode("utf-8", "replace"))
+    return found
 
 
 def outermost(paths: t.Iterable[str]) -> tuple[str, ...]:
@@ -43,4 +85,4 @@ def outermost(paths: t.Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-__all__ = ("SYSTEMD_BASE", "missing_places", "outermost")
+__all__ = ("SYSTEMD_BASE", "missing_points", "needed_points", "outermost")

@@ -15,9 +15,10 @@ from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load
 from ..._base.text import ignore, visible
 from ..._unpack.accounts import Accounts
+from ..._unpack.tree.mount_points import MountPoints
 from .file import MAX_BYTES, write_file
-from .mount_points import SYSTEMD_BASE, missing_places, outermost
-from .process import make_process, volumes
+from .mount_points import SYSTEMD_BASE, missing_points, needed_points
+from .process import make_process
 from .program import find_program
 from .settings import parse_settings
 from .source import opened_unpacked
@@ -53,7 +54,7 @@ def run_runtime_config(module: AnsibleModule) -> Json:
         account = Accounts(image.root, image.path).find(user)
         process = make_process(runtime, settings, account)
         results, data = _convert(module, image, process, settings, unit_options)
-        _warn_of_missing_places(module, image, process, settings)
+        results.update(_check_mount_points(module, image, process, settings))
     is_same = _is_same_json(data) if params["format"] == "oci" else data.__eq__
     what = "config" if params["format"] == "oci" else "unit"
     return {**results, **write_file(module, data, what=what, is_same=is_same), **image.attested}
@@ -90,30 +91,38 @@ def _convert(
     return {**results, "unit": unit}, unit.encode("utf-8", "surrogateescape")
 
 
-def _warn_of_missing_places(module: AnsibleModule, image: UnpackedImage, process: Process, settings: Settings) -> None:
-    """Warn if the start of the process will change the tree."""
-    is_unit = module.params["format"] == "systemd"
-    places = [mount.destination for mount in settings.mounts]
-    places += volumes(image.config, settings, warn=ignore)
-    places += ["/etc/resolv.conf"] if settings.resolv_conf else []
-    if is_unit:
-        wanted = [*outermost(places), *SYSTEMD_BASE]
-    else:
-        # a runtime makes the working directory, too
-        wanted = list(outermost([*places, "/dev", "/proc", "/sys", process.cwd]))
-    missing = missing_places(image.root, wanted)
-    if is_unit and process.cwd in outermost([*places, process.cwd]) and missing_places(image.root, [process.cwd]):
+def _check_mount_points(module: AnsibleModule, image: UnpackedImage, process: Process, settings: Settings) -> Json:
+    """Return the mount points that the tree should be unpacked with; warn if it lacks some."""
+    is_unit, before = module.params["format"] == "systemd", image.mount_points
+    needed = needed_points(image.config, process, settings, is_unit=is_unit, warn=ignore)
+    lacking = missing_points(image.root, needed)
+    results: Json = {
+        "missing_mount_points": sorted((*lacking.directories, *lacking.files)),
+        "mount_points": sorted({*before.directories, *lacking.directories}),
+        "mount_files": sorted({*before.files, *lacking.files}),
+    }
+    made = results["missing_mount_points"]
+    if is_unit and process.cwd not in SYSTEMD_BASE:
+        absent = set(missing_points(image.root, MountPoints((process.cwd,))).directories).intersection(made)
+        made = [path for path in made if path not in absent]
+        if absent:
+            module.warn(
+                f"The tree {visible(image.path)} lacks the working directory {visible(process.cwd)}, without which"
+                f" systemd cannot start the process. {_advice(results)}"
+            )
+    if made:
         module.warn(
-            f"The tree {visible(image.path)} lacks the working directory {visible(process.cwd)}, without which systemd"
-            " cannot start the process; build the image with it, or mount something there."
-        )
-    if missing:
-        module.warn(
-            f"The tree {visible(image.path)} lacks {visible(', '.join(missing))}, which"
+            f"The tree {visible(image.path)} lacks {visible(', '.join(made))}, which"
             f" {'systemd' if is_unit else 'the runtime'} makes there when the process starts, and the next"
-            " oci_image_unpack finds that the tree has changed and unpacks the image again; build the image with them,"
-            " or unpack it with drift: none."
+            f" oci_image_unpack finds that the tree has changed and unpacks the image again. {_advice(results)}"
         )
+    return results
+
+
+def _advice(results: Json) -> str:
+    given = [f"{name}: [{', '.join(results[name])}]" for name in ("mount_points", "mount_files") if results[name]]
+    shown = visible(" and ".join(given), limit=4096)
+    return f"Unpack the image with {shown}, or build it with what is missing."
 
 
 def to_bytes(spec: Json) -> bytes:

@@ -26,6 +26,7 @@ from ..._oci.errors import Unsupported
 from ..._oci.platform import UNKNOWN
 from ..._unpack.errors import DestinationError, filesystem_error
 from ..._unpack.tree.confine import DIRECTORY
+from ..._unpack.tree.mount_points import MountPoints
 from ..options.image_options import wanted_platform
 from ..registry.attestation import attestation_results
 from ..registry.image_source import opened_image
@@ -41,7 +42,11 @@ _SYSTEMS: t.Final = ("linux", UNKNOWN)
 
 @dataclass(frozen=True)
 class UnpackedImage:
-    """An image and the open tree to run it in. name is for descriptions, attested the result ratls if there is one."""
+    """An image and the open tree to run it in.
+
+    name is for descriptions, attested the result ratls if there is one; mount_points are those that the tree was
+    unpacked with, as far as that is known.
+    """
 
     config: ImageConfig
     digest: str
@@ -49,6 +54,7 @@ class UnpackedImage:
     path: str
     root: int
     attested: Json = field(default_factory=dict)
+    mount_points: MountPoints = field(default_factory=MountPoints)
 
 
 @contextlib.contextmanager
@@ -93,7 +99,9 @@ def _opened_stamped(module: AnsibleModule) -> t.Iterator[UnpackedImage | None]:
             raise _error(path, "oci_image_unpack did not unpack it, so its image is unknown", remedy)
         image = stamp.image
         config = ImageConfig.parse(json.dumps(image.get("config")).encode(), what=f"the config {stamp.config_digest}")
-        yield UnpackedImage(config, str(stamp.digest), stamp.repository, view.path, stack.enter_context(view.root()))
+        root = stack.enter_context(view.root())
+        points = stamp.mount_points
+        yield UnpackedImage(config, str(stamp.digest), stamp.repository, view.path, root, mount_points=points)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@
 
 """Resolve a path inside a root directory, as openat2(2) does with RESOLVE_IN_ROOT; by the kernel, or step by step.
 
-tree.py resolves paths that contain symbolic links through it.
+tree.py resolves paths that contain symbolic links through it, and missing.py walks to what is missing.
 """
 
 from __future__ import annotations
@@ -80,39 +80,57 @@ def walk(root: int, path: bytes, *, make: t.Callable[[int, bytes], None] | None 
     with the descriptor of the parent and the name for each missing directory that the path needs, also for the target
     of a dangling link.
     """
-    return _Walk(root, make).open(path)
+    return Walk(root, make).open(path)
 
 
-class _Walk:
-    def __init__(self, root: int, make: t.Callable[[int, bytes], None] | None) -> None:
+class Walk:
+    """The walk of walk() along one path, which tells where it ended if it failed.
+
+    names lead to the directory that it reached, without symbolic links; rest are the components that are left, the next
+    one last; link is the path of the symbolic link whose target the next one belongs to, None if it belongs to the path
+    itself.
+    """
+
+    def __init__(self, root: int, make: t.Callable[[int, bytes], None] | None = None) -> None:
+        self.names: list[bytes] = []
+        self.rest: list[bytes] = []
         self._root = root
         self._here = Descent(root)
-        self._depth = 0
         self._make = make
         self._links = 0
+        # the outermost link that is being followed, and how many components come after its target
+        self._followed: tuple[bytes, int] | None = None
+
+    @property
+    def link(self) -> bytes | None:
+        """The path of the outermost symbolic link whose target has the next component, None without one."""
+        if self._followed is None or len(self.rest) <= self._followed[1]:
+            return None
+        return self._followed[0]
 
     def open(self, path: bytes) -> int:
         """Return a new descriptor of the directory at path. Raises OSError, and what make raises."""
         try:
-            todo = _components(path)
-            while todo:
-                todo.extend(self._step(todo.pop()))
+            self.rest = _components(path)
+            while self.rest:
+                self._step(self.rest[-1])
             return os.dup(self._here.descriptor)
         finally:
             self._here.close()
 
-    def _step(self, name: bytes) -> list[bytes]:
-        """Enter one component; return the components of a link's target, to be walked instead."""
+    def _step(self, name: bytes) -> None:
+        """Enter one component, or replace a link by the components of its target."""
         if name == b"..":
-            if self._depth:
+            if self.names:
                 self._here.leave()
-                self._depth -= 1
-            return []
-        try:
-            self._enter(name)
-        except NotADirectoryError:
-            return self._read_link(self._here.descriptor, name)
-        return []
+                self.names.pop()
+        else:
+            try:
+                self._enter(name)
+            except NotADirectoryError:
+                self._follow(name)
+                return
+        self.rest.pop()
 
     def _enter(self, name: bytes) -> None:
         try:
@@ -122,21 +140,26 @@ class _Walk:
                 raise
             self._make(self._here.descriptor, name)
             self._here.enter(name)
-        self._depth += 1
+        self.names.append(name)
 
-    def _read_link(self, here: int, name: bytes) -> list[bytes]:
+    def _follow(self, name: bytes) -> None:
+        here = self._here.descriptor
         if not stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
         self._links += 1
         if self._links > MAXIMUM_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
         target = os.readlink(name, dir_fd=here)
+        if self.link is None:
+            self._followed = (b"/".join((*self.names, name)), len(self.rest) - 1)
         if target.startswith(b"/"):
             self._restart()
-        return _components(target)
+        self.rest.pop()
+        self.rest.extend(_components(target))
 
     def _restart(self) -> None:
-        left, self._here, self._depth = self._here, Descent(self._root), 0
+        left, self._here = self._here, Descent(self._root)
+        self.names.clear()
         left.close()
 
 
@@ -150,4 +173,4 @@ def choose_resolver() -> PathResolver:
     return kernel_resolver() or walk
 
 
-__all__ = ("DIRECTORY", "MAXIMUM_LINKS", "PathResolver", "choose_resolver", "kernel_resolver", "walk")
+__all__ = ("DIRECTORY", "MAXIMUM_LINKS", "PathResolver", "Walk", "choose_resolver", "kernel_resolver", "walk")

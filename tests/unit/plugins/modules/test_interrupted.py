@@ -130,6 +130,37 @@ def test_the_note_of_a_signature(run_module: t.Any, registry: FaultyRegistry, pl
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", ["kill", "EIO"])
+def test_mount_points(run_module: t.Any, place: pathlib.Path, tmp_path: pathlib.Path, fault: str) -> None:
+    """There is the whole tree with its mount points, or none."""
+    layout = images.write_layout(tmp_path / "layout", {"1.0": OLD})
+    dest = place / "tree"
+    options = {"layout": str(layout), "reference": "1.0", "dest": str(dest)}
+    options |= {"mount_points": ["/proc", "/a/b"], "mount_files": ["/etc/resolv.conf"]}
+
+    def prepare() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+
+    def work() -> t.Any:
+        return run_module("oci_image_unpack", **options).results
+
+    calls = []
+    for interrupted in interruptions(work, fault, prepare):
+        calls.append(interrupted.call)
+        if interrupted.result is not None and interrupted.result.get("failed"):
+            assert interrupted.result["error"]["kind"] == "filesystem", (interrupted.call, interrupted.result["msg"])
+        names = sorted(str(path.relative_to(dest)) for path in dest.rglob("*")) if dest.exists() else None
+        assert names in (None, ["a", "a/b", "etc", "etc/resolv.conf", "old", "proc"])
+        again = work()
+        assert again.get("failed") is None
+        assert again["changed"] or dest.exists()
+        assert work()["changed"] is False
+        assert sorted(path.name for path in (place / ".tree.oci").iterdir()) == ["generations", "lock", "state.json"]
+    assert calls.count("mkdir") > 5, calls
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", ["kill", "EIO"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_oci_blob(run_module: t.Any, registry: FaultyRegistry, place: pathlib.Path, is_new: bool, fault: str) -> None:
     dest = place / "a/b/blob" if is_new else place / "blob"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import typing as t
@@ -342,7 +343,17 @@ def test_a_much_changed_tree_is_listed_in_bounds(unpack: t.Any, dest: pathlib.Pa
     assert run["diff"]["before"]["drift"][-1] == "and 280 more"
 
 
-@pytest.mark.parametrize("options", [{"xattrs": "skip"}, {"devices": "fail"}, {"include": ["etc"]}, {"strip": "etc"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"xattrs": "skip"},
+        {"devices": "fail"},
+        {"include": ["etc"]},
+        {"strip": "etc"},
+        {"mount_points": ["/proc"]},
+        {"mount_files": ["/x"]},
+    ],
+)
 def test_other_options_for_the_tree_unpack_again(unpack: t.Any, options: dict[str, t.Any]) -> None:
     unpack("1")
     assert unpack("1", check=True, **options)["changed"] is True
@@ -444,6 +455,135 @@ def test_a_part_of_an_image_in_a_layout(
     assert run_module("oci_image_unpack", **options)["changed"] is True
     assert paths(dest) == ["motd", "new"]
     assert run_module("oci_image_unpack", **options)["changed"] is False
+
+
+# --- mount points ---
+
+
+def test_mount_points_are_parts_of_the_tree(unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry) -> None:
+    points = {"mount_points": ["/proc/", "//data//in/it", "/etc"], "mount_files": ["/etc/resolv.conf", "/etc/motd"]}
+    assert unpack("1", check=True, **points)["changed"] is True
+    assert not dest.exists()
+    run = unpack("1", diff=True, **points)
+    assert (run["changed"], run["stats"]["entries"]) == (True, 2)
+    assert paths(dest) == ["data", "data/in", "data/in/it", "etc", "etc/motd", "etc/resolv.conf", "proc"]
+    assert motd(dest) == "hello\n"
+    options = run["diff"]["after"]["options"]
+    assert options["mount_points"] == ["/data/in/it", "/etc", "/proc"]
+    assert options["mount_files"] == ["/etc/motd", "/etc/resolv.conf"]
+    files = [*reversed(points["mount_files"])]
+    same = {"mount_points": ["/proc", "/proc", "/etc", "/data/./in/it"], "mount_files": files}
+    for check in (True, False):
+        again = unpack("1", check=check, **same)
+        assert (again["changed"], again["drift"], again["stats"]["downloaded_bytes"]) == (False, [], 0)
+        assert [request.method for request in registry.requests] == ["HEAD"]
+    assert unpack("1", pull="missing", **points)["stats"]["requests"] == 0
+
+
+@pytest.mark.parametrize("drift", ["metadata", "content"])
+def test_what_is_added_to_a_mount_point_is_drift(unpack: t.Any, dest: pathlib.Path, drift: str) -> None:
+    points = {"mount_points": ["/proc"], "mount_files": ["/etc/resolv.conf"], "drift": drift}
+    unpack("1", **points)
+    (dest / "proc").chmod(0o700)
+    (dest / "etc/resolv.conf").write_text("nameserver ::1\n")
+    (dest / "sys").mkdir()
+    run = unpack("1", **points)
+    assert sorted(one["path"] for one in run["drift"]) == ["etc/resolv.conf", "proc", "sys"]
+    assert paths(dest) == ["etc", "etc/motd", "etc/resolv.conf", "proc"]
+    assert unpack("1", **points)["changed"] is False
+
+
+def test_a_tree_with_other_mount_points_is_kept_and_comes_back(unpack: t.Any, back: t.Any, dest: pathlib.Path) -> None:
+    unpack("1", mount_points=["/proc"])
+    assert unpack("1", mount_points=["/sys"])["generation"] == 2
+    assert not (dest / "proc").exists()
+    run = unpack("1", mount_points=["/proc"], diff=True)
+    assert (run["changed"], run["generation"], run["stats"]["downloaded_bytes"]) == (True, 1, 0)
+    assert run["diff"]["before"]["options"]["mount_points"] == ["/sys"]
+    assert back()["generation"] == 2
+    assert (dest / "sys").is_dir()
+    assert unpack("1")["generation"] == 3
+
+
+def test_a_tree_of_an_earlier_version_has_no_mount_points(unpack: t.Any, dest: pathlib.Path) -> None:
+    unpack("1")
+    stamp = dest.parent / ".tree.oci/generations/1/stamp.json"
+    fields = json.loads(stamp.read_bytes())
+    assert fields.pop("mount_points") == {"directories": [], "files": []}
+    stamp.write_text(json.dumps(fields))
+    assert unpack("1")["changed"] is False
+    assert unpack("1", mount_points=["/proc"])["changed"] is True
+
+
+def test_volumes_become_directories_with_mount_points(
+    unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path, base: images.Layer
+) -> None:
+    volumes = {name: {} for name in ("/data", "../../up/", "/etc/motd/x", "/" + "n" * 300)}
+    registry.publish("team/app", {"1": images.image([base], config_members={"config": {"Volumes": volumes}})})
+    assert unpack("1", mount_files=["/x"]).warnings == []
+    assert paths(dest) == ["etc", "etc/motd", "x"]
+    run = unpack("1", mount_points=["/proc"])
+    assert paths(dest) == ["data", "etc", "etc/motd", "proc", "up"]
+    assert (run.failed, len(run.warnings)) == (False, 2)
+    assert all("volume" in text for text in run.warnings)
+    again = unpack("1", mount_points=["/proc"])
+    assert (again["changed"], again.warnings) == (False, [])
+    unpack("1", mount_points=["/proc"], strip="etc")
+    assert paths(dest) == ["motd", "proc"]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"mount_points": ["/etc/motd/x"]}, "/etc/motd in the tree is not a directory"),
+        ({"mount_files": ["/link"]}, "add /none to the option mount_files"),
+    ],
+)
+def test_a_mount_point_that_cannot_be_made_leaves_the_old_tree(
+    unpack: t.Any,
+    registry: FaultyRegistry,
+    dest: pathlib.Path,
+    base: images.Layer,
+    options: dict[str, t.Any],
+    named: str,
+) -> None:
+    link = images.layer([images.symlink("link", "none")])
+    registry.publish("team/app", {"link": images.image([base, link])})
+    unpack("1")
+    before = listing(dest)
+    run = unpack("link", **options)
+    assert (run.failed, run["error"]["kind"]) == (True, "mount_point_invalid")
+    assert run["error"]["option"] == next(iter(options))
+    assert named in run["msg"]
+    assert listing(dest) == before
+    assert unpack("1")["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"mount_points": ["proc"]}, "begin with /"),
+        ({"mount_points": ["/"]}, "root of the tree"),
+        ({"mount_points": [""]}, "begin with /"),
+        ({"mount_files": ["/a/../b"]}, "has .."),
+        ({"mount_points": ["/a\0b"]}, "NUL"),
+        ({"mount_points": ["/" + "n" * 256]}, "longer than"),
+        ({"mount_points": [f"/{number}" for number in range(1001)]}, "at most 1000"),
+        ({"mount_points": ["/a"], "mount_files": ["/a/"]}, "mount_files has it too"),
+        ({"mount_points": ["/a/b/c"], "mount_files": ["/a"]}, "below /a"),
+        ({"mount_files": ["/a", "/a/b"]}, "below /a"),
+    ],
+)
+def test_mount_points_that_no_tree_can_have(
+    unpack: t.Any, dest: pathlib.Path, registry: FaultyRegistry, options: dict[str, t.Any], why: str
+) -> None:
+    for check in (True, False):
+        run = unpack("1", check=check, **options)
+        assert (run.failed, run["error"]["kind"]) == (True, "option_invalid")
+        assert run["error"]["option"] in options
+        assert why in run["msg"]
+        assert not registry.requests
+    assert not list(dest.parent.iterdir())
 
 
 # --- kept trees ---

@@ -60,7 +60,7 @@ def listing(path: pathlib.Path) -> list[tuple[str, int, int]]:
 
 
 def test_a_tree(unpack: t.Any, info: t.Any, tmp_path: pathlib.Path) -> None:
-    done = unpack("app", exclude=["etc/none"])
+    done = unpack("app", exclude=["etc/none"], mount_points=["/proc"])
     before = listing(tmp_path)
     run = info("app")
     assert run["changed"] is False
@@ -82,6 +82,8 @@ def test_a_tree(unpack: t.Any, info: t.Any, tmp_path: pathlib.Path) -> None:
             "include": [],
             "exclude": ["etc/none"],
             "strip": "",
+            "mount_points": ["/proc"],
+            "mount_files": [],
         },
     }
     assert listing(tmp_path) == before

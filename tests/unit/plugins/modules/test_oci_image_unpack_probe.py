@@ -143,6 +143,7 @@ KNOWN: dict[str, t.Callable[[Place], t.Any]] = {
         (place.dest / "more").touch() or asked(place, drift="none")
     ),
     "a part of the image": lambda place: asked(place, include=["/etc/"], strip="etc"),
+    "mount points": lambda place: asked(place, mount_points=["/proc/"], mount_files=["/etc/resolv.conf"]),
     "the platform of the host": lambda place: asked(place, platform=None),
     "other limits": lambda place: asked(place, total_timeout=9, parallel=2, keep_generations=3),
     "a tag that was moved back": lambda place: asked(place, reference="moving"),

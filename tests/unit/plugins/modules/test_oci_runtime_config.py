@@ -51,10 +51,10 @@ def dest(tmp_path: pathlib.Path) -> pathlib.Path:
 def unpack(run_module: t.Any, tmp_path: pathlib.Path, root: pathlib.Path) -> t.Any:
     """Unpacks an image from a layout, which the test may remove afterwards."""
 
-    def run(found: images.Image | None = None, **config: t.Any) -> None:
+    def run(found: images.Image | None = None, points: dict[str, list[str]] | None = None, **config: t.Any) -> None:
         layout = images.write_layout(tmp_path / "layout", {"1.0": found or image(**config)})
         options = {"layout": str(layout), "dest": str(root), "ownership": ROOT, "platform": "linux/amd64"}
-        done = run_module("oci_image_unpack", **options)
+        done = run_module("oci_image_unpack", **options, **(points or {}))
         assert not done.failed, done.results
         shutil.rmtree(layout)
 
@@ -271,22 +271,60 @@ def missing(run: t.Any) -> list[str]:
     return sorted(text.partition(" lacks ")[2].partition(", which")[0].split(", "))
 
 
-def test_a_warning_of_what_the_start_will_change(unpack: t.Any, write: t.Any) -> None:
+def test_a_warning_of_what_the_start_will_change(unpack: t.Any, write: t.Any, root: pathlib.Path) -> None:
     unpack(Volumes={"/data": {}}, WorkingDir="/work")
     mounts = [{"source": "/srv", "destination": "/data/in/it"}, {"source": "/srv", "destination": "/usr/bin"}]
     run = write(mounts=mounts, resolv_conf=True)
     assert missing(run) == ["/data", "/dev", "/etc/resolv.conf", "/proc", "/sys", "/work"]
     run = write(format="systemd", mounts=mounts, check=True)
-    assert missing(run) == ["/data", "/dev", "/proc", "/root", "/run", "/sys", "/tmp", "/var", "/var/tmp"]
+    base = ["/dev", "/proc", "/root", "/run", "/sys", "/tmp", "/var", "/var/tmp"]
+    assert missing(run) == ["/data", *base]
+    assert run["missing_mount_points"] == ["/data", *base, "/work"]
+    assert not (root / "data").exists()
 
 
 def test_a_warning_of_a_working_directory_that_is_missing(unpack: t.Any, write: t.Any) -> None:
     unpack(runnable_image(Cmd=["sh"], WorkingDir="/data/work"))
     (warning,) = write(format="systemd").warnings
     assert "lacks the working directory /data/work, without which systemd cannot start" in warning
+    assert "mount_points: [/data/work]" in warning
     mounts = [{"destination": "/data", "source": "/srv"}]
     assert write(format="systemd", mounts=mounts).warnings == []
     assert missing(write()) == ["/data/work"]
+
+
+def test_a_place_below_the_working_directory_is_missing_too(unpack: t.Any, write: t.Any) -> None:
+    unpack(runnable_image(Cmd=["sh"], WorkingDir="/tmp"))
+    mounts = [{"source": "/srv", "destination": "/tmp/data"}, {"source": "/etc/passwd", "destination": "/tmp/users"}]
+    run = write(mounts=mounts)
+    assert (run["mount_points"], run["mount_files"]) == (["/tmp/data"], ["/tmp/users"])
+    assert run["missing_mount_points"] == ["/tmp/data", "/tmp/users"]
+    assert "with mount_points: [/tmp/data] and mount_files: [/tmp/users], or" in run.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["oci", "systemd"])
+def test_a_tree_with_the_places_that_the_warning_names(unpack: t.Any, write: t.Any, name: str) -> None:
+    options: dict[str, t.Any] = {"format": name, "resolv_conf": True}
+    options["mounts"] = [{"source": "/srv", "destination": "/more"}]
+    config = {"Volumes": {"/data": {}}, "WorkingDir": "/work"}
+    unpack(**config, points={"mount_points": ["/data/"]})
+    named = {key: write(**options)[key] for key in ("mount_points", "mount_files")}
+    assert {"/data", "/dev", "/more", "/proc", "/work"} <= set(named["mount_points"])
+    assert named["mount_files"] == ["/etc/resolv.conf"]
+    unpack(**config, points=named)
+    run = write(**options)
+    assert (run["missing_mount_points"], run.warnings) == ([], [])
+    assert {key: run[key] for key in named} == named
+
+
+def test_a_place_is_named_by_where_its_link_leads(unpack: t.Any, write: t.Any) -> None:
+    link = images.layer([images.directory("etc"), images.symlink("etc/resolv.conf", "../run/resolv.conf")])
+    found = images.image([images.layer(FILES), link], config_members={"config": CONFIG})
+    unpack(found)
+    run = write(resolv_conf=True)
+    assert run["mount_files"] == ["/run/resolv.conf"]
+    unpack(found, points={"mount_points": run["mount_points"], "mount_files": run["mount_files"]})
+    assert write(resolv_conf=True).warnings == []
 
 
 def test_no_warning_without_cause(unpack: t.Any, write: t.Any) -> None:
