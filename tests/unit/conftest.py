@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import typing as t
+from pathlib import Path
+
 import pytest
 from ansible.module_utils import _internal
 from hypothesis import HealthCheck, settings
@@ -13,11 +18,29 @@ from hypothesis import HealthCheck, settings
 # How fast a machine is, or how busy, says nothing about the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+# For make hosts: what another Python does differently, it does in the first examples.
+settings.register_profile("few examples", settings.get_profile("any speed"), max_examples=20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put slow files first: a process that begins one at the end lets the others wait. The rest keeps its order."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session")
+def new_directory(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], Path]:
+    """Make a directory whose name begins so.
+
+    For a number, pytest reads the names of all directories of the run: milliseconds after thousands of tests.
+    """
+    numbers = itertools.count()
+    return lambda name: tmp_path_factory.mktemp(f"{name}-{next(numbers)}", numbered=False)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, new_directory: t.Callable[[str], Path]) -> Path:
+    """Return a directory of the test, as pytest's own fixture of this name does."""
+    return new_directory(re.sub(r"\W", "_", request.node.name)[:26])
 
 
 @pytest.fixture(autouse=True)

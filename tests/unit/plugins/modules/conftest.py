@@ -52,11 +52,11 @@ class Run:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, new_directory: t.Callable[[str], pathlib.Path]) -> None:
     """No credentials and no proxies of whoever runs the tests."""
     for name in _PLACES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("HOME", str(new_directory("home")))
 
 
 @pytest.fixture

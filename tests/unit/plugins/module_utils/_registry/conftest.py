@@ -11,7 +11,6 @@ import socket
 import typing as t
 from contextlib import ExitStack
 
-import hypothesis
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._registry.client import Registry
 from ansible_collections.attested.registry.plugins.module_utils._registry.endpoint import Endpoint
@@ -22,10 +21,6 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.option
 )
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
-
-# how long an example takes says more about the machine than about the code
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
 
 PLAIN = TlsOptions("no-tls")
 SHARED = {field.name for field in dataclasses.fields(ClientOptions)}
