@@ -533,6 +533,7 @@ def test_an_interrupted_copy_goes_on(
     assert_has(target, both)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("is_done", [True, False])
 def test_a_run_that_ends_at_any_write_is_completed_by_the_next(
     copy: t.Any, registry: FaultyRegistry, both: images.Index, is_done: bool

@@ -284,6 +284,7 @@ def test_an_error_at_any_step(ground: Path, trees: dict[str | None, t.Any], name
     assert at_every_step(scenario, ground, trees, raising(scenario, fail, UnpackError)) >= 8
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["over foreign", "second", "roll back", "restore"])
 def test_an_error_at_any_step_where_nothing_can_be_exchanged(
     ground: Path, monkeypatch: pytest.MonkeyPatch, trees: dict[str | None, t.Any], name: str

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images import images
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,19 +65,19 @@ def _inspect(change: t.Callable[[pathlib.Path], object]) -> None:
     assert set(inspection.layout.tags.values()) <= set(inspection.layout.manifests)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(data=as_bytes)
 def test_any_index_json(data: bytes) -> None:
     _inspect(lambda layout: (layout / "index.json").write_bytes(data))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(data=as_bytes)
 def test_any_oci_layout_file(data: bytes) -> None:
     _inspect(lambda layout: (layout / "oci-layout").write_bytes(data))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(data=as_bytes, media_type=st.sampled_from(TYPES[:5]))
 def test_any_document_with_a_right_digest(data: bytes, media_type: str) -> None:
     content = images.Content(data, media_type)

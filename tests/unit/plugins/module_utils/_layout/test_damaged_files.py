@@ -16,6 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.checker 
 from ansible_collections.attested.registry.plugins.module_utils._layout.errors import LayoutError
 from ansible_collections.attested.registry.plugins.module_utils._layout.inspection import inspect_layout
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images import images, layout_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,7 +83,7 @@ def _damage(layout: pathlib.Path, name: str, damage: Damage, number: int, data: 
     damage(path, number, data)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(steps=damages)
 def test_any_damage(steps: list[tuple[str, Damage, int, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder, Checker(threads=1) as checker:

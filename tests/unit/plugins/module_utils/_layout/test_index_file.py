@@ -14,6 +14,7 @@ from ansible_collections.attested.registry.plugins.module_utils._layout.errors i
 from ansible_collections.attested.registry.plugins.module_utils._layout.index_file import IndexFile
 from ansible_collections.attested.registry.plugins.module_utils._layout.tags import tag_of
 from ansible_collections.attested.registry.plugins.module_utils._oci.descriptor import Descriptor
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images import images
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,7 +135,7 @@ documents = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(data=st.binary(max_size=64) | anything.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes(data: bytes) -> None:
     try:
@@ -144,7 +145,7 @@ def test_any_bytes(data: bytes) -> None:
     assert IndexFile.parse(index.to_bytes()).entries == index.entries
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(document=documents, tag=st.sampled_from(["a", "b"]), content=st.sampled_from([ONE, TWO]))
 def test_any_index(document: t.Any, tag: str, content: images.Content) -> None:
     """Other tags, and everything else in the file, are the same after a change, which can be undone."""

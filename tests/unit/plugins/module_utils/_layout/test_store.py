@@ -99,6 +99,7 @@ def test_killed_at_every_step(tmp_path: pathlib.Path, is_new: bool) -> None:
     assert states == sorted(states, key=len)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_another_user_leads_no_layout_out_of_their_directory(tmp_path: pathlib.Path) -> None:
     """The directory is exchanged for a link to one of root's before any one of the system calls."""

@@ -22,6 +22,7 @@ from ansible_collections.attested.registry.plugins.module_utils._registry.referr
     list_referrers,
     referrers_tag,
 )
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, error, redirect
 from hypothesis import given, settings
@@ -276,7 +277,7 @@ def test_total(publish, connect, digest) -> None:
     server = publish()
     registry = connect(server)
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(st.binary(max_size=40) | VALUES.map(lambda value: json.dumps(value).encode()), st.text("<>;/?rel=next 1"))
     def check(body: bytes, link: str) -> None:
         server.clear()

@@ -33,6 +33,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
 from ansible_collections.attested.registry.plugins.module_utils._tls13.server import ServerEngine
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
 from ansible_collections.attested.registry.plugins.module_utils._tls13.wire import number
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import (
     Pair,
     certificate,
@@ -45,7 +46,7 @@ from ansible_collections.attested.registry.tests.support.tls13.tls13_peers impor
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-MANY = settings(max_examples=100, deadline=None)
+MANY = settings(max_examples=examples(100), deadline=None)
 
 
 def new_pair() -> Pair:
@@ -567,7 +568,7 @@ def other_key() -> t.Any:
 
 
 @given(st.binary(min_size=1, max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_certificate(content: bytes) -> None:
     assume(content != certificate("ec-p256"))
     pair = new_pair()

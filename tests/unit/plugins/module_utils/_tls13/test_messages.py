@@ -17,10 +17,11 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.errors im
     UsageError,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert, Extension
+from ansible_collections.attested.registry.tests.support.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SHORT = settings(max_examples=200, deadline=None)
+SHORT = settings(max_examples=examples(200), deadline=None)
 numbers = st.integers(0, 0xFFFF)
 number_lists = st.lists(numbers, min_size=1, max_size=20).map(tuple)
 extension_maps = st.dictionaries(numbers.filter(lambda kind: kind != 41), st.binary(max_size=40), max_size=10)

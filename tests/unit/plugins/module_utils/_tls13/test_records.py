@@ -21,6 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.names imp
     ContentType,
 )
 from ansible_collections.attested.registry.plugins.module_utils._tls13.records import TlsRecordReader, TlsRecordWriter
+from ansible_collections.attested.registry.tests.support.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def test_there_and_back(suite: Suite, monkeypatch: pytest.MonkeyPatch, *, into: 
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40000), max_size=5), st.integers(1, 30000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_any_content_in_any_pieces(contents: list[bytes], piece: int) -> None:
     writer, reader = writer_of(), reader_of()
     for content in contents:
@@ -95,7 +96,7 @@ def test_any_content_in_any_pieces(contents: list[bytes], piece: int) -> None:
 
 
 @given(st.binary(min_size=1, max_size=100), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_changed_byte_is_noticed(content: bytes, data: st.DataObject) -> None:
     writer = writer_of()
     writer.write(DATA, content)

@@ -12,6 +12,7 @@ from ansible_collections.attested.registry.plugins.module_utils._tls13.engine im
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import InternalError, TlsError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import ContentType, Group, HandshakeType
 from ansible_collections.attested.registry.plugins.module_utils._tls13.state import TlsState
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import Pair, certified_key, inject, reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ def play(engine: Engine, sequence: list[tuple[ContentType, bytes]]) -> TlsError 
 
 @pytest.mark.parametrize(("role", "state"), STATES, ids=lambda value: getattr(value, "name", value))
 @given(st.lists(records, min_size=1, max_size=6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_any_records_at_any_moment(role: str, state: TlsState, sequence: list[tuple[ContentType, bytes]]) -> None:
     pair = Pair(
         ClientConfig(groups=(Group.SECP256R1, Group.X25519)),

@@ -19,6 +19,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.runtime.
     whole_line,
 )
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.values import RuntimeConfigError
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.hosts.loaded_units import load_unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +72,7 @@ AWKWARD = [
     "A=B",
 ]
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=12)
-SOME = settings(max_examples=8, deadline=None)
+SOME = settings(max_examples=examples(8), deadline=None)
 
 
 def service(*lines: str) -> str:

@@ -16,6 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._base.crypto imp
 from ansible_collections.attested.registry.plugins.module_utils._tls13.crypto.verify import ServerVerifier
 from ansible_collections.attested.registry.plugins.module_utils._tls13.errors import CertificateRejected, UsageError
 from ansible_collections.attested.registry.plugins.module_utils._tls13.names import Alert
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.tls13.tls13_peers import private_key
 from cryptography import __version__, x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -243,7 +244,7 @@ CHAIN = (Made("leaf", [names("localhost"), (SERVER_AUTH, False)], issuer=MIDDLE,
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @given(st.integers(0, 1), st.floats(0, 1), st.integers(1, 255), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_changed_certificate(which: int, where: float, value: int, longer: bool) -> None:
     """Any exception of the library during verification becomes a typed error."""
     chain = list(CHAIN)

@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.errors import CollectionError
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images.changeset_model import Invalid, Model, describe
 from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, Box, Ground
 from ansible_collections.attested.registry.tests.support.images.tar_entries import (
@@ -94,7 +95,7 @@ def modelled(layers: t.Sequence[t.Sequence[Entry]]) -> Model | None:
 
 
 @pytest.mark.exhaustive
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(LAYERS)
 def test_the_tree_is_the_model_s_tree(ground: Ground, layers: list[list[Entry]]) -> None:
     layers = possible(layers)
@@ -108,7 +109,7 @@ def test_the_tree_is_the_model_s_tree(ground: Ground, layers: list[list[Entry]])
 
 
 @pytest.mark.exhaustive
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(LAYERS)
 def test_what_the_model_refuses_is_refused(ground: Ground, layers: list[list[Entry]]) -> None:
     model = modelled(layers)

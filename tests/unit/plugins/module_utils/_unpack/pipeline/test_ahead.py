@@ -18,6 +18,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.pipeline
     Ahead,
     flatten,
 )
+from ansible_collections.attested.registry.tests.support.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ class TestAhead:
         assert all(sum(map(len, batch)) > BATCH_BYTES * 0.9 for batch in batches[:-1])
         assert all(sum(map(len, batch)) <= BATCH_BYTES + 5000 for batch in batches)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(30), deadline=None)
     @given(st.lists(st.binary(max_size=20), max_size=50))
     def test_any_pieces(self, pieces: list[bytes]) -> None:
         ahead = Ahead(iter(pieces), name="test")

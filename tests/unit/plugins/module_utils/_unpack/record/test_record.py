@@ -34,6 +34,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.record.r
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import write_record
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.unchanged import is_unchanged
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.descent import Descent
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images.trees import MTIME, make_tree, no_warning
 from ansible_collections.attested.registry.tests.support.processes import children
 from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
@@ -574,7 +575,7 @@ def test_a_record_with_something_after_its_end_is_refused(tree: Tree) -> None:
     assert tree.changes("metadata")[-1][1] == "record"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200), deadline=None)
 @given(seed=st.integers(0, 2**32), digests=st.booleans())
 def test_a_damaged_record_is_a_change_or_harmless(tree: Tree, seed: int, digests: bool) -> None:
     good = tree.record.with_name(f"good {digests}")
@@ -600,7 +601,7 @@ def test_any_bytes_are_entries_or_refused(data: bytes, count: int) -> None:
     assert listing.pack(entries) == data
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"1 -", b"1 x", b"2 -", b"2 x", b"3 -", b"2 y"]))
 def test_any_bytes_are_a_record_or_refused(data: bytes, version: bytes) -> None:
     if version:

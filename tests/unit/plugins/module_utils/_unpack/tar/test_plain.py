@@ -14,6 +14,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.entr
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.plain import PlainDecoder
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.reader import TarReader
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tar.stream import ByteStream
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images.tar_bytes import (
     BLOCK,
     END,
@@ -146,14 +147,14 @@ def headers(draw: st.DrawFn) -> bytes:
     return with_checksum(bytes(block), draw(st.sampled_from(["unsigned", "signed"])))
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=examples(1000))
 @given(headers(), st.integers(0, 3))
 def test_both_decoders_make_the_same_entry_or_refuse_it(block: bytes, blocks: int) -> None:
     rest = bytes(blocks * BLOCK) + header(b"last") + END
     assert outcome(block + rest) == outcome(GENERAL + block + rest)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=examples(1000))
 @given(
     st.binary(min_size=BLOCK, max_size=BLOCK),
     st.sampled_from(sorted(ORDINARY)),

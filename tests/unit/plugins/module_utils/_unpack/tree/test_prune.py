@@ -21,6 +21,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.layers i
     unpack_layers,
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.selection import Selection
+from ansible_collections.attested.registry.tests.support.examples import examples
 from ansible_collections.attested.registry.tests.support.images.layer_maker import layer_source
 from ansible_collections.attested.registry.tests.support.images.tar_entries import (
     Entry,
@@ -245,7 +246,7 @@ def is_selected(path: str, selection: Selection) -> bool:
     return (not selection.include or hit(selection.include)) and not hit(selection.exclude)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.sets(PATHS, min_size=1, max_size=8),
     include=st.lists(PATTERNS, max_size=2),
