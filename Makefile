@@ -8,7 +8,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo serve test matrix hosts lint types sanity unit importer integration bench docs changelog build venv user-venv clean distclean
+.PHONY: help demo serve test matrix hosts lint types sanity unit importer packages environments images integration bench docs changelog build venv user-venv clean distclean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -19,8 +19,9 @@ demo: user-venv ## serve the example registry and unpack an image from it by pla
 serve: user-venv ## serve the example registry until Ctrl-C, on PORT=1337; says what to type next
 	@tools/serve.sh
 
+# What mostly waits for downloads is beside what computes.
 test: ## everything that CI runs: lint, types, unit, hosts, importer, integration, sanity
-	@tools/test.sh lint types unit hosts importer integration+sanity
+	@tools/test.sh venv+packages lint+types+importer+environments unit hosts+images integration+sanity
 
 matrix: venv ## the sanity tests of every ansible-core and the unit tests on every Python found; names what was not
 	@tools/matrix.sh
@@ -42,6 +43,15 @@ unit: venv ## the unit tests; ARGS= goes to pytest; COVERAGE=1 holds the coverag
 
 importer: venv ## galaxy-importer on the built tarball
 	@tools/importer.sh
+
+packages: # the Debian packages of all stages
+	@tools/packages.sh lint unit integration
+
+environments: venv # those of make hosts
+	@tools/matrix.sh environments
+
+images: venv # those of make integration
+	@tools/images.sh
 
 integration: venv ## playbooks against real registries; TARGETS="a b" for some of them
 	@tools/integration.sh $(TARGETS)

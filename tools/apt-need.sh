@@ -23,6 +23,10 @@ done
 command -v apt-get >/dev/null || die "$reason needs ${missing[*]} (the names of Debian's packages); there is no apt-get here, so install them by hand and run this again."
 [ "$(id -u)" = 0 ] || die "$reason needs Debian packages that are not installed; as root: apt-get install --no-install-recommends ${missing[*]}"
 
+# Stages run beside one another; apt-get gives up where another one has its locks.
+mkdir -p "$BUILD"
+exec {lock}>"$BUILD/.apt.lock"
+flock "$lock"
 say "installing Debian packages for $reason: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)

@@ -11,12 +11,7 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-[ "$(id -u)" = 0 ] || die "the integration tests need root: they build a Debian root filesystem and unpack files of other owners."
-tools/apt-need.sh "the integration tests' images and registries" mmdebstrap=mmdebstrap docker-registry=docker-registry \
-  skopeo=skopeo umoci=umoci openssl=openssl ssh-keygen=openssh-client htpasswd=apache2-utils mount=mount git=git \
-  gnutls-cli=gnutls-bin nginx=nginx curl=curl haproxy=haproxy systemd-nspawn=systemd-container iptables=iptables ip=iproute2 ssh=openssh-client ps=procps \
-  systemd-analyze=systemd crun=crun runc=runc busybox=busybox-static \
-  /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
+tools/images.sh
 tools/tree.sh copy
 home=$BUILD/ansible-test
 PYTHONPATH=$BUILD python -m ansible_collections.attested.registry.tools.ansible_test_home "$home" >/dev/null

@@ -16,8 +16,8 @@ LINKED=$BUILD/ansible_collections/attested/registry
 COPIED=$BUILD/${TREE:-tree}/ansible_collections/attested/registry
 export TOP BUILD VENV USER_VENV LINKED COPIED
 
-# Nothing of the caller's own Ansible or Python set-up may change a result.
-unset PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_INVENTORY ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
+# Nothing of the caller's own Ansible or Python set-up may change a result, or have each process compile the sources again.
+unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV ANSIBLE_INVENTORY ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS MYPYPATH
 CALLER_PATH=${PATH//"$VENV/bin:"/}
 export PATH="$VENV/bin:$CALLER_PATH" PIP_DISABLE_PIP_VERSION_CHECK=1
 export ANSIBLE_CONFIG=$TOP/tools/ansible.cfg

@@ -6,6 +6,7 @@
 # matrix.sh        the sanity tests of every ansible-core, and the unit tests on every Python, that are found here, and the server's
 #                  with the oldest libraries
 # matrix.sh hosts  what runs on managed hosts, on the oldest Python found, and the modules on the newest
+# matrix.sh environments  make those of hosts
 #
 # A Python that is not there is named and passed over; one is enough to work with. Everything else is installed from PyPI.
 
@@ -25,6 +26,8 @@ found=() missing=() failed=()
 for version in "${PYTHONS[@]}"; do
   if [ -n "${python[$version]:-}" ]; then found+=("$version"); else missing+=("Python $version"); fi
 done
+mapfile -t ends < <(printf '%s\n' "${found[0]}" "${found[-1]}" | uniq)
+own=$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 # The newest release of ansible-core for a Python; the oldest brings files for hosts with a Python that none runs on.
 core_for() {
@@ -42,10 +45,12 @@ count() {
   if "$@"; then say "--- $what passed in $((SECONDS - begin)) s"; else failed+=("$what"); fi
 }
 
+environment_of() { CORE=$(core_for "$1") PYTHON=${python[$1]} tools/venv.sh "python-$1"; }
+
 unit_on() {
   local version=$1
   shift
-  CORE=$(core_for "$version") PYTHON=${python[$version]} tools/venv.sh "python-$version" &&
+  environment_of "$version" &&
     "$BUILD/python-$version-venv/bin/python" -m pytest -p no:cacheprovider --numprocesses=auto --dist=loadfile --no-loadscope-reorder --quiet "$@"
 }
 
@@ -53,17 +58,23 @@ sanity_of() {
   PYTHON=${python[$2]} tools/venv.sh "core-$1" && ANSIBLE_TEST_VENV=$BUILD/core-$1-venv tools/sanity.sh
 }
 
+environments() {
+  local version
+  for version in "${ends[@]}"; do
+    if [ "$version" != "$own" ]; then environment_of "$version"; fi
+  done
+}
+
 hosts() {
-  local version own tests
-  own=$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-  for version in $(printf '%s\n' "${found[0]}" "${found[-1]}" | uniq); do
+  local version tests
+  for version in "${ends[@]}"; do
     if [ "$version" = "$own" ]; then
       say "managed hosts' packages on Python $own: make unit runs them"
     else
       # The oldest Python lacks most. On the newest, make matrix runs all tests, as on the others.
       if [ "$version" = "${found[0]}" ]; then tests=("${HOSTS[@]}"); else tests=("${MODULES[@]}"); fi
-      # what tries each of very many cases has run on one Python, in make unit
-      count "managed hosts' packages on Python $version" unit_on "$version" -m "not exhaustive" "${tests[@]}"
+      # what tries each of very many cases, and a hundred examples, has run on one Python, in make unit
+      count "managed hosts' packages on Python $version" unit_on "$version" -m "not exhaustive" --hypothesis-profile="few examples" "${tests[@]}"
     fi
   done
 }
@@ -92,6 +103,10 @@ everything() {
 # This one takes its Python from .venv.
 oldest_libraries() { count "the server with the oldest libraries" tools/server-oldest.sh; }
 
-if [ "${1-}" = hosts ]; then hosts; else everything && oldest_libraries; fi
+case ${1-} in
+  environments) environments; exit ;;
+  hosts) hosts ;;
+  *) everything && oldest_libraries ;;
+esac
 [ ${#missing[@]} = 0 ] || say "not found, so not tried: $(printf '%s; ' "${missing[@]}" | sed 's/; $//')"
 [ ${#failed[@]} = 0 ] || die "failed: $(printf '%s; ' "${failed[@]}" | sed 's/; $//')"

@@ -3,9 +3,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# test.sh STAGE[+STAGE]...
-# Runs the stages in order and stops at the first that fails; the last line counts them. Of two with a plus between them the
-# second runs while the first does, and its output follows.
+# test.sh STAGE[+STAGE...]...
+# Runs the stages in order and stops at the first that fails; the last line counts them. Of those with a plus between them the
+# others run while the first does, and their output follows.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -23,17 +23,18 @@ stage() {
 counted() { if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
 
 for stages in "$@"; do
-  beside=${stages#*+}
-  if [ "$beside" = "$stages" ]; then
-    counted stage "$stages"
-  else
-    mkdir -p "$BUILD"
-    stage "$beside" >"$BUILD/beside.log" 2>&1 &
-    process=$!
-    counted stage "${stages%+*}"
-    counted wait "$process"
-    cat "$BUILD/beside.log"
-  fi
+  IFS=+ read -ra group <<<"$stages"
+  processes=()
+  mkdir -p "$BUILD"
+  for beside in "${group[@]:1}"; do
+    stage "$beside" >"$BUILD/beside-$beside.log" 2>&1 &
+    processes+=($!)
+  done
+  counted stage "${group[0]}"
+  for number in "${!processes[@]}"; do
+    counted wait "${processes[number]}"
+    cat "$BUILD/beside-${group[number + 1]}.log"
+  done
   [ "$failed" = 0 ] || break
 done
 say "stages: $passed passed, $failed failed"

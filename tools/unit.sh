@@ -9,8 +9,7 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Some tests compare with other programs, and are skipped, with a line that says so, where those are not.
-if [ "$(id -u)" = 0 ]; then tools/apt-need.sh "unit tests" curl=curl skopeo=skopeo umoci=umoci crun=crun runc=runc busybox=busybox-static systemd-analyze=systemd; fi
+tools/packages.sh unit
 
 if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi
 

@@ -71,6 +71,8 @@ else
   "$python" -m venv "$place"
   pip_install() { "$place/bin/python" -m pip install --quiet "$@" </dev/null; }
 fi
+# To compile all that is installed takes longer than to compile what a few tests import, as they do.
+if [[ $name = python-* ]]; then install+=(--no-compile); fi
 pip_install "${install[@]}"
 [ ${#alone[@]} = 0 ] || pip_install --no-deps --ignore-requires-python "${alone[@]}"
 printf '%s\n' "$wanted" >"$stamp"
