@@ -13,18 +13,22 @@ version=$1
 shift
 cd "$COPIED" || exit
 
-# lane NAME ARGUMENT...  A line for each target as it begins and its counts as it ends.
+# lane NAME ARGUMENT...  A line for each target as it begins, its counts, and how long it took.
 lane() {
-  local name=$1 line target=""
+  local name=$1 line target="" begin
   shift
   # a home of its own, where ansible-test makes a key for ssh
   mkdir -p "$HOME-$name"
   cp -a "$HOME/.config" "$HOME-$name"
   HOME=$HOME-$name ansible-test integration --local --python "$version" --color no --allow-root "$@" 2>&1 </dev/null |
     tee "$BUILD/integration-$name.log" |
-    while IFS= read -r line; do
-      case $line in
-        "Running "*" integration test "*) line=${line#Running } && target=${line%% *} && say "- $target" ;;
+    while ended=""; IFS= read -r line || ended=yes; do
+      case $line$ended in
+        "Running "*" integration test "* | yes)
+          [ -z "$target" ] || say "- $target took $((SECONDS - begin)) s"
+          [ -z "$ended" ] || break
+          line=${line#Running } && target=${line%% *} begin=$SECONDS && say "- $target"
+          ;;
         *" ok="*failed=*) say "- $target: ${line#*: }" ;;
       esac
     done
