@@ -51,7 +51,7 @@ unit_on() {
   local version=$1
   shift
   environment_of "$version" &&
-    "$BUILD/python-$version-venv/bin/python" -m pytest -p no:cacheprovider --numprocesses=auto --dist=loadfile --no-loadscope-reorder --quiet "$@"
+    "$BUILD/python-$version-venv/bin/python" -m pytest -p no:cacheprovider --numprocesses="$WORKERS" --dist=loadfile --no-loadscope-reorder --quiet "$@"
 }
 
 sanity_of() {

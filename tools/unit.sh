@@ -13,8 +13,8 @@ tools/packages.sh unit
 
 if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi
 
-if [ -z "${COVERAGE:-}" ]; then exec python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests/unit; fi
+if [ -z "${COVERAGE:-}" ]; then exec python -m pytest --numprocesses="$WORKERS" --dist=loadfile --no-loadscope-reorder tests/unit; fi
 export COVERAGE_FILE=$BUILD/coverage
-python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --cov=plugins --cov-branch --cov-report= tests/unit
+python -m pytest --numprocesses="$WORKERS" --dist=loadfile --no-loadscope-reorder --cov=plugins --cov-branch --cov-report= tests/unit
 python -m coverage json --quiet -o "$BUILD/coverage.json"
 python tools/coverage_gate.py "$BUILD/coverage.json" --minimum 80 # the server forks, and what its processes run is not seen
