@@ -5,7 +5,8 @@
 
 # integration_lanes.sh PYTHON-VERSION [TARGET...]
 # Runs the targets with ansible-test, for integration.sh, which sets HOME and has the registries run. All targets are run in
-# three lanes, two of them with the targets that boot hosts. Each lane's output is in build/integration-LANE.log.
+# four lanes, two of them with the targets that boot hosts, one with those that start servers of their own. Each lane's
+# output is in build/integration-LANE.log.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -38,22 +39,26 @@ if [ $# -gt 0 ]; then
   lane named "$@"
   exit
 fi
-long=() hosts=() without=()
+long=() hosts=() servers=() without=()
 for target in tests/integration/targets/*/; do
   target=$(basename "$target")
-  # these are scripts, which boot hosts and play on them
-  if [ -e "tests/integration/targets/$target/runme.sh" ]; then
-    # these two take about as long as the others together
-    case $target in
-      registry_server | registry_server_ratls) long+=("$target") ;;
-      *) hosts+=("$target") ;;
-    esac
-    without+=(--exclude "$target")
-  fi
+  case $target in
+    # these two take about as long as the others that boot hosts together
+    registry_server | registry_server_ratls) long+=("$target") ;;
+    # scripts of their own, which use none of the registries, and wait much
+    server_clients | server_conformance | server_life | tls13_peers) servers+=("$target") ;;
+    # these are scripts, which boot hosts and play on them
+    *)
+      [ -e "tests/integration/targets/$target/runme.sh" ] || continue
+      hosts+=("$target")
+      ;;
+  esac
+  without+=(--exclude "$target")
 done
 processes=()
 lane hosts "${hosts[@]}" & processes+=($!)
 lane server "${long[@]}" & processes+=($!)
+lane clients "${servers[@]}" & processes+=($!)
 status=0
 lane modules "${without[@]}" || status=$?
 for process in "${processes[@]}"; do wait "$process" || status=$?; done
