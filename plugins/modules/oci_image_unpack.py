@@ -17,8 +17,9 @@ description:
   - The manifest, the config, the digest and size of each layer, and the digest of each decompressed layer are verified.
     The tree is built beside O(dest) and replaces it in one atomic step after everything has been verified. If the task
     fails or the host crashes, O(dest) is unchanged.
-  - The module keeps its state in a directory beside O(dest), C(.NAME.oci) for C(NAME), which only the owner can read.
-    The state directory must be on the same filesystem as O(dest), so O(dest) cannot be a mount point.
+  - The module keeps its state in a directory beside O(dest), C(.NAME.oci) for C(NAME), or in O(state_dir), which only
+    the owner can read. The state directory must be on the same filesystem as O(dest), so O(dest) cannot be a mount
+    point.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -65,6 +66,19 @@ options:
         task fails, it removes the directories that it created and that are empty.
     type: path
     required: true
+  state_dir:
+    description:
+      - The directory for the state of the module, which holds earlier trees too, in place of C(.NAME.oci) beside
+        O(dest). This is for directories such as C(/var/lib/extensions), where other programs use every entry.
+      - It must be on the same filesystem as O(dest), and on the same mount of it. It cannot be inside O(dest), nor
+        O(dest) inside it.
+      - It belongs to one O(dest). Each task for O(dest) must give it, with every O(state). Without it, or with another
+        one, O(dest) is a directory that this module did not create.
+      - It is created with mode V(0700), and missing directories above it as those above O(dest). An existing directory
+        must be empty or a state directory of O(dest), with mode V(0700). O(state=absent) removes it.
+      - To move the state of a tree, move C(.NAME.oci) to O(state_dir), and set this option.
+    type: path
+    version_added: 0.3.0
   state:
     description:
       - V(present) unpacks the image to O(dest), unless O(dest) already contains it.
@@ -216,6 +230,13 @@ EXAMPLES = r"""
     dest: /srv/greeter
     mount_points: [/dev, /etc, /proc, /root, /run, /sys, /tmp, /usr, /var, /var/tmp, /data]
     mount_files: [/etc/resolv.conf]
+
+- name: Unpack an extension for systemd-sysext, which takes each entry of the directory for an extension
+  attested.registry.oci_image_unpack:
+    repository: com.example.tools
+    reference: "1.0"
+    dest: /var/lib/extensions/tools
+    state_dir: /var/lib/oci-state/tools
 
 - name: Unpack an image from a registry that requires remote attestation
   attested.registry.oci_image_unpack:

@@ -36,6 +36,13 @@ options:
   below:
     description:
       - Look at all trees that are directly in this directory, with those that are missing although they were unpacked.
+      - Trees that were unpacked with O(attested.registry.oci_image_unpack#module:state_dir) are not found, because
+        nothing beside them tells that they are trees. Name them with O(dest) and O(state_dir).
+    type: path
+  state_dir:
+    description:
+      - The state directory, as given to O(attested.registry.oci_image_unpack#module:state_dir). Needs exactly one
+        directory in O(dest), and no O(below).
     type: path
   drift:
     description:
@@ -76,6 +83,11 @@ EXAMPLES = r"""
     drift: metadata
   register: compared
   failed_when: compared.trees | selectattr("drift_total") | list
+
+- name: Look at a tree whose state is elsewhere
+  attested.registry.oci_image_unpack_info:
+    dest: [/var/lib/extensions/tools]
+    state_dir: /var/lib/oci-state/tools
 
 - name: Find the digests in use
   attested.registry.oci_image_unpack_info:
@@ -242,6 +254,7 @@ OPTIONS: t.Final[Options] = {
     **QUERY,
     "dest": {"type": "list", "elements": "path"},
     "below": {"type": "path"},
+    "state_dir": {"type": "path"},
     "drift": {"type": "str", "choices": ["none", "metadata", "content"], "default": "none"},
 }
 
@@ -250,7 +263,7 @@ def main() -> t.NoReturn:
     """Run the module."""
     module = local_module(OPTIONS, required_one_of=[("dest", "below")])
     params = module.params
-    options = InfoOptions(tuple(params["dest"] or ()), params["below"], params["drift"])
+    options = InfoOptions(tuple(params["dest"] or ()), params["below"], params["drift"], params["state_dir"])
     with reported_errors(module, doing="looking for unpacked images"):
         query = Query(module, params["query"])
         results = query.apply_to({"trees": describe_trees(options, warn=module.warn)})

@@ -16,9 +16,9 @@ description:
     M(attested.registry.oci_image_unpack).
   - Tells whether a task of M(attested.registry.oci_image_unpack) with the same options would change nothing. It needs a
     tenth of the code for that, and changes nothing.
-  - Knows only what the last task that was not in check mode has noted in the state directory beside O(dest). If any
-    option is another one, if the tree, its state or the image has changed, or if anything is unusual,
-    RV(unchanged=false) is returned, and M(attested.registry.oci_image_unpack) decides.
+  - Knows only what the last task that was not in check mode has noted in the state directory. If any option is another
+    one, if the tree, its state or the image has changed, or if anything is unusual, RV(unchanged=false) is returned,
+    and M(attested.registry.oci_image_unpack) decides.
 author:
   - attested.registry contributors (@attested-registry)
 extends_documentation_fragment:
@@ -44,6 +44,10 @@ options:
       - The directory, as O(attested.registry.oci_image_unpack#module:dest).
     type: path
     required: true
+  state_dir:
+    description:
+      - As O(attested.registry.oci_image_unpack#module:state_dir).
+    type: path
   state:
     description:
       - Only for V(present) there can be RV(unchanged=true).

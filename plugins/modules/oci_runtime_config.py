@@ -57,6 +57,11 @@ options:
       - While the module reads the tree, no other task can replace it.
     type: path
     required: true
+  state_dir:
+    description:
+      - The state directory of the tree, if it was given to O(attested.registry.oci_image_unpack#module:state_dir). Has
+        no effect if O(image), O(repository) or O(layout) is set.
+    type: path
   dest:
     description:
       - The file to write. A symbolic link is replaced, and its target is not changed. Anything else that is not a
@@ -397,6 +402,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.runtime.
 
 OPTIONS: Options = {
     "root": {"type": "path", "required": True},
+    "state_dir": {"type": "path"},
     "dest": {"type": "path", "required": True},
     "format": {"type": "str", "choices": ["oci", "systemd"], "default": "oci"},
     "platform": {"type": "str"},

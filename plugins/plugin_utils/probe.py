@@ -47,9 +47,10 @@ class ProbeAction(ProgressAction):
     def _may_answer(self) -> bool:
         """Tell whether the host has a file with an answer, or whether only the probe can tell where it would be."""
         parent, name = posixpath.split(str(self._task.args.get("dest", "")).rstrip("/"))
-        if not parent.startswith("/") or "$" in parent or "$" in name:
+        state = str(self._task.args.get("state_dir") or posixpath.join(parent, f".{name}.oci"))
+        path = posixpath.join(state, ANSWER)
+        if not path.startswith("/") or "$" in path:
             return True
-        path = posixpath.join(parent, f".{name}.oci", ANSWER)
         command = f"test -e {self._connection._shell.quote(path)}"
         found = self._low_level_execute_command(command)  # type: ignore[no-untyped-call]
         return bool(found["rc"] == 0)

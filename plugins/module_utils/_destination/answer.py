@@ -62,7 +62,8 @@ def describe_files(place: Place, state_fd: int, generation: int) -> Answer:
     """Return what changes with every change of the destination, and with all that a run leaves when it is killed.
 
     The state names the present generation and an interrupted change, and the stamp has the image and the options. Names
-    of unfinished directories and files show what the next run would remove. Raises OSError, DestinationError.
+    of unfinished directories and files show what the next run would remove. dest is the destination that the state must
+    belong to if the option state_dir names its directory. Raises OSError, DestinationError.
     """
     with opened_private(place, state_fd, GENERATIONS) as fd:
         generations = sorted(os.listdir(fd))
@@ -74,6 +75,7 @@ def describe_files(place: Place, state_fd: int, generation: int) -> Answer:
         "generations": generations,
         "state": hashlib.sha256(state or b"").hexdigest(),
         "stamp": hashlib.sha256(stamp or b"").hexdigest(),
+        "dest": place.state.dest,
     }
 
 

@@ -18,7 +18,6 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._base.parents import Parents
 from .._base.text import Warn, visible
 from .._unpack.errors import UnpackError
 from .._unpack.record.record import Recording
@@ -27,6 +26,7 @@ from .._unpack.tree.syscalls import sync_filesystem
 from .answer import Answer, describe_files, write_answer
 from .durable import open_anonymous, open_new, write_file
 from .inspection import LOCK_TIMEOUT, DestinationInspection, View
+from .location import Location
 from .lock import StateDirectory
 from .os_errors import naming_filesystem, translated
 from .place import refusal
@@ -69,9 +69,9 @@ class Outcome:
 class Destination(View):
     """A directory that holds the tree of an image, with its earlier generations.
 
-    All but the tree itself is in one directory beside it, .NAME.oci, which only its owner may enter. A tree is replaced
-    in one step, after it was written to the disk completely: however a run ends, the destination holds the old tree or
-    the new one, and the next run removes leftovers.
+    All but the tree itself is in one state directory, beside it or where the Location says, which only its owner may
+    enter. A tree is replaced in one step, after it was written to the disk completely: however a run ends, the
+    destination holds the old tree or the new one, and the next run removes leftovers.
 
     Entering checks the path, takes the lock, waiting up to lock_timeout seconds, and settles what an interrupted run
     left. With create=False no state directory is made: that suits removing and rolling back.
@@ -88,9 +88,9 @@ class Destination(View):
         force: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
         create: bool = True,
-        parents: Parents | None = None,
+        location: Location | None = None,
     ) -> None:
-        super().__init__(path, warn=warn, force=force, lock_timeout=lock_timeout, parents=parents)
+        super().__init__(path, warn=warn, force=force, lock_timeout=lock_timeout, location=location)
         self._create = create
         self._directory: StateDirectory | None = None
 
@@ -101,10 +101,10 @@ class Destination(View):
         warn: Warn,
         force: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
-        parents: Parents | None = None,
+        location: Location | None = None,
     ) -> DestinationInspection:
         """Return a View of the same destination that changes nothing."""
-        return DestinationInspection(path, warn=warn, force=force, lock_timeout=lock_timeout, parents=parents)
+        return DestinationInspection(path, warn=warn, force=force, lock_timeout=lock_timeout, location=location)
 
     def __enter__(self) -> Destination:
         with contextlib.ExitStack() as stack:
@@ -131,14 +131,23 @@ class Destination(View):
         self._root = self._place.look()
 
     def _clean_up(self, store: Store, directory: StateDirectory) -> None:
-        if self._state == DestinationState(next=self._state.next):
+        if self._state.is_empty:
             store.clear()
             directory.discard(self._place)
 
     def _open_if_needed(self) -> Store:
         if self._store is None:
+            self._make_state_parents()
             self._open_store(create=True)
         return self._opened_store
+
+    def _make_state_parents(self) -> None:
+        """Create missing directories above a state directory that is not beside the destination."""
+        if self._location is None or self._place.state.dest is None:
+            return
+        self._location.make_state_parents()
+        self._place = self._location.open()
+        self._stack.callback(self._place.close)
 
     @contextlib.contextmanager
     def staging(self, *, digests: bool = False) -> t.Iterator[Staging]:

@@ -17,13 +17,13 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from .._base.parents import Parents
 from .._base.text import Warn, visible
 from .._unpack.tree.confine import DIRECTORY
 from .drift import Change, Drift, Level, compare
+from .location import Location
 from .lock import StateDirectory
 from .os_errors import translated
-from .place import DestinationRoot, Place, destination_warning, open_place, refusal
+from .place import DestinationRoot, Place, open_place, refusal
 from .publish import has_happened
 from .stamp import Stamp, StampInvalid
 from .state import DestinationState, Pending
@@ -51,7 +51,7 @@ class View:
     """The questions about a destination that change nothing. A context manager.
 
     With force, a tree that this collection did not unpack may be replaced or removed, and a stamp that cannot be read
-    counts as none. parents is the result of find_parents() for the path, if it was called.
+    counts as none. location is that of the path, if it was opened; without it the state directory is beside the path.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class View:
         warn: Warn,
         force: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
-        parents: Parents | None = None,
+        location: Location | None = None,
     ) -> None:
         self._place: Place
         self.path = path
         self._warn = warn
-        self._parents = parents
+        self._location = location
         self._force = force
         self._lock_timeout = lock_timeout
         self._stack = contextlib.ExitStack()
@@ -79,15 +79,12 @@ class View:
         self._stack.close()
 
     def _open_place(self) -> None:
-        self._place = open_place(self.path, self._parents)
+        self._place = open_place(self.path) if self._location is None else self._location.open()
         self._stack.callback(self._place.close)
         self.path = self._place.path
-        self._warn_of(self._place.warning)
-        self._root = self._place.look()
-
-    def _warn_of(self, warning: str | None) -> None:
-        if warning is not None:
+        for warning in self._place.warnings:
             self._warn(warning)
+        self._root = self._place.look()
 
     def _open_directory(self, *, create: bool, exclusive: bool) -> StateDirectory | None:
         directory = StateDirectory.open(self._place, create=create, exclusive=exclusive, timeout=self._lock_timeout)
@@ -279,16 +276,4 @@ class DestinationInspection(View):
         self._state = state
 
 
-class Missing(View):
-    """A View of a destination whose parent directory is missing, for check mode and removing."""
-
-    def __enter__(self) -> Missing:
-        risk = None if self._parents is None else self._parents.risk
-        self._warn_of(destination_warning(self.path, risk))
-        return self
-
-    def check_replaceable(self) -> None:
-        """See View: nothing is there that could be replaced."""
-
-
-__all__ = ("LOCK_TIMEOUT", "DestinationInspection", "Generation", "Missing", "View")
+__all__ = ("LOCK_TIMEOUT", "DestinationInspection", "Generation", "View")

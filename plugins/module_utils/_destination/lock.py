@@ -5,7 +5,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The state directory beside a destination, and the lock in it: flock(2), exclusive to change, shared to inspect.
+"""The state directory of a destination, and the lock in it: flock(2), exclusive to change, shared to inspect.
 
 destination.py and inspection.py open it through View.
 """
@@ -26,7 +26,7 @@ from .._base.text import visible
 from .._unpack.errors import DestinationError, Locked
 from .os_errors import translated
 from .place import Place, refusal
-from .private import open_private
+from .private import STATE, open_private
 
 _LOCK: t.Final = "lock"
 _OPEN_FLAGS: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -55,10 +55,10 @@ class StateDirectory:
 
     @classmethod
     def open(cls, place: Place, *, create: bool, exclusive: bool, timeout: float) -> StateDirectory | None:
-        """Open and lock the directory beside place; with create, make a missing one, else return None for it.
+        """Open and lock the directory of place; with create, make a missing one, else return None for it.
 
         Without exclusive the lock is shared with other readers, and nothing on disk changes. Raises Locked after
-        timeout seconds, DestinationError for a directory that is not private to this user.
+        timeout seconds, DestinationError for a directory that is not private to this user, or has another purpose.
         """
         deadline = time.monotonic() + timeout
         with translated("opening", place.state_path):
@@ -68,6 +68,7 @@ class StateDirectory:
                     return None
                 found = cls(fd, None)
                 try:
+                    _check_purpose(place, fd)
                     found._lock(place, exclusive=exclusive, deadline=deadline)
                     if found.is_there(place):
                         return found
@@ -92,7 +93,7 @@ class StateDirectory:
     def is_there(self, place: Place) -> bool:
         """Return whether the directory, and the lock in it, still have their names. Raises OSError."""
         try:
-            directory = os.stat(place.state_name, dir_fd=place.parent_fd, follow_symlinks=False)
+            directory = os.stat(place.state.name, dir_fd=place.state.parent_fd, follow_symlinks=False)
             file = None if self._lock_fd is None else os.stat(_LOCK, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
             return False
@@ -104,7 +105,7 @@ class StateDirectory:
         with contextlib.suppress(OSError):
             if os.listdir(self.fd) == [_LOCK]:
                 os.unlink(_LOCK, dir_fd=self.fd)
-                os.rmdir(place.state_name, dir_fd=place.parent_fd)
+                os.rmdir(place.state.name, dir_fd=place.state.parent_fd)
                 return True
         return False
 
@@ -113,6 +114,18 @@ class StateDirectory:
         os.close(self.fd)
         if self._lock_fd is not None:
             os.close(self._lock_fd)
+
+
+def _check_purpose(place: Place, fd: int) -> None:
+    """Raise DestinationError if the directory that the option state_dir names has files, but no state."""
+    if place.state.dest is None:
+        return
+    names = os.listdir(fd)
+    if names and not {_LOCK, STATE}.intersection(names):
+        shown = visible(place.state_path)
+        why = f"its state directory {shown} has other files, such as {visible(min(names))}"
+        remedy = "choose an empty directory for the option state_dir, or one that does not exist yet"
+        raise refusal(place.path, why, remedy)
 
 
 def _tries(deadline: float) -> t.Iterator[None]:
@@ -125,13 +138,13 @@ def _tries(deadline: float) -> t.Iterator[None]:
 
 def _replaced_error(place: Place) -> DestinationError:
     why = f"its state directory {visible(place.state_path)} keeps being replaced"
-    return refusal(place.path, why, f"check who can write to {visible(place.parent)}")
+    return refusal(place.path, why, f"check who can write to {visible(place.state.parent)}")
 
 
 def _open_directory(place: Place, *, create: bool, deadline: float) -> int | None:
     for dummy in _tries(deadline):
         with contextlib.suppress(FileNotFoundError):
-            return open_private(place, place.parent_fd, place.state_name, path=place.state_path)
+            return open_private(place, place.state.parent_fd, place.state.name, path=place.state_path)
         if not create:
             return None
         name = _make_directory(place)
@@ -144,39 +157,40 @@ def _make_directory(place: Place) -> str:
     """Make a directory under an unpredictable name. Raises FileNotFoundError if the parent is gone."""
     _remove_left_over(place)
     name = f"{_NEW}{os.urandom(8).hex()}"
-    os.mkdir(name, 0o700, dir_fd=place.parent_fd)
+    os.mkdir(name, 0o700, dir_fd=place.state.parent_fd)
     return name
 
 
 def _put_in_place(place: Place, name: str) -> int:
     """Make the new directory private, and rename it to its place if that is free."""
+    above = place.state.parent_fd
     try:
-        fd = open_private(place, place.parent_fd, name, path=os.path.join(place.parent, name))
+        fd = open_private(place, above, name, path=os.path.join(place.state.parent, name))
         try:
             os.fchmod(fd, 0o700)
             for attribute in ("system.posix_acl_access", "system.posix_acl_default"):
                 with contextlib.suppress(OSError):  # else the unpacked tree would inherit the parent's default entries
                     os.removexattr(fd, attribute)
             # This replaces only an empty directory. A run that has that open finds it replaced once it has the lock.
-            os.rename(name, place.state_name, src_dir_fd=place.parent_fd, dst_dir_fd=place.parent_fd)
+            os.rename(name, place.state.name, src_dir_fd=above, dst_dir_fd=above)
         except BaseException:
             os.close(fd)
             raise
     except BaseException as exc:
         with contextlib.suppress(OSError):
-            os.rmdir(name, dir_fd=place.parent_fd)
+            os.rmdir(name, dir_fd=above)
         if isinstance(exc, OSError) and exc.errno in _OCCUPIED:
-            return open_private(place, place.parent_fd, place.state_name, path=place.state_path)
+            return open_private(place, place.state.parent_fd, place.state.name, path=place.state_path)
         raise
     return fd
 
 
 def _remove_left_over(place: Place) -> None:
     """Remove the empty directories that killed runs made and did not rename."""
-    for name in os.listdir(place.parent_fd):
+    for name in os.listdir(place.state.parent_fd):
         if _NEW_NAME.match(name):
             with contextlib.suppress(OSError):
-                os.rmdir(name, dir_fd=place.parent_fd)
+                os.rmdir(name, dir_fd=place.state.parent_fd)
 
 
 def _write_holder(fd: int) -> None:

@@ -7,7 +7,7 @@
 
 """The mount points that this process sees: proc_pid_mountinfo(5).
 
-place.py and os_errors.py ask it.
+place.py, location.py and os_errors.py ask it.
 """
 
 from __future__ import annotations
@@ -57,8 +57,19 @@ class Mounts:
         return os.fsdecode(max(holders, key=len, default=b"/"))
 
 
+def mount_id(fd: int) -> str | None:
+    """Return what identifies the mount that an open file or directory was reached through; None without /proc."""
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
+    except OSError:
+        return None
+    found = fields.get("mnt_id")
+    return None if found is None else found.strip()
+
+
 def _unescape(found: re.Match[bytes]) -> bytes:
     return bytes((int(found.group(1), 8) & 0xFF,))
 
 
-__all__ = ("Mounts",)
+__all__ = ("Mounts", "mount_id")

@@ -7,7 +7,7 @@
 
 """The path of a destination: the checks of it and of the directories above it, and what is there now.
 
-inspection.py opens the place of each destination; _module/layer/directory.py uses the same checks.
+location.py opens the place of each destination; _module/layer/directory.py uses the same checks.
 """
 
 from __future__ import annotations
@@ -46,11 +46,32 @@ class DestinationRoot(t.NamedTuple):
 
 
 @dataclass(frozen=True)
+class StatePlace:
+    """The location of a state directory: a name in the directory parent_fd, whose canonical path is parent.
+
+    For a directory that the option state_dir names, dest is the path of the destination relative to it, which its state
+    records; it is None for the directory beside the destination. risk is as that of a Place.
+    """
+
+    parent: str
+    name: str
+    parent_fd: int
+    dest: str | None = None
+    risk: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Its path without symbolic links."""
+        return os.path.join(self.parent, self.name)
+
+
+@dataclass(frozen=True)
 class Place:
     """The location of a destination: a name in a directory that is held open, so that renamed parents change nothing.
 
     path is for messages; parent is the canonical path of the directory parent_fd; device is its st_dev. risk says which
-    other users can replace what is in the parent or in a directory above it, None if none can.
+    other users can replace what is in the parent or in a directory above it, None if none can. If the parent is
+    missing, parent and parent_fd are those of the nearest directory above, and name has the missing names too.
     """
 
     path: str
@@ -59,6 +80,7 @@ class Place:
     parent_fd: int
     device: int
     mounts: Mounts
+    state: StatePlace
     risk: str | None = None
 
     @property
@@ -67,23 +89,20 @@ class Place:
         return os.path.join(self.parent, self.name)
 
     @property
-    def state_name(self) -> str:
-        """The name of the state directory, beside the destination."""
-        return state_name(self.name)
-
-    @property
     def state_path(self) -> str:
         """The path of the state directory, for messages."""
-        return os.path.join(self.parent, self.state_name)
+        return self.state.path
 
     @property
-    def warning(self) -> str | None:
-        """The warning about the risk, None if there is none."""
-        return destination_warning(self.path, self.risk)
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings about the risks."""
+        about_state = risk_warning(f"the state directory {visible(self.state_path)}", self.state.risk)
+        return tuple(text for text in (destination_warning(self.path, self.risk), about_state) if text is not None)
 
     def close(self) -> None:
-        """Close the parent directory."""
-        os.close(self.parent_fd)
+        """Close the parent directories."""
+        for fd in {self.parent_fd, self.state.parent_fd}:
+            os.close(fd)
 
     def look(self) -> DestinationRoot | None:
         """Return what is at the destination, None if nothing is.
@@ -148,10 +167,10 @@ def state_name(name: str) -> str:
     return f".{name}.oci"
 
 
-def refusal(path: str, why: str, remedy: str) -> DestinationError:
-    """Return the error that says why path cannot be a destination and what to do."""
+def refusal(path: str, why: str, remedy: str, *, what: str = "destination") -> DestinationError:
+    """Return the error that says why path cannot be a destination, or what else it is, and what to do."""
     shown = visible(path)
-    return DestinationError(f"The destination {shown} cannot be used: {why}; {remedy}.", path=shown)
+    return DestinationError(f"The {what} {shown} cannot be used: {why}; {remedy}.", path=shown)
 
 
 def destination_warning(path: str, risk: str | None) -> str | None:
@@ -167,24 +186,41 @@ def open_place(path: str, parents: Parents | None = None) -> Place:
     for a parent directory where any local user could put another tree in its place. Raises ParentRefused for a symbolic
     link of another user in the path, FilesystemError for what the system refuses.
     """
-    stripped = _check_path(path)
     if parents is None:
         with find_parents(path, make=False) as found:
             return open_place(path, found)
-    head, name = os.path.split(stripped)
     if parents.missing:
-        why = f"there is no directory {visible(head)}"
+        why = f"there is no directory {visible(os.path.dirname(check_path(path)))}"
         raise refusal(path, why, "create it first (ansible.builtin.file with state: directory)")
-    with translated("opening the parent directory of", path):
-        fd = os.open(".", DIRECTORY, dir_fd=parents.fd)
+    return place_below(path, parents)
+
+
+def place_below(path: str, parents: Parents, state: StatePlace | None = None) -> Place:
+    """Open the directory above a destination, or the nearest one if it is missing; state is that beside it if None.
+
+    Raises DestinationError for a directory where any local user could put another tree in its place, FilesystemError.
+    """
+    stripped = check_path(path)
+    name = stripped.rpartition("/")[2]
+    fd = open_nearest(path, parents)
     try:
-        _check_not_nested(path, parents.path, name)
         status = os.fstat(fd)
-        _check_not_public(path, parents.path, status.st_mode)
+        check_not_public(path, parents.nearest, status.st_mode)
     except BaseException:
         os.close(fd)
         raise
-    return Place(stripped, parents.path, name, fd, status.st_dev, Mounts.read(), parents.risk)
+    at, parent = os.path.join(*parents.missing, name), parents.nearest
+    state = state or StatePlace(parent, os.path.join(*parents.missing, state_name(name)), fd)
+    return Place(stripped, parent, at, fd, status.st_dev, Mounts.read(), state, parents.risk)
+
+
+def open_nearest(path: str, parents: Parents) -> int:
+    """Open the directory above path, to list and to sync it; the nearest one only to look below it.
+
+    Raises FilesystemError.
+    """
+    with translated("opening the parent directory of", path):
+        return os.dup(parents.fd) if parents.missing else os.open(".", DIRECTORY, dir_fd=parents.fd)
 
 
 def find_parents(path: str, *, make: bool = True) -> Parents:
@@ -193,22 +229,22 @@ def find_parents(path: str, *, make: bool = True) -> Parents:
     Makes nothing. Raises what open_place() raises for the path itself; ParentRefused for a symbolic link of another
     user in the path, and with make for missing directories that must not be made.
     """
-    head, name = os.path.split(_check_path(path))
+    head, name = os.path.split(check_path(path))
     with translated("looking for the parent directory of", path):
         parents = Parents(head or "/")
     try:
-        if parents.missing:
-            if make:
-                parents.check()
-            _check_not_nested(path, parents.path, name)
-            _check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode)
+        if make:
+            parents.check()
+        check_not_nested(path, parents.path, name)
+        check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode)
     except BaseException:
         parents.close()
         raise
     return parents
 
 
-def _check_path(path: str) -> str:
+def check_path(path: str) -> str:
+    """Return the path of a destination without slashes at its end. Raises DestinationError."""
     if not path.startswith("/") or "\0" in path:
         raise refusal(path, "it is not an absolute path", "give one that starts with /")
     stripped = path.rstrip("/")
@@ -222,16 +258,20 @@ def _check_path(path: str) -> str:
     return stripped
 
 
-def _check_not_nested(path: str, parent: str, name: str) -> None:
+def check_not_nested(path: str, parent: str, name: str, *, what: str = "destination") -> None:
+    """Raise DestinationError if a name in a directory is inside a destination, or is or is in a state directory.
+
+    path and what are for messages.
+    """
     where = ""
     for component in [*parent.strip("/").split("/"), name]:
         if _STATE_NAME.match(component):
             why = f"{visible(component)} is the name of a state directory of this collection"
-            raise refusal(path, why, "choose another directory")
+            raise refusal(path, why, "choose another directory", what=what)
     for component in parent.strip("/").split("/"):
         if component and _is_directory(f"{where}/{state_name(component)}"):
-            outer = visible(f"{where}/{component}")
-            raise refusal(path, f"it is inside the destination {outer}", "choose a directory outside of it")
+            why = f"it is inside the destination {visible(f'{where}/{component}')}"
+            raise refusal(path, why, "choose a directory outside of it", what=what)
         where = f"{where}/{component}"
 
 
@@ -242,11 +282,30 @@ def _is_directory(path: str) -> bool:
         return False
 
 
-def _check_not_public(path: str, parent: str, mode: int) -> None:
+def check_not_public(path: str, parent: str, mode: int, *, what: str = "destination") -> None:
+    """Raise DestinationError if every user can write to a directory that is not sticky.
+
+    path and what are for messages.
+    """
     # Descriptors and O_NOFOLLOW protect this process there, but any user could put another tree at the destination.
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         why = f"every local user can replace what is in {visible(parent)} (mode {stat.S_IMODE(mode):04o})"
-        raise refusal(path, why, "remove that permission (chmod o-w), or choose a directory of your own below it")
+        remedy = "remove that permission (chmod o-w), or choose a directory of your own below it"
+        raise refusal(path, why, remedy, what=what)
 
 
-__all__ = ("DestinationRoot", "Place", "destination_warning", "find_parents", "open_place", "refusal", "state_name")
+__all__ = (
+    "DestinationRoot",
+    "Place",
+    "StatePlace",
+    "check_not_nested",
+    "check_not_public",
+    "check_path",
+    "destination_warning",
+    "find_parents",
+    "open_nearest",
+    "open_place",
+    "place_below",
+    "refusal",
+    "state_name",
+)

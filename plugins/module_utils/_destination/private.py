@@ -73,7 +73,7 @@ def open_private(place: Place, dir_fd: int, name: str, *, path: str) -> int:
 
 
 def _check_private(place: Place, status: os.stat_result, *, path: str) -> None:
-    """Raise DestinationError unless status is that of a private directory of this user beside the destination."""
+    """Raise DestinationError unless status is that of a private directory of this user, and not of a mount."""
     shown = visible(path)
     if status.st_uid != os.geteuid():
         why = f"its state directory {shown} belongs to the user id {status.st_uid}, not {os.geteuid()}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from .._base.strict_json import JsonObject, JsonValue
 from .stamp import FORMAT, StampInvalid, load_format
@@ -53,7 +53,8 @@ class DestinationState:
 
     current is the generation whose tree is at the destination. kept are those that can be brought back, in the order in
     which they would be; drifted are those of them that had changed since they were unpacked, and are not rolled back
-    to. rolled_back_from is set from a roll-back until the next other change.
+    to. rolled_back_from is set from a roll-back until the next other change. dest is the path of the destination from a
+    state directory that is not beside it; Store.save() sets it.
     """
 
     next: int = 1
@@ -62,6 +63,12 @@ class DestinationState:
     drifted: tuple[int, ...] = ()
     rolled_back_from: int | None = None
     pending: Pending | None = None
+    dest: str | None = field(default=None, compare=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to keep: no generation and no change in progress."""
+        return self == DestinationState(next=self.next)
 
     @property
     def generations(self) -> frozenset[int]:
@@ -126,6 +133,7 @@ def parse_state(data: bytes) -> DestinationState:
         drifted=_numbers(fields, "drifted"),
         rolled_back_from=_optional_number(fields, "rolled_back_from"),
         pending=None if pending is None else _pending(pending),
+        dest=_dest(fields),
     )
     _check_consistent(state)
     return state
@@ -167,6 +175,13 @@ def _number(value: JsonValue, name: str) -> int:
 
 def _optional_number(fields: JsonObject, name: str) -> int | None:
     return None if fields.get(name) is None else _number(fields[name], name)
+
+
+def _dest(fields: JsonObject) -> str | None:
+    dest = fields.get("dest")
+    if dest is not None and not isinstance(dest, str):
+        raise StampInvalid("its field dest is not text")
+    return dest
 
 
 def _mode(fields: JsonObject, name: str) -> int | None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
+from dataclasses import replace
 
 from .._base.text import Warn, visible
 from .._unpack.errors import DestinationError, UnpackError
@@ -35,7 +36,7 @@ from . import state as states
 from .answer import ANSWER, NEW_ANSWER
 from .durable import read_file, replace_file
 from .os_errors import translated
-from .place import Place
+from .place import Place, refusal
 from .private import GENERATIONS, RECORD, ROOTFS, STAMP, STATE, opened_private
 from .stamp import ForeignStamp, Stamp, StampInvalid, parse_stamp
 from .state import DestinationState, parse_state
@@ -74,7 +75,10 @@ class Store:
         return self.opened(GENERATIONS, str(number))
 
     def load(self) -> DestinationState:
-        """Return the state. Raises DestinationError when its file is invalid or missing, FilesystemError."""
+        """Return the state.
+
+        Raises DestinationError when its file is invalid or missing or is that of another destination, FilesystemError.
+        """
         with translated("reading", self.place.state_path):
             data = read_file(self.fd, STATE, maximum=states.MAX_BYTES)
             if data is None and not self._names(GENERATIONS):
@@ -82,9 +86,26 @@ class Store:
         try:
             if data is None:
                 raise StampInvalid("it is missing, but there are generations")
-            return parse_state(data)
+            state = parse_state(data)
         except StampInvalid as exc:
             raise self._state_error(STATE, str(exc)) from None
+        self._check_dest(state)
+        return state
+
+    def _check_dest(self, state: DestinationState) -> None:
+        """Raise DestinationError if the option state_dir names the state directory of another destination."""
+        place, dest = self.place, state.dest
+        if place.state.dest is None or dest in (None, self._dest) or state.is_empty:
+            return
+        other = visible(os.path.normpath(os.path.join(place.state_path, dest)))
+        why = f"its state directory {visible(place.state_path)} belongs to the destination {other}"
+        raise refusal(place.path, why, "give each destination a state_dir of its own")
+
+    @property
+    def _dest(self) -> str | None:
+        """The text that the state records of the destination: any bytes, as JSON can have them."""
+        dest = self.place.state.dest
+        return None if dest is None else os.fsencode(dest).decode("utf-8", "backslashreplace")
 
     def _state_error(self, name: str, reason: str) -> DestinationError:
         shown, state = visible(self.place.path), visible(self.place.state_path)
@@ -97,7 +118,7 @@ class Store:
 
     def save(self, state: DestinationState) -> None:
         """Replace the state durably and atomically. Raises OSError."""
-        replace_file(self.fd, STATE, state.to_json())
+        replace_file(self.fd, STATE, replace(state, dest=self._dest).to_json())
 
     def stamp(self, number: int) -> Stamp | ForeignStamp:
         """Return the stamp of a generation. Raises StampInvalid, FilesystemError."""

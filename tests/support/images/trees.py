@@ -9,6 +9,7 @@ The tests of _destination and of _unpack/record/record.py use it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import typing as t
@@ -19,11 +20,15 @@ from ansible_collections.attested.registry.plugins.module_utils._destination.des
     Outcome,
     Staging,
 )
+from ansible_collections.attested.registry.plugins.module_utils._destination.inspection import View
+from ansible_collections.attested.registry.plugins.module_utils._destination.location import Location
 from ansible_collections.attested.registry.plugins.module_utils._destination.os_errors import translated
 from ansible_collections.attested.registry.plugins.module_utils._destination.stamp import Stamp
 from ansible_collections.attested.registry.plugins.module_utils._oci.digest import Digest
 from ansible_collections.attested.registry.plugins.module_utils._unpack.record.record import write_record
 
+# The directory for state directories of the destinations beside it, which a test makes to have them there.
+STATES: t.Final = "states"
 MTIME: t.Final = 1_700_000_000_123_456_789
 
 
@@ -89,6 +94,18 @@ def no_warning(message: str) -> None:
     raise AssertionError(message)
 
 
+@contextlib.contextmanager
+def opened(path: Path | str, *, inspect: bool = False, **options: t.Any) -> t.Iterator[t.Any]:
+    """Open a destination as a task does, or with inspect a View of it, with its state in state_directory()."""
+    state = state_directory(path)
+    state_dir = str(state) if state.parent.name == STATES else None
+    open_view: t.Callable[..., View] = Destination.inspect if inspect else Destination
+    with Location(str(path), state_dir, make=False) as location:
+        view: t.Any = open_view(str(path), location=location, **{"warn": no_warning, **options})
+        with view as found:
+            yield found
+
+
 def publish(
     path: Path | str,
     version: str,
@@ -101,13 +118,13 @@ def publish(
     fill: t.Callable[[Path], None] | None = None,
 ) -> Outcome:
     """Publish a tree of that version, or one that fill makes."""
-    with Destination(str(path), warn=warn, force=force) as destination, destination.staging() as staging:
+    with opened(path, warn=warn, force=force) as destination, destination.staging() as staging:
         if fill is None:
             make_tree(staging.path, version, mode=mode)
         else:
             fill(Path(staging.path))
         record(staging)
-        return destination.publish(staging, make_stamp(version), keep=keep, drifted=drifted)
+        return t.cast(Outcome, destination.publish(staging, make_stamp(version), keep=keep, drifted=drifted))
 
 
 def record(staging: Staging, digests: t.Mapping[int, bytes] | None = None) -> None:
@@ -117,6 +134,7 @@ def record(staging: Staging, digests: t.Mapping[int, bytes] | None = None) -> No
 
 
 def state_directory(path: Path | str) -> Path:
-    """Return the path of the state directory of a destination."""
+    """Return the path of the state directory of a destination: in a directory STATES beside it, if there is one."""
     path = Path(path)
-    return path.parent / f".{path.name}.oci"
+    states = path.parent / STATES
+    return states / path.name if states.is_dir() else path.parent / f".{path.name}.oci"

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 from ..._base.errors import CollectionError
 from ..._base.text import path_text, visible
 from ..._destination.inspection import DestinationInspection
-from ..._destination.place import find_parents
+from ..._destination.location import Location
 from ..._unpack.errors import DestinationError, Locked, filesystem_error
+from ..options.ranges import OptionInvalid
 
 if t.TYPE_CHECKING:
     from ..._base.strict_json import Json
@@ -32,21 +33,31 @@ _STATE_NAME: t.Final = re.compile(r"\.(.+)\.oci\Z", re.DOTALL)
 
 @dataclass(frozen=True)
 class InfoOptions:
-    """Which destinations to describe, and how closely. No dest and no below describes none."""
+    """Which destinations to describe, and how closely. No dest and no below describes none.
+
+    state_dir is the state directory of the only one, None if those of all are beside them.
+    """
 
     dest: tuple[str, ...]
     below: str | None
     drift: Level
+    state_dir: str | None = None
 
 
 def describe_trees(options: InfoOptions, *, warn: Warn) -> list[Json]:
     """Return the return value trees: those of dest in its order, then those in below by their names.
 
     What is wrong with one of them is in its problem, and does not hide the others. Raises DestinationError if below is
-    not a directory, FilesystemError if it cannot be listed.
+    not a directory, FilesystemError if it cannot be listed, OptionInvalid for a state_dir of several destinations.
     """
+    if options.state_dir is not None and (options.below is not None or len(set(options.dest)) != 1):
+        raise OptionInvalid(
+            "The option state_dir needs exactly one directory in dest, and no below, because each tree has a state"
+            " directory of its own; use a loop over the trees.",
+            option="state_dir",
+        )
     paths = [*options.dest, *([] if options.below is None else find_destinations(options.below))]
-    return [_describe(path, options.drift, warn=warn) for path in dict.fromkeys(paths)]
+    return [_describe(path, options, warn=warn) for path in dict.fromkeys(paths)]
 
 
 def find_destinations(below: str) -> list[str]:
@@ -62,16 +73,16 @@ def find_destinations(below: str) -> list[str]:
     return sorted(os.path.join(below, match.group(1)) for match in found if match is not None)
 
 
-def _describe(path: str, level: Level, *, warn: Warn) -> Json:
+def _describe(path: str, options: InfoOptions, *, warn: Warn) -> Json:
     """Return the element of trees for one destination. Raises nothing but defects."""
     tree: Json = {"dest": path_text(path), "exists": False, "managed": False, "locked": False, "problem": None}
     tree.update(dict.fromkeys(("image", "unpacked", "generation", "rolled_back_from", "options", "signature")))
     tree.update({"generations": [], "drift": [], "drift_total": None})
     try:
-        with find_parents(path, make=False) as parents:
-            if not parents.missing:
-                with DestinationInspection(path, warn=warn, lock_timeout=0, parents=parents) as view:
-                    _add_state(tree, view, level)
+        with Location(path, options.state_dir, make=False) as location:
+            if not location.is_missing:
+                with DestinationInspection(path, warn=warn, lock_timeout=0, location=location) as view:
+                    _add_state(tree, view, options.drift)
     except Locked:
         # the task that holds it is about to change what would be told
         tree.update({"exists": _is_directory(path), "managed": True, "locked": True})

@@ -98,7 +98,7 @@ def _find_answer(params: Params) -> Answer | None:
 
     with contextlib.ExitStack() as request:
         with contextlib.ExitStack() as stack:
-            place = _open_place(params["dest"], stack)
+            place = _open_place(params, stack)
             directory = None if place is None else _lock(place, stack)
             answer = None if directory is None else read_answer(directory.fd)
             if place is None or directory is None or answer is None or not _fits(answer, params):
@@ -129,16 +129,16 @@ def _fits(answer: Answer, params: Params) -> bool:
     )
 
 
-def _open_place(dest: str, stack: contextlib.ExitStack) -> Place | None:
+def _open_place(params: Params, stack: contextlib.ExitStack) -> Place | None:
     """Open the place of the tree with all checks; None if it is missing, or if there is something to warn of."""
-    from ..._destination.place import find_parents, open_place
+    from ..._destination.location import Location
 
-    parents = stack.enter_context(find_parents(dest, make=False))
-    if parents.missing:
+    location = stack.enter_context(Location(params["dest"], params["state_dir"], make=False))
+    if location.parents.missing:
         return None
-    place = open_place(dest, parents)
+    place = location.open()
     stack.callback(place.close)
-    return place if place.warning is None else None
+    return None if place.warnings else place
 
 
 def _lock(place: Place, stack: contextlib.ExitStack) -> StateDirectory | None:

@@ -35,7 +35,7 @@ class QuickCheck:
     def __init__(self, place: TreePlace, request: ImageRequest, desired: DesiredTree, watch: Stopwatch) -> None:
         self._request = request
         self._child = (
-            ChildResult(lambda: _inspect_tree(place, request, desired)) if _has_state_directory(place.dest) else None
+            ChildResult(lambda: _inspect_tree(place, request, desired)) if _has_state_directory(place) else None
         )
         self._desired, self._warn = desired, place.warn
         self._watch = watch
@@ -92,9 +92,9 @@ class QuickCheck:
         return recorded_signature(source, self._request, tree["signature"], digests=tree["digests"])
 
 
-def _has_state_directory(dest: str) -> bool:
-    head, name = os.path.split(dest.rstrip("/"))
-    return os.path.isdir(os.path.join(head, f".{name}.oci"))
+def _has_state_directory(place: TreePlace) -> bool:
+    head, name = os.path.split(place.dest.rstrip("/"))
+    return os.path.isdir(place.state_dir or os.path.join(head, f".{name}.oci"))
 
 
 def _inspect_tree(place: TreePlace, request: ImageRequest, desired: DesiredTree) -> Json | None:

@@ -59,19 +59,24 @@ class DesiredTree:
 
 @dataclass(frozen=True)
 class TreePlace:
-    """The place of a tree, and how to open it. With check nothing changes: the outcome is only predicted."""
+    """The place of a tree, and how to open it. With check nothing changes: the outcome is only predicted.
+
+    state_dir is where its state is, None for the directory beside it.
+    """
 
     dest: str
     force: bool
     lock_timeout: float
     check: bool
     warn: Warn
+    state_dir: str | None = None
 
     @contextlib.contextmanager
     def open(self, *, create: bool) -> t.Iterator[View]:
         """Yield a View of the place; unless check is set, a Destination, which can change it.
 
-        With create, missing parent directories are created, and removed at the end if they are empty.
+        With create, missing parent directories are created, and removed at the end if they are empty; with a state_dir
+        that exists, in any case.
         """
         from ..opened_again import opened_again
 
@@ -80,18 +85,16 @@ class TreePlace:
 
     def _enter(self, stack: contextlib.ExitStack, *, create: bool) -> View:
         from ..._destination.destination import Destination
-        from ..._destination.inspection import Missing
-        from ..._destination.os_errors import translated
-        from ..._destination.place import find_parents
+        from ..._destination.location import Location
 
-        parents = stack.enter_context(find_parents(self.dest, make=create))
-        options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout, "parents": parents}
-        if parents.missing and (self.check or not create):
-            return stack.enter_context(Missing(self.dest, **options))
+        location = stack.enter_context(Location(self.dest, self.state_dir, make=create))
+        options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout}
+        options["location"] = location
         if self.check:
             return stack.enter_context(Destination.inspect(self.dest, **options))
-        with translated("making the parent directory of", self.dest):
-            parents.make()
+        # a tree is brought back even if the directory above it is gone
+        if create or location.has_state:
+            location.make()
         return stack.enter_context(Destination(self.dest, create=create, **options))
 
 

@@ -44,7 +44,14 @@ def run_image_unpack(module: RegistryModule) -> dict[str, t.Any]:
     params = module.params
     check_minimum(params, 0, "keep_generations")
     check_downloads(params)
-    place = TreePlace(params["dest"], params["force"], params["lock_timeout"], module.check_mode, module.warn)
+    place = TreePlace(
+        params["dest"],
+        params["force"],
+        params["lock_timeout"],
+        module.check_mode,
+        module.warn,
+        state_dir=params["state_dir"],
+    )
     if params["state"] == "present":
         return _present(module, place)
     from .absent import ensure_absent, ensure_rolled_back

@@ -148,7 +148,7 @@ class LayeredDirectory:
             return False
         with translated("looking at", self._place.state_path):
             try:
-                os.stat(self._place.state_name, dir_fd=self._place.parent_fd, follow_symlinks=False)
+                os.stat(self._place.state.name, dir_fd=self._place.parent_fd, follow_symlinks=False)
             except FileNotFoundError:
                 return False
         return True

@@ -188,6 +188,7 @@ UNPACK: t.Final[Options] = {
     **MOUNT_POINTS,
     **PROGRESS,
     "dest": {"type": "path", "required": True},
+    "state_dir": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back"], "default": "present"},
     "force": {"type": "bool", "default": False},
     "keep_generations": {"type": "int", "default": 1},

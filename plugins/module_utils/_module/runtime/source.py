@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from ..._base.parents import Parents
 from ..._base.text import visible
 from ..._destination.inspection import DestinationInspection
-from ..._destination.place import find_parents
+from ..._destination.location import Location
 from ..._oci.config import ImageConfig
 from ..._oci.errors import Unsupported
 from ..._oci.platform import UNKNOWN
@@ -85,11 +85,8 @@ def _opened_stamped(module: AnsibleModule) -> t.Iterator[UnpackedImage | None]:
     """Yield the image in the stamp of the tree."""
     path = module.params["root"]
     with contextlib.ExitStack() as stack:
-        parents = stack.enter_context(find_parents(path, make=False))
-        if parents.missing:
-            yield None
-            return
-        view = stack.enter_context(DestinationInspection(path, warn=module.warn, parents=parents))
+        location = stack.enter_context(Location(path, module.params["state_dir"], make=False))
+        view = stack.enter_context(DestinationInspection(path, warn=module.warn, location=location))
         if not view.exists:
             yield None
             return

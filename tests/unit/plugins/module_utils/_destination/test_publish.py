@@ -28,8 +28,10 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
 )
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree import syscalls
 from ansible_collections.attested.registry.tests.support.images.trees import (
+    STATES,
     make_tree,
     no_warning,
+    opened,
     publish,
     snapshot,
     state_directory,
@@ -111,17 +113,17 @@ def unhindered(root: Path) -> None:
 
 
 def roll_back(path: Path) -> None:
-    with Destination(str(path), warn=no_warning, create=False) as destination:
+    with opened(path, create=False) as destination:
         destination.roll_back()
 
 
 def restore(path: Path) -> None:
-    with Destination(str(path), warn=no_warning) as destination:
+    with opened(path) as destination:
         destination.restore(1)
 
 
 def remove(path: Path) -> None:
-    with Destination(str(path), warn=no_warning, create=False) as destination:
+    with opened(path, create=False) as destination:
         destination.remove()
 
 
@@ -170,7 +172,7 @@ def ground() -> t.Iterator[Path]:
 def check_state_directory(path: Path, expected: str | None) -> None:
     """Nothing is left over, and every generation is what its stamp says."""
     directory = state_directory(path)
-    with Destination.inspect(str(path), warn=no_warning) as view:
+    with opened(path, inspect=True) as view:
         assert not view.drift("content") or expected == "gone"
         kept = {generation.number: generation for generation in view.generations}
         current = view.current_generation
@@ -188,9 +190,9 @@ def check_state_directory(path: Path, expected: str | None) -> None:
 
 def settle_and_check(path: Path, scenario: Scenario, trees: dict[str | None, t.Any], there: t.Any) -> None:
     """Check what the next run finds and what it leaves."""
-    with Destination.inspect(str(path), warn=no_warning, force=True) as view:
+    with opened(path, inspect=True, force=True) as view:
         seen = view.current and view.current.reference
-    with Destination(str(path), warn=no_warning, create=False, force=True) as destination:
+    with opened(path, create=False, force=True) as destination:
         reference = destination.current and destination.current.reference
         assert reference == seen
     found = snapshot(path)
@@ -208,10 +210,14 @@ def at_every_step(
     ground: Path,
     trees: dict[str | None, t.Any],
     attempt: t.Callable[[Path, int], bool],
+    *,
+    elsewhere: bool = False,
 ) -> int:
     for step in range(1, 200):
         path = ground / str(step) / "app"
         path.parent.mkdir()
+        if elsewhere:
+            (path.parent / STATES).mkdir()
         scenario.prepare(path)
         reached = attempt(path, step)
         there = snapshot(path)
@@ -268,6 +274,15 @@ def test_a_kill_at_any_step(
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["first", "over foreign", "second", "roll back", "remove"])
+def test_a_kill_at_any_step_with_the_state_elsewhere(
+    ground: Path, monkeypatch: pytest.MonkeyPatch, trees: dict[str | None, t.Any], name: str
+) -> None:
+    scenario = SCENARIOS[name]
+    assert at_every_step(scenario, ground, trees, killed(scenario, monkeypatch), elsewhere=True) >= 8
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["over foreign", "second", "roll back", "restore"])
 def test_a_kill_at_any_step_where_nothing_can_be_exchanged(
     ground: Path, monkeypatch: pytest.MonkeyPatch, trees: dict[str | None, t.Any], name: str
@@ -282,6 +297,13 @@ def test_a_kill_at_any_step_where_nothing_can_be_exchanged(
 def test_an_error_at_any_step(ground: Path, trees: dict[str | None, t.Any], name: str) -> None:
     scenario = SCENARIOS[name]
     assert at_every_step(scenario, ground, trees, raising(scenario, fail, UnpackError)) >= 8
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["first", "second", "remove"])
+def test_an_error_at_any_step_with_the_state_elsewhere(ground: Path, trees: dict[str | None, t.Any], name: str) -> None:
+    scenario = SCENARIOS[name]
+    assert at_every_step(scenario, ground, trees, raising(scenario, fail, UnpackError), elsewhere=True) >= 8
 
 
 @pytest.mark.exhaustive
