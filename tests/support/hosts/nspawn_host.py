@@ -23,6 +23,8 @@ _UP_SECONDS: t.Final = 60.0
 _DOWN_SECONDS: t.Final = 15.0
 # The exit status of systemd-nspawn when the guest requested a reboot.
 _REBOOT: t.Final = 133
+# These are directories of this machine, because an overlay has no ID-mapped mounts, which containers in the host need.
+_NOT_OVERLAID: t.Final = ("srv", "var/lib/machines")
 _NETWORK: t.Final = """[Match]
 Name=host0
 [Network]
@@ -84,6 +86,8 @@ class Host:
     def _mounted(self) -> t.Iterator[None]:
         for name in ("upper", "work", "root"):
             (self.work / name).mkdir(parents=True)
+        for name in _NOT_OVERLAID:
+            (self.work / "data" / name).mkdir(parents=True)
         places = f"lowerdir={self.base},upperdir={self.work / 'upper'},workdir={self.work / 'work'}"
         try:
             run("mount", "-t", "overlay", f"test-{self.name}", "-o", places, self._root)
@@ -144,6 +148,7 @@ class Host:
         nspawn = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--resolv-conf=off"]
         nspawn += [f"--directory={self._root}", f"--machine={self._machine}", f"--hostname={self.name}"]
         nspawn += [f"--network-bridge={self.bridge}"]
+        nspawn += [f"--bind={self.work / 'data' / name}:/{name}" for name in _NOT_OVERLAID]
         # Without the system call bpf, systemd accepts IPAddressDeny= in units but does not enforce it.
         nspawn += ["--capability=CAP_NET_ADMIN", "--system-call-filter=bpf"]
         enter = "; ".join(f"echo $$ >{shlex.quote(str(path))}" for path in self._procs)
