@@ -107,6 +107,8 @@ options:
         with mode V(0755) that belongs to root, or with O(ownership=false) to the user of the task, and so do missing
         directories above it. Symbolic links are followed inside the tree. A file or a dangling link on the way is an
         error (C(mount_point_invalid)), and the old tree stays. Check mode reads no layers, and so cannot tell.
+      - V(/bin), V(/lib) and V(/sbin) become links to the directories of these names in C(/usr) if the tree has those,
+        as systemd makes them.
       - If there is at least one path, the volumes of the image also become directories, except with O(strip), because
         they are paths in the complete image. A volume whose path cannot be used leads to a warning.
       - Paths are those of the resulting tree. O(include), O(exclude) and O(strip) are applied before.

@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..._unpack.tree.missing import find_missing
-from ..._unpack.tree.mount_points import MountPoints
+from ..._unpack.tree.missing import find_missing, has_path
+from ..._unpack.tree.mount_points import MERGED_USR, MountPoints
 from .process import volumes
 
 if t.TYPE_CHECKING:
@@ -54,6 +54,12 @@ def needed_points(
     return MountPoints(tuple(sorted(needed)), tuple(sorted(files.intersection(mounted) - needed)))
 
 
+def with_links_of_systemd(root: int, points: MountPoints) -> MountPoints:
+    """Return the points, and the names that systemd makes links of in an open tree with their targets. Total."""
+    links = [path.decode() for path in MERGED_USR if has_path(root, b"/usr" + path)]
+    return MountPoints(tuple(sorted({*points.directories, *links})), points.files)
+
+
 def _is_file(source: str) -> bool:
     return os.path.exists(source) and not os.path.isdir(source)
 
@@ -85,4 +91,4 @@ def outermost(paths: t.Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-__all__ = ("SYSTEMD_BASE", "missing_points", "needed_points", "outermost")
+__all__ = ("SYSTEMD_BASE", "missing_points", "needed_points", "outermost", "with_links_of_systemd")

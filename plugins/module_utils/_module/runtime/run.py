@@ -17,7 +17,7 @@ from ..._base.text import ignore, visible
 from ..._unpack.accounts import Accounts
 from ..._unpack.tree.mount_points import MountPoints
 from .file import MAX_BYTES, write_file
-from .mount_points import SYSTEMD_BASE, missing_points, needed_points
+from .mount_points import SYSTEMD_BASE, missing_points, needed_points, with_links_of_systemd
 from .process import make_process
 from .program import find_program
 from .settings import parse_settings
@@ -95,6 +95,8 @@ def _check_mount_points(module: AnsibleModule, image: UnpackedImage, process: Pr
     """Return the mount points that the tree should be unpacked with; warn if it lacks some."""
     is_unit, before = module.params["format"] == "systemd", image.mount_points
     needed = needed_points(image.config, process, settings, is_unit=is_unit, warn=ignore)
+    if is_unit:
+        needed = with_links_of_systemd(image.root, needed)
     lacking = missing_points(image.root, needed)
     results: Json = {
         "missing_mount_points": sorted((*lacking.directories, *lacking.files)),

@@ -20,7 +20,8 @@ import typing as t
 from ..._base.text import Warn, visible
 from ..errors import MountPointInvalid, filesystem_error
 from .metadata import Attributes
-from .missing import Missing, find_missing
+from .missing import Missing, find_missing, has_path
+from .mount_points import MERGED_USR
 
 if t.TYPE_CHECKING:
     from ..limits import Budget
@@ -33,6 +34,7 @@ _FILES: t.Final = "mount_files"
 
 # Like the directories that an image uses and does not describe: of root, with a fixed time.
 _FILE: t.Final = Attributes(0o644, 0, 0, 0, {})
+_LINK: t.Final = Attributes(0o777, 0, 0, 0, {})
 _CREATE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -103,10 +105,12 @@ class PointMaker:
                 raise _Dangling(_dangling_error(point, missing))
             for dummy in missing.names:
                 self._budget.add_entry()
-            if point.option == _DIRECTORIES:
-                self._tree.directory(b"/".join((*missing.where, *missing.names)), make=True)
-            else:
+            if point.option == _FILES:
                 self._make_file(missing)
+            elif missing.path in MERGED_USR and has_path(self._root, b"/usr" + missing.path):
+                self._make_link(missing.names[0])
+            else:
+                self._tree.directory(b"/".join((*missing.where, *missing.names)), make=True)
         except OSError as exc:
             raise filesystem_error(exc, doing="making the mount point", path=point.path) from exc
         finally:
@@ -121,6 +125,12 @@ class PointMaker:
             self._attributor.set_file(fd, _FILE)
         finally:
             os.close(fd)
+
+    def _make_link(self, name: bytes) -> None:
+        """Make the link to the directory of this name in /usr, as systemd does."""
+        self._tree.keep_time(self._root)
+        os.symlink(b"usr/" + name, name, dir_fd=self._root)
+        self._attributor.set_symlink(self._root, name, _LINK)
 
 
 def _find(root: int, point: _Point) -> Missing | None:

@@ -53,4 +53,12 @@ def find_missing(root: int, path: bytes) -> Missing | None:
     return None
 
 
-__all__ = ("Missing", "find_missing")
+def has_path(root: int, path: bytes) -> bool:
+    """Return whether a tree, open as root, has anything at a path; False also where that cannot be told."""
+    try:
+        return find_missing(root, path) is None
+    except OSError:
+        return False
+
+
+__all__ = ("Missing", "find_missing", "has_path")

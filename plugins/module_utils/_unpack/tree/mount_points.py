@@ -22,6 +22,9 @@ from ..limits import PATH_BYTES
 
 # The most places of one kind.
 MAX_POINTS: t.Final = 1000
+# systemd makes links of these names in a root directory that has the directories in /usr (base-filesystem.c). The same
+# happens to mount points of these names.
+MERGED_USR: t.Final = (b"/bin", b"/lib", b"/sbin")
 _NAME_BYTES: t.Final = 255
 
 
@@ -87,4 +90,4 @@ def paths_of_volumes(names: t.Collection[str], *, warn: Warn) -> tuple[str, ...]
     return tuple(sorted(paths))
 
 
-__all__ = ("MAX_POINTS", "MountPoints", "PathRefused", "path_of_point", "paths_of_volumes")
+__all__ = ("MAX_POINTS", "MERGED_USR", "MountPoints", "PathRefused", "path_of_point", "paths_of_volumes")

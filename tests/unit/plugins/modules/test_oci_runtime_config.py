@@ -278,8 +278,8 @@ def test_a_warning_of_what_the_start_will_change(unpack: t.Any, write: t.Any, ro
     assert missing(run) == ["/data", "/dev", "/etc/resolv.conf", "/proc", "/sys", "/work"]
     run = write(format="systemd", mounts=mounts, check=True)
     base = ["/dev", "/proc", "/root", "/run", "/sys", "/tmp", "/var", "/var/tmp"]
-    assert missing(run) == ["/data", *base]
-    assert run["missing_mount_points"] == ["/data", *base, "/work"]
+    assert missing(run) == ["/bin", "/data", *base]
+    assert run["missing_mount_points"] == ["/bin", "/data", *base, "/work"]
     assert not (root / "data").exists()
 
 
@@ -315,6 +315,21 @@ def test_a_tree_with_the_places_that_the_warning_names(unpack: t.Any, write: t.A
     run = write(**options)
     assert (run["missing_mount_points"], run.warnings) == ([], [])
     assert {key: run[key] for key in named} == named
+
+
+def test_a_warning_of_the_links_that_systemd_makes(unpack: t.Any, write: t.Any, root: pathlib.Path) -> None:
+    found = images.image(
+        [images.layer([images.file("usr/bin/app", b"", mode=0o755)])],
+        config_members={"config": {"Entrypoint": ["/usr/bin/app"]}},
+    )
+    unpack(found)
+    assert "/bin" not in missing(write())
+    run = write(format="systemd", check=True)
+    assert "/bin" in missing(run)
+    assert not {"/lib", "/sbin"}.intersection(run["mount_points"])
+    unpack(found, points={"mount_points": run["mount_points"]})
+    assert os.readlink(root / "bin") == "usr/bin"
+    assert write(format="systemd").warnings == []
 
 
 def test_a_place_is_named_by_where_its_link_leads(unpack: t.Any, write: t.Any) -> None:

@@ -101,6 +101,19 @@ def test_what_exists_stays_as_it_is(unpack: Unpack) -> None:
     assert (root / "lib").is_symlink()
 
 
+def test_names_of_a_merged_usr_become_the_links_that_systemd_makes(unpack: Unpack) -> None:
+    root = unpack([file("usr/bin/app", b"x"), symlink("usr/lib", "../no"), file("usr/sbin", b"")], ["/bin", "/lib"])
+    assert os.readlink(root / "bin") == "usr/bin"
+    assert (root / "bin").lstat().st_mtime == 0
+    assert stat.S_ISDIR((root / "lib").lstat().st_mode)
+    assert not (root / "sbin").exists()
+
+
+def test_names_of_a_merged_usr_are_directories_without_it(unpack: Unpack) -> None:
+    root = unpack([file("usr", b"")], ["/bin", "/lib/app", "/sbin"])
+    assert [stat.S_ISDIR((root / name).lstat().st_mode) for name in ("bin", "lib", "sbin")] == [True] * 3
+
+
 def test_links_lead_to_places_in_the_tree(unpack: Unpack, tmp_path: Path) -> None:
     entries = [
         directory("real"),
