@@ -101,8 +101,9 @@ class Place:
 
     def close(self) -> None:
         """Close the parent directories."""
-        for fd in {self.parent_fd, self.state.parent_fd}:
-            os.close(fd)
+        os.close(self.parent_fd)
+        if self.state.parent_fd != self.parent_fd:
+            os.close(self.state.parent_fd)
 
     def look(self) -> DestinationRoot | None:
         """Return what is at the destination, None if nothing is.
