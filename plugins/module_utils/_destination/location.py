@@ -84,6 +84,10 @@ class Location:
             return False
         return _exists(os.path.basename(_check_state_path(self._state_dir)), parents.fd)
 
+    def check(self) -> None:
+        """Raise ParentRefused if make() would, because a directory above the destination must not be created."""
+        self.parents.check()
+
     def make(self) -> None:
         """Create the missing directories above both. Raises ParentRefused, FilesystemError."""
         with translated("making the parent directory of", self._dest):

@@ -26,9 +26,11 @@ from .._base.text import visible
 from .._unpack.errors import DestinationError, Locked
 from .os_errors import translated
 from .place import Place, refusal
-from .private import STATE, open_private
+from .private import GENERATIONS, STATE, open_private
 
 _LOCK: t.Final = "lock"
+# How all other names in a state directory begin; see store.py and answer.py.
+_OWN: t.Final = (STATE, GENERATIONS, "answer.json", "staging-", "trash-")
 _OPEN_FLAGS: t.Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # How many attempts are made at least, even after the deadline: runs that end remove the directory while others wait.
 # Without an end, a user who can write to the parent could replace the directory forever.
@@ -117,13 +119,17 @@ class StateDirectory:
 
 
 def _check_purpose(place: Place, fd: int) -> None:
-    """Raise DestinationError if the directory that the option state_dir names has files, but no state."""
+    """Raise DestinationError if the directory that the option state_dir names has no state, but other files.
+
+    A run that was killed before it wrote the state leaves only files that begin with one of _OWN.
+    """
     if place.state.dest is None:
         return
     names = os.listdir(fd)
-    if names and not {_LOCK, STATE}.intersection(names):
+    others = [name for name in names if name != _LOCK and not name.startswith(_OWN)]
+    if others and STATE not in names:
         shown = visible(place.state_path)
-        why = f"its state directory {shown} has other files, such as {visible(min(names))}"
+        why = f"its state directory {shown} has other files, such as {visible(min(others))}"
         remedy = "choose an empty directory for the option state_dir, or one that does not exist yet"
         raise refusal(place.path, why, remedy)
 

@@ -91,6 +91,8 @@ class TreePlace:
         options: Json = {"warn": self.warn, "force": self.force, "lock_timeout": self.lock_timeout}
         options["location"] = location
         if self.check:
+            if location.has_state:
+                location.check()
             return stack.enter_context(Destination.inspect(self.dest, **options))
         # a tree is brought back even if the directory above it is gone
         if create or location.has_state:

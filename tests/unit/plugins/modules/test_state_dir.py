@@ -190,6 +190,17 @@ def test_a_tree_whose_parent_is_gone(place: Place) -> None:
     assert (names(place.root), names(place.state.parent)) == (["states"], [])
 
 
+def test_a_link_above_the_tree_that_leads_nowhere_is_the_same_error_in_check_mode(place: Place) -> None:
+    place.unpack()
+    shutil.rmtree(place.dest.parent)
+    place.dest.parent.symlink_to("gone")
+    runs = [place.unpack(check=True), place.unpack()]
+    runs += [place.back(state, check=check) for state in ("absent", "rolled_back") for check in (True, False)]
+    assert {run["msg"].partition(": ")[2] for run in runs} == {
+        f"a symbolic link leads to {place.root}/gone, which does not exist; create that directory."
+    }
+
+
 def test_parents_of_a_failed_task_are_removed(place: Place) -> None:
     assert place.unpack("none").failed
     assert names(place.root) == []
@@ -289,6 +300,22 @@ def test_a_directory_with_other_files_is_refused(place: Place) -> None:
     (place.state / "data").touch()
     assert "has other files, such as data" in refused(place)
     assert "has other files" in place.back("absent")["msg"]
+
+
+def test_a_lock_of_another_program_is_not_ours(place: Place) -> None:
+    place.state.mkdir(parents=True, mode=0o700)
+    (place.state / "data").touch()
+    (place.state / "lock").write_text("precious")
+    assert "has other files, such as data" in refused(place)
+    assert (place.state / "lock").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["lock", "staging-1", "trash-1", "state.json.new-1", "answer.json.new-1"])
+def test_what_a_killed_task_left_there_is_no_other_file(place: Place, name: str) -> None:
+    place.state.mkdir(parents=True, mode=0o700)
+    (place.state / name).touch()
+    assert place.unpack()["changed"] is True
+    assert {name} - {"lock"} - set(names(place.state)) == {name} - {"lock"}
 
 
 @pytest.mark.parametrize("kind", ["open", "file", "link"])
