@@ -173,7 +173,9 @@ class TreeWriter:
         unpacked = Unpacked(self._budget.entries, self._budget.bytes)
         if self._options.selection:
             self._tree.select(self._options.selection, warn=self._warn)
-        maker = PointMaker(self._tree, self._root, attributor=self._attributor, budget=self._budget)
+        maker = PointMaker(
+            self._tree, self._root, attributor=self._attributor, budget=self._budget, digests=self._digests
+        )
         maker.make(self._options.mount_points)
         maker.make_volumes(self._options.volumes, warn=self._warn)
         self._tree.finish(self._attributor)

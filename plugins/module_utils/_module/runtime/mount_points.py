@@ -15,7 +15,7 @@ import os
 import typing as t
 
 from ..._unpack.tree.missing import find_missing, has_path
-from ..._unpack.tree.mount_points import MERGED_USR, MountPoints
+from ..._unpack.tree.mount_points import MERGED_USR, MountPoints, PathRefused, path_of_point
 from .process import volumes
 
 if t.TYPE_CHECKING:
@@ -66,20 +66,25 @@ def _is_file(source: str) -> bool:
 
 def missing_points(root: int, points: MountPoints) -> MountPoints:
     """Return those that an open tree lacks, by the paths that links in the tree lead to, sorted. Total."""
-    files = _missing(root, points.files)
-    return MountPoints(tuple(sorted(_missing(root, points.directories) - files)), tuple(sorted(files)))
+    directories: set[str] = set()
+    files = _missing(root, points.files, before=directories)
+    directories |= _missing(root, points.directories, before=directories)
+    return MountPoints(tuple(sorted(directories - files)), tuple(sorted(files)))
 
 
-def _missing(root: int, paths: t.Iterable[str]) -> set[str]:
+def _missing(root: int, paths: t.Iterable[str], *, before: set[str]) -> set[str]:
+    """Return what is missing at paths, and add to before the directories without which links do not lead there."""
     found = set()
     for path in paths:
         try:
-            missing = find_missing(root, path.encode())
-        except OSError:
+            missing = find_missing(root, path_of_point(path).encode())
+        except (OSError, PathRefused):
             continue  # something that makes the start fail and changes nothing
         if missing is not None:
             found.add(missing.path.decode("utf-8", "replace"))
-    return found
+            if missing.before_up is not None:
+                before.add(missing.before_up.decode("utf-8", "replace"))
+    return found - {"/"}
 
 
 def outermost(paths: t.Iterable[str]) -> tuple[str, ...]:

@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ..._base.errors import JsonInvalid
 from ..._base.strict_json import load
 from ..._base.text import ignore, visible
 from ..._unpack.accounts import Accounts
-from ..._unpack.tree.mount_points import MountPoints
+from ..._unpack.tree.mount_points import MAX_POINTS, MountPoints
 from .file import MAX_BYTES, write_file
 from .mount_points import SYSTEMD_BASE, missing_points, needed_points, with_links_of_systemd
 from .process import make_process
@@ -33,6 +34,9 @@ if t.TYPE_CHECKING:
     from .process import Process
     from .settings import Settings
     from .source import UnpackedImage
+
+# Paths that YAML takes for text in a list as they are.
+_PLAIN: t.Final = re.compile(r"[\w/.@%+-]+", re.ASCII)
 
 UnitOptions = dict[str, dict[str, tuple[str, ...]]]
 
@@ -122,9 +126,19 @@ def _check_mount_points(module: AnsibleModule, image: UnpackedImage, process: Pr
 
 
 def _advice(results: Json) -> str:
-    given = [f"{name}: [{', '.join(results[name])}]" for name in ("mount_points", "mount_files") if results[name]]
+    names = [name for name in ("mount_points", "mount_files") if results[name]]
+    if any(len(results[name]) > MAX_POINTS for name in names):
+        return (
+            f"Build the image with what is missing, which is more than the {MAX_POINTS} paths that an option can have."
+        )
+    given = [f"{name}: [{', '.join(map(_in_yaml, results[name]))}]" for name in names]
     shown = visible(" and ".join(given), limit=4096)
     return f"Unpack the image with {shown}, or build it with what is missing."
+
+
+def _in_yaml(path: str) -> str:
+    """Return a path as an entry of a list in YAML: the name of a volume can have commas and quotes."""
+    return path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
 
 
 def to_bytes(spec: Json) -> bytes:

@@ -22,6 +22,9 @@ from .descent import DIRECTORY, Descent
 
 # Linux follows as many symbolic links in one path.
 MAXIMUM_LINKS: t.Final = 40
+# The most components of a path with those of the links on it, twice as many as a path can have. An image with links to
+# long paths through links could else make each walk take 80,000 system calls.
+_MAXIMUM_STEPS: t.Final = 4096
 
 # The number of the system call, the same on every architecture but alpha.
 _OPENAT2: t.Final = 437
@@ -98,6 +101,7 @@ class Walk:
         self._here = Descent(root)
         self._make = make
         self._links = 0
+        self._steps = 0
         # the outermost link that is being followed, and how many components come after its target
         self._followed: tuple[bytes, int] | None = None
 
@@ -120,6 +124,9 @@ class Walk:
 
     def _step(self, name: bytes) -> None:
         """Enter one component, or replace a link by the components of its target."""
+        self._steps += 1
+        if self._steps > _MAXIMUM_STEPS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
         if name == b"..":
             if self.names:
                 self._here.leave()

@@ -14,6 +14,7 @@ link leads to nothing: that place is another one than the task names. writer.py 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import typing as t
 
@@ -21,10 +22,11 @@ from ..._base.text import Warn, visible
 from ..errors import MountPointInvalid, filesystem_error
 from .metadata import Attributes
 from .missing import Missing, find_missing, has_path
-from .mount_points import MERGED_USR
+from .mount_points import MERGED_USR, VolumeWarnings
 
 if t.TYPE_CHECKING:
     from ..limits import Budget
+    from .inode_table import InodeTable
     from .metadata import Attributor
     from .mount_points import MountPoints
     from .tree import Tree
@@ -36,6 +38,12 @@ _FILES: t.Final = "mount_files"
 _FILE: t.Final = Attributes(0o644, 0, 0, 0, {})
 _LINK: t.Final = Attributes(0o777, 0, 0, 0, {})
 _CREATE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# Why the way to a place does not end, by the error that says so.
+_ENDLESS: t.Final = {
+    errno.ELOOP: "symbolic links in the tree lead to each other, or are too many",
+    errno.ENAMETOOLONG: "a symbolic link in the tree leads to a name that is too long",
+}
 
 
 class _Point(t.NamedTuple):
@@ -56,14 +64,18 @@ class _Dangling(Exception):
 class PointMaker:
     """Makes mount points in a tree that is private to the caller, whose root is open as root.
 
-    Each directory and file that is made counts as an entry of budget.
+    Each directory and file that is made counts as an entry of budget. digests, if given, gets that of each file: the
+    inode number may be that of a removed file, whose digest it still has.
     """
 
-    def __init__(self, tree: Tree, root: int, *, attributor: Attributor, budget: Budget) -> None:
+    def __init__(
+        self, tree: Tree, root: int, *, attributor: Attributor, budget: Budget, digests: InodeTable | None = None
+    ) -> None:
         self._tree = tree
         self._root = root
         self._attributor = attributor
         self._budget = budget
+        self._digests = digests
 
     def make(self, points: MountPoints) -> None:
         """Make all that is missing. Raises MountPointInvalid, LimitExceeded, FilesystemError.
@@ -88,13 +100,15 @@ class PointMaker:
 
         Raises LimitExceeded, FilesystemError.
         """
+        warnings = VolumeWarnings(warn)
         for path in paths:
             try:
                 self._make(_Point(path, _DIRECTORIES))
             except _Dangling as exc:
-                warn(_volume_warning(path, exc.error))
+                warnings.add(_volume_warning(path, exc.error))
             except MountPointInvalid as exc:
-                warn(_volume_warning(path, exc))
+                warnings.add(_volume_warning(path, exc))
+        warnings.close()
 
     def _make(self, point: _Point) -> None:
         try:
@@ -123,6 +137,8 @@ class PointMaker:
         fd = os.open(name, _CREATE, self._attributor.creation_mode(_FILE), dir_fd=parent.descriptor)
         try:
             self._attributor.set_file(fd, _FILE)
+            if self._digests is not None:
+                self._digests[os.fstat(fd).st_ino] = hashlib.sha256().digest()
         finally:
             os.close(fd)
 
@@ -141,16 +157,17 @@ def _find(root: int, point: _Point) -> Missing | None:
         remedy = f"choose another path in the option {point.option}, or build the image without {at}"
         raise _error(point, f"{at} in the tree is not a directory", remedy) from None
     except OSError as exc:
-        if exc.errno != errno.ELOOP:
+        why = _ENDLESS.get(exc.errno or 0)
+        if why is None:
             raise
-        why = "symbolic links in the tree lead to each other"
         raise _error(point, why, f"choose another path in the option {point.option}") from None
 
 
 def _dangling_error(point: _Point, missing: Missing) -> MountPointInvalid:
-    link, target = visible(b"/" + t.cast(bytes, missing.link)), visible(missing.path)
+    link, first = visible(b"/" + t.cast(bytes, missing.link)), missing.before_up
+    target, option = (missing.path, point.option) if first is None else (first, _DIRECTORIES)
     why = f"{link} in the tree is a symbolic link to something that the tree does not have"
-    return _error(point, why, f"add {target} to the option {point.option}")
+    return _error(point, why, f"add {visible(target)} to the option {option}")
 
 
 def _error(point: _Point, why: str, remedy: str) -> MountPointInvalid:

@@ -34,6 +34,13 @@ class Missing(t.NamedTuple):
         """The absolute path in the tree of what is missing, which no link is on."""
         return os.path.normpath(b"/" + b"/".join((*self.where, *self.names)))
 
+    @property
+    def before_up(self) -> bytes | None:
+        """The absolute path of a missing directory that .. comes after in a link, None without ..; it comes first."""
+        if b".." not in self.names:
+            return None
+        return b"/" + b"/".join((*self.where, *self.names[: self.names.index(b"..")]))
+
 
 def find_missing(root: int, path: bytes) -> Missing | None:
     """Return what a tree, open as root, lacks at a path; None if anything is there, of any type.

@@ -26,6 +26,8 @@ MAX_POINTS: t.Final = 1000
 # happens to mount points of these names.
 MERGED_USR: t.Final = (b"/bin", b"/lib", b"/sbin")
 _NAME_BYTES: t.Final = 255
+# How many volumes are warned of one by one: an image can have many.
+_WARNINGS: t.Final = 10
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,26 @@ class MountPoints:
 
 class PathRefused(ValueError):
     """A path cannot be that of a mount point; the message is the reason, as part of a sentence."""
+
+
+class VolumeWarnings:
+    """Warns of the first volumes that get no directory; close() warns of the number of the others."""
+
+    def __init__(self, warn: Warn) -> None:
+        self._warn = warn
+        self._count = 0
+
+    def add(self, sentence: str) -> None:
+        """Warn of one volume."""
+        self._count += 1
+        if self._count <= _WARNINGS:
+            self._warn(sentence)
+
+    def close(self) -> None:
+        """Warn of those that were too many for a warning of their own."""
+        more = self._count - _WARNINGS
+        if more > 0:
+            self._warn(f"{more} more volumes of the image get no directory in the tree, for such reasons.")
 
 
 def path_of_point(text: str) -> str:
@@ -78,7 +100,7 @@ def paths_of_volumes(names: t.Collection[str], *, warn: Warn) -> tuple[str, ...]
     if len(names) > MAX_POINTS:
         warn(f"The image has {len(names)} volumes, more than {MAX_POINTS}, so the tree gets no directories for them.")
         return ()
-    paths = set()
+    paths, warnings = set(), VolumeWarnings(warn)
     for name in names:
         path = posixpath.normpath("/" + name.lstrip("/"))
         if path == "/":
@@ -86,8 +108,17 @@ def paths_of_volumes(names: t.Collection[str], *, warn: Warn) -> tuple[str, ...]
         try:
             paths.add(path_of_point(path))
         except PathRefused as exc:
-            warn(f"The volume {quote(name)} of the image gets no directory in the tree: {exc}.")
+            warnings.add(f"The volume {quote(name)} of the image gets no directory in the tree: {exc}.")
+    warnings.close()
     return tuple(sorted(paths))
 
 
-__all__ = ("MAX_POINTS", "MERGED_USR", "MountPoints", "PathRefused", "path_of_point", "paths_of_volumes")
+__all__ = (
+    "MAX_POINTS",
+    "MERGED_USR",
+    "MountPoints",
+    "PathRefused",
+    "VolumeWarnings",
+    "path_of_point",
+    "paths_of_volumes",
+)

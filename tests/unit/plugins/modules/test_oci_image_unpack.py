@@ -493,6 +493,17 @@ def test_what_is_added_to_a_mount_point_is_drift(unpack: t.Any, dest: pathlib.Pa
     assert unpack("1", **points)["changed"] is False
 
 
+def test_files_that_are_made_after_others_were_removed_are_no_drift(
+    unpack: t.Any, registry: FaultyRegistry, dest: pathlib.Path
+) -> None:
+    """File systems such as ext4 give them the inode numbers of those, which the record has digests for."""
+    files = images.layer([images.file(f"etc/{number}", str(number).encode()) for number in range(50)])
+    registry.publish("team/app", {"many": images.image([files])})
+    options = {"exclude": ["etc/*"], "mount_files": [f"/file{number}" for number in range(50)], "drift": "content"}
+    assert unpack("many", **options)["changed"] is True
+    assert unpack("many", **options)["drift"] == []
+
+
 def test_a_tree_with_other_mount_points_is_kept_and_comes_back(unpack: t.Any, back: t.Any, dest: pathlib.Path) -> None:
     unpack("1", mount_points=["/proc"])
     assert unpack("1", mount_points=["/sys"])["generation"] == 2

@@ -15,6 +15,7 @@ import subprocess
 import typing as t
 
 import pytest
+import yaml
 from ansible_collections.attested.registry.tests.support.hosts.loaded_units import load_unit
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.images.runnable import runnable_image
@@ -340,6 +341,38 @@ def test_a_place_is_named_by_where_its_link_leads(unpack: t.Any, write: t.Any) -
     assert run["mount_files"] == ["/run/resolv.conf"]
     unpack(found, points={"mount_points": run["mount_points"], "mount_files": run["mount_files"]})
     assert write(resolv_conf=True).warnings == []
+
+
+def test_a_link_with_dots_after_a_missing_name_leads_there_with_the_named_places(unpack: t.Any, write: t.Any) -> None:
+    link = images.layer([images.symlink("app", "gone/../data")])
+    found = images.image([images.layer(FILES), link], config_members={"config": {**CONFIG, "Volumes": {"/app/x": {}}}})
+    unpack(found)
+    named = {key: write()[key] for key in ("mount_points", "mount_files")}
+    assert {"/gone", "/data/x"} <= set(named["mount_points"])
+    unpack(found, points=named)
+    assert write().warnings == []
+
+
+def plain_warning(run: t.Any) -> str:
+    """The text of the only warning, which some versions of Ansible have in an object."""
+    (warning,) = run["warnings"]
+    return str(warning["event"]["msg"] if isinstance(warning, dict) else warning)
+
+
+def test_names_of_volumes_are_text_in_the_yaml_of_the_warning(unpack: t.Any, write: t.Any) -> None:
+    volumes = ["/a, /b]", "/it's: #", '/q"', "/\x1b[31m", "/\u202e"]
+    unpack(runnable_image(Cmd=["sh"], Volumes=dict.fromkeys([*volumes, "/" + "d/" * 3000], {})))
+    run = write()
+    warning = plain_warning(run)
+    assert warning.isprintable()
+    shown = warning.partition("Unpack the image with mount_points: ")[2].partition(", or build")[0]
+    assert yaml.safe_load(shown) == run["mount_points"] == sorted(volumes)
+
+
+def test_more_places_than_an_option_can_have_are_not_advised(unpack: t.Any, write: t.Any) -> None:
+    unpack(runnable_image(Cmd=["sh"], Volumes={f"/{number}": {} for number in range(1001)}))
+    warning = plain_warning(write())
+    assert warning.endswith("which is more than the 1000 paths that an option can have.")
 
 
 def test_no_warning_without_cause(unpack: t.Any, write: t.Any) -> None:

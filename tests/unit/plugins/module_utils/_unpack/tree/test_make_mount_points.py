@@ -192,3 +192,42 @@ def test_a_very_deep_place(unpack: Unpack) -> None:
         fd = below
     assert sorted(os.listdir(fd)) == ["e", "f"]
     os.close(fd)
+
+
+def test_a_link_to_a_name_that_no_file_system_has_is_an_error_or_a_warning(unpack: Unpack, tmp_path: Path) -> None:
+    entries = [symlink("data", "n" * 300)]
+    with pytest.raises(MountPointInvalid, match="a name that is too long; choose another path"):
+        unpack(entries, ["/data/x"])
+    (tmp_path / "tree").rename(tmp_path / "old")
+    warnings: list[str] = []
+    root = unpack(entries, volumes=("/data/x", "/ok"), warnings=warnings)
+    assert paths(root) == ["data", "ok"]
+    assert ["/data/x" in text for text in warnings] == [True]
+
+
+def test_a_link_with_dots_after_a_missing_name_has_remedies_that_work(unpack: Unpack, tmp_path: Path) -> None:
+    entries = [symlink("etc/hosts", "../gone/../run/hosts")]
+    given: tuple[list[str], list[str]] = ([], ["/etc/hosts"])
+    for remedy in ("/gone to the option mount_points", "/run/hosts to the option mount_files"):
+        with pytest.raises(MountPointInvalid, match=f"add {remedy}"):
+            unpack(entries, *given)
+        (tmp_path / "tree").rename(tmp_path / f"old{len(given[0])}")
+        given[remedy.endswith("files")].append(remedy.split()[0])
+    assert paths(unpack(entries, *given)) == ["etc", "etc/hosts", "gone", "run", "run/hosts"]
+
+
+def test_links_that_make_the_way_very_long_are_too_many(unpack: Unpack) -> None:
+    up = "../a/" * 700
+    links = [symlink("l0", f"a/{up}"), *(symlink(f"l{number}", f"/l{number - 1}/{up}") for number in range(1, 30))]
+    warnings: list[str] = []
+    root = unpack([directory("a"), *links], volumes=("/l0/x", "/l29/y"), warnings=warnings)
+    assert paths(root / "a") == ["x"]
+    assert ["/l29/y" in text and "too many" in text for text in warnings] == [True]
+
+
+def test_many_volumes_that_cannot_be_made_are_few_warnings(unpack: Unpack) -> None:
+    warnings: list[str] = []
+    unpack([file("file", b"")], volumes=tuple(f"/file/{number:03}" for number in range(500)), warnings=warnings)
+    assert len(warnings) == 11
+    assert "/file/009" in warnings[9]
+    assert warnings[10].startswith("490 more volumes of the image")
