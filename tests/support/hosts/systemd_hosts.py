@@ -5,13 +5,14 @@
 """Run a command with Debian or Ubuntu hosts that have a real systemd and sshd, without a container engine.
 
     python -m ansible_collections.attested.registry.tests.support.hosts.systemd_hosts \\
-        --cache DIR --hosts one,two --suite trixie --registry DIR -- COMMAND...
+        --cache DIR --hosts one,two:trixie --suite bookworm --registry DIR -- COMMAND...
 
 The environment variable TEST_INVENTORY of the command names an inventory of the hosts. The first host is in the group
 registry, the others are in the group clients. TEST_SSH_CONFIG names a configuration file for ssh. The hosts are
-systemd-nspawn containers on overlays over one root filesystem, with a bridge and NAT to the outside. They are removed
-when the command has ended. Several runs at the same time have a network each. With --registry, a registry with these
-layouts listens on port 5000 of the machine; its address is the variable source_registry of the inventory.
+systemd-nspawn containers on overlays over one root filesystem for each suite, with a bridge and NAT to the outside. A
+host has the suite of --suite, or the one after its name. They are removed when the command has ended. Several runs at
+the same time have a network each. With --registry, a registry with these layouts listens on port 5000 of the machine;
+its address is the variable source_registry of the inventory.
 """
 
 from __future__ import annotations
@@ -150,11 +151,20 @@ def source_registry(root: Path, prefix: str, log: Path) -> t.Iterator[dict[str, 
         yield {"source_registry": f"{prefix}.1:5000", "source_tls": "no-tls"}
 
 
+def suites_of(hosts: str, default: str) -> dict[str, Suite]:
+    """Return the suite of each host in NAME[:SUITE],NAME[:SUITE]... Raises HostError for a suite that is unknown."""
+    chosen = {name: suite for name, dummy, suite in (text.partition(":") for text in hosts.split(","))}
+    unknown = set(chosen.values()) - {"", *SUITES}
+    if unknown:
+        raise HostError(f"{', '.join(sorted(unknown))}: no suite of the test hosts, which are {', '.join(SUITES)}.")
+    return {name: SUITES[suite or default] for name, suite in chosen.items()}
+
+
 @contextlib.contextmanager
-def running(names: t.Sequence[str], cache: Path, *, suite: Suite, registry: Path | None = None) -> t.Iterator[Path]:
-    """Boot the hosts and yield the path of the inventory. Raises HostError or PeerError."""
+def running(suites: t.Mapping[str, Suite], cache: Path, *, registry: Path | None = None) -> t.Iterator[Path]:
+    """Boot hosts of these names and suites, and yield the path of the inventory. Raises HostError or PeerError."""
     check_machine()
-    base = base_root(cache, suite)
+    bases = {suite.name: base_root(cache, suite) for suite in suites.values()}
     with contextlib.ExitStack() as stack:
         # /var/tmp and not /tmp, because some kernels do not accept a tmpfs as the upper directory of an overlay.
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="test-hosts-", dir="/var/tmp")))
@@ -163,8 +173,8 @@ def running(names: t.Sequence[str], cache: Path, *, suite: Suite, registry: Path
         chosen = stack.enter_context(network())
         prefix = chosen.prefix
         hosts = [
-            Host(name, f"{prefix}.{octet}", chosen.bridge, base, work / name, key)
-            for octet, name in enumerate(names, 11)
+            Host(name, f"{prefix}.{octet}", chosen.bridge, bases[suite.name], work / name, key)
+            for octet, (name, suite) in enumerate(suites.items(), 11)
         ]
         for host in hosts:
             stack.enter_context(host.booted())
@@ -228,9 +238,8 @@ def main() -> int:
     try:
         check_machine()
         _enter_private_mounts()
-        with running(
-            options.hosts.split(","), options.cache, suite=SUITES[options.suite], registry=options.registry
-        ) as inventory:
+        suites = suites_of(options.hosts, options.suite)
+        with running(suites, options.cache, registry=options.registry) as inventory:
             environment = {**os.environ, "TEST_INVENTORY": str(inventory)}
             environment["TEST_SSH_CONFIG"] = str(inventory.with_name("ssh_config"))
             return subprocess.run(options.command, check=False, env=environment).returncode
