@@ -9,17 +9,11 @@ One run of ansible-playbook plays the role on a host for each case, all of them 
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible.release import __version__ as core_version
-from ansible_collections.attested.registry.plugins.module_utils._oci import digest
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.images.signatures import (
     SigningKey,
@@ -27,11 +21,11 @@ from ansible_collections.attested.registry.tests.support.images.signatures impor
     signatures,
     simple_signing,
 )
+from ansible_collections.attested.registry.tests.support.plays import Output, play_on_hosts
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 pytestmark = pytest.mark.slow
 
-_TOP: t.Final = Path(digest.__file__).parents[6]
 _SECRET: t.Final = "s3cret"
 _KEY: t.Final = f"-----BEGIN PRIVATE KEY-----\n{_SECRET}\n"
 _CERT: t.Final = "-----BEGIN CERTIFICATE-----\n"
@@ -232,14 +226,6 @@ _OTHER: t.Final = images.image([images.layer([images.file("etc/motd", b"other\n"
 _SIGNER: t.Final = SigningKey.make("p256")
 
 
-class Output(t.NamedTuple):
-    """The output of a play, the message of each host that failed, and the last result of each other one."""
-
-    text: str
-    messages: dict[str, str]
-    results: dict[str, t.Any]
-
-
 def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Mapping[str, t.Any]) -> Output:
     hosts = {
         name: {"registry_server_root": str(where / "content" / name), **_prefixed(variables)}
@@ -247,47 +233,7 @@ def _play(where: Path, cases: t.Mapping[str, t.Mapping[str, t.Any]], play: t.Map
     }
     (where / "key.pub").write_bytes(_SIGNER.pem)
     (where / "private.pem").write_text(_KEY)
-    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    (where / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
-    (where / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "strategy": "free", **play}]))
-    command = [
-        sys.executable,
-        "-m",
-        "ansible",
-        "playbook",
-        "-vvv",
-        "--check",
-        "--diff",
-        "-i",
-        "inventory.json",
-        "play.yml",
-    ]
-    settings = {
-        "ANSIBLE_COLLECTIONS_PATH": str(_TOP),
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_PIPELINING": "1",
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-    }
-    clean = {name: value for name, value in os.environ.items() if not re.search("proxy|^ANSIBLE_", name, re.IGNORECASE)}
-    done = subprocess.run(
-        command,
-        cwd=where,
-        env={**clean, **settings},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    found = re.findall(
-        r"^(?:fatal|failed): \[([\w-]+)\](?:: FAILED!| \(item=.*?\)) => (\{.*?^\})", done.stdout, re.M | re.S
-    )
-    right = re.findall(r"^(?:ok|changed): \[([\w-]+)\] => \(item=.*?\) => (\{.*?^\})", done.stdout, re.M | re.S)
-    return Output(
-        done.stdout + done.stderr,
-        {host: json.loads(result)["msg"] for host, result in reversed(found)},
-        {host: json.loads(result) for host, result in right},
-    )
+    return play_on_hosts(where, hosts, play)
 
 
 def _prefixed(variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
