@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Create what the integration tests keep, for images.sh: Debian images, and the root filesystem of the hosts.
+"""Create what the integration tests keep, for images.sh: Debian images, and the root filesystems of the hosts.
 
 python -m ansible_collections.attested.registry.tests.support.kept_images DIR
 """
@@ -18,12 +18,13 @@ from .images.debian_images import SUITE, test_images
 
 
 def main(directory: Path) -> None:
-    """Create both at the same time, as each mostly waits for downloads and for one process."""
+    """Create all at the same time, as each mostly waits for downloads and for one process."""
     with ThreadPoolExecutor() as pool:
         images = pool.submit(test_images, directory)
-        base = pool.submit(base_root, directory, SUITES[SUITE])
+        bases = [pool.submit(base_root, directory, SUITES[suite]) for suite in (SUITE, "trixie")]
         images.result()
-        base.result()
+        for base in bases:
+            base.result()
 
 
 if __name__ == "__main__":
