@@ -2,13 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A booted systemd-nspawn container: its overlay, cgroup and process, restarted when the guest reboots."""
+"""A booted test host: a systemd-nspawn container on an overlay, which is restarted when the guest reboots."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shlex
 import socket
 import subprocess
 import threading
@@ -18,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..servers.peers import PeerError, run
+from .nspawn import HostError, boot_command, end, output_inside, own_cgroup, system_state
 
 _UP_SECONDS: t.Final = 60.0
-_DOWN_SECONDS: t.Final = 15.0
 # The exit status of systemd-nspawn when the guest requested a reboot.
 _REBOOT: t.Final = 133
 # These are directories of this machine, because an overlay has no ID-mapped mounts, which containers in the host need.
@@ -33,24 +31,6 @@ Gateway={gateway}
 LinkLocalAddressing=ipv6
 IPv6AcceptRA=no
 """
-
-
-class HostError(Exception):
-    """The machine cannot run test hosts, or a host did not come up."""
-
-
-def cgroup_roots() -> list[Path]:
-    """Return the hierarchies in which a host needs a cgroup: the unified one, with cgroup v1 also that of systemd.
-
-    Raises HostError if they are not mounted.
-    """
-    top = Path("/sys/fs/cgroup")
-    if (top / "cgroup.controllers").exists():
-        return [top]
-    found = [top / name for name in ("systemd", "unified") if (top / name / "cgroup.procs").exists()]
-    if len(found) != 2:
-        raise HostError(f"The test hosts need cgroups: neither {top} nor its systemd and unified are mounted.")
-    return found
 
 
 @dataclass
@@ -68,12 +48,12 @@ class Host:
     key: Path
     _process: subprocess.Popen[bytes] | None = None
     _ending: threading.Event = field(default_factory=threading.Event)
-    _procs: list[Path] = field(default_factory=list)
+    _cgroup: list[Path] = field(default_factory=list)
 
     @contextlib.contextmanager
     def booted(self) -> t.Iterator[None]:
         """Boot the host, and shut it down afterwards. Raises HostError if a mount or cgroup cannot be created."""
-        with self._mounted(), self._cgroups():
+        with self._mounted(), own_cgroup(f"attested-test-{self._machine}") as self._cgroup:
             loop = threading.Thread(target=self._run, name=self.name)
             loop.start()
             try:
@@ -92,7 +72,7 @@ class Host:
         try:
             run("mount", "-t", "overlay", f"test-{self.name}", "-o", places, self._root)
         except PeerError as exc:
-            raise HostError(f"The test hosts cannot run: this machine refuses overlay mounts. {exc}") from exc
+            raise HostError(f"this machine refuses overlay mounts. {exc}") from exc
         try:
             self._personalise()
             yield
@@ -118,23 +98,6 @@ class Host:
         with (self._root / "etc/hosts").open("a") as hosts:
             hosts.write(f"{self.address} {self.name}\n")
 
-    @contextlib.contextmanager
-    def _cgroups(self) -> t.Iterator[None]:
-        made = [root / f"attested-test-{self._machine}" for root in cgroup_roots()]
-        try:
-            for place in made:
-                place.mkdir(exist_ok=True)
-        except OSError as exc:
-            raise HostError(f"The test hosts cannot run: creating a cgroup failed: {exc}.") from exc
-        self._procs = [place / "cgroup.procs" for place in made]
-        try:
-            yield
-        finally:
-            for place in made:
-                for directory in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
-                    _rmdir(directory)
-                _rmdir(place)
-
     def _run(self) -> None:
         with (self.work / "console.log").open("ab") as console:
             while not self._ending.is_set():
@@ -145,27 +108,15 @@ class Host:
                     return
 
     def _command(self) -> list[str]:
-        nspawn = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--resolv-conf=off"]
-        nspawn += [f"--directory={self._root}", f"--machine={self._machine}", f"--hostname={self.name}"]
-        nspawn += [f"--network-bridge={self.bridge}"]
-        nspawn += [f"--bind={self.work / 'data' / name}:/{name}" for name in _NOT_OVERLAID]
-        # Without the system call bpf, systemd accepts IPAddressDeny= in units but does not enforce it.
-        nspawn += ["--capability=CAP_NET_ADMIN", "--system-call-filter=bpf"]
-        enter = "; ".join(f"echo $$ >{shlex.quote(str(path))}" for path in self._procs)
-        clean = ["env", "-i", f"PATH={os.environ['PATH']}", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"]
-        # The host must end with the tests, even if these are killed.
-        return ["setpriv", "--pdeathsig", "TERM", "sh", "-c", f'{enter}; exec "$@"', "sh", *clean, *nspawn]
+        names = [f"--machine={self._machine}", f"--hostname={self.name}"]
+        network = [f"--network-bridge={self.bridge}", "--capability=CAP_NET_ADMIN"]
+        binds = [f"--bind={self.work / 'data' / name}:/{name}" for name in _NOT_OVERLAID]
+        return boot_command(self._cgroup, f"--directory={self._root}", *names, *network, *binds)
 
     def _end(self) -> None:
         self._ending.set()
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout=_DOWN_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        if self._process is not None:
+            end(self._process)
 
     def wait_until_up(self) -> None:
         """Wait until all units of the host are up and its sshd answers. Raises HostError with its console output."""
@@ -177,21 +128,11 @@ class Host:
                 break
             time.sleep(0.1)
         console = (self.work / "console.log").read_text(errors="replace")[-4000:]
-        failed = self._inside("systemctl", "--failed", "--no-pager")
-        raise HostError(f"The test host {self.name} did not come up ({self._state() or 'gone'}).\n{console}\n{failed}")
+        failed = output_inside(self._process, "systemctl", "--failed", "--no-pager") if self._process else ""
+        raise HostError(f"{self.name} did not come up ({self._state() or 'gone'}).\n{console}\n{failed}")
 
     def _state(self) -> str:
-        return self._inside("systemctl", "is-system-running").strip()
-
-    def _inside(self, *command: str) -> str:
-        process = self._process
-        if process is None:
-            return ""
-        with contextlib.suppress(OSError, IndexError):
-            leader = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
-            words = ["nsenter", "--target", leader, "--all", *command]
-            return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False).stdout
-        return ""
+        return system_state(self._process) if self._process else ""
 
     def _answers(self) -> bool:
         try:
@@ -201,17 +142,4 @@ class Host:
             return False
 
 
-def _rmdir(path: Path) -> None:
-    # The kernel reports a cgroup as busy for a moment after its last process has ended.
-    for dummy in range(50):
-        try:
-            path.rmdir()
-        except FileNotFoundError:
-            return
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-
-
-__all__ = ("Host", "HostError", "cgroup_roots")
+__all__ = ("Host",)

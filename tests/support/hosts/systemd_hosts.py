@@ -31,7 +31,8 @@ from pathlib import Path
 
 from ..images.debian_images import KEYRING, SUITE
 from ..servers.peers import PeerError, ended, run
-from .nspawn_host import Host, HostError, cgroup_roots
+from .nspawn import HostError, check_kernel
+from .nspawn_host import Host
 from .systemd_base import SUITES, Suite, base_root
 
 _PROGRAMS: t.Final = {
@@ -53,16 +54,8 @@ _PRIVATE: t.Final = "ATTESTED_TEST_HOSTS_PRIVATE"
 
 def check_machine() -> None:
     """Raise HostError if this machine lacks or forbids what the hosts require."""
-    if os.geteuid() != 0:
-        raise HostError("The test hosts require root, because they use namespaces, mounts and a bridge.")
+    check_kernel()
     run(_TOP / "tools/apt-need.sh", "the test hosts", *(f"{name}={package}" for name, package in _PROGRAMS.items()))
-    kinds = {"mount": "--mount", "PID": "--pid", "network": "--net", "UTS": "--uts", "IPC": "--ipc"}
-    refused = [name for name, option in kinds.items() if not _succeeds("unshare", "--fork", option, "true")]
-    if refused:
-        raise HostError(f"The test hosts cannot run: this machine refuses {', '.join(refused)} namespaces to root.")
-    for root in cgroup_roots():
-        if not os.access(root, os.W_OK):
-            raise HostError(f"The test hosts cannot run: {root} is read-only, so no cgroup can be created for them.")
 
 
 def _succeeds(*command: str) -> bool:
@@ -139,7 +132,7 @@ def _free_network(stack: contextlib.ExitStack) -> Network:
             _succeeds("ip", "link", "del", chosen.bridge)
         if f"{chosen.prefix}." not in run("ip", "-4", "route"):
             return chosen
-    raise HostError("No network of 10.231.0.0/16 is free for the test hosts.")
+    raise HostError("no network of 10.231.0.0/16 is free")
 
 
 @contextlib.contextmanager
@@ -244,7 +237,7 @@ def main() -> int:
             environment["TEST_SSH_CONFIG"] = str(inventory.with_name("ssh_config"))
             return subprocess.run(options.command, check=False, env=environment).returncode
     except (HostError, PeerError) as exc:
-        sys.stderr.write(f"error: {exc}\n")
+        sys.stderr.write(f"error: The test hosts cannot run: {exc}\n")
         return 1
 
 
