@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import pathlib
-import shutil
 import typing as t
 
 import pytest
 
 from . import images
+from .busybox import busybox_entries
 
 PASSWD: t.Final = b"root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:Web:/var/www:/bin/false\n"
 GROUP: t.Final = b"root:x:0:\nwww:x:34:\nadm:x:4:syslog,web\n"
@@ -27,33 +26,14 @@ def runnable_image(**config: t.Any) -> images.Image:
 
 def runnable_layer() -> images.Layer:
     """Make a layer with busybox, users, and the directories that runtimes mount something at."""
-    program = shutil.which("busybox")
-    if program is None:
-        pytest.skip("busybox is not installed")
-    data = pathlib.Path(program).read_bytes()
-    if b"/ld-linux" in data:
-        pytest.skip("busybox needs shared libraries here (Debian: busybox-static)")
-    directories = (
-        "bin",
-        "data",
-        "dev",
-        "etc",
-        "mnt",
-        "proc",
-        "root",
-        "run",
-        "sys",
-        "tmp",
-        "usr",
-        "var",
-        "var/tmp",
-        "var/www",
-    )
+    try:
+        entries = busybox_entries(*_PROGRAMS)
+    except FileNotFoundError as exc:
+        pytest.skip(str(exc))
     return images.layer(
         [
-            *(images.directory(name) for name in directories),
-            images.file("bin/busybox", data, mode=0o755),
-            *(images.symlink(f"bin/{name}", "busybox") for name in _PROGRAMS),
+            *entries,
+            *(images.directory(name) for name in ("data", "mnt", "var/www")),
             images.file("data/seed", b"seed\n"),
             images.file("etc/group", GROUP),
             images.file("etc/passwd", PASSWD),
