@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-demo: user-venv ## serve the example registry and unpack an image from it by playbook
+demo: user-venv ## serve the example registry, unpack an image from it, and run one as a service in a container, by playbooks
 	@tools/demo.sh
 
 serve: user-venv ## serve the example registry until Ctrl-C, on PORT=1337; says what to type next

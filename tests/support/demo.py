@@ -2,66 +2,119 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run the demonstration: serve the example registry on a free port and run a playbook, over HTTP, then over RA-TLS."""
+"""Run the demonstration: playbooks against the example registry, over HTTP and over RA-TLS, and an image as a service.
+
+    python -m ansible_collections.attested.registry.tests.support.demo [modules] [service]
+
+Without arguments both parts run, in this order.
+"""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
+import typing as t
 from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._ratls import simulate
 
 from .attestation.certificates import Authority
-from .servers.peers import OwnServer, Tls
+from .hosts import own_system
+from .hosts.nspawn import HostError
+from .images.demo_releases import web_releases
+from .images.images import write_layout
+from .servers.peers import OwnServer, Tls, free_port
 
-EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+TOP: t.Final = Path(__file__).resolve().parents[2]
+EXAMPLES: t.Final = TOP / "examples"
 
 
-def main() -> int:
+def main(arguments: t.Sequence[str]) -> int:
+    """Run the parts that are named until one fails; return its exit status."""
+    parts: dict[str, t.Callable[[Path], int]] = {"modules": modules, "service": service}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", nargs="*", default=[*parts], help=", ".join(parts))
+    chosen = parser.parse_args(arguments).part
+    if not set(chosen) <= set(parts):
+        parser.error(f"the parts are {', '.join(parts)}")
     with tempfile.TemporaryDirectory(prefix="demo-") as work:
-        return plain(Path(work)) or attested(Path(work))
+        return next(filter(None, (parts[name](Path(work)) for name in chosen)), 0)
 
 
-def plain(work: Path) -> int:
-    """Run demo.yml against the example registry over plain HTTP; return the exit status."""
-    server = OwnServer(EXAMPLES / "registry", work / "plain")
-    with server.running() as address:
-        print(f"The server of the collection serves {server.root} at {address}.", flush=True)
-        return _play("demo.yml", demo_registry=address)
-
-
-def attested(work: Path) -> int:
-    """Run demo_ra_tls.yml with a realm that is accepted and one that is rejected; return the exit status."""
+def modules(work: Path) -> int:
+    """Run demo.yml over plain HTTP, and demo_ra_tls.yml with a realm that is accepted and one that is rejected."""
     realm, other = work / "realm", work / "other-realm"
     for directory in (realm, other):
-        print(f"\nCreating the simulated realm {directory.name}:", flush=True)
+        print(f"Creating the simulated realm {directory.name}:", flush=True)
         if simulate.main(["make", str(directory), "--name", directory.name]) != 0:
             return 1
-    authority = Authority(work)
-    certificate = authority.server()
-    # both platforms are trusted, but only the measurements of one realm are known
-    accepted: list[str | Path] = ["--reference-values", realm / "reference.json", "--trust-anchors", realm / "cpak.pem"]
-    accepted += ["--trust-anchors", other / "cpak.pem"]
-    tls = Tls(authority.path, certificate.cert, certificate.key)
-    server = OwnServer(EXAMPLES / "registry", work / "attested", tls=tls, attestation=accepted)
-    with server.running() as address:
-        print(f"\nThe server of the collection serves {server.root} at {address} to {realm.name}.", flush=True)
-        paths = {"demo_ca": str(tls.ca), "demo_realm": str(realm), "demo_other_realm": str(other)}
-        status = _play("demo_ra_tls.yml", demo_registry=address, **paths)
-    print("\nThe log of the server:", flush=True)
-    print(server.log.read_text(), flush=True)
+    plain, attesting = OwnServer(EXAMPLES / "registry", work / "plain"), _attesting(work, realm, other)
+    assert attesting.tls is not None
+    with plain.running() as address, attesting.running() as attesting_address:
+        print(f"The server of the collection serves {plain.root} at {address},")
+        print(f"and only to {realm.name} at {attesting_address}.")
+        registries = {"demo_registry": address, "demo_attesting_registry": attesting_address}
+        paths = {"demo_ca": attesting.tls.ca, "demo_realm": realm, "demo_other_realm": other, "demo_work": work}
+        status = _play(("demo.yml", "demo_ra_tls.yml"), {**registries, **paths})
+    print("The log of the server that requires attestation:")
+    print(attesting.log.read_text(), flush=True)
     return status
 
 
-def _play(name: str, **variables: str) -> int:
+def _attesting(work: Path, realm: Path, other: Path) -> OwnServer:
+    """Return a server that trusts the platforms of both realms, but knows the measurements of one realm only."""
+    authority = Authority(work)
+    certificate = authority.server()
+    accepted: list[str | Path] = ["--reference-values", realm / "reference.json"]
+    accepted += ["--trust-anchors", realm / "cpak.pem", "--trust-anchors", other / "cpak.pem"]
+    tls = Tls(authority.path, certificate.cert, certificate.key)
+    return OwnServer(EXAMPLES / "registry", work / "attested-server", tls=tls, attestation=accepted)
+
+
+def service(work: Path) -> int:
+    """Run demo_service.yml in a container with the systemd of this machine; return the exit status.
+
+    Where the machine does not allow that, print the reason and return 0.
+    """
+    print("\nThe last part runs an image as a service, in a container with the systemd of this machine.", flush=True)
+    try:
+        own_system.check_machine("the service of the demonstration", busybox="busybox-static")
+        return _service(work)
+    except HostError as exc:
+        print(f"This part is left out: {exc}.", flush=True)
+        return 0
+
+
+def _service(work: Path) -> int:
+    write_layout(work / "images" / "com.example.web", web_releases())
+    server = OwnServer(work / "images", work / "service")
+    seen = (TOP, Path(sys.prefix), Path(sys.base_prefix))
+    with server.running() as address, own_system.booted(work / "container", seen) as inside:
+        print(f"The server of the collection serves {server.root} at {address}.", flush=True)
+        # in the container, that is
+        places = {
+            "HOME": "/root",
+            "ANSIBLE_HOME": "/root/ansible",
+            "ANSIBLE_REMOTE_TMP": "/root/ansible/tmp",
+            "TMPDIR": "/tmp",
+        }
+        words = [*inside, "env", *(f"{name}={value}" for name, value in places.items())]
+        variables = {"demo_registry": address, "demo_listen": f"127.0.0.1:{free_port()}"}
+        return _play(("demo_service.yml",), variables, before=words)
+
+
+def _play(names: t.Sequence[str], variables: t.Mapping[str, str | Path], *, before: t.Sequence[str] = ()) -> int:
+    """Run playbooks with these variables, after the words of before; return the exit status."""
     # Without an inventory, localhost exists implicitly and uses the Python that runs this script.
-    playbook: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook")]
+    command: list[str | Path] = [*before, Path(sys.executable).with_name("ansible-playbook")]
     for variable, value in variables.items():
-        playbook += ["--extra-vars", f"{variable}={value}"]
-    return subprocess.run([*playbook, EXAMPLES / "playbooks" / name], stdin=subprocess.DEVNULL, check=False).returncode
+        command += ["--extra-vars", f"{variable}={value}"]
+    command += [EXAMPLES / "playbooks" / name for name in names]
+    sys.stdout.flush()
+    return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
