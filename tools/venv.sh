@@ -16,8 +16,8 @@ place=$BUILD/$name-venv
 alone=() files=(requirements*.txt)
 case $name in
   dev) place=$VENV install=(--requirement requirements-dev.txt) ;;
-  # Python compiles the few files that are used when they are.
-  user) install=(--no-compile --requirement requirements-demo.txt) files=(requirements-demo.txt requirements.txt) ;;
+  # Nothing is left outside of build/, and Python compiles the few files that are used when they are.
+  user) install=(--no-cache-dir --no-compile --requirement requirements-demo.txt) files=(requirements-demo.txt requirements.txt) ;;
   core-*) install=("ansible-core~=${name#core-}.0") files=() ;;
   # On a managed host ansible-core is a few files that Ansible brings, for older Pythons than those of a controller.
   python-*) install=(--requirement requirements-test.txt jinja2 packaging) alone=("ansible-core~=${CORE:?}.0") ;;

@@ -12,6 +12,7 @@ Without arguments both parts run, in this order.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,33 +34,53 @@ EXAMPLES: t.Final = TOP / "examples"
 
 def main(arguments: t.Sequence[str]) -> int:
     """Run the parts that are named until one fails; return its exit status."""
-    parts: dict[str, t.Callable[[Path], int]] = {"modules": modules, "service": service}
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", nargs="*", default=[*parts], help=", ".join(parts))
-    chosen = parser.parse_args(arguments).part
-    if not set(chosen) <= set(parts):
-        parser.error(f"the parts are {', '.join(parts)}")
+    parser.add_argument("part", nargs="*", help="modules or service; without any, both")
+    parts = parser.parse_args(arguments).part or ["modules", "service"]
+    if not {*parts} <= {"modules", "service"}:
+        parser.error("the parts are modules and service")
     with tempfile.TemporaryDirectory(prefix="demo-") as work:
-        return next(filter(None, (parts[name](Path(work)) for name in chosen)), 0)
+        return _demonstrate(Path(work), parts)
 
 
-def modules(work: Path) -> int:
-    """Run demo.yml over plain HTTP, and demo_ra_tls.yml with a realm that is accepted and one that is rejected."""
+def _demonstrate(work: Path, parts: t.Collection[str]) -> int:
+    shutil.copytree(EXAMPLES / "registry", work / "registry")
+    obstacle = _prepare_service(work) if "service" in parts else None
+    server = OwnServer(work / "registry", work / "plain")
+    with server.running() as address:
+        print(f"The server of the collection serves {server.root} at {address}.", flush=True)
+        status = modules(work, address) if "modules" in parts else 0
+        if "service" in parts and status == 0:
+            status = service(work, address, obstacle)
+        return status
+
+
+def _prepare_service(work: Path) -> HostError | None:
+    """Add the releases of the service to the registry; return why this machine cannot run them, None if it can."""
+    try:
+        own_system.check_machine("the service of the demonstration", busybox="busybox-static")
+    except HostError as exc:
+        return exc
+    write_layout(work / "registry" / "com.example.web", web_releases())
+    return None
+
+
+def modules(work: Path, address: str) -> int:
+    """Run demo.yml, and demo_ra_tls.yml with a realm that is accepted and one that is rejected."""
     realm, other = work / "realm", work / "other-realm"
     for directory in (realm, other):
         print(f"Creating the simulated realm {directory.name}:", flush=True)
         if simulate.main(["make", str(directory), "--name", directory.name]) != 0:
             return 1
-    plain, attesting = OwnServer(EXAMPLES / "registry", work / "plain"), _attesting(work, realm, other)
-    assert attesting.tls is not None
-    with plain.running() as address, attesting.running() as attesting_address:
-        print(f"The server of the collection serves {plain.root} at {address},")
-        print(f"and only to {realm.name} at {attesting_address}.")
-        registries = {"demo_registry": address, "demo_attesting_registry": attesting_address}
-        paths = {"demo_ca": attesting.tls.ca, "demo_realm": realm, "demo_other_realm": other, "demo_work": work}
+    server = _attesting(work, realm, other)
+    assert server.tls is not None
+    with server.running() as attesting:
+        print(f"Another server gives the same only to the realm {realm.name}, at {attesting}.")
+        registries = {"demo_registry": address, "demo_attesting_registry": attesting}
+        paths = {"demo_ca": server.tls.ca, "demo_realm": realm, "demo_other_realm": other, "demo_work": work}
         status = _play(("demo.yml", "demo_ra_tls.yml"), {**registries, **paths})
-    print("The log of the server that requires attestation:")
-    print(attesting.log.read_text(), flush=True)
+    print("Its log:")
+    print(server.log.read_text(), flush=True)
     return status
 
 
@@ -70,36 +91,29 @@ def _attesting(work: Path, realm: Path, other: Path) -> OwnServer:
     accepted: list[str | Path] = ["--reference-values", realm / "reference.json"]
     accepted += ["--trust-anchors", realm / "cpak.pem", "--trust-anchors", other / "cpak.pem"]
     tls = Tls(authority.path, certificate.cert, certificate.key)
-    return OwnServer(EXAMPLES / "registry", work / "attested-server", tls=tls, attestation=accepted)
+    return OwnServer(work / "registry", work / "attesting", tls=tls, attestation=accepted)
 
 
-def service(work: Path) -> int:
+def service(work: Path, address: str, obstacle: HostError | None) -> int:
     """Run demo_service.yml in a container with the systemd of this machine; return the exit status.
 
-    Where the machine does not allow that, print the reason and return 0.
+    If there is an obstacle, or the container does not boot, print the reason and return 0.
     """
-    print("\nThe last part runs an image as a service, in a container with the systemd of this machine.", flush=True)
     try:
-        own_system.check_machine("the service of the demonstration", busybox="busybox-static")
-        return _service(work)
+        if obstacle:
+            raise obstacle
+        return _service(work, address)
     except HostError as exc:
-        print(f"This part is left out: {exc}.", flush=True)
+        print(f"\nThe last part, an image that runs as a service, is left out: {exc}.", flush=True)
         return 0
 
 
-def _service(work: Path) -> int:
-    write_layout(work / "images" / "com.example.web", web_releases())
-    server = OwnServer(work / "images", work / "service")
+def _service(work: Path, address: str) -> int:
     seen = (TOP, Path(sys.prefix), Path(sys.base_prefix))
-    with server.running() as address, own_system.booted(work / "container", seen) as inside:
-        print(f"The server of the collection serves {server.root} at {address}.", flush=True)
+    with own_system.booted(work / "container", seen) as inside:
+        print("\nThe systemd of this machine runs once more, in a container.", flush=True)
         # in the container, that is
-        places = {
-            "HOME": "/root",
-            "ANSIBLE_HOME": "/root/ansible",
-            "ANSIBLE_REMOTE_TMP": "/root/ansible/tmp",
-            "TMPDIR": "/tmp",
-        }
+        places = {"HOME": "/root", "ANSIBLE_HOME": "/root/ansible", "ANSIBLE_REMOTE_TMP": "/root/tmp", "TMPDIR": "/tmp"}
         words = [*inside, "env", *(f"{name}={value}" for name, value in places.items())]
         variables = {"demo_registry": address, "demo_listen": f"127.0.0.1:{free_port()}"}
         return _play(("demo_service.yml",), variables, before=words)

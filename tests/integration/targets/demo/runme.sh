@@ -36,6 +36,7 @@ shows "Good morning, world"
 shows "unchanged, 1 request, 0 bytes downloaded"
 shows "back at 1.0, without a request"
 shows "evidence  simulated"
+shows "rejected the attestation of this host"
 shows "This is release 1.0."
 shows "can't change directory to '/srv/www'"
 shows "active (running)"
@@ -47,4 +48,4 @@ diff "$work/before" "$work/after" || die "the machine is not as before"
 
 say "it says why there is no service where the machine does not allow one"
 demo setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- service
-shows "This part is left out: this machine refuses mount, PID, network, UTS, IPC namespaces to root."
+shows "The last part, an image that runs as a service, is left out: this machine refuses mount, PID, network, UTS, IPC namespaces to root."
