@@ -20,7 +20,7 @@ from collections import Counter
 
 _THREADS: t.Final = 4
 # Between two requests of a thread, to leave some of the processor to others.
-_PAUSE: t.Final = 0.05
+_PAUSE: t.Final = 0.1
 _TIMEOUT: t.Final = 60.0
 
 
