@@ -24,7 +24,7 @@ def busybox_entries(*programs: str) -> list[images.Entry]:
     if found is None:
         raise FileNotFoundError("busybox is not installed (Debian: busybox-static)")
     files = {"bin/busybox": Path(found), **{path.lstrip("/"): Path(path) for path in _libraries(found)}}
-    parents = {str(parent) for name in files for parent in Path(name).parents[:-1]}
+    parents = {str(parent) for name in files for parent in Path(name).parents} - {"."}
     return [
         *(images.directory(name) for name in sorted({*_DIRECTORIES, *parents})),
         *(images.file(name, path.read_bytes(), mode=0o755) for name, path in files.items()),
