@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._base.parents import ParentRefused
 from ansible_collections.attested.registry.plugins.module_utils._destination.destination import Destination
+from ansible_collections.attested.registry.plugins.module_utils._destination.location import Location
 from ansible_collections.attested.registry.plugins.module_utils._destination.mounts import Mounts
 from ansible_collections.attested.registry.plugins.module_utils._destination.os_errors import (
     naming_filesystem,
@@ -49,6 +50,12 @@ def refused(path: str) -> str:
 @pytest.mark.parametrize("path", ["app", "./app", "", "~/app", "/srv/a\0b"])
 def test_a_path_must_be_absolute(path: str) -> None:
     assert "not an absolute path" in refused(path)
+
+
+@pytest.mark.parametrize("path", ["state", "", "/srv/a\0b"])
+def test_the_path_of_a_state_directory_must_be_absolute(tmp_path: Path, path: str) -> None:
+    with pytest.raises(DestinationError, match="not an absolute path"), Location(str(tmp_path / "app"), path):
+        pass
 
 
 @pytest.mark.parametrize("path", ["/", "//", "///"])
