@@ -24,11 +24,11 @@ from .os_errors import translated
 from .place import (
     Place,
     StatePlace,
-    check_not_nested,
     check_not_public,
     check_path,
     find_parents,
     open_nearest,
+    open_parents,
     place_below,
     refusal,
     state_name,
@@ -124,17 +124,12 @@ class Location:
 
 
 def _find_state_parents(path: str, dest: str, above_dest: Parents, *, make: bool) -> Parents:
-    head, name = os.path.split(_check_state_path(path))
-    with translated("looking for the parent directory of", path):
-        parents = Parents(head or "/")
+    stripped, own = _check_state_path(path), os.path.basename(check_path(dest))
+    parents = open_parents(path, stripped, make=make, what=_WHAT)
     try:
-        if make:
-            parents.check()
-        own = os.path.basename(check_path(dest))
-        _check_apart(path, os.path.join(parents.path, name), os.path.join(above_dest.path, own))
-        check_not_nested(path, parents.path, name, what=_WHAT)
-        check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode, what=_WHAT)
-        _check_filesystem(path, dest, parents, above_dest)
+        state = os.path.join(parents.path, os.path.basename(stripped))
+        _check_apart(path, state, os.path.join(above_dest.path, own))
+        _check_filesystem(path, state, dest, parents, above_dest)
         if not above_dest.missing:
             _check_no_other_state(path, dest, own, above_dest)
     except BaseException:
@@ -167,13 +162,12 @@ def _check_apart(path: str, state: str, dest: str) -> None:
         raise _refusal(path, f"the destination {shown} is inside it", "choose a directory of its own for the state")
 
 
-def _check_filesystem(path: str, dest: str, parents: Parents, above_dest: Parents) -> None:
-    """Raise DestinationError unless one system call can move a tree from one to the other.
+def _check_filesystem(path: str, state: str, dest: str, parents: Parents, above_dest: Parents) -> None:
+    """Raise DestinationError unless one system call can move a tree from one to the other; state is canonical.
 
     Not even two mounts of one file system allow that.
     """
     mounts = Mounts.read()
-    state = os.path.join(parents.path, os.path.basename(path.rstrip("/")))
     same = os.fstat(parents.fd).st_dev == os.fstat(above_dest.fd).st_dev
     if same and mount_id(parents.fd) == mount_id(above_dest.fd) and not mounts.at(state):
         return

@@ -230,14 +230,19 @@ def find_parents(path: str, *, make: bool = True) -> Parents:
     Makes nothing. Raises what open_place() raises for the path itself; ParentRefused for a symbolic link of another
     user in the path, and with make for missing directories that must not be made.
     """
-    head, name = os.path.split(check_path(path))
+    return open_parents(path, check_path(path), make=make)
+
+
+def open_parents(path: str, stripped: str, *, make: bool, what: str = "destination") -> Parents:
+    """Open the directory above a checked path, stripped, as find_parents() does; path and what are for messages."""
+    head, name = os.path.split(stripped)
     with translated("looking for the parent directory of", path):
         parents = Parents(head or "/")
     try:
         if make:
             parents.check()
-        check_not_nested(path, parents.path, name)
-        check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode)
+        _check_not_nested(path, parents.path, name, what=what)
+        check_not_public(path, parents.nearest, os.fstat(parents.fd).st_mode, what=what)
     except BaseException:
         parents.close()
         raise
@@ -259,7 +264,7 @@ def check_path(path: str) -> str:
     return stripped
 
 
-def check_not_nested(path: str, parent: str, name: str, *, what: str = "destination") -> None:
+def _check_not_nested(path: str, parent: str, name: str, *, what: str = "destination") -> None:
     """Raise DestinationError if a name in a directory is inside a destination, or is or is in a state directory.
 
     path and what are for messages.
@@ -299,12 +304,12 @@ __all__ = (
     "DestinationRoot",
     "Place",
     "StatePlace",
-    "check_not_nested",
     "check_not_public",
     "check_path",
     "destination_warning",
     "find_parents",
     "open_nearest",
+    "open_parents",
     "open_place",
     "place_below",
     "refusal",

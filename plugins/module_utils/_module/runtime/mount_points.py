@@ -41,7 +41,7 @@ def needed_points(
     files = {mount.destination for mount in settings.mounts if mount.type == "bind" and _is_file(mount.source)}
     directories = {mount.destination for mount in settings.mounts} - files
     directories.update(volumes(config, settings, warn=warn))
-    if settings.resolv_conf and "/etc/resolv.conf" not in directories:
+    if settings.resolv_conf:
         files.add("/etc/resolv.conf")
     if not is_unit:
         directories.update(_RUNTIME_BASE)

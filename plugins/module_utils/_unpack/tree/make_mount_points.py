@@ -133,7 +133,6 @@ class PointMaker:
     def _make_file(self, missing: Missing) -> None:
         *names, name = missing.names
         parent = self._tree.directory(b"/".join((*missing.where, *names)), make=True)
-        self._tree.keep_time(parent.descriptor)
         fd = os.open(name, _CREATE, self._attributor.creation_mode(_FILE), dir_fd=parent.descriptor)
         try:
             self._attributor.set_file(fd, _FILE)
@@ -144,7 +143,6 @@ class PointMaker:
 
     def _make_link(self, name: bytes) -> None:
         """Make the link to the directory of this name in /usr, as systemd does."""
-        self._tree.keep_time(self._root)
         os.symlink(b"usr/" + name, name, dir_fd=self._root)
         self._attributor.set_symlink(self._root, name, _LINK)
 

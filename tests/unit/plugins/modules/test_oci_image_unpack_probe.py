@@ -375,6 +375,17 @@ def test_nothing_is_kept_after_a_warning(place: Place) -> None:
     assert not (place.dest.parent / "below/.tree.oci/answer.json").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory to another group")
+def test_the_probe_does_not_answer_where_the_module_warns_of_another_user(place: Place) -> None:
+    os.chown(place.dest.parent, -1, 65534)
+    place.dest.parent.chmod(0o775)
+    found = place.probe()
+    assert (found.failed, found["unchanged"]) == (False, False)
+    run = place.unpack()
+    assert run["changed"] is False
+    assert "the group id 65534 can write" in run.warnings[0]
+
+
 def test_nothing_is_kept_behind_a_login(place: Place) -> None:
     place.answer.unlink()
     place.registry.auth = "bearer"

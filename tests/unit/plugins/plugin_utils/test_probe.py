@@ -68,6 +68,14 @@ def test_the_probe_is_not_sent_where_nothing_is_kept(monkeypatch: pytest.MonkeyP
     assert action.command.startswith(f"test -e {path}/answer.json")
 
 
+def test_the_answer_is_where_the_state_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    action = make(monkeypatch, {"dest": "/srv/app", "state_dir": "/var/lib/state/app", "progress": "false"})
+    monkeypatch.setattr(FakeAction, "status", 1)
+    assert action.run() == {"ran": "the module"}
+    assert action.command is not None
+    assert action.command.startswith("test -e /var/lib/state/app/answer.json")
+
+
 @pytest.mark.parametrize("dest", ["~/app", "$HOME/app", "/srv/$NAME", "app", "~", ""])
 def test_only_the_host_knows_where_some_destinations_are(monkeypatch: pytest.MonkeyPatch, dest: str) -> None:
     action = make(monkeypatch, {"dest": dest, "progress": "false"})
