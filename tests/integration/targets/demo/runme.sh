@@ -20,10 +20,10 @@ demo() {
   PYTHONPATH=$root "${before[@]}" python -m ansible_collections.attested.registry.tests.support.demo "$@" 2>&1 </dev/null | tee "$work/out"
 }
 shows() { grep -qF -- "$1" "$work/out" || die "the output has no line with: $1"; }
-# What the demonstration makes outside of build/, for a while.
+# What the demonstration makes outside of build/, for a while; other targets boot hosts at the same time, under other names.
 traces() {
-  grep -E '/demo|/run/root|nspawn' /proc/self/mountinfo || true
-  ls -d /tmp/demo-* /tmp/demo.* /srv/* /etc/systemd/system/* /run/systemd/nspawn/* /sys/fs/cgroup/{,*/}attested-[0-9]* 2>/dev/null || true
+  grep -E '/demo|/run/root|attested-[0-9]' /proc/self/mountinfo || true
+  ls -d /tmp/demo-* /tmp/demo.* /srv/* /etc/systemd/system/* {/run/systemd/nspawn/*/,/sys/fs/cgroup/{,*/}}attested-[0-9]* 2>/dev/null || true
 }
 
 # That of ansible-test writes to the collection, which is read-only in the container.
