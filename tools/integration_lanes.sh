@@ -5,8 +5,8 @@
 
 # integration_lanes.sh PYTHON-VERSION [TARGET...]
 # Runs the targets with ansible-test, for integration.sh, which sets HOME and has the registries run. All targets are run in
-# four lanes, two of them with the targets that boot hosts, one with those that start servers of their own. Each lane's
-# output is in build/integration-LANE.log.
+# five lanes, which take about as long as each other: three of them with the targets that boot hosts, one with those that start
+# servers of their own. Each lane's output is in build/integration-LANE.log.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -39,26 +39,27 @@ if [ $# -gt 0 ]; then
   lane named "$@"
   exit
 fi
-long=() hosts=() servers=() without=()
+roles=() guards=() services=() clients=() without=()
 for target in tests/integration/targets/*/; do
   target=$(basename "$target")
   case $target in
-    # these two take about as long as the others that boot hosts together
-    registry_server | registry_server_ratls) long+=("$target") ;;
+    registry_server | registry_server_ratls) roles+=("$target") ;;
+    registry_server_*) guards+=("$target") ;;
     # scripts of their own, which use none of the registries, and wait much
-    server_clients | server_conformance | server_life | tls13_peers) servers+=("$target") ;;
-    # these are scripts, which boot hosts and play on them
+    server_clients | server_conformance | server_life | tls13_peers) clients+=("$target") ;;
+    # the other scripts boot hosts, too, which run images
     *)
       [ -e "tests/integration/targets/$target/runme.sh" ] || continue
-      hosts+=("$target")
+      services+=("$target")
       ;;
   esac
   without+=(--exclude "$target")
 done
 processes=()
-lane hosts "${hosts[@]}" & processes+=($!)
-lane server "${long[@]}" & processes+=($!)
-lane clients "${servers[@]}" & processes+=($!)
+lane services "${services[@]}" & processes+=($!)
+lane roles "${roles[@]}" & processes+=($!)
+lane guards "${guards[@]}" & processes+=($!)
+lane clients "${clients[@]}" & processes+=($!)
 status=0
 lane modules "${without[@]}" || status=$?
 for process in "${processes[@]}"; do wait "$process" || status=$?; done
