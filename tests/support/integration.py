@@ -24,7 +24,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from .images import debian_images
+from .images import debian_images, small_images
 from .registries import lying_registries
 from .registries.slow_front import slow_front
 from .servers import attested_registry
@@ -36,6 +36,8 @@ USERNAME: t.Final = "reader"
 # of the stand-in for Harbor, whose robot accounts are named so
 MIRROR_USERNAME: t.Final = "robot$hub+reader"
 MIRROR_PREFIX: t.Final = "hub"
+# umoci does not set the times of directories without an entry in a layer: they have the time of unpacking.
+TIMES_OF_UNPACKING: t.Final = ("var/lib:mtime_ns", "var/lib/implied:mtime_ns", "var/lib/implied/parents:mtime_ns")
 
 
 @contextlib.contextmanager
@@ -48,6 +50,8 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
     htpasswd = make_htpasswd(work / "htpasswd", USERNAME, password)
     with contextlib.ExitStack() as stack:
         plain = stack.enter_context(DockerRegistry(storage, work / "plain").running())
+        small = small_images.small_images(made, work / "small")
+        small_images.push(small, plain)
         secured = stack.enter_context(DockerRegistry(storage, work / "secured", tls=tls, htpasswd=htpasswd).running())
         example = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own").running())
         example_tls = stack.enter_context(OwnServer(TOP / "examples" / "registry", work / "own-tls", tls=tls).running())
@@ -64,12 +68,11 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
             "tls_ca": str(tls.ca),
             "registry_username": USERNAME,
             "registry_password": password,
-            "image_layout": str(made.layout),
             "compare_with_1": compare_with(made.expected("1.0")),
-            # umoci does not set the times of directories without an entry in a layer: they have the time of unpacking.
-            "compare_with_2": compare_with(
-                made.expected("2.0"), "var/lib:mtime_ns", "var/lib/implied:mtime_ns", "var/lib/implied/parents:mtime_ns"
-            ),
+            "compare_with_2": compare_with(made.expected("2.0"), *TIMES_OF_UNPACKING),
+            "small_layout": str(small.layout),
+            "compare_small_1": compare_with(small.expected("1.0")),
+            "compare_small_2": compare_with(small.expected("2.0"), *TIMES_OF_UNPACKING),
         }
 
 
