@@ -20,7 +20,7 @@ from ansible_collections.attested.registry.plugins.module_utils._module.options.
 from ansible_collections.attested.registry.plugins.module_utils._module.runtime.mount_points import SYSTEMD_BASE
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.mount_points import MERGED_USR
 from ansible_collections.attested.registry.plugins.modules.oci_runtime_config import OPTIONS
-from ansible_collections.attested.registry.tests.support.plays import Output, play_on_hosts
+from ansible_collections.attested.registry.tests.support.plays import Output, play_on_hosts, share_hosts
 
 _ROLE: t.Final = Path(__file__).parents[3] / "roles" / "image_service"
 _SECRET: t.Final = "s3cret"
@@ -29,28 +29,25 @@ _LOGIN: t.Final = {"username": "bob", "password": _SECRET}
 # What is for bundles alone, and what the role sets.
 _NOT_PASSED: t.Final = {"root", "dest", "format", "hostname", "platform", "state_dir", "terminal"}
 
-# The variables without their prefix, and what the first message has to say.
-_WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
-    "no-name": ({"image": "app"}, "image_service_name"),
-    "name-upper": ({**_IMAGE, "name": "App"}, "image_service_name (App) must be"),
-    "name-newline": ({**_IMAGE, "name": "app\n"}, "image_service_name (app\n) must be"),
-    "name-climbs": ({**_IMAGE, "name": "../app"}, "image_service_name (../app) must be"),
-    "name-template": ({**_IMAGE, "name": "app@1"}, "image_service_name (app@1) must be"),
+# The variables without their prefix, and what the first message has to say. It lists all faults of a kind: of each of
+# these three kinds, cases share hosts.
+_WRONG_ARGUMENTS: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "state": ({**_IMAGE, "state": "started"}, "image_service_state must be one of"),
-    "no-image": ({"name": "app"}, "image_service_image or image_service_layout must be set"),
-    "image-null": ({"name": "app", "image": None}, "image_service_image or image_service_layout must be set"),
-    "two-images": ({**_IMAGE, "layout": "/srv/app.tar"}, "image_service_image or image_service_layout must be set"),
-    "image-scheme": ({**_IMAGE, "image": "https://registry.example/app"}, "image_service_image must be the full name"),
-    "layout-relative": ({"name": "app", "layout": "app.tar"}, "image_service_layout must be an absolute path"),
-    "reference-alone": ({**_IMAGE, "reference": "1.0"}, "image_service_reference needs image_service_layout"),
-    "reference-float": (
-        {"name": "app", "layout": "/x", "reference": 1.10},
-        "image_service_reference is a number (1.1)",
-    ),
+    "mount-type": ({**_IMAGE, "mounts": [{"destination": "/data", "type": "nfs"}]}, "type must be one of: bind, tmpfs"),
+    "mounts-mapping": ({**_IMAGE, "mounts": {"source": "/srv", "destination": "/data"}}, "image_service_mounts"),
+    "settle": ({**_IMAGE, "settle_seconds": "long"}, "image_service_settle_seconds"),
+}
+_WRONG_TYPES: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "options-text": (
         {**_IMAGE, "unpack_options": f"password={_SECRET}"},
         "image_service_unpack_options must be a mapping",
     ),
+    "args-text": ({**_IMAGE, "args": "--port 80"}, "image_service_args must be a list"),
+    "listen-text": ({**_IMAGE, "listen": "8080"}, "image_service_listen must be a list"),
+    "health-command": ({**_IMAGE, "health_command": "true"}, "image_service_health_command must be a list"),
+}
+_WRONG_VALUES: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "image-scheme": ({**_IMAGE, "image": "https://registry.example/app"}, "image_service_image must be the full name"),
     "options-dest": ({**_IMAGE, "unpack_options": {**_LOGIN, "dest": "/"}}, "image_service_unpack_options has dest"),
     "options-state": (
         {**_IMAGE, "unpack_options": {**_LOGIN, "state": "absent"}},
@@ -86,12 +83,7 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         {**_IMAGE, "mounts": [{"destination": "/run", "type": "tmpfs"}, {"destination": "/data"}]},
         "image_service_mounts[1].source must be an absolute path",
     ),
-    "mount-type": ({**_IMAGE, "mounts": [{"destination": "/data", "type": "nfs"}]}, "type must be one of: bind, tmpfs"),
-    "mounts-mapping": ({**_IMAGE, "mounts": {"source": "/srv", "destination": "/data"}}, "image_service_mounts"),
-    "args-text": ({**_IMAGE, "args": "--port 80"}, "image_service_args must be a list"),
-    "listen-text": ({**_IMAGE, "listen": "8080"}, "image_service_listen must be a list"),
     "listen-newline": ({**_IMAGE, "listen": ["80\nUser=x"]}, "image_service_listen must be a list of addresses"),
-    "socket-alone": ({**_IMAGE, "socket_options": {"NoDelay": True}}, "image_service_socket_options needs"),
     "socket-accept": ({**_IMAGE, "listen": ["80"], "socket_options": {"Accept": True}}, "socket_options has Accept"),
     "socket-lines": (
         {**_IMAGE, "listen": ["80"], "socket_options": {"SocketUser": "a\nb"}},
@@ -102,10 +94,27 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         "image_service_health_url must be an http:// or https:// URL without user and password",
     ),
     "health-status": ({**_IMAGE, "health_status": [20]}, "image_service_health_status must be a list of HTTP status"),
-    "health-command": ({**_IMAGE, "health_command": "true"}, "image_service_health_command must be a list"),
     "health-timeout": ({**_IMAGE, "health_timeout": 0}, "image_service_health_timeout must be 1 or more"),
-    "settle": ({**_IMAGE, "settle_seconds": "long"}, "image_service_settle_seconds"),
 }
+# These end at their first fault, or are about what is not set.
+_WRONG_ALONE: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "no-name": ({"image": "app"}, "image_service_name"),
+    "name-upper": ({**_IMAGE, "name": "App"}, "image_service_name (App) must be"),
+    "name-newline": ({**_IMAGE, "name": "app\n"}, "image_service_name (app\n) must be"),
+    "name-climbs": ({**_IMAGE, "name": "../app"}, "image_service_name (../app) must be"),
+    "name-template": ({**_IMAGE, "name": "app@1"}, "image_service_name (app@1) must be"),
+    "no-image": ({"name": "app"}, "image_service_image or image_service_layout must be set"),
+    "image-null": ({"name": "app", "image": None}, "image_service_image or image_service_layout must be set"),
+    "two-images": ({**_IMAGE, "layout": "/srv/app.tar"}, "image_service_image or image_service_layout must be set"),
+    "layout-relative": ({"name": "app", "layout": "app.tar"}, "image_service_layout must be an absolute path"),
+    "reference-alone": ({**_IMAGE, "reference": "1.0"}, "image_service_reference needs image_service_layout"),
+    "reference-float": (
+        {"name": "app", "layout": "/x", "reference": 1.10},
+        "image_service_reference is a number (1.1)",
+    ),
+    "socket-alone": ({**_IMAGE, "socket_options": {"NoDelay": True}}, "image_service_socket_options needs"),
+}
+_WRONG: t.Final = {**_WRONG_ARGUMENTS, **_WRONG_TYPES, **_WRONG_VALUES, **_WRONG_ALONE}
 # These pass all checks of variables; what stops them is that this machine is no host for the role.
 _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     "image": _IMAGE,
@@ -135,6 +144,14 @@ _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     },
     "numbers-of-the-command-line": {**_IMAGE, "settle_seconds": "5", "health_retries": "3"},
 }
+_HOST_OF, _HOSTS = share_hosts(
+    *(
+        {name: variables for name, (variables, dummy) in group.items()}
+        for group in (_WRONG_ARGUMENTS, _WRONG_TYPES, _WRONG_VALUES)
+    ),
+    *({name: variables} for name, (variables, dummy) in _WRONG_ALONE.items()),
+    _RIGHT,
+)
 
 
 def _load(name: str) -> t.Any:
@@ -151,10 +168,9 @@ def options() -> dict[str, dict[str, t.Any]]:
 def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
     if tuple(map(int, core_version.split(".")[:2])) < (2, 19):
         pytest.skip(f"the collection needs ansible-core 2.19, and this is {core_version}")
-    cases = {**{name: variables for name, (variables, dummy) in _WRONG.items()}, **_RIGHT}
     hosts = {
         name: {f"image_service_{variable}": value for variable, value in variables.items()}
-        for name, variables in cases.items()
+        for name, variables in _HOSTS.items()
     }
     return play_on_hosts(tmp_path_factory.mktemp("variables"), hosts, {"roles": ["attested.registry.image_service"]})
 
@@ -199,14 +215,14 @@ def test_the_mount_points_are_those_that_systemd_makes() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _WRONG)
 def test_a_wrong_variable_is_named_before_the_host_is_touched(output: Output, name: str) -> None:
-    assert _WRONG[name][1] in output.messages[name]
-    assert "Finalization of task args" not in output.messages[name]
+    assert _WRONG[name][1] in output.messages[_HOST_OF[name]]
+    assert "Finalization of task args" not in output.messages[_HOST_OF[name]]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _RIGHT)
 def test_valid_variables_are_accepted(output: Output, name: str) -> None:
-    assert output.messages[name].startswith("The role image_service needs a host that runs systemd")
+    assert output.messages[_HOST_OF[name]].startswith("The role image_service needs a host that runs systemd")
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from ansible.release import __version__ as core_version
 from ansible_collections.attested.registry.plugins.module_utils._oci import digest
+from ansible_collections.attested.registry.tests.support.plays import module_python
 
 _TOP: t.Final = Path(digest.__file__).parents[6]
 # No name of a real unit or directory.
@@ -91,7 +92,7 @@ class Host:
                 include = {"name": "attested.registry.registry_server", "tasks_from": name}
                 tasks.append({"ansible.builtin.include_role": include, "vars": variables})
         places = {
-            "ansible_python_interpreter": sys.executable,
+            "ansible_python_interpreter": module_python(self.where),
             "_registry_server_base": str(self.base),
             "_registry_server_etc": str(self.etc),
             "_registry_server_release": str(self.base / "releases/1"),

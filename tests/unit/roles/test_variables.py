@@ -21,7 +21,7 @@ from ansible_collections.attested.registry.tests.support.images.signatures impor
     signatures,
     simple_signing,
 )
-from ansible_collections.attested.registry.tests.support.plays import Output, play_on_hosts
+from ansible_collections.attested.registry.tests.support.plays import Output, play_on_hosts, share_hosts
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry
 
 pytestmark = pytest.mark.slow
@@ -33,87 +33,13 @@ _IMAGE: t.Final = {"repository": "app", "reference": "stable"}
 _TLS: t.Final = {"tls": "tls", "cert_content": _CERT, "key_content": _KEY}
 _ATTESTED: t.Final = {"tls": "ra-tls", "self_signed": True}
 
-# The variables without their prefix, and what the first message has to say.
-_WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
-    "host-with-scheme": ({"host": "https://0.0.0.0"}, "registry_server_host must be an address, or a list"),
-    "host-with-port": ({"host": ["0.0.0.0:80"]}, "registry_server_host must be an address, or a list"),
-    "no-host": ({"host": []}, "registry_server_host must be an address, or a list"),
-    "host-number": ({"host": 5}, "registry_server_host must be a list"),
-    "port-too-big": ({"port": 99999}, "registry_server_port (99999) must be from 1 to 65535"),
+# The variables without their prefix, and what the first message has to say. It lists all faults of a kind: of each of
+# these three kinds, cases share hosts.
+_WRONG_ARGUMENTS: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "port-word": ({"port": "http"}, "registry_server_port"),
-    "port-bool": ({"port": True}, "registry_server_port must be a whole number"),
-    "listen-text": ({"listen": "0.0.0.0:80"}, "registry_server_listen must be a list"),
-    "listen-without-port": ({"listen": ["0.0.0.0"]}, 'listen "0.0.0.0" is not ADDRESS:PORT'),
-    "listen-newline": (
-        {"listen": ["unix:/run/x\n", "0.0.0.0:80"]},
-        "registry_server_listen must be a list of addresses without line breaks",
-    ),
-    "groups-text": ({"groups": "ssl-cert"}, "registry_server_groups must be a list"),
-    "user": ({"user": "Registry User"}, "registry_server_user (Registry User) must be"),
-    "name": ({"name": "Main"}, "registry_server_name (Main) must be"),
-    "name-newline": ({"name": "web\n"}, "registry_server_name (web\n) must be"),
-    "user-newline": ({"user": "web\n"}, "registry_server_user (web\n) must be"),
-    "root-newline": ({"root": "/srv/images\n"}, "registry_server_root (/srv/images\n) must be"),
-    "python-newline": ({"python": "python3\n"}, "registry_server_python must be"),
-    "groups-newline": ({"groups": ["ssl-cert\n"]}, "registry_server_groups must be"),
-    "host-newline": ({"host": ["::1\n"]}, "registry_server_host must be an address"),
-    "port-newline": ({"port": "80\n"}, "registry_server_port must be a whole number"),
-    "root-relative": ({"root": "srv/images"}, "registry_server_root (srv/images) must be"),
-    "root-climbs": ({"root": "/srv/../etc"}, "registry_server_root (/srv/../etc) must be"),
-    "wheels": ({"wheel_dir": "/nonexistent"}, "registry_server_wheel_dir (/nonexistent) must be"),
-    "source": ({"source": "/nonexistent"}, "registry_server_source (/nonexistent) must be"),
-    "source-delete": (
-        {"source_delete": True},
-        "registry_server_source_delete is true, which needs registry_server_source",
-    ),
     "tls-yes": ({"tls": True}, "registry_server_tls must be one of"),
-    "no-certificate": (
-        {"tls": "tls", "key_content": _KEY},
-        "registry_server_tls is tls, which needs a certificate and its key",
-    ),
-    "certificate-without-tls": ({**_TLS, "tls": "no-tls"}, "registry_server_tls is no-tls, which uses no certificate"),
-    "certificate-twice": ({**_TLS, "self_signed": True}, "registry_server_self_signed is true, so the role generates"),
-    "swapped": (
-        {"tls": "tls", "cert_content": _KEY, "key_content": _CERT},
-        "registry_server_cert_file or _content must",
-    ),
-    "key-in-file": ({"tls": "tls", "cert_content": _CERT, "key_file": _KEY}, "registry_server_key_file"),
-    "key-in-path": ({"tls": "tls", "cert_content": _CERT, "key_path": _KEY}, "registry_server_key_path must be"),
-    "key-list": ({**_TLS, "key_content": [_KEY]}, "registry_server_key_content must be a string"),
-    "key-encrypted": ({**_TLS, "key_content": _KEY.replace("BEGIN", "BEGIN ENCRYPTED")}, "that is not encrypted"),
-    "key-twice": ({**_TLS, "key_path": "/etc/key.pem"}, "registry_server_key_path are mutually exclusive"),
-    "password-not-hashed": ({"htpasswd_content": f"bob:{_SECRET}"}, "registry_server_htpasswd_file or _content must"),
     "unit-list": ({"unit_options": ["MemoryMax=1G"]}, "registry_server_unit_options"),
-    "unit-continued": (
-        {"unit_options": {"Environment": "A=x\\"}},
-        "that do not end in a backslash; correct Environment",
-    ),
-    "unit-name-newline": ({"unit_options": {"Nice\n": 1}}, "registry_server_unit_options must map directives"),
-    "unit-lines": ({"unit_options": {"Environment": f"A={_SECRET}\nUser=root"}}, "correct Environment"),
-    "workers-zero": ({"workers": 0}, "workers must be a whole number from 1 to 256"),
-    "watch-negative": ({"watch": -1}, "watch must be a number from 0"),
-    "users-without-passwords": ({"allow": [{"users": ["bob"], "repositories": ["*"]}]}, "allow names users"),
-    "no-network": ({"allow": [{"networks": ["10.0.0.0/99"], "repositories": ["*"]}]}, "allow rule 1: networks"),
-    "accel": ({"accel": "files"}, "registry_server_accel must be"),
-    "realm-list": ({"realm": ["a"]}, "registry_server_realm must be a string"),
-    "anchors-text": ({**_ATTESTED, "trust_anchors": "cpak.pem"}, "registry_server_trust_anchors must be a list"),
-    "anchors-missing": (
-        {**_ATTESTED, "trust_anchors": ["/nonexistent.pem"]},
-        "the controller cannot read: /nonexistent",
-    ),
-    "anchors-empty": (
-        {**_ATTESTED, "trust_anchors": None, "reference_values": []},
-        "registry_server_tls is ra-tls, which needs at least one of",
-    ),
-    "anchors-without-ra-tls": ({"trust_anchors": ["cpak.pem"]}, "registry_server_tls is no-tls, which uses none of"),
-    "anchors-without-path": ({**_ATTESTED, "trust_anchors": [{"instance_id": "00"}]}, "a mapping whose path is one"),
-    "lifecycle": ({"lifecycle": "secured"}, "registry_server_lifecycle must be a list"),
-    "veraison": (
-        {**_ATTESTED, "veraison": {"url": f"https://bob:{_SECRET}@veraison.example", "pin": ["x"]}},
-        "registry_server_veraison.url must be an https:// URL without user and password",
-    ),
-    "images-text": ({"images": f"password={_SECRET}"}, "registry_server_images"),
-    "image-no-key": ({"images": [{**_IMAGE, "signature": {}}]}, "missing required arguments: keys"),
+    "image-no-key": ({"images": [{**_IMAGE, "signature": {}}]}, "keys found in registry_server_images -> signature"),
     "image-tags-text": ({"images": [{"repository": "app", "tags": "1.*", "token": _SECRET}]}, "must be of type dict"),
     "image-tags-glob": (
         {"images": [{"repository": "app", "tags": {"glob": "1.*"}, "token": _SECRET}]},
@@ -121,7 +47,55 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     ),
     "signatures-no-key": (
         {"signatures": [{"repositories": ["*"]}]},
-        "missing required arguments: keys",
+        "missing required arguments: keys found in registry_server_signatures",
+    ),
+}
+_WRONG_TYPES: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "host-number": ({"host": 5}, "registry_server_host must be a list"),
+    "port-bool": ({"port": True}, "registry_server_port must be a whole number"),
+    "listen-text": ({"listen": "0.0.0.0:80"}, "registry_server_listen must be a list"),
+    "groups-text": ({"groups": "ssl-cert"}, "registry_server_groups must be a list"),
+    "port-newline": ({"port": "80\n"}, "registry_server_port must be a whole number"),
+    "key-list": ({**_TLS, "key_content": [_KEY]}, "registry_server_key_content must be a string"),
+    "realm-list": ({"realm": ["a"]}, "registry_server_realm must be a string"),
+    "anchors-text": ({**_ATTESTED, "trust_anchors": "cpak.pem"}, "registry_server_trust_anchors must be a list"),
+    "lifecycle": ({"lifecycle": "secured"}, "registry_server_lifecycle must be a list"),
+    "images-text": ({"images": f"password={_SECRET}"}, "registry_server_images"),
+}
+_WRONG_VALUES: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "host-with-scheme": ({"host": "https://0.0.0.0"}, "registry_server_host must be an address, or a list"),
+    "host-with-port": ({"host": ["0.0.0.0:80"]}, "registry_server_host must be an address, or a list"),
+    "no-host": ({"host": []}, "registry_server_host must be an address, or a list"),
+    "port-too-big": ({"port": 99999}, "registry_server_port (99999) must be from 1 to 65535"),
+    "listen-newline": (
+        {"listen": ["unix:/run/x\n", "0.0.0.0:80"]},
+        "registry_server_listen must be a list of addresses without line breaks",
+    ),
+    "python-newline": ({"python": "python3\n"}, "registry_server_python must be"),
+    "groups-newline": ({"groups": ["ssl-cert\n"]}, "registry_server_groups must be"),
+    "host-newline": ({"host": ["::1\n"]}, "registry_server_host must be an address"),
+    "wheels": ({"wheel_dir": "/nonexistent"}, "registry_server_wheel_dir (/nonexistent) must be"),
+    "source": ({"source": "/nonexistent"}, "registry_server_source (/nonexistent) must be"),
+    "swapped": (
+        {"tls": "tls", "cert_content": _KEY, "key_content": _CERT},
+        "registry_server_cert_file or _content must",
+    ),
+    "key-encrypted": ({**_TLS, "key_content": _KEY.replace("BEGIN", "BEGIN ENCRYPTED")}, "that is not encrypted"),
+    "password-not-hashed": ({"htpasswd_content": f"bob:{_SECRET}"}, "registry_server_htpasswd_file or _content must"),
+    "unit-continued": (
+        {"unit_options": {"Environment": "A=x\\"}},
+        "that do not end in a backslash; correct Environment",
+    ),
+    "unit-name-newline": ({"unit_options": {"Nice\n": 1}}, "registry_server_unit_options must map directives"),
+    "unit-lines": ({"unit_options": {"Environment": f"A={_SECRET}\nUser=root"}}, "correct Environment"),
+    "accel": ({"accel": "files"}, "registry_server_accel must be"),
+    "anchors-missing": (
+        {**_ATTESTED, "trust_anchors": ["/nonexistent.pem"]},
+        "the controller cannot read: /nonexistent",
+    ),
+    "veraison": (
+        {**_ATTESTED, "veraison": {"url": f"https://bob:{_SECRET}@veraison.example", "pin": ["x"]}},
+        "registry_server_veraison.url must be an https:// URL without user and password",
     ),
     "signatures-missing-file": (
         {"signatures": [{"repositories": ["*"], "keys": ["gone.pub"]}]},
@@ -132,6 +106,41 @@ _WRONG: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
         "registry_server_signatures lists a file that the controller cannot read",
     ),
 }
+# These end at their first fault, or are about what is not set.
+_WRONG_ALONE: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
+    "listen-without-port": ({"listen": ["0.0.0.0"]}, 'listen "0.0.0.0" is not ADDRESS:PORT'),
+    "user": ({"user": "Registry User"}, "registry_server_user (Registry User) must be"),
+    "name": ({"name": "Main"}, "registry_server_name (Main) must be"),
+    "name-newline": ({"name": "web\n"}, "registry_server_name (web\n) must be"),
+    "user-newline": ({"user": "web\n"}, "registry_server_user (web\n) must be"),
+    "root-newline": ({"root": "/srv/images\n"}, "registry_server_root (/srv/images\n) must be"),
+    "root-relative": ({"root": "srv/images"}, "registry_server_root (srv/images) must be"),
+    "root-climbs": ({"root": "/srv/../etc"}, "registry_server_root (/srv/../etc) must be"),
+    "source-delete": (
+        {"source_delete": True},
+        "registry_server_source_delete is true, which needs registry_server_source",
+    ),
+    "no-certificate": (
+        {"tls": "tls", "key_content": _KEY},
+        "registry_server_tls is tls, which needs a certificate and its key",
+    ),
+    "certificate-without-tls": ({**_TLS, "tls": "no-tls"}, "registry_server_tls is no-tls, which uses no certificate"),
+    "certificate-twice": ({**_TLS, "self_signed": True}, "registry_server_self_signed is true, so the role generates"),
+    "key-in-file": ({"tls": "tls", "cert_content": _CERT, "key_file": _KEY}, "registry_server_key_file"),
+    "key-in-path": ({"tls": "tls", "cert_content": _CERT, "key_path": _KEY}, "registry_server_key_path must be"),
+    "key-twice": ({**_TLS, "key_path": "/etc/key.pem"}, "registry_server_key_path are mutually exclusive"),
+    "workers-zero": ({"workers": 0}, "workers must be a whole number from 1 to 256"),
+    "watch-negative": ({"watch": -1}, "watch must be a number from 0"),
+    "users-without-passwords": ({"allow": [{"users": ["bob"], "repositories": ["*"]}]}, "allow names users"),
+    "no-network": ({"allow": [{"networks": ["10.0.0.0/99"], "repositories": ["*"]}]}, "allow rule 1: networks"),
+    "anchors-empty": (
+        {**_ATTESTED, "trust_anchors": None, "reference_values": []},
+        "registry_server_tls is ra-tls, which needs at least one of",
+    ),
+    "anchors-without-ra-tls": ({"trust_anchors": ["cpak.pem"]}, "registry_server_tls is no-tls, which uses none of"),
+    "anchors-without-path": ({**_ATTESTED, "trust_anchors": [{"instance_id": "00"}]}, "a mapping whose path is one"),
+}
+_WRONG: t.Final = {**_WRONG_ARGUMENTS, **_WRONG_TYPES, **_WRONG_VALUES, **_WRONG_ALONE}
 # Items of registry_server_images with one fault each, all on one host, and what the message says after their numbers.
 _WRONG_IMAGES: t.Final[dict[str, tuple[dict[str, t.Any], str]]] = {
     "tag-in-repository": ({**_IMAGE, "repository": "app:1"}, ".repository must be"),
@@ -213,6 +222,14 @@ _RIGHT: t.Final[dict[str, dict[str, t.Any]]] = {
     },
     "veraison-here": {**_ATTESTED, "veraison": {"url": "http://127.0.0.1:8080", "pin": ["x" * 42 + "A"]}},
 }
+_HOST_OF, _HOSTS = share_hosts(
+    *(
+        {name: variables for name, (variables, dummy) in group.items()}
+        for group in (_WRONG_ARGUMENTS, _WRONG_TYPES, _WRONG_VALUES)
+    ),
+    *({name: variables} for name, (variables, dummy) in _WRONG_ALONE.items()),
+    _RIGHT,
+)
 # Nothing listens there.
 _CLOSED: t.Final = {**_IMAGE, "registry": "127.0.0.1:9", "tls": "no-tls"}
 _BRINGING: t.Final[dict[str, dict[str, t.Any]]] = {
@@ -244,8 +261,7 @@ def _prefixed(variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 def output(tmp_path_factory: pytest.TempPathFactory) -> Output:
     if tuple(map(int, core_version.split(".")[:2])) < (2, 19):
         pytest.skip(f"the collection needs ansible-core 2.19, and this is {core_version}")
-    cases = {**{name: variables for name, (variables, dummy) in _WRONG.items()}, **_RIGHT}
-    cases["images"] = {"images": [image for image, dummy in _WRONG_IMAGES.values()]}
+    cases = {**_HOSTS, "images": {"images": [image for image, dummy in _WRONG_IMAGES.values()]}}
     return _play(tmp_path_factory.mktemp("wrong"), cases, {"roles": ["attested.registry.registry_server"]})
 
 
@@ -268,8 +284,8 @@ def bringing(tmp_path_factory: pytest.TempPathFactory, output: Output) -> Output
 
 @pytest.mark.parametrize("name", _WRONG)
 def test_a_wrong_variable_is_named_before_the_host_is_touched(output: Output, name: str) -> None:
-    assert _WRONG[name][1] in output.messages[name]
-    assert "Finalization of task args" not in output.messages[name]
+    assert _WRONG[name][1] in output.messages[_HOST_OF[name]]
+    assert "Finalization of task args" not in output.messages[_HOST_OF[name]]
 
 
 @pytest.mark.parametrize("name", _WRONG_IMAGES)
@@ -280,7 +296,7 @@ def test_a_wrong_image_is_named_before_the_host_is_touched(output: Output, name:
 
 @pytest.mark.parametrize("name", _RIGHT)
 def test_valid_variables_are_accepted(output: Output, name: str) -> None:
-    assert output.messages[name].startswith("The role registry_server needs a host that runs systemd")
+    assert output.messages[_HOST_OF[name]].startswith("The role registry_server needs a host that runs systemd")
 
 
 def test_no_output_of_a_refused_variable_holds_a_secret(output: Output) -> None:
