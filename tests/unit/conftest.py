@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import re
 import typing as t
@@ -25,6 +26,12 @@ settings.register_profile("few examples", settings.get_profile("any speed"), max
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put slow files first: a process that begins one at the end lets the others wait. The rest keeps its order."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the tests and what they import, here and in processes that fork."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
