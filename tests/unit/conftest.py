@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import re
+import shutil
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -48,6 +51,27 @@ def new_directory(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str],
 def tmp_path(request: pytest.FixtureRequest, new_directory: t.Callable[[str], Path]) -> Path:
     """Return a directory of the test, as pytest's own fixture of this name does."""
     return new_directory(re.sub(r"\W", "_", request.node.name)[:26])
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
+    """A directory in memory where that has extended attributes: thousands of trees are made and removed."""
+    shared = Path("/dev/shm")
+    place = Path(
+        tempfile.mkdtemp(prefix="attested-", dir=shared if _has_xattrs(shared) else tmp_path_factory.getbasetemp())
+    )
+    place.chmod(0o711)
+    yield place
+    shutil.rmtree(place)
+
+
+def _has_xattrs(place: Path) -> bool:
+    try:
+        with tempfile.NamedTemporaryFile(dir=place) as file:
+            os.setxattr(file.name, "user.probe", b"")
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import typing as t
@@ -14,18 +13,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, Box, Ground, require_root
-
-
-@pytest.fixture(scope="session")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
-    """A directory in memory where that has extended attributes: thousands of trees are made and removed."""
-    shared = Path("/dev/shm")
-    place = Path(
-        tempfile.mkdtemp(prefix="attested-", dir=shared if _has_xattrs(shared) else tmp_path_factory.getbasetemp())
-    )
-    place.chmod(0o711)
-    yield place
-    shutil.rmtree(place)
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +24,6 @@ def ground(memory: Path) -> t.Iterator[Ground]:
     yield made
     made.clear()
     shutil.rmtree(base)
-
-
-def _has_xattrs(place: Path) -> bool:
-    try:
-        with tempfile.NamedTemporaryFile(dir=place) as file:
-            os.setxattr(file.name, "user.probe", b"")
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(params=RESOLVERS)

@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import tarfile
+import tempfile
 import typing as t
 
 import pytest
@@ -44,8 +45,11 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: pathlib.Path) -> pathlib.Path:
-    return tmp_path / "place"
+def place(memory: pathlib.Path) -> t.Iterator[pathlib.Path]:
+    """A path in memory: thousands of runs there wait for no disk."""
+    above = pathlib.Path(tempfile.mkdtemp(dir=memory))
+    yield above / "place"
+    shutil.rmtree(above)
 
 
 def tree(root: pathlib.Path) -> Tree:
