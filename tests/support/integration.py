@@ -25,6 +25,7 @@ import typing as t
 from pathlib import Path
 
 from .images import debian_images, small_images
+from .plays import module_python
 from .registries import lying_registries
 from .registries.slow_front import slow_front
 from .servers import attested_registry
@@ -123,11 +124,15 @@ def compare_with(tree: Path, *ignored: str) -> str:
 
 
 def tools(work: Path) -> dict[str, str]:
-    """Return the variables about this machine: its Python, a bare Python without libraries, a working directory."""
+    """Return the variables about this machine: its Python, a bare Python without libraries, a working directory.
+
+    Tasks that name no other interpreter have modules start from the compiled files of this environment's ansible-core.
+    """
     bare = work / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     (work / "targets").mkdir()
     return {
+        "ansible_python_interpreter": module_python(work),
         "test_python": sys.executable,
         "bare_python": str(bare / "bin" / "python"),
         "work_root": str(work / "targets"),
