@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 from ansible_collections.attested.registry.plugins.module_utils._oci import digest
+
+from .module_python import module_python
 
 _TOP: t.Final = Path(digest.__file__).parents[6]
 _SETTINGS: t.Final = {
@@ -24,14 +25,6 @@ _SETTINGS: t.Final = {
     "ANSIBLE_PIPELINING": "1",
     "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
 }
-# A module that comes over standard input brings its part of ansible-core along as sources, which Python compiles again
-# for each module. The same files of the environment are compiled already.
-_MODULE: t.Final = """
-import sys
-import ansible.module_utils.basic
-import ansible.module_utils._internal._ansiballz._loader
-exec(compile(sys.stdin.buffer.read(), "<stdin>", "exec"))
-"""
 
 Cases = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -42,15 +35,6 @@ class Output(t.NamedTuple):
     text: str
     messages: dict[str, str]
     results: dict[str, t.Any]
-
-
-def module_python(where: Path) -> str:
-    """Write an interpreter for modules, with pipelining, that takes half as long to start them as Python itself."""
-    path = where / "python-of-modules"
-    python = shlex.quote(sys.executable)
-    path.write_text(f'#!/bin/sh\n[ $# = 0 ] || exec {python} "$@"\nexec {python} -c {shlex.quote(_MODULE)}\n')
-    path.chmod(0o755)
-    return str(path)
 
 
 def share_hosts(*groups: Cases) -> tuple[dict[str, str], dict[str, dict[str, t.Any]]]:
@@ -98,4 +82,4 @@ def play_on_hosts(where: Path, hosts: t.Mapping[str, t.Any], play: t.Mapping[str
     )
 
 
-__all__ = ("Cases", "Output", "module_python", "play_on_hosts", "share_hosts")
+__all__ = ("Cases", "Output", "play_on_hosts", "share_hosts")

@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import module_python
 from ..servers.peers import PeerError, run
 from .nspawn import HostError, boot_command, end, output_inside, own_cgroup, system_state
 
@@ -37,7 +38,7 @@ IPv6AcceptRA=no
 class Host:
     """A test host: name, address, bridge, root filesystem below the overlay, working directory and ssh key.
 
-    Hosts of several runs may have the same name.
+    Hosts of several runs may have the same name. A compiled one has the interpreter of module_python.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Host:
     base: Path
     work: Path
     key: Path
+    compiled: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _ending: threading.Event = field(default_factory=threading.Event)
     _cgroup: list[Path] = field(default_factory=list)
@@ -97,6 +99,8 @@ class Host:
         network.write_text(_NETWORK.format(address=self.address, gateway=gateway))
         with (self._root / "etc/hosts").open("a") as hosts:
             hosts.write(f"{self.address} {self.name}\n")
+        if self.compiled:
+            module_python.install(self._root)
 
     def _run(self) -> None:
         with (self.work / "console.log").open("ab") as console:

@@ -30,6 +30,7 @@ import typing as t
 from pathlib import Path
 
 from ..images.debian_images import KEYRING, SUITE
+from ..module_python import INTERPRETER_ON_HOST
 from ..servers.peers import PeerError, ended, run
 from .nspawn import HostError, check_kernel
 from .nspawn_host import Host
@@ -154,8 +155,13 @@ def suites_of(hosts: str, default: str) -> dict[str, Suite]:
 
 
 @contextlib.contextmanager
-def running(suites: t.Mapping[str, Suite], cache: Path, *, registry: Path | None = None) -> t.Iterator[Path]:
-    """Boot hosts of these names and suites, and yield the path of the inventory. Raises HostError or PeerError."""
+def running(
+    suites: t.Mapping[str, Suite], cache: Path, *, registry: Path | None = None, compiled: bool = False
+) -> t.Iterator[Path]:
+    """Boot hosts of these names and suites, and yield the path of the inventory. Raises HostError or PeerError.
+
+    On compiled hosts, modules start in half the time, by module_python.
+    """
     check_machine()
     bases = {suite.name: base_root(cache, suite) for suite in suites.values()}
     with contextlib.ExitStack() as stack:
@@ -166,7 +172,7 @@ def running(suites: t.Mapping[str, Suite], cache: Path, *, registry: Path | None
         chosen = stack.enter_context(network())
         prefix = chosen.prefix
         hosts = [
-            Host(name, f"{prefix}.{octet}", chosen.bridge, bases[suite.name], work / name, key)
+            Host(name, f"{prefix}.{octet}", chosen.bridge, bases[suite.name], work / name, key, compiled)
             for octet, (name, suite) in enumerate(suites.items(), 11)
         ]
         for host in hosts:
@@ -192,7 +198,7 @@ def _inventory(hosts: t.Sequence[Host], work: Path, variables: t.Mapping[str, st
                 "ansible_ssh_common_args": options,
                 "ansible_ssh_pipelining": True,
                 "ansible_control_path_dir": str(work / "cp"),
-                "ansible_python_interpreter": "/usr/bin/python3",
+                "ansible_python_interpreter": INTERPRETER_ON_HOST if hosts[0].compiled else "/usr/bin/python3",
                 **variables,
             },
             "children": {
@@ -224,6 +230,7 @@ def main() -> int:
     parser.add_argument("--hosts", default="one,two")
     parser.add_argument("--suite", choices=SUITES, default=SUITE)
     parser.add_argument("--registry", type=Path)
+    parser.add_argument("--compiled-modules", action="store_true", help="start modules faster")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     # SIGTERM raises SystemExit, so that all with blocks are left.
@@ -232,7 +239,7 @@ def main() -> int:
         check_machine()
         _enter_private_mounts()
         suites = suites_of(options.hosts, options.suite)
-        with running(suites, options.cache, registry=options.registry) as inventory:
+        with running(suites, options.cache, registry=options.registry, compiled=options.compiled_modules) as inventory:
             environment = {**os.environ, "TEST_INVENTORY": str(inventory)}
             environment["TEST_SSH_CONFIG"] = str(inventory.with_name("ssh_config"))
             return subprocess.run(options.command, check=False, env=environment).returncode

@@ -94,8 +94,16 @@ for port in 8081 8082; do get "http://$(address two):$port/busybox" >/dev/null; 
 
 say "a first release that fails is stopped and disabled"
 refused "There is no previous release; the service is stopped and disabled" static.yml --limit one -e "layout=$images/com.example.static" \
-  -e '{"image_service_name": "broken", "image_service_entrypoint": ["/busybox", "false"], "image_service_args": []}'
+  -e '{"image_service_name": "broken", "image_service_entrypoint": ["/busybox", "false"], "image_service_args": [],
+  "image_service_health_command": [], "image_service_settle_seconds": 1}'
 same "$(on one "systemctl is-enabled broken; systemctl is-active broken" || true)" $'disabled\nfailed' "the state of the service"
+
+say "a program that ends is run by the first role of the play, and not again by the second, which is the same"
+play static.yml --limit two -e "layout=$images/com.example.static" -e '{"image_service_name": "once", "image_service_reference": "1.0",
+  "image_service_user": "0:1500", "image_service_entrypoint": ["/busybox", "true"], "image_service_args": [],
+  "image_service_health_command": [], "image_service_unit_options": {"Service": {"Type": "oneshot"}}}'
+same "$(grep -c ': Restart the service\]' "$work/out")" 1 "how often the program was run"
+same "$(on two systemctl show --property=ActiveState,Result,ExecMainStatus once | sort)" $'ActiveState=inactive\nExecMainStatus=0\nResult=success' "the state"
 
 say "a unit that the role did not create is refused"
 refused "units named ssh that the role image_service did not create" static.yml --limit one -e image_service_name=ssh -e "layout=$images/com.example.static"
@@ -111,9 +119,9 @@ unchanged static.yml -e "layout=$images/com.example.static"
 say "absent, and data stays"
 play absent.yml --check --limit two -e '{"services": ["web"]}'
 answers 1.0
-play absent.yml -e '{"services": ["web", "static", "static-two", "broken"]}'
+play absent.yml -e '{"services": ["web", "static", "static-two", "broken", "once"]}'
 unchanged absent.yml --limit one -e '{"services": ["web"]}'
-if each "ls -d /var/lib/image_service /etc/systemd/system/*{web,static,broken}*; systemctl list-units --all --plain --no-legend 'web.*' 'static*' 'broken*'" \
+if each "ls -d /var/lib/image_service /etc/systemd/system/*{web,static,broken,once}*; systemctl list-units --all --plain --no-legend 'web.*' 'static*' 'broken*' 'once*'" \
   2>/dev/null | grep .; then die "something is left"; fi
 same "$(each head -n 2 /srv/web/data/starts | sort -u)" $'1.0\n2.0' "the data"
 

@@ -14,4 +14,4 @@ images=$(mktemp -d)
 trap 'rm -rf "$images"' EXIT
 export PYTHONPATH=$root
 python -m "$support.hosts.service_images" "$cache" "$images"
-python -m "$support.hosts.systemd_hosts" --cache "$cache" --hosts one,two:trixie --registry "$images" -- "$target/plays.sh" "$images"
+python -m "$support.hosts.systemd_hosts" --cache "$cache" --compiled-modules --hosts one,two:trixie --registry "$images" -- "$target/plays.sh" "$images"
