@@ -25,7 +25,7 @@ import typing as t
 from pathlib import Path
 
 from .images import debian_images, small_images
-from .plays import module_python
+from .module_python import module_python
 from .registries import lying_registries
 from .registries.slow_front import slow_front
 from .servers import attested_registry

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from ansible.release import __version__ as core_version
 from ansible_collections.attested.registry.plugins.module_utils._oci import digest
-from ansible_collections.attested.registry.tests.support.plays import module_python
+from ansible_collections.attested.registry.tests.support.module_python import module_python
 
 _TOP: t.Final = Path(digest.__file__).parents[6]
 # No name of a real unit or directory.
