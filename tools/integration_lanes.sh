@@ -5,8 +5,8 @@
 
 # integration_lanes.sh PYTHON-VERSION [TARGET...]
 # Runs the targets with ansible-test, for integration.sh, which sets HOME and has the registries run. All targets are run in
-# five lanes, which take about as long as each other: three of them with the targets that boot hosts, one with those that start
-# servers of their own. Each lane's output is in build/integration-LANE.log.
+# five lanes, which take about as long as each other, three of them with targets that boot hosts. Each lane's output is in
+# build/integration-LANE.log.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -39,14 +39,14 @@ if [ $# -gt 0 ]; then
   lane named "$@"
   exit
 fi
-roles=() guards=() services=() clients=() without=()
+server=() guards=() services=() clients=() without=()
 for target in tests/integration/targets/*/; do
   target=$(basename "$target")
   case $target in
-    registry_server | registry_server_ratls) roles+=("$target") ;;
+    registry_server) server+=("$target") ;;
+    # scripts that use none of the registries and wait much
+    registry_server_ratls | server_clients | server_conformance | server_life | tls13_peers) clients+=("$target") ;;
     registry_server_*) guards+=("$target") ;;
-    # scripts of their own, which use none of the registries, and wait much
-    server_clients | server_conformance | server_life | tls13_peers) clients+=("$target") ;;
     # the other scripts boot hosts, too, which run images
     *)
       [ -e "tests/integration/targets/$target/runme.sh" ] || continue
@@ -57,7 +57,7 @@ for target in tests/integration/targets/*/; do
 done
 processes=()
 lane services "${services[@]}" & processes+=($!)
-lane roles "${roles[@]}" & processes+=($!)
+lane server "${server[@]}" & processes+=($!)
 lane guards "${guards[@]}" & processes+=($!)
 lane clients "${clients[@]}" & processes+=($!)
 status=0
