@@ -10,5 +10,5 @@ target=$PWD
 root=${ANSIBLE_COLLECTIONS_PATH%%:*}
 collection=$root/ansible_collections/attested/registry
 PYTHONPATH=$root exec python -m ansible_collections.attested.registry.tests.support.hosts.systemd_hosts \
-  --cache "$collection/../../../../images" --hosts one,two --registry "$collection/examples/registry" -- \
+  --cache "$collection/../../../../images" --compiled-modules --hosts one,two --registry "$collection/examples/registry" -- \
   "$target/plays.sh"
