@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
 # For make hosts: what another Python does differently, it does in the first examples.
-settings.register_profile("few examples", settings.get_profile("any speed"), max_examples=20)
+settings.register_profile("few examples", settings.get_profile("any speed"), max_examples=10)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

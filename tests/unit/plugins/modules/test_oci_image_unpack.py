@@ -31,7 +31,7 @@ def dest(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "tree"
 
 
-@pytest.fixture(params=["one process", "two processes"])
+@pytest.fixture(params=[pytest.param("one process", marks=pytest.mark.exhaustive), "two processes"])
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the module look for changes by itself, or with a second process at the same time."""
     threads = 1 if request.param == "two processes" else 2

@@ -150,7 +150,16 @@ KNOWN: dict[str, t.Callable[[Place], t.Any]] = {
 }
 
 
-@pytest.mark.parametrize("modes", [{}, {"check": True}, {"diff": True}, {"check": True, "diff": True}], ids=str)
+@pytest.mark.parametrize(
+    "modes",
+    [
+        {},
+        pytest.param({"check": True}, marks=pytest.mark.exhaustive),
+        pytest.param({"diff": True}, marks=pytest.mark.exhaustive),
+        {"check": True, "diff": True},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("arrange", KNOWN.values(), ids=KNOWN)
 def test_the_probe_knows_what_the_module_would_return(
     place: Place, arrange: t.Callable[[Place], t.Any], modes: dict[str, bool]

@@ -120,6 +120,7 @@ def test_proc_need_not_be_mounted(image: dict[str, t.Any], shared: pathlib.Path,
     assert os.listdir(place) == []
 
 
+@pytest.mark.exhaustive
 @needs_mounts
 @pytest.mark.parametrize("check", [False, True])
 def test_a_task_with_nothing_to_change_needs_no_writable_file_system(

@@ -94,6 +94,7 @@ def test_an_invalid_list_is_refused(body: bytes) -> None:
 LONG = MAX_TOKEN + 100_000
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "body", [b'{"x": [' * 70, b'{"x": "' + b"a" * LONG, b" " * LONG], ids=["deep", "text", "blank"]
 )

@@ -101,6 +101,7 @@ def test_all(listing, manner) -> None:
     assert (sorted(found.names), found.last) == (sorted(PUSHED), None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("manner", "n"),
     [
@@ -211,6 +212,7 @@ def test_a_registry_that_gives_last_alone_again(listing) -> None:
         tags(n=1, last=second.last)
 
 
+@pytest.mark.exhaustive
 def test_a_long_list_is_read_as_a_stream(serve, connect) -> None:
     entry = '"sha256:%064d": {"imageSizeBytes": "1", "layerId": "", "mediaType": "x", "tag": ["t%05d"]}'
     manifests = ", ".join(entry % (number, number) for number in range(60_000))

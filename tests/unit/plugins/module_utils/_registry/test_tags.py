@@ -221,6 +221,7 @@ def test_too_many_tags(serve, connect, monkeypatch) -> None:
         connect(fill(serve())).tags("app")
 
 
+@pytest.mark.exhaustive
 def test_names_are_in_memory_once(serve, connect) -> None:
     """Beside the names, which have 57 bytes each, there is one dict of them, and no copies in lower case."""
     count = 100_000

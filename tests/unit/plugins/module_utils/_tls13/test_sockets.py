@@ -394,6 +394,7 @@ def ask_for_keys(connection: TlsSocket, *, most: int) -> None:
         connection.sendall(b"x")
 
 
+@pytest.mark.exhaustive
 def test_answers_to_key_updates_do_not_pile_up() -> None:
     """A client that asks for new keys for ever and reads nothing is read from no more."""
     with OwnServer(plain) as server, connect(server.port) as connection:

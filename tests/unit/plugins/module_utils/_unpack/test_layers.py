@@ -486,6 +486,7 @@ UNPACK_300_MB = """
 """
 
 
+@pytest.mark.exhaustive
 def test_memory_does_not_grow_with_the_layer(root: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(UNPACK_300_MB), str(root)],

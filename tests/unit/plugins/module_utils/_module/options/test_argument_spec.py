@@ -133,6 +133,7 @@ def test_the_return_value_signature_is_documented_identically() -> None:
     assert all(one == found[0] for one in found)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_use_documented_options_of_modules_that_exist(name: str) -> None:
     for task in examples(name):

@@ -27,9 +27,13 @@ from ansible_collections.attested.registry.tests.support.images.sources import S
 from ansible_collections.attested.registry.tests.support.servers.fake_token_service import FakeTokenService
 from ansible_collections.attested.registry.tests.support.servers.peers import DockerAuth, DockerRegistry, make_tls
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("docker-registry") is None or shutil.which("openssl") is None, reason="needs docker-registry, openssl"
-)
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(
+        shutil.which("docker-registry") is None or shutil.which("openssl") is None,
+        reason="needs docker-registry, openssl",
+    ),
+]
 needs_docker_auth = pytest.mark.skipif(DockerAuth.program() is None, reason="needs docker_auth")
 
 USERS = {"reader": "r3ader:x", "writer": "wr1ter", "owner": "0wner"}

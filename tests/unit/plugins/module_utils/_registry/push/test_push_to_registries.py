@@ -31,6 +31,8 @@ from ansible_collections.attested.registry.tests.support.servers.peers import (
     run,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 PROGRAMS = ["docker-registry", "registry", "crane"]
 needs_skopeo = pytest.mark.skipif(find_program("skopeo") is None, reason="needs skopeo")
 

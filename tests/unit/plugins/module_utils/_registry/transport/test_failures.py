@@ -137,6 +137,7 @@ def test_interim_answers_are_passed_over(serve, connect, status) -> None:
     assert connect(server, retry=ONCE).ping() == "9"
 
 
+@pytest.mark.exhaustive
 def test_a_body_in_tiny_pieces_takes_no_more_memory(serve, connect) -> None:
     server = serve()
     size = 100_000

@@ -91,6 +91,7 @@ UPPER: dict[str, list[Entry]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", UPPER)
 def test_the_tree_is_the_one_that_umoci_makes(memory: Path, tmp_path: Path, kind: str) -> None:
     umoci = shutil.which("umoci")

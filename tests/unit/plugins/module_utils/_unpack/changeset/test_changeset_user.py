@@ -83,7 +83,9 @@ def test_every_kind_of_entry_belongs_to_the_user_without_setuid_and_setgid(user_
     assert user_box.status("d/f").inode == user_box.status("d/h").inode
 
 
-@pytest.mark.parametrize("mode", [0o000, 0o400, 0o500, 0o100, 0o300])
+@pytest.mark.parametrize(
+    "mode", [0o000, *(pytest.param(mode, marks=pytest.mark.exhaustive) for mode in (0o400, 0o500, 0o100, 0o300))]
+)
 @pytest.mark.parametrize(
     ("upper", "left"),
     [

@@ -393,7 +393,10 @@ SOME_FILES: t.Final = [
 ]
 
 
-@pytest.mark.parametrize("slot_bytes", [512, 4096, 100_003])
+@pytest.mark.parametrize(
+    "slot_bytes",
+    [pytest.param(512, marks=pytest.mark.exhaustive), 4096, pytest.param(100_003, marks=pytest.mark.exhaustive)],
+)
 def test_small_slots_and_partial_slots_change_nothing(
     slot_bytes: int, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:

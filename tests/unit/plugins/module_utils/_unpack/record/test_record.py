@@ -661,6 +661,7 @@ def test_directories_that_the_root_does_not_have_are_refused(tree: Tree) -> None
     assert tree.changes()[-1] == ("the record of the tree cannot be used: its directories do not match", "record")
 
 
+@pytest.mark.exhaustive
 def test_memory_does_not_grow_with_the_tree(public: Path) -> None:
     def peak(directories: int) -> int:
         tree = Tree(public / str(directories))

@@ -588,6 +588,7 @@ EVERYTHING = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("sizes", [range(1, 64), range(64, 514), (700, 1024, 4096, 10**6)], ids=str)
 def test_memory_of_a_piece_is_not_used_after_the_next_one_is_requested(sizes: t.Sequence[int]) -> None:
     archive = b"".join(EVERYTHING) + END

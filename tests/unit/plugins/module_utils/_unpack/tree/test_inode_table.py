@@ -60,6 +60,7 @@ def test_marks_without_values(scratch: Scratch, monkeypatch: pytest.MonkeyPatch)
     assert [key in marks for key in range(6)] == [True] * 5 + [False]
 
 
+@pytest.mark.exhaustive
 def test_memory_for_an_entry() -> None:
     count = 300_000
     with tempfile.TemporaryFile() as file:
