@@ -26,7 +26,7 @@ def ground(memory: Path) -> t.Iterator[Ground]:
     shutil.rmtree(base)
 
 
-@pytest.fixture(params=[RESOLVERS[0], *(pytest.param(name, marks=pytest.mark.exhaustive) for name in RESOLVERS[1:])])
+@pytest.fixture(params=RESOLVERS)
 def box(request: pytest.FixtureRequest, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Box]:
     """An empty root on hostile ground, once for each resolver; in the end nothing around it may have changed."""
     made = Box(ground, resolver=request.param)

@@ -28,9 +28,6 @@ from ansible_collections.attested.registry.tests.support.images.tar_entries impo
     whiteout,
 )
 
-# test_known_mistakes_paths.py goes these ways too.
-pytestmark = pytest.mark.exhaustive
-
 Layer = t.Sequence[Entry]
 
 ETC = [directory("etc"), file("etc/passwd", b"users")]

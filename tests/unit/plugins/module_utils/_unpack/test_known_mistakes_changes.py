@@ -51,7 +51,6 @@ NEW: dict[str, tuple[list[Entry], dict[str, object]]] = {
 }
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize(("old", "new"), list(itertools.product(OLD, NEW)))
 def test_19_anything_replaces_anything(box: Box, old: str, new: str) -> None:
     upper, expected = NEW[new]
