@@ -306,6 +306,7 @@ def test_a_failure_is_noticed_while_the_network_stalls(box: Box, monkeypatch: py
     monkeypatch.setattr(ahead, "PATIENCE", 0.1)
     source = layer_source([file("f", bytes(1_000_000))])
     over = threading.Event()
+    threads: list[threading.Thread] = []
 
     @contextlib.contextmanager
     def opened() -> t.Iterator[t.Iterator[bytes]]:
@@ -313,6 +314,7 @@ def test_a_failure_is_noticed_while_the_network_stalls(box: Box, monkeypatch: py
             yield stalling(pieces)
 
     def stalling(pieces: t.Iterator[bytes]) -> t.Iterator[bytes]:
+        threads.append(threading.current_thread())
         yield from pieces
         over.wait(LONG)
 
@@ -321,8 +323,10 @@ def test_a_failure_is_noticed_while_the_network_stalls(box: Box, monkeypatch: py
         box.unpack_sources(
             [LayerSource(source.name, "none", source.diff_id, opened)], limits=Limits(unpacked_bytes=1000)
         )
-    over.set()
     assert time.monotonic() - begin < LONG
+    over.set()
+    for thread in threads:
+        thread.join(LONG)
 
 
 class TestRing:
