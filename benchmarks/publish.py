@@ -36,7 +36,7 @@ def options_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=Path(__file__).with_name("RESULTS.md"), help="the file for the results"
     )
-    parser.add_argument("--settle", type=float, default=120, help="how many seconds to wait for a low load")
+    parser.add_argument("--settle", type=float, default=240, help="how many seconds to wait for a low load")
     return parser
 
 

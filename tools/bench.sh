@@ -6,7 +6,7 @@
 # bench.sh [NAME...]
 # Runs the benchmarks that benchmarks/README.md describes, all when none is named. In the environment: RUNS is how often
 # each thing is measured (3); RESULTS is the file for the results (benchmarks/RESULTS.md); SETTLE is how many seconds to
-# wait for a low load before each benchmark (120).
+# wait for a low load before each benchmark (240).
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -17,5 +17,5 @@ tools/apt-need.sh "the benchmark's images and peers" mmdebstrap=mmdebstrap docke
 [ $# -gt 0 ] || set -- unpack hosts scaling instructions archive copies downloads server ratls listings
 for name; do
   PYTHONPATH=$BUILD python -m "ansible_collections.attested.registry.benchmarks.$name" \
-    --runs "${RUNS:-3}" --results "${RESULTS:-benchmarks/RESULTS.md}" --settle "${SETTLE:-120}"
+    --runs "${RUNS:-3}" --results "${RESULTS:-benchmarks/RESULTS.md}" --settle "${SETTLE:-240}"
 done
