@@ -58,8 +58,10 @@ wait "$load" || die "the client failed"
 cat "$work/load"
 same "$(grep -cE 'requests sent [1-9][0-9]+, failed 0 \(1.0: [0-9]+, 2.0: [0-9]+\)' "$work/load")" 2 "the addresses without a failure"
 
-say "a release that starts and fails its health check"
-refused "failed .Ask the service whether it is healthy: Status code was 503.*$back" web.yml -e version=sick --limit one
+say "a release that starts and fails its health check on one host, and by any_errors_fatal fails on the other one"
+ANSIBLE_ANY_ERRORS_FATAL=true refused "failed .Ask the service whether it is healthy: Status code was 503.*$back" web.yml \
+  -e image_service_health_timeout=10 -e '{"version": "{{ {\"one\": \"sick\", \"two\": \"2.0\"}[inventory_hostname] }}"}'
+grep -q "failed .another host failed, and any_errors_fatal is set.. $back" "$work/out" || die "the other host does not say why it goes back"
 answers 1.0
 
 say "a unit that systemd does not understand is not started"
@@ -80,17 +82,36 @@ refused "$back" web.yml -e version=exits --limit one
 same "$(version one)" 1.0 "the version"
 unchanged web.yml --limit one
 
+say "a play that is killed before the service was checked, and then one that is refused before a restart"
+if KILLED_AT="Ask the service whether it is healthy" play web.yml -e version=2.0 --limit one; then die "the play was not killed"; fi
+refused "does not understand.*MemoryMx.*$back" web.yml --limit one -e '{"image_service_unit_options": {"Service": {"MemoryMx": "1G"}}}'
+same "$(version one)" 1.0 "the version"
+unchanged web.yml --limit one
+
 say "other sockets, and none"
 play web.yml --limit two -e version=2.0 -e '{"image_service_listen": ["8090"], "image_service_health_url": "http://127.0.0.1:8090/"}'
 same "$(get "http://$(address two):8090/")" 2.0 "the version at the other port"
+refused "$back" web.yml --limit two -e version=exits
+same "$(get "http://$(address two):8090/")" 2.0 "the version at the other port, which the health check had, too"
 play web.yml --limit two -e version=2.0 -e '{"image_service_listen": []}'
 same "$(version two)" 2.0 "the version without sockets"
 same "$(on two "ls /etc/systemd/system/web.socket 2>&1; systemctl is-active web.socket || true" | tail -n 1)" inactive "the socket that is gone"
+
+say "a record that is damaged counts as none"
+on two truncate --size=100 /var/lib/image_service/web/applied.json
 play web.yml --limit two
+unchanged web.yml --limit two
 
 say "a tree of one file, twice, without registry and health check"
 play static.yml -e "layout=$images/com.example.static"
 for port in 8081 8082; do get "http://$(address two):$port/busybox" >/dev/null; done
+
+say "a first release with a line that systemd does not understand is refused again and again"
+for time in first second; do
+  echo "the $time time"
+  refused "does not understand.*MemoryMx.*There is no previous release" static.yml --limit one -e "layout=$images/com.example.static" \
+    -e '{"image_service_name": "broken", "image_service_unit_options": {"Service": {"MemoryMx": "1G"}}}'
+done
 
 say "a first release that fails is stopped and disabled"
 refused "There is no previous release; the service is stopped and disabled" static.yml --limit one -e "layout=$images/com.example.static" \
@@ -99,9 +120,10 @@ refused "There is no previous release; the service is stopped and disabled" stat
 same "$(on one "systemctl is-enabled broken; systemctl is-active broken" || true)" $'disabled\nfailed' "the state of the service"
 
 say "a program that ends is run by the first role of the play, and not again by the second, which is the same"
+# systemd advises against KillMode=none, and understands it
 play static.yml --limit two -e "layout=$images/com.example.static" -e '{"image_service_name": "once", "image_service_reference": "1.0",
   "image_service_user": "0:1500", "image_service_entrypoint": ["/busybox", "true"], "image_service_args": [],
-  "image_service_health_command": [], "image_service_unit_options": {"Service": {"Type": "oneshot"}}}'
+  "image_service_health_command": [], "image_service_unit_options": {"Service": {"Type": "oneshot", "KillMode": "none"}}}'
 same "$(grep -c ': Restart the service\]' "$work/out")" 1 "how often the program was run"
 same "$(on two systemctl show --property=ActiveState,Result,ExecMainStatus once | sort)" $'ActiveState=inactive\nExecMainStatus=0\nResult=success' "the state"
 
