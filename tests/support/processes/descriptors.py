@@ -19,6 +19,21 @@ def open_descriptors() -> frozenset[str]:
     return frozenset(os.listdir("/proc/self/fd"))
 
 
+def open_below(directory: str | os.PathLike[str]) -> int:
+    """Return how many descriptors of this process are of a directory or of what is below it."""
+    top = os.path.realpath(directory)
+    return sum(os.path.commonpath((top, target)) == top for target in map(_target, open_descriptors()) if target)
+
+
+def _target(name: str) -> str:
+    """Return the path that a descriptor was opened at; an empty string if it has none, or is closed by now."""
+    try:
+        target = os.readlink(f"/proc/self/fd/{name}")
+    except FileNotFoundError:
+        return ""
+    return target if target.startswith("/") else ""
+
+
 def child_processes() -> frozenset[int]:
     """Return the children of this process, zombies included. Compare with <=, for the same reason."""
     while True:

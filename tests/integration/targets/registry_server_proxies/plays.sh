@@ -46,6 +46,11 @@ same "$(curl --silent --output /dev/null --write-out '%{http_code}' "$url/regist
 unchanged "$examples/registry_server_nginx.yml" --start-at-task "Install nginx"
 
 say "HAProxy before two replicas"
+# is_asked HOST: whether HAProxy gives requests to the replica, which counts from its start
+is_asked() {
+  get --output /dev/null "$url/$repository/manifests/1.0"
+  get "http://$(address "$1"):9090/metrics" | grep '^attested_registry_requests_total{method="GET",status="200"} [1-9]'
+}
 printf '[replicas]\none\ntwo\n[balancer]\ntwo\n' >"$work/groups"
 play -i "$work/groups" "$examples/registry_server_haproxy.yml" -e registry_server_accel=
 url=http://$(address two):5000
@@ -56,9 +61,8 @@ for host in one two; do
   for ((i = 0; i < 20; i++)); do get --output /dev/null "$url/$repository/manifests/1.0"; done
   looks_right "$url"
   on "$host" systemctl start registry-server-main
-  until_true get --output /dev/null "http://$(address "$host"):9090/readyz"
   # HAProxy takes a replica back when it was ready twice.
-  sleep 3
+  until_true is_asked "$host"
 done
 unchanged -i "$work/groups" "$examples/registry_server_haproxy.yml" --start-at-task "Install HAProxy"
 

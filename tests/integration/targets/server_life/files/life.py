@@ -286,7 +286,9 @@ def watching(work: Path) -> str:
     """Without a signal, a changed layout is served soon."""
     root = layouts(work)
     with running(root, "--watch", "0.2") as server:
-        images.write_layout(root / "team" / "new", {"1": SMALL})
+        # in one step: half of a layout may be loaded, too
+        images.write_layout(work / "team" / "new", {"1": SMALL})
+        (work / "team").rename(root / "team")
         server.wait_for("reloaded:")
         assert get(server.port, "/v2/team/new/manifests/1") == SMALL.data
     return "a new layout was found"
@@ -430,7 +432,7 @@ def slow_reader(work: Path) -> str:
     root = layouts(work)
     made = certificates.Authority(work).server()
     trust = ssl.create_default_context(cafile=str(work / "authority.pem"))
-    limits = ["--minimum-rate", 100_000, "--stall-seconds", 2, "--head-seconds", 2]
+    limits = ["--minimum-rate", 100_000, "--stall-seconds", 5, "--head-seconds", 2]
     for options in ([], ["--tls", "tls", "--cert", made.cert, "--key", made.key]):
         with running(root, *limits, *options) as server, contextlib.ExitStack() as stack:
             socks = []
@@ -444,7 +446,7 @@ def slow_reader(work: Path) -> str:
             if not options:
                 silent.sendall(b"GET /v2/ HT")
             begin, taken = time.monotonic(), 0
-            while time.monotonic() - begin < 8:
+            while time.monotonic() - begin < 12:
                 taken += len(socks[1].recv(256 * 1024))
                 time.sleep(0.1)
             try:

@@ -82,7 +82,7 @@ class TestDiffIdHash:
         adding = threading.Thread(target=add_all, daemon=True)
         adding.start()
         deadline = time.monotonic() + LONG
-        while len(added) < HASH_BEHIND - 1 and time.monotonic() < deadline:
+        while len(added) < HASH_BEHIND and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(0.05)
         assert len(added) == HASH_BEHIND

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import typing as t
 from pathlib import Path
@@ -17,7 +16,7 @@ from ansible_collections.attested.registry.plugins.module_utils._unpack.errors i
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.metadata import Attributes, Attributor
 from ansible_collections.attested.registry.plugins.module_utils._unpack.tree.tree import Tree
 from ansible_collections.attested.registry.tests.support.images.layer_maker import RESOLVERS, resolver_named
-from ansible_collections.attested.registry.tests.support.processes.descriptors import open_descriptors
+from ansible_collections.attested.registry.tests.support.processes.descriptors import open_below, open_descriptors
 
 
 @pytest.fixture(params=RESOLVERS)
@@ -54,8 +53,7 @@ def test_nothing_is_made_without_being_asked_for(tree: Tree, tmp_path: Path, pat
 
 
 def test_a_returned_directory_stays_open_until_it_is_released(tree: Tree, tmp_path: Path) -> None:
-    gc.collect()  # what earlier tests left would be closed in the middle of this one
-    before = len(open_descriptors())
+    before = open_below(tmp_path)
     first = tree.directory(b"first", make=True)
     for number in range(300):
         tree.directory(b"d%d" % number, make=True)
@@ -65,17 +63,16 @@ def test_a_returned_directory_stays_open_until_it_is_released(tree: Tree, tmp_pa
     assert again.inode == first.inode
     assert again.descriptor != first.descriptor
     tree.release()
-    assert len(open_descriptors()) == before + 1
+    assert open_below(tmp_path) == before + 1
     assert where(tree.directory(b"first").descriptor) == str(tmp_path / "first")
 
 
-def test_the_number_of_open_directories_is_bounded(tree: Tree) -> None:
-    gc.collect()  # what earlier tests left would be closed in the middle of this one
-    before = len(open_descriptors())
+def test_the_number_of_open_directories_is_bounded(tree: Tree, tmp_path: Path) -> None:
+    before = open_below(tmp_path)
     for number in range(500):
         tree.directory(b"d%d/e" % number, make=True)
         tree.release()
-    assert len(open_descriptors()) == before + 128
+    assert open_below(tmp_path) == before + 128
 
 
 @pytest.mark.parametrize("removed", [b"d", b"link"])
