@@ -100,6 +100,7 @@ same "$(on two "ls /etc/systemd/system/web.socket 2>&1; systemctl is-active web.
 say "a record that is damaged counts as none"
 on two truncate --size=100 /var/lib/image_service/web/applied.json
 play web.yml --limit two
+grep -q "applied.json on two is damaged and counts as none" "$work/out" || die "nobody is told"
 unchanged web.yml --limit two
 
 say "a tree of one file, twice, without registry and health check"
