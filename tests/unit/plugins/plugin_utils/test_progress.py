@@ -263,16 +263,33 @@ def test_a_reading_that_fails_shows_nothing(shown: pathlib.Path, capfd: pytest.C
     assert (shown.read_text(), *capfd.readouterr()) == ("", "", "")
 
 
-def test_a_reading_that_hangs_delays_the_task_by_a_second_and_shows_nothing(shown: pathlib.Path) -> None:
+def test_a_reading_that_hangs_delays_the_task_by_a_second_and_shows_nothing(
+    shown: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go = tmp_path / "asked", tmp_path / "go"
+    slept: list[float] = []
+    sleep = time.sleep
+
     def read() -> bytes:
-        time.sleep(2)
+        asked.touch()
+        comes(go.exists)
         return RECORD.to_bytes()
 
-    with read_with(read, shown):
-        time.sleep(0.2)
+    def count_and_sleep(seconds: float) -> None:
+        slept.append(seconds)
+        sleep(seconds)
+
+    with read_with(read, shown) as reader:
+        assert comes(asked.exists)
+        monkeypatch.setattr(time, "sleep", count_and_sleep)
         begin = time.monotonic()
-    assert time.monotonic() - begin < 1.9
-    time.sleep(2.5)
+    assert time.monotonic() - begin < 20
+    # a stall of the machine adds nothing to this
+    assert sum(slept) < 1.9
+    go.touch()
+    child = reader._pid
+    assert child is not None
+    assert comes(lambda: not is_running(child))
     assert shown.read_text() == ""
 
 
@@ -298,10 +315,15 @@ def test_the_reader_ends_when_the_task_is_killed(tmp_path: pathlib.Path) -> None
         assert task.stdout.readline() == b"ready\n"
         task.send_signal(signal.SIGKILL)
     child = int((tmp_path / "pid").read_text())
-    patience = time.monotonic() + 10
-    while is_running(child) and time.monotonic() < patience:
+    assert comes(lambda: not is_running(child))
+
+
+def comes(condition: t.Callable[[], bool]) -> bool:
+    """Wait until a condition holds; whether it did in time."""
+    patience = time.monotonic() + 30
+    while not (found := condition()) and time.monotonic() < patience:
         time.sleep(0.01)
-    assert not is_running(child)
+    return found
 
 
 def is_running(pid: int) -> bool:

@@ -29,7 +29,8 @@ from ansible_collections.attested.registry.plugins.module_utils._ratls.errors im
 )
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.cca_token import parse_token
 from ansible_collections.attested.registry.plugins.module_utils._ratls.token.jwk import thumbprint
-from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison import http_client
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison import http_client, session
+from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.deadline import Clock
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.exchange import MAX_BODY
 from ansible_collections.attested.registry.plugins.module_utils._ratls.veraison.http_client import (
     USER_AGENT,
@@ -62,13 +63,15 @@ class Service:
     veraison: StandInVeraison
     authority: Authority
     url: str = ""
+    clock: Clock = dataclasses.field(default_factory=Clock)
 
     def appraiser(self, **settings: t.Any) -> VeraisonAppraiser:
         key = json.dumps(public_jwk(platform_key("P-256"))).encode()
         files = {"veraison.jwk": key, "ca.pem": self.authority.path.read_bytes()}
         value = {"url": self.url, "key": "veraison.jwk", "ca_path": "ca.pem", **settings}
         present = {name: value for name, value in value.items() if value is not None}
-        return read_veraison(present, "veraison", read_file=files.__getitem__)
+        made = read_veraison(present, "veraison", read_file=files.__getitem__)
+        return dataclasses.replace(made, clock=self.clock)
 
     def refused(self, reason: str, **settings: t.Any) -> VeraisonFailed:
         with pytest.raises(VeraisonFailed, match=reason) as caught:
@@ -229,9 +232,18 @@ def test_the_problem_document_of_the_service_is_quoted(service: Service) -> None
     service.refused("with status 400;")
 
 
-def test_polling_ends_at_the_timeout(service: Service) -> None:
+def test_polling_ends_at_the_timeout(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        time.sleep(seconds)
+        waits.append(seconds)
+
+    # only waiting takes time, 20 times as much, so that a slow request is not the end: each has 6 seconds or more
+    service.clock = Clock(monotonic=lambda: 20 * sum(waits), wait=wait)
+    monkeypatch.setattr(session, "_DELETE_SECONDS", 20.0)
     service.veraison.polls = ["processing"] * 1000
-    service.refused("took more than 0.5 seconds", timeout=0.5)
+    service.refused("took more than 20 seconds", timeout=20)
     assert service.asks("GET") >= 1
     assert service.veraison.methods[-1] == "DELETE"
 
@@ -310,10 +322,13 @@ def test_a_service_that_drips_is_left_in_time(service: Service, what: str) -> No
     service.veraison.manners = {what: stand_in.drip}
     begin = time.monotonic()
     if what == "DELETE":
-        (warning,) = service.appraiser(timeout=0.5).appraise(PRESENTED).warnings
+        # which has a limit of its own
+        (warning,) = service.appraiser(timeout=20).appraise(PRESENTED).warnings
         assert "was not deleted" in warning
         assert "did not answer a DELETE in time" in warning
     else:
+        # each POST has all the time, so that it never is over between them
+        service.clock = Clock(monotonic=lambda: 0.0)
         service.refused("did not answer a POST in time", timeout=0.5)
     assert time.monotonic() - begin < 30  # what drips would take hours
 
