@@ -42,7 +42,8 @@ def _key(tag: str) -> _Key | None:
     dummy, numbers, rest = match.groups()
     version = tuple(int(number[:_DIGITS]) for number in re.split("[._]", numbers))
     parts = [
-        (1, int(part[:_DIGITS]), "") if part.isdigit() else (0, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", rest)
+        (1, int(part[:_DIGITS]), "") if part[0] in "0123456789" else (0, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", rest)
     ]
     # the tag itself decides between 1.0 and v1.0, so that the order is always the same
     return version, not rest, parts, tag

@@ -87,7 +87,10 @@ def _similar_tags(wanted: str, source: RegistrySource, repository: str) -> str:
 
 def _version(tag: str) -> list[tuple[int, int, str]]:
     """Return a sort key that orders 1.10 after 1.9, and numbers after words."""
-    return [(1, int(part[:18]), "") if part.isdigit() else (0, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", tag)]
+    return [
+        (1, int(part[:18]), "") if part[0] in "0123456789" else (0, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", tag)
+    ]
 
 
 __all__ = ("add_hints",)
