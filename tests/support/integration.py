@@ -44,7 +44,7 @@ TIMES_OF_UNPACKING: t.Final = ("var/lib:mtime_ns", "var/lib/implied:mtime_ns", "
 @contextlib.contextmanager
 def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[str, t.Any]]:
     """Start all registries and yield the variables for the integration targets."""
-    password = secrets.token_urlsafe(12)
+    password = secrets.token_hex(16)
     storage = work / "storage"
     shutil.copytree(made.storage, storage)
     tls = make_tls(work / "tls")
@@ -81,7 +81,7 @@ def registries(made: debian_images.TestImages, work: Path) -> t.Iterator[dict[st
 def mirrors(upstream: str, work: Path, tls: Tls) -> t.Iterator[dict[str, t.Any]]:
     """Start two mirrors of a registry, host:port, and yield the variables about them."""
     work.mkdir()
-    password = secrets.token_urlsafe(12)
+    password = secrets.token_hex(16)
     cache = DockerRegistry(work / "cache", work / "through", remote=f"http://{upstream}")
     front = HarborLikeFront(
         upstream, MIRROR_PREFIX, work / "front", tls, make_htpasswd(work / "htpasswd", MIRROR_USERNAME, password)
@@ -102,7 +102,7 @@ def tokens(storage: Path, work: Path, tls: Tls) -> t.Iterator[dict[str, t.Any]]:
 
     One user may pull, another one may push too. The service is docker_auth where that is installed.
     """
-    users = {USERNAME: secrets.token_urlsafe(12), "writer": secrets.token_urlsafe(12)}
+    users = {USERNAME: secrets.token_hex(16), "writer": secrets.token_hex(16)}
     actions = {USERNAME: ["pull"], "writer": ["pull", "push"]}
     service: DockerAuth | FakeTokenService = FakeTokenService(tls, users, actions)
     if DockerAuth.program() is not None:

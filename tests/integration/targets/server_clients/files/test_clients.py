@@ -44,7 +44,7 @@ TAGGED: dict[str, images.Content] = {"1.0": IMAGE, "many": MANY, "docker": DOCKE
 NAME = "team/app"
 BLOB = f"/v2/{NAME}/blobs/{BASE.digest}"
 WAYS = ("plain", "tls", "basic", "certificate")
-PASSWORD = secrets.token_urlsafe(12)
+PASSWORD = secrets.token_hex(16)
 
 
 @pytest.fixture(scope="session")
