@@ -4,7 +4,7 @@
 # This module util is PRIVATE to the collection and can change at any time.
 # Do not use it from other collections or standalone plugins.
 
-"""The grammar of repository names and tags (distribution-spec, "Pulling manifests")."""
+"""The grammar of repository names and tags (distribution-spec, "Pulling manifests"), and an order of tags."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from .errors import ReferenceInvalid
 # distribution-spec, "Pulling manifests": the limit of many clients
 MAX_REPOSITORY: t.Final = 255
 MAX_TAG: t.Final = 128
+
+# How many digits of a number in a tag count when tags are ordered.
+ORDERED_DIGITS: t.Final = 18
 
 _COMPONENT: t.Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY: t.Final = rf"{_COMPONENT}(?:/{_COMPONENT})*"
@@ -62,6 +65,14 @@ def check_tag(text: str) -> str:
     return text
 
 
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Return a sort key that orders 1.10 after 1.9, and numbers after words. Total; only 0 to 9 are digits."""
+    return [
+        (1, int(part[:ORDERED_DIGITS]), "") if part[0] in "0123456789" else (0, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", text)
+    ]
+
+
 def _repository_fault(text: str) -> str:
     if not text:
         return "it is empty"
@@ -79,4 +90,13 @@ def _repository_fault(text: str) -> str:
     )
 
 
-__all__ = ("MAX_REPOSITORY", "MAX_TAG", "check_repository", "check_tag", "is_repository", "is_tag")
+__all__ = (
+    "MAX_REPOSITORY",
+    "MAX_TAG",
+    "ORDERED_DIGITS",
+    "check_repository",
+    "check_tag",
+    "is_repository",
+    "is_tag",
+    "natural_key",
+)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-# digits of a number in a tag that count
-_DIGITS: t.Final = 18
+from .names import ORDERED_DIGITS, natural_key
+
 _NUMBER: t.Final = r"[0-9]+(?:[._][0-9]+)*"
 _VERSION: t.Final = re.compile(rf"[vV]?({_NUMBER})")
 _TAG: t.Final = re.compile(rf"([^0-9]*)({_NUMBER})(.*)")
 
-_Part = tuple[int, int, str]
-_Key = tuple[tuple[int, ...], bool, list[_Part], str]
+_Key = tuple[tuple[int, ...], bool, list[tuple[int, int, str]], str]
 
 
 def is_version(tag: str) -> bool:
@@ -40,13 +39,9 @@ def _key(tag: str) -> _Key | None:
     if match is None:
         return None
     dummy, numbers, rest = match.groups()
-    version = tuple(int(number[:_DIGITS]) for number in re.split("[._]", numbers))
-    parts = [
-        (1, int(part[:_DIGITS]), "") if part[0] in "0123456789" else (0, 0, part)
-        for part in re.findall(r"[0-9]+|[^0-9]+", rest)
-    ]
+    version = tuple(int(number[:ORDERED_DIGITS]) for number in re.split("[._]", numbers))
     # the tag itself decides between 1.0 and v1.0, so that the order is always the same
-    return version, not rest, parts, tag
+    return version, not rest, natural_key(rest), tag
 
 
 __all__ = ("is_version", "newest")

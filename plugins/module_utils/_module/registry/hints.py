@@ -12,13 +12,12 @@ Called by opened_source. It sends at most one request, and raises no error of it
 from __future__ import annotations
 
 import difflib
-import re
 import typing as t
 
 from ..._base.errors import CollectionError
 from ..._base.text import visible
 from ..._oci.errors import ReferenceInvalid
-from ..._oci.names import is_tag
+from ..._oci.names import is_tag, natural_key
 from ..._oci.reference import DEFAULT_TAG, Reference
 from ..._registry.errors import ConfigurationError, NotFound, RegistryError
 from ..options.given import given_options
@@ -81,16 +80,8 @@ def _similar_tags(wanted: str, source: RegistrySource, repository: str) -> str:
     except CollectionError:
         return ""
     close = difflib.get_close_matches(wanted, tags, n=_SHOWN)
-    shown = [*close, *(tag for tag in sorted(tags, key=_version, reverse=True) if tag not in close)][:_SHOWN]
+    shown = [*close, *(tag for tag in sorted(tags, key=natural_key, reverse=True) if tag not in close)][:_SHOWN]
     return ", ".join(shown) + (" and others" if len(tags) > len(shown) else "")
-
-
-def _version(tag: str) -> list[tuple[int, int, str]]:
-    """Return a sort key that orders 1.10 after 1.9, and numbers after words."""
-    return [
-        (1, int(part[:18]), "") if part[0] in "0123456789" else (0, 0, part)
-        for part in re.findall(r"[0-9]+|[^0-9]+", tag)
-    ]
 
 
 __all__ = ("add_hints",)

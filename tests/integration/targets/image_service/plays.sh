@@ -24,6 +24,9 @@ play web.yml --check --diff --limit two
 grep -q "would be installed: python3-requests" "$work/out" || die "the library is not named"
 if each ls -d /var/lib/image_service /srv/web /etc/systemd/system/web.service 2>/dev/null | grep .; then die "check mode made something"; fi
 
+say "and fails where the library may not be installed"
+refused "image_service_install_packages is false" web.yml --check --limit two -e image_service_install_packages=false
+
 say "deploy"
 play web.yml --diff
 answers 1.0
@@ -66,8 +69,12 @@ answers 1.0
 
 say "a unit that systemd does not understand is not started"
 pids=$(processes)
-refused "does not understand.*MemoryMx.*was not restarted" web.yml --limit one -e '{"image_service_unit_options": {"Service": {"MemoryMx": "1G"}}}'
-same "$(processes)" "$pids" "the processes"
+for listen in '["8080", "8099"]' '[]'; do
+  refused "does not understand.*MemoryMx.*was not restarted" web.yml --limit one \
+    -e '{"image_service_unit_options": {"Service": {"MemoryMx": "1G"}}, "image_service_listen": '"$listen}"
+  same "$(processes)" "$pids" "the processes"
+done
+unchanged web.yml --limit one
 
 say "plays that are killed between unpack and restart"
 if KILLED_AT="Restart the service" play web.yml -e version=2.0; then die "the play was not killed"; fi
@@ -142,6 +149,7 @@ unchanged static.yml -e "layout=$images/com.example.static" --limit one
 say "absent, and data stays"
 play absent.yml --check --limit two -e '{"services": ["web"]}'
 answers 1.0
+if KILLED_AT="Make systemd forget the units" play absent.yml --limit one -e '{"services": ["web"]}'; then die "the play was not killed"; fi
 play absent.yml -e '{"services": ["web", "static", "static-two", "broken", "once"]}'
 unchanged absent.yml --limit one -e '{"services": ["web"]}'
 if each "ls -d /var/lib/image_service /etc/systemd/system/*{web,static,broken,once}*; systemctl list-units --all --plain --no-legend 'web.*' 'static*' 'broken*' 'once*'" \

@@ -10,7 +10,6 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.attested.registry.plugins.module_utils._module.registry import hints
 from ansible_collections.attested.registry.tests.support.images import images
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import FaultyRegistry, Reply
 
@@ -193,15 +192,3 @@ def test_a_forgotten_registry(run_module: t.Any, tmp_path: pathlib.Path) -> None
         assert "localhost:1337 is the default of the option registry" in run["msg"], module
         run = run_module(module, repository="team/app", registry="localhost:1", retries=0, **more)
         assert "default of the option registry" not in run["msg"]
-
-
-def test_versions_are_in_order() -> None:
-    assert sorted(["a", "1.10", "1.9", "v1", "1", "", "9" * 5000], key=hints._version) == [
-        "",
-        "a",
-        "v1",
-        "1",
-        "1.9",
-        "1.10",
-        "9" * 5000,
-    ]

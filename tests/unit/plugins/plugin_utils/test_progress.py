@@ -28,6 +28,7 @@ from ansible_collections.attested.registry.plugins.action import (
 from ansible_collections.attested.registry.plugins.module_utils._module.progress import ENVIRONMENT, Record
 from ansible_collections.attested.registry.plugins.plugin_utils import progress
 from ansible_collections.attested.registry.plugins.plugin_utils.progress import ProgressReader, describe
+from ansible_collections.attested.registry.tests.support.waiting import comes
 
 RECORD = Record("download", 1, 3, 120_500_000, 412_000_000)
 
@@ -316,14 +317,6 @@ def test_the_reader_ends_when_the_task_is_killed(tmp_path: pathlib.Path) -> None
         task.send_signal(signal.SIGKILL)
     child = int((tmp_path / "pid").read_text())
     assert comes(lambda: not is_running(child))
-
-
-def comes(condition: t.Callable[[], bool]) -> bool:
-    """Wait until a condition holds; whether it did in time."""
-    patience = time.monotonic() + 30
-    while not (found := condition()) and time.monotonic() < patience:
-        time.sleep(0.01)
-    return found
 
 
 def is_running(pid: int) -> bool:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.attested.registry.plugins.module_utils._oci.errors import ReferenceInvalid
-from ansible_collections.attested.registry.plugins.module_utils._oci.names import check_repository, check_tag, is_tag
+from ansible_collections.attested.registry.plugins.module_utils._oci.names import (
+    check_repository,
+    check_tag,
+    is_tag,
+    natural_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,3 +118,9 @@ def test_total(text: str) -> None:
             continue
         assert ".." not in text.split("/")
         assert not set(text) & set("?#%:@\\ \n")
+
+
+def test_the_order_of_words_and_numbers() -> None:
+    ordered = ["", "a", "v1", "1", "1.9", "1.10", "9" * 5000]
+    assert sorted(reversed(ordered), key=natural_key) == ordered
+    assert natural_key("1²") == [*natural_key("1"), (0, 0, "²")]  # str.isdigit() is true of it, and int() refuses it

@@ -14,7 +14,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 import typing as t
 
 import pytest
@@ -68,6 +67,7 @@ from ansible_collections.attested.registry.tests.support.attestation.attesting_f
 from ansible_collections.attested.registry.tests.support.attestation.certificates import Authority, server_context
 from ansible_collections.attested.registry.tests.support.images.sources import Source, descriptor
 from ansible_collections.attested.registry.tests.support.registries.faulty_registry import Reply, redirect
+from ansible_collections.attested.registry.tests.support.waiting import comes
 
 TAG = Selector.parse("1.0")
 RETRIES = RetryPolicy(retries=2)
@@ -439,9 +439,7 @@ def test_a_server_that_stalls_in_the_handshake(pull) -> None:
         with pytest.raises(TimedOut, match="did not complete the TLS handshake in time; .* connect_timeout"):
             pull(server, timeouts=Timeouts(connect=0.05)).ping()
         # the client may give up before the server has accepted the connection
-        patience = time.monotonic() + 30
-        while server.connections < 1 + RETRIES.retries and time.monotonic() < patience:
-            time.sleep(0.01)
+        assert comes(lambda: server.connections > RETRIES.retries)
         assert server.connections == 1 + RETRIES.retries
 
 
